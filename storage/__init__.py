@@ -1,0 +1,1 @@
+"""What must not be lost: images, label maps, splits, rounds, predictions and events."""

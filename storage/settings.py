@@ -1,0 +1,72 @@
+"""Settings of a project and of one round: ``app`` edits them, ``core`` obeys them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+
+class AnnotationSettings(_Settings):
+    """How images are handed out."""
+
+    audit_every: int = Field(6, ge=0, description="One image in so many is an audit image; 0 turns audit off.")
+    audit_target: int = Field(30, ge=0, description="Stop drawing audit images at this many.")
+    lease_minutes: float = Field(15.0, gt=0, description="How long an image stays reserved for one person.")
+    seed: int = Field(0, ge=0, description="Seed of every random draw of the queue.")
+
+
+class StartRule(_Settings):
+    """When a round starts by itself."""
+
+    automatic: bool = Field(True, description="Start rounds without being asked.")
+    min_changed: int = Field(8, ge=1, description="Labels submitted or changed since the last round started.")
+    min_classes: int = Field(2, ge=1, description="Classes that must occur in the labels.")
+    quiet_seconds: float = Field(20.0, ge=0, description="Wait this long after the newest submission.")
+
+
+class RoundSettings(_Settings):
+    """Everything a round needs to be repeated; stored with the round."""
+
+    recipe: Literal["supervised", "consistency"] = "consistency"
+    head: Literal["linear", "np"] = "np"
+    encoder: str = Field(
+        "tf_efficientnet_lite0",
+        description="Name of a timm encoder, or mobilenet_v2 for torchvision's weights.",
+    )
+    decoder: str = Field("DeepLabV3Plus", description="A segmentation-models-pytorch architecture.")
+    weights: str = Field(
+        "auto",
+        description="auto (embedded or cached), none, or a file or directory with encoder weights.",
+    )
+    long_side: int = Field(256, ge=32, description="Images are trained at this long side, in pixels.")
+    crop: int = Field(192, ge=32, description="Side of the square training crops, in pixels.")
+    steps: int = Field(150, ge=1, description="Training steps of one round.")
+    batch_size: int = Field(4, ge=1, description="Labelled images per step; as many unlabelled ones beside them.")
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    ema_decay: float = Field(0.99, ge=0, lt=1, description="Decay of the teacher.")
+    kl_weight: float = Field(0.005, ge=0, description="Beta of the ELBO's KL term.")
+    unlabelled_weight: float = Field(1.0, ge=0)
+    confidence: float = Field(0.8, ge=0, le=1, description="Pseudo-labels need at least this probability.")
+    max_entropy: float = Field(0.4, ge=0, description="Pseudo-labels need at most this entropy, in nats.")
+    samples_train: int = Field(3, ge=1, description="Latent samples per training step.")
+    samples_predict: int = Field(10, ge=1, description="Latent samples per prediction.")
+    seed: int = Field(0, ge=0)
+    pixel_score: Literal["predictive_entropy", "mutual_information"] = "predictive_entropy"
+    aggregation: Literal["mean", "top_share"] = "top_share"
+    batch_choice: Literal["clasp_pe", "top", "random"] = "clasp_pe"
+    keep_predictions: int = Field(400, ge=0, description="Suggestions stored for the front of the queue.")
+    warm_start: bool = Field(True, description="Begin from the last round's weights.")
+
+
+class ProjectSettings(_Settings):
+    """All settings of a project."""
+
+    annotation: AnnotationSettings = Field(default_factory=AnnotationSettings)
+    start: StartRule = Field(default_factory=StartRule)
+    round: RoundSettings = Field(default_factory=RoundSettings)

@@ -1,0 +1,565 @@
+#!/usr/bin/env python3
+"""Qualm's command line, and the only thing a fresh machine needs to run.
+
+``python3 run_app.py`` prepares an environment (a ``.venv`` unless a virtual or conda environment is
+active), installs the requirements once, and opens the demo. Only the standard library is imported
+before that is done.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - the file must still explain itself to an old interpreter
+    sys.exit(
+        f"Qualm needs Python 3.11 or newer; this is {sys.version.split()[0]}. "
+        "Install a newer one and run this command with it, for example: python3.12 run_app.py"
+    )
+
+import hashlib
+import os
+import subprocess
+import venv
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+REQUIREMENTS = "requirements.txt"
+DEV_REQUIREMENTS = "requirements-dev.txt"
+
+
+def environment_is_active() -> bool:
+    """Tell whether this interpreter belongs to a virtual or conda environment."""
+    conda = os.environ.get("CONDA_PREFIX")
+    return sys.prefix != sys.base_prefix or (conda is not None and Path(conda) == Path(sys.prefix))
+
+
+def venv_python(folder: Path) -> Path:
+    """Return the interpreter of the virtual environment in ``folder``."""
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def requirements_stamp(files: list[str]) -> str:
+    """Return a digest of the requirement files, so that an unchanged set is installed only once."""
+    return hashlib.sha256(b"\0".join((HERE / name).read_bytes() for name in files)).hexdigest()
+
+
+def prepare_environment(arguments: list[str]) -> None:
+    """Make sure that this process runs in an environment with the requirements; start again if not.
+
+    Exits with a sentence when the environment cannot be made or the installation fails.
+    """
+    if not environment_is_active():
+        folder = HERE / ".venv"
+        python = venv_python(folder)
+        if not python.exists():
+            print(f"Making a virtual environment in {folder} …", flush=True)
+            try:
+                venv.create(folder, with_pip=True, clear=True)
+            except (OSError, subprocess.CalledProcessError) as error:
+                sys.exit(
+                    f"The virtual environment could not be made: {error}. On Debian and Ubuntu install "
+                    "python3-venv first, or activate an environment of your own and run the command again."
+                )
+        command = [str(python), str(HERE / "run_app.py"), *arguments]
+        if os.name == "nt":
+            sys.exit(subprocess.call(command))
+        os.execv(command[0], command)
+
+    files = [REQUIREMENTS, DEV_REQUIREMENTS] if arguments[:1] == ["test"] else [REQUIREMENTS]
+    stamp_file = Path(sys.prefix) / f"qualm-{'-'.join(Path(name).stem for name in files)}.stamp"
+    stamp = requirements_stamp(files)
+    try:
+        if stamp_file.read_text() == stamp:
+            return
+    except OSError:
+        pass
+    print(
+        f"Installing {' and '.join(files)} into {sys.prefix} "
+        "(once; PyTorch alone is several GB, so this takes a few minutes) …",
+        flush=True,
+    )
+    pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
+    for name in files:
+        pip += ["-r", str(HERE / name)]
+    if subprocess.call(pip) != 0:
+        sys.exit(
+            "The installation failed; the lines above say why. Check the network and the free disk space "
+            f"(about 8 GB), then run the same command again, or install by hand: pip install -r {REQUIREMENTS}"
+        )
+    stamp_file.write_text(stamp)
+
+
+if __name__ == "__main__":
+    prepare_environment(sys.argv[1:])
+
+import contextlib
+import logging
+import shutil
+import threading
+import time
+import webbrowser
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from storage import projects, rounds
+from storage.errors import NotFound, QualmError
+from storage.projects import ClassSpec, ProjectInfo
+from storage.schema import LIVE_ROUND_STATES
+from storage.workspace import Workspace, open_workspace
+
+DEMO_PROJECT = "Demo"
+DEMO_IMAGES = 300
+
+console = Console()
+cli = typer.Typer(
+    help=(
+        "Qualm: active labeling for semantic segmentation.\n\n"
+        "Without a command it opens the demo: rendered scenes with known truth, so that you can watch the "
+        "loop (label, train, re-order) without drawing. For your own images:\n\n"
+        "  python3 run_app.py import ~/photos --project Field --classes 'soil,crop,weed'\n\n"
+        "  python3 run_app.py serve --project Field"
+    ),
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Device(StrEnum):
+    """Where the worker computes."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+class Masks(StrEnum):
+    """What imported masks become."""
+
+    labels = "labels"
+    truth = "truth"
+    ignore = "ignore"
+
+
+WorkspaceOption = Annotated[
+    Path,
+    typer.Option(
+        "--workspace",
+        "-w",
+        envvar="QUALM_WORKSPACE",
+        help="Folder that holds the database, the images and the checkpoints. Back up this folder.",
+    ),
+]
+ProjectOption = Annotated[
+    str | None,
+    typer.Option("--project", "-p", help="Name of the project. May be left out when there is only one."),
+]
+DeviceOption = Annotated[
+    Device, typer.Option("--device", help="Where the worker trains; auto takes CUDA or MPS when present.")
+]
+HostOption = Annotated[
+    str,
+    typer.Option(
+        help="Address to listen on. Anything but this machine itself needs --access-token or a sign-in "
+        "configured in .streamlit/secrets.toml."
+    ),
+]
+PortOption = Annotated[
+    int | None, typer.Option(help="Port to listen on; without it the first free one from 8501 is taken.")
+]
+TokenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--access-token",
+        envvar="QUALM_ACCESS_TOKEN",
+        help="Secret that every browser must show once, as ?token=… or in the form it is offered.",
+    ),
+]
+NoWorkerOption = Annotated[bool, typer.Option("--no-worker", help="Do not start the background worker.")]
+NoBrowserOption = Annotated[bool, typer.Option("--no-browser", help="Print the address, open no browser.")]
+DEFAULT_WORKSPACE = Path("workspace")
+
+
+def progress_bar() -> Progress:
+    """Return a progress bar that shows how many are done and the time left."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+@contextlib.contextmanager
+def errors_as_sentences() -> Iterator[None]:
+    """Print a :class:`QualmError` as its sentence and exit with status 1; let everything else through."""
+    try:
+        yield
+    except QualmError as error:
+        Console(stderr=True).print(f"[red]{error}[/red]", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+
+
+def chosen_project(workspace: Workspace, name: str | None) -> ProjectInfo:
+    """Return the named project, or the only one there is.
+
+    Raises:
+        NotFound: there is no such project, none at all, or several to choose from.
+    """
+    if name is not None:
+        return projects.get_project(workspace, name)
+    everything = projects.list_projects(workspace)
+    if len(everything) == 1:
+        return everything[0]
+    if not everything:
+        raise NotFound(
+            f"The workspace {workspace.path} has no project yet. Import images with "
+            "`python3 run_app.py import FOLDER --project NAME`, or open the demo with `python3 run_app.py`."
+        )
+    names = ", ".join(project.name for project in everything)
+    raise NotFound(f"The workspace has several projects ({names}): choose one with --project NAME.")
+
+
+def supervise_worker(workspace: Path, device: Device, stop: threading.Event) -> None:
+    """Keep one worker process running until ``stop`` is set; its output goes to ``logs/worker.log``.
+
+    A worker that dies is started again after 1, 2, 4 … 30 s, so that a killed round is resumed.
+    """
+    log_path = workspace / "logs" / "worker.log"
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, str(HERE / "run_app.py"), "worker", "--workspace", str(workspace)]
+    command += ["--device", device.value, "--supervised"]
+    pause = 1.0
+    while not stop.is_set():
+        began = time.monotonic()
+        with log_path.open("ab") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        while process.poll() is None and not stop.wait(0.2):
+            pass
+        if stop.is_set():
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            if process.poll() is None:
+                process.kill()
+            return
+        pause = 1.0 if time.monotonic() - began > 60 else min(pause * 2, 30.0)
+        console.print(
+            f"The worker stopped (exit code {process.returncode}); starting it again in {pause:.0f} s. "
+            f"Its log: {log_path}"
+        )
+        stop.wait(pause)
+
+
+def serve_workspace(
+    workspace: Path,
+    project: str | None,
+    device: Device,
+    host: str,
+    port: int | None,
+    access_token: str | None,
+    no_worker: bool,
+    no_browser: bool,
+) -> None:
+    """Run the web server in this process and the worker in another, until Ctrl+C."""
+    from app.server import serve as serve_web
+
+    stop = threading.Event()
+    supervisor = threading.Thread(target=supervise_worker, args=(workspace, device, stop), daemon=True)
+
+    def on_ready(address: str) -> None:
+        """Announce the address; called once the port is taken and before the server blocks."""
+        console.print(f"\n  Qualm is at [bold]{address}[/bold]   (Ctrl+C stops it; everything is saved)\n")
+        if not no_worker:
+            supervisor.start()
+        if not no_browser:
+            threading.Timer(1.0, webbrowser.open, args=(address,)).start()
+
+    try:
+        serve_web(
+            workspace, host=host, port=port, access_token=access_token, project=project, on_ready=on_ready
+        )
+    finally:
+        stop.set()
+        if supervisor.is_alive():
+            supervisor.join(15)
+
+
+def make_demo(workspace: Workspace, images: int) -> ProjectInfo:
+    """Return the demo project, rendering its images when some are missing."""
+    from core import demo_world
+    from storage.importing import add_rendered
+
+    try:
+        project = projects.get_project(workspace, DEMO_PROJECT)
+    except NotFound:
+        project = projects.create_project(
+            workspace,
+            DEMO_PROJECT,
+            [ClassSpec(name=name, colour=colour) for name, colour in demo_world.CLASSES],
+            actor="demo",
+        )
+    with progress_bar() as bar:
+        task = bar.add_task("Rendering the demo world", total=images)
+        add_rendered(
+            workspace,
+            project.id,
+            demo_world.rendered_entries(images),
+            actor="demo",
+            progress=lambda done, of, name: bar.update(task, completed=done),
+        )
+    return project
+
+
+@cli.callback(invoke_without_command=True)
+def main(context: typer.Context) -> None:
+    """Open the demo when no command is given."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if context.invoked_subcommand is None:
+        demo()
+
+
+@cli.command()
+def serve(
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    project: ProjectOption = None,
+    device: DeviceOption = Device.auto,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = None,
+    access_token: TokenOption = None,
+    no_worker: NoWorkerOption = False,
+    no_browser: NoBrowserOption = False,
+) -> None:
+    """Open a workspace in the browser and train in the background."""
+    with errors_as_sentences():
+        serve_workspace(workspace, project, device, host, port, access_token, no_worker, no_browser)
+
+
+@cli.command()
+def demo(
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    device: DeviceOption = Device.auto,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = None,
+    access_token: TokenOption = None,
+    images: Annotated[int, typer.Option(min=12, help="How many scenes to render.")] = DEMO_IMAGES,
+    no_worker: NoWorkerOption = False,
+    no_browser: NoBrowserOption = False,
+) -> None:
+    """Open the demo project: rendered scenes whose truth is known, so that one click answers an image."""
+    with errors_as_sentences():
+        make_demo(open_workspace(workspace), images)
+        serve_workspace(workspace, DEMO_PROJECT, device, host, port, access_token, no_worker, no_browser)
+
+
+@cli.command("import")
+def import_images(
+    source: Annotated[Path, typer.Argument(help="Folder or zip file with images, with or without masks.")],
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    project: ProjectOption = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(help="Class names for a new project, comma-separated; found in the source otherwise."),
+    ] = None,
+    masks: Annotated[
+        Masks, typer.Option(help="What masks become: labels, hidden truth for simulations, or nothing.")
+    ] = Masks.labels,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report what would be imported.")] = False,
+) -> None:
+    """Import a folder or zip of images; a second run goes on where the first one stopped."""
+    from storage.importing import plan_import, run_import
+
+    with errors_as_sentences():
+        opened = open_workspace(workspace)
+        try:
+            target = chosen_project(opened, project)
+        except NotFound:
+            if project is None:
+                project = source.stem
+            target = None
+        names = [name.strip() for name in classes.split(",")] if classes else None
+        plan = plan_import(
+            source,
+            workspace=opened,
+            project_id=target.id if target else None,
+            class_names=names,
+            masks_as=masks.value,
+        )
+        for sentence in plan.report():
+            console.print(sentence, highlight=False, soft_wrap=True)
+        if dry_run:
+            return
+        if target is None:
+            target = projects.create_project(opened, str(project), plan.classes, actor="command line")
+            console.print(f"Made the project {target.name} with {len(plan.classes)} classes.")
+        with progress_bar() as bar:
+            task = bar.add_task("Importing", total=None)
+            result = run_import(
+                opened,
+                target.id,
+                plan,
+                actor="command line",
+                progress=lambda done, of, name: bar.update(task, completed=done, total=of),
+            )
+        for sentence in result.report():
+            console.print(sentence, highlight=False, soft_wrap=True)
+
+
+@cli.command()
+def export(
+    target: Annotated[Path, typer.Argument(help="New folder, or a path that ends in .zip.")],
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    project: ProjectOption = None,
+    images: Annotated[bool, typer.Option("--images", help="Put the images beside the label maps.")] = False,
+) -> None:
+    """Export the label maps as index PNGs with a manifest.json."""
+    from storage.exporting import export_project
+
+    with errors_as_sentences():
+        opened = open_workspace(workspace)
+        chosen = chosen_project(opened, project)
+        with progress_bar() as bar:
+            task = bar.add_task("Exporting", total=None)
+            result = export_project(
+                opened,
+                chosen.id,
+                target,
+                include_images=images,
+                progress=lambda done, of, name: bar.update(task, completed=done, total=of),
+            )
+        for sentence in result.report():
+            console.print(sentence, highlight=False, soft_wrap=True)
+
+
+@cli.command()
+def train(
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    project: ProjectOption = None,
+    device: DeviceOption = Device.auto,
+) -> None:
+    """Start a round now and watch it to its end; uses the running worker, or one of its own."""
+    with errors_as_sentences():
+        opened = open_workspace(workspace)
+        chosen = chosen_project(opened, project)
+        started = rounds.live_round(opened, chosen.id)
+        if started is None:
+            started = rounds.request_round(
+                opened, chosen.id, actor="command line", reason="Started from the command line"
+            )
+        own: subprocess.Popen[bytes] | None = None
+        if not rounds.live_workers(opened):
+            command = [sys.executable, str(HERE / "run_app.py"), "worker", "--once", "--supervised"]
+            own = subprocess.Popen([*command, "--workspace", str(workspace), "--device", device.value])
+        with progress_bar() as bar:
+            task = bar.add_task(f"Round {started.number}: queued", total=None)
+            while True:
+                now = next(row for row in rounds.history(opened, chosen.id) if row.id == started.id)
+                bar.update(
+                    task,
+                    description=f"Round {now.number}: {now.state}",
+                    completed=now.step,
+                    total=now.steps or None,
+                )
+                if now.state not in LIVE_ROUND_STATES:
+                    break
+                if own is not None and own.poll() is not None:
+                    raise QualmError(
+                        f"The worker stopped with exit code {own.returncode} before the round ended; the lines "
+                        "above say why. Run the same command again: the round goes on from its checkpoint."
+                    )
+                time.sleep(0.5)
+        if own is not None:
+            own.wait()
+        if now.state != "done":
+            raise QualmError(f"Round {now.number} ended {now.state}: {now.error or 'it was cancelled'}")
+        miou = now.metrics.get("audit_miou")
+        measured = f"audit mIoU {miou:.3f}" if miou is not None else "no audit labels yet, so no honest measure"
+        console.print(f"Round {now.number} is done: {measured}. The queue is re-ordered.")
+
+
+@cli.command()
+def worker(
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    project: ProjectOption = None,
+    device: DeviceOption = Device.auto,
+    once: Annotated[bool, typer.Option("--once", help="Run one round, then stop.")] = False,
+    supervised: Annotated[
+        bool, typer.Option("--supervised", hidden=True, help="Stop when the starting process is gone.")
+    ] = False,
+) -> None:
+    """Run the background worker on its own, for example on the machine with the GPU."""
+    logging.getLogger().setLevel(logging.INFO)
+    from core.worker import run_worker
+
+    with errors_as_sentences():
+        run_worker(workspace, device=device.value, project=project, once=once, supervised=supervised)
+
+
+@cli.command()
+def simulate(
+    data: Annotated[Path, typer.Option(help="Labelled set in the CamVid layout; its masks answer.")],
+    budgets: Annotated[str, typer.Option("--rounds", help="Labels at which to train.")] = "10,20,40",
+    workspace: Annotated[
+        Path | None, typer.Option("--workspace", "-w", help="Keep the workspace here; temporary otherwise.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the draws, the network and the training.")] = 0,
+    steps: Annotated[int | None, typer.Option(help="Training steps of a round.")] = None,
+    long_side: Annotated[int | None, typer.Option(help="Long side of the training images in pixels.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="supervised or consistency.")] = None,
+    head: Annotated[str | None, typer.Option(help="linear or np.")] = None,
+    limit_test: Annotated[int | None, typer.Option(help="Measure on so many test images only.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write the table here as CSV.")] = None,
+    device: DeviceOption = Device.auto,
+) -> None:
+    """Replay the loop on a labelled set, the true masks answering in the person's place."""
+    from core.simulate import simulate as run_simulation
+
+    with errors_as_sentences():
+        overrides = {"steps": steps, "long_side": long_side, "recipe": recipe, "head": head}
+        run_simulation(
+            data,
+            rounds=[int(budget) for budget in budgets.split(",")],
+            workspace=workspace,
+            seed=seed,
+            overrides={name: value for name, value in overrides.items() if value is not None},
+            limit_test=limit_test,
+            csv_path=csv,
+            device=device.value,
+            console=console,
+        )
+
+
+@cli.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def test(context: typer.Context) -> None:
+    """Run the whole test suite; what follows the command goes to pytest."""
+    if not chromium_path():
+        console.print("No Chromium found: letting Playwright install its own …")
+        subprocess.call([sys.executable, "-m", "playwright", "install", "chromium"])
+    raise typer.Exit(subprocess.call([sys.executable, "-m", "pytest", *context.args], cwd=HERE))
+
+
+def chromium_path() -> str | None:
+    """Return a Chromium or Chrome that the browser tests can drive, if one is on the PATH."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return next((path for name in names if (path := shutil.which(name))), None)
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,81 @@
+"""The command line: it prepares its environment once, teaches by --help and speaks in sentences."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(*arguments: str, cwd: Path = ROOT, python: str = sys.executable) -> subprocess.CompletedProcess[str]:
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("VIRTUAL_ENV", "CONDA_PREFIX", "QUALM_WORKSPACE", "PYTHONPATH")
+    }
+    return subprocess.run(
+        [python, "run_app.py", *arguments], cwd=cwd, capture_output=True, text=True, env=environment, timeout=120
+    )
+
+
+def test_fresh_machine_gets_an_environment_once(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "run_app.py", tmp_path)
+    (tmp_path / "requirements.txt").write_text("")
+    base = Path(sys.base_prefix) / ("python.exe" if os.name == "nt" else "bin/python3")
+    first = run("--help", cwd=tmp_path, python=str(base))
+    assert "Making a virtual environment" in first.stdout, first.stdout + first.stderr
+    assert "Installing requirements.txt" in first.stdout
+    assert list((tmp_path / ".venv").glob("qualm-*.stamp"))
+    second = run("--help", cwd=tmp_path, python=str(base))
+    assert "Making" not in second.stdout
+    assert "Installing" not in second.stdout
+
+
+def test_changed_requirements_are_installed_again(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "run_app.py", tmp_path)
+    (tmp_path / "requirements.txt").write_text("")
+    base = Path(sys.base_prefix) / ("python.exe" if os.name == "nt" else "bin/python3")
+    run("--help", cwd=tmp_path, python=str(base))
+    (tmp_path / "requirements.txt").write_text("# one more line\n")
+    assert "Installing requirements.txt" in run("--help", cwd=tmp_path, python=str(base)).stdout
+
+
+def test_help_names_every_command() -> None:
+    text = run("--help").stdout
+    for command in ("serve", "demo", "import", "export", "train", "worker", "simulate", "test"):
+        assert command in text
+
+
+def test_train_without_project_says_what_to_do(tmp_path: Path) -> None:
+    result = run("train", "--workspace", str(tmp_path / "empty"))
+    assert result.returncode == 1
+    assert "no project yet" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_wide_host_without_sign_in_is_refused(tmp_path: Path) -> None:
+    result = run("serve", "--workspace", str(tmp_path / "w"), "--host", "0.0.0.0", "--no-browser", "--no-worker")
+    assert result.returncode == 1
+    assert "--access-token" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_import_export_and_repeat(tmp_path: Path, camvid: Path) -> None:
+    source = tmp_path / "set"
+    for folder in ("train", "trainannot"):
+        (source / folder).mkdir(parents=True)
+        for path in sorted((camvid / folder).iterdir())[:4]:
+            shutil.copy(path, source / folder)
+    workspace = str(tmp_path / "w")
+    dry = run("import", str(source), "--workspace", workspace, "--project", "Roads", "--dry-run")
+    assert dry.returncode == 0, dry.stderr
+    assert "4 images" in dry.stdout
+    first = run("import", str(source), "--workspace", workspace, "--project", "Roads")
+    assert first.returncode == 0, first.stderr
+    again = run("import", str(source), "--workspace", workspace, "--project", "Roads")
+    assert again.returncode == 0, again.stderr
+    exported = run("export", str(tmp_path / "out"), "--workspace", workspace)
+    assert exported.returncode == 0, exported.stderr
+    assert len(list((tmp_path / "out" / "label_maps").rglob("*.png"))) == 4

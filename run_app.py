@@ -490,7 +490,9 @@ def train(
         if now.state != "done":
             raise QualmError(f"Round {now.number} ended {now.state}: {now.error or 'it was cancelled'}")
         miou = now.metrics.get("audit_miou")
-        measured = f"audit mIoU {miou:.3f}" if miou is not None else "no audit labels yet, so no honest measure"
+        measured = (
+            f"audit mIoU {miou:.3f}" if miou is not None else "no audit labels yet, so no honest measure"
+        )
         console.print(f"Round {now.number} is done: {measured}. The queue is re-ordered.")
 
 

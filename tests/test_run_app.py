@@ -16,7 +16,12 @@ def run(*arguments: str, cwd: Path = ROOT, python: str = sys.executable) -> subp
         if name not in ("VIRTUAL_ENV", "CONDA_PREFIX", "QUALM_WORKSPACE", "PYTHONPATH")
     }
     return subprocess.run(
-        [python, "run_app.py", *arguments], cwd=cwd, capture_output=True, text=True, env=environment, timeout=120
+        [python, "run_app.py", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
     )
 
 
@@ -56,7 +61,9 @@ def test_train_without_project_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_wide_host_without_sign_in_is_refused(tmp_path: Path) -> None:
-    result = run("serve", "--workspace", str(tmp_path / "w"), "--host", "0.0.0.0", "--no-browser", "--no-worker")
+    result = run(
+        "serve", "--workspace", str(tmp_path / "w"), "--host", "0.0.0.0", "--no-browser", "--no-worker"
+    )
     assert result.returncode == 1
     assert "--access-token" in result.stderr
     assert "Traceback" not in result.stderr

@@ -17,7 +17,7 @@ _MAX_LENGTH_BYTES = 5
 
 
 def encode(values: NDArray[np.uint8]) -> bytes:
-    """Run-length bytes of a ``uint8`` array of any shape, read row by row.
+    """Return the run-length bytes of a ``uint8`` array of any shape, read row by row.
 
     Neighbouring runs always differ and no run is empty, so equal arrays give equal bytes.
     """
@@ -34,12 +34,12 @@ def encode(values: NDArray[np.uint8]) -> bytes:
     has_more[:, :-1] = used[:, 1:]
     length_bytes = (digits | (has_more.astype(np.uint64) << np.uint64(7))).astype(np.uint8)[used]
 
-    header = np.uint32(starts.size).astype("<u4").tobytes()
+    header = starts.size.to_bytes(_HEADER_BYTES, "little")
     return header + flat[starts].tobytes() + length_bytes.tobytes()
 
 
 def decode(data: bytes, size: int) -> NDArray[np.uint8]:
-    """The ``size`` values behind run-length bytes, as a one-dimensional ``uint8`` array.
+    """Return the ``size`` values behind run-length bytes, as a one-dimensional ``uint8`` array.
 
     Raises:
         ValueError: The bytes are cut short, have bytes left over, hold an empty run, or describe another

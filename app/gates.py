@@ -1,0 +1,149 @@
+"""The gates of plain ASGI in front of all that the server answers, Streamlit's endpoints included."""
+
+from __future__ import annotations
+
+import ipaddress
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app import sign_in
+from app.access_token import AccessToken
+from app.refusals import refusal, refuse
+
+_YEAR_S = 365 * 24 * 3600
+
+
+def gates(*, key: str, access_token: str | None, host: str) -> list[Middleware]:
+    """Return the gates of a server bound to ``host``, outermost first."""
+    stack = [Middleware(KnownHost, host=host)] if is_loopback(host) else []
+    if access_token:
+        stack.append(Middleware(AccessToken, key=key, token=access_token))
+    return [*stack, Middleware(OwnPagesOnly), Middleware(AnnotatorName, key=key)]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only be reached from this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+class KnownHost:
+    """Turns away requests whose Host header is not this machine, as DNS rebinding sends them."""
+
+    def __init__(self, app: ASGIApp, *, host: str) -> None:
+        self.app = app
+        self.host = host.strip("[]")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request here, or pass it on."""
+        if scope["type"] in ("http", "websocket"):
+            asked = _host_name(HTTPConnection(scope).headers.get("host", ""))
+            if asked != self.host and not is_loopback(asked):
+                sentence = (
+                    "This server answers only to localhost and 127.0.0.1. "
+                    "To reach it under another name, start it with --host and --access-token."
+                )
+                await refuse(refusal(scope, HTTPStatus.MISDIRECTED_REQUEST, sentence), scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+class OwnPagesOnly:
+    """Answers ``/api`` to our own pages only, so that another site cannot act for the annotator."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request here, or pass it on."""
+        if scope["type"] == "http" and scope["path"].startswith("/api/"):
+            headers = HTTPConnection(scope).headers
+            origin = headers.get("origin")
+            sentence = None
+            if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") or (
+                origin is not None and urlsplit(origin).netloc != headers.get("host")
+            ):
+                sentence = "This request came from another site. Use Qualm's own pages."
+            elif scope["method"] not in ("GET", "HEAD", "OPTIONS") and headers.get("x-qualm") != "1":
+                sentence = "A request that changes something needs the header X-Qualm: 1."
+            if sentence:
+                await refuse(refusal(scope, HTTPStatus.FORBIDDEN, sentence), scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+class AnnotatorName:
+    """Gives each browser a signed name, and each request to our routes the name behind it.
+
+    The name lies in ``request.state.annotator``. With OIDC it is the user's e-mail address, no cookie
+    of ours is set, and our routes answer 401 until somebody has signed in.
+    """
+
+    def __init__(self, app: ASGIApp, *, key: str) -> None:
+        self.app = app
+        self.key = key
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request here, or pass it on."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        by_oidc = sign_in.oidc_configured()
+        if by_oidc:
+            name = sign_in.name_of_user(sign_in.signed_in_user(connection.cookies) or {})
+        else:
+            name = sign_in.name_in_cookies(self.key, connection.cookies)
+        path = scope["path"]
+        if name is None and (path.startswith("/api/") or (by_oidc and path.startswith("/canvas/"))):
+            sentence = (
+                "You are not signed in. Reload the page and sign in."
+                if by_oidc
+                else "This browser has no name on this server yet. Reload the page."
+            )
+            await refuse(refusal(scope, HTTPStatus.UNAUTHORIZED, sentence), scope, receive, send)
+            return
+        scope.setdefault("state", {})["annotator"] = name
+        if name is None and not by_oidc:
+            send = self._naming(connection, send)
+        await self.app(scope, receive, send)
+
+    def _naming(self, connection: HTTPConnection, send: Send) -> Send:
+        """Add the annotator cookie to a page, also to one that is only confirmed as unchanged."""
+        page_wanted = "text/html" in connection.headers.get("accept", "")
+
+        async def send_with_name(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if page_wanted or headers.get("content-type", "").startswith("text/html"):
+                    cookie = Response()
+                    cookie.set_cookie(
+                        sign_in.cookie_name("annotator", self.key),
+                        sign_in.sign_name(self.key, sign_in.new_name()),
+                        max_age=_YEAR_S,
+                        httponly=True,
+                        samesite="lax",
+                        secure=connection.url.scheme == "https",
+                    )
+                    headers.append("set-cookie", cookie.headers["set-cookie"])
+            await send(message)
+
+        return send_with_name
+
+
+def _host_name(header: str) -> str:
+    """Return the host of a Host header in lower case, without port and brackets."""
+    try:
+        return (urlsplit(f"//{header}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""

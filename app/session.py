@@ -1,0 +1,105 @@
+"""Who is at the screen, in which workspace, on which project: the one place where pages ask."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+import streamlit as st
+
+from app import sign_in
+from storage import projects
+from storage.errors import NotFound, WorkspaceError
+from storage.workspace import Workspace, open_workspace
+
+WORKSPACE_VARIABLE = "QUALM_WORKSPACE"
+"""Environment variable with the folder of the workspace; :func:`app.server.make_app` sets it."""
+PROJECT_VARIABLE = "QUALM_PROJECT"
+"""Environment variable with the name or id of the project that opens first; may be missing."""
+UNNAMED_ANNOTATOR = "annotator"
+"""Name of a session without a browser behind it, as in Streamlit's own page tests."""
+
+_PROJECT_KEY = "project"
+
+
+def workspace() -> Workspace:
+    """Return the workspace of this process, opened once and shared by all pages and routes.
+
+    Raises:
+        WorkspaceError: when no workspace was chosen, or it cannot be opened.
+    """
+    path = os.environ.get(WORKSPACE_VARIABLE)
+    if not path:
+        raise WorkspaceError("No workspace is open. Start Qualm with: python3 run_app.py serve")
+    return _open_once(Path(path))
+
+
+@lru_cache(maxsize=8)
+def _open_once(path: Path) -> Workspace:
+    return open_workspace(path)
+
+
+def annotator() -> str:
+    """Return the name under which this browser labels: the e-mail address of OIDC, or the cookie's name."""
+    if sign_in.oidc_configured():
+        return sign_in.name_of_user(st.user) or UNNAMED_ANNOTATOR
+    key = sign_in.secret_key(workspace().path)
+    return sign_in.name_in_cookies(key, st.context.cookies) or UNNAMED_ANNOTATOR
+
+
+def require_user() -> None:
+    """Stop the script at a sign-in button when OIDC is configured and nobody is signed in."""
+    if not sign_in.oidc_configured() or st.user.get("is_logged_in"):
+        return
+    st.title("Qualm")
+    st.write("Sign in to label images.")
+    st.button("Sign in", type="primary", on_click=st.login)
+    st.stop()
+
+
+def current_project_id() -> int | None:
+    """Return the id of the project this browser works on, or None when the workspace has none.
+
+    The choice of this session counts first, then ``?project=`` in the address, then the project the
+    server was started with, then the newest project. The address is kept up to date, so that a
+    reload stays where it is.
+    """
+    known = [project.id for project in projects.list_projects(workspace())]
+    if not known:
+        return None
+    chosen = next(
+        (
+            candidate
+            for candidate in (
+                st.session_state.get(_PROJECT_KEY),
+                _whole_number(st.query_params.get(_PROJECT_KEY)),
+                _project_of_start(),
+            )
+            if candidate in known
+        ),
+        max(known),
+    )
+    choose_project(chosen)
+    return chosen
+
+
+def choose_project(project_id: int) -> None:
+    """Make a project the current one of this browser session."""
+    st.session_state[_PROJECT_KEY] = project_id
+    if st.query_params.get(_PROJECT_KEY) != str(project_id):
+        st.query_params[_PROJECT_KEY] = str(project_id)
+
+
+def _project_of_start() -> int | None:
+    named = os.environ.get(PROJECT_VARIABLE)
+    if not named:
+        return None
+    try:
+        return projects.get_project(workspace(), _whole_number(named) or named).id
+    except NotFound:
+        return None
+
+
+def _whole_number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() else None

@@ -1,0 +1,106 @@
+"""Under which name a browser labels: a signed cookie of ours, or the user of Streamlit's OIDC sign-in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from itsdangerous import BadSignature, URLSafeSerializer
+from streamlit.auth_util import get_cookie_with_chunks, get_origin_from_redirect_uri, get_secrets_auth_section
+from streamlit.web.server.server_util import get_cookie_secret
+from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
+from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
+
+_NAME_LENGTH = 100
+"""Longest name the tables hold."""
+
+
+def secret_key(workspace_path: Path) -> str:
+    """Return the key that signs the cookies of a workspace, made on first use with mode 600.
+
+    Raises:
+        OSError: when the file can be neither read nor written.
+    """
+    path = workspace_path / "secret.key"
+    try:
+        if key := path.read_text("ascii").strip():
+            return key
+    except FileNotFoundError:
+        pass
+    handle, temporary = tempfile.mkstemp(dir=workspace_path, prefix=".secret-")  # mkstemp makes mode 600
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path.read_text("ascii").strip()
+
+
+def cookie_name(kind: str, key: str) -> str:
+    """Return the name of a cookie of one workspace, such as ``qualm_annotator_1f0c9a2b``.
+
+    Browsers keep one cookie jar for all ports of a host; without the key's mark, two servers on one
+    machine would rename each other's annotators.
+    """
+    return f"qualm_{kind}_{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+
+
+def new_name() -> str:
+    """Return a random readable name such as ``annotator-3f9a1c``."""
+    return f"annotator-{secrets.token_hex(3)}"
+
+
+def sign_name(key: str, name: str) -> str:
+    """Return the value of the annotator cookie."""
+    return str(URLSafeSerializer(key, salt="annotator").dumps(name))
+
+
+def name_in_cookies(key: str, cookies: Mapping[str, str]) -> str | None:
+    """Return the name in the annotator cookie, or None when there is none or we did not sign it."""
+    try:
+        name = URLSafeSerializer(key, salt="annotator").loads(cookies.get(cookie_name("annotator", key), ""))
+    except BadSignature:
+        return None
+    return name if isinstance(name, str) and 0 < len(name) <= _NAME_LENGTH else None
+
+
+def oidc_configured() -> bool:
+    """Whether Streamlit's secrets hold an ``[auth]`` section to sign in with."""
+    return bool(get_secrets_auth_section())
+
+
+def name_of_user(claims: Mapping[str, Any]) -> str | None:
+    """Return the name an OIDC user labels under: e-mail address, else name, else subject."""
+    for claim in ("email", "name", "sub"):
+        value = claims.get(claim)
+        if isinstance(value, str) and value.strip():
+            return value.strip()[:_NAME_LENGTH]
+    return None
+
+
+def signed_in_user(cookies: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return the claims in Streamlit's signed user cookie, or None when nobody is signed in."""
+    secret = get_cookie_secret()
+
+    def signed_chunk(name: str) -> bytes | None:
+        value = cookies.get(name)
+        return decode_signed_value(secret, name, value.encode("latin-1", "replace")) if value else None
+
+    try:
+        payload = get_cookie_with_chunks(signed_chunk, USER_COOKIE_NAME)
+        claims = json.loads(payload) if payload else None
+    except ValueError:
+        return None
+    if not isinstance(claims, dict) or claims.get("is_logged_in") is not True:
+        return None
+    return claims if claims.get("origin") == get_origin_from_redirect_uri() else None

@@ -6,7 +6,7 @@ database. A ``blob`` column holds a key of :class:`storage.files.BlobStore`, the
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import JSON, Float, ForeignKey, Index, MetaData, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -35,7 +35,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {float: Float, dict[str, Any]: JSON}
+    type_annotation_map: ClassVar[dict[Any, Any]] = {float: Float, dict[str, Any]: JSON}
 
 
 class Project(Base):
@@ -82,6 +82,7 @@ class Image(Base):
         UniqueConstraint("project_id", "content_hash"),
         Index("ix_image_project_split", "project_id", "split"),
         Index("ix_image_lease", "leased_by", "leased_until"),
+        Index("ix_image_draft", "project_id", "draft_by"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -102,6 +103,10 @@ class Image(Base):
     """Known true label map (index PNG), for the demo's oracle and for simulations; never trained on."""
     revision: Mapped[int] = mapped_column(default=0)
     """Newest revision in ``label``; 0 when nobody has labelled the image. Compare-and-swap key."""
+    labelled_revision: Mapped[int] = mapped_column(default=0)
+    """Newest submitted or approved revision, the one that trains or measures; 0 when there is none."""
+    draft_by: Mapped[str | None] = mapped_column(String(100))
+    """Author of the newest revision while it is a draft."""
     leased_by: Mapped[str | None] = mapped_column(String(100))
     leased_until: Mapped[float | None]
     skipped_at: Mapped[float | None]
@@ -194,7 +199,10 @@ class Prediction(Base):
     """What a round thinks of one image. Scores of different rounds are never compared."""
 
     __tablename__ = "prediction"
-    __table_args__ = (UniqueConstraint("round_id", "image_id"), Index("ix_prediction_round_rank", "round_id", "rank"))
+    __table_args__ = (
+        UniqueConstraint("round_id", "image_id"),
+        Index("ix_prediction_round_rank", "round_id", "rank"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     image_id: Mapped[int] = mapped_column(ForeignKey("image.id"))

@@ -1,0 +1,108 @@
+"""Connections to the workspace database: SQLite by default, PostgreSQL by URL."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from storage.errors import DiskFull, WorkspaceError
+
+_BUSY_TIMEOUT_MS = 30_000
+_LITTLE_SPACE = 256 * 1024
+
+
+class Database:
+    """One engine and the two kinds of transaction on it. Safe to share between threads."""
+
+    def __init__(self, url: str) -> None:
+        """Prepare an engine for ``url``, such as ``sqlite:////data/qualm.sqlite``; nothing connects yet."""
+        self.url = url
+        self.engine: Engine = create_engine(url, pool_size=20, max_overflow=30, pool_timeout=60)
+        self._sqlite_file: Path | None = None
+        if self.engine.dialect.name == "sqlite":
+            self._sqlite_file = Path(self.engine.url.database or "")
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+        self._writer = self.engine.execution_options(will_write=True)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Yield a session that sees one state of the database and writes nothing."""
+        with self._sentences(), Session(self.engine) as session, session.begin():
+            yield session
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Yield a session in a write transaction, committed at the end, rolled back on an error.
+
+        On SQLite it begins with ``BEGIN IMMEDIATE``: it waits for its turn at the start, never in the middle.
+
+        Raises:
+            DiskFull: the database cannot grow.
+            WorkspaceError: the database is read-only or damaged.
+        """
+        with self._sentences(), Session(self._writer) as session, session.begin():
+            yield session
+
+    @contextlib.contextmanager
+    def writing_connection(self) -> Iterator[Connection]:
+        """Yield a connection in a write transaction, for migrations."""
+        with self._sentences(), self._writer.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        self.engine.dispose()
+
+    @contextlib.contextmanager
+    def _sentences(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            reason = str(error.orig)
+            if "disk is full" in reason or "No space left" in reason or self._out_of_space():
+                raise DiskFull(self._where()) from error
+            if "readonly database" in reason or "unable to open database file" in reason:
+                raise WorkspaceError(
+                    f"{self._where()} cannot be written to. Allow writing there, or choose another workspace."
+                ) from error
+            if "malformed" in reason or "not a database" in reason:
+                raise WorkspaceError(
+                    f"{self._where()} is damaged ({reason}). "
+                    "Restore it from a backup, or choose another workspace."
+                ) from error
+            raise
+
+    def _where(self) -> str:
+        return str(self._sqlite_file) if self._sqlite_file else "the database"
+
+    def _out_of_space(self) -> bool:
+        if self._sqlite_file is None:
+            return False
+        try:
+            return shutil.disk_usage(self._sqlite_file.parent).free < _LITTLE_SPACE
+        except OSError:
+            return False
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver would begin transactions at moments of its own; _begin_sqlite does it instead.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    will_write = connection.get_execution_options().get("will_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if will_write else "BEGIN")

@@ -1,0 +1,42 @@
+"""The journal: who did what when."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from storage.schema import Event
+from storage.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class EventInfo:
+    """One entry of the journal."""
+
+    id: int
+    project_id: int | None
+    at: float
+    actor: str
+    kind: str
+    detail: dict[str, Any]
+
+
+def record(session: Session, project_id: int | None, actor: str, kind: str, **detail: Any) -> None:
+    """Add an entry inside the caller's write transaction; ``detail`` must be JSON."""
+    session.add(Event(project_id=project_id, at=time.time(), actor=actor, kind=kind, detail=detail))
+
+
+def recent(workspace: Workspace, project_id: int, limit: int = 50) -> list[EventInfo]:
+    """Return the newest ``limit`` entries of a project, newest first."""
+    with workspace.database.reading() as session:
+        rows = session.scalars(
+            select(Event)
+            .where(Event.project_id == project_id)
+            .order_by(Event.at.desc(), Event.id.desc())
+            .limit(limit)
+        )
+        return [EventInfo(e.id, e.project_id, e.at, e.actor, e.kind, e.detail) for e in rows]

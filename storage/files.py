@@ -1,0 +1,139 @@
+"""Blobs stored under the SHA-256 of their bytes, and atomic writes of single files."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from storage.errors import DiskFull, NotFound, WorkspaceError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_TEMPORARY = ".part-"
+
+
+def file_error(error: OSError, path: Path) -> DiskFull | WorkspaceError:
+    """Return the error to raise for the person when writing at ``path`` failed with ``error``."""
+    if error.errno in _FULL:
+        return DiskFull(str(path.parent))
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return WorkspaceError(
+            f"{path.parent} cannot be written to. Allow writing there, or choose another workspace."
+        )
+    return WorkspaceError(
+        f"{path} could not be written ({error.strerror or error}). Check the disk and try again."
+    )
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path`` so that readers see the old file or the whole new one, never a part.
+
+    Missing folders are made. After a failure no temporary file is left.
+
+    Raises:
+        DiskFull: no space or quota is left.
+        WorkspaceError: the folder is read-only, or the disk failed.
+    """
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        temporary = None
+        _fsync_folder(path.parent)
+    except OSError as error:
+        raise file_error(error, path) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+
+
+def _fsync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows cannot open a folder for fsync
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class BlobStore:
+    """Immutable files named by their content, on any file system fsspec knows."""
+
+    def __init__(self, root: str | Path) -> None:
+        """Open the store at ``root``, a folder or an fsspec URL such as ``s3://bucket/blobs``."""
+        self._files, self._root = fsspec.core.url_to_fs(str(root))
+        self._local = isinstance(self._files, LocalFileSystem)
+
+    def _place(self, key: str) -> str:
+        return f"{self._root}/{key[:2]}/{key}"
+
+    def put(self, data: bytes) -> str:
+        """Store ``data`` and return its key, 64 hexadecimal digits.
+
+        Raises:
+            DiskFull: no space or quota is left.
+            WorkspaceError: the store is read-only, or the disk failed.
+        """
+        key = hashlib.sha256(data).hexdigest()
+        place = self._place(key)
+        if not self._local:
+            self._files.pipe_file(place, data)
+            return key
+        try:
+            # A fresh time stamp keeps the sweep away until the row that names this blob is written.
+            os.utime(place)
+        except FileNotFoundError:
+            write_atomically(Path(place), data)
+        except OSError as error:
+            raise file_error(error, Path(place)) from error
+        return key
+
+    def get(self, key: str) -> bytes:
+        """Return the bytes stored under ``key``.
+
+        Raises:
+            NotFound: there is no such blob.
+        """
+        try:
+            data: bytes = self._files.cat_file(self._place(key))
+        except FileNotFoundError as error:
+            raise NotFound(
+                f"The file {key[:12]}… is missing from the workspace. Restore the folder blobs from a backup."
+            ) from error
+        return data
+
+    def exists(self, key: str) -> bool:
+        """Return whether a blob is stored under ``key``."""
+        return bool(self._files.exists(self._place(key)))
+
+    def sweep(self, in_use: set[str], older_than_s: float) -> int:
+        """Delete what is neither in ``in_use`` nor written in the last ``older_than_s`` seconds.
+
+        That covers temporary files of writers that were killed.
+
+        Returns:
+            How many files were deleted.
+        """
+        newest = time.time() - older_than_s
+        deleted = 0
+        for place, detail in self._files.find(self._root, detail=True).items():
+            written = detail.get("mtime") or detail.get("LastModified") or detail.get("created")
+            stamp = written.timestamp() if hasattr(written, "timestamp") else written
+            if place.rsplit("/", 1)[-1] not in in_use and stamp is not None and float(stamp) < newest:
+                self._files.rm_file(place)
+                deleted += 1
+        return deleted

@@ -1,0 +1,43 @@
+"""Label maps as index PNGs: greyscale, 8 bit, one value a pixel, the same bytes for the same map."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from storage.errors import InvalidLabelMap
+
+
+def encode_label_map(label_map: np.ndarray) -> bytes:
+    """Return a ``uint8`` label map (H, W) as PNG bytes, mode L.
+
+    Raises:
+        InvalidLabelMap: it is not ``uint8``, not two-dimensional, or empty.
+    """
+    if label_map.dtype != np.uint8 or label_map.ndim != 2 or label_map.size == 0:
+        raise InvalidLabelMap(
+            f"A label map is a uint8 image of one value a pixel, this one is {label_map.dtype} "
+            f"of shape {label_map.shape}. Convert it first."
+        )
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(label_map)).save(buffer, "PNG", compress_level=6)
+    return buffer.getvalue()
+
+
+def decode_label_map(data: bytes) -> np.ndarray:
+    """Return the label map (H, W) ``uint8`` of PNG bytes in mode L; the array may be written to.
+
+    Raises:
+        InvalidLabelMap: the bytes are no such PNG.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as png:
+            if png.mode != "L":
+                raise InvalidLabelMap(
+                    f"A label map is a greyscale PNG, this one has mode {png.mode}. Convert it."
+                )
+            return np.array(png, dtype=np.uint8)
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise InvalidLabelMap(f"The label map is not a readable PNG ({error}). Save it again.") from error

@@ -1,0 +1,234 @@
+"""The images of a project and the split each one is in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from storage import events
+from storage.errors import InvalidInput, NotFound
+from storage.formats.label_map import decode_label_map
+from storage.projects import project_row
+from storage.schema import SPLITS, Image, Label, Round
+from storage.workspace import Workspace
+
+_ROWS_PER_QUERY = 500
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """An image without its pixels. ``revision`` is the newest label revision, 0 when there is none."""
+
+    id: int
+    project_id: int
+    name: str
+    content_hash: str
+    blob: str
+    media_type: str
+    width: int
+    height: int
+    split: str
+    group: str | None
+    truth_blob: str | None
+    revision: int
+    labelled_revision: int
+    draft_by: str | None
+    leased_by: str | None
+    leased_until: float | None
+    skipped_at: float | None
+
+
+def add_image(
+    workspace: Workspace,
+    project_id: int,
+    *,
+    name: str,
+    content_hash: str,
+    blob: str,
+    media_type: str,
+    width: int,
+    height: int,
+    split: str = "pool",
+    group: str | None = None,
+    truth_blob: str | None = None,
+) -> int | None:
+    """Add an image whose pixels are stored already; return its id, or None when the project has it.
+
+    Raises:
+        InvalidInput: the name is empty or longer than 1024 characters, or the split is unknown.
+        NotFound: there is no such project.
+    """
+    if not name or len(name) > 1024:
+        raise InvalidInput(f"An image name has 1 to 1024 characters, this one {len(name)}. Rename the file.")
+    if split not in SPLITS:
+        raise _unknown_split(split)
+    with workspace.database.writing() as session:
+        project_row(session, project_id, lock=True)
+        duplicate = session.scalar(
+            select(Image.id).where(Image.project_id == project_id, Image.content_hash == content_hash)
+        )
+        if duplicate is not None:
+            return None
+        row = Image(
+            project_id=project_id,
+            name=name,
+            content_hash=content_hash,
+            blob=blob,
+            media_type=media_type,
+            width=width,
+            height=height,
+            # A split of "train" holds labels: the image joins it with its first submitted label map.
+            split="pool" if split == "train" else split,
+            group=group[:200] if group else None,
+            truth_blob=truth_blob,
+            revision=0,
+            labelled_revision=0,
+            imported_at=time.time(),
+        )
+        session.add(row)
+        session.flush()
+        return row.id
+
+
+def image(workspace: Workspace, image_id: int) -> ImageInfo:
+    """Return one image.
+
+    Raises:
+        NotFound: there is no such image.
+    """
+    with workspace.database.reading() as session:
+        return image_info(image_row(session, image_id))
+
+
+def list_images(workspace: Workspace, project_id: int, split: str | None = None) -> list[ImageInfo]:
+    """Return the images of a project in the order they were imported, of one split or of all."""
+    query = select(Image).where(Image.project_id == project_id).order_by(Image.id)
+    if split is not None:
+        query = query.where(Image.split == split)
+    with workspace.database.reading() as session:
+        return [image_info(row) for row in session.scalars(query)]
+
+
+def known_hashes(workspace: Workspace, project_id: int) -> set[str]:
+    """Return the content hash of every image of a project."""
+    with workspace.database.reading() as session:
+        return set(session.scalars(select(Image.content_hash).where(Image.project_id == project_id)))
+
+
+def set_split(workspace: Workspace, image_ids: Sequence[int], split: str, actor: str) -> None:
+    """Move images to a split, all or none.
+
+    ``pool`` and ``train`` mean the same request, "use it": a labelled image goes to ``train``, an
+    unlabelled one to ``pool``. An image that has trained the model never becomes an audit image.
+
+    Raises:
+        InvalidInput: the split is unknown, or an image has already trained the model.
+        NotFound: there is no such image.
+    """
+    if split not in SPLITS:
+        raise _unknown_split(split)
+    with workspace.database.writing() as session:
+        for start in range(0, len(image_ids), _ROWS_PER_QUERY):
+            for image_id in image_ids[start : start + _ROWS_PER_QUERY]:
+                _move(session, image_row(session, image_id), split, actor)
+
+
+def _move(session: Session, row: Image, split: str, actor: str) -> None:
+    if split in ("pool", "train"):
+        split = "train" if row.labelled_revision else "pool"
+    if split == row.split:
+        return
+    if split == "audit" and row.labelled_revision and _has_trained(session, row):
+        raise InvalidInput(
+            f"{row.name} has already trained the model, so it cannot measure it. "
+            "Choose an image without labels."
+        )
+    if row.labelled_revision and "train" in (split, row.split):
+        project = project_row(session, row.project_id, lock=True)
+        project.labels_changed += 1
+        project.labels_changed_at = time.time()
+    kind = {"excluded": "exclude", "audit": "audit"}.get(split, "restore")
+    events.record(session, row.project_id, actor, kind, image=row.id, before=row.split, after=split)
+    row.split = split
+
+
+def _has_trained(session: Session, row: Image) -> bool:
+    first_labelled = (
+        select(func.min(Label.created_at))
+        .where(Label.image_id == row.id, Label.status != "draft")
+        .scalar_subquery()
+    )
+    later_round = select(Round.id).where(
+        Round.project_id == row.project_id, Round.created_at >= first_labelled
+    )
+    return session.scalar(later_round.limit(1)) is not None
+
+
+def truth(workspace: Workspace, image_id: int) -> np.ndarray:
+    """Return the known true label map, ``uint8`` (H, W).
+
+    Raises:
+        NotFound: there is no such image, or its truth is not known.
+    """
+    info = image(workspace, image_id)
+    if info.truth_blob is None:
+        raise NotFound(f"The truth of {info.name} is not known. Label it by hand.")
+    return decode_label_map(workspace.blobs.get(info.truth_blob))
+
+
+def split_counts(workspace: Workspace, project_id: int) -> dict[str, int]:
+    """Return the number of images in every split."""
+    with workspace.database.reading() as session:
+        return count_splits(session, project_id)
+
+
+def count_splits(session: Session, project_id: int) -> dict[str, int]:
+    """Return the number of images in every split, within the caller's transaction."""
+    rows = session.execute(
+        select(Image.split, func.count()).where(Image.project_id == project_id).group_by(Image.split)
+    )
+    return dict.fromkeys(SPLITS, 0) | {split: count for split, count in rows.tuples()}
+
+
+def image_row(session: Session, image_id: int) -> Image:
+    """Return the row of an image.
+
+    Raises:
+        NotFound: there is no such image.
+    """
+    row = session.get(Image, image_id)
+    if row is None:
+        raise NotFound(f"There is no image number {image_id}. Load the page again.")
+    return row
+
+
+def image_info(row: Image) -> ImageInfo:
+    """Return a row as a value that outlives its session."""
+    return ImageInfo(
+        id=row.id,
+        project_id=row.project_id,
+        name=row.name,
+        content_hash=row.content_hash,
+        blob=row.blob,
+        media_type=row.media_type,
+        width=row.width,
+        height=row.height,
+        split=row.split,
+        group=row.group,
+        truth_blob=row.truth_blob,
+        revision=row.revision,
+        labelled_revision=row.labelled_revision,
+        draft_by=row.draft_by,
+        leased_by=row.leased_by,
+        leased_until=row.leased_until,
+        skipped_at=row.skipped_at,
+    )
+
+
+def _unknown_split(split: str) -> InvalidInput:
+    return InvalidInput(f"{split} is not a split. Choose one of {', '.join(SPLITS)}.")

@@ -1,0 +1,368 @@
+"""Projects and their class lists."""
+
+from __future__ import annotations
+
+import functools
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from storage import events
+from storage.errors import InvalidInput, NotFound
+from storage.schema import MAX_CLASSES, LabelClass, Project
+from storage.settings import ProjectSettings
+from storage.workspace import Workspace
+
+HOTKEYS = (*(f"Digit{digit}" for digit in range(1, 10)), "Digit0")
+"""Hotkeys of the first ten classes, as ``KeyboardEvent.code``."""
+
+_LONGEST_NAME = 200
+_COLOUR_BLIND_SAFE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
+
+
+@dataclass(frozen=True)
+class ClassSpec:
+    """A class to make; what is None is chosen."""
+
+    name: str
+    colour: str | None = None
+    hotkey: str | None = None
+
+
+@dataclass(frozen=True)
+class ClassInfo:
+    """A class of a project. ``index`` is its value in label maps and never changes meaning."""
+
+    index: int
+    name: str
+    colour: str
+    hotkey: str | None
+    archived: bool
+
+
+@dataclass(frozen=True)
+class ProjectInfo:
+    """A project without its images."""
+
+    id: int
+    name: str
+    settings: ProjectSettings
+    current_round_id: int | None
+    labels_changed: int
+    created_at: float
+
+
+def create_project(
+    workspace: Workspace,
+    name: str,
+    classes: Sequence[ClassSpec],
+    actor: str,
+    settings: ProjectSettings | None = None,
+) -> ProjectInfo:
+    """Make a project with its classes, indexed in the order given.
+
+    Raises:
+        InvalidInput: the name is taken, empty or too long, or the classes are none, too many or ambiguous.
+    """
+    name = _checked_name(name, "project")
+    if not classes:
+        raise InvalidInput("A project needs at least one class. Add one and try again.")
+    if len(classes) > MAX_CLASSES:
+        raise InvalidInput(
+            f"A project holds at most {MAX_CLASSES} classes, and {len(classes)} were given. "
+            "Merge or leave out some."
+        )
+    settings = settings or ProjectSettings()
+    with workspace.database.writing() as session:
+        _refuse_taken_name(session, name)
+        project = Project(
+            name=name, settings=settings.model_dump(mode="json"), labels_changed=0, created_at=time.time()
+        )
+        session.add(project)
+        session.flush()
+        made: list[LabelClass] = []
+        for spec in classes:
+            made.append(_new_class(project.id, made, spec, reserved={c.hotkey for c in classes if c.hotkey}))
+        session.add_all(made)
+        events.record(session, project.id, actor, "settings", created=name, classes=[c.name for c in made])
+        return project_info(project)
+
+
+def list_projects(workspace: Workspace) -> list[ProjectInfo]:
+    """Return every project, oldest first."""
+    with workspace.database.reading() as session:
+        return [project_info(project) for project in session.scalars(select(Project).order_by(Project.id))]
+
+
+def get_project(workspace: Workspace, id_or_name: int | str) -> ProjectInfo:
+    """Return the project of that number or that name.
+
+    Raises:
+        NotFound: there is none.
+    """
+    with workspace.database.reading() as session:
+        if isinstance(id_or_name, int):
+            return project_info(project_row(session, id_or_name))
+        project = session.scalars(select(Project).where(Project.name == id_or_name)).one_or_none()
+        if project is not None:
+            return project_info(project)
+        names = list(session.scalars(select(Project.name).order_by(Project.id)))
+    there = f"There are: {', '.join(names)}." if names else "There is none yet: create one first."
+    raise NotFound(f"There is no project named {id_or_name}. {there}")
+
+
+def rename_project(workspace: Workspace, project_id: int, name: str, actor: str) -> ProjectInfo:
+    """Give a project another name.
+
+    Raises:
+        InvalidInput: the name is taken, empty or too long.
+        NotFound: there is no such project.
+    """
+    name = _checked_name(name, "project")
+    with workspace.database.writing() as session:
+        project = project_row(session, project_id)
+        if project.name != name:
+            _refuse_taken_name(session, name)
+            events.record(session, project_id, actor, "settings", renamed=[project.name, name])
+            project.name = name
+        return project_info(project)
+
+
+def update_settings(
+    workspace: Workspace, project_id: int, settings: ProjectSettings, actor: str
+) -> ProjectInfo:
+    """Store the settings of a project; rounds that already exist keep theirs.
+
+    Raises:
+        NotFound: there is no such project.
+    """
+    stored = settings.model_dump(mode="json")
+    with workspace.database.writing() as session:
+        project = project_row(session, project_id)
+        changed = {
+            f"{part}.{key}": value
+            for part, values in stored.items()
+            for key, value in values.items()
+            if project.settings.get(part, {}).get(key) != value
+        }
+        if changed:
+            project.settings = stored
+            events.record(session, project_id, actor, "settings", changed=changed)
+        return project_info(project)
+
+
+def classes(workspace: Workspace, project_id: int) -> list[ClassInfo]:
+    """Return the classes of a project by index, the archived ones too."""
+    with workspace.database.reading() as session:
+        return [_class_info(row) for row in _class_rows(session, project_id)]
+
+
+def add_class(workspace: Workspace, project_id: int, spec: ClassSpec, actor: str) -> ClassInfo:
+    """Append a class to a project; it takes the next free index.
+
+    Raises:
+        InvalidInput: the name, colour or hotkey does not fit, or the project is full.
+        NotFound: there is no such project.
+    """
+    with workspace.database.writing() as session:
+        project_row(session, project_id)
+        present = _class_rows(session, project_id)
+        if len(present) >= MAX_CLASSES:
+            raise InvalidInput(
+                f"A project holds at most {MAX_CLASSES} classes. Rename an archived one instead."
+            )
+        row = _new_class(project_id, present, spec, reserved=set())
+        session.add(row)
+        events.record(session, project_id, actor, "settings", class_added=row.name)
+        return _class_info(row)
+
+
+def update_class(
+    workspace: Workspace,
+    project_id: int,
+    index: int,
+    *,
+    actor: str,
+    name: str | None = None,
+    colour: str | None = None,
+    hotkey: str | None = None,
+    archived: bool | None = None,
+) -> ClassInfo:
+    """Change a class; what is None stays as it is, and an empty ``hotkey`` removes the hotkey.
+
+    Raises:
+        InvalidInput: the name or hotkey is taken, or the colour is not ``#rrggbb``.
+        NotFound: there is no such class.
+    """
+    with workspace.database.writing() as session:
+        rows = _class_rows(session, project_id)
+        row = next((row for row in rows if row.index == index), None)
+        if row is None:
+            raise NotFound(f"This project has no class number {index}. Load the page again.")
+        others = [other for other in rows if other is not row]
+        if name is not None:
+            row.name = _free_class_name(name, others)
+        if colour is not None:
+            row.colour = _checked_colour(colour)
+        if hotkey is not None:
+            row.hotkey = _free_hotkey(hotkey, others) if hotkey else None
+        if archived is not None:
+            row.archived = archived
+        events.record(session, project_id, actor, "settings", class_changed=row.name, archived=row.archived)
+        return _class_info(row)
+
+
+def default_colour(index: int) -> str:
+    """Return the colour of class ``index`` as ``#rrggbb``: colour-blind safe ones first, then well spread."""
+    return _palette()[index]
+
+
+def project_info(project: Project) -> ProjectInfo:
+    """Return a row as a value that outlives its session."""
+    return ProjectInfo(
+        id=project.id,
+        name=project.name,
+        settings=ProjectSettings.model_validate(project.settings),
+        current_round_id=project.current_round_id,
+        labels_changed=project.labels_changed,
+        created_at=project.created_at,
+    )
+
+
+def project_row(session: Session, project_id: int, *, lock: bool = False) -> Project:
+    """Return the row of a project; with ``lock`` other writers of it wait (SQLite's writers always do).
+
+    Raises:
+        NotFound: there is no such project.
+    """
+    query = select(Project).where(Project.id == project_id)
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    project = session.scalars(query).one_or_none()
+    if project is None:
+        raise NotFound(f"There is no project number {project_id}. Choose one from the list.")
+    return project
+
+
+def class_count(session: Session, project_id: int) -> int:
+    """Return how many class indices a project has given out, archived ones included."""
+    return (
+        session.scalar(
+            select(func.count()).select_from(LabelClass).where(LabelClass.project_id == project_id)
+        )
+        or 0
+    )
+
+
+def _class_rows(session: Session, project_id: int) -> list[LabelClass]:
+    return list(
+        session.scalars(
+            select(LabelClass).where(LabelClass.project_id == project_id).order_by(LabelClass.index)
+        )
+    )
+
+
+def _class_info(row: LabelClass) -> ClassInfo:
+    return ClassInfo(row.index, row.name, row.colour, row.hotkey, row.archived)
+
+
+def _new_class(
+    project_id: int, present: Sequence[LabelClass], spec: ClassSpec, reserved: set[str]
+) -> LabelClass:
+    taken_colours = {row.colour for row in present}
+    taken_hotkeys = {row.hotkey for row in present} | reserved
+    return LabelClass(
+        project_id=project_id,
+        index=len(present),
+        name=_free_class_name(spec.name, present),
+        colour=_checked_colour(spec.colour)
+        if spec.colour
+        else next(colour for colour in _palette() if colour not in taken_colours),
+        hotkey=_free_hotkey(spec.hotkey, present)
+        if spec.hotkey
+        else next((key for key in HOTKEYS if key not in taken_hotkeys), None),
+        archived=False,
+    )
+
+
+def _checked_name(name: str, what: str) -> str:
+    name = name.strip()
+    if not name:
+        raise InvalidInput(f"The {what} needs a name. Type one and try again.")
+    if len(name) > _LONGEST_NAME:
+        raise InvalidInput(
+            f"The {what} name has {len(name)} characters and may have {_LONGEST_NAME}. Shorten it."
+        )
+    return name
+
+
+def _refuse_taken_name(session: Session, name: str) -> None:
+    if session.scalar(select(Project.id).where(Project.name == name)) is not None:
+        raise InvalidInput(f"There is already a project named {name}. Choose another name.")
+
+
+def _free_class_name(name: str, others: Sequence[LabelClass]) -> str:
+    name = _checked_name(name, "class")
+    if any(other.name.casefold() == name.casefold() for other in others):
+        raise InvalidInput(f"Two classes cannot both be named {name}. Rename one of them.")
+    return name
+
+
+def _checked_colour(colour: str) -> str:
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", colour):
+        raise InvalidInput(
+            f"{colour} is not a colour. Write it as # and six hexadecimal digits, such as #0072b2."
+        )
+    return colour.lower()
+
+
+def _free_hotkey(hotkey: str, others: Sequence[LabelClass]) -> str:
+    owner = next((other.name for other in others if other.hotkey == hotkey), None)
+    if owner is not None:
+        raise InvalidInput(f"The hotkey {hotkey} already belongs to {owner}. Choose another key.")
+    if not re.fullmatch(r"[A-Za-z0-9]{1,20}", hotkey):
+        raise InvalidInput(f"{hotkey} is not a key. Name it as the browser does, such as Digit1 or KeyA.")
+    return hotkey
+
+
+@functools.cache
+def _palette() -> tuple[str, ...]:
+    """Return a colour for every possible class, each as far from the ones before as a coarse grid allows."""
+    levels = np.linspace(0, 255, 11).round()
+    grid = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), -1).reshape(-1, 3)
+    grid = grid[(grid.sum(1) > 150) & (grid.sum(1) < 700)]
+    first = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in _COLOUR_BLIND_SAFE], float)
+    places = _oklab(grid)
+    chosen = [*_COLOUR_BLIND_SAFE]
+    distance = np.linalg.norm(places[:, None] - _oklab(first)[None], axis=2).min(1)
+    while len(chosen) < MAX_CLASSES:
+        farthest = int(distance.argmax())
+        chosen.append("#{:02x}{:02x}{:02x}".format(*grid[farthest].astype(int)))
+        distance = np.minimum(distance, np.linalg.norm(places - places[farthest], axis=1))
+    return tuple(chosen)
+
+
+def _oklab(rgb: np.ndarray) -> np.ndarray:
+    """Return sRGB colours (N, 3) in 0…255 as Oklab (N, 3), where distance means difference to the eye."""
+    value = rgb / 255.0
+    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    cones = linear @ np.array(
+        [
+            [0.4122214708, 0.2119034982, 0.0883024619],
+            [0.5363325363, 0.6806995451, 0.2817188376],
+            [0.0514459929, 0.1073969566, 0.6299787005],
+        ]
+    )
+    result: np.ndarray = np.cbrt(cones) @ np.array(
+        [
+            [0.2104542553, 1.9779984951, 0.0259040371],
+            [0.7936177850, -2.4285922050, 0.7827717662],
+            [-0.0040720468, 0.4505937099, -0.8086757660],
+        ]
+    )
+    return result

@@ -1,0 +1,566 @@
+"""Rounds: when one starts, who works on it, what it reports and what it publishes."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import socket
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlalchemy import String as Text
+from sqlalchemy import cast, func, insert, select
+from sqlalchemy.orm import Session
+
+from storage import events
+from storage.errors import InvalidInput, LeaseLost, NotFound, RoundRefused
+from storage.projects import class_count, project_row
+from storage.schema import LIVE_ROUND_STATES, Image, Label, Prediction, Project, Round, RoundMetric, Worker
+from storage.settings import ProjectSettings, RoundSettings
+from storage.workspace import Workspace
+
+WORKER_COMMAND = "python3 run_app.py worker"
+WORKER_SILENCE_S = 30.0
+"""A worker not heard of for so many seconds is taken for gone."""
+
+
+@dataclass(frozen=True)
+class RoundInfo:
+    """A round. Times are epoch seconds; ``steps`` belong to the current state."""
+
+    id: int
+    project_id: int
+    number: int
+    state: str
+    reason: str
+    config: RoundSettings
+    snapshot_blob: str | None
+    parent_id: int | None
+    labels_changed: int
+    worker: str | None
+    heartbeat_at: float | None
+    lease_until: float | None
+    cancel_requested: bool
+    step: int
+    steps: int
+    eta_seconds: float | None
+    note: str | None
+    error: str | None
+    checkpoint: str | None
+    metrics: dict[str, Any]
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+
+
+@dataclass(frozen=True)
+class StartAdvice:
+    """Whether a round should start by itself now, and the sentence that says why or why not.
+
+    ``changed`` labels have been submitted since the last round started, ``needed`` start the next.
+    """
+
+    ready: bool
+    reason: str
+    changed: int
+    needed: int
+
+
+@dataclass(frozen=True)
+class SnapshotLabel:
+    """One label map a round trains on."""
+
+    image_id: int
+    revision: int
+    blob: str
+
+
+class Snapshot(NamedTuple):
+    """The labels of a round as they were when it was requested."""
+
+    labels: list[SnapshotLabel]
+    class_count: int
+
+
+@dataclass(frozen=True)
+class NewPrediction:
+    """What a round thinks of one image; ``rank`` 1 is labelled first, ``why`` holds a ``sentence``."""
+
+    image_id: int
+    score: float
+    rank: int
+    why: dict[str, Any]
+    map_blob: str | None = None
+    uncertainty_blob: str | None = None
+
+
+@dataclass(frozen=True)
+class WorkerInfo:
+    """A worker process that has been heard of lately."""
+
+    name: str
+    device: str
+    heartbeat_at: float
+
+
+def start_advice(workspace: Workspace, project_id: int, now: float | None = None) -> StartAdvice:
+    """Say whether a round should start by itself.
+
+    Raises:
+        NotFound: there is no such project.
+    """
+    with workspace.database.reading() as session:
+        return advise(session, project_row(session, project_id), time.time() if now is None else now)
+
+
+def advise(session: Session, project: Project, now: float) -> StartAdvice:
+    """Say whether a round should start by itself, within the caller's transaction."""
+    rule = ProjectSettings.model_validate(project.settings).start
+    last = session.scalars(
+        select(Round).where(Round.project_id == project.id).order_by(Round.number.desc()).limit(1)
+    ).one_or_none()
+    changed = project.labels_changed - (last.labels_changed if last else 0)
+
+    def advice(ready: bool, reason: str) -> StartAdvice:
+        return StartAdvice(ready, reason, changed, rule.min_changed)
+
+    worker_missing = not _live_workers(session, now)
+    if last is not None and last.state in LIVE_ROUND_STATES:
+        if worker_missing and not _working(last, now):
+            return advice(False, f"Round {last.number} waits for a worker: start one with {WORKER_COMMAND}")
+        return advice(
+            False,
+            {
+                "queued": f"Round {last.number} is about to start",
+                "training": "A round is training now",
+                "scoring": "A round is scoring the images now",
+            }[last.state],
+        )
+    if not rule.automatic:
+        return advice(False, "Automatic rounds are off: press Train now")
+    if changed < rule.min_changed:
+        since = "since the last round started" if last else "for the first round"
+        return advice(False, f"{changed} of {rule.min_changed} new labels {since}")
+    seen = len(seen_classes(session, project.id))
+    if seen < rule.min_classes:
+        return advice(False, f"Labels show {seen} of {rule.min_classes} classes needed")
+    quiet = now - (project.labels_changed_at or 0.0)
+    if quiet < rule.quiet_seconds:
+        wait = math.ceil(rule.quiet_seconds - quiet)
+        return advice(
+            False, f"{changed} new labels: a round starts after {wait} more seconds without a new one"
+        )
+    if worker_missing:
+        return advice(False, f"No worker is running: start one with {WORKER_COMMAND}")
+    return advice(True, f"{changed} new labels: a round can start")
+
+
+def seen_classes(session: Session, project_id: int) -> set[int]:
+    """Return the class indices that occur in the labels the next round would train on."""
+    # Few different lists of classes occur among many labels, so the database drops the repeats.
+    lists = session.scalars(
+        select(cast(Label.class_indices, Text))
+        .join(Image, (Image.id == Label.image_id) & (Image.labelled_revision == Label.revision))
+        .where(Image.project_id == project_id, Image.split == "train")
+        .distinct()
+    )
+    return {index for indices in lists for index in json.loads(indices)}
+
+
+def request_round(
+    workspace: Workspace,
+    project_id: int,
+    actor: str,
+    reason: str,
+    settings: RoundSettings | None = None,
+) -> RoundInfo:
+    """Queue a round on the labels as they are now, with ``settings`` or the project's own.
+
+    Raises:
+        RoundRefused: a round is waiting or at work already, or there is no label to train on.
+        NotFound: there is no such project.
+    """
+    with workspace.database.reading() as session:
+        project = project_row(session, project_id)
+        labels_changed = project.labels_changed
+        settings = settings or ProjectSettings.model_validate(project.settings).round
+        labels = session.execute(
+            select(Image.id, Label.revision, Label.blob)
+            .join(Label, (Label.image_id == Image.id) & (Label.revision == Image.labelled_revision))
+            .where(Image.project_id == project_id, Image.split == "train")
+            .order_by(Image.id)
+        ).all()
+        content = {"labels": [list(row) for row in labels], "classes": class_count(session, project_id)}
+    if not labels:
+        raise RoundRefused("There is no label to train on yet. Label and submit an image first.")
+    blob = workspace.blobs.put(json.dumps(content, separators=(",", ":")).encode())
+    with workspace.database.writing() as session:
+        project = project_row(session, project_id, lock=True)
+        live = _live_round(session, project_id)
+        if live is not None:
+            raise RoundRefused(
+                f"Round {live.number} is {'waiting' if live.state == 'queued' else live.state} already. "
+                "Wait until it is done, or cancel it first."
+            )
+        newest = session.scalar(select(func.max(Round.number)).where(Round.project_id == project_id)) or 0
+        row = Round(
+            project_id=project_id,
+            number=newest + 1,
+            state="queued",
+            reason=reason[:500],
+            config=settings.model_dump(mode="json"),
+            snapshot_blob=blob,
+            parent_id=project.current_round_id,
+            labels_changed=labels_changed,
+            cancel_requested=False,
+            step=0,
+            steps=0,
+            metrics={},
+            created_at=time.time(),
+        )
+        session.add(row)
+        session.flush()
+        events.record(session, project_id, actor, "start", round=row.id, number=row.number, reason=row.reason)
+        return round_info(row)
+
+
+def request_cancel(workspace: Workspace, round_id: int, actor: str) -> None:
+    """Ask the worker to stop at the next step; a round nobody works on is cancelled at once.
+
+    Raises:
+        NotFound: there is no such round.
+        RoundRefused: it has ended already.
+    """
+    now = time.time()
+    with workspace.database.writing() as session:
+        row = _round_row(session, round_id, lock=True)
+        if row.state not in LIVE_ROUND_STATES:
+            raise RoundRefused(
+                f"Round {row.number} has ended already ({row.state}). Nothing is left to cancel."
+            )
+        row.cancel_requested = True
+        if not _working(row, now):
+            _end(row, "cancelled", now)
+        events.record(session, row.project_id, actor, "cancel", round=row.id, number=row.number)
+
+
+def claim(
+    workspace: Workspace, worker: str, lease_s: float, project_id: int | None = None, now: float | None = None
+) -> RoundInfo | None:
+    """Take the oldest round that waits or whose worker is gone; None when there is none.
+
+    Args:
+        workspace: The workspace.
+        worker: ``host:pid`` of the process that will do the work.
+        lease_s: How long the round stays this worker's without a report, in seconds.
+        project_id: Only rounds of this project.
+        now: Epoch seconds.
+    """
+    now = time.time() if now is None else now
+    query = select(Round).where(Round.state.in_(LIVE_ROUND_STATES)).order_by(Round.created_at, Round.id)
+    if project_id is not None:
+        query = query.where(Round.project_id == project_id)
+    with workspace.database.writing() as session:
+        for row in session.scalars(query.with_for_update()):
+            if _working(row, now) and row.worker != worker:
+                continue
+            if row.cancel_requested:
+                _end(row, "cancelled", now)
+                continue
+            row.worker = worker
+            row.heartbeat_at = now
+            row.lease_until = now + lease_s
+            row.started_at = row.started_at or now
+            if row.state == "queued":
+                row.state = "training"
+            return round_info(row)
+    return None
+
+
+def snapshot(workspace: Workspace, round_id: int) -> Snapshot:
+    """Return the labels a round trains on and the number of classes, as they were at its request.
+
+    Raises:
+        NotFound: there is no such round, or its snapshot is missing.
+    """
+    info = get_round(workspace, round_id)
+    if info.snapshot_blob is None:
+        raise NotFound(f"Round {info.number} has no snapshot of its labels. Start a new round.")
+    content = json.loads(workspace.blobs.get(info.snapshot_blob))
+    return Snapshot([SnapshotLabel(*entry) for entry in content["labels"]], int(content["classes"]))
+
+
+def report(
+    workspace: Workspace,
+    round_id: int,
+    worker: str,
+    *,
+    lease_s: float,
+    state: str | None = None,
+    step: int | None = None,
+    steps: int | None = None,
+    eta_seconds: float | None = None,
+    note: str | None = None,
+    checkpoint: str | None = None,
+    metrics: Iterable[tuple[int, str, float]] = (),
+) -> bool:
+    """Renew the worker's lease and store its progress; what is None stays as it is.
+
+    Args:
+        workspace: The workspace.
+        round_id: The round.
+        worker: Name under which it was claimed.
+        lease_s: The lease lasts so many seconds from now.
+        state: ``training`` or ``scoring``.
+        step: Steps done in this state.
+        steps: Steps of this state.
+        eta_seconds: Seconds until the round is done.
+        note: What the person should know.
+        checkpoint: Folder of the newest checkpoint, relative to the workspace.
+        metrics: Curve points as (step, name, value); values that are not finite are left out.
+
+    Returns:
+        True to go on, False when the person asked to cancel.
+
+    Raises:
+        LeaseLost: the round has ended, or another worker has it.
+    """
+    now = time.time()
+    if state is not None and state not in ("training", "scoring"):
+        raise InvalidInput(f"A worker cannot report the state {state}. Report training or scoring.")
+    points = [
+        {"round_id": round_id, "step": at, "name": name, "value": float(value)}
+        for at, name, value in metrics
+        if math.isfinite(value)
+    ]
+    given = {
+        "state": state,
+        "step": step,
+        "steps": steps,
+        "eta_seconds": eta_seconds,
+        "note": note[:2000] if note else note,
+        "checkpoint": checkpoint,
+    }
+    with workspace.database.writing() as session:
+        row = _owned_row(session, round_id, worker)
+        for name, value in given.items():
+            if value is not None:
+                setattr(row, name, value)
+        row.heartbeat_at = now
+        row.lease_until = now + lease_s
+        if points:
+            session.execute(insert(RoundMetric), points)
+        seen = session.scalars(select(Worker).where(Worker.name == worker)).one_or_none()
+        if seen is not None:
+            seen.heartbeat_at = now
+        return not row.cancel_requested
+
+
+def publish(
+    workspace: Workspace,
+    round_id: int,
+    worker: str,
+    predictions: Sequence[NewPrediction],
+    metrics: dict[str, Any],
+) -> None:
+    """End a round as done: its ranking and suggestions become the current ones, all in one transaction.
+
+    Raises:
+        LeaseLost: the round has ended, or another worker has it.
+        InvalidInput: a score is not a finite number.
+    """
+    if not all(math.isfinite(prediction.score) for prediction in predictions):
+        raise InvalidInput(
+            "A score of the ranking is not a number. Start the round again with a lower learning rate."
+        )
+    rows = [
+        {
+            "round_id": round_id,
+            "image_id": prediction.image_id,
+            "score": float(prediction.score),
+            "rank": int(prediction.rank),
+            "why": _finite(prediction.why),
+            "map_blob": prediction.map_blob,
+            "uncertainty_blob": prediction.uncertainty_blob,
+        }
+        for prediction in predictions
+    ]
+    now = time.time()
+    with workspace.database.writing() as session:
+        row = _owned_row(session, round_id, worker)
+        if rows:
+            session.execute(insert(Prediction), rows)
+        row.metrics = _finite(metrics)
+        _end(row, "done", now)
+        project_row(session, row.project_id, lock=True).current_round_id = row.id
+
+
+def fail(workspace: Workspace, round_id: int, worker: str, error: str) -> None:
+    """End a round as failed; ``error`` says why, for the person.
+
+    Raises:
+        LeaseLost: the round has ended, or another worker has it.
+    """
+    with workspace.database.writing() as session:
+        row = _owned_row(session, round_id, worker)
+        row.error = error[:4000]
+        _end(row, "failed", time.time())
+
+
+def cancelled(workspace: Workspace, round_id: int, worker: str) -> None:
+    """End a round as cancelled.
+
+    Raises:
+        LeaseLost: the round has ended, or another worker has it.
+    """
+    with workspace.database.writing() as session:
+        _end(_owned_row(session, round_id, worker), "cancelled", time.time())
+
+
+def get_round(workspace: Workspace, round_id: int) -> RoundInfo:
+    """Return one round.
+
+    Raises:
+        NotFound: there is no such round.
+    """
+    with workspace.database.reading() as session:
+        return round_info(_round_row(session, round_id))
+
+
+def history(workspace: Workspace, project_id: int) -> list[RoundInfo]:
+    """Return the rounds of a project, newest first."""
+    query = select(Round).where(Round.project_id == project_id).order_by(Round.number.desc())
+    with workspace.database.reading() as session:
+        return [round_info(row) for row in session.scalars(query)]
+
+
+def live_round(workspace: Workspace, project_id: int) -> RoundInfo | None:
+    """Return the round that waits, trains or scores; None when there is none."""
+    with workspace.database.reading() as session:
+        row = _live_round(session, project_id)
+        return round_info(row) if row else None
+
+
+def curve(workspace: Workspace, round_id: int, name: str | None = None) -> list[tuple[int, str, float]]:
+    """Return the curve points of a round as (step, name, value), by name and step."""
+    query = (
+        select(RoundMetric.step, RoundMetric.name, RoundMetric.value)
+        .where(RoundMetric.round_id == round_id)
+        .order_by(RoundMetric.name, RoundMetric.step, RoundMetric.id)
+    )
+    if name is not None:
+        query = query.where(RoundMetric.name == name)
+    with workspace.database.reading() as session:
+        return [(step, label, value) for step, label, value in session.execute(query)]
+
+
+def worker_seen(workspace: Workspace, name: str, device: str) -> None:
+    """Note that the worker ``name`` (``host:pid``) is alive and computes on ``device``."""
+    now = time.time()
+    with workspace.database.writing() as session:
+        row = session.scalars(select(Worker).where(Worker.name == name)).one_or_none()
+        if row is None:
+            session.add(Worker(name=name, device=device[:40], heartbeat_at=now))
+        else:
+            row.device, row.heartbeat_at = device[:40], now
+
+
+def live_workers(workspace: Workspace, now: float | None = None) -> list[WorkerInfo]:
+    """Return the workers heard of in the last 30 seconds, without those known to be dead."""
+    with workspace.database.reading() as session:
+        return _live_workers(session, time.time() if now is None else now)
+
+
+def round_info(row: Round) -> RoundInfo:
+    """Return a row as a value that outlives its session."""
+    values = {name: getattr(row, name) for name in RoundInfo.__dataclass_fields__ if name != "config"}
+    return RoundInfo(config=RoundSettings.model_validate(row.config), **values)
+
+
+def find_live_round(session: Session, project_id: int) -> RoundInfo | None:
+    """Return the round that waits, trains or scores, within the caller's transaction."""
+    row = _live_round(session, project_id)
+    return round_info(row) if row else None
+
+
+def _live_round(session: Session, project_id: int) -> Round | None:
+    return session.scalars(
+        select(Round)
+        .where(Round.project_id == project_id, Round.state.in_(LIVE_ROUND_STATES))
+        .order_by(Round.number)
+        .limit(1)
+    ).one_or_none()
+
+
+def _live_workers(session: Session, now: float) -> list[WorkerInfo]:
+    rows = session.scalars(
+        select(Worker).where(Worker.heartbeat_at > now - WORKER_SILENCE_S).order_by(Worker.name)
+    )
+    return [WorkerInfo(row.name, row.device, row.heartbeat_at) for row in rows if not _known_dead(row.name)]
+
+
+def _round_row(session: Session, round_id: int, *, lock: bool = False) -> Round:
+    query = select(Round).where(Round.id == round_id)
+    row = session.scalars(query.with_for_update() if lock else query).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no round with the id {round_id}. Load the page again.")
+    return row
+
+
+def _owned_row(session: Session, round_id: int, worker: str) -> Round:
+    row = _round_row(session, round_id, lock=True)
+    if row.state not in LIVE_ROUND_STATES or row.worker != worker:
+        ended = row.state not in LIVE_ROUND_STATES
+        raise LeaseLost(
+            row.worker,
+            f"Round {row.number} {'has ended' if ended else f'is now done by worker {row.worker}'}. "
+            "This worker leaves it and takes the next one.",
+        )
+    return row
+
+
+def _working(row: Round, now: float) -> bool:
+    """Return whether a worker holds the round and may still be alive."""
+    if row.worker is None or row.lease_until is None or row.lease_until <= now:
+        return False
+    return not _known_dead(row.worker)
+
+
+def _known_dead(worker: str) -> bool:
+    """Return True when ``host:pid`` names a process of this machine that does not run any more."""
+    host, _, number = worker.rpartition(":")
+    if host != socket.gethostname() or not number.isdigit() or os.name == "nt":
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    # A killed process whose parent has not asked for it yet still has a number, and on Linux a state.
+    try:
+        return Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
+    except (OSError, IndexError):
+        return False
+
+
+def _end(row: Round, state: str, now: float) -> None:
+    row.state = state
+    row.finished_at = now
+    row.lease_until = None
+    row.eta_seconds = None
+
+
+def _finite(value: Any) -> Any:
+    """Return JSON data with None in the place of numbers JSON cannot hold."""
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

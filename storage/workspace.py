@@ -1,0 +1,135 @@
+"""A workspace: the folder that holds the database, the blobs, the checkpoints and the logs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock, Timeout
+from sqlalchemy import select
+
+from storage.database import Database
+from storage.errors import WorkspaceError, WorkspaceInUse
+from storage.files import BlobStore, file_error
+from storage.migrations import bring_up_to_date
+from storage.schema import Image, Label, Prediction, Round
+
+_FOLDERS = ("blobs", "checkpoints", "logs", "thumbnails")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """An open workspace. Every function of ``storage`` takes one first."""
+
+    path: Path
+    database: Database
+    blobs: BlobStore
+
+    def close(self) -> None:
+        """Close the database connections."""
+        self.database.close()
+
+
+def open_workspace(path: str | Path, database_url: str | None = None) -> Workspace:
+    """Open the workspace at ``path``, making its folders and bringing its database up to date.
+
+    Args:
+        path: Folder; it is made when missing.
+        database_url: SQLAlchemy URL of the database; by default ``qualm.sqlite`` in the folder.
+
+    Raises:
+        WorkspaceError: the folder is a file or read-only, or its database is newer than this version.
+        DiskFull: there is no space for the folders or the database.
+    """
+    folder = Path(path).expanduser().absolute()
+    if folder.exists() and not folder.is_dir():
+        raise WorkspaceError(f"{folder} is a file, not a folder. Choose another path for the workspace.")
+    try:
+        for name in _FOLDERS:
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (FileExistsError, NotADirectoryError) as error:
+        raise WorkspaceError(
+            f"{error.filename} is a file where the workspace needs a folder. Choose another path."
+        ) from error
+    except OSError as error:
+        raise file_error(error, folder / _FOLDERS[0]) from error
+    database = Database(database_url or f"sqlite:///{folder / 'qualm.sqlite'}")
+    try:
+        bring_up_to_date(database, folder / "migration.lock")
+    except BaseException:
+        database.close()
+        raise
+    return Workspace(folder, database, BlobStore(folder / "blobs"))
+
+
+@contextlib.contextmanager
+def workspace_lock(path: str | Path, role: Literal["server", "worker"]) -> Iterator[None]:
+    """Hold the only place of a ``role`` in the workspace at ``path`` while the block runs.
+
+    Raises:
+        WorkspaceInUse: another process holds it.
+    """
+    folder = Path(path).expanduser().absolute()
+    holder = folder / f"{role}.holder"
+    lock = FileLock(folder / f"{role}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise WorkspaceInUse(_in_use(folder, role, holder)) from error
+    except OSError as error:
+        raise file_error(error, folder / f"{role}.lock") from error
+    try:
+        with contextlib.suppress(OSError):
+            holder.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            holder.unlink()
+        lock.release()
+
+
+def _in_use(folder: Path, role: str, holder: Path) -> str:
+    try:
+        who = holder.read_text(encoding="utf-8").strip()
+    except OSError:
+        who = ""
+    cure = (
+        "Open its page in the browser, or stop it first, or choose another workspace."
+        if role == "server"
+        else "Let it do the work, or stop it first."
+    )
+    return f"A {role}{f' ({who})' if who else ''} already uses the workspace {folder}. {cure}"
+
+
+def blobs_in_use(workspace: Workspace) -> set[str]:
+    """Return the key of every blob that a row of the database names."""
+    columns = (
+        Image.blob,
+        Image.truth_blob,
+        Label.blob,
+        Round.snapshot_blob,
+        Prediction.map_blob,
+        Prediction.uncertainty_blob,
+    )
+    with workspace.database.reading() as session:
+        return {key for column in columns for key in session.scalars(select(column).distinct()) if key}
+
+
+def sweep_blobs(workspace: Workspace, older_than_s: float = 3600.0) -> int:
+    """Delete blobs that no row names and that are older than ``older_than_s`` seconds; return how many.
+
+    The age protects blobs whose row is about to be written.
+    """
+    now = time.time()
+    in_use = blobs_in_use(workspace)
+    # Reading the keys takes time too: a blob written meanwhile must not look old.
+    return workspace.blobs.sweep(in_use, older_than_s + (time.time() - now))

@@ -14,7 +14,7 @@ class _Settings(BaseModel):
 class AnnotationSettings(_Settings):
     """How images are handed out."""
 
-    audit_every: int = Field(6, ge=0, description="One image in so many is an audit image; 0 turns audit off.")
+    audit_every: int = Field(6, ge=0, description="One image in so many is for audit; 0 turns it off.")
     audit_target: int = Field(30, ge=0, description="Stop drawing audit images at this many.")
     lease_minutes: float = Field(15.0, gt=0, description="How long an image stays reserved for one person.")
     seed: int = Field(0, ge=0, description="Seed of every random draw of the queue.")
@@ -32,8 +32,14 @@ class StartRule(_Settings):
 class RoundSettings(_Settings):
     """Everything a round needs to be repeated; stored with the round."""
 
-    recipe: Literal["supervised", "consistency"] = "consistency"
-    head: Literal["linear", "np"] = "np"
+    recipe: Literal["supervised", "consistency"] = Field(
+        "consistency",
+        description="supervised learns from labels only; consistency also from unlabelled images.",
+    )
+    head: Literal["linear", "np"] = Field(
+        "np",
+        description="linear is a plain classifier; np a neural process whose samples show doubt.",
+    )
     encoder: str = Field(
         "tf_efficientnet_lite0",
         description="Name of a timm encoder, or mobilenet_v2 for torchvision's weights.",
@@ -46,20 +52,28 @@ class RoundSettings(_Settings):
     long_side: int = Field(256, ge=32, description="Images are trained at this long side, in pixels.")
     crop: int = Field(192, ge=32, description="Side of the square training crops, in pixels.")
     steps: int = Field(150, ge=1, description="Training steps of one round.")
-    batch_size: int = Field(4, ge=1, description="Labelled images per step; as many unlabelled ones beside them.")
-    learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(1e-4, ge=0)
+    batch_size: int = Field(4, ge=1, description="Labelled images per step, and as many unlabelled ones.")
+    learning_rate: float = Field(1e-3, gt=0, description="Step size of AdamW at its peak.")
+    weight_decay: float = Field(1e-4, ge=0, description="Pull of the weights towards zero.")
     ema_decay: float = Field(0.99, ge=0, lt=1, description="Decay of the teacher.")
     kl_weight: float = Field(0.005, ge=0, description="Beta of the ELBO's KL term.")
-    unlabelled_weight: float = Field(1.0, ge=0)
+    unlabelled_weight: float = Field(1.0, ge=0, description="Weight of the unlabelled images in the loss.")
     confidence: float = Field(0.8, ge=0, le=1, description="Pseudo-labels need at least this probability.")
     max_entropy: float = Field(0.4, ge=0, description="Pseudo-labels need at most this entropy, in nats.")
     samples_train: int = Field(3, ge=1, description="Latent samples per training step.")
     samples_predict: int = Field(10, ge=1, description="Latent samples per prediction.")
-    seed: int = Field(0, ge=0)
-    pixel_score: Literal["predictive_entropy", "mutual_information"] = "predictive_entropy"
-    aggregation: Literal["mean", "top_share"] = "top_share"
-    batch_choice: Literal["clasp_pe", "top", "random"] = "clasp_pe"
+    seed: int = Field(0, ge=0, description="Seed of every random draw of the round.")
+    pixel_score: Literal["predictive_entropy", "mutual_information"] = Field(
+        "predictive_entropy",
+        description="What makes a pixel uncertain: all doubt, or only what more labels would settle.",
+    )
+    aggregation: Literal["mean", "top_share"] = Field(
+        "top_share", description="How pixels make an image's score: all of them, or the most uncertain ones."
+    )
+    batch_choice: Literal["clasp_pe", "top", "random"] = Field(
+        "clasp_pe",
+        description="clasp_pe spreads over classes and skips near-duplicates; top is by score alone.",
+    )
     keep_predictions: int = Field(400, ge=0, description="Suggestions stored for the front of the queue.")
     warm_start: bool = Field(True, description="Begin from the last round's weights.")
 

@@ -1,0 +1,1 @@
+"""One Streamlit script a page; :mod:`app.main` runs the one that is open."""

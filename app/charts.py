@@ -1,0 +1,177 @@
+"""Plotly figures of a project's rounds. Pure functions: numbers and class colours in, a figure out.
+
+Metric names as the worker reports them: ``loss`` (the total), ``loss/<part>`` (its parts, such as
+``loss/kl``), ``audit_miou`` and ``class_iou/<class index>``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from storage.projects import ClassInfo
+from storage.rounds import RoundInfo
+
+LOSS = "loss"
+LOSS_PART = "loss/"
+AUDIT_MIOU = "audit_miou"
+CLASS_IOU = "class_iou/"
+
+HEIGHT = 280
+"""Height of every figure in pixels, so that a live figure never moves what is below it."""
+
+_PART_COLOURS = ("#4c78a8", "#e0913a", "#54a24b", "#b279a2", "#d1605e", "#72b7b2")
+_ACCENT = "#5b7cfa"
+
+
+def loss_figure(points: Sequence[tuple[int, str, float]], steps: int | None = None) -> go.Figure:
+    """Loss of one round over its steps, total and parts.
+
+    Args:
+        points: ``(step, metric name, value)`` as :func:`storage.rounds.curve` returns them; names that
+            are not losses are ignored.
+        steps: steps of the whole round; fixes the x axis, so that the curve grows into it.
+    """
+    curves = _curves(points)
+    figure = _figure("step", "loss")
+    parts = sorted(name for name in curves if name.startswith(LOSS_PART))
+    for name, colour in zip(parts, _cycled(_PART_COLOURS, len(parts)), strict=True):
+        xs, ys = curves[name]
+        figure.add_scatter(
+            x=xs,
+            y=ys,
+            mode="lines",
+            name=name.removeprefix(LOSS_PART).replace("_", " "),
+            line={"color": colour, "width": 1.2},
+            opacity=0.8,
+        )
+    if LOSS in curves:
+        xs, ys = curves[LOSS]
+        figure.add_scatter(
+            x=xs,
+            y=running_mean(ys),
+            mode="lines",
+            name="total",
+            line={"color": _ACCENT, "width": 2.6},
+        )
+    if steps:
+        figure.update_xaxes(range=[0, steps])
+    figure.update_yaxes(rangemode="tozero")
+    return figure
+
+
+def quality_in_round_figure(
+    points: Sequence[tuple[int, str, float]], classes: Sequence[ClassInfo], steps: int | None = None
+) -> go.Figure:
+    """Audit mIoU and per-class IoU of one round over its steps; arguments as in :func:`loss_figure`."""
+    curves = _curves(points)
+    figure = _quality_figure("step")
+    for info in classes:
+        if (name := f"{CLASS_IOU}{info.index}") in curves:
+            xs, ys = curves[name]
+            _add_class(figure, info, xs, ys)
+    if AUDIT_MIOU in curves:
+        xs, ys = curves[AUDIT_MIOU]
+        _add_mean(figure, xs, ys)
+    if steps:
+        figure.update_xaxes(range=[0, steps])
+    return figure
+
+
+def quality_by_round_figure(rounds: Sequence[RoundInfo], classes: Sequence[ClassInfo]) -> go.Figure:
+    """Audit mIoU and per-class IoU of every finished round; rounds without an audit are left out."""
+    measured = sorted(
+        (info for info in rounds if info.state == "done" and audit_miou(info.metrics) is not None),
+        key=lambda info: info.number,
+    )
+    figure = _quality_figure("round")
+    for info in classes:
+        known = [(r.number, iou) for r in measured if (iou := class_iou(r.metrics, info.index)) is not None]
+        if known:
+            _add_class(figure, info, [number for number, _ in known], [iou for _, iou in known])
+    if measured:
+        _add_mean(figure, [r.number for r in measured], [audit_miou(r.metrics) for r in measured])
+    figure.update_xaxes(dtick=1 if len(measured) < 20 else None)
+    return figure
+
+
+def audit_miou(metrics: Mapping[str, Any]) -> float | None:
+    """Audit mIoU in [0, 1] among a round's final metrics; None when there was nothing to measure on."""
+    value = metrics.get(AUDIT_MIOU)
+    return None if value is None else float(value)
+
+
+def class_iou(metrics: Mapping[str, Any], index: int) -> float | None:
+    """IoU in [0, 1] of one class among a round's final metrics; None when the audit images lack it."""
+    value = (metrics.get("class_iou") or {}).get(str(index))
+    return None if value is None else float(value)
+
+
+def running_mean(values: Sequence[float], memory: float = 0.85) -> list[float]:
+    """Exponential running mean, unbiased at its start; ``memory`` in [0, 1) is the weight of the past."""
+    means: list[float] = []
+    total = weight = 0.0
+    for value in values:
+        total = memory * total + (1 - memory) * value
+        weight = memory * weight + (1 - memory)
+        means.append(total / weight)
+    return means
+
+
+def _curves(points: Sequence[tuple[int, str, float]]) -> dict[str, tuple[list[int], list[float]]]:
+    curves: dict[str, tuple[list[int], list[float]]] = {}
+    for step, name, value in sorted(points):
+        xs, ys = curves.setdefault(name, ([], []))
+        xs.append(step)
+        ys.append(value)
+    return curves
+
+
+def _figure(x_title: str, y_title: str) -> go.Figure:
+    figure = go.Figure()
+    figure.update_layout(
+        height=HEIGHT,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        hovermode="x unified",
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0, "font": {"size": 11}},
+        uirevision="keep",
+    )
+    figure.update_xaxes(title={"text": x_title, "standoff": 4}, rangemode="tozero")
+    figure.update_yaxes(title={"text": y_title, "standoff": 4})
+    return figure
+
+
+def _quality_figure(x_title: str) -> go.Figure:
+    figure = _figure(x_title, "IoU")
+    figure.update_yaxes(range=[0, 1.02], tickformat=".0%", dtick=0.25)
+    return figure
+
+
+def _add_class(figure: go.Figure, info: ClassInfo, xs: Sequence[int], ys: Sequence[float]) -> None:
+    figure.add_scatter(
+        x=list(xs),
+        y=list(ys),
+        mode="lines+markers",
+        name=info.name,
+        line={"color": info.colour, "width": 1.4},
+        marker={"size": 5},
+        hovertemplate="%{y:.1%}",
+    )
+
+
+def _add_mean(figure: go.Figure, xs: Sequence[int], ys: Sequence[float | None]) -> None:
+    figure.add_scatter(
+        x=list(xs),
+        y=list(ys),
+        mode="lines+markers",
+        name="audit mIoU",
+        line={"color": _ACCENT, "width": 3.2},
+        marker={"size": 8},
+        hovertemplate="%{y:.1%}",
+    )
+
+
+def _cycled(colours: Sequence[str], count: int) -> list[str]:
+    return [colours[index % len(colours)] for index in range(count)]

@@ -1,0 +1,49 @@
+"""The Streamlit script behind every page: who, which project, which page.
+
+Hooks for end-to-end tests: ``.st-key-project-picker`` (the project picker in the header),
+``.st-key-no-project`` (the hint where a page needs a project), the navigation links by their titles
+Label, Queue, Training and Project.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import session, style
+from app.notices import errors_as_sentences
+from storage import projects
+
+st.set_page_config(page_title="Qualm", page_icon=":material/texture:", layout="wide")
+style.apply()
+
+PAGES = [
+    st.Page("pages/annotate.py", title="Label", icon=":material/brush:", default=True),
+    st.Page("pages/queue.py", title="Queue", icon=":material/grid_view:", url_path="queue"),
+    st.Page("pages/training.py", title="Training", icon=":material/model_training:", url_path="training"),
+    st.Page("pages/project.py", title="Project", icon=":material/folder:", url_path="project"),
+]
+
+
+def project_picker() -> None:
+    """Let the person choose the project that all pages show."""
+    current = session.current_project_id()
+    if current is None:
+        return
+    names = {project.id: project.name for project in projects.list_projects(session.workspace())}
+    st.session_state["project-picker"] = current
+    with st.container(key="project-bar"):
+        st.selectbox(
+            "Project",
+            list(names),
+            format_func=lambda project_id: names.get(project_id, ""),
+            label_visibility="collapsed",
+            key="project-picker",
+            on_change=lambda: session.choose_project(st.session_state["project-picker"]),
+        )
+
+
+page = st.navigation(PAGES, position="top")
+session.require_user()
+with errors_as_sentences():
+    project_picker()
+    page.run()

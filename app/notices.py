@@ -1,0 +1,78 @@
+"""Sentences on the screen: what went wrong, and what to do where there is nothing to show yet."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
+
+import streamlit as st
+from pydantic import ValidationError
+
+from storage.errors import QualmError
+
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def errors_as_sentences() -> Iterator[None]:
+    """Show an error raised inside as one sentence, and let the rest of the page go on.
+
+    A :class:`QualmError` speaks for itself. Anything else is a defect of ours: its traceback goes to
+    the log of the server, never to the screen.
+    """
+    try:
+        yield
+    except QualmError as error:
+        st.error(str(error), icon=":material/error:")
+    except ValidationError as error:
+        for sentence in invalid_settings(error):
+            st.error(sentence, icon=":material/error:")
+    except Exception as error:
+        _log.exception("A page failed")
+        st.error(
+            f"Something went wrong in Qualm itself ({type(error).__name__}). Nothing you saved is lost. "
+            "Reload the page; if it happens again, the log of the server says where.",
+            icon=":material/error:",
+        )
+
+
+def invalid_settings(error: ValidationError) -> list[str]:
+    """Return one sentence for each value that pydantic refused."""
+    sentences = []
+    for problem in error.errors():
+        place = " ".join(str(part) for part in problem["loc"]).replace("_", " ").capitalize() or "The value"
+        fault = problem["msg"][:1].lower() + problem["msg"][1:]
+        sentences.append(f"{place}: {fault}. It is {problem['input']!r} now; change it and save again.")
+    return sentences
+
+
+def empty_state(title: str, text: str, *, key: str = "empty-state") -> None:
+    """Fill the place of missing content with what it is and what to do next (``text`` is Markdown)."""
+    with st.container(border=True, key=key, horizontal_alignment="center"):
+        st.markdown(f"#### {title}\n\n{text}", text_alignment="center")
+
+
+def no_project() -> None:
+    """Say how to come to a first project; the same on every page that needs one."""
+    empty_state(
+        "No project yet",
+        "A project is a list of classes and the images you label with them. Create one on the "
+        "**Project** page, or stop the server and start `python3 run_app.py`: a demo that needs no images.",
+        key="no-project",
+    )
+    st.page_link("pages/project.py", label="Create a project", icon=":material/add:")
+
+
+def html_badge(text: str, kind: str) -> str:
+    """Return a small coloured label as HTML; ``kind`` names one of the ``q-badge-*`` rules of the style."""
+    return f'<span class="q-badge q-badge-{escape(kind)}">{escape(text)}</span>'
+
+
+def duration(seconds: float) -> str:
+    """Return a time span for a person: ``40 s``, ``3 min``, ``1 h 20 min``."""
+    if seconds < 90:
+        return f"{max(0, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,296 @@
+"""The Training page: what the worker does now, how good the model is, and how the next round is trained.
+
+Hooks for end-to-end tests: ``.st-key-round-state`` (the card), ``.st-key-train-now``,
+``.st-key-cancel-round``, ``.st-key-no-worker``, ``.st-key-loss-chart``, ``.st-key-quality-chart``,
+``.st-key-rounds-chart``, ``.st-key-round-history``, ``[class*="st-key-round-<field>-"]`` (settings, for
+example ``[class*="st-key-round-steps-"]``, and ``start`` for ``round``), ``.st-key-save-training``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import streamlit as st
+
+from app import charts, session, settings_form
+from app.notices import duration, empty_state, errors_as_sentences, html_badge, no_project
+from storage import projects, queue, rounds
+from storage.projects import ProjectInfo
+from storage.rounds import RoundInfo
+from storage.schema import LIVE_ROUND_STATES
+from storage.workspace import Workspace
+
+ENCODERS = ("tf_efficientnet_lite0", "mobilenet_v2", "mobilenetv3_large_100", "resnet18", "resnet50")
+DECODERS = ("DeepLabV3Plus", "Unet", "FPN", "UPerNet")
+MAIN_FIELDS = ("recipe", "head", "encoder", "decoder", "steps", "long_side", "crop", "batch_size")
+CHOICE_FIELDS = ("pixel_score", "aggregation", "batch_choice", "samples_predict")
+START_FIELDS = ("automatic", "min_changed", "min_classes", "quiet_seconds")
+
+
+def worker_line(workspace: Workspace) -> None:
+    """Say which worker is there, or what to do when none is."""
+    workers = rounds.live_workers(workspace)
+    if workers:
+        named = ", ".join(f"{worker.name} on {worker.device}" for worker in workers)
+        st.caption(f"Worker: {named}")
+        return
+    st.warning(
+        "No worker is running, so no round can train. `python3 run_app.py serve` starts one with the "
+        f"server; beside a running server: `python3 run_app.py worker --workspace {workspace.path}`.",
+        icon=":material/power_off:",
+    )
+
+
+def live_round_card(workspace: Workspace, live: RoundInfo) -> None:
+    """Draw the round that is under way, with its progress and Cancel."""
+    left, right = st.columns([5, 1], vertical_alignment="center")
+    left.html(
+        f'<div class="q-line"><strong>Round {live.number}</strong>{html_badge(live.state, live.state)}</div>'
+    )
+    left.caption(live.reason)
+    if right.button(
+        "Cancelling" if live.cancel_requested else "Cancel",
+        key="cancel-round",
+        icon=":material/stop_circle:",
+        disabled=live.cancel_requested,
+        help="The round stops at its next step; the ranking on the screen stays as it is.",
+        width="stretch",
+    ):
+        with errors_as_sentences():
+            rounds.request_cancel(workspace, live.id, session.annotator())
+            st.rerun(scope="fragment")
+    st.progress(min(1.0, live.step / live.steps) if live.steps else 0.0, text=progress_text(live))
+    if live.note:
+        st.info(live.note, icon=":material/info:")
+
+
+def progress_text(live: RoundInfo) -> str:
+    """Return the line above the bar: what is done, of how much, and the time left."""
+    if live.state == "queued":
+        return "Waiting for the worker"
+    unit = "step" if live.state == "training" else "image"
+    text = f"{live.state.capitalize()}: {unit} {live.step:,} of {live.steps:,}" if live.steps else "Preparing"
+    return text if live.eta_seconds is None else f"{text}, about {duration(live.eta_seconds)} left"
+
+
+def idle_card(workspace: Workspace, project: ProjectInfo, latest: RoundInfo | None) -> None:
+    """Draw what came last, what comes next and Train now."""
+    progress = queue.progress(workspace, project.id)
+    advice = progress.next_round
+    left, right = st.columns([5, 1], vertical_alignment="center")
+    if latest is None:
+        left.markdown("**No round yet**")
+    else:
+        ended = html_badge(latest.state, latest.state)
+        left.html(f'<div class="q-line"><strong>Round {latest.number}</strong>{ended}</div>')
+    left.caption(advice.reason)
+    refusal = None if progress.train else "Submit at least one label map on the Label page first."
+    if right.button(
+        "Train now",
+        key="train-now",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=refusal is not None,
+        help=refusal or "Starts a round with all labels submitted so far.",
+        width="stretch",
+    ):
+        with errors_as_sentences():
+            actor = session.annotator()
+            rounds.request_round(workspace, project.id, actor, f"Started by {actor}")
+            st.rerun()
+    if refusal:
+        left.caption(refusal)
+    if advice.needed:
+        st.progress(
+            min(1.0, advice.changed / advice.needed),
+            text=f"{advice.changed} of {advice.needed} changed labels until a round starts by itself",
+        )
+    if latest is not None and latest.state == "failed":
+        st.error(
+            f"Round {latest.number} failed: {latest.error or 'no reason was reported'} "
+            "The ranking before it still stands. Change the settings below if they are the cause, "
+            "then press Train now.",
+            icon=":material/error:",
+        )
+    elif latest is not None and latest.note:
+        st.info(latest.note, icon=":material/info:")
+
+
+def state_card(workspace: Workspace, project: ProjectInfo, seen: tuple[int, str] | None) -> None:
+    """Draw the card that follows the worker second by second.
+
+    ``seen`` is the newest round and its state when the whole page was drawn: once they differ, the
+    charts and the history below are out of date and the whole page is drawn again.
+    """
+    with errors_as_sentences():
+        past = rounds.history(workspace, project.id)
+        newest = newest_of(past)
+        if mark_of(newest) != seen:
+            st.rerun(scope="app")
+        with st.container(border=True, key="round-state"):
+            if newest is not None and newest.state in LIVE_ROUND_STATES:
+                live_round_card(workspace, newest)
+            else:
+                idle_card(workspace, project, newest)
+        with st.container(key="no-worker" if not rounds.live_workers(workspace) else "worker"):
+            worker_line(workspace)
+
+
+def newest_of(past: list[RoundInfo]) -> RoundInfo | None:
+    """Return the round with the highest number."""
+    return max(past, key=lambda info: info.number, default=None)
+
+
+def mark_of(newest: RoundInfo | None) -> tuple[int, str] | None:
+    """Return what must stay the same for the rest of the page to be up to date."""
+    return None if newest is None else (newest.id, newest.state)
+
+
+def round_charts(workspace: Workspace, project: ProjectInfo, round_id: int, steps: int | None) -> None:
+    """Draw the curves of one round; runs again every two seconds while it is live."""
+    with errors_as_sentences():
+        points = rounds.curve(workspace, round_id)
+        classes = projects.classes(workspace, project.id)
+        left, right = st.columns(2)
+        with left, st.container(border=True):
+            st.markdown("**Loss**")
+            if any(name == charts.LOSS for _, name, _ in points):
+                st.plotly_chart(charts.loss_figure(points, steps), key="loss-chart", config=PLOT_CONFIG)
+            else:
+                st.caption("The curve begins with the first training step.")
+        with right, st.container(border=True):
+            st.markdown("**Audit quality in this round**")
+            if any(name == charts.AUDIT_MIOU for _, name, _ in points):
+                st.plotly_chart(
+                    charts.quality_in_round_figure(points, classes, steps),
+                    key="quality-chart",
+                    config=PLOT_CONFIG,
+                )
+            else:
+                st.caption(
+                    "Measured on audit images: drawn at random, labelled without a suggestion, never trained "
+                    "on. The queue slips them in; submit the first one to see a curve."
+                )
+
+
+PLOT_CONFIG = {"displayModeBar": False, "displaylogo": False}
+
+
+def history_rows(past: list[RoundInfo]) -> list[dict[str, Any]]:
+    """Return the table of rounds, newest first."""
+    return [
+        {
+            "Round": info.number,
+            "State": info.state,
+            "Reason": info.reason,
+            "Labels": info.metrics.get("labels"),
+            "Audit mIoU": charts.audit_miou(info.metrics),
+            "Minutes": (info.finished_at - info.started_at) / 60
+            if info.started_at and info.finished_at
+            else None,
+            "Started": dt.datetime.fromtimestamp(info.started_at, dt.UTC) if info.started_at else None,
+            "Note": info.error or info.note or "",
+        }
+        for info in sorted(past, key=lambda info: -info.number)
+    ]
+
+
+def history_table(past: list[RoundInfo]) -> None:
+    """Draw the table of rounds."""
+    with st.container(key="round-history"):
+        st.dataframe(
+            history_rows(past),
+            hide_index=True,
+            column_config={
+                "Round": st.column_config.NumberColumn(width="small"),
+                "State": st.column_config.TextColumn(width="small"),
+                "Labels": st.column_config.NumberColumn(width="small"),
+                "Audit mIoU": st.column_config.ProgressColumn(
+                    min_value=0, max_value=1, format="percent", width="small"
+                ),
+                "Minutes": st.column_config.NumberColumn(format="%.1f", width="small"),
+                "Started": st.column_config.DatetimeColumn(format="distance", width="small"),
+                "Reason": st.column_config.TextColumn(width="medium"),
+                "Note": st.column_config.TextColumn(width="large"),
+            },
+        )
+
+
+def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
+    """Draw the settings of the next round and of its automatic start."""
+    settings = project.settings
+    with st.form("training-settings", border=True):
+        st.markdown("**Model and training**")
+        values = settings_form.fields(
+            settings.round,
+            MAIN_FIELDS,
+            key="round",
+            scope=project.id,
+            suggestions={"encoder": ENCODERS, "decoder": DECODERS},
+        )
+        st.markdown("**Which images come next**")
+        values |= settings_form.fields(settings.round, CHOICE_FIELDS, key="round", scope=project.id)
+        st.markdown("**When a round starts by itself**")
+        start = settings_form.fields(settings.start, START_FIELDS, key="start", scope=project.id)
+        with st.expander("Everything else"):
+            others = [
+                name for name in type(settings.round).model_fields if name not in MAIN_FIELDS + CHOICE_FIELDS
+            ]
+            values |= settings_form.fields(settings.round, others, key="round", scope=project.id)
+        if st.form_submit_button("Save settings", key="save-training", type="primary"):
+            with errors_as_sentences():
+                new = settings.model_copy(
+                    update={
+                        "round": settings_form.changed(settings.round, values),
+                        "start": settings_form.changed(settings.start, start),
+                    }
+                )
+                projects.update_settings(workspace, project.id, new, session.annotator())
+                st.toast("Saved. The next round uses these settings.", icon=":material/check:")
+
+
+def show() -> None:
+    """Draw the page for the current project."""
+    project_id = session.current_project_id()
+    if project_id is None:
+        no_project()
+        return
+    workspace = session.workspace()
+    project = projects.get_project(workspace, project_id)
+    past = rounds.history(workspace, project_id)
+    newest = newest_of(past)
+    live = newest is not None and newest.state in LIVE_ROUND_STATES
+
+    st.fragment(state_card, run_every=1.0)(workspace, project, mark_of(newest))
+
+    if newest is None:
+        empty_state(
+            "No curves yet",
+            "Submit a few label maps on the **Label** page. A round then trains by itself, or press "
+            "**Train now** above; its loss and its audit quality are drawn here.",
+        )
+    else:
+        steps = newest.config.steps
+        st.fragment(round_charts, run_every=2.0 if live else None)(workspace, project, newest.id, steps)
+        measured = [info for info in past if charts.audit_miou(info.metrics) is not None]
+        left, right = st.columns([2, 3])
+        with left, st.container(border=True):
+            st.markdown("**Audit quality over rounds**")
+            if measured:
+                st.plotly_chart(
+                    charts.quality_by_round_figure(past, projects.classes(workspace, project_id)),
+                    key="rounds-chart",
+                    config=PLOT_CONFIG,
+                )
+            else:
+                st.caption("The first finished round with audit labels begins this curve.")
+        with right, st.container(border=True):
+            st.markdown("**Rounds**")
+            history_table(past)
+
+    st.subheader("Settings of the next round")
+    settings_section(workspace, project)
+
+
+show()

@@ -1,0 +1,85 @@
+import pytest
+
+from app import charts
+from storage.projects import ClassInfo
+from storage.rounds import RoundInfo
+from storage.settings import RoundSettings
+
+CLASSES = [
+    ClassInfo(0, "sky", "#56b4e9", "Digit1", False),
+    ClassInfo(1, "road", "#d55e00", "Digit2", False),
+]
+
+
+def finished(number: int, state: str = "done", **metrics: object) -> RoundInfo:
+    return RoundInfo(
+        id=number,
+        project_id=1,
+        number=number,
+        state=state,
+        reason="",
+        config=RoundSettings(),
+        snapshot_blob=None,
+        parent_id=None,
+        labels_changed=0,
+        worker=None,
+        heartbeat_at=None,
+        lease_until=None,
+        cancel_requested=False,
+        step=0,
+        steps=0,
+        eta_seconds=None,
+        note=None,
+        error=None,
+        checkpoint=None,
+        metrics=metrics,
+        created_at=0.0,
+        started_at=0.0,
+        finished_at=60.0,
+    )
+
+
+def traces(figure) -> dict[str, tuple[list, list]]:
+    return {trace.name: (list(trace.x), list(trace.y)) for trace in figure.data}
+
+
+def test_loss_figure_shows_total_and_parts_in_step_order():
+    points = [(2, "loss", 1.0), (1, "loss", 1.0), (1, "loss/kl", 0.2), (2, "loss/kl", 0.1), (1, "audit_miou", 0.5)]
+    figure = charts.loss_figure(points, steps=50)
+    assert traces(figure) == {"kl": ([1, 2], [0.2, 0.1]), "total": ([1, 2], [1.0, 1.0])}
+    assert list(figure.layout.xaxis.range) == [0, 50]
+
+
+def test_quality_in_round_uses_class_names_and_colours():
+    points = [(10, "class_iou/1", 0.4), (10, "audit_miou", 0.45), (10, "class_iou/7", 0.9), (10, "loss", 3.0)]
+    figure = charts.quality_in_round_figure(points, CLASSES)
+    assert traces(figure) == {"road": ([10], [0.4]), "audit mIoU": ([10], [0.45])}
+    assert figure.data[0].line.color == "#d55e00"
+
+
+def test_quality_by_round_leaves_out_rounds_without_an_audit():
+    rounds = [
+        finished(3, audit_miou=0.7, class_iou={"0": 0.9, "1": None}),
+        finished(1, audit_miou=0.5, class_iou={"0": 0.8, "1": 0.2}),
+        finished(2, audit_miou=None),
+        finished(4, state="failed", audit_miou=0.1),
+    ]
+    figure = charts.quality_by_round_figure(rounds, CLASSES)
+    assert traces(figure) == {
+        "sky": ([1, 3], [0.8, 0.9]),
+        "road": ([1], [0.2]),
+        "audit mIoU": ([1, 3], [0.5, 0.7]),
+    }
+
+
+def test_figures_of_nothing_are_empty():
+    assert not charts.loss_figure([]).data
+    assert not charts.quality_in_round_figure([], CLASSES).data
+    assert not charts.quality_by_round_figure([], CLASSES).data
+
+
+def test_running_mean_starts_unbiased_and_stays_within_its_values():
+    means = charts.running_mean([4.0, 2.0, 0.0])
+    assert means[0] == pytest.approx(4.0)
+    assert 0.0 < means[2] < means[1] < 4.0
+    assert charts.running_mean([3.0] * 5) == pytest.approx([3.0] * 5)

@@ -1,0 +1,71 @@
+"""Images and label maps as the training loop holds them, and resizing them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+
+NOT_LABELLED = 254
+"""Label value of a pixel nobody has vouched for."""
+VOID = 255
+"""Label value of a pixel to ignore."""
+
+
+@dataclass
+class TrainingData:
+    """What one round trains on.
+
+    Attributes:
+        images: ``uint8`` tensors ``(3, h, w)`` of any sizes.
+        labels: Image index to ``uint8`` label map ``(h, w)`` of the image's size; 254 and 255 train nothing.
+        unlabelled: Indices of images that train without labels; may be empty.
+    """
+
+    images: list[torch.Tensor]
+    labels: dict[int, torch.Tensor]
+    unlabelled: list[int]
+
+    def __post_init__(self) -> None:
+        for index, label in self.labels.items():
+            if label.shape != self.images[index].shape[1:]:
+                raise ValueError(
+                    f"Label map {index} is {tuple(label.shape)}, its image {tuple(self.images[index].shape[1:])}."
+                )
+
+
+class Batch(NamedTuple):
+    """Square crops on the training device."""
+
+    images: torch.Tensor
+    """``(B, 3, side, side)`` float in [0, 1]."""
+    labels: torch.Tensor
+    """``(B, side, side)`` uint8; 254 not labelled, 255 void or outside the image."""
+
+
+def to_long_side(image: torch.Tensor, side: int) -> torch.Tensor:
+    """Shrink a ``uint8`` image ``(3, h, w)`` so that its long side is ``side``; smaller images are kept."""
+    height, width = size_at_long_side(image.shape[1], image.shape[2], side)
+    if (height, width) == tuple(image.shape[1:]):
+        return image
+    resized = F.interpolate(
+        image[None].float(), size=(height, width), mode="bilinear", antialias=True, align_corners=False
+    )
+    return resized[0].round().clamp(0, 255).to(torch.uint8)
+
+
+def size_at_long_side(height: int, width: int, side: int) -> tuple[int, int]:
+    """Return height and width after shrinking to a long side of at most ``side``; each at least 1."""
+    scale = min(1.0, side / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def label_to_size(labels: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Resize a label map ``(h, w)`` or a batch ``(B, h, w)`` by nearest neighbour; values never mix."""
+    batched = labels if labels.ndim == 3 else labels[None]
+    if batched.shape[-2:] != (height, width):
+        batched = F.interpolate(batched[:, None].float(), size=(height, width), mode="nearest-exact")
+        batched = batched[:, 0].to(labels.dtype)
+    return batched if labels.ndim == 3 else batched[0]

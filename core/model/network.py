@@ -1,0 +1,197 @@
+"""Encoder, decoder and head as one network."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import segmentation_models_pytorch as smp
+import torch
+import torch.nn.functional as F
+from segmentation_models_pytorch.decoders.deeplabv3.decoder import ASPPPooling
+from torch import nn
+
+from core.data import label_to_size
+from core.model.encoder_weights import EncoderWeights, find_encoder_weights
+from core.model.linear_head import LinearHead
+from core.model.np_head import NPHead
+
+_DECODER_OPTIONS = {
+    # A quarter of the usual cost on a CPU. No dropout: the latent is the one source of chance in a
+    # forward pass, so a generator repeats it.
+    "DeepLabV3Plus": {
+        "decoder_channels": 128,
+        "decoder_aspp_dropout": 0.0,
+        "decoder_atrous_rates": (6, 12, 18),
+    }
+}
+
+
+class NetworkOutput(NamedTuple):
+    """What the network says about a batch of images."""
+
+    logits: torch.Tensor
+    """``(T, B, C, h, w)`` at feature resolution."""
+    kl: torch.Tensor
+    """``(B,)`` nats, zero for the linear head."""
+    features: torch.Tensor
+    """``(B, F, h, w)``, what :meth:`SegmentationNetwork.observe` takes."""
+    embedding: torch.Tensor
+    """``(B, E)``, unit length: the encoder's last feature map, averaged over the image."""
+
+
+class SegmentationNetwork(nn.Module):
+    """A segmentation-models-pytorch encoder–decoder up to its last feature map, then a head.
+
+    Attributes:
+        class_count: C.
+        stride: Image pixels per feature pixel.
+        warnings: Sentences for the person, for example that no pretrained weights were found.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(
+        self,
+        model: nn.Module,
+        head: Literal["linear", "np"],
+        class_count: int,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+    ) -> None:
+        super().__init__()
+        self.class_count = class_count
+        self.warnings: list[str] = []
+        self.encoder = model.encoder
+        self.decoder = model.decoder
+        self._size_multiple = int(model.encoder.output_stride)
+        channels = model.segmentation_head[0].in_channels
+        self.head: NPHead | LinearHead = (
+            NPHead(channels, class_count) if head == "np" else LinearHead(channels, class_count)
+        )
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+
+    def forward(
+        self,
+        images: torch.Tensor,
+        *,
+        samples: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> NetworkOutput:
+        """Segment images ``(B, 3, H, W)``, float in [0, 1], with ``samples`` draws of the latent.
+
+        Any H and W are taken: the image is continued at its right and lower border and the result cut.
+        """
+        features, embedding = self.encode(images)
+        noise = self.draw_noise(samples, len(images), generator)
+        logits, kl = self.decode(features, noise)
+        return NetworkOutput(logits, kl, features, embedding)
+
+    def encode(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the features ``(B, F, h, w)`` and the embedding ``(B, E)`` of images in [0, 1]."""
+        height, width = images.shape[-2:]
+        right = -width % self._size_multiple
+        below = -height % self._size_multiple
+        normalised = (images - self.mean) / self.std
+        if right or below:
+            normalised = F.pad(normalised, (0, right, 0, below), mode="replicate")
+        pyramid = self.encoder(normalised)
+        features = self.decoder(pyramid)
+        stride = normalised.shape[-1] // features.shape[-1]
+        embedding = F.normalize(pyramid[-1].float().mean(dim=(2, 3)), dim=1)
+        return features[..., : -(-height // stride), : -(-width // stride)], embedding
+
+    def draw_noise(self, samples: int, batch: int, generator: torch.Generator | None) -> torch.Tensor | None:
+        """Return the noise of ``samples`` latents for ``batch`` images; None for a head without a latent."""
+        if isinstance(self.head, LinearHead):
+            return None
+        return self.head.draw_noise(samples, batch, generator)
+
+    def decode(
+        self,
+        features: torch.Tensor,
+        noise: torch.Tensor | None,
+        latent: Literal["target", "context"] = "target",
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return logits ``(T, B, C, h, w)`` and KL ``(B,)`` of features; T is the noise's first length."""
+        if isinstance(self.head, LinearHead):
+            return self.head(features)
+        if noise is None:
+            raise ValueError("A head with a latent needs noise; draw_noise makes it.")
+        return self.head(features, noise, latent)
+
+    @torch.no_grad()
+    def observe(
+        self,
+        features: torch.Tensor,
+        labels: torch.Tensor,
+        by_person: torch.Tensor,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        """Let the head remember labelled pixels; nothing happens with the linear head.
+
+        Args:
+            features: ``(B, F, h, w)`` of :class:`NetworkOutput`.
+            labels: ``(B, H, W)`` uint8 at any resolution; 254 and 255 are not remembered.
+            by_person: ``(B,)`` bool, False for pseudo-labels.
+            generator: Draws the pixels that are remembered.
+        """
+        if isinstance(self.head, NPHead):
+            small = label_to_size(labels, features.shape[-2], features.shape[-1])
+            self.head.observe(features.float(), small, by_person, generator)
+
+
+def build_network(
+    class_count: int,
+    *,
+    encoder: str = "tf_efficientnet_lite0",
+    decoder: str = "DeepLabV3Plus",
+    head: Literal["linear", "np"] = "np",
+    weights: str = "auto",
+    generator: torch.Generator | None = None,
+) -> SegmentationNetwork:
+    """Build a network for ``class_count`` classes.
+
+    Args:
+        class_count: C, 1…254.
+        encoder: A timm model name, or ``mobilenet_v2`` for torchvision's.
+        decoder: A segmentation-models-pytorch architecture such as ``DeepLabV3Plus``, ``FPN``, ``Unet``.
+        head: ``np`` or ``linear``.
+        weights: ``auto`` (embedded, cached or downloaded; random with a warning when there are none),
+            ``none``, or a file or directory with weights of this encoder.
+        generator: Seeds the random initial values; the global generator is left as it was.
+
+    Raises:
+        ValueError: When encoder, decoder or weights do not exist or do not fit; the text says which.
+    """
+    if not 1 <= class_count <= 254:
+        raise ValueError(f"A network needs 1 to 254 classes, not {class_count}.")
+    found = find_encoder_weights(encoder, weights)
+    seed = 0 if generator is None else int(torch.randint(2**31, (), generator=generator))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = _encoder_decoder(encoder, decoder, found)
+        network = SegmentationNetwork(model, head, class_count, found.mean, found.std)
+    network.warnings.extend(found.warnings)
+    return network
+
+
+def _encoder_decoder(encoder: str, decoder: str, found: EncoderWeights) -> nn.Module:
+    try:
+        model = smp.create_model(
+            decoder, encoder_name=found.smp_name, encoder_weights=None, **_DECODER_OPTIONS.get(decoder, {})
+        )
+    except (KeyError, RuntimeError, ValueError, TypeError) as problem:
+        raise ValueError(
+            f"Encoder {encoder!r} with decoder {decoder!r} cannot be built: {problem}. "
+            "Choose others in the round settings."
+        ) from problem
+    found.load_into(model.encoder)
+    for module in model.modules():
+        if isinstance(module, ASPPPooling):
+            # It sees one value per image and channel, too few for batch statistics.
+            for index, layer in enumerate(module):
+                if isinstance(layer, nn.BatchNorm2d):
+                    module[index] = nn.GroupNorm(1, layer.num_features)
+    return model

@@ -1,0 +1,107 @@
+"""Neural-process head: one latent per image, drawn T times, conditions the pixel decoder."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import nn
+
+from core.model.aggregator import AttentionAggregator
+from core.model.class_memory import ClassMemory
+from core.model.conditioned_decoder import ConditionedDecoder
+from core.model.latent_encoder import LatentEncoder, gaussian_kl
+from core.model.pixel_projector import PixelProjector
+
+VOID = 255
+"""Label value that is stored nowhere and trains nothing."""
+
+
+class HeadOutput(NamedTuple):
+    """What a head says about a batch."""
+
+    logits: torch.Tensor
+    """``(T, B, C, h, w)`` at feature resolution; T = 1 for a head without a latent."""
+    kl: torch.Tensor
+    """``(B,)`` nats, KL(q(z | target) ‖ q(z | context)); zero without a latent."""
+
+
+class NPHead(nn.Module):
+    """NP-SemiSeg's head as the paper describes it.
+
+    A query image is described by its attention over the class centres of two memories: ``context``
+    holds pixels a person labelled, ``target`` holds those and pseudo-labelled pixels. Both
+    descriptions pass the same :class:`LatentEncoder`; z is drawn from q(z | target), r is the context
+    description itself.
+
+    Args:
+        channels: Channels F of the features.
+        class_count: C.
+        width: Length of memory rows.
+        latent: Length of z.
+        rows_per_class: Capacity of each memory per class.
+    """
+
+    def __init__(
+        self, channels: int, class_count: int, *, width: int = 32, latent: int = 32, rows_per_class: int = 512
+    ) -> None:
+        super().__init__()
+        self.latent = latent
+        self.projector = PixelProjector(channels, width)
+        self.context = ClassMemory(class_count, width, rows_per_class)
+        self.target = ClassMemory(class_count, width, rows_per_class)
+        self.aggregator = AttentionAggregator()
+        self.latent_encoder = LatentEncoder(width, latent)
+        self.decoder = ConditionedDecoder(channels, latent, width, class_count)
+
+    def draw_noise(self, samples: int, batch: int, generator: torch.Generator | None) -> torch.Tensor:
+        """Return standard normal noise ``(samples, batch, latent)`` for :meth:`forward`."""
+        device = "cpu" if generator is None else generator.device
+        return torch.randn(samples, batch, self.latent, generator=generator, device=device)
+
+    def forward(
+        self,
+        features: torch.Tensor,
+        noise: torch.Tensor,
+        latent: Literal["target", "context"] = "target",
+    ) -> HeadOutput:
+        """Decode every image once per row of noise; the memories are only read.
+
+        Args:
+            features: ``(B, F, h, w)``. The memory paths send no gradient back into them.
+            noise: ``(T, B, L)`` or ``(T, 1, L)``: z = μ + σ · noise.
+            latent: The distribution z is drawn from.
+        """
+        queries = self.projector(features.detach())
+        target_centres, target_valid = self.target.centres()
+        context_centres, context_valid = self.context.centres()
+        described_by_target = self.aggregator(queries, target_centres, target_valid)
+        described_by_context = self.aggregator(queries, context_centres, context_valid)
+        posterior = self.latent_encoder(described_by_target)
+        prior = self.latent_encoder(described_by_context)
+        drawn_from = posterior if latent == "target" else prior
+        z = drawn_from.mean + drawn_from.std * noise.to(features.device)
+        logits = self.decoder(features, z, described_by_context)
+        comparable = target_valid.any() & context_valid.any()
+        return HeadOutput(logits, gaussian_kl(posterior, prior) * comparable)
+
+    @torch.no_grad()
+    def observe(
+        self,
+        features: torch.Tensor,
+        labels: torch.Tensor,
+        by_person: torch.Tensor,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        """Write labelled pixels into the memories; call it after the loss step.
+
+        Args:
+            features: ``(B, F, h, w)``.
+            labels: ``(B, h, w)`` at the features' resolution; 254 and 255 are not stored.
+            by_person: ``(B,)`` bool; only these images enter the context memory, all enter the target's.
+            generator: Draws the pixels that enter, see :meth:`ClassMemory.push`.
+        """
+        projected = self.projector(features)
+        self.target.push(projected, labels, generator)
+        person_labels = torch.where(by_person[:, None, None], labels, VOID)
+        self.context.push(projected, person_labels, generator)

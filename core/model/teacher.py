@@ -1,0 +1,50 @@
+"""The teacher: an exponential moving average of the student."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+from core.model.class_memory import ClassMemory
+from core.model.network import SegmentationNetwork
+
+
+def make_teacher(student: SegmentationNetwork) -> SegmentationNetwork:
+    """Return a copy of the student that is in evaluation mode and asks for no gradients."""
+    teacher = copy.deepcopy(student)
+    teacher.requires_grad_(False)
+    return teacher.eval()
+
+
+def decay_at(step: int, decay: float) -> float:
+    """Return the decay used after training step ``step`` (from 0): min(1 − 1/(step + 1), decay).
+
+    The teacher starts as a copy and forgets its first, untrained values.
+    """
+    return min(1 - 1 / (step + 1), decay)
+
+
+@torch.no_grad()
+def update_teacher(teacher: SegmentationNetwork, student: SegmentationNetwork, decay: float) -> None:
+    """Set teacher ← decay · teacher + (1 − decay) · student for all floating state; copy the rest.
+
+    Floating state is parameters, batch-norm statistics and memory rows. Memory rows the teacher
+    does not hold yet are copied instead of averaged.
+    """
+    for mine, theirs in zip(_memories(teacher), _memories(student), strict=True):
+        mine.adopt_new_rows(theirs)
+    student_state = student.state_dict()
+    floating, towards = [], []
+    for name, value in teacher.state_dict().items():
+        if value.is_floating_point():
+            floating.append(value)
+            towards.append(student_state[name])
+        else:
+            value.copy_(student_state[name])
+    torch._foreach_lerp_(floating, towards, 1 - decay)
+
+
+def _memories(network: nn.Module) -> list[ClassMemory]:
+    return [module for module in network.modules() if isinstance(module, ClassMemory)]

@@ -1,0 +1,80 @@
+"""Recipe ``consistency``: a mean teacher labels weak views, the student learns them on strong views.
+
+With head ``np`` this is NP-SemiSeg: pseudo-labels are the teacher's mean over latent samples and count
+only where they are both confident and of low entropy.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from core.augment import cutmix_masks, mix_with_next, photometric
+from core.data import NOT_LABELLED, VOID, Batch, label_to_size
+from core.model.network import SegmentationNetwork
+from core.recipes import supervised
+from core.recipes.supervised import RecipeSettings, StepResult, Student, expected_cross_entropy
+
+
+def step(
+    student: Student,
+    teacher: SegmentationNetwork,
+    labelled: Batch,
+    unlabelled: Batch | None,
+    settings: RecipeSettings,
+    generator: torch.Generator,
+) -> StepResult:
+    """Compute the loss of labelled crops and of strong views of unlabelled crops.
+
+    Without unlabelled crops this is :func:`core.recipes.supervised.step`.
+    """
+    if unlabelled is None:
+        return supervised.step(student, teacher, labelled, None, settings, generator)
+
+    pseudo, inside = pseudo_labels(teacher, unlabelled, settings, generator)
+    masks = cutmix_masks(*pseudo.shape, generator=generator, device=pseudo.device)
+    pseudo, inside = mix_with_next(pseudo, masks), mix_with_next(inside, masks)
+    strong = mix_with_next(photometric(unlabelled.images, generator), masks)
+
+    output = student(
+        torch.cat([labelled.images, strong]), samples=settings.samples_train, generator=generator
+    )
+    count = len(labelled.images)
+    on_labelled = expected_cross_entropy(output.logits[:, :count], labelled.labels)
+    on_unlabelled = expected_cross_entropy(output.logits[:, count:], pseudo, pixels=inside.sum())
+    kl = output.kl.mean()
+    loss = on_labelled + settings.unlabelled_weight * on_unlabelled + settings.kl_weight * kl
+
+    kept = (pseudo < NOT_LABELLED).sum() / inside.sum().clamp(min=1)
+    small = label_to_size(labelled.labels, *pseudo.shape[-2:])
+    return StepResult(
+        loss=loss,
+        parts={
+            "supervised": on_labelled.detach(),
+            "unlabelled": on_unlabelled.detach(),
+            "kl": kl.detach(),
+            "pseudo_labelled_share": kept,
+        },
+        features=output.features.detach(),
+        labels=torch.cat([small, pseudo]),
+        by_person=torch.arange(len(output.features), device=small.device) < count,
+    )
+
+
+@torch.no_grad()
+def pseudo_labels(
+    teacher: SegmentationNetwork, weak: Batch, settings: RecipeSettings, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Let the teacher label weak views.
+
+    Returns:
+        Labels ``(B, h, w)`` uint8 at the features' resolution, 255 where the teacher's mean
+        probability is below ``confidence`` or its entropy above ``max_entropy`` (nats), or outside
+        the image; and where the image is, ``(B, h, w)`` bool.
+    """
+    logits = teacher(weak.images, samples=settings.samples_train, generator=generator).logits
+    probabilities = logits.float().softmax(dim=2).mean(dim=0)
+    entropy = -torch.xlogy(probabilities, probabilities).sum(dim=1)
+    confidence, labels = probabilities.max(dim=1)
+    inside = label_to_size(weak.labels, *labels.shape[-2:]) != VOID
+    trusted = inside & (confidence >= settings.confidence) & (entropy <= settings.max_entropy)
+    return torch.where(trusted, labels, VOID).to(torch.uint8), inside

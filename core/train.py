@@ -1,0 +1,254 @@
+"""The training loop: one loop for every recipe, resumable to the bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning.fabric import Fabric
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from core.augment import CropSampler
+from core.data import TrainingData
+from core.model.network import SegmentationNetwork
+from core.model.teacher import decay_at, make_teacher, update_teacher
+from core.recipes import consistency, supervised
+from core.recipes.supervised import StepResult
+
+CHECKPOINT_FILE = "checkpoint.safetensors"
+"""The one file of a checkpoint: tensors, and the rest as JSON in its header."""
+_RECIPES = {"supervised": supervised.step, "consistency": consistency.step}
+_WARM_UP_STEPS = 10
+_MAX_GRADIENT_NORM = 5.0
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train; the fields mean what they mean in the round settings."""
+
+    recipe: Literal["supervised", "consistency"] = "consistency"
+    crop: int = 192
+    steps: int = 150
+    batch_size: int = 4
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    ema_decay: float = 0.99
+    kl_weight: float = 0.005
+    unlabelled_weight: float = 1.0
+    confidence: float = 0.8
+    max_entropy: float = 0.4
+    samples_train: int = 3
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One finished step.
+
+    Attributes:
+        step: Steps done so far, 1…steps.
+        steps: Steps in all.
+        loss: What was minimised.
+        parts: Its parts by name, unweighted: ``supervised``, ``kl`` and, with unlabelled images,
+            ``unlabelled`` and ``pseudo_labelled_share`` (share of their pixels that train).
+        seconds_per_step: Running mean of the time a step takes.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    parts: dict[str, float]
+    seconds_per_step: float
+
+
+class Training:
+    """Trains a network in place, beside it a teacher.
+
+    The student, the network that was passed, moves to the device. Predict with :attr:`teacher`.
+    All chance comes from one generator on the CPU, which checkpoints include: a run that is saved and
+    restored ends, on a CPU, with the same bits as one that was not.
+
+    Args:
+        network: The student.
+        data: At least one label map; no unlabelled images are fine.
+        config: How to train.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ``mps`` …
+
+    Raises:
+        ValueError: When nothing is labelled.
+    """
+
+    def __init__(
+        self,
+        network: SegmentationNetwork,
+        data: TrainingData,
+        config: TrainConfig,
+        device: torch.device | str,
+    ) -> None:
+        if not data.labels:
+            raise ValueError("Nothing is labelled yet. Label at least one image, then train.")
+        self.config = config
+        self.device = torch.device(device)
+        self.step = 0
+        self.generator = torch.Generator().manual_seed(config.seed)
+        fabric_device: Any = [self.device.index or 0] if self.device.type == "cuda" else 1
+        self._fabric = Fabric(
+            accelerator=self.device.type,
+            devices=fabric_device,
+            precision="bf16-mixed" if self.device.type == "cuda" else "32-true",
+        )
+        self.student = network.to(self.device, memory_format=torch.channels_last)
+        self.teacher = make_teacher(self.student)
+        self._optimiser = torch.optim.AdamW(
+            self.student.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self._wrapped_student, self._wrapped_optimiser = self._fabric.setup(self.student, self._optimiser)
+        self._sampler = CropSampler(data, config.crop, self.device, self.generator)
+
+    def run(self, on_step: Callable[[StepReport], bool]) -> bool:
+        """Train until all steps are done or ``on_step``, called after every step, returns False.
+
+        Returns:
+            True when all steps are done.
+
+        Raises:
+            ArithmeticError: When the loss is no longer finite.
+        """
+        self.student.train()
+        seconds_per_step = 0.0
+        first = self.step
+        while self.step < self.config.steps:
+            began = time.perf_counter()
+            result = self._train_one_step()
+            values = torch.stack([result.loss.detach(), *result.parts.values()]).tolist()
+            took = time.perf_counter() - began
+            # The first step also warms up kernels and allocators, so the mean forgets it quickly.
+            share = 1.0 if self.step - first <= 2 else 0.1
+            seconds_per_step += share * (took - seconds_per_step)
+            report = StepReport(
+                self.step,
+                self.config.steps,
+                values[0],
+                dict(zip(result.parts, values[1:], strict=True)),
+                seconds_per_step,
+            )
+            if not on_step(report):
+                return self.step == self.config.steps
+        return True
+
+    def _train_one_step(self) -> StepResult:
+        config = self.config
+        labelled = self._sampler.labelled(config.batch_size)
+        unlabelled = None
+        if config.recipe != "supervised" and self._sampler.unlabelled_indices:
+            unlabelled = self._sampler.unlabelled(config.batch_size)
+        for group in self._optimiser.param_groups:
+            group["lr"] = config.learning_rate * learning_rate_factor(self.step, config.steps)
+        with self._fabric.autocast():
+            result = _RECIPES[config.recipe](
+                self._wrapped_student, self.teacher, labelled, unlabelled, config, self.generator
+            )
+        if not bool(result.loss.detach().isfinite()):
+            raise ArithmeticError(
+                f"The loss is not a finite number at step {self.step + 1}. Lower the learning rate."
+            )
+        self._fabric.backward(result.loss)
+        torch.nn.utils.clip_grad_norm_(self.student.parameters(), _MAX_GRADIENT_NORM)
+        self._wrapped_optimiser.step()
+        self._wrapped_optimiser.zero_grad()
+        self.student.observe(result.features, result.labels, result.by_person, self.generator)
+        update_teacher(self.teacher, self.student, decay_at(self.step, config.ema_decay))
+        self.step += 1
+        return result
+
+    def save(self, folder: Path) -> None:
+        """Write a checkpoint into ``folder``; an earlier one there stays whole until the new one is."""
+        tensors: dict[str, torch.Tensor] = {"rng.sampler": self.generator.get_state()}
+        for prefix, network in (("student", self.student), ("teacher", self.teacher)):
+            tensors |= {f"{prefix}.{name}": value for name, value in network.state_dict().items()}
+        optimiser = self._optimiser.state_dict()
+        for index, state in optimiser["state"].items():
+            tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
+        written = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = folder / f".{CHECKPOINT_FILE}.partial"
+        save_file(written, partial, metadata={"training": json.dumps({"step": self.step})})
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(folder / CHECKPOINT_FILE)
+
+    def restore(self, folder: Path) -> None:
+        """Continue from the checkpoint in ``folder``; the batch size may differ from the one it was saved with.
+
+        Raises:
+            ValueError: When there is none, it is damaged, or it belongs to another network.
+        """
+        tensors, training = read_checkpoint(folder)
+        try:
+            self.student.load_state_dict(_with_prefix(tensors, "student."))
+            self.teacher.load_state_dict(_with_prefix(tensors, "teacher."))
+            optimiser = self._optimiser.state_dict()
+            optimiser["state"] = {}
+            for name, value in _with_prefix(tensors, "optimiser.").items():
+                index, _, key = name.partition(".")
+                optimiser["state"].setdefault(int(index), {})[key] = value
+            self._optimiser.load_state_dict(optimiser)
+        except (RuntimeError, KeyError) as problem:
+            raise ValueError(f"The checkpoint in {folder} belongs to another network: {problem}") from problem
+        self.generator.set_state(tensors["rng.sampler"])
+        self.step = int(training["step"])
+
+
+def learning_rate_factor(step: int, steps: int) -> float:
+    """Return the factor of the learning rate at ``step`` (from 0): a short warm-up, then poly with power 0.9."""
+    warm_up = min(1.0, (step + 1) / min(_WARM_UP_STEPS, steps))
+    return warm_up * (1 - step / steps) ** 0.9
+
+
+def read_checkpoint(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Return the tensors of a checkpoint by name, on the CPU, and its JSON.
+
+    Raises:
+        ValueError: When there is none or it is damaged.
+    """
+    file = folder / CHECKPOINT_FILE
+    try:
+        with safe_open(file, framework="pt") as opened:
+            training = json.loads(opened.metadata()["training"])
+            return {name: opened.get_tensor(name) for name in opened.keys()}, training  # noqa: SIM118
+    except Exception as problem:  # safetensors raises its own and several built-in types
+        raise ValueError(f"The checkpoint {file} cannot be read: {problem}") from problem
+
+
+def load_teacher(network: SegmentationNetwork, folder: Path) -> list[str]:
+    """Copy the teacher of a checkpoint into ``network``, for prediction or as a warm start.
+
+    State of another shape, as after a class was added, is copied for the indices both have.
+
+    Returns:
+        Names of the network's state that kept (some of) its own values.
+    """
+    saved = _with_prefix(read_checkpoint(folder)[0], "teacher.")
+    kept = []
+    with torch.no_grad():
+        for name, value in network.state_dict().items():
+            source = saved.get(name)
+            if source is None or source.ndim != value.ndim:
+                kept.append(name)
+                continue
+            if source.shape != value.shape:
+                kept.append(name)
+            common = tuple(slice(0, min(a, b)) for a, b in zip(source.shape, value.shape, strict=True))
+            value[common] = source[common].to(value)
+    return kept
+
+
+def _with_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,9 @@ from streamlit.web.server.server_util import get_cookie_secret
 from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
+from storage.errors import WorkspaceError
+from storage.files import write_atomically
+
 _NAME_LENGTH = 100
 """Longest name the tables hold."""
 
@@ -25,7 +26,8 @@ def secret_key(workspace_path: Path) -> str:
     """Return the key that signs the cookies of a workspace, made on first use with mode 600.
 
     Raises:
-        OSError: when the file can be neither read nor written.
+        WorkspaceError: when the file can be neither read nor written.
+        DiskFull: when there is no space for it.
     """
     path = workspace_path / "secret.key"
     try:
@@ -33,16 +35,10 @@ def secret_key(workspace_path: Path) -> str:
             return key
     except FileNotFoundError:
         pass
-    handle, temporary = tempfile.mkstemp(dir=workspace_path, prefix=".secret-")  # mkstemp makes mode 600
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(32))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    except OSError as error:
+        raise WorkspaceError(f"{path} cannot be read ({error.strerror}). Allow reading it.") from error
+    write_atomically(path, secrets.token_hex(32).encode("ascii"))
+    path.chmod(0o600)
     return path.read_text("ascii").strip()
 
 

@@ -1,0 +1,332 @@
+"""Our HTTP routes beside Streamlit's: pixels, label maps, suggestions, the queue and the canvas's modules.
+
+Pixels and label maps go over these routes and never through component state. An address with a blob's
+hash in it never changes its content, so browsers may keep and prefetch it. Errors are JSON with the
+sentence for the person under ``error``.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import uuid
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+import numpy as np
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from app.canvas.component import FRONTEND, frontend_version
+from app.items import item_json, progress_json
+from app.thumbnails import thumbnail
+from storage import images, labels, projects, queue
+from storage.errors import (
+    DiskFull,
+    InvalidInput,
+    LabelConflict,
+    LeaseLost,
+    NotFound,
+    QualmError,
+    RoundRefused,
+    WorkspaceError,
+)
+from storage.formats import run_length
+from storage.images import ImageInfo
+from storage.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+IMMUTABLE = {"cache-control": "private, max-age=31536000, immutable"}
+MOST_ITEMS = 50
+"""Images one request may take from the queue."""
+
+_RUN_LENGTH_TYPE = "application/octet-stream"
+_FRONTEND_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_STATUS_OF_ERROR: tuple[tuple[type[QualmError], HTTPStatus], ...] = (
+    (NotFound, HTTPStatus.NOT_FOUND),
+    (LabelConflict, HTTPStatus.CONFLICT),
+    (RoundRefused, HTTPStatus.CONFLICT),
+    (LeaseLost, HTTPStatus.LOCKED),
+    (DiskFull, HTTPStatus.INSUFFICIENT_STORAGE),
+    (InvalidInput, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (WorkspaceError, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+
+
+def routes(workspace: Workspace) -> list[Route]:
+    """Return all routes of ours, reading and writing ``workspace``."""
+
+    def route(path: str, endpoint: Callable[..., Any], method: str = "GET") -> Route:
+        return Route(path, partial(endpoint, workspace), methods=[method], name=endpoint.__name__)
+
+    # Starlette runs plain functions in threads, so the blocking work of these never holds up the loop.
+    image = "/api/images/{image_id:int}"
+    project = "/api/projects/{project_id:int}"
+    return [
+        route(f"{image}/pixels/{{blob}}", get_pixels),
+        route(f"{image}/thumbnail/{{blob}}", get_thumbnail),
+        route(f"{image}/label", get_label),
+        route(f"{image}/label", put_label, "PUT"),
+        route(f"{image}/suggestion/{{blob}}", get_suggestion),
+        route(f"{image}/uncertainty/{{blob}}", get_uncertainty),
+        route(f"{image}/truth", get_truth),
+        route(f"{image}/item", get_item),
+        route(f"{image}/skip", post_skip, "POST"),
+        route(f"{image}/lease", post_lease, "POST"),
+        route(f"{project}/next", get_next),
+        route(f"{project}/progress", get_progress),
+        Route("/canvas/{version}/{file}", get_canvas_file, methods=["GET"]),
+        Route("/api/{rest:path}", no_such_route, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+    ]
+
+
+def get_pixels(workspace: Workspace, request: Request) -> Response:
+    """Answer the upright image file."""
+    image = _image_with_blob(workspace, request)
+    return Response(workspace.blobs.get(image.blob), media_type=image.media_type, headers=IMMUTABLE)
+
+
+def get_thumbnail(workspace: Workspace, request: Request) -> Response:
+    """Answer a small JPEG of the image, ``?side=`` pixels at its long side."""
+    image = _image_with_blob(workspace, request)
+    jpeg = thumbnail(workspace, image.blob, _whole_number(request, "side", 320))
+    return Response(jpeg, media_type="image/jpeg", headers=IMMUTABLE)
+
+
+def get_label(workspace: Workspace, request: Request) -> Response:
+    """Answer the newest label map as run lengths, with its revision as ETag."""
+    image_id = _image_id(request)
+    image = images.image(workspace, image_id)
+    if request.headers.get("if-none-match") == f'"{image.revision}"':
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"etag": f'"{image.revision}"'})
+    label_map, revision = labels.read(workspace, image_id)
+    status = next((one.status for one in labels.history(workspace, image_id) if one.revision == revision), "")
+    headers = {"etag": f'"{revision}"', "x-label-status": status, "cache-control": "no-cache"}
+    return Response(run_length.encode(label_map), media_type=_RUN_LENGTH_TYPE, headers=headers)
+
+
+def get_suggestion(workspace: Workspace, request: Request) -> Response:
+    """Answer the model's map as run lengths at the image's full size."""
+    image = images.image(workspace, _image_id(request))
+    suggestion = labels.decode_label_map(_blob_of_address(workspace, request))
+    body = run_length.encode(_stretched(suggestion, image.height, image.width))
+    return Response(body, media_type=_RUN_LENGTH_TYPE, headers=IMMUTABLE)
+
+
+def get_uncertainty(workspace: Workspace, request: Request) -> Response:
+    """Answer the grey PNG of the uncertainty, 0…255 = 0…1, at the size it was stored in."""
+    images.image(workspace, _image_id(request))
+    png = _blob_of_address(workspace, request)
+    if not png.startswith(b"\x89PNG"):
+        raise NotFound("There is no such uncertainty map. Reload the page.")
+    return Response(png, media_type="image/png", headers=IMMUTABLE)
+
+
+def get_truth(workspace: Workspace, request: Request) -> Response:
+    """Answer the known true label map as run lengths, 404 when there is none."""
+    body = run_length.encode(images.truth(workspace, _image_id(request)))
+    return Response(body, media_type=_RUN_LENGTH_TYPE, headers={"cache-control": "no-cache"})
+
+
+async def put_label(workspace: Workspace, request: Request) -> Response:
+    """Save a label map on top of the revision named in ``If-Match``; with ``?next=`` also hand out more."""
+    image = await run_in_threadpool(images.image, workspace, _image_id(request))
+    # A run takes a value and at least one length byte per pixel it covers, so more cannot be a label map.
+    most = 4 + 2 * image.width * image.height
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            sentence = f"The label map is larger than {image.width} × {image.height} pixels can be."
+            return JSONResponse({"error": sentence}, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    return await run_in_threadpool(_save, workspace, request, image, bytes(body))
+
+
+def _save(workspace: Workspace, request: Request, image: ImageInfo, body: bytes) -> Response:
+    revision = re.fullmatch(r'(?:W/)?"?(\d{1,9})"?', request.headers.get("if-match", ""))
+    if revision is None:
+        raise InvalidInput("The request does not say which revision it builds on. Reload the page.")
+    status = request.headers.get("x-status", "draft")
+    if status not in ("draft", "submitted"):
+        raise InvalidInput("A label map is saved as draft or submitted.")
+    round_shown = request.headers.get("x-round", "")
+    if not re.fullmatch(r"\d{0,9}", round_shown):
+        raise InvalidInput("The round of the suggestion is not a number. Reload the page.")
+    count = _whole_number(request, "next", 0, most=MOST_ITEMS)
+    holding = _whole_number(request, "holding", 0) or None
+    try:
+        pixels = run_length.decode(body, image.width * image.height)
+    except ValueError as error:
+        raise InvalidInput(f"The label map did not arrive whole: {error}. Save again.") from error
+    saved = labels.save(
+        workspace,
+        image.id,
+        pixels.reshape(image.height, image.width),
+        expected_revision=int(revision[1]),
+        author=request.state.annotator,
+        status=status,
+        seconds_spent=_seconds(request.headers.get("x-seconds", "0")),
+        blind=request.headers.get("x-blind") == "1",
+        round_shown_id=int(round_shown) if round_shown else None,
+        submission_id=_submission(request.headers.get("x-submission-id")),
+    )
+    answer: dict[str, Any] = {
+        "revision": saved.revision,
+        "status": saved.status,
+        "labelled_share": saved.labelled_share,
+        "saved_at": saved.created_at,
+        "repeated": saved.repeated,
+    }
+    if count:
+        answer["items"] = _next_items(workspace, request, image.project_id, count, holding)
+    answer["progress"] = progress_json(queue.progress(workspace, image.project_id))
+    return JSONResponse(answer, headers={"etag": f'"{saved.revision}"'})
+
+
+def get_next(workspace: Workspace, request: Request) -> Response:
+    """Reserve the next images of the queue for this annotator and answer them."""
+    project_id = projects.get_project(workspace, int(request.path_params["project_id"])).id
+    count = _whole_number(request, "count", 6, least=1, most=MOST_ITEMS)
+    holding = _whole_number(request, "holding", 0) or None
+    items = _next_items(workspace, request, project_id, count, holding)
+    return JSONResponse(
+        {"items": items, "progress": progress_json(queue.progress(workspace, project_id))}, headers=_FRESH
+    )
+
+
+def get_progress(workspace: Workspace, request: Request) -> Response:
+    """Answer how far the project is."""
+    project_id = projects.get_project(workspace, int(request.path_params["project_id"])).id
+    return JSONResponse(progress_json(queue.progress(workspace, project_id)), headers=_FRESH)
+
+
+def get_item(workspace: Workspace, request: Request) -> Response:
+    """Open an image picked by hand; it is reserved for this annotator when nobody else has it."""
+    item, held_by = queue.open_image(workspace, _image_id(request), request.state.annotator)
+    return JSONResponse({"item": item_json(item), "held_by": held_by}, headers=_FRESH)
+
+
+def post_skip(workspace: Workspace, request: Request) -> Response:
+    """Put an image at the end of the queue and answer the next ones."""
+    image = images.image(workspace, _image_id(request))
+    count = _whole_number(request, "next", 6, most=MOST_ITEMS)
+    holding = _whole_number(request, "holding", 0) or None
+    queue.skip(workspace, image.id, request.state.annotator)
+    items = _next_items(workspace, request, image.project_id, count, holding) if count else []
+    return JSONResponse(
+        {"items": items, "progress": progress_json(queue.progress(workspace, image.project_id))}
+    )
+
+
+def post_lease(workspace: Workspace, request: Request) -> Response:
+    """Reserve an image for longer; 423 when somebody else has it by now."""
+    until = queue.renew_lease(workspace, _image_id(request), request.state.annotator)
+    return JSONResponse({"leased_until": until})
+
+
+def get_canvas_file(request: Request) -> Response:
+    """Answer a file of the canvas's frontend; only the current version, since addresses never change."""
+    files = {path.name: path for path in FRONTEND.iterdir() if path.suffix in _FRONTEND_TYPES}
+    path = files.get(request.path_params["file"])
+    if path is None or request.path_params["version"] != frontend_version():
+        return PlainTextResponse("There is no such file. Reload the page.", HTTPStatus.NOT_FOUND)
+    return Response(path.read_bytes(), media_type=_FRONTEND_TYPES[path.suffix], headers=IMMUTABLE)
+
+
+def no_such_route(request: Request) -> Response:
+    """Answer 404 where Streamlit would answer its first page."""
+    return JSONResponse({"error": f"There is nothing at {request.url.path}."}, HTTPStatus.NOT_FOUND)
+
+
+def answer_error(request: Request, error: Exception) -> Response:
+    """Answer an error meant for the person with its sentence and the status that fits."""
+    status = next(
+        (status for kind, status in _STATUS_OF_ERROR if isinstance(error, kind)), HTTPStatus.BAD_REQUEST
+    )
+    body: dict[str, Any] = {"error": str(error)}
+    if isinstance(error, LabelConflict):
+        body |= {"revision": error.revision, "author": error.author}
+    if isinstance(error, LeaseLost):
+        body["held_by"] = error.held_by
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.warning("%s %s: %s", request.method, request.url.path, error)
+    return JSONResponse(body, status)
+
+
+def answer_surprise(request: Request, error: Exception) -> Response:
+    """Answer an error nobody foresaw with a sentence; the server logs the traceback."""
+    sentence = "Something went wrong on the server; its log says what. Try again: what was saved is safe."
+    return JSONResponse({"error": sentence}, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+_FRESH = {"cache-control": "no-store"}
+
+
+def _next_items(
+    workspace: Workspace, request: Request, project_id: int, count: int, holding: int | None
+) -> list[dict[str, Any]]:
+    taken = queue.next_images(workspace, project_id, request.state.annotator, count, holding=holding)
+    return [item_json(item) for item in taken]
+
+
+def _image_id(request: Request) -> int:
+    return int(request.path_params["image_id"])
+
+
+def _image_with_blob(workspace: Workspace, request: Request) -> ImageInfo:
+    """Return the image of the address, which must name that image's own pixels."""
+    image = images.image(workspace, _image_id(request))
+    if request.path_params["blob"] != image.blob:
+        raise NotFound("The image has other pixels by now. Reload the page.")
+    return image
+
+
+def _blob_of_address(workspace: Workspace, request: Request) -> bytes:
+    blob = request.path_params["blob"]
+    if not re.fullmatch(r"[0-9a-f]{64}", blob):
+        raise NotFound("There is no such file. Reload the page.")
+    return workspace.blobs.get(blob)
+
+
+def _stretched(label_map: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return a label map at another size by nearest neighbour, which keeps class indices what they are."""
+    if label_map.shape == (height, width):
+        return label_map
+    rows = np.arange(height) * label_map.shape[0] // height
+    columns = np.arange(width) * label_map.shape[1] // width
+    stretched: np.ndarray = label_map[rows[:, None], columns]
+    return stretched
+
+
+def _whole_number(request: Request, name: str, default: int, *, least: int = 0, most: int = 2**31 - 1) -> int:
+    """Return a whole number of the query string, or ``default`` when it is not there or empty."""
+    text = request.query_params.get(name) or str(default)
+    number = int(text) if re.fullmatch(r"\d{1,10}", text, re.ASCII) else -1
+    if not least <= number <= most:
+        raise InvalidInput(f"{name} must be a whole number from {least} to {most}.")
+    return number
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text or 0)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise InvalidInput("The time spent is not a number of seconds.")
+    return seconds
+
+
+def _submission(text: str | None) -> str | None:
+    if not text:
+        return None
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise InvalidInput("The request's submission id is not a UUID. Reload the page.") from None

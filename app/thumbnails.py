@@ -1,0 +1,41 @@
+"""Small pictures of images, made once and kept as files in the workspace."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+from PIL import Image
+
+from storage.errors import InvalidInput, QualmError
+from storage.files import write_atomically
+from storage.workspace import Workspace
+
+SIDES = (160, 320, 640)
+"""Long sides on offer, in pixels; a fixed few, so that nobody can fill the disk with sizes."""
+
+_QUALITY = 82
+
+
+def thumbnail(workspace: Workspace, blob: str, side: int) -> bytes:
+    """Return the JPEG of an image at most ``side`` pixels long, from the cache when it is there.
+
+    Raises:
+        InvalidInput: a side that is not on offer.
+        NotFound: the image's file is missing.
+    """
+    if side not in SIDES:
+        raise InvalidInput(f"Thumbnails come {', '.join(map(str, SIDES))} pixels long.")
+    kept = workspace.path / "thumbnails" / f"{blob}-{side}.jpg"
+    with contextlib.suppress(OSError):
+        return kept.read_bytes()
+    with Image.open(io.BytesIO(workspace.blobs.get(blob))) as picture:
+        picture.draft("RGB", (side, side))
+        small = picture.convert("RGB")
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=_QUALITY)
+    # A full or read-only disk must not keep the picture from the person.
+    with contextlib.suppress(QualmError):
+        write_atomically(kept, buffer.getvalue())
+    return buffer.getvalue()

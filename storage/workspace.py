@@ -72,8 +72,10 @@ def open_workspace(path: str | Path, database_url: str | None = None) -> Workspa
 
 
 @contextlib.contextmanager
-def workspace_lock(path: str | Path, role: Literal["server", "worker"]) -> Iterator[None]:
+def workspace_lock(path: str | Path, role: Literal["server", "worker"], at: str = "") -> Iterator[None]:
     """Hold the only place of a ``role`` in the workspace at ``path`` while the block runs.
+
+    ``at`` is where the holder can be reached, such as an address; whoever comes second is told.
 
     Raises:
         WorkspaceInUse: another process holds it.
@@ -89,7 +91,8 @@ def workspace_lock(path: str | Path, role: Literal["server", "worker"]) -> Itera
         raise file_error(error, folder / f"{role}.lock") from error
     try:
         with contextlib.suppress(OSError):
-            holder.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+            who = f"process {os.getpid()} on {socket.gethostname()}"
+            holder.write_text(f"{who} at {at}" if at else who, encoding="utf-8")
         yield
     finally:
         with contextlib.suppress(OSError):

@@ -192,7 +192,7 @@ def count_splits(session: Session, project_id: int) -> dict[str, int]:
     rows = session.execute(
         select(Image.split, func.count()).where(Image.project_id == project_id).group_by(Image.split)
     )
-    return dict.fromkeys(SPLITS, 0) | dict(rows.tuples())
+    return dict.fromkeys(SPLITS, 0) | dict(rows.tuples().all())
 
 
 def image_row(session: Session, image_id: int) -> Image:

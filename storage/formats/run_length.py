@@ -32,7 +32,8 @@ def encode(values: NDArray[np.uint8]) -> bytes:
     used = (groups == 0) | ((lengths[:, None] >> groups) > 0)
     has_more = np.zeros_like(used)
     has_more[:, :-1] = used[:, 1:]
-    length_bytes: NDArray[np.uint8] = (digits | (has_more.astype(np.uint64) << np.uint64(7))).astype(np.uint8)[used]
+    with_flags = (digits | (has_more.astype(np.uint64) << np.uint64(7))).astype(np.uint8)
+    length_bytes: NDArray[np.uint8] = with_flags[used]
 
     header = starts.size.to_bytes(_HEADER_BYTES, "little")
     return header + flat[starts].tobytes() + length_bytes.tobytes()

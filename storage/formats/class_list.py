@@ -1,0 +1,154 @@
+"""Class lists that come with a dataset: ``dataset.json``, ``classes.json`` and colour tables."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from storage.errors import InvalidInput
+from storage.formats.layout import SPLIT_FOLDERS
+from storage.formats.masks import ColouredClass, colour_number, read_colour_table
+from storage.schema import MAX_CLASSES
+
+JSON_NAMES = ("dataset.json", "classes.json")
+TABLE_NAMES = ("label_colors.txt", "label_colours.txt", "label_color.txt", "labelmap.txt", "class_dict.csv")
+
+_VOID_NAMES = {"void", "ignore", "ignored", "unlabelled", "unlabeled", "don't care"}
+
+
+@dataclass(frozen=True)
+class SourceClass:
+    """A class as the dataset has it."""
+
+    name: str
+    index: int | None
+    """Its value in index masks."""
+    colour: int | None
+    """Its colour in RGB masks, ``0xRRGGBB``."""
+    hotkey: str | None = None
+
+    @property
+    def is_void(self) -> bool:
+        """Tell whether its name says that its pixels are to be ignored."""
+        return self.name.casefold() in _VOID_NAMES
+
+
+@dataclass(frozen=True)
+class ClassList:
+    """What a dataset says about its classes and splits."""
+
+    origin: str
+    """Where it was read, for sentences."""
+    classes: tuple[SourceClass, ...]
+    void_index: int | None = None
+    splits: Mapping[str, str] = field(default_factory=dict)
+    """Split of an image by its stem, where the dataset lists them."""
+
+
+CAMVID = ClassList(
+    "the CamVid layout",
+    tuple(
+        SourceClass(name, index, colour)
+        for index, (name, colour) in enumerate(
+            [
+                ("sky", 0x808080),
+                ("building", 0x800000),
+                ("pole", 0xC0C080),
+                ("road", 0x804080),
+                ("pavement", 0x3C28DE),
+                ("tree", 0x808000),
+                ("signsymbol", 0xC08080),
+                ("fence", 0x404080),
+                ("car", 0x400080),
+                ("pedestrian", 0x404000),
+                ("bicyclist", 0x0080C0),
+            ]
+        )
+    ),
+    void_index=11,
+)
+"""The 11 classes of the widely used copy of CamVid, with the colours of the original."""
+
+
+def find_class_list(paths: Sequence[str]) -> str | None:
+    """Return the path of the class list nearest to the root, colour tables before JSON; None without one."""
+    for names in (TABLE_NAMES, JSON_NAMES):
+        found = [path for path in paths if PurePosixPath(path).name.lower() in names]
+        if found:
+            return min(found, key=lambda path: path.count("/"))
+    return None
+
+
+def read_class_list(path: str, data: bytes) -> ClassList:
+    """Read a class list file.
+
+    Raises:
+        InvalidInput: It cannot be understood, names over 254 classes, or names one twice.
+    """
+    name = PurePosixPath(path).name
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{name} is not UTF-8 text. Save it as UTF-8.") from error
+    class_list = (
+        _from_json(name, text)
+        if name.lower().endswith(".json")
+        else class_list_of_table(read_colour_table(text), name)
+    )
+    names = {source.name.casefold() for source in class_list.classes if not source.is_void}
+    if len(names) > MAX_CLASSES:
+        raise InvalidInput(
+            f"{name} names {len(names)} classes; a project holds at most {MAX_CLASSES}. Merge or remove some."
+        )
+    return class_list
+
+
+def class_list_of_table(rows: Sequence[ColouredClass], origin: str) -> ClassList:
+    """Return a colour table as a class list; the line number is the index, as in CVAT."""
+    return ClassList(
+        origin, tuple(SourceClass(row.name, index, row.colour) for index, row in enumerate(rows))
+    )
+
+
+def _from_json(name: str, text: str) -> ClassList:
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise InvalidInput(f"{name} is not valid JSON ({error}). Correct it or take it out.") from error
+    rows = content.get("classes") if isinstance(content, dict) else content
+    if not isinstance(rows, list) or not rows:
+        raise InvalidInput(f'{name} has no list "classes". Add one, such as ["road", "sky"], or take it out.')
+    classes = tuple(_from_row(name, index, row) for index, row in enumerate(rows))
+    seen: set[str] = set()
+    for source in classes:
+        if source.name.casefold() in seen:
+            raise InvalidInput(f"Two classes in {name} are both named {source.name}. Rename one of them.")
+        seen.add(source.name.casefold())
+    void_index = content.get("ignore_index") if isinstance(content, dict) else None
+    splits: dict[str, str] = {}
+    listed = content.get("splits") if isinstance(content, dict) else None
+    for split, stems in listed.items() if isinstance(listed, dict) else ():
+        if (ours := SPLIT_FOLDERS.get(str(split).lower())) and isinstance(stems, list):
+            splits |= {PurePosixPath(str(stem)).stem.casefold(): ours for stem in stems}
+    return ClassList(name, classes, void_index if isinstance(void_index, int) else None, splits)
+
+
+def _from_row(name: str, index: int, row: Any) -> SourceClass:
+    if isinstance(row, str) and row.strip():
+        return SourceClass(row.strip(), index, None)
+    if isinstance(row, dict) and isinstance(row.get("name"), str) and row["name"].strip():
+        colour = row.get("colour", row.get("color"))
+        if not (isinstance(colour, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", colour)):
+            colour = None
+        own_index = row.get("index", row.get("id", index))
+        return SourceClass(
+            row["name"].strip(),
+            own_index if isinstance(own_index, int) else index,
+            None if colour is None else colour_number(colour),
+            row.get("hotkey") if isinstance(row.get("hotkey"), str) else None,
+        )
+    raise InvalidInput(f"Class {index} in {name} has no name. Give it one.")

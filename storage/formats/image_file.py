@@ -1,0 +1,190 @@
+"""From the bytes of an image file to upright 8-bit pixels in a file that every browser shows.
+
+A file that is that already is stored as it is, byte for byte. Everything else is written anew: rotated
+JPEGs as JPEG of quality 95 without chroma subsampling, the rest as PNG. Whatever was changed is said in
+``note``.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps
+
+from storage.errors import InvalidInput
+
+MAX_PIXELS = 500_000_000
+"""Largest image that is read; a decoded one takes 3 bytes a pixel."""
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif", ".pgm", ".ppm")
+WINDOW_PERCENTILES = (0.5, 99.5)
+"""Values at these percentiles become 0 and 255 when more than 8 bits are narrowed."""
+
+_MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+_SHOWN_MODES = {"JPEG": {"L", "RGB"}, "PNG": {"1", "L", "P", "RGB"}, "WEBP": {"RGB"}}
+_DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
+
+# Pillow's own limit is a warning at 89 megapixels; ours is checked in open_image and says what to do.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+
+
+@dataclass(frozen=True)
+class UprightImage:
+    """An image as it is stored."""
+
+    blob: bytes
+    """The file to store: upright, 8 bits a channel, JPEG, PNG or WebP."""
+    media_type: str
+    width: int
+    height: int
+    rotated: bool
+    """The EXIF orientation asked for a rotation or mirroring, and it was applied."""
+    note: str | None
+    """What was changed, a sentence or several; ``None`` when the file is stored as it came."""
+
+
+def open_image(data: bytes) -> Image.Image:
+    """Open an image file without decoding its pixels.
+
+    Raises:
+        InvalidInput: The file is empty, no known image, or larger than :data:`MAX_PIXELS`.
+    """
+    if not data:
+        raise InvalidInput("The file is empty (0 bytes). Copy it again.")
+    try:
+        image = Image.open(io.BytesIO(data))
+    except Image.DecompressionBombError as error:
+        raise InvalidInput(_too_large_sentence()) from error
+    except Exception as error:
+        # Decoders of hostile or broken bytes raise whatever they trip over.
+        raise InvalidInput(
+            "This is no image that can be read, or its first bytes are damaged. JPEG, PNG, WebP, TIFF and "
+            "BMP are known."
+        ) from error
+    if image.width * image.height > MAX_PIXELS:
+        raise InvalidInput(_too_large_sentence(image.width, image.height))
+    return image
+
+
+def decode(image: Image.Image) -> None:
+    """Decode all pixels of an opened image.
+
+    Raises:
+        InvalidInput: The data is cut short or damaged, with the decoder's reason.
+    """
+    try:
+        image.load()
+    except MemoryError as error:
+        raise InvalidInput("The image does not fit into the memory of this machine. Cut it up.") from error
+    except Exception as error:
+        raise InvalidInput(f"The image is cut short or damaged ({error}). Copy it again.") from error
+
+
+def read_image(data: bytes) -> UprightImage:
+    """Check an image file completely and return what is to be stored.
+
+    The EXIF orientation is applied here, once. More than 8 bits a channel are narrowed by
+    :data:`WINDOW_PERCENTILES`; of several frames or pages the first is taken; transparent pixels become
+    black.
+
+    Raises:
+        InvalidInput: The file is empty, damaged, cut short, no image, or larger than :data:`MAX_PIXELS`.
+    """
+    image = open_image(data)
+    notes: list[str] = []
+    rotated = _orientation(image) != 1
+    frames = getattr(image, "n_frames", 1)
+    sixteen_bit_colour = image.format == "PNG" and data[24] == 16 and image.mode not in _DEEP_MODES
+    media_type = _MEDIA_TYPES.get(image.format or "")
+    as_it_is = (
+        media_type is not None
+        and image.mode in _SHOWN_MODES[image.format or ""]
+        and "transparency" not in image.info
+        and not (rotated or sixteen_bit_colour or frames > 1)
+    )
+    if as_it_is and media_type:
+        width, height = image.size
+        # A reduced decode still reads every byte, so it finds cut files, at a fraction of the time.
+        image.draft(image.mode, (max(width // 8, 1), max(height // 8, 1)))
+        decode(image)
+        return UprightImage(data, media_type, width, height, rotated=False, note=None)
+
+    decode(image)
+    came_as_jpeg = image.format == "JPEG"
+    icc_profile = image.info.get("icc_profile")
+    if frames > 1:
+        notes.append(f"Holds {frames} frames or pages; the first is taken.")
+    if rotated:
+        notes.append("Turned upright as its EXIF orientation says.")
+        image = ImageOps.exif_transpose(image)
+    if sixteen_bit_colour:
+        notes.append("Holds 16 bits a colour channel; the upper 8 are kept.")
+    if image.mode in _DEEP_MODES:
+        pixels, low, high = _windowed(np.asarray(image))
+        image = Image.fromarray(pixels)
+        icc_profile = None
+        notes.append(f"Holds more than 8 bits; {low:g}…{high:g} is shown as black…white.")
+    elif image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
+        image, was_transparent = _flattened(image)
+        if was_transparent:
+            notes.append("Transparent pixels are shown black.")
+    elif image.mode not in {"L", "RGB"}:
+        if image.mode not in {"1", "P"}:
+            notes.append(f"Colours are converted from {image.mode} to RGB.")
+            icc_profile = None
+        image = image.convert("L" if image.mode == "1" else "RGB")
+
+    buffer = io.BytesIO()
+    if came_as_jpeg:
+        image.save(buffer, "JPEG", quality=95, subsampling=0, icc_profile=icc_profile)
+    else:
+        image.save(buffer, "PNG", icc_profile=icc_profile)
+    return UprightImage(
+        buffer.getvalue(),
+        "image/jpeg" if came_as_jpeg else "image/png",
+        image.width,
+        image.height,
+        rotated=rotated,
+        note=" ".join(notes) or None,
+    )
+
+
+def _too_large_sentence(width: int | None = None, height: int | None = None) -> str:
+    size = f" ({width:,} × {height:,})" if width and height else ""
+    return (
+        f"The image{size} has more than {MAX_PIXELS // 1_000_000} megapixels, the most that is read. "
+        "Cut it into tiles and import those."
+    )
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except (OSError, SyntaxError, ValueError, TypeError, struct.error):
+        return 1  # Broken metadata must not cost a sound picture.
+    return value if value in range(1, 9) else 1
+
+
+def _windowed(values: NDArray[np.generic]) -> tuple[NDArray[np.uint8], float, float]:
+    numbers = np.asarray(values, dtype=np.float64)
+    finite = numbers[np.isfinite(numbers)]
+    if finite.size == 0:
+        return np.zeros(numbers.shape, np.uint8), 0.0, 0.0
+    low, high = (float(value) for value in np.percentile(finite, WINDOW_PERCENTILES))
+    # A small bright thing on a flat ground would vanish: fall back to the whole range, then to any.
+    if high <= low:
+        low, high = float(finite.min()), float(finite.max())
+    scaled = (np.nan_to_num(numbers, nan=low) - low) / ((high - low) or 1.0)
+    return np.round(np.clip(scaled, 0, 1) * 255).astype(np.uint8), low, high
+
+
+def _flattened(image: Image.Image) -> tuple[Image.Image, bool]:
+    with_alpha = image.convert("RGBA")
+    lowest, _ = with_alpha.getchannel("A").getextrema()
+    if lowest == 255:
+        return with_alpha.convert("RGB"), False
+    ground = Image.new("RGBA", with_alpha.size, (0, 0, 0, 255))
+    return Image.alpha_composite(ground, with_alpha).convert("RGB"), True

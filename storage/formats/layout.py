@@ -1,0 +1,172 @@
+"""Which files of a dataset are images, which are masks, and which belong together: from paths alone.
+
+Known trees: ``images/ masks/`` (or ``labels/``, ``annotations/``, ``label_maps/`` …), VOC's ``JPEGImages/
+SegmentationClass/``, CamVid's ``train/ trainannot/ val/ valannot/ test/ testannot/``, split folders above or
+below those, and masks beside their images as ``x_mask.png`` or as ``x.png`` beside ``x.jpg``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from storage.formats.archives import Problem
+from storage.formats.image_file import IMAGE_SUFFIXES
+
+_MASK_FOLDERS = {
+    "masks", "mask", "labels", "label", "annotations", "annotation", "ann", "gt", "ground_truth",
+    "groundtruth", "label_maps", "labelmaps", "segmentationclass", "segmentationclassaug",
+    "segmentation", "segmentations",
+}  # fmt: skip
+_MASK_FOLDER_ENDINGS = ("annot", "_annotations", "_labels", "_masks", "_mask", "_gt")
+_IMAGE_FOLDERS = {"images", "image", "imgs", "img", "jpegimages", "rgb", "photos"}
+_INSTANCE_FOLDERS = {"segmentationobject", "instances"}
+_MASK_STEM_ENDINGS = ("_mask", "_label", "_labels", "_seg", "_gt", "_L")
+SPLIT_FOLDERS = {
+    "train": "train", "training": "train",
+    "val": "audit", "valid": "audit", "validation": "audit", "audit": "audit",
+    "test": "excluded", "testing": "excluded", "excluded": "excluded",
+    "pool": "pool",
+}  # fmt: skip
+"""Folder names that name a split, and the split they mean here."""
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image, the mask that belongs to it, and the split that its folder names."""
+
+    path: str
+    mask: str | None
+    split: str | None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a listing of paths amounts to."""
+
+    images: tuple[ImageFile, ...]
+    problems: tuple[Problem, ...]
+    is_camvid: bool
+    """Folders named like ``train`` and ``trainannot`` lie side by side."""
+    other_files: tuple[str, ...]
+    """Neither image nor mask by their names."""
+
+
+def find_layout(paths: Sequence[str]) -> Layout:
+    """Pair images with masks by place and stem; see the module's description for the trees it knows."""
+    pictures = [path for path in paths if path.lower().endswith(IMAGE_SUFFIXES)]
+    others = tuple(path for path in paths if not path.lower().endswith(IMAGE_SUFFIXES))
+    depth = _common_depth(pictures)
+    folders = {path: tuple(part.lower() for part in path.split("/")[depth:-1]) for path in pictures}
+    pictures = [path for path in pictures if not _INSTANCE_FOLDERS & set(folders[path])]
+
+    masks = {path: _stem(path) for path in pictures if any(map(_is_mask_folder, folders[path]))}
+    masks |= _masks_beside_images([path for path in pictures if path not in masks])
+    images = [path for path in pictures if path not in masks]
+
+    at_place: dict[tuple[tuple[str, ...], str], list[str]] = defaultdict(list)
+    anywhere: dict[str, list[str]] = defaultdict(list)
+    for path, stem in masks.items():
+        at_place[_place(folders[path]), stem].append(path)
+        anywhere[stem].append(path)
+    stem_count = Counter(_stem(path) for path in images)
+
+    problems: list[Problem] = []
+    found: list[ImageFile] = []
+    for path in images:
+        stem, name = _stem(path), PurePosixPath(path).name.casefold()
+        place = _place(folders[path])
+        candidates = at_place.get((place, stem)) or at_place.get((place, name))
+        if not candidates and stem_count[stem] == 1:
+            candidates = anywhere.get(stem) or anywhere.get(name)
+        if candidates and len(candidates) > 1:
+            problems.append(
+                Problem(path, f"Several masks have its name ({', '.join(candidates[:3])}); none is used.")
+            )
+            candidates = None
+        found.append(ImageFile(path, candidates[0] if candidates else None, _split(path)))
+    used = {image.mask for image in found}
+    problems += [Problem(path, "No image has the name of this mask.") for path in masks if path not in used]
+    names = {part for parts in folders.values() for part in parts}
+    return Layout(
+        tuple(found),
+        tuple(problems),
+        is_camvid=any(name.endswith("annot") and name.removesuffix("annot") in names for name in names),
+        other_files=others,
+    )
+
+
+def source_groups(paths: Sequence[str]) -> list[str | None]:
+    """Return the source of each image, such as its drive or patient, as far as names tell.
+
+    It is the part of the stem before the first ``_`` when every stem has one and these parts are between
+    two and a third of the images; else the folder, when there are several besides those of splits.
+    """
+    prefixes = [PurePosixPath(path).stem.partition("_") for path in paths]
+    if all(before and line for before, line, _ in prefixes):
+        names = [before for before, _, _ in prefixes]
+        if 2 <= len(set(names)) < len(paths) / 3:
+            return list(names)
+    depth = _common_depth(paths)
+    places = []
+    for path in paths:
+        parts = path.split("/")[depth:-1]
+        places.append("/".join(p for p in parts if p.lower() not in _IMAGE_FOLDERS | SPLIT_FOLDERS.keys()))
+    return [place or None for place in places] if len(set(places)) > 1 else [None] * len(paths)
+
+
+def _common_depth(paths: Sequence[str]) -> int:
+    """Return how many leading folders all paths share, so that a wrapping folder's name means nothing."""
+    folders = [path.split("/")[:-1] for path in paths]
+    depth = 0
+    for parts in zip(*folders, strict=False):
+        if len(set(parts)) > 1:
+            break
+        depth += 1
+    return depth
+
+
+def _stem(path: str) -> str:
+    return PurePosixPath(path).stem.casefold()
+
+
+def _is_mask_folder(folder: str) -> bool:
+    return folder in _MASK_FOLDERS or folder.endswith(_MASK_FOLDER_ENDINGS)
+
+
+def _masks_beside_images(paths: Sequence[str]) -> dict[str, str]:
+    """Return masks that lie in the folders of their images, with the stem of the image each belongs to."""
+    known = {(str(PurePosixPath(path).parent), PurePosixPath(path).stem) for path in paths}
+    jpegs = {path.rpartition(".")[0] for path in paths if path.lower().endswith((".jpg", ".jpeg"))}
+    masks = {}
+    for path in paths:
+        folder, stem = str(PurePosixPath(path).parent), PurePosixPath(path).stem
+        if path.lower().endswith(".png") and path.rpartition(".")[0] in jpegs:
+            masks[path] = stem.casefold()
+        for ending in _MASK_STEM_ENDINGS:
+            if stem.endswith(ending) and (folder, stem.removesuffix(ending)) in known:
+                masks[path] = stem.removesuffix(ending).casefold()
+    return masks
+
+
+def _place(folders: Sequence[str]) -> tuple[str, ...]:
+    """Return the folders without those that only say "image" or "mask", so that both sides agree."""
+    place = []
+    for folder in folders:
+        if folder in _MASK_FOLDERS or folder in _IMAGE_FOLDERS:
+            continue
+        for ending in _MASK_FOLDER_ENDINGS:
+            folder = folder.removesuffix(ending)
+        for ending in ("_images", "_imgs"):
+            folder = folder.removesuffix(ending)
+        place.append(folder)
+    return tuple(place)
+
+
+def _split(path: str) -> str | None:
+    for folder in reversed(path.lower().split("/")[:-1]):
+        if folder in SPLIT_FOLDERS:
+            return SPLIT_FOLDERS[folder]
+    return None

@@ -1,0 +1,168 @@
+"""What the codes of masks mean as label map values, decided once for a whole dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from storage.errors import InvalidInput
+from storage.formats.class_list import ClassList, SourceClass
+from storage.formats.masks import MaskKind, colour_text
+from storage.schema import MAX_CLASSES, NOT_LABELLED, VOID
+
+_LARGEST_GAPLESS = 64
+"""Indices found up to here become as many classes; beyond it, only indices found become classes."""
+
+
+@dataclass(frozen=True)
+class CodeCount:
+    """How often a code occurs."""
+
+    pixels: int
+    masks: int
+
+
+@dataclass(frozen=True)
+class UnknownCode:
+    """A code that no class has; its pixels come in as not labelled."""
+
+    kind: MaskKind
+    code: int
+    count: CodeCount
+
+    @property
+    def sentence(self) -> str:
+        """Say what is unknown and what becomes of it."""
+        what = f"index {self.code}" if self.kind == "index" else f"colour {colour_text(self.code)}"
+        masks = "1 mask" if self.count.masks == 1 else f"{self.count.masks:,} masks"
+        return f"No class has {what} ({self.count.pixels:,} pixels in {masks}); they come in as not labelled."
+
+
+@dataclass(frozen=True)
+class MaskMeaning:
+    """Label map value of each code, and what was decided on the way."""
+
+    values: Mapping[MaskKind, Mapping[int, int]]
+    proposed: tuple[SourceClass, ...]
+    """Classes to make, in the order of their new indices; empty when the project has classes."""
+    unknown: tuple[UnknownCode, ...]
+    notes: tuple[str, ...]
+
+
+def decide_meaning(
+    counts: Mapping[MaskKind, Mapping[int, CodeCount]],
+    *,
+    class_list: ClassList | None,
+    project_classes: Sequence[SourceClass],
+    palette: Sequence[int] = (),
+    void_index: int | None = None,
+) -> MaskMeaning:
+    """Decide the label map value of every code found in the masks.
+
+    Classes of the dataset meet those of the project by name; without any common name, by index. Without
+    a class list the project's own indices and colours count; without a project's classes, what is found
+    is proposed. ``void_index`` and 255 mean void, 254 means not labelled, unless a class has that index.
+
+    Raises:
+        InvalidInput: More than 254 classes would be needed.
+    """
+    indices, colours = counts.get("index", {}), counts.get("colour", {})
+    notes: list[str] = []
+    void = void_index if void_index is not None else class_list.void_index if class_list else None
+    reserved = {void, NOT_LABELLED, VOID}
+
+    if class_list is not None:
+        sources: Sequence[SourceClass] = class_list.classes
+        notes.append(f"The classes come from {class_list.origin}.")
+    elif _is_binary(indices, void_index, project_classes):
+        sources = [SourceClass("background", 0, None), SourceClass("object", VOID, None)]
+        reserved = {void}
+        notes.append("The masks hold only 0 and 255, so 255 is taken as the class object, not as void.")
+    elif project_classes:
+        sources = project_classes
+    else:
+        sources = _found_indices(indices, reserved, palette) + _found_colours(colours)
+
+    targets, proposed = _targets(sources, project_classes, void, notes)
+    if len(proposed) > MAX_CLASSES:
+        raise InvalidInput(
+            f"{len(proposed)} different values were found in the masks; a project holds at most "
+            f"{MAX_CLASSES} classes. Masks with soft edges or saved as photographs do "
+            "this: add a label_colors.txt with one line “R G B name” for each class."
+        )
+    of_index: dict[int, int | None] = {NOT_LABELLED: NOT_LABELLED, VOID: VOID}
+    of_index |= {s.index: value for s, value in zip(sources, targets, strict=True) if s.index is not None}
+    if void is not None:
+        of_index[void] = VOID
+    of_colour = {s.colour: value for s, value in zip(sources, targets, strict=True) if s.colour is not None}
+    values: dict[MaskKind, Mapping[int, int]] = {
+        "index": {code: value for code, value in of_index.items() if value is not None},
+        "colour": {code: value for code, value in of_colour.items() if value is not None},
+    }
+    unknown = [
+        UnknownCode(kind, code, count)
+        for kind in values
+        for code, count in counts.get(kind, {}).items()
+        if code not in values[kind]
+    ]
+    return MaskMeaning(
+        values, proposed, tuple(sorted(unknown, key=lambda code: -code.count.pixels)), tuple(notes)
+    )
+
+
+def _is_binary(
+    indices: Mapping[int, CodeCount], void_index: int | None, project_classes: Sequence[SourceClass]
+) -> bool:
+    return set(indices) == {0, VOID} and void_index is None and len(project_classes) in (0, 2)
+
+
+def _found_indices(
+    indices: Mapping[int, CodeCount], reserved: set[int | None], palette: Sequence[int]
+) -> list[SourceClass]:
+    found = sorted(set(indices) - reserved)
+    if found and found[0] >= 0 and found[-1] < _LARGEST_GAPLESS:
+        found = [index for index in range(found[-1] + 1) if index not in reserved]
+    # A palette that is one colour or a grey ramp tells nothing.
+    is_coloured = any(colour >> 16 != colour & 0xFF for colour in palette)
+    return [
+        SourceClass(f"class {index}", index, palette[index] if is_coloured and index < len(palette) else None)
+        for index in found
+    ]
+
+
+def _found_colours(colours: Mapping[int, CodeCount]) -> list[SourceClass]:
+    by_area = sorted(colours, key=lambda colour: (-colours[colour].pixels, colour))
+    return [SourceClass(colour_text(colour), None, colour) for colour in by_area]
+
+
+def _targets(
+    sources: Sequence[SourceClass],
+    project_classes: Sequence[SourceClass],
+    void: int | None,
+    notes: list[str],
+) -> tuple[list[int | None], tuple[SourceClass, ...]]:
+    """Return the label map value of each source class, and the classes to make."""
+    if not project_classes:
+        proposed: dict[str, SourceClass] = {}
+        targets: list[int | None] = []
+        for source in sources:
+            if source.is_void or (void is not None and source.index == void):
+                targets.append(VOID)
+                continue
+            proposed.setdefault(source.name.casefold(), source)
+            targets.append(list(proposed).index(source.name.casefold()))
+        return targets, tuple(proposed.values())
+
+    by_name = {known.name.casefold(): known.index for known in project_classes}
+    if any(source.name.casefold() in by_name for source in sources):
+        missing = [s.name for s in sources if s.name.casefold() not in by_name and not s.is_void]
+        if missing:
+            notes.append(f"The project has no class {', '.join(missing)}.")
+        return [by_name.get(s.name.casefold(), VOID if s.is_void else None) for s in sources], ()
+    notes.append("No class of the dataset has a name of the project's, so they are matched by index.")
+    known_indices = {known.index for known in project_classes}
+    own = [1 if source.index == VOID else source.index for source in sources]
+    return [
+        VOID if source.is_void else index if index in known_indices else None
+        for source, index in zip(sources, own, strict=True)
+    ], ()

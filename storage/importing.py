@@ -1,0 +1,687 @@
+"""Import of images and masks: first a plan, a dry run that writes nothing, then the import itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storage import events, images, labels, projects
+from storage.errors import DiskFull, InvalidInput, QualmError, WorkspaceError
+from storage.formats.archives import ArchiveLimits, OpenSource, Problem, Source, natural_order
+from storage.formats.class_list import (
+    CAMVID,
+    ClassList,
+    SourceClass,
+    class_list_of_table,
+    find_class_list,
+    read_class_list,
+)
+from storage.formats.image_file import UprightImage, read_image
+from storage.formats.label_map import encode_label_map
+from storage.formats.layout import ImageFile, Layout, find_layout, source_groups
+from storage.formats.mask_meaning import CodeCount, MaskMeaning, UnknownCode, decide_meaning
+from storage.formats.masks import (
+    ColouredClass,
+    Mask,
+    MaskKind,
+    colour_number,
+    colour_text,
+    read_mask,
+    to_label_map,
+)
+from storage.projects import ClassInfo, ClassSpec
+from storage.schema import NOT_LABELLED, VOID
+from storage.workspace import Workspace
+
+MasksAs = Literal["labels", "truth", "ignore"]
+Progress = Callable[[int, int, str], None]
+"""Called as ``progress(done, of, name)`` from the calling thread; it may raise to stop the work."""
+
+AUTHOR = "import"
+"""Author of the labels that an import saves."""
+
+_AT_ONCE = 32
+_THREADS = min(4, os.cpu_count() or 1)
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class PlannedImage:
+    """An image that will be imported."""
+
+    path: str
+    """Its path in the source and its name in the project."""
+    content_hash: str
+    """SHA-256 of the file."""
+    width: int
+    height: int
+    split: str
+    group: str | None
+    mask: str | None
+    """Path of its mask in the source; None without a usable one."""
+    mask_becomes: Literal["label", "truth"] | None
+    rotated: bool
+    note: str | None
+    """What is changed about its pixels."""
+    known: bool
+    """The project has it already; only a missing label is added."""
+
+
+@dataclass(frozen=True)
+class ImportPlan:
+    """What an import would do. Nothing has been written yet."""
+
+    source: Source
+    entries: tuple[PlannedImage, ...]
+    problems: tuple[Problem, ...]
+    """What stays out, each with its reason."""
+    duplicates: tuple[Problem, ...]
+    """Files with the same bytes as another file of the source; they stay out."""
+    proposed_classes: tuple[ClassSpec, ...]
+    """Classes to create the project with, in this order; empty when it has classes or there are no masks."""
+    meaning: MaskMeaning
+    table_colours: frozenset[int]
+    notes: tuple[str, ...]
+    masks_as: MasksAs
+
+    @property
+    def unknown_codes(self) -> tuple[UnknownCode, ...]:
+        """Indices and colours in the masks that no class has."""
+        return self.meaning.unknown
+
+    @property
+    def new_images(self) -> int:
+        """How many images the project will gain."""
+        return sum(not entry.known for entry in self.entries)
+
+    @property
+    def masks(self) -> int:
+        """How many images have a mask that will be used."""
+        return sum(entry.mask_becomes is not None for entry in self.entries)
+
+    def report(self) -> list[str]:
+        """Return the plan in sentences, the most important first."""
+        if not self.entries:
+            return ["Nothing to import: no image was found that can be read.", *self._problem_lines()]
+        lines = [f"{_count(self.new_images, 'image')} to import{self._sizes()}."]
+        if known := len(self.entries) - self.new_images:
+            lines.append(f"{_count(known, 'image')} of the project already; only missing labels are added.")
+        lines += self._mask_lines()
+        splits = Counter(entry.split for entry in self.entries)
+        if len(splits) > 1 or "pool" not in splits:
+            lines.append(
+                "Splits: " + ", ".join(f"{splits[s]:,} {s}" for s in _SPLIT_ORDER if splits[s]) + "."
+            )
+        if self.proposed_classes:
+            names = [spec.name for spec in self.proposed_classes]
+            lines.append(f"{_count(len(names), 'class', 'classes')} proposed: {', '.join(names)}.")
+        lines += self.notes
+        lines += [code.sentence for code in self.unknown_codes[:10]]
+        if len(self.unknown_codes) > 10:
+            lines.append(f"{len(self.unknown_codes) - 10:,} more unknown values come in as not labelled.")
+        if rotated := sum(entry.rotated for entry in self.entries):
+            lines.append(f"{_count(rotated, 'image')} turned upright as the EXIF orientation says.")
+        groups = {entry.group for entry in self.entries if entry.group}
+        if groups:
+            lines.append(f"{_count(len(groups), 'group')} by name, such as {min(groups)}.")
+        lines += self._problem_lines()
+        return lines
+
+    def _sizes(self) -> str:
+        sizes = Counter((entry.width, entry.height) for entry in self.entries)
+        if len(sizes) <= 3:
+            return ", " + ", ".join(f"{w} × {h}" for (w, h), _ in sizes.most_common())
+        (least_w, least_h), *_, (most_w, most_h) = sorted(sizes, key=lambda size: size[0] * size[1])
+        return f", {len(sizes)} sizes from {least_w} × {least_h} to {most_w} × {most_h}"
+
+    def _mask_lines(self) -> list[str]:
+        becomes = Counter(entry.mask_becomes for entry in self.entries)
+        lines = []
+        if becomes["label"]:
+            lines.append(f"{_count(becomes['label'], 'mask')} become submitted labels.")
+        if becomes["truth"]:
+            lines.append(
+                f"{_count(becomes['truth'], 'mask')} kept as hidden truth: never trained on, only to measure."
+            )
+        return lines
+
+    def _problem_lines(self) -> list[str]:
+        lines = []
+        if self.duplicates:
+            first = self.duplicates[0]
+            lines.append(f"{_count(len(self.duplicates), 'duplicate')} left out, such as {first.name}.")
+        if self.problems:
+            lines.append(f"{_count(len(self.problems), 'problem')}; the rest goes on.")
+        return lines
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """What an import did."""
+
+    imported: int
+    labelled: int
+    """Label maps saved as submitted labels."""
+    already_there: int
+    problems: tuple[Problem, ...]
+    seconds: float
+
+    @property
+    def sentence(self) -> str:
+        """Say it in one sentence."""
+        parts = [f"{_count(self.imported, 'image')} imported in {self.seconds:.1f} s"]
+        if self.labelled:
+            parts.append(f"{self.labelled:,} with labels")
+        if self.already_there:
+            parts.append(f"{self.already_there:,} were there already")
+        if self.problems:
+            parts.append(f"{_count(len(self.problems), 'problem')}")
+        return ", ".join(parts) + "."
+
+
+@dataclass(frozen=True)
+class RenderedEntry:
+    """A rendered image with its exact label map."""
+
+    name: str
+    image_png: bytes
+    """The image file, PNG or JPEG."""
+    truth: NDArray[np.uint8]
+    """Label map, (height, width)."""
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class _Checked:
+    file: ImageFile
+    content_hash: str
+    image: UprightImage
+    mask_kind: MaskKind | None
+    counts: Mapping[int, int]
+    palette: tuple[int, ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    entry: PlannedImage
+    image: UprightImage | None
+    blob: str | None
+    label_map: NDArray[np.uint8] | None
+    truth_blob: str | None
+    problems: tuple[Problem, ...]
+
+
+_SPLIT_ORDER = ("pool", "train", "audit", "excluded")
+_NO_MEANING = MaskMeaning({"index": {}, "colour": {}}, (), (), ())
+
+
+def plan_for_project(
+    workspace: Workspace,
+    project_id: int,
+    source: Source,
+    *,
+    colour_table: Sequence[ColouredClass] | None = None,
+    void_index: int | None = None,
+    masks_as: MasksAs = "labels",
+    follow_splits: bool = True,
+    progress: Progress | None = None,
+) -> ImportPlan:
+    """Plan an import into a project: its classes and its images are taken into account.
+
+    Raises:
+        InvalidInput: See :func:`plan_import`.
+        NotFound: There is no such project.
+    """
+    return plan_import(
+        source,
+        classes=projects.classes(workspace, projects.get_project(workspace, project_id).id),
+        known_hashes=images.known_hashes(workspace, project_id),
+        colour_table=colour_table,
+        void_index=void_index,
+        masks_as=masks_as,
+        follow_splits=follow_splits,
+        progress=progress,
+    )
+
+
+def plan_import(
+    source: Source,
+    *,
+    classes: Sequence[ClassInfo] | None = None,
+    known_hashes: AbstractSet[str] = frozenset(),
+    colour_table: Sequence[ColouredClass] | None = None,
+    void_index: int | None = None,
+    masks_as: MasksAs = "labels",
+    follow_splits: bool = True,
+    limits: ArchiveLimits | None = None,
+    progress: Progress | None = None,
+) -> ImportPlan:
+    """Read a source completely and say what an import would do, without writing anything.
+
+    Args:
+        source: A folder, a zip file, or uploaded files as (name, bytes).
+        classes: Classes of the project; without them the plan proposes some.
+        known_hashes: SHA-256 of the images that the project has.
+        colour_table: Colours of RGB masks; by default a ``label_colors.txt`` of the source, then the
+            colours of the project's classes.
+        void_index: Index in the masks that means void, beside 255.
+        masks_as: ``labels`` makes masks submitted labels, except those of a test folder; ``truth`` keeps
+            all of them as hidden truth and their images unlabelled; ``ignore`` leaves them out.
+        follow_splits: Images in a folder named val become audit images, those in a folder named test are
+            excluded from training. Otherwise every image goes to the pool.
+        limits: What a zip file may unpack to.
+        progress: Called after each image.
+
+    Raises:
+        InvalidInput: The source does not exist or cannot be opened, or its class list is wrong.
+    """
+    with OpenSource(source, limits) as opened:
+        layout = find_layout(opened.paths)
+        class_list = _class_list(opened, layout, colour_table, masks_as, bool(classes))
+        table_colours = frozenset(
+            known.colour for known in (class_list.classes if class_list else ()) if known.colour is not None
+        )
+        problems = [*opened.problems, *layout.problems]
+        if masks_as == "ignore":
+            pairs = tuple(dataclasses.replace(file, mask=None) for file in layout.images)
+            problems = list(opened.problems)
+        else:
+            pairs = layout.images
+        checked: list[_Checked] = []
+        for result in _in_parallel(
+            lambda file: _check(opened, file, table_colours), pairs, lambda file: file.path, progress
+        ):
+            if isinstance(result, _Checked):
+                checked.append(result)
+                problems += result.problems
+            else:
+                problems.append(result)
+
+    # Of equal files the one with a mask stays; otherwise the first by name.
+    checked.sort(key=lambda one: (one.mask_kind is None, natural_order(one.file.path)))
+    first: dict[str, _Checked] = {}
+    duplicates = []
+    for one in checked:
+        kept = first.setdefault(one.content_hash, one)
+        if kept is not one:
+            duplicates.append(Problem(one.file.path, f"It is the same file as {kept.file.path}."))
+    unique = sorted(first.values(), key=lambda one: natural_order(one.file.path))
+
+    if class_list is None and layout.is_camvid and _fits_camvid(unique, classes or ()):
+        class_list = CAMVID
+    palette = next((one.palette for one in unique if one.palette), ())
+    meaning = (
+        decide_meaning(
+            _code_counts(unique),
+            class_list=class_list,
+            project_classes=[SourceClass(c.name, c.index, colour_number(c.colour)) for c in classes or ()],
+            palette=palette,
+            void_index=void_index,
+        )
+        if any(one.mask_kind for one in unique) or class_list is not None
+        else _NO_MEANING
+    )
+    groups = source_groups([one.file.path for one in unique])
+    return ImportPlan(
+        source=source,
+        entries=tuple(
+            _planned(one, group, class_list, masks_as, follow_splits, known_hashes)
+            for one, group in zip(unique, groups, strict=True)
+        ),
+        problems=tuple(problems),
+        duplicates=tuple(duplicates),
+        proposed_classes=tuple(
+            ClassSpec(known.name, None if known.colour is None else colour_text(known.colour), known.hotkey)
+            for known in meaning.proposed
+        ),
+        meaning=meaning,
+        table_colours=table_colours,
+        notes=(*meaning.notes, *_pixel_notes(unique)),
+        masks_as=masks_as,
+    )
+
+
+def run_import(
+    workspace: Workspace,
+    project_id: int,
+    plan: ImportPlan,
+    actor: str,
+    progress: Progress | None = None,
+) -> ImportResult:
+    """Carry out a plan. A file that fails becomes a problem and the rest goes on.
+
+    Images that the project has by content are passed over, so an import that was stopped or killed is
+    finished by running it again. Blobs are written before the rows that name them.
+
+    Raises:
+        InvalidInput: The source is gone, or the project lacks classes that the plan proposed.
+        NotFound: There is no such project.
+        DiskFull: The disk filled up. What came in until then is complete; free space and run it again.
+    """
+    started = time.monotonic()
+    project_id = projects.get_project(workspace, project_id).id
+    _require_classes(workspace, project_id, plan)
+    known = {info.content_hash: info for info in images.list_images(workspace, project_id)}
+    imported = labelled = already_there = 0
+    problems: list[Problem] = []
+
+    def is_complete(entry: PlannedImage) -> bool:
+        info = known.get(entry.content_hash)
+        return info is not None and (entry.mask_becomes != "label" or info.revision > 0)
+
+    with OpenSource(plan.source) as opened:
+        for prepared in _in_parallel(
+            lambda entry: None if is_complete(entry) else _prepare(workspace, opened, plan, entry),
+            plan.entries,
+            lambda entry: entry.path,
+            progress,
+        ):
+            if prepared is None:
+                already_there += 1
+                continue
+            problems += prepared.problems
+            try:
+                image_id = _add(workspace, project_id, prepared)
+                if image_id is not None:
+                    imported += 1
+                else:
+                    already_there += 1
+                    info = known.get(prepared.entry.content_hash)
+                    image_id = info.id if info else None
+                if image_id is not None and prepared.label_map is not None:
+                    labels.save(
+                        workspace,
+                        image_id,
+                        prepared.label_map,
+                        expected_revision=0,
+                        author=AUTHOR,
+                        status="submitted",
+                        blind=True,
+                    )
+                    labelled += 1
+            except (DiskFull, WorkspaceError):
+                raise
+            except QualmError as error:
+                problems.append(Problem(prepared.entry.path, str(error)))
+    seconds = time.monotonic() - started
+    with workspace.database.writing() as session:
+        events.record(
+            session,
+            project_id,
+            actor,
+            "import",
+            images=imported,
+            labels=labelled,
+            problems=len(problems),
+            source=str(plan.source) if isinstance(plan.source, (str, Path)) else "upload",
+        )
+    return ImportResult(imported, labelled, already_there, tuple(problems), seconds)
+
+
+def add_rendered(
+    workspace: Workspace,
+    project_id: int,
+    entries: Iterable[RenderedEntry],
+    actor: str,
+    progress: Progress | None = None,
+    *,
+    of: int = 0,
+) -> ImportResult:
+    """Add rendered images to the pool, each with its label map as hidden truth.
+
+    Args:
+        workspace: The workspace.
+        project_id: The project.
+        entries: The images; they may be rendered while they are read.
+        actor: Who did it, for the journal.
+        progress: Called after each image.
+        of: How many entries there are, for ``progress``.
+
+    Raises:
+        InvalidInput: A file is no image, or its label map has another size.
+        NotFound: There is no such project.
+    """
+    started = time.monotonic()
+    imported = already_there = 0
+    for done, entry in enumerate(entries, start=1):
+        image = read_image(entry.image_png)
+        if entry.truth.shape != (image.height, image.width):
+            raise InvalidInput(f"The label map of {entry.name} has another size than the image.")
+        image_id = images.add_image(
+            workspace,
+            project_id,
+            name=entry.name,
+            content_hash=hashlib.sha256(entry.image_png).hexdigest(),
+            blob=workspace.blobs.put(image.blob),
+            media_type=image.media_type,
+            width=image.width,
+            height=image.height,
+            group=entry.group,
+            truth_blob=workspace.blobs.put(encode_label_map(entry.truth)),
+        )
+        if image_id is None:
+            already_there += 1
+        else:
+            imported += 1
+        if progress is not None:
+            progress(done, max(of, done), entry.name)
+    with workspace.database.writing() as session:
+        events.record(session, project_id, actor, "import", images=imported, source="rendered")
+    return ImportResult(imported, 0, already_there, (), time.monotonic() - started)
+
+
+def _in_parallel(
+    work: Callable[[T], R], items: Sequence[T], name: Callable[[T], str], progress: Progress | None
+) -> Iterator[R]:
+    """Yield ``work(item)`` in order, a bounded number ahead, and report progress in this thread."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        running: list[Future[R]] = [pool.submit(work, item) for item in items[:_AT_ONCE]]
+        try:
+            for done, item in enumerate(items):
+                result = running.pop(0).result()
+                if done + _AT_ONCE < len(items):
+                    running.append(pool.submit(work, items[done + _AT_ONCE]))
+                yield result
+                if progress is not None:
+                    progress(done + 1, len(items), name(item))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _class_list(
+    opened: OpenSource,
+    layout: Layout,
+    colour_table: Sequence[ColouredClass] | None,
+    masks_as: MasksAs,
+    has_classes: bool,
+) -> ClassList | None:
+    if colour_table:
+        return class_list_of_table(colour_table, "the colour table given")
+    path = find_class_list(layout.other_files)
+    if path is None or (masks_as == "ignore" and has_classes):
+        return None
+    return read_class_list(path, opened.read(path))
+
+
+def _check(opened: OpenSource, file: ImageFile, table_colours: frozenset[int]) -> _Checked | Problem:
+    try:
+        data = opened.read(file.path)
+        image = read_image(data)
+    except InvalidInput as error:
+        return Problem(file.path, str(error))
+    content_hash = hashlib.sha256(data).hexdigest()
+    slim = dataclasses.replace(image, blob=b"")
+    if file.mask is None:
+        return _Checked(file, content_hash, slim, None, {}, (), ())
+    try:
+        mask = _read_codes(opened.read(file.mask), table_colours)
+        _require_size(mask.codes, image)
+    except InvalidInput as error:
+        return _Checked(file, content_hash, slim, None, {}, (), (Problem(file.mask, str(error)),))
+    return _Checked(file, content_hash, slim, mask.kind, mask.counts, mask.palette, ())
+
+
+def _read_codes(data: bytes, table_colours: frozenset[int]) -> Mask:
+    mask = read_mask(data)
+    # A palette that speaks the colour table's colours may number them in any order: go by colour then.
+    if mask.palette and table_colours.issuperset(mask.palette[code] for code in mask.counts):
+        return mask.by_colour()
+    return mask
+
+
+def _require_size(pixels: NDArray[np.integer], image: UprightImage) -> None:
+    height, width = pixels.shape
+    if (height, width) != (image.height, image.width):
+        rotated = " The image was turned upright by its EXIF orientation." if image.rotated else ""
+        raise InvalidInput(
+            f"The mask is {width} × {height}, its image {image.width} × {image.height}.{rotated} The image "
+            "comes in without it; masks are never resized. Save the mask in the size of the image."
+        )
+
+
+def _fits_camvid(checked: Sequence[_Checked], classes: Sequence[ClassInfo]) -> bool:
+    used = {code for one in checked if one.mask_kind == "index" for code in one.counts}
+    names = {known.name.casefold() for known in classes}
+    return (
+        bool(used)
+        and used <= {*range(len(CAMVID.classes) + 1), VOID}
+        and all(one.mask_kind != "colour" for one in checked)
+        and (not names or not names.isdisjoint(known.name for known in CAMVID.classes))
+    )
+
+
+def _code_counts(checked: Sequence[_Checked]) -> dict[MaskKind, dict[int, CodeCount]]:
+    pixels: dict[MaskKind, Counter[int]] = defaultdict(Counter)
+    masks: dict[MaskKind, Counter[int]] = defaultdict(Counter)
+    for one in checked:
+        if one.mask_kind is not None:
+            pixels[one.mask_kind].update(one.counts)
+            masks[one.mask_kind].update(one.counts.keys())
+    return {
+        kind: {code: CodeCount(count, masks[kind][code]) for code, count in counter.items()}
+        for kind, counter in pixels.items()
+    }
+
+
+def _planned(
+    one: _Checked,
+    group: str | None,
+    class_list: ClassList | None,
+    masks_as: MasksAs,
+    follow_splits: bool,
+    known_hashes: AbstractSet[str],
+) -> PlannedImage:
+    split = "pool"
+    if follow_splits:
+        listed = class_list.splits.get(PurePosixPath(one.file.path).stem.casefold()) if class_list else None
+        split = one.file.split or listed or "pool"
+    becomes: Literal["label", "truth"] | None = None
+    if one.mask_kind is not None:
+        becomes = "truth" if masks_as == "truth" or split == "excluded" else "label"
+    if becomes != "label" and split == "train":
+        split = "pool"
+    elif becomes == "label" and split == "pool":
+        split = "train"
+    elif becomes is None and split == "audit":
+        split = "pool"
+    return PlannedImage(
+        path=one.file.path,
+        content_hash=one.content_hash,
+        width=one.image.width,
+        height=one.image.height,
+        split=split,
+        group=group,
+        mask=one.file.mask if becomes else None,
+        mask_becomes=becomes,
+        rotated=one.image.rotated,
+        note=one.image.note,
+        known=one.content_hash in known_hashes,
+    )
+
+
+def _pixel_notes(checked: Sequence[_Checked]) -> list[str]:
+    noted = [(one.file.path, one.image.note) for one in checked if one.image.note and not one.image.rotated]
+    lines = [f"{path}: {note}" for path, note in noted[:5]]
+    if len(noted) > 5:
+        lines.append(f"{len(noted) - 5:,} more images are converted in such ways.")
+    return lines
+
+
+def _require_classes(workspace: Workspace, project_id: int, plan: ImportPlan) -> None:
+    needed = {
+        value
+        for of_kind in plan.meaning.values.values()
+        for value in of_kind.values()
+        if value < NOT_LABELLED
+    }
+    present = len(projects.classes(workspace, project_id))
+    if plan.masks and needed and max(needed) >= present:
+        raise InvalidInput(
+            f"The masks use {max(needed) + 1} classes, but the project has {present}. Add the "
+            "missing classes, or check the source again for this project."
+        )
+
+
+def _prepare(workspace: Workspace, opened: OpenSource, plan: ImportPlan, entry: PlannedImage) -> _Prepared:
+    """Read, check and store the files of an entry; the rows are written by the caller's thread."""
+    try:
+        data = opened.read(entry.path)
+        if hashlib.sha256(data).hexdigest() != entry.content_hash:
+            raise InvalidInput("The file changed after it was checked. Check the source again.")
+        image = read_image(data)
+    except InvalidInput as error:
+        return _Prepared(entry, None, None, None, None, (Problem(entry.path, str(error)),))
+    blob = workspace.blobs.put(image.blob)
+    slim = dataclasses.replace(image, blob=b"")
+    if entry.mask is None:
+        return _Prepared(entry, slim, blob, None, None, ())
+    try:
+        mask = _read_codes(opened.read(entry.mask), plan.table_colours)
+        _require_size(mask.codes, image)
+    except InvalidInput as error:
+        return _Prepared(entry, slim, blob, None, None, (Problem(entry.mask, str(error)),))
+    label_map = to_label_map(mask, plan.meaning.values[mask.kind])
+    if entry.mask_becomes == "truth":
+        return _Prepared(entry, slim, blob, None, workspace.blobs.put(encode_label_map(label_map)), ())
+    if (label_map == NOT_LABELLED).all():
+        problem = Problem(entry.mask, "No pixel of it has a class, so the image comes in without labels.")
+        return _Prepared(entry, slim, blob, None, None, (problem,))
+    return _Prepared(entry, slim, blob, label_map, None, ())
+
+
+def _add(workspace: Workspace, project_id: int, prepared: _Prepared) -> int | None:
+    entry, image = prepared.entry, prepared.image
+    if image is None or prepared.blob is None:
+        return None
+    return images.add_image(
+        workspace,
+        project_id,
+        name=entry.path,
+        content_hash=entry.content_hash,
+        blob=prepared.blob,
+        media_type=image.media_type,
+        width=image.width,
+        height=image.height,
+        split=entry.split,
+        group=entry.group,
+        truth_blob=prepared.truth_blob,
+    )
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"1 {one}" if number == 1 else f"{number:,} {many or one + 's'}"

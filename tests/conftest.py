@@ -1,0 +1,29 @@
+"""Fixtures every part of the suite shares."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from storage.workspace import Workspace, open_workspace
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("QUALM_TEST_DATA") or ROOT.parent / "shared" / "data")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    """An empty workspace."""
+    opened = open_workspace(tmp_path / "workspace")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def camvid() -> Path:
+    """The CamVid folder with train, trainannot, val, valannot, test and testannot."""
+    folder = DATA if (DATA / "trainannot").is_dir() else DATA / "camvid"
+    if not (folder / "trainannot").is_dir():
+        pytest.fail(f"CamVid is not at {folder}. Put it there, or name its folder in QUALM_TEST_DATA.")
+    return folder

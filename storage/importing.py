@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from storage.formats.class_list import (
     CAMVID,
     ClassList,
     SourceClass,
+    class_list_of_names,
     class_list_of_table,
     find_class_list,
     read_class_list,
@@ -53,6 +54,7 @@ AUTHOR = "import"
 """Author of the labels that an import saves."""
 
 _AT_ONCE = 32
+_PROBLEMS_LISTED = 20
 _THREADS = min(4, os.cpu_count() or 1)
 
 T = TypeVar("T")
@@ -91,7 +93,7 @@ class ImportPlan:
     """What stays out, each with its reason."""
     duplicates: tuple[Problem, ...]
     """Files with the same bytes as another file of the source; they stay out."""
-    proposed_classes: tuple[ClassSpec, ...]
+    classes: tuple[ClassSpec, ...]
     """Classes to create the project with, in this order; empty when it has classes or there are no masks."""
     meaning: MaskMeaning
     table_colours: frozenset[int]
@@ -126,8 +128,8 @@ class ImportPlan:
             lines.append(
                 "Splits: " + ", ".join(f"{splits[s]:,} {s}" for s in _SPLIT_ORDER if splits[s]) + "."
             )
-        if self.proposed_classes:
-            names = [spec.name for spec in self.proposed_classes]
+        if self.classes:
+            names = [spec.name for spec in self.classes]
             lines.append(f"{_count(len(names), 'class', 'classes')} proposed: {', '.join(names)}.")
         lines += self.notes
         lines += [code.sentence for code in self.unknown_codes[:10]]
@@ -164,9 +166,7 @@ class ImportPlan:
         if self.duplicates:
             first = self.duplicates[0]
             lines.append(f"{_count(len(self.duplicates), 'duplicate')} left out, such as {first.name}.")
-        if self.problems:
-            lines.append(f"{_count(len(self.problems), 'problem')}; the rest goes on.")
-        return lines
+        return lines + _problem_lines(self.problems)
 
 
 @dataclass(frozen=True)
@@ -180,29 +180,34 @@ class ImportResult:
     problems: tuple[Problem, ...]
     seconds: float
 
-    @property
-    def sentence(self) -> str:
-        """Say it in one sentence."""
+    def report(self) -> list[str]:
+        """Return the result in sentences, with the first problems."""
         parts = [f"{_count(self.imported, 'image')} imported in {self.seconds:.1f} s"]
         if self.labelled:
             parts.append(f"{self.labelled:,} with labels")
         if self.already_there:
             parts.append(f"{self.already_there:,} were there already")
-        if self.problems:
-            parts.append(f"{_count(len(self.problems), 'problem')}")
-        return ", ".join(parts) + "."
+        return [", ".join(parts) + ".", *_problem_lines(self.problems)]
 
 
-@dataclass(frozen=True)
-class RenderedEntry:
+class RenderedEntry(Protocol):
     """A rendered image with its exact label map."""
 
-    name: str
-    image_png: bytes
-    """The image file, PNG or JPEG."""
-    truth: NDArray[np.uint8]
-    """Label map, (height, width)."""
-    group: str | None = None
+    @property
+    def name(self) -> str:
+        """Its name in the project."""
+
+    @property
+    def image_file(self) -> bytes:
+        """The image as JPEG or PNG."""
+
+    @property
+    def truth(self) -> NDArray[np.uint8]:
+        """Its label map, (height, width)."""
+
+    @property
+    def group(self) -> str | None:
+        """What it shares with images that look alike."""
 
 
 @dataclass(frozen=True)
@@ -230,40 +235,12 @@ _SPLIT_ORDER = ("pool", "train", "audit", "excluded")
 _NO_MEANING = MaskMeaning({"index": {}, "colour": {}}, (), (), ())
 
 
-def plan_for_project(
-    workspace: Workspace,
-    project_id: int,
-    source: Source,
-    *,
-    colour_table: Sequence[ColouredClass] | None = None,
-    void_index: int | None = None,
-    masks_as: MasksAs = "labels",
-    follow_splits: bool = True,
-    progress: Progress | None = None,
-) -> ImportPlan:
-    """Plan an import into a project: its classes and its images are taken into account.
-
-    Raises:
-        InvalidInput: See :func:`plan_import`.
-        NotFound: There is no such project.
-    """
-    return plan_import(
-        source,
-        classes=projects.classes(workspace, projects.get_project(workspace, project_id).id),
-        known_hashes=images.known_hashes(workspace, project_id),
-        colour_table=colour_table,
-        void_index=void_index,
-        masks_as=masks_as,
-        follow_splits=follow_splits,
-        progress=progress,
-    )
-
-
 def plan_import(
     source: Source,
     *,
-    classes: Sequence[ClassInfo] | None = None,
-    known_hashes: AbstractSet[str] = frozenset(),
+    workspace: Workspace | None = None,
+    project_id: int | None = None,
+    class_names: Sequence[str] | None = None,
     colour_table: Sequence[ColouredClass] | None = None,
     void_index: int | None = None,
     masks_as: MasksAs = "labels",
@@ -275,8 +252,10 @@ def plan_import(
 
     Args:
         source: A folder, a zip file, or uploaded files as (name, bytes).
-        classes: Classes of the project; without them the plan proposes some.
-        known_hashes: SHA-256 of the images that the project has.
+        workspace: Where the project is.
+        project_id: The project to import into. Its classes and images are taken into account; without one
+            the plan proposes classes.
+        class_names: Names of the classes in the masks, by index.
         colour_table: Colours of RGB masks; by default a ``label_colors.txt`` of the source, then the
             colours of the project's classes.
         void_index: Index in the masks that means void, beside 255.
@@ -289,10 +268,17 @@ def plan_import(
 
     Raises:
         InvalidInput: The source does not exist or cannot be opened, or its class list is wrong.
+        NotFound: There is no such project.
     """
+    classes: list[ClassInfo] = []
+    known_hashes: set[str] = set()
+    if workspace is not None and project_id is not None:
+        project_id = projects.get_project(workspace, project_id).id
+        classes = projects.classes(workspace, project_id)
+        known_hashes = images.known_hashes(workspace, project_id)
     with OpenSource(source, limits) as opened:
         layout = find_layout(opened.paths)
-        class_list = _class_list(opened, layout, colour_table, masks_as, bool(classes))
+        class_list = _class_list(opened, layout, class_names, colour_table)
         table_colours = frozenset(
             known.colour for known in (class_list.classes if class_list else ()) if known.colour is not None
         )
@@ -322,14 +308,14 @@ def plan_import(
             duplicates.append(Problem(one.file.path, f"It is the same file as {kept.file.path}."))
     unique = sorted(first.values(), key=lambda one: natural_order(one.file.path))
 
-    if class_list is None and layout.is_camvid and _fits_camvid(unique, classes or ()):
+    if class_list is None and layout.is_camvid and _fits_camvid(unique, classes):
         class_list = CAMVID
     palette = next((one.palette for one in unique if one.palette), ())
     meaning = (
         decide_meaning(
             _code_counts(unique),
             class_list=class_list,
-            project_classes=[SourceClass(c.name, c.index, colour_number(c.colour)) for c in classes or ()],
+            project_classes=[SourceClass(c.name, c.index, colour_number(c.colour)) for c in classes],
             palette=palette,
             void_index=void_index,
         )
@@ -345,7 +331,7 @@ def plan_import(
         ),
         problems=tuple(problems),
         duplicates=tuple(duplicates),
-        proposed_classes=tuple(
+        classes=tuple(
             ClassSpec(known.name, None if known.colour is None else colour_text(known.colour), known.hotkey)
             for known in meaning.proposed
         ),
@@ -439,8 +425,6 @@ def add_rendered(
     entries: Iterable[RenderedEntry],
     actor: str,
     progress: Progress | None = None,
-    *,
-    of: int = 0,
 ) -> ImportResult:
     """Add rendered images to the pool, each with its label map as hidden truth.
 
@@ -449,8 +433,7 @@ def add_rendered(
         project_id: The project.
         entries: The images; they may be rendered while they are read.
         actor: Who did it, for the journal.
-        progress: Called after each image.
-        of: How many entries there are, for ``progress``.
+        progress: Called after each image, with 0 for how many there are.
 
     Raises:
         InvalidInput: A file is no image, or its label map has another size.
@@ -459,14 +442,14 @@ def add_rendered(
     started = time.monotonic()
     imported = already_there = 0
     for done, entry in enumerate(entries, start=1):
-        image = read_image(entry.image_png)
+        image = read_image(entry.image_file)
         if entry.truth.shape != (image.height, image.width):
             raise InvalidInput(f"The label map of {entry.name} has another size than the image.")
         image_id = images.add_image(
             workspace,
             project_id,
             name=entry.name,
-            content_hash=hashlib.sha256(entry.image_png).hexdigest(),
+            content_hash=hashlib.sha256(entry.image_file).hexdigest(),
             blob=workspace.blobs.put(image.blob),
             media_type=image.media_type,
             width=image.width,
@@ -479,7 +462,7 @@ def add_rendered(
         else:
             imported += 1
         if progress is not None:
-            progress(done, max(of, done), entry.name)
+            progress(done, 0, entry.name)
     with workspace.database.writing() as session:
         events.record(session, project_id, actor, "import", images=imported, source="rendered")
     return ImportResult(imported, 0, already_there, (), time.monotonic() - started)
@@ -506,14 +489,15 @@ def _in_parallel(
 def _class_list(
     opened: OpenSource,
     layout: Layout,
+    class_names: Sequence[str] | None,
     colour_table: Sequence[ColouredClass] | None,
-    masks_as: MasksAs,
-    has_classes: bool,
 ) -> ClassList | None:
     if colour_table:
         return class_list_of_table(colour_table, "the colour table given")
+    if class_names:
+        return class_list_of_names(class_names, "the class names given")
     path = find_class_list(layout.other_files)
-    if path is None or (masks_as == "ignore" and has_classes):
+    if path is None:
         return None
     return read_class_list(path, opened.read(path))
 
@@ -681,6 +665,16 @@ def _add(workspace: Workspace, project_id: int, prepared: _Prepared) -> int | No
         group=entry.group,
         truth_blob=prepared.truth_blob,
     )
+
+
+def _problem_lines(problems: Sequence[Problem]) -> list[str]:
+    lines = []
+    if problems:
+        lines.append(f"{_count(len(problems), 'problem')}; the rest goes on.")
+        lines += [f"{problem.name}: {problem.sentence}" for problem in problems[:_PROBLEMS_LISTED]]
+    if (more := len(problems) - _PROBLEMS_LISTED) > 0:
+        lines.append(f"… and {more:,} more.")
+    return lines
 
 
 def _count(number: int, one: str, many: str | None = None) -> str:

@@ -114,6 +114,11 @@ def class_list_of_table(rows: Sequence[ColouredClass], origin: str) -> ClassList
     )
 
 
+def class_list_of_names(names: Sequence[str], origin: str) -> ClassList:
+    """Return names, in the order of their indices, as a class list."""
+    return ClassList(origin, tuple(SourceClass(name, index, None) for index, name in enumerate(names)))
+
+
 def _from_json(name: str, text: str) -> ClassList:
     try:
         content = json.loads(text)

@@ -1,0 +1,89 @@
+"""The label canvas as a Streamlit component: Python hands over ids and classes, the browser does the rest.
+
+Pixels never travel through the component. Its modules and the editor's requests go over our own routes
+(:mod:`app.routes`); the only thing that comes back through Streamlit is a nudge after a submission.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import streamlit as st
+
+from storage.projects import ClassInfo
+
+FRONTEND = Path(__file__).parent / "frontend"
+"""Folder of the ES modules, served as ``/canvas/<version>/<file>``."""
+
+_COMPONENT_NAME = "qualm_label_canvas"
+
+
+@lru_cache(maxsize=1)
+def frontend_version() -> str:
+    """Return 12 hex digits that change whenever a file of the frontend does, for its addresses."""
+    digest = hashlib.sha256()
+    for path in sorted(FRONTEND.iterdir()):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def label_canvas(
+    *,
+    project_id: int,
+    annotator: str,
+    classes: Sequence[ClassInfo],
+    open_image: int | None,
+    demo: bool,
+    key: str = "canvas",
+) -> None:
+    """Draw the whole Label page: toolbar, canvas, classes, progress, save state and buttons.
+
+    Args:
+        project_id: Project whose queue is labelled.
+        annotator: Name under which the routes know this browser; shown only.
+        classes: All classes of the project, archived ones too (their pixels keep their colour).
+        open_image: Image picked by hand, or None to take the queue's. It is opened once each time the
+            value changes, and never pulls the person back from an image they moved on to.
+        demo: Offer to answer with the known truth where an image has one.
+        key: Identity of the component; the same on every run, so that the editor lives on.
+    """
+    _mounted()(
+        key=key,
+        data={
+            "project_id": project_id,
+            "annotator": annotator,
+            "classes": [
+                {
+                    "index": one.index,
+                    "name": one.name,
+                    "colour": one.colour,
+                    "hotkey": one.hotkey,
+                    "archived": one.archived,
+                }
+                for one in classes
+            ],
+            "open_image": open_image,
+            "demo": demo,
+        },
+        on_submitted_change=_rerun_only,
+    )
+
+
+def _rerun_only() -> None:
+    """Exist so that Streamlit accepts the trigger: the rerun it causes is all that is wanted."""
+
+
+@lru_cache(maxsize=1)
+def _mounted() -> st.components.v2.types.ComponentRenderer:
+    # The line breaks matter: Streamlit takes a one-line string with a slash for the path of a file.
+    loader = (
+        "export default async (component) => {\n"
+        f"  const address = new URL('/canvas/{frontend_version()}/index.js', window.location.origin);\n"
+        "  return (await import(address)).default(component);\n"
+        "};\n"
+    )
+    css = (FRONTEND / "style.css").read_text(encoding="utf-8")
+    return st.components.v2.component(_COMPONENT_NAME, js=loader, css=css)

@@ -1,0 +1,147 @@
+// Windows over the editor: questions that must be answered, and the key sheet.
+
+import { button, h } from './elements.js';
+import { BINDINGS } from './keys.js';
+
+/**
+ * The words of a question and its answers.
+ * @param {object} question as {@link LabelSession} asks it
+ * @returns {{title: string, text: string, choices: {id: string, label: string, primary?: boolean}[],
+ *   download: boolean}}
+ */
+export function wordsOf(question) {
+  const name = question.image.item.name;
+  if (question.kind === 'conflict') {
+    const who = question.author ?? 'Somebody';
+    return {
+      title: `${who} saved this image too`,
+      text:
+        `While you labelled ${name}, ${who} saved revision ${question.revision ?? ''} of it. ` +
+        'Nothing is lost: choose what holds now. Each choice can be undone, and every revision is kept.',
+      choices: [
+        { id: 'merge', label: 'Merge: theirs, and mine where theirs is not labelled', primary: true },
+        { id: 'mine', label: 'Keep mine' },
+        { id: 'theirs', label: 'Take theirs' },
+      ],
+      download: true,
+    };
+  }
+  if (question.kind === 'held') {
+    const who = question.heldBy ?? 'Somebody else';
+    return {
+      title: `${who} has this image now`,
+      text: `${name} was reserved for you too long ago, and ${who} is labelling it. Take your label map with you as a file, then go on.`,
+      choices: [
+        { id: 'next', label: 'Go on to the next image', primary: true },
+        { id: 'retry', label: 'Try again' },
+      ],
+      download: true,
+    };
+  }
+  if (question.kind === 'nothing-labelled') {
+    return {
+      title: 'Nothing is labelled yet',
+      text: 'This image has no labelled pixel, so the model can learn nothing from it. Skip it instead?',
+      choices: [
+        { id: 'stay', label: 'Go on labelling', primary: true },
+        { id: 'skip', label: 'Skip' },
+        { id: 'submit', label: 'Submit anyway' },
+      ],
+      download: false,
+    };
+  }
+  return {
+    title: 'The label map was not accepted',
+    text: `${question.message ?? ''} Your pixels of ${name} are still here.`,
+    choices: [
+      { id: 'retry', label: 'Try again', primary: true },
+      { id: 'stay', label: 'Stay here' },
+    ],
+    download: true,
+  };
+}
+
+export class Dialogs {
+  /** @param {(image: object) => void} download saves a label map as a file */
+  constructor(download) {
+    this.download = download;
+    this.element = h('div', { class: 'dialogs', hidden: true });
+    this.stack = [];
+  }
+
+  get isOpen() {
+    return this.stack.length > 0;
+  }
+
+  /** @returns {Promise<string>} the id of the chosen answer */
+  ask(question) {
+    const words = wordsOf(question);
+    return new Promise((resolve) => {
+      const answer = (id) => {
+        this.#close(entry);
+        resolve(id);
+      };
+      const choices = words.choices.map((choice) =>
+        h(
+          'button',
+          {
+            type: 'button',
+            class: choice.primary ? 'primary wide' : 'wide',
+            'data-testid': `answer-${choice.id}`,
+            onclick: () => answer(choice.id),
+          },
+          choice.label,
+        ),
+      );
+      if (words.download) {
+        const save = () => this.download(question.image);
+        choices.push(
+          h(
+            'button',
+            { type: 'button', class: 'wide quiet', 'data-testid': 'download-label', onclick: save },
+            'Download my label map (PNG)',
+          ),
+        );
+      }
+      const entry = this.#open(words.title, [h('p', {}, words.text), h('div', { class: 'choices' }, ...choices)], null);
+      choices[0].focus();
+    });
+  }
+
+  /** @param {boolean} demo */
+  keySheet(demo) {
+    if (this.stack.some((entry) => entry.isKeySheet)) {
+      this.escape();
+      return;
+    }
+    const rows = BINDINGS.filter((one) => !one.hidden && (demo || !one.demo)).map((one) =>
+      h('div', { class: 'key-row' }, h('kbd', {}, one.keys), h('span', {}, one.text)),
+    );
+    rows.push(h('div', { class: 'key-row' }, h('kbd', {}, '1 … 0'), h('span', {}, 'Choose a class, by its own key')));
+    rows.push(h('div', { class: 'key-row' }, h('kbd', {}, 'Shift click'), h('span', {}, 'Straight line from the last stroke')));
+    const close = button({ class: 'wide', onclick: () => this.escape() }, 'Close');
+    const entry = this.#open('Keys', [h('div', { class: 'key-sheet', 'data-testid': 'key-sheet' }, ...rows), close], () => {});
+    entry.isKeySheet = true;
+  }
+
+  /** Close the topmost window that may be closed without an answer. */
+  escape() {
+    const entry = this.stack.at(-1);
+    if (entry?.dismiss) this.#close(entry);
+  }
+
+  #open(title, content, dismiss) {
+    const box = h('div', { class: 'dialog', role: 'dialog', 'aria-modal': 'true', 'aria-label': title }, h('h2', {}, title), ...content);
+    const entry = { box, dismiss, isKeySheet: false };
+    this.stack.push(entry);
+    this.element.append(box);
+    this.element.hidden = false;
+    return entry;
+  }
+
+  #close(entry) {
+    entry.box.remove();
+    this.stack = this.stack.filter((one) => one !== entry);
+    this.element.hidden = this.stack.length === 0;
+  }
+}

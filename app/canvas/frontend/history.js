@@ -1,0 +1,134 @@
+// Undo and redo by snapshots of the 64 × 64 tiles an action touched.
+
+import { union } from './rectangle.js';
+
+/** @typedef {import('./rectangle.js').Rectangle} Rectangle */
+
+const TILE = 64;
+const MOST_BYTES = 512 * 1024 * 1024;
+
+export class History {
+  /**
+   * @param {import('./label_map.js').LabelMap} map the label map that actions change in place
+   * @param {number} mostBytes when the snapshots hold more than this, the oldest actions are forgotten
+   */
+  constructor(map, mostBytes = MOST_BYTES) {
+    this.map = map;
+    this.mostBytes = mostBytes;
+    this.columns = Math.ceil(map.width / TILE);
+    /** @type {Map<number, Uint8Array>[]} */
+    this.undone = [];
+    /** @type {Map<number, Uint8Array>[]} */
+    this.done = [];
+    /** @type {Map<number, Uint8Array> | null} */
+    this.open = null;
+    this.bytes = 0;
+  }
+
+  get canUndo() {
+    return this.done.length > 0;
+  }
+
+  get canRedo() {
+    return this.undone.length > 0;
+  }
+
+  /** Start an action; everything until `commit` is undone together. */
+  begin() {
+    this.open ??= new Map();
+  }
+
+  /**
+   * Remember the pixels of a rectangle before they are changed. Cheap when they already are remembered.
+   * @param {Rectangle | null} rectangle
+   */
+  remember(rectangle) {
+    if (!rectangle) return;
+    const lastColumn = Math.floor((rectangle.x1 - 1) / TILE);
+    const lastRow = Math.floor((rectangle.y1 - 1) / TILE);
+    for (let row = Math.floor(rectangle.y0 / TILE); row <= lastRow; row++) {
+      for (let column = Math.floor(rectangle.x0 / TILE); column <= lastColumn; column++) {
+        const tile = row * this.columns + column;
+        if (!this.open.has(tile)) this.open.set(tile, this.#copyOf(tile));
+      }
+    }
+  }
+
+  /** @returns {boolean} whether the action changed a pixel; one that did not leaves no trace */
+  commit() {
+    const action = this.open;
+    this.open = null;
+    if (!action) return false;
+    for (const [tile, before] of action) {
+      if (this.#isUnchanged(tile, before)) action.delete(tile);
+    }
+    if (action.size === 0) return false;
+    for (const dropped of this.undone) this.bytes -= bytesOf(dropped);
+    this.undone = [];
+    this.done.push(action);
+    this.bytes += bytesOf(action);
+    while (this.bytes > this.mostBytes && this.done.length > 1) this.bytes -= bytesOf(this.done.shift());
+    return true;
+  }
+
+  /** @returns {Rectangle | null} what changed; null when there is nothing to undo */
+  undo() {
+    return this.#swap(this.done, this.undone);
+  }
+
+  /** @returns {Rectangle | null} */
+  redo() {
+    return this.#swap(this.undone, this.done);
+  }
+
+  #swap(from, to) {
+    const action = from.pop();
+    if (!action) return null;
+    let changed = null;
+    const swapped = new Map();
+    for (const [tile, stored] of action) {
+      swapped.set(tile, this.#copyOf(tile));
+      const box = this.#boxOf(tile);
+      this.#eachRow(box, (start, end, at) => this.map.pixels.set(stored.subarray(at, at + end - start), start));
+      changed = union(changed, box);
+    }
+    to.push(swapped);
+    return changed;
+  }
+
+  #boxOf(tile) {
+    const x0 = (tile % this.columns) * TILE;
+    const y0 = Math.floor(tile / this.columns) * TILE;
+    return { x0, y0, x1: Math.min(x0 + TILE, this.map.width), y1: Math.min(y0 + TILE, this.map.height) };
+  }
+
+  #eachRow(box, visit) {
+    const width = box.x1 - box.x0;
+    for (let y = box.y0; y < box.y1; y++) {
+      const start = y * this.map.width + box.x0;
+      visit(start, start + width, (y - box.y0) * width);
+    }
+  }
+
+  #copyOf(tile) {
+    const box = this.#boxOf(tile);
+    const copy = new Uint8Array((box.x1 - box.x0) * (box.y1 - box.y0));
+    this.#eachRow(box, (start, end, at) => copy.set(this.map.pixels.subarray(start, end), at));
+    return copy;
+  }
+
+  #isUnchanged(tile, before) {
+    const box = this.#boxOf(tile);
+    let unchanged = true;
+    this.#eachRow(box, (start, end, at) => {
+      for (let i = start; unchanged && i < end; i++) unchanged = this.map.pixels[i] === before[at + i - start];
+    });
+    return unchanged;
+  }
+}
+
+function bytesOf(action) {
+  let bytes = 0;
+  for (const pixels of action.values()) bytes += pixels.length;
+  return bytes;
+}

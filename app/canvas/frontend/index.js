@@ -1,0 +1,82 @@
+// Streamlit's component: puts the editor on the page and keeps it alive while other pages are shown.
+
+import { Editor } from './editor.js';
+
+/** The live editor outlives the component's element: leaving the page and coming back finds it as it was. */
+let editor = null;
+
+/** Which element holds which editor; Streamlit calls again for the same element when the data changed. */
+const mounts = new WeakMap();
+
+/**
+ * @param {{data: object, parentElement: HTMLElement | ShadowRoot,
+ *   setTriggerValue: (name: string, value: object) => void}} component
+ * @returns {() => void} called when the component leaves the page
+ */
+export default function labelCanvas({ data, parentElement, setTriggerValue }) {
+  let mount = mounts.get(parentElement);
+  if (!mount) {
+    mount = newMount(parentElement);
+    mounts.set(parentElement, mount);
+  }
+  mount.nudge = (submitted) => setTriggerValue('submitted', submitted);
+  if (editor && editor.projectId !== data.project_id) {
+    editor.retire();
+    editor = null;
+    mount.isFilled = false;
+  }
+  if (editor) editor.update(data);
+  else editor = new Editor(data, (submitted) => current?.nudge(submitted));
+  if (!mount.isFilled) {
+    mount.isFilled = true;
+    editor.mounted(mount.host);
+  }
+  current = mount;
+  return () => {
+    mounts.delete(parentElement);
+    mount.leave();
+    // A remount for the same page may have come first; then the editor is in good hands.
+    if (current !== mount) return;
+    current = null;
+    editor?.unmounted();
+  };
+}
+
+let current = null;
+
+/** The element that the editor fills: from where Streamlit put it down to the lower edge of the window. */
+function newMount(parentElement) {
+  const host = document.createElement('div');
+  host.className = 'host';
+  parentElement.append(host);
+  const page = document.createElement('style');
+  page.textContent =
+    '.stMainBlockContainer{padding:3.75rem 0 0!important;max-width:none!important}' +
+    '.stMainBlockContainer>[data-testid="stVerticalBlock"]{gap:0!important}';
+  document.head.append(page);
+  const fill = () => {
+    const top = Math.max(0, host.getBoundingClientRect().top + scrollOf(host));
+    host.style.height = `${Math.max(420, Math.floor(window.innerHeight - top))}px`;
+  };
+  window.addEventListener('resize', fill);
+  const observer = new ResizeObserver(fill);
+  observer.observe(document.body);
+  requestAnimationFrame(fill);
+  fill();
+  return {
+    host,
+    isFilled: false,
+    nudge: () => {},
+    leave() {
+      window.removeEventListener('resize', fill);
+      observer.disconnect();
+      page.remove();
+      host.remove();
+    },
+  };
+}
+
+/** How far Streamlit's own scrolling container is scrolled. */
+function scrollOf(host) {
+  return host.getRootNode().host?.closest('[data-testid="stMain"]')?.scrollTop ?? 0;
+}

@@ -1,0 +1,78 @@
+// Hears the keyboard before Streamlit does, and hands commands to the editor.
+
+import { PEEK_COMMANDS, commandOf, isStreamlitKey, receiverOf } from './keys.js';
+
+const PEEK_AFTER_MS = 300;
+const REPEATING = new Set(['smaller', 'larger', 'undo', 'redo', 'zoom-in', 'zoom-out', 'remove-point']);
+
+export class KeyListener {
+  /**
+   * @param {object} parts
+   * @param {() => object[]} parts.classes
+   * @param {() => boolean} parts.isBlocked a window over the editor has the keys, except Escape and ?
+   * @param {(command: string, detail: object) => void} parts.run
+   * @param {(command: string) => void} parts.peekBack a key held long was let go
+   * @param {(held: boolean) => void} parts.holdSpace
+   */
+  constructor({ classes, isBlocked, run, peekBack, holdSpace }) {
+    Object.assign(this, { classes, isBlocked, run, peekBack, holdSpace });
+    this.peeking = new Map();
+    this.down = (event) => this.#down(event);
+    this.up = (event) => this.#up(event);
+    this.blurred = () => this.#blurred();
+  }
+
+  listen() {
+    window.addEventListener('keydown', this.down, true);
+    window.addEventListener('keyup', this.up, true);
+    window.addEventListener('blur', this.blurred);
+  }
+
+  deafen() {
+    window.removeEventListener('keydown', this.down, true);
+    window.removeEventListener('keyup', this.up, true);
+    window.removeEventListener('blur', this.blurred);
+    this.#blurred();
+  }
+
+  #down(event) {
+    if (event.defaultPrevented || receiverOf(event, focusOf(event)) === 'page' || isInForeignDialog(event)) return;
+    const found = commandOf(event, this.classes());
+    if (found || isStreamlitKey(event)) event.stopImmediatePropagation();
+    if (!found) return;
+    if (this.isBlocked() && found.command !== 'escape' && found.command !== 'key-sheet') return;
+    event.preventDefault();
+    if (found.command === 'pan') {
+      this.holdSpace(true);
+      return;
+    }
+    if (event.repeat && !REPEATING.has(found.command)) return;
+    if (PEEK_COMMANDS.has(found.command)) this.peeking.set(event.code, { ...found, since: event.timeStamp });
+    this.run(found.command, found);
+  }
+
+  #up(event) {
+    if (event.code === 'Space') this.holdSpace(false);
+    if (isStreamlitKey(event) && receiverOf(event, focusOf(event)) === 'editor') event.stopImmediatePropagation();
+    const peek = this.peeking.get(event.code);
+    this.peeking.delete(event.code);
+    if (peek && event.timeStamp - peek.since > PEEK_AFTER_MS) this.peekBack(peek.command);
+  }
+
+  #blurred() {
+    this.holdSpace(false);
+    this.peeking.clear();
+  }
+}
+
+/** The element that has the focus, also behind the border of a shadow tree. */
+function focusOf(event) {
+  const target = event.composedPath()[0];
+  if (!(target instanceof Element)) return { tag: '', editable: false };
+  return { tag: target.tagName.toUpperCase(), editable: target.isContentEditable, type: target.type };
+}
+
+/** Streamlit's own dialogs and menus keep their keys. */
+function isInForeignDialog(event) {
+  return event.composedPath().some((one) => one instanceof Element && one.matches('.stDialog, [data-testid="stDialog"]'));
+}

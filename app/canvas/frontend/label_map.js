@@ -1,0 +1,202 @@
+// Painting on label maps: one byte a pixel, class indices 0…253.
+// A pixel belongs to a shape when its centre (x + ½, y + ½) does. Every function returns the rectangle
+// it may have changed, so that only that part is drawn again.
+
+import { pixelsAround } from './rectangle.js';
+
+/** @typedef {import('./rectangle.js').Rectangle} Rectangle */
+
+/** Nobody has vouched for the pixel yet. */
+export const NOT_LABELLED = 254;
+/** A person said to ignore the pixel. */
+export const VOID = 255;
+
+/**
+ * What a shape does to the pixels it covers: paint one value, or move the suggestion's class into the
+ * pixels that are not labelled yet.
+ * @typedef {{value: number} | {suggestion: Uint8Array}} Paint
+ */
+
+/**
+ * One uint8 label map.
+ * @typedef {{width: number, height: number, pixels: Uint8Array}} LabelMap
+ */
+
+/**
+ * The rectangle that a brush stroke from one point to another can touch.
+ * @returns {Rectangle | null}
+ */
+export function strokeBounds(map, from, to, radius) {
+  const reach = Math.max(radius, 0.5);
+  return pixelsAround(
+    Math.min(from.x, to.x) - reach,
+    Math.min(from.y, to.y) - reach,
+    Math.max(from.x, to.x) + reach,
+    Math.max(from.y, to.y) + reach,
+    map.width,
+    map.height,
+  );
+}
+
+/**
+ * Paint all pixels whose centre is at most `radius` away from the line between two points.
+ * @param {LabelMap} map
+ * @param {{x: number, y: number}} from in image coordinates
+ * @param {{x: number, y: number}} to
+ * @param {number} radius in pixels, at least ½; the pixel under each end is always painted
+ * @param {Paint} paint
+ * @returns {Rectangle | null}
+ */
+export function paintStroke(map, from, to, radius, paint) {
+  const reach = Math.max(radius, 0.5);
+  const bounds = strokeBounds(map, from, to, reach);
+  if (!bounds) return null;
+  const dx = to.x - from.x;
+  const dy = to.y - from.y;
+  const length = Math.hypot(dx, dy);
+  // The two long sides of the stroke lie beside the line, off by the radius along its normal.
+  const nx = length ? (-dy / length) * reach : 0;
+  const ny = length ? (dx / length) * reach : 0;
+  for (let y = bounds.y0; y < bounds.y1; y++) {
+    const cy = y + 0.5;
+    let left = Infinity;
+    let right = -Infinity;
+    for (const end of [from, to]) {
+      const inside = reach * reach - (cy - end.y) ** 2;
+      if (inside < 0) continue;
+      const half = Math.sqrt(inside);
+      left = Math.min(left, end.x - half);
+      right = Math.max(right, end.x + half);
+    }
+    if (dy !== 0) {
+      for (const side of [1, -1]) {
+        const along = (cy - (from.y + side * ny)) / dy;
+        if (along < 0 || along > 1) continue;
+        const x = from.x + side * nx + along * dx;
+        left = Math.min(left, x);
+        right = Math.max(right, x);
+      }
+    } else if (Math.abs(cy - from.y) <= reach) {
+      left = Math.min(left, from.x, to.x);
+      right = Math.max(right, from.x, to.x);
+    }
+    fillSpan(map, y, left, right, paint);
+  }
+  for (const end of [from, to]) {
+    const [x, y] = [Math.floor(end.x), Math.floor(end.y)];
+    if (y >= bounds.y0 && y < bounds.y1) fillSpan(map, y, x + 0.5, x + 0.5, paint);
+  }
+  return bounds;
+}
+
+/**
+ * The rectangle that a polygon can touch.
+ * @param {{x: number, y: number}[]} points
+ * @returns {Rectangle | null}
+ */
+export function polygonBounds(map, points) {
+  const xs = points.map((point) => point.x);
+  const ys = points.map((point) => point.y);
+  return pixelsAround(
+    Math.min(...xs),
+    Math.min(...ys),
+    Math.max(...xs),
+    Math.max(...ys),
+    map.width,
+    map.height,
+  );
+}
+
+/**
+ * Paint all pixels whose centre lies inside a closed polygon. Where it crosses itself the non-zero rule
+ * holds, so that a hand-drawn loop leaves no surprising hole.
+ * @param {LabelMap} map
+ * @param {{x: number, y: number}[]} points in image coordinates
+ * @param {Paint} paint
+ * @returns {Rectangle | null}
+ */
+export function paintPolygon(map, points, paint) {
+  if (points.length < 3) return null;
+  const bounds = polygonBounds(map, points);
+  if (!bounds) return null;
+  for (let y = bounds.y0; y < bounds.y1; y++) {
+    const crossings = crossingsOfRow(points, y + 0.5);
+    let winding = 0;
+    for (let i = 0; i + 1 < crossings.length; i++) {
+      winding += crossings[i].turn;
+      if (winding !== 0) fillSpan(map, y, crossings[i].x, crossings[i + 1].x, paint);
+    }
+  }
+  return bounds;
+}
+
+function crossingsOfRow(points, cy) {
+  const crossings = [];
+  for (let i = 0; i < points.length; i++) {
+    const a = points[i];
+    const b = points[(i + 1) % points.length];
+    if (a.y <= cy === b.y <= cy) continue;
+    crossings.push({ x: a.x + ((cy - a.y) / (b.y - a.y)) * (b.x - a.x), turn: a.y < b.y ? 1 : -1 });
+  }
+  return crossings.sort((one, other) => one.x - other.x);
+}
+
+/** Paint the pixels of row y whose centre lies between two x coordinates, both included. */
+function fillSpan(map, y, left, right, paint) {
+  const first = Math.max(0, Math.ceil(left - 0.5));
+  const last = Math.min(map.width - 1, Math.floor(right - 0.5));
+  if (first > last) return;
+  fillIndices(map.pixels, y * map.width + first, y * map.width + last + 1, paint);
+}
+
+function fillIndices(pixels, start, end, paint) {
+  if ('value' in paint) {
+    pixels.fill(paint.value, start, end);
+    return;
+  }
+  const { suggestion } = paint;
+  for (let i = start; i < end; i++) {
+    if (pixels[i] === NOT_LABELLED) pixels[i] = suggestion[i];
+  }
+}
+
+/** Move the suggestion into every pixel that is not labelled. */
+export function acceptAll(map, suggestion) {
+  fillIndices(map.pixels, 0, map.pixels.length, { suggestion });
+}
+
+/** Paint every pixel that is not labelled. */
+export function fillRest(map, value) {
+  const { pixels } = map;
+  for (let i = 0; i < pixels.length; i++) {
+    if (pixels[i] === NOT_LABELLED) pixels[i] = value;
+  }
+}
+
+/**
+ * Their label map, with mine where they left a pixel not labelled.
+ * @param {Uint8Array} theirs
+ * @param {Uint8Array} mine
+ * @returns {Uint8Array}
+ */
+export function merged(theirs, mine) {
+  return theirs.map((value, i) => (value === NOT_LABELLED ? mine[i] : value));
+}
+
+/**
+ * How many pixels hold each of the 256 values.
+ * @param {Uint8Array} pixels
+ * @returns {Uint32Array}
+ */
+export function histogram(pixels) {
+  const counts = new Uint32Array(256);
+  for (let i = 0; i < pixels.length; i++) counts[pixels[i]]++;
+  return counts;
+}
+
+/** @returns {boolean} whether two label maps hold the same values */
+export function same(a, b) {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}

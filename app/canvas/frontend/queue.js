@@ -1,0 +1,118 @@
+// The images to come: the order the server gave, and the next few loaded ahead. No DOM, no fetch of its own.
+
+const LOAD_AHEAD = 5;
+
+export class ImageQueue {
+  /**
+   * @param {(item: object) => Promise<object>} load brings everything of an item that the editor needs
+   * @param {(loaded: object) => void} release lets go of what `load` brought
+   */
+  constructor(load, release = () => {}) {
+    this.load = load;
+    this.release = release;
+    /** @type {object[]} */
+    this.items = [];
+    /**
+     * Images that were submitted or skipped here, and when the server said that it knows; an order it made
+     * before that may still hold them.
+     * @type {Map<number, number | null>}
+     */
+    this.leaving = new Map();
+    /** @type {number | null} */
+    this.current = null;
+    /** @type {Map<number, {item: object, promise: Promise<object>, loaded: object | null}>} */
+    this.ahead = new Map();
+  }
+
+  get length() {
+    return this.items.length;
+  }
+
+  /**
+   * Take the server's newest order. The image on the screen stays where it is.
+   * @param {object[]} items
+   * @param {number} askedAt milliseconds, when the server was asked for it
+   */
+  update(items, askedAt) {
+    for (const [id, knownAt] of this.leaving) {
+      if (knownAt !== null && knownAt < askedAt) this.leaving.delete(id);
+    }
+    this.items = items.filter((item) => item.image_id !== this.current && !this.leaving.has(item.image_id));
+    this.#loadAhead();
+  }
+
+  /** The person is done with an image; it does not come again until the server has heard of that. */
+  leave(imageId) {
+    this.leaving.set(imageId, null);
+  }
+
+  /** The server has heard that the person is done with an image. */
+  acknowledge(imageId, knownAt) {
+    if (this.leaving.has(imageId)) this.leaving.set(imageId, knownAt);
+  }
+
+  /** Take the first item out of the queue and make it the current one. @returns {object | null} */
+  next() {
+    const item = this.items.shift() ?? null;
+    this.current = item?.image_id ?? null;
+    return item;
+  }
+
+  /** Make an image the current one that did not come from the queue. */
+  hold(imageId) {
+    this.current = imageId;
+    this.leaving.delete(imageId);
+    this.items = this.items.filter((item) => item.image_id !== imageId);
+  }
+
+  /**
+   * What was loaded for an item, or the promise of it. It then belongs to the caller.
+   * @returns {{loaded: object | null, promise: Promise<object>}}
+   */
+  take(item) {
+    const entry = this.#entry(item);
+    this.ahead.delete(item.image_id);
+    this.#loadAhead();
+    return entry;
+  }
+
+  #entry(item) {
+    const known = this.ahead.get(item.image_id);
+    if (known && sameSources(known.item, item)) return known;
+    if (known) this.#drop(item.image_id);
+    const entry = { item, promise: this.load(item), loaded: null };
+    entry.promise.then(
+      (loaded) => {
+        entry.loaded = loaded;
+      },
+      () => {
+        if (this.ahead.get(item.image_id) === entry) this.ahead.delete(item.image_id);
+      },
+    );
+    this.ahead.set(item.image_id, entry);
+    return entry;
+  }
+
+  #loadAhead() {
+    const wanted = this.items.slice(0, LOAD_AHEAD);
+    const ids = new Set(wanted.map((item) => item.image_id));
+    for (const id of [...this.ahead.keys()]) if (!ids.has(id)) this.#drop(id);
+    for (const item of wanted) this.#entry(item);
+  }
+
+  #drop(id) {
+    const entry = this.ahead.get(id);
+    this.ahead.delete(id);
+    entry?.promise.then(this.release, () => {});
+  }
+}
+
+/** Whether what was loaded for one item is still what the other one asks for. */
+function sameSources(one, other) {
+  return (
+    one.image_url === other.image_url &&
+    one.suggestion_url === other.suggestion_url &&
+    one.uncertainty_url === other.uncertainty_url &&
+    one.revision === other.revision
+  );
+}

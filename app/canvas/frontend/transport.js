@@ -1,0 +1,185 @@
+// Requests to the server's routes. Every answer is data; a request that got none says `unreachable`.
+
+import { decode } from './run_length.js';
+import { heatTable } from './palette.js';
+
+const TIMEOUT_MS = 20000;
+/** Browsers refuse larger bodies for requests that outlive the page. */
+const KEEPALIVE_MOST_BYTES = 60 * 1024;
+const AHEAD = 6;
+
+/** A request that failed in a way the person must hear of. */
+export class RequestFailed extends Error {
+  /** @param {number} status HTTP status, 0 when the server could not be reached */
+  constructor(status, message, body = {}) {
+    super(message);
+    this.status = status;
+    this.body = body;
+  }
+}
+
+export class Transport {
+  /** @param {number} projectId */
+  constructor(projectId) {
+    this.projectId = projectId;
+  }
+
+  /** @returns {Promise<{items: object[], progress: object}>} */
+  next(holding = null) {
+    const held = holding === null ? '' : `&holding=${holding}`;
+    return this.#json(`/api/projects/${this.projectId}/next?count=${AHEAD}${held}`);
+  }
+
+  /** @returns {Promise<{item: object, held_by: string | null}>} */
+  item(imageId) {
+    return this.#json(`/api/images/${imageId}/item`);
+  }
+
+  progress() {
+    return this.#json(`/api/projects/${this.projectId}/progress`);
+  }
+
+  /** @returns {Promise<{items: object[], progress: object}>} */
+  skip(imageId, holding = null) {
+    const held = holding === null ? '' : `&holding=${holding}`;
+    return this.#json(`/api/images/${imageId}/skip?next=${AHEAD}${held}`, { method: 'POST' });
+  }
+
+  renewLease(imageId) {
+    return this.#json(`/api/images/${imageId}/lease`, { method: 'POST' });
+  }
+
+  /** @returns {Promise<Uint8Array>} the known true label map */
+  async truth(item) {
+    return this.#runLengths(`/api/images/${item.image_id}/truth`, item);
+  }
+
+  /** The label map as the server has it now. */
+  async label(item) {
+    const response = await this.#get(item.label_url ?? `/api/images/${item.image_id}/label`, { cache: 'no-store' });
+    return {
+      pixels: decode(new Uint8Array(await response.arrayBuffer()), item.width * item.height),
+      revision: Number.parseInt((response.headers.get('ETag') ?? '0').replace(/^W\/|"/g, ''), 10) || 0,
+      status: response.headers.get('X-Label-Status') || null,
+    };
+  }
+
+  /**
+   * Everything that the editor needs of one item, decoded.
+   * @returns {Promise<{item: object, bitmap: ImageBitmap, pixels: Uint8Array, revision: number,
+   *   status: string | null, suggestion: Uint8Array | null, uncertainty: HTMLCanvasElement | null}>}
+   */
+  async load(item) {
+    const [bitmap, label, suggestion, uncertainty] = await Promise.all([
+      this.#bitmap(item.image_url),
+      this.label(item),
+      item.suggestion_url ? this.#runLengths(item.suggestion_url, item) : null,
+      item.uncertainty_url ? this.#uncertainty(item.uncertainty_url) : null,
+    ]);
+    return { item, bitmap, suggestion, uncertainty, ...label };
+  }
+
+  /** The model's view of an item alone: suggestion and uncertainty. */
+  async modelMaps(item) {
+    const [suggestion, uncertainty] = await Promise.all([
+      item.suggestion_url ? this.#runLengths(item.suggestion_url, item) : null,
+      item.uncertainty_url ? this.#uncertainty(item.uncertainty_url) : null,
+    ]);
+    return { suggestion, uncertainty };
+  }
+
+  /**
+   * Bring a label map to the server.
+   * @param {object} request as {@link Autosave} makes it
+   * @returns {Promise<import('./autosave.js').Answer>}
+   */
+  async save(request) {
+    const held = request.holding ? `&holding=${request.holding}` : '';
+    const next = request.status === 'submitted' ? `?next=${AHEAD}${held}` : '';
+    try {
+      const response = await this.#send(`/api/images/${request.imageId}/label${next}`, this.#put(request));
+      return { kind: 'saved', body: await response.json() };
+    } catch (error) {
+      return { kind: kindOf(error.status), body: error.body, message: error.message };
+    }
+  }
+
+  /** Bring a label map to the server while the page goes away. Nobody hears the answer. */
+  saveOnTheWayOut(request) {
+    const keepalive = request.bytes.length < KEEPALIVE_MOST_BYTES;
+    fetch(`/api/images/${request.imageId}/label`, { ...this.#put(request), keepalive }).catch(() => {});
+  }
+
+  #put(request) {
+    return {
+      method: 'PUT',
+      headers: {
+        'Content-Type': 'application/octet-stream',
+        'If-Match': `"${request.revision}"`,
+        'X-Submission-Id': request.submission,
+        'X-Status': request.status,
+        'X-Seconds': request.seconds.toFixed(1),
+        'X-Round': request.round === null ? '' : String(request.round),
+        'X-Blind': request.blind ? '1' : '0',
+        'X-Qualm': '1',
+      },
+      body: request.bytes,
+    };
+  }
+
+  async #json(url, options = {}) {
+    return (await this.#get(url, { cache: 'no-store', ...options })).json();
+  }
+
+  async #get(url, options = {}) {
+    return this.#send(url, { ...options, headers: { 'X-Qualm': '1', ...options.headers } });
+  }
+
+  async #send(url, options) {
+    let response;
+    try {
+      response = await fetch(url, { credentials: 'same-origin', signal: AbortSignal.timeout(TIMEOUT_MS), ...options });
+    } catch {
+      throw new RequestFailed(0, 'The server cannot be reached.');
+    }
+    if (response.ok) return response;
+    const body = await response.json().catch(() => ({}));
+    throw new RequestFailed(response.status, body.error ?? `The server answered ${response.status}.`, body);
+  }
+
+  async #runLengths(url, item) {
+    const response = await this.#get(url);
+    return decode(new Uint8Array(await response.arrayBuffer()), item.width * item.height);
+  }
+
+  async #bitmap(url) {
+    const response = await this.#get(url);
+    return createImageBitmap(await response.blob(), { imageOrientation: 'none' });
+  }
+
+  /** The uncertainty map as a picture in heat colours. */
+  async #uncertainty(url) {
+    const bitmap = await this.#bitmap(url);
+    const canvas = document.createElement('canvas');
+    canvas.width = bitmap.width;
+    canvas.height = bitmap.height;
+    const context = canvas.getContext('2d', { willReadFrequently: true });
+    context.drawImage(bitmap, 0, 0);
+    bitmap.close();
+    const picture = context.getImageData(0, 0, canvas.width, canvas.height);
+    const heat = heatTable();
+    const pixels = new Uint32Array(picture.data.buffer);
+    for (let i = 0; i < pixels.length; i++) pixels[i] = heat[pixels[i] & 0xff];
+    context.putImageData(picture, 0, 0);
+    return canvas;
+  }
+}
+
+function kindOf(status) {
+  if (status === 401) return 'signed-out';
+  if (status === 409) return 'conflict';
+  if (status === 423) return 'held';
+  // A full disk or a restarting server may be well again at the next try.
+  if (!status || status === 408 || status === 429 || status >= 500) return 'unreachable';
+  return 'refused';
+}

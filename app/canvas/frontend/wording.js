@@ -1,0 +1,87 @@
+// Sentences about the state of things. Pure text.
+
+/** @param {number} seconds @returns {string} */
+export function duration(seconds) {
+  if (seconds < 60) return `${Math.max(1, Math.round(seconds))} s`;
+  if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}
+
+/** @param {number} share in [0, 1] @returns {string} */
+export function percent(share) {
+  if (share > 0 && share < 0.01) return '<1 %';
+  if (share < 1 && share > 0.99) return '99 %';
+  return `${Math.round(share * 100)} %`;
+}
+
+/**
+ * The save state of an image.
+ * @param {import('./autosave.js').SaveState} state
+ * @param {{revision: number, status: string | null}} image
+ * @param {number} now milliseconds
+ * @returns {{text: string, tone: 'good' | 'busy' | 'bad' | 'quiet'}}
+ */
+export function saveState(state, image, now) {
+  if (state.kind === 'saving') return { text: 'Saving…', tone: 'busy' };
+  if (state.kind === 'unsaved') return { text: 'Saving soon…', tone: 'busy' };
+  if (state.kind === 'refused') return { text: `Not saved: ${state.message || 'the server refused it'}`, tone: 'bad' };
+  if (state.kind === 'retrying') {
+    const wait = duration(Math.max(0, (state.retryAt - now) / 1000));
+    return { text: `Not saved: retrying in ${wait}`, tone: 'bad' };
+  }
+  if (image.revision === 0) return { text: 'Not labelled yet', tone: 'quiet' };
+  const revision = `revision ${image.revision}`;
+  const word = image.status === 'submitted' || image.status === 'approved' ? 'Submitted' : 'Saved';
+  if (state.savedAt === null) return { text: `${word} · ${revision}`, tone: 'good' };
+  const ago = (now - state.savedAt) / 1000;
+  return { text: `${word} ${ago < 1.5 ? 'just now' : `${duration(ago)} ago`} · ${revision}`, tone: 'good' };
+}
+
+/** What the live round does, or why the next one has not started. */
+export function roundLine(progress) {
+  const live = progress.round;
+  if (live && live.state === 'queued') return `Round ${live.number} waits for a worker`;
+  if (live) {
+    const doing = live.state === 'training' ? 'training' : 'scoring';
+    const count = live.steps ? ` ${live.step}/${live.steps}` : '';
+    const left = live.eta_seconds === null ? '' : ` · ${duration(live.eta_seconds)} left`;
+    return `Round ${live.number} ${doing}${count}${left}`;
+  }
+  return progress.next_round.reason;
+}
+
+/** Where the image stands in the queue of its round. */
+export function rankLine(item) {
+  if (item.split === 'audit') return 'Audit image';
+  if (item.rank === null) return 'Not ranked';
+  return `Rank ${item.rank} of ${item.ranked} · round ${item.round_number}`;
+}
+
+/** What the empty canvas says. */
+export function emptyState({ phase, failure, progress, hasClasses }) {
+  if (phase === 'signed-out') {
+    return {
+      title: 'You are signed out',
+      text: `${failure || 'Sign in again.'} What you painted is kept in this browser. Reload the page.`,
+      retry: true,
+    };
+  }
+  if (!hasClasses) {
+    return { title: 'No classes yet', text: 'Add classes on the Project page: a name, a colour and a key each.' };
+  }
+  if (phase === 'unreachable') return { title: 'No answer', text: `${failure} Trying again…`, retry: true };
+  if (phase === 'loading') return { title: '', text: 'Loading the next image…' };
+  if (!progress || progress.images === 0) {
+    return { title: 'No images yet', text: 'Import a folder or a zip of images on the Project page.' };
+  }
+  if (progress.labelled >= progress.images - progress.excluded) {
+    return {
+      title: 'All images are labelled',
+      text: 'Import more on the Project page, look labels over on the Queue page, or export the label maps.',
+    };
+  }
+  return {
+    title: 'Nothing left for you now',
+    text: 'Other people hold the remaining images. Images that nobody finishes come back within minutes.',
+  };
+}

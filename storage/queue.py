@@ -191,7 +191,7 @@ class _Choice:
                 .exists()
             )
         # Content hashes are random already: a seeded place to begin makes their order a shuffle
-        # that the index on (project_id, content_hash) serves without sorting.
+        # that the index on (project_id, split, content_hash) serves without sorting.
         start = hashlib.sha256(f"queue {self.settings.seed}".encode()).hexdigest()
         for part in (Image.content_hash >= start, Image.content_hash < start):
             query = select(Image).where(Image.project_id == self.project.id, part, waiting)

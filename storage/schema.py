@@ -80,7 +80,7 @@ class Image(Base):
     __tablename__ = "image"
     __table_args__ = (
         UniqueConstraint("project_id", "content_hash"),
-        Index("ix_image_project_split", "project_id", "split"),
+        Index("ix_image_project_split", "project_id", "split", "content_hash"),
         Index("ix_image_lease", "leased_by", "leased_until"),
         Index("ix_image_draft", "project_id", "draft_by"),
     )

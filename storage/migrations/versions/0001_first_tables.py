@@ -72,7 +72,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_image_draft", "image", ["project_id", "draft_by"], unique=False)
     op.create_index("ix_image_lease", "image", ["leased_by", "leased_until"], unique=False)
-    op.create_index("ix_image_project_split", "image", ["project_id", "split"], unique=False)
+    op.create_index("ix_image_project_split", "image", ["project_id", "split", "content_hash"], unique=False)
     op.create_table(
         "label_class",
         sa.Column("id", sa.Integer(), nullable=False),

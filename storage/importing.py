@@ -280,7 +280,9 @@ def plan_import(
         layout = find_layout(opened.paths)
         class_list = _class_list(opened, layout, class_names, colour_table)
         table_colours = frozenset(
-            known.colour for known in (class_list.classes if class_list else ()) if known.colour is not None
+            known.colour
+            for known in (class_list.classes if class_list and class_list.is_colour_table else ())
+            if known.colour is not None
         )
         problems = [*opened.problems, *layout.problems]
         if masks_as == "ignore":

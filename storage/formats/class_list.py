@@ -47,6 +47,8 @@ class ClassList:
     void_index: int | None = None
     splits: Mapping[str, str] = field(default_factory=dict)
     """Split of an image by its stem, where the dataset lists them."""
+    is_colour_table: bool = False
+    """Colours, not indices, say which class a palette PNG means."""
 
 
 CAMVID = ClassList(
@@ -110,7 +112,9 @@ def read_class_list(path: str, data: bytes) -> ClassList:
 def class_list_of_table(rows: Sequence[ColouredClass], origin: str) -> ClassList:
     """Return a colour table as a class list; the line number is the index, as in CVAT."""
     return ClassList(
-        origin, tuple(SourceClass(row.name, index, row.colour) for index, row in enumerate(rows))
+        origin,
+        tuple(SourceClass(row.name, index, row.colour) for index, row in enumerate(rows)),
+        is_colour_table=True,
     )
 
 

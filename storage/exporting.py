@@ -1,0 +1,321 @@
+"""Export of label maps as index PNGs with a class list and a manifest, as a folder or a zip file.
+
+::
+
+    classes.json                     index, name, colour, hotkey and whether it is archived
+    manifest.json                    tool, values, and for each image where its label map comes from
+    label_maps/<split>/<stem>.png    index PNG with the palette of the project's colours
+    images/<split>/<stem>.<ext>      on request
+
+The same project gives the same bytes: entries are sorted, nothing holds the time, and files in a zip file
+carry a fixed one. An import reads the result back exactly.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import tempfile
+import unicodedata
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from storage import VERSION, events, images, labels, projects, rounds
+from storage.errors import InvalidInput
+from storage.files import file_error
+from storage.formats.masks import colour_number
+from storage.images import ImageInfo
+from storage.labels import LabelInfo
+from storage.projects import ClassInfo
+from storage.schema import NOT_LABELLED, VOID
+from storage.workspace import Workspace
+
+Progress = Callable[[int, int, str], None]
+"""Called as ``progress(done, of, name)``; it may raise to stop the work."""
+
+_FIXED_TIME = (1980, 1, 1, 0, 0, 0)
+_VOID_COLOUR = 0xE0E0C0
+_NOT_LABELLED_COLOUR = 0x404040
+_LONGEST_STEM_BYTES = 180
+_SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp"}
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What an export wrote."""
+
+    path: Path
+    label_maps: int
+    images: int
+    drafts: int
+    """Label maps whose newest revision nobody has submitted yet."""
+
+    def report(self) -> list[str]:
+        """Return the result in sentences."""
+        maps = "1 label map" if self.label_maps == 1 else f"{self.label_maps:,} label maps"
+        beside = f" and {self.images:,} images" if self.images else ""
+        lines = [f"{maps}{beside} written to {self.path}."]
+        if self.drafts:
+            lines.append(f"{self.drafts:,} of them are drafts; the manifest says which.")
+        return lines
+
+
+class _Target(Protocol):
+    def write(self, path: str, data: bytes) -> None: ...
+
+
+class _Folder:
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def write(self, path: str, data: bytes) -> None:
+        place = self._root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+class _Zip:
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+
+    def write(self, path: str, data: bytes) -> None:
+        entry = zipfile.ZipInfo(path, _FIXED_TIME)
+        entry.create_system = 3
+        entry.external_attr = 0o644 << 16
+        # Images are compressed already.
+        entry.compress_type = zipfile.ZIP_DEFLATED if path.endswith(".json") else zipfile.ZIP_STORED
+        self._archive.writestr(entry, data)
+
+
+def export_project(
+    workspace: Workspace,
+    project_id: int,
+    target: str | Path,
+    *,
+    include_images: bool = False,
+    not_labelled_as: int = VOID,
+    actor: str = "export",
+    progress: Progress | None = None,
+) -> ExportResult:
+    """Write the newest label map of every labelled image to a new folder or ``.zip`` file.
+
+    It appears under its name only when it is complete.
+
+    Args:
+        workspace: The workspace.
+        project_id: The project.
+        target: A path that ends in ``.zip``, or a folder that does not exist or is empty.
+        include_images: Write the upright images too, those without labels as well.
+        not_labelled_as: What a pixel that is not labelled becomes: 255, as training code expects, or 254
+            to keep it apart from void.
+        actor: Who did it, for the journal.
+        progress: Called after each image.
+
+    Raises:
+        InvalidInput: The target exists and is not an empty folder, or nothing is labelled.
+        NotFound: There is no such project.
+        DiskFull: There is no space; nothing is left behind.
+        WorkspaceError: The target cannot be written.
+    """
+    if not_labelled_as not in (NOT_LABELLED, VOID):
+        raise InvalidInput("Pixels that are not labelled can become 254 or 255, nothing else.")
+    path = Path(target).expanduser().absolute()
+    _refuse_existing(path)
+    project = projects.get_project(workspace, project_id)
+    chosen = [
+        info for info in images.list_images(workspace, project.id) if info.revision > 0 or include_images
+    ]
+    if not any(info.revision > 0 for info in chosen):
+        raise InvalidInput(f"No image of {project.name} is labelled yet. Label some, then export.")
+    classes = projects.classes(workspace, project.id)
+    numbers = {info.id: info.number for info in rounds.history(workspace, project.id)}
+    palette = _palette(classes)
+    rows: list[dict[str, Any]] = []
+
+    def write_all(out: _Target) -> None:
+        places = sorted(
+            zip(_stems(chosen), chosen, strict=True), key=lambda place: (place[1].split, place[0])
+        )
+        for done, (stem, info) in enumerate(places, start=1):
+            row: dict[str, Any] = {
+                "name": info.name,
+                "split": info.split,
+                "group": info.group,
+                "width": info.width,
+                "height": info.height,
+                "source_sha256": info.content_hash,
+                "image_sha256": info.blob,
+            }
+            if include_images:
+                row["image"] = f"images/{info.split}/{stem}{_SUFFIXES[info.media_type]}"
+                out.write(row["image"], workspace.blobs.get(info.blob))
+            if info.revision > 0:
+                history = labels.history(workspace, info.id)
+                label_map, _ = labels.read(workspace, info.id, history[0].revision)
+                data = _index_png(label_map, palette, not_labelled_as)
+                row["label_map"] = f"label_maps/{info.split}/{stem}.png"
+                row["label_map_sha256"] = hashlib.sha256(data).hexdigest()
+                row |= _provenance(history, numbers)
+                out.write(row["label_map"], data)
+            rows.append(row)
+            if progress is not None:
+                progress(done, len(places), info.name)
+        out.write("classes.json", _json([_class_row(info) for info in classes]))
+        out.write(
+            "manifest.json",
+            _json(
+                {
+                    "tool": "Qualm",
+                    "version": VERSION,
+                    "project": project.name,
+                    "values": {"void": VOID, "not_labelled": not_labelled_as},
+                    "classes": [_class_row(info) for info in classes],
+                    "images": rows,
+                }
+            ),
+        )
+
+    try:
+        if path.suffix.lower() == ".zip":
+            _write_zip(path, write_all)
+        else:
+            _write_folder(path, write_all)
+    except OSError as error:
+        raise file_error(error, path) from error
+    statuses = Counter(row.get("status") for row in rows)
+    result = ExportResult(
+        path, sum("label_map" in row for row in rows), sum("image" in row for row in rows), statuses["draft"]
+    )
+    with workspace.database.writing() as session:
+        events.record(session, project.id, actor, "export", label_maps=result.label_maps, target=str(path))
+    return result
+
+
+def _refuse_existing(path: Path) -> None:
+    if path.is_dir() and not any(path.iterdir()) and path.suffix.lower() != ".zip":
+        return
+    if path.exists() or path.is_symlink():
+        raise InvalidInput(
+            f"{path} exists already, and an export never overwrites. Choose another name, or move it away."
+        )
+
+
+def _write_zip(path: Path, write_all: Callable[[_Target], None]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=".part-", suffix=".zip", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            with zipfile.ZipFile(file, "w") as archive:
+                write_all(_Zip(archive))
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        _refuse_existing(path)
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def _write_folder(path: Path, write_all: Callable[[_Target], None]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=path.parent))
+    try:
+        write_all(_Folder(temporary))
+        temporary.chmod(0o755)
+        _refuse_existing(path)
+        with contextlib.suppress(FileNotFoundError):
+            path.rmdir()
+        os.rename(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _stems(chosen: Sequence[ImageInfo]) -> list[str]:
+    """Return a file stem for each image: short, allowed on every system, unique without regard to case."""
+    plain = [_file_stem(PurePosixPath(info.name).stem) for info in chosen]
+    often = Counter((info.split, stem.casefold()) for info, stem in zip(chosen, plain, strict=True))
+    with_folder = [
+        _file_stem(str(PurePosixPath(info.name).with_suffix("")))
+        if often[info.split, stem.casefold()] > 1
+        else stem
+        for info, stem in zip(chosen, plain, strict=True)
+    ]
+    still_often = Counter(
+        (info.split, stem.casefold()) for info, stem in zip(chosen, with_folder, strict=True)
+    )
+    return [
+        f"{stem}-{info.content_hash[:12]}" if still_often[info.split, stem.casefold()] > 1 else stem
+        for info, stem in zip(chosen, with_folder, strict=True)
+    ]
+
+
+def _file_stem(text: str) -> str:
+    clean = re.sub(r'[\x00-\x1f<>:"|?*\\/]', "_", unicodedata.normalize("NFC", text)).rstrip(". ") or "_"
+    encoded = clean.encode()
+    if len(encoded) <= _LONGEST_STEM_BYTES:
+        return clean
+    # File systems allow 255 bytes, which 200 letters outside ASCII exceed.
+    cut = encoded[: _LONGEST_STEM_BYTES - 13].decode(errors="ignore")
+    return f"{cut}-{hashlib.sha256(encoded).hexdigest()[:12]}"
+
+
+def _palette(classes: Sequence[ClassInfo]) -> bytes:
+    colours = [0] * 256
+    for info in classes:
+        colours[info.index] = colour_number(info.colour)
+    colours[NOT_LABELLED], colours[VOID] = _NOT_LABELLED_COLOUR, _VOID_COLOUR
+    return b"".join(colour.to_bytes(3, "big") for colour in colours)
+
+
+def _index_png(label_map: NDArray[np.uint8], palette: bytes, not_labelled_as: int) -> bytes:
+    indices = np.where(label_map == NOT_LABELLED, np.uint8(not_labelled_as), label_map)
+    image = Image.fromarray(indices)
+    image.putpalette(palette)
+    buffer = io.BytesIO()
+    # Left alone, Pillow packs few classes into fewer bits a pixel, which not all readers know.
+    image.save(buffer, "PNG", bits=8, compress_level=6)
+    return buffer.getvalue()
+
+
+def _provenance(history: Sequence[LabelInfo], round_numbers: dict[int, int]) -> dict[str, Any]:
+    newest = history[0]
+    return {
+        "revision": newest.revision,
+        "status": newest.status,
+        "author": newest.author,
+        "labelled_share": newest.labelled_share,
+        "seconds_spent": sum(info.seconds_spent for info in history),
+        "blind": newest.blind,
+        "round_shown": None if newest.round_shown_id is None else round_numbers.get(newest.round_shown_id),
+    }
+
+
+def _class_row(info: ClassInfo) -> dict[str, Any]:
+    return {
+        "index": info.index,
+        "name": info.name,
+        "colour": info.colour,
+        "hotkey": info.hotkey,
+        "archived": info.archived,
+    }
+
+
+def _json(content: Any) -> bytes:
+    return (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode()

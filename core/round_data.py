@@ -1,0 +1,36 @@
+"""From stored bytes to tensors and back: what a round reads and what it publishes."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+
+class UnreadableImage(Exception):
+    """Stored bytes that are no image any more; the text says what Pillow saw."""
+
+
+def decoded_image(data: bytes) -> Tensor:
+    """Pixels of a JPEG or PNG as ``uint8 (3, H, W)``; grey is repeated, transparency is dropped.
+
+    Raises:
+        UnreadableImage: the bytes are damaged.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            pixels = np.array(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises SyntaxError for broken PNG chunks
+        raise UnreadableImage(str(error)) from error
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+
+
+def grey_png(unit_map: Tensor) -> bytes:
+    """PNG (mode L) of a float map ``(h, w)`` in [0, 1]: 0…255 = 0…1."""
+    grey = (unit_map.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+    file = io.BytesIO()
+    Image.fromarray(grey).save(file, format="PNG")
+    return file.getvalue()

@@ -1,0 +1,648 @@
+"""The background worker: claims a round, trains on its snapshot, predicts the pool, ranks it, publishes.
+
+A round belongs to one worker by lease. A thread renews the lease, so a worker that was killed is known
+by its silence, and the next one goes on from the newest checkpoint. Whatever goes wrong with a round ends
+in a sentence on the screen; the worker itself goes on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import os
+import random
+import shutil
+import signal
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.acquisition.aggregation import ImageScore, score_image
+from core.acquisition.batch_choice import rank
+from core.checkpoints import (
+    count_attempt,
+    forget_attempts,
+    newest_checkpoint,
+    remove_others,
+    write_checkpoint,
+)
+from core.data import TrainingData, label_to_size, to_long_side
+from core.evaluation import Evaluation, evaluate
+from core.model.network import SegmentationNetwork, build_network
+from core.out_of_memory import Attempt, free_cached_memory, is_out_of_memory, next_attempt
+from core.predict import ImagePrediction, class_map_at, predict
+from core.reasons import Reason, reason
+from core.round_data import UnreadableImage, decoded_image, grey_png
+from core.train import StepReport, TrainConfig, Training, load_teacher
+from storage import images, labels, projects, rounds
+from storage.errors import InvalidInput, LeaseLost, NotFound, QualmError, RoundRefused
+from storage.files import file_error
+from storage.images import ImageInfo
+from storage.rounds import NewPrediction, RoundInfo
+from storage.workspace import Workspace, open_workspace
+
+log = logging.getLogger("qualm.worker")
+
+LEASE_S = 10.0
+"""A round whose worker was silent for so long may be claimed by another."""
+HEARTBEAT_S = 2.0
+REPORT_S = 1.0
+CHECKPOINT_S = 15.0
+NICENESS = 10
+"""Training gives way to the web process, which then answers at once even on two cores."""
+MAX_ATTEMPTS = 3
+"""Processes that may die in a row at the same checkpoint before the round is given up."""
+UNLABELLED_LIMIT = 4000
+"""Unlabelled images kept in memory for training; a seeded random choice of them when there are more."""
+EVALUATIONS = 7
+"""How often the audit images are evaluated during training."""
+AUDIT_LIMIT = 24
+"""Audit images evaluated during training; the measure at the end uses all of them."""
+KEPT_ROUNDS = 3
+"""Rounds of a project whose last checkpoint stays on the disk."""
+PLANNED_ROUNDS = 10
+"""ClaSP PE's noise has settled after so many rounds."""
+
+
+def run_worker(
+    workspace_path: Path,
+    *,
+    device: str = "auto",
+    project: str | int | None = None,
+    once: bool = False,
+    poll_s: float = 1.0,
+    supervised: bool = False,
+) -> int:
+    """Start rounds that are due and run the queued ones, until told to stop by SIGTERM or Ctrl+C.
+
+    Told to stop in mid-round, it saves a checkpoint first, and the next worker goes on from there.
+
+    Args:
+        workspace_path: folder of the workspace.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        project: name or id; only its rounds are run. None runs those of every project.
+        once: return after one round, or when there is none.
+        poll_s: pause between looks at the database, seconds.
+        supervised: end when the process that started this one is gone.
+
+    Returns:
+        The number of rounds run here, however they ended.
+
+    Raises:
+        QualmError: the workspace, the project or the device cannot be used.
+    """
+    parent = os.getppid() if supervised else None
+    chosen_device = pick_device(device)
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    workspace = open_workspace(workspace_path)
+    project_id = None if project is None else projects.get_project(workspace, project).id
+    worker = f"{socket.gethostname()}:{os.getpid()}"
+    stop = threading.Event()
+
+    def stopping() -> bool:
+        return stop.is_set() or (parent is not None and os.getppid() != parent)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    log.info("worker %s is ready on %s for %s", worker, chosen_device, workspace.path)
+    run = 0
+    with _repeated(HEARTBEAT_S, lambda: rounds.worker_seen(workspace, worker, str(chosen_device))):
+        while not stopping():
+            try:
+                _request_due_rounds(workspace, project_id)
+                claimed = rounds.claim(workspace, worker, LEASE_S, project_id=project_id)
+                waiting = once and claimed is None and _any_live_round(workspace, project_id)
+            except Exception:
+                log.exception("looking for work failed; trying again")
+                stop.wait(10 * poll_s)
+                continue
+            if claimed is not None:
+                run_round(workspace, claimed, worker, chosen_device, stopping=stopping)
+                run += 1
+            if once and not waiting:
+                break
+            if claimed is None:
+                stop.wait(poll_s)
+    log.info("worker %s ends", worker)
+    workspace.close()
+    return run
+
+
+def pick_device(name: str) -> torch.device:
+    """Device by name; ``auto`` takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        InvalidInput: this machine or this PyTorch does not have it.
+    """
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, there in available.items() if there))
+    if name not in available:
+        raise InvalidInput(f"There is no device {name!r}. Choose auto, cpu, cuda or mps.")
+    if not available[name]:
+        raise InvalidInput(f"PyTorch finds no {name} device on this machine. Choose --device auto or cpu.")
+    return torch.device(name)
+
+
+def run_round(
+    workspace: Workspace,
+    info: RoundInfo,
+    worker: str,
+    device: torch.device,
+    *,
+    stopping: Callable[[], bool] = lambda: False,
+    watch: Callable[[str, int, int, float], None] | None = None,
+) -> str:
+    """Run a claimed round to its end. Never raises for what goes wrong within the round.
+
+    Args:
+        workspace: the workspace.
+        info: the round as :func:`storage.rounds.claim` returned it.
+        worker: name under which it was claimed.
+        device: where to train and predict.
+        stopping: asked at every step; when True, the round is left to the next worker.
+        watch: called with state, step, steps and seconds left whenever they are reported.
+
+    Returns:
+        ``done``, ``failed``, ``cancelled``, ``stopped`` (left to the next worker) or ``lost`` (another
+        worker has it).
+    """
+    run = _RoundRun(workspace, info, worker, device, stopping, watch)
+    log.info("round %d (id %d) of project %d: begins", info.number, info.id, info.project_id)
+    try:
+        with _repeated(HEARTBEAT_S, run.renew_lease):
+            outcome = run.to_its_end()
+    except Exception:
+        log.exception("round %d could not be ended; its lease will run out", info.number)
+        outcome = "lost"
+    log.info("round %d: %s", info.number, outcome)
+    return outcome
+
+
+class _Cancelled(Exception):
+    """The person asked to cancel."""
+
+
+class _Stopping(Exception):
+    """The process was asked to end."""
+
+
+class _RoundRun:
+    """One round in this process: what it loaded, how far it is, and its row in the database."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        info: RoundInfo,
+        worker: str,
+        device: torch.device,
+        stopping: Callable[[], bool],
+        watch: Callable[[str, int, int, float], None] | None,
+    ) -> None:
+        self.workspace = workspace
+        self.info = info
+        self.settings = info.config
+        self.worker = worker
+        self.device = device
+        self.stopping = stopping
+        self.watch = watch
+        self.seed = info.config.seed + info.number
+        self.folder = workspace.path / "checkpoints" / f"round-{info.id}"
+        self.class_names = [entry.name for entry in projects.classes(workspace, info.project_id)]
+        self.notes = [info.note] if info.note else []
+        self.cancel_requested = threading.Event()
+        self.lease_lost: LeaseLost | None = None
+        self.reported_at = self.saved_at = -math.inf
+        self.metrics: list[tuple[int, str, float]] = []
+        self.seconds_per_prediction = self.seconds_per_evaluation = 0.0
+
+    def to_its_end(self) -> str:
+        try:
+            if count_attempt(self.folder) > MAX_ATTEMPTS:
+                raise QualmError(
+                    f"{MAX_ATTEMPTS} workers died at the same place of this round, most likely for want of "
+                    "memory. Choose a smaller long side, crop or batch size, then start a new round."
+                )
+            self._load()
+            began = time.monotonic()
+            teacher = self._train()
+            trained = time.monotonic()
+            predictions, metrics = self._score(teacher)
+            metrics |= {
+                "train_seconds": trained - began,
+                "score_seconds": time.monotonic() - trained,
+                "labels": len(self.data.labels),
+                "unlabelled": len(self.data.unlabelled),
+                "device": str(self.device),
+            }
+            self._check()
+            rounds.publish(self.workspace, self.info.id, self.worker, predictions, metrics)
+            self._remove_old_checkpoints()
+        except _Cancelled:
+            rounds.cancelled(self.workspace, self.info.id, self.worker)
+            shutil.rmtree(self.folder, ignore_errors=True)
+            return "cancelled"
+        except _Stopping:
+            forget_attempts(self.folder)
+            return "stopped"
+        except LeaseLost as error:
+            log.warning("%s", error)
+            return "lost"
+        except Exception as error:
+            log.exception("round %d failed", self.info.number)
+            rounds.fail(self.workspace, self.info.id, self.worker, _sentence(error))
+            shutil.rmtree(self.folder, ignore_errors=True)
+            return "failed"
+        return "done"
+
+    # What the database knows
+
+    def renew_lease(self) -> None:
+        """Say that the worker lives; called from the heartbeat's thread."""
+        try:
+            go_on = rounds.report(self.workspace, self.info.id, self.worker, lease_s=LEASE_S)
+        except LeaseLost as error:
+            self.lease_lost = error
+        else:
+            if not go_on:
+                self.cancel_requested.set()
+
+    def _check(self) -> None:
+        """Raise when this process must not go on with the round."""
+        if self.lease_lost is not None:
+            raise self.lease_lost
+        if self.cancel_requested.is_set():
+            raise _Cancelled
+        if self.stopping():
+            raise _Stopping
+
+    def _report(self, state: str, step: int, steps: int, eta: float) -> None:
+        """Report at most once a second, and the last step in any case."""
+        now = time.monotonic()
+        if now - self.reported_at < REPORT_S and step != steps:
+            return
+        self.reported_at = now
+        go_on = rounds.report(
+            self.workspace,
+            self.info.id,
+            self.worker,
+            lease_s=LEASE_S,
+            state=state,
+            step=step,
+            steps=steps,
+            eta_seconds=eta,
+            metrics=self.metrics,
+        )
+        self.metrics.clear()
+        if self.watch is not None:
+            self.watch(state, step, steps, eta)
+        if not go_on:
+            self.cancel_requested.set()
+
+    def _note(self, sentence: str) -> None:
+        if sentence in self.notes:
+            return
+        log.info("round %d: %s", self.info.number, sentence)
+        self.notes.append(sentence)
+        note = " ".join(self.notes)
+        rounds.report(self.workspace, self.info.id, self.worker, lease_s=LEASE_S, note=note)
+
+    # What it reads
+
+    def _load(self) -> None:
+        """Read the snapshot's labels, the pool and the audit images; leave out what is damaged."""
+        snapshot = rounds.snapshot(self.workspace, self.info.id)
+        self.class_count = snapshot.class_count
+        infos = {image.id: image for image in images.list_images(self.workspace, self.info.project_id)}
+        self.pool = [image for image in infos.values() if image.split == "pool"]
+        self.audit = [image for image in infos.values() if image.split == "audit" and image.labelled_revision]
+        loaded: list[Tensor] = []
+        label_maps: dict[int, Tensor] = {}
+        for label in snapshot.labels:
+            self._check()
+            try:
+                pixels = self._pixels(infos[label.image_id])
+                label_map = labels.decode_label_map(self.workspace.blobs.get(label.blob))
+            except (UnreadableImage, NotFound, ValueError) as error:
+                self._note(f"{infos[label.image_id].name} could not be read and was left out ({error}).")
+                continue
+            label_maps[len(loaded)] = label_to_size(torch.from_numpy(label_map), *pixels.shape[1:])
+            loaded.append(pixels)
+        if not label_maps:
+            raise QualmError(
+                "None of the labelled images can be read. Import them again, then start a round."
+            )
+        unlabelled: list[int] = []
+        if self.settings.recipe != "supervised":
+            for _, unlabelled_pixels in self._readable(_some(self.pool, UNLABELLED_LIMIT, self.seed)):
+                unlabelled.append(len(loaded))
+                loaded.append(unlabelled_pixels)
+        self.data = TrainingData(images=loaded, labels=label_maps, unlabelled=unlabelled)
+
+    def _pixels(self, image: ImageInfo) -> Tensor:
+        return to_long_side(decoded_image(self.workspace.blobs.get(image.blob)), self.settings.long_side)
+
+    def _readable(self, chosen: Iterable[ImageInfo]) -> Iterator[tuple[ImageInfo, Tensor]]:
+        """Yield images with their pixels; a damaged one is noted and left out."""
+        for image in chosen:
+            self._check()
+            try:
+                yield image, self._pixels(image)
+            except (UnreadableImage, NotFound) as error:
+                self._note(f"{image.name} could not be read and was left out ({error}).")
+
+    def _audit_labels(self, chosen: Iterable[ImageInfo]) -> Iterator[tuple[Tensor, Tensor]]:
+        for image, pixels in self._readable(chosen):
+            label_map, _ = labels.read(self.workspace, image.id, image.labelled_revision)
+            yield pixels, torch.from_numpy(label_map)
+
+    # Training
+
+    def _train(self) -> SegmentationNetwork:
+        """Train to the last step, with less memory when it does not suffice, and return the teacher."""
+        attempt = Attempt(self.settings.batch_size, self.device)
+        while True:
+            try:
+                return self._train_with(attempt)
+            except (RuntimeError, MemoryError) as error:
+                following = next_attempt(attempt, self.settings.batch_size)
+                if not is_out_of_memory(error) or following is None:
+                    raise
+            # Past the except block the traceback no longer holds on to the tensors that filled the memory.
+            free_cached_memory()
+            attempt, sentence = following
+            self.device = attempt.device
+            self._note(sentence)
+
+    def _train_with(self, attempt: Attempt) -> SegmentationNetwork:
+        network = build_network(
+            self.class_count,
+            encoder=self.settings.encoder,
+            decoder=self.settings.decoder,
+            head=self.settings.head,
+            weights=self.settings.weights,
+            generator=torch.Generator().manual_seed(self.seed),
+        )
+        for warning in network.warnings:
+            self._note(warning)
+        shared = {field.name for field in dataclasses.fields(TrainConfig)}
+        values = {name: value for name, value in self.settings if name in shared}
+        config = TrainConfig(**(values | {"batch_size": attempt.batch_size, "seed": self.seed}))
+        resumed_from = newest_checkpoint(self.folder)
+        if resumed_from is None:
+            self._warm_start(network)
+        training = Training(network, self.data, config, attempt.device)
+        if resumed_from is not None:
+            try:
+                training.restore(resumed_from)
+                log.info("round %d: going on from step %d", self.info.number, training.step)
+            except ValueError as error:
+                log.warning("%s", error)
+                shutil.rmtree(resumed_from)
+                self._note("The checkpoint was damaged, so the training began again.")
+                return self._train_with(attempt)
+        self._time_predictions(training.teacher)
+        self.saved_at = time.monotonic()
+        try:
+            training.run(lambda step: self._after_step(training, step))
+        except _Stopping:
+            self._save(training)
+            raise
+        self._save(training)
+        return training.teacher
+
+    def _warm_start(self, network: SegmentationNetwork) -> None:
+        """Begin from the teacher of the round that is on the screen, when its network is of the same kind."""
+        if not self.settings.warm_start or self.info.parent_id is None:
+            return
+        parent = rounds.get_round(self.workspace, self.info.parent_id)
+        kind = ("encoder", "decoder", "head")
+        if any(getattr(parent.config, name) != getattr(self.settings, name) for name in kind):
+            return
+        if parent.checkpoint is None or not (self.workspace.path / parent.checkpoint).exists():
+            return
+        try:
+            load_teacher(network, self.workspace.path / parent.checkpoint)
+        except ValueError as error:
+            self._note(f"Round {parent.number} could not be gone on from: {error}")
+
+    def _time_predictions(self, network: SegmentationNetwork) -> None:
+        """Estimate the time of scoring from two images, the first of which warms up."""
+        for image, pixels in self._readable(self.pool[:2]):
+            began = time.monotonic()
+            self._encoded(image, self._predicted(network, pixels))
+            self.seconds_per_prediction = time.monotonic() - began
+
+    def _after_step(self, training: Training, step: StepReport) -> bool:
+        every = max(1, step.steps // EVALUATIONS)
+        if self.audit and (step.step % every == 0 or step.step == 1):
+            self._evaluate_during_training(training, step.step)
+        evaluations_left = (step.steps - step.step) // every if self.audit else 0
+        eta = (
+            (step.steps - step.step) * step.seconds_per_step
+            + evaluations_left * self.seconds_per_evaluation
+            + len(self.pool) * self.seconds_per_prediction
+        )
+        self.metrics.append((step.step, "loss", step.loss))
+        self.metrics.extend((step.step, name, value) for name, value in step.parts.items())
+        self._report("training", step.step, step.steps, eta)
+        if time.monotonic() - self.saved_at > CHECKPOINT_S:
+            self._save(training)
+        self._check()
+        return True
+
+    def _evaluate_during_training(self, training: Training, step: int) -> None:
+        began = time.monotonic()
+        measured = self._evaluation(training.teacher, _some(self.audit, AUDIT_LIMIT, self.settings.seed))
+        training.student.train()
+        self.metrics.append((step, "audit_miou", measured.miou))
+        self.metrics.extend((step, f"class_iou/{index}", iou) for index, iou in measured.class_iou.items())
+        self.seconds_per_evaluation = time.monotonic() - began
+
+    def _evaluation(self, network: SegmentationNetwork, chosen: list[ImageInfo]) -> Evaluation:
+        return evaluate(
+            network,
+            self._audit_labels(chosen),
+            samples=self.settings.samples_predict,
+            seed=self.seed,
+            device=self.device,
+        )
+
+    def _save(self, training: Training) -> None:
+        try:
+            folder = write_checkpoint(self.folder, training.step, training.save)
+        except OSError as error:
+            raise file_error(error, self.folder / "checkpoint") from error
+        rounds.report(
+            self.workspace,
+            self.info.id,
+            self.worker,
+            lease_s=LEASE_S,
+            step=training.step,
+            checkpoint=folder.relative_to(self.workspace.path).as_posix(),
+        )
+        remove_others(folder)
+        self.saved_at = time.monotonic()
+
+    # Scoring
+
+    def _score(self, network: SegmentationNetwork) -> tuple[list[NewPrediction], dict[str, Any]]:
+        """Predict and rank the pool, measure on the audit images; on the CPU when memory does not suffice."""
+        try:
+            return self._scored(network)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or self.device.type == "cpu":
+                raise
+        free_cached_memory()
+        self._note(f"Out of memory on {self.device.type} while scoring: going on with the CPU, slower.")
+        self.device = torch.device("cpu")
+        return self._scored(network.to(self.device))
+
+    def _scored(self, network: SegmentationNetwork) -> tuple[list[NewPrediction], dict[str, Any]]:
+        kept = self.settings.keep_predictions
+        scored: list[ImageInfo] = []
+        scores: list[ImageScore] = []
+        why: list[Reason] = []
+        encoded: dict[int, tuple[bytes, bytes]] = {}
+        began = time.monotonic()
+        for count, (image, pixels) in enumerate(self._readable(self.pool), start=1):
+            prediction = self._predicted(network, pixels)
+            scored.append(image)
+            scores.append(score_image(prediction, self.settings.pixel_score, self.settings.aggregation))
+            why.append(reason(prediction.probabilities, self._uncertainty(prediction), self.class_names))
+            if len(encoded) < kept:
+                encoded[image.id] = self._encoded(image, prediction)
+            left = len(self.pool) - count
+            self._report("scoring", count, len(self.pool), left * (time.monotonic() - began) / count)
+
+        project = projects.get_project(self.workspace, self.info.project_id)
+        order = rank(
+            scores,
+            self.settings.batch_choice,
+            batch=project.settings.start.min_changed,
+            progress=min(1.0, (self.info.number - 1) / PLANNED_ROUNDS),
+            generator=torch.Generator().manual_seed(self.seed),
+        )
+        predictions = []
+        for place, index in enumerate(order, start=1):
+            image = scored[index]
+            blobs: tuple[str, str] | tuple[None, None] = (None, None)
+            if place <= kept:
+                self._check()
+                # A large pool keeps only its first images' maps in memory; the others are predicted again.
+                maps = encoded.get(image.id) or self._encoded(
+                    image, self._predicted(network, self._pixels(image))
+                )
+                blobs = (self.workspace.blobs.put(maps[0]), self.workspace.blobs.put(maps[1]))
+            predictions.append(
+                NewPrediction(image.id, scores[index].score, place, dataclasses.asdict(why[index]), *blobs)
+            )
+        return predictions, self._measured(network)
+
+    def _predicted(self, network: SegmentationNetwork, pixels: Tensor) -> ImagePrediction:
+        return predict(
+            network,
+            pixels,
+            samples=self.settings.samples_predict,
+            generator=torch.Generator().manual_seed(self.seed),
+            device=self.device,
+        )
+
+    def _uncertainty(self, prediction: ImagePrediction) -> Tensor:
+        if self.settings.pixel_score == "mutual_information":
+            return prediction.mutual_information
+        return prediction.entropy
+
+    def _encoded(self, image: ImageInfo, prediction: ImagePrediction) -> tuple[bytes, bytes]:
+        """Suggestion at full size and uncertainty as PNG."""
+        suggestion = class_map_at(prediction.probabilities, image.height, image.width)
+        return labels.encode_label_map(suggestion.numpy()), grey_png(self._uncertainty(prediction))
+
+    def _measured(self, network: SegmentationNetwork) -> dict[str, Any]:
+        if not self.audit:
+            return {"audit_images": 0}
+        measured = self._evaluation(network, self.audit)
+        return {
+            "audit_images": measured.images,
+            "audit_miou": measured.miou,
+            "class_iou": {str(index): iou for index, iou in measured.class_iou.items()},
+        }
+
+    def _remove_old_checkpoints(self) -> None:
+        done = [row for row in rounds.history(self.workspace, self.info.project_id) if row.state == "done"]
+        for row in done[KEPT_ROUNDS:]:
+            shutil.rmtree(self.folder.with_name(f"round-{row.id}"), ignore_errors=True)
+
+
+def _request_due_rounds(workspace: Workspace, project_id: int | None) -> None:
+    for project in projects.list_projects(workspace):
+        if project_id not in (None, project.id):
+            continue
+        advice = rounds.start_advice(workspace, project.id)
+        if advice.ready:
+            why = f"{advice.changed} new labels since the last round"
+            try:
+                rounds.request_round(workspace, project.id, actor="worker", reason=why)
+            except RoundRefused as refusal:
+                log.info("%s: %s", project.name, refusal)
+
+
+def _any_live_round(workspace: Workspace, project_id: int | None) -> bool:
+    ids = (
+        [project.id for project in projects.list_projects(workspace)] if project_id is None else [project_id]
+    )
+    return any(rounds.live_round(workspace, number) is not None for number in ids)
+
+
+def _some(every: list[ImageInfo], limit: int, seed: int) -> list[ImageInfo]:
+    """All of them, or ``limit`` drawn at random."""
+    return every if len(every) <= limit else random.Random(seed).sample(every, limit)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, QualmError | ArithmeticError):
+        return str(error)
+    if is_out_of_memory(error):
+        return (
+            "The memory does not suffice, even with one image at a time. Choose a smaller long side or crop "
+            "in the round settings, then start a new round."
+        )
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(where.filename).name}, line {where.lineno}"
+    return (
+        f"The round stopped: {error or type(error).__name__} ({place}). The worker's log says more. "
+        "Change the round settings, or start a new round."
+    )
+
+
+@contextmanager
+def _repeated(every_s: float, action: Callable[[], None]) -> Iterator[None]:
+    """Run ``action`` now and every few seconds in a thread while the block runs; its errors are logged."""
+    end = threading.Event()
+
+    def repeat() -> None:
+        while True:
+            try:
+                action()
+            except Exception as error:
+                log.warning("the heartbeat failed, trying again: %s", error)
+            if end.wait(every_s):
+                return
+
+    thread = threading.Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()

@@ -205,7 +205,8 @@ class _Choice:
             .where(
                 Image.project_id == self.project.id,
                 Image.skipped_at.is_not(None),
-                or_(Image.split == "pool", and_(Image.split == "audit", Image.labelled_revision == 0)),
+                Image.split.in_(("pool", "audit")),
+                Image.labelled_revision == 0,
                 self.free,
             )
             .order_by(Image.skipped_at)
@@ -218,6 +219,7 @@ class _AuditDraw:
 
     def __init__(self, choice: _Choice, count: int) -> None:
         self.choice = choice
+        self.untouched: Sequence[int] | None = None
         session, project_id = choice.session, choice.project.id
         counts = count_splits(session, project_id)
         self.drawn = counts["audit"]
@@ -260,22 +262,23 @@ class _AuditDraw:
 
     def _draw(self) -> Image | None:
         choice = self.choice
-        untouched = (
-            Image.project_id == choice.project.id,
-            Image.split == "pool",
-            Image.revision == 0,
-            Image.skipped_at.is_(None),
-            Image.id.not_in(choice.taken),
-            choice.free,
-        )
-        count = choice.session.scalar(select(func.count()).select_from(Image).where(*untouched))
-        if not count:
+        if self.untouched is None:
+            self.untouched = choice.session.scalars(
+                select(Image.id)
+                .where(
+                    Image.project_id == choice.project.id,
+                    Image.split == "pool",
+                    Image.revision == 0,
+                    Image.skipped_at.is_(None),
+                    choice.free,
+                )
+                .order_by(Image.content_hash)
+            ).all()
+        candidates = [image_id for image_id in self.untouched if image_id not in choice.taken]
+        if not candidates:
             return None
         generator = np.random.default_rng([choice.settings.seed, self.drawn])
-        place = int(generator.integers(count))
-        row = choice.session.scalars(
-            select(Image).where(*untouched).order_by(Image.id).offset(place).limit(1)
-        ).one()
+        row = image_row(choice.session, candidates[int(generator.integers(len(candidates)))])
         row.split = "audit"
         self.drawn += 1
         events.record(
@@ -547,9 +550,13 @@ def _lease_seconds(project: Project) -> float:
 
 
 def _release(session: Session, annotator: str, project_id: int | None, keep: Collection[int]) -> None:
-    query = update(Image).where(Image.leased_by == annotator)
-    if project_id is not None:
-        query = query.where(Image.project_id == project_id)
-    if keep:
-        query = query.where(Image.id.not_in(keep))
-    session.execute(query.values(leased_by=None, leased_until=None))
+    # A person holds few images: the index on leased_by finds them, where a condition on the project
+    # would tempt the database to walk all of its images.
+    held = session.execute(select(Image.id, Image.project_id).where(Image.leased_by == annotator)).tuples()
+    ended = [
+        image_id
+        for image_id, owner in held
+        if image_id not in keep and (project_id is None or owner == project_id)
+    ]
+    if ended:
+        session.execute(update(Image).where(Image.id.in_(ended)).values(leased_by=None, leased_until=None))

@@ -1,0 +1,356 @@
+"""The queue gives each person the most useful image nobody else has."""
+
+import itertools
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from storage import events, images, labels, projects, queue
+from storage.errors import InvalidInput, LeaseLost, NotFound
+from storage.projects import ProjectInfo
+from storage.queue import QueueItem
+from storage.settings import AnnotationSettings, ProjectSettings
+from storage.workspace import Workspace, open_workspace
+from tests.storage.project_factory import add_image, make_project, publish_ranking, submit
+
+
+def no_audit(**annotation: float) -> ProjectSettings:
+    return ProjectSettings(annotation=AnnotationSettings(audit_every=0, **annotation))
+
+
+@pytest.fixture
+def project(workspace: Workspace) -> ProjectInfo:
+    return make_project(workspace, images=12, settings=no_audit())
+
+
+def ids(items: list[QueueItem]) -> list[int]:
+    return [item.image.id for item in items]
+
+
+def all_ids(workspace: Workspace, project: ProjectInfo) -> list[int]:
+    return [info.id for info in images.list_images(workspace, project.id)]
+
+
+def test_unscored_images_come_in_a_seeded_order(workspace: Workspace, project: ProjectInfo) -> None:
+    once = queue.next_images(workspace, project.id, "ada", 12)
+    again = queue.next_images(workspace, project.id, "ada", 12)
+    assert sorted(ids(once)) == all_ids(workspace, project)
+    assert ids(once) == ids(again)
+    projects.update_settings(workspace, project.id, no_audit(seed=3), "ada")
+    assert ids(queue.next_images(workspace, project.id, "ada", 12)) != ids(once)
+    assert {item.why for item in once} == {"Not scored yet: in random order until the first round is done"}
+
+
+def test_the_current_round_sets_the_order(workspace: Workspace, project: ProjectInfo) -> None:
+    everything = all_ids(workspace, project)
+    submit(workspace, everything[0])
+    ranking = everything[:0:-1][:8]
+    published = publish_ranking(workspace, project.id, ranking)
+    items = queue.next_images(workspace, project.id, "ada", 11)
+    assert ids(items)[:8] == ranking
+    assert sorted(ids(items)) == sorted(everything[1:])
+    assert items[2].why == "Rank 3 of 8: unsure about tree against roof in the lower left"
+    assert (items[2].rank, items[2].ranked, items[2].score) == (3, 8, 1 / 3)
+    assert (items[2].round_id, items[2].round_number) == (published.id, 1)
+    assert items[2].map_blob is not None
+    assert items[8].round_id is None
+    assert items[8].why.startswith("Not scored by the last round")
+
+
+def test_own_drafts_come_first_and_skipped_images_last(workspace: Workspace, project: ProjectInfo) -> None:
+    begun, skipped = all_ids(workspace, project)[5], queue.next_images(workspace, project.id, "ada", 1)[0]
+    submit(workspace, begun, status="draft")
+    queue.skip(workspace, skipped.image.id, "ada")
+    items = queue.next_images(workspace, project.id, "ada", 12)
+    assert ids(items)[0] == begun
+    assert items[0].why == "You began this one: your draft is restored"
+    assert (items[0].status, items[0].author, items[0].revision) == ("draft", "ada", 1)
+    assert ids(items)[-1] == skipped.image.id
+    assert items[-1].why.startswith("Skipped earlier")
+    queue.skip(workspace, begun, "ada")
+    assert ids(queue.next_images(workspace, project.id, "ada", 12))[-2:] == [skipped.image.id, begun]
+
+
+def test_leases_follow_what_is_handed_out(workspace: Workspace, project: ProjectInfo) -> None:
+    first = ids(queue.next_images(workspace, project.id, "ada", 3))
+    submit(workspace, first[0])
+    second = ids(queue.next_images(workspace, project.id, "ada", 2, holding=first[1]))
+    assert first[1] not in second
+    held = [info.id for info in images.list_images(workspace, project.id) if info.leased_by == "ada"]
+    assert sorted(held) == sorted([first[1], *second])
+    queue.release_all(workspace, "ada")
+    assert all(info.leased_by is None for info in images.list_images(workspace, project.id))
+
+
+def test_leases_end(workspace: Workspace, project: ProjectInfo) -> None:
+    now = time.time()
+    mine = ids(queue.next_images(workspace, project.id, "ada", 12, now=now))
+    assert queue.next_images(workspace, project.id, "bob", 3, now=now + 14 * 60) == []
+    theirs = ids(queue.next_images(workspace, project.id, "bob", 3, now=now + 15 * 60 + 1))
+    assert theirs == mine[:3]
+
+
+def test_a_lease_is_renewed_by_its_holder_only(workspace: Workspace, project: ProjectInfo) -> None:
+    mine = queue.next_images(workspace, project.id, "ada", 1)[0].image
+    assert mine.leased_until is not None
+    assert queue.renew_lease(workspace, mine.id, "ada") >= mine.leased_until
+    for steal in (queue.renew_lease, queue.skip):
+        with pytest.raises(LeaseLost) as lost:
+            steal(workspace, mine.id, "bob")
+        assert lost.value.held_by == "ada"
+
+
+def test_an_image_opened_by_hand_is_reserved_when_free(workspace: Workspace, project: ProjectInfo) -> None:
+    picked = all_ids(workspace, project)[7]
+    item, held_by = queue.open_image(workspace, picked, "ada")
+    assert (item.image.leased_by, held_by) == ("ada", None)
+    item, held_by = queue.open_image(workspace, picked, "bob")
+    assert (item.image.leased_by, held_by) == ("ada", "ada")
+    with pytest.raises(NotFound):
+        queue.open_image(workspace, 10_000, "ada")
+
+
+def test_a_draft_somebody_abandoned_is_handed_on(workspace: Workspace, project: ProjectInfo) -> None:
+    begun = queue.next_images(workspace, project.id, "ada", 1)[0].image.id
+    submit(workspace, begun, author="ada", status="draft")
+    later = time.time() + 16 * 60
+    items = queue.next_images(workspace, project.id, "bob", 12, now=later)
+    (handed_on,) = [item for item in items if item.image.id == begun]
+    assert handed_on.why == "ada began this one: the draft is shown"
+
+
+actions = st.lists(
+    st.tuples(
+        st.sampled_from(["ada", "bob", "eve"]),
+        st.sampled_from(["next", "hold", "submit", "draft", "skip", "open", "release"]),
+        st.integers(1, 6),
+    ),
+    max_size=25,
+)
+
+
+@pytest.fixture(scope="module")
+def shared_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return open_workspace(Path(tmp_path_factory.mktemp("queue")))
+
+
+_names = itertools.count()
+
+
+@settings(max_examples=25, deadline=None)
+@given(actions, st.integers(0, 4))
+def test_no_image_is_ever_handed_to_two_people(
+    shared_workspace: Workspace, steps: list[tuple[str, str, int]], audit_every: int
+) -> None:
+    workspace = shared_workspace
+    project = make_project(
+        workspace,
+        images=10,
+        size=(2, 2),
+        name=f"queue {next(_names)}",
+        truth=False,
+        settings=ProjectSettings(annotation=AnnotationSettings(audit_every=audit_every, audit_target=3)),
+    )
+    hands: dict[str, set[int]] = {"ada": set(), "bob": set(), "eve": set()}
+    done: set[int] = set()
+    for person, action, number in steps:
+        mine = sorted(hands[person])
+        if action in ("next", "hold"):
+            holding = mine[0] if action == "hold" and mine else None
+            given_out = ids(queue.next_images(workspace, project.id, person, number, holding=holding))
+            assert len(set(given_out)) == len(given_out)
+            hands[person] = {*given_out, *([holding] if holding else [])}
+            assert not done & set(given_out)
+        elif action in ("submit", "draft") and mine:
+            submit(workspace, mine[0], person, "draft" if action == "draft" else "submitted")
+            if action == "submit":
+                hands[person].discard(mine[0])
+                done.add(mine[0])
+        elif action == "skip" and mine:
+            queue.skip(workspace, mine[0], person)
+            hands[person].discard(mine[0])
+        elif action == "open":
+            wanted = images.list_images(workspace, project.id)[number].id
+            _, held_by = queue.open_image(workspace, wanted, person)
+            assert held_by == next((who for who in hands if who != person and wanted in hands[who]), None)
+            if held_by is None:
+                hands[person].add(wanted)
+        elif action == "release":
+            queue.release_all(workspace, person)
+            hands[person] = set()
+        for one, two in itertools.combinations(hands.values(), 2):
+            assert not one & two
+        leased = {info.id: info.leased_by for info in images.list_images(workspace, project.id)}
+        assert leased == {
+            image_id: next((who for who in hands if image_id in hands[who]), None) for image_id in leased
+        }
+    assert images.split_counts(workspace, project.id)["audit"] <= 3
+
+
+def label_in_order(workspace: Workspace, project: ProjectInfo, count: int, batch: int = 6) -> list[QueueItem]:
+    done = []
+    for _ in range(count):
+        item = queue.next_images(workspace, project.id, "ada", batch)[0]
+        submit(workspace, item.image.id)
+        done.append(item)
+    return done
+
+
+@pytest.mark.parametrize("batch", [1, 6])
+def test_every_sixth_image_is_an_audit_image(workspace: Workspace, batch: int) -> None:
+    project = make_project(workspace, images=30, size=(2, 2))
+    done = label_in_order(workspace, project, 24, batch)
+    assert [number for number, item in enumerate(done, start=1) if item.split == "audit"] == [6, 12, 18, 24]
+    audit = [item for item in done if item.blind]
+    assert len(audit) == 4
+    assert all(item.map_blob is None and item.rank is None and item.round_id is None for item in audit)
+    assert audit[0].why.startswith("Audit image, drawn at random and labelled blind")
+    assert sum(event.kind == "audit" for event in events.recent(workspace, project.id, 100)) == 4
+
+
+def test_audit_stops_at_its_target_and_can_be_off(workspace: Workspace) -> None:
+    few = ProjectSettings(annotation=AnnotationSettings(audit_every=2, audit_target=3))
+    done = label_in_order(workspace, make_project(workspace, images=14, size=(2, 2), settings=few), 14)
+    assert sum(item.blind for item in done) == 3
+    off = make_project(workspace, images=14, size=(2, 2), name="off", settings=no_audit())
+    assert not any(item.blind for item in label_in_order(workspace, off, 14))
+
+
+def test_audit_images_show_nothing_of_the_model(workspace: Workspace) -> None:
+    project = make_project(workspace, images=12, size=(2, 2))
+    everything = all_ids(workspace, project)
+    submit(workspace, everything[0])
+    publish_ranking(workspace, project.id, everything)
+    (audit,) = [item for item in queue.next_images(workspace, project.id, "ada", 6) if item.blind]
+    opened, _ = queue.open_image(workspace, audit.image.id, "ada")
+    (listed,) = queue.ranked_images(workspace, project.id, split="audit")[0]
+    for item in (audit, opened, listed):
+        assert (item.blind, item.map_blob, item.uncertainty_blob, item.score, item.rank) == (
+            True,
+            None,
+            None,
+            None,
+            None,
+        )
+
+
+def test_a_drawn_audit_image_waits_for_whoever_is_free(workspace: Workspace) -> None:
+    project = make_project(workspace, images=30, size=(2, 2))
+    now = time.time()
+    (drawn,) = [item for item in queue.next_images(workspace, project.id, "ada", 6, now=now) if item.blind]
+    assert not any(item.blind for item in queue.next_images(workspace, project.id, "bob", 6, now=now))
+    later = now + 20 * 60
+    (handed_on,) = [
+        item for item in queue.next_images(workspace, project.id, "bob", 6, now=later) if item.blind
+    ]
+    assert handed_on.image.id == drawn.image.id
+    assert images.split_counts(workspace, project.id)["audit"] == 1
+
+
+def test_audit_draws_are_repeatable_and_spread(workspace: Workspace) -> None:
+    first_draws = []
+    for seed in range(12):
+        project = make_project(
+            workspace,
+            images=20,
+            size=(1, 1),
+            name=f"seed {seed}",
+            truth=False,
+            settings=ProjectSettings(annotation=AnnotationSettings(audit_every=1, audit_target=1, seed=seed)),
+        )
+        item = queue.next_images(workspace, project.id, "ada", 1)[0]
+        assert item.blind
+        first_draws.append(item.image.name)
+    assert len(set(first_draws)) >= 5
+
+
+def test_the_queue_page_filters_and_turns(workspace: Workspace, project: ProjectInfo) -> None:
+    everything = all_ids(workspace, project)
+    submit(workspace, everything[0])
+    submit(workspace, everything[1], status="draft")
+    queue.skip(workspace, everything[2], "bob")
+    images.set_split(workspace, [everything[3]], "excluded", "ada")
+    publish_ranking(workspace, project.id, everything[::-1])
+    items, total = queue.ranked_images(workspace, project.id)
+    assert (ids(items), total) == (everything[::-1], 12)
+    page, total = queue.ranked_images(workspace, project.id, offset=5, limit=3)
+    assert (ids(page), total) == (everything[::-1][5:8], 12)
+    found = {
+        state: ids(queue.ranked_images(workspace, project.id, state=state)[0])
+        for state in ("draft", "submitted", "skipped")
+    }
+    assert found == {"draft": [everything[1]], "submitted": [everything[0]], "skipped": [everything[2]]}
+    assert queue.ranked_images(workspace, project.id, state="unlabelled")[1] == 10
+    assert ids(queue.ranked_images(workspace, project.id, split="excluded")[0]) == [everything[3]]
+    with pytest.raises(InvalidInput):
+        queue.ranked_images(workspace, project.id, state="done")
+
+
+def test_progress_counts(workspace: Workspace, project: ProjectInfo) -> None:
+    everything = all_ids(workspace, project)
+    submit(workspace, everything[0])
+    submit(workspace, everything[1], status="draft")
+    images.set_split(workspace, everything[2:4], "audit", "ada")
+    submit(workspace, everything[2])
+    images.set_split(workspace, everything[4:5], "excluded", "ada")
+    found = queue.progress(workspace, project.id)
+    assert (found.images, found.pool, found.train, found.audit, found.excluded) == (12, 8, 1, 2, 1)
+    assert (found.labelled, found.classes_seen) == (2, 2)
+    assert (found.round, found.current_round_number) == (None, None)
+    assert found.next_round.reason == "1 of 8 new labels for the first round"
+
+
+def test_an_excluded_image_is_not_handed_out(workspace: Workspace, project: ProjectInfo) -> None:
+    everything = all_ids(workspace, project)
+    submit(workspace, everything[0], status="draft")
+    images.set_split(workspace, everything[:4], "excluded", "ada")
+    assert sorted(ids(queue.next_images(workspace, project.id, "ada", 20))) == everything[4:]
+
+
+def test_splits_follow_the_labels(workspace: Workspace, project: ProjectInfo) -> None:
+    labelled, plain = all_ids(workspace, project)[:2]
+    submit(workspace, labelled)
+    images.set_split(workspace, [labelled, plain], "excluded", "ada")
+    images.set_split(workspace, [labelled, plain], "pool", "ada")
+    assert [images.image(workspace, i).split for i in (labelled, plain)] == ["train", "pool"]
+    assert projects.get_project(workspace, project.id).labels_changed == 3
+    publish_ranking(workspace, project.id, [plain])
+    with pytest.raises(InvalidInput, match="already trained"):
+        images.set_split(workspace, [plain, labelled], "audit", "ada")
+    assert images.image(workspace, plain).split == "pool"
+    with pytest.raises(InvalidInput):
+        images.set_split(workspace, [plain], "test", "ada")
+
+
+def test_an_image_joins_a_project_once(workspace: Workspace, project: ProjectInfo) -> None:
+    info = images.list_images(workspace, project.id)[0]
+    again = images.add_image(
+        workspace,
+        project.id,
+        name="copy.png",
+        content_hash=info.content_hash,
+        blob=info.blob,
+        media_type=info.media_type,
+        width=info.width,
+        height=info.height,
+    )
+    assert again is None
+    assert len(images.known_hashes(workspace, project.id)) == 12
+    assert images.truth(workspace, info.id).shape == (24, 32)
+    bare = add_image(workspace, project.id, 99, truth=False)
+    with pytest.raises(NotFound):
+        images.truth(workspace, bare)
+
+
+def test_a_correction_begun_on_a_trained_image_is_restored(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    corrected = all_ids(workspace, project)[4]
+    submit(workspace, corrected)
+    submit(workspace, corrected, status="draft")
+    assert ids(queue.next_images(workspace, project.id, "ada", 1)) == [corrected]
+    labels.restore(workspace, corrected, 1, "ada")
+    assert corrected not in ids(queue.next_images(workspace, project.id, "ada", 12))

@@ -1,0 +1,318 @@
+import io
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from app.canvas.component import FRONTEND, frontend_version
+from storage import labels, rounds
+from storage.errors import DiskFull
+from storage.formats import run_length
+from storage.formats.label_map import encode_label_map
+from storage.images import image
+from storage.rounds import NewPrediction
+from tests.app.four_images import HEIGHT, WIDTH, Site
+
+
+def label_map(*values: int) -> np.ndarray:
+    """A label map of equal vertical stripes."""
+    return np.repeat(np.resize(np.array(values, np.uint8), WIDTH)[None], HEIGHT, axis=0)
+
+
+def put(
+    browser: TestClient, image_id: int, pixels: np.ndarray | bytes, revision: int = 0, **more: Any
+) -> httpx.Response:
+    headers = {"if-match": f'"{revision}"', "x-status": "draft", "x-submission-id": str(uuid.uuid4())}
+    body = pixels if isinstance(pixels, bytes) else run_length.encode(pixels)
+    query = more.pop("query", "")
+    return browser.put(
+        f"/api/images/{image_id}/label{query}",
+        content=body,
+        headers=headers | {f"x-{name.replace('_', '-')}": value for name, value in more.items()},
+    )
+
+
+def read(browser: TestClient, url: str) -> np.ndarray:
+    response = browser.get(url)
+    assert response.status_code == 200, response.text
+    return run_length.decode(response.content, WIDTH * HEIGHT).reshape(HEIGHT, WIDTH)
+
+
+def test_the_queue_hands_out_items_and_progress(browser: TestClient, site: Site) -> None:
+    answer = browser.get(f"/api/projects/{site.project_id}/next?count=3").json()
+    assert len(answer["items"]) == 3
+    item = answer["items"][0]
+    assert set(item) == {
+        "image_id", "name", "width", "height", "image_url", "label_url", "revision", "status", "author",
+        "split", "blind", "suggestion_url", "uncertainty_url", "round_id", "round_number", "rank", "ranked",
+        "score", "why", "has_truth",
+    }  # fmt: skip
+    assert (item["width"], item["height"], item["revision"]) == (WIDTH, HEIGHT, 0)
+    assert answer["progress"]["images"] == 4
+    assert answer["progress"]["round"] is None
+    assert set(answer["progress"]["next_round"]) == {"ready", "reason", "changed", "needed"}
+    assert browser.get(f"/api/projects/{site.project_id}/progress").json() == answer["progress"]
+
+
+def test_two_browsers_never_get_the_same_image(open_browser: Callable[..., TestClient], site: Site) -> None:
+    first, second = open_browser(), open_browser()
+    url = f"/api/projects/{site.project_id}/next?count=2"
+    mine = {item["image_id"] for item in first.get(url).json()["items"]}
+    yours = {item["image_id"] for item in second.get(url).json()["items"]}
+    assert len(mine) == len(yours) == 2
+    assert not mine & yours
+
+
+def test_pixels_are_the_stored_file_and_may_be_kept_for_ever(browser: TestClient, site: Site) -> None:
+    stored = image(site.workspace, site.image_ids[0])
+    response = browser.get(f"/api/images/{stored.id}/pixels/{stored.blob}")
+    assert response.content == site.workspace.blobs.get(stored.blob)
+    assert response.headers["content-type"] == "image/png"
+    assert "immutable" in response.headers["cache-control"]
+    other = image(site.workspace, site.image_ids[1])
+    assert browser.get(f"/api/images/{stored.id}/pixels/{other.blob}").status_code == 404
+
+
+def test_thumbnail_is_a_small_jpeg_kept_as_a_file(browser: TestClient, site: Site) -> None:
+    stored = image(site.workspace, site.image_ids[0])
+    url = f"/api/images/{stored.id}/thumbnail/{stored.blob}"
+    response = browser.get(f"{url}?side=160")
+    assert Image.open(io.BytesIO(response.content)).format == "JPEG"
+    kept = list((site.workspace.path / "thumbnails").iterdir())
+    assert [file.read_bytes() for file in kept] == [response.content]
+    assert browser.get(f"{url}?side=160").content == response.content
+    assert browser.get(f"{url}?side=161").status_code == 422
+
+
+def test_an_unlabelled_image_reads_as_not_labelled(browser: TestClient, site: Site) -> None:
+    response = browser.get(f"/api/images/{site.image_ids[0]}/label")
+    assert response.headers["etag"] == '"0"'
+    assert response.headers["x-label-status"] == ""
+    assert (run_length.decode(response.content, WIDTH * HEIGHT) == 254).all()
+
+
+def test_a_saved_label_map_comes_back_the_same(browser: TestClient, site: Site) -> None:
+    image_id = site.image_ids[0]
+    pixels = np.random.default_rng(1).choice(np.array([0, 1, 2, 254, 255], np.uint8), (HEIGHT, WIDTH))
+    saved = put(browser, image_id, pixels, seconds="12.5").json()
+    assert saved["revision"] == 1
+    assert saved["status"] == "draft"
+    assert saved["labelled_share"] == pytest.approx((pixels != 254).mean())
+    assert np.array_equal(read(browser, f"/api/images/{image_id}/label"), pixels)
+    response = browser.get(f"/api/images/{image_id}/label", headers={"if-none-match": '"1"'})
+    assert response.status_code == 304
+    assert labels.history(site.workspace, image_id)[0].seconds_spent == 12.5
+
+
+def test_submitting_answers_the_next_images(browser: TestClient, site: Site) -> None:
+    image_id = browser.get(f"/api/projects/{site.project_id}/next?count=2").json()["items"][0]["image_id"]
+    answer = put(browser, image_id, label_map(0, 1), status="submitted", query="?next=6").json()
+    assert answer["status"] == "submitted"
+    assert answer["progress"]["labelled"] == 1
+    assert image_id not in [item["image_id"] for item in answer["items"]]
+    assert len(answer["items"]) == 3
+
+
+def test_a_repeated_request_gets_the_first_answer(browser: TestClient, site: Site) -> None:
+    image_id = site.image_ids[0]
+    submission = str(uuid.uuid4())
+    first = put(browser, image_id, label_map(0), submission_id=submission).json()
+    again = put(browser, image_id, label_map(0), submission_id=submission).json()
+    assert (again["revision"], again["repeated"]) == (first["revision"], True)
+    assert len(labels.history(site.workspace, image_id)) == 1
+
+
+def test_an_older_revision_is_a_conflict_and_loses_nothing(browser: TestClient, site: Site) -> None:
+    image_id = site.image_ids[0]
+    put(browser, image_id, label_map(0))
+    response = put(browser, image_id, label_map(1), revision=0)
+    assert response.status_code == 409
+    assert response.json()["revision"] == 1
+    assert response.json()["author"].startswith("annotator-")
+    assert np.array_equal(read(browser, f"/api/images/{image_id}/label"), label_map(0))
+
+
+def test_an_image_of_somebody_else_is_locked(open_browser: Callable[..., TestClient], site: Site) -> None:
+    holder, other = open_browser(), open_browser()
+    image_id = holder.get(f"/api/projects/{site.project_id}/next?count=1").json()["items"][0]["image_id"]
+    response = put(other, image_id, label_map(0))
+    assert response.status_code == 423
+    assert response.json()["held_by"].startswith("annotator-")
+    assert other.post(f"/api/images/{image_id}/lease").status_code == 423
+    assert other.get(f"/api/images/{image_id}/item").json()["held_by"] == response.json()["held_by"]
+    assert holder.post(f"/api/images/{image_id}/lease").json()["leased_until"] > 0
+    assert holder.get(f"/api/images/{image_id}/item").json()["held_by"] is None
+
+
+def test_a_skipped_image_comes_last(browser: TestClient, site: Site) -> None:
+    items = browser.get(f"/api/projects/{site.project_id}/next?count=4").json()["items"]
+    image_id = items[0]["image_id"]
+    answer = browser.post(f"/api/images/{image_id}/skip?next=4").json()
+    assert [item["image_id"] for item in answer["items"]][-1] == image_id
+
+
+def test_the_known_truth_is_answered_where_there_is_one(browser: TestClient, site: Site) -> None:
+    assert np.array_equal(read(browser, f"/api/images/{site.image_ids[0]}/truth"), site.truth)
+    assert browser.get(f"/api/images/{site.image_ids[1]}/truth").status_code == 404
+
+
+def test_suggestion_and_uncertainty_of_the_current_round(browser: TestClient, site: Site) -> None:
+    workspace = site.workspace
+    for image_id in site.image_ids[:2]:
+        put(browser, image_id, label_map(0, 1), status="submitted")
+    asked = rounds.request_round(workspace, site.project_id, "test", "asked for")
+    claimed = rounds.claim(workspace, "host:1", 60.0)
+    assert claimed is not None
+    suggestion = label_map(0, 1, 2)
+    grey = io.BytesIO()
+    Image.fromarray(np.zeros((8, 12), np.uint8)).save(grey, "PNG")
+    uncertainty_blob = workspace.blobs.put(grey.getvalue())
+    half = workspace.blobs.put(encode_label_map(suggestion[::2, ::2]))
+    rest = site.image_ids[2:]
+    blobs = [workspace.blobs.put(encode_label_map(suggestion)), half]
+    predictions = [
+        NewPrediction(
+            image_id=image_id,
+            score=0.5,
+            rank=rank,
+            why={"sentence": "unsure about sky against road"},
+            map_blob=blob,
+            uncertainty_blob=uncertainty_blob,
+        )
+        for rank, (image_id, blob) in enumerate(zip(rest, blobs, strict=True), start=1)
+    ]
+    rounds.publish(workspace, asked.id, "host:1", predictions, metrics={})
+
+    item = browser.get(f"/api/images/{rest[0]}/item").json()["item"]
+    assert (item["rank"], item["ranked"], item["round_number"]) == (1, 2, 1)
+    assert item["why"].startswith("Unsure about sky") or "unsure about sky" in item["why"]
+    assert np.array_equal(read(browser, item["suggestion_url"]), suggestion)
+    response = browser.get(item["uncertainty_url"])
+    assert response.content == grey.getvalue()
+    assert "immutable" in response.headers["cache-control"]
+    stretched = read(browser, f"/api/images/{rest[1]}/suggestion/{half}")
+    assert np.array_equal(stretched[::2, ::2], suggestion[::2, ::2])
+    assert browser.get(f"/api/images/{rest[0]}/uncertainty/{half[:10]}").status_code == 404
+    assert browser.get(f"/api/images/{rest[0]}/suggestion/{'0' * 64}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 422),
+        (b"\x01\x00\x00\x00\x00", 422),
+        (b"\xff\xff\xff\xff" + bytes(20), 422),
+        (run_length.encode(np.zeros(7, np.uint8)), 422),
+        (bytes(4 + 2 * WIDTH * HEIGHT + 1), 413),
+    ],
+    ids=["empty", "cut", "lying", "other size", "too large"],
+)
+def test_a_body_that_is_no_label_map_is_refused(
+    browser: TestClient, site: Site, body: bytes, status: int
+) -> None:
+    response = put(browser, site.image_ids[0], body)
+    assert response.status_code == status
+    assert response.json()["error"]
+    assert image(site.workspace, site.image_ids[0]).revision == 0
+
+
+def test_a_class_that_the_project_lacks_is_refused(browser: TestClient, site: Site) -> None:
+    response = put(browser, site.image_ids[0], label_map(0, 3))
+    assert response.status_code == 422
+    assert "3" in response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"if-match": "new"},
+        {"if-match": ""},
+        {"x-status": "approved"},
+        {"x-seconds": "nan"},
+        {"x-seconds": "-1"},
+        {"x-round": "latest"},
+        {"x-submission-id": "1"},
+    ],
+    ids=str,
+)
+def test_headers_that_make_no_sense_are_refused(
+    browser: TestClient, site: Site, headers: dict[str, str]
+) -> None:
+    response = browser.put(
+        f"/api/images/{site.image_ids[0]}/label",
+        content=run_length.encode(label_map(0)),
+        headers={"if-match": '"0"', **headers},
+    )
+    assert response.status_code == 422
+    assert image(site.workspace, site.image_ids[0]).revision == 0
+
+
+@pytest.mark.parametrize("query", ["count=0", "count=51", "count=-1", "count=x", "count=1&holding=a"])
+def test_numbers_that_make_no_sense_are_refused(browser: TestClient, site: Site, query: str) -> None:
+    assert browser.get(f"/api/projects/{site.project_id}/next?{query}").status_code == 422
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "projects/999/next",
+        "projects/999/progress",
+        "images/999/label",
+        "images/999/item",
+        "images/x/label",
+        "",
+    ],
+)
+def test_what_is_not_there_is_404_with_a_sentence(browser: TestClient, path: str) -> None:
+    response = browser.get(f"/api/{path}")
+    assert response.status_code == 404
+    assert response.json()["error"]
+
+
+def test_a_full_disk_answers_507_and_saves_nothing(
+    browser: TestClient, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise DiskFull
+
+    monkeypatch.setattr("storage.files.write_atomically", full)
+    response = put(browser, site.image_ids[0], label_map(0, 1))
+    assert response.status_code == 507
+    assert "full" in response.json()["error"]
+    assert image(site.workspace, site.image_ids[0]).revision == 0
+    stored = image(site.workspace, site.image_ids[0])
+    assert browser.get(f"/api/images/{stored.id}/thumbnail/{stored.blob}").status_code == 200
+
+
+def test_a_surprise_is_a_sentence_without_details(browser: TestClient) -> None:
+    response = browser.get("/api/fail")
+    assert response.status_code == 500
+    assert response.json()["error"]
+    assert "secret" not in response.text
+
+
+def test_the_canvas_comes_as_modules_that_may_be_kept(browser: TestClient) -> None:
+    for path in FRONTEND.iterdir():
+        response = browser.get(f"/canvas/{frontend_version()}/{path.name}")
+        if path.suffix in (".js", ".css"):
+            assert response.content == path.read_bytes()
+            assert response.headers["content-type"].startswith(
+                "text/javascript" if path.suffix == ".js" else "text/css"
+            )
+            assert "immutable" in response.headers["cache-control"]
+        else:
+            assert response.status_code == 404
+    assert browser.get("/canvas/000000000000/index.js").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../component.py", "..%2fcomponent.py", "%2e%2e%2fcomponent.py", "..%5ccomponent.py", "%2fetc%2fpasswd"],
+)
+def test_no_path_leads_out_of_the_frontend(browser: TestClient, path: str) -> None:
+    assert browser.get(f"/canvas/{frontend_version()}/{path}").status_code == 404

@@ -1,0 +1,246 @@
+import stat
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient, WebSocketDenialResponse
+from streamlit.auth_util import set_cookie_with_chunks
+from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
+
+from app import access_token, sign_in
+from app.access_token import WRONG_TRIES, WrongTries, token_form
+from storage.workspace import Workspace
+from tests.app.four_images import Site
+
+TOKEN = "correct horse battery staple"
+STREAM = "ws://127.0.0.1:8501/_stcore/stream"
+PAGE = {"accept": "text/html"}
+
+Open = Callable[..., TestClient]
+
+
+@pytest.fixture
+def locked(open_browser: Open, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    monkeypatch.setattr(access_token, "_WRONG_TRY_DELAY_S", 0)
+    return open_browser(named=False, access_token=TOKEN)
+
+
+def progress_url(site: Site) -> str:
+    return f"/api/projects/{site.project_id}/progress"
+
+
+def test_the_key_is_kept_and_only_its_owner_may_read_it(workspace: Workspace) -> None:
+    key = sign_in.secret_key(workspace.path)
+    assert len(key) == 64
+    assert sign_in.secret_key(workspace.path) == key
+    assert stat.S_IMODE((workspace.path / "secret.key").stat().st_mode) == 0o600
+
+
+def test_the_first_page_names_the_browser_for_good(open_browser: Open, site: Site) -> None:
+    browser = open_browser(named=False)
+    assert browser.get(progress_url(site)).status_code == 401
+    header = browser.get("/").headers["set-cookie"]
+    assert "HttpOnly" in header
+    assert "SameSite=lax" in header
+    key = sign_in.secret_key(site.workspace.path)
+    name = sign_in.name_in_cookies(key, dict(browser.cookies))
+    assert name is not None
+    assert name.startswith("annotator-")
+    assert "set-cookie" not in browser.get("/").headers
+    assert browser.get(progress_url(site)).status_code == 200
+
+
+def test_a_page_that_did_not_change_still_names_the_browser(open_browser: Open) -> None:
+    browser = open_browser(named=False)
+    assert "set-cookie" not in browser.get("/_stcore/health").headers
+    assert "set-cookie" in browser.get("/_stcore/health", headers=PAGE).headers
+
+
+def test_a_forged_name_is_no_name(open_browser: Open, site: Site) -> None:
+    browser = open_browser(named=False)
+    key = sign_in.secret_key(site.workspace.path)
+    browser.cookies.set(sign_in.cookie_name("annotator", key), sign_in.sign_name("another key", "boss"))
+    assert browser.get(progress_url(site)).status_code == 401
+
+
+def test_cookies_of_two_workspaces_have_different_names() -> None:
+    assert sign_in.cookie_name("annotator", "one key") != sign_in.cookie_name("annotator", "another key")
+
+
+def test_a_change_needs_our_header(browser: TestClient, site: Site) -> None:
+    url = f"/api/images/{site.image_ids[0]}/skip"
+    assert browser.post(url, headers={"x-qualm": ""}).status_code == 403
+    assert browser.post(url).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "http://127.0.0.1:3000"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ],
+    ids=str,
+)
+def test_another_site_cannot_act_for_the_annotator(
+    browser: TestClient, site: Site, headers: dict[str, str]
+) -> None:
+    assert browser.post(f"/api/images/{site.image_ids[0]}/skip", headers=headers).status_code == 403
+    assert browser.get(progress_url(site), headers=headers).status_code == 403
+
+
+def test_our_own_origin_is_welcome(browser: TestClient, site: Site) -> None:
+    headers = {"origin": "http://127.0.0.1:8501", "sec-fetch-site": "same-origin"}
+    assert browser.post(f"/api/images/{site.image_ids[0]}/skip", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8501", "127.0.0.1.evil.example", "", "[::1"])
+def test_a_server_of_this_machine_knows_its_names(browser: TestClient, host: str) -> None:
+    assert browser.get("/", headers={"host": host}).status_code == 421
+
+
+@pytest.mark.parametrize("host", ["localhost:8501", "LOCALHOST", "127.0.0.1", "[::1]:8501"])
+def test_names_of_this_machine_are_welcome(browser: TestClient, host: str) -> None:
+    assert browser.get("/", headers={"host": host}).status_code == 200
+
+
+def test_a_server_for_others_has_any_name(open_browser: Open) -> None:
+    browser = open_browser(host="0.0.0.0")
+    assert browser.get("/", headers={"host": "lab-7.example"}).status_code == 200
+
+
+def test_without_the_token_everything_but_the_health_check_is_401(locked: TestClient, site: Site) -> None:
+    for path in ("/", "/_stcore/stream", "/canvas/1/index.js", "/sign-in", "/static/index.js", "/nowhere"):
+        assert locked.get(path).status_code == 401
+    answer = locked.get(progress_url(site))
+    assert (answer.status_code, list(answer.json())) == (401, ["error"])
+    with pytest.raises(WebSocketDenialResponse) as refused, locked.websocket_connect(STREAM):
+        pass
+    assert refused.value.status_code == 401
+    assert locked.get("/_stcore/health").status_code == 200
+    form = locked.get("/queue?project=2", headers=PAGE)
+    assert form.status_code == 401
+    assert '<form method="post" action="/sign-in">' in form.text
+    assert 'value="/queue?project=2"' in form.text
+
+
+def test_the_token_in_the_address_opens_the_door_and_leaves_the_address(
+    locked: TestClient, site: Site
+) -> None:
+    answer = locked.get(f"/queue?project=2&token={TOKEN.replace(' ', '+')}")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/queue?project=2")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    locked.get("/")
+    assert locked.get(progress_url(site)).status_code == 200
+    with locked.websocket_connect(STREAM) as stream:
+        assert stream.receive_text() == "open"
+
+
+def test_the_form_opens_the_door(locked: TestClient) -> None:
+    answer = locked.post("/sign-in", data={"token": f" {TOKEN}\n", "next": "/training"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/training")
+    assert locked.get("/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example", "/\\evil.example", "/sign-in", ""]
+)
+def test_the_form_leads_only_to_our_own_pages(locked: TestClient, target: str) -> None:
+    answer = locked.post("/sign-in", data={"token": TOKEN, "next": target})
+    assert answer.headers["location"] == "/"
+
+
+def test_wrong_tokens_are_refused_and_then_limited(locked: TestClient) -> None:
+    for _ in range(WRONG_TRIES):
+        answer = locked.post("/sign-in", data={"token": "guess"}, headers=PAGE)
+        assert answer.status_code == 401
+        assert "not the server's access token" in answer.text.replace("&#x27;", "'")
+    assert locked.post("/sign-in", data={"token": "guess"}).status_code == 429
+    assert locked.get(f"/?token={TOKEN}").status_code == 429
+
+
+def test_a_form_that_is_too_large_is_refused(locked: TestClient) -> None:
+    assert locked.post("/sign-in", content=b"token=" + b"x" * 5000).status_code == 413
+
+
+def test_another_token_shuts_out_whoever_knew_the_old_one(open_browser: Open, locked: TestClient) -> None:
+    locked.get(f"/?token={TOKEN}")
+    other = open_browser(named=False, access_token="a new token")
+    other.cookies.update(locked.cookies)
+    assert other.get("/").status_code == 401
+
+
+def test_wrong_tries_are_forgotten_after_five_minutes() -> None:
+    tries = WrongTries()
+    for _ in range(WRONG_TRIES):
+        tries.note("10.0.0.1", now=0.0)
+    assert tries.too_many("10.0.0.1", now=299.0)
+    assert not tries.too_many("10.0.0.2", now=299.0)
+    assert not tries.too_many("10.0.0.1", now=301.0)
+
+
+def test_the_form_escapes_what_it_repeats() -> None:
+    assert "<script>" not in token_form('/"><script>', "<script>")
+
+
+@pytest.fixture
+def oidc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sign_in, "get_secrets_auth_section", lambda: {"redirect_uri": "set"})
+    monkeypatch.setattr(sign_in, "get_cookie_secret", lambda: "cookie secret")
+    monkeypatch.setattr(sign_in, "get_origin_from_redirect_uri", lambda: "http://127.0.0.1:8501")
+
+
+def sign_in_as(browser: TestClient, secret: str = "cookie secret", **claims: Any) -> None:
+    """Set the cookies that Streamlit sets after a sign-in."""
+    set_cookie_with_chunks(
+        lambda name, value: browser.cookies.set(name, create_signed_value(secret, name, value).decode()),
+        lambda name, value: create_signed_value(secret, name, value),
+        sign_in.USER_COOKIE_NAME,
+        {"origin": "http://127.0.0.1:8501", "is_logged_in": True, **claims},
+        cookie_attr_size=100,
+    )
+
+
+@pytest.mark.usefixtures("oidc")
+def test_with_oidc_our_routes_wait_for_a_user(open_browser: Open, site: Site) -> None:
+    browser = open_browser(named=False)
+    page = browser.get("/")
+    assert page.status_code == 200
+    assert "set-cookie" not in page.headers
+    assert browser.get(progress_url(site)).status_code == 401
+    assert browser.get("/canvas/1/index.js").status_code == 401
+    sign_in_as(browser, email="ada@example.org")
+    assert browser.get(progress_url(site)).status_code == 200
+    assert browser.get("/canvas/1/index.js").status_code == 404
+
+
+@pytest.mark.usefixtures("oidc")
+def test_an_image_is_reserved_under_the_address_of_the_user(open_browser: Open, site: Site) -> None:
+    ada, other = open_browser(named=False), open_browser(named=False)
+    sign_in_as(ada, email="ada@example.org", picture="x" * 9000)
+    sign_in_as(other, sub="1234")
+    ada.get(f"/api/images/{site.image_ids[0]}/item")
+    assert other.get(f"/api/images/{site.image_ids[0]}/item").json()["held_by"] == "ada@example.org"
+
+
+@pytest.mark.usefixtures("oidc")
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"secret": "another secret", "email": "ada@example.org"},
+        {"origin": "http://evil.example", "email": "ada@example.org"},
+        {"is_logged_in": False, "email": "ada@example.org"},
+        {},
+    ],
+    ids=["signature", "origin", "signed out", "nameless"],
+)
+def test_a_user_cookie_that_proves_nothing_is_401(
+    open_browser: Open, site: Site, forged: dict[str, Any]
+) -> None:
+    browser = open_browser(named=False)
+    sign_in_as(browser, **forged)
+    assert browser.get(progress_url(site)).status_code == 401

@@ -1,7 +1,7 @@
 """Plotly figures of a project's rounds. Pure functions: numbers and class colours in, a figure out.
 
-Metric names as the worker reports them: ``loss`` (the total), ``loss/<part>`` (its parts, such as
-``loss/kl``), ``audit_miou`` and ``class_iou/<class index>``.
+Metric names as the worker reports them: ``loss`` (the total), its parts by name (``supervised``, ``kl``,
+…; those that end in ``_share`` are shares in [0, 1]), ``audit_miou`` and ``class_iou/<class index>``.
 """
 
 from __future__ import annotations
@@ -15,37 +15,70 @@ from storage.projects import ClassInfo
 from storage.rounds import RoundInfo
 
 LOSS = "loss"
-LOSS_PART = "loss/"
+SHARE = "_share"
 AUDIT_MIOU = "audit_miou"
 CLASS_IOU = "class_iou/"
 
-HEIGHT = 280
+HEIGHT = 290
 """Height of every figure in pixels, so that a live figure never moves what is below it."""
 
 _PART_COLOURS = ("#4c78a8", "#e0913a", "#54a24b", "#b279a2", "#d1605e", "#72b7b2")
 _ACCENT = "#5b7cfa"
+_INK = "#7b8296"
+"""Text that can be read on the light and on the dark theme."""
+_GRID = "rgba(128,134,150,0.25)"
 
 
-def loss_figure(points: Sequence[tuple[int, str, float]], steps: int | None = None) -> go.Figure:
-    """Loss of one round over its steps, total and parts.
+def loss_figure(
+    points: Sequence[tuple[int, str, float]],
+    steps: int | None = None,
+    weights: Mapping[str, float] | None = None,
+) -> go.Figure:
+    """Loss of one round over its steps: the total, its weighted parts, and shares on an axis of their own.
 
     Args:
-        points: ``(step, metric name, value)`` as :func:`storage.rounds.curve` returns them; names that
-            are not losses are ignored.
-        steps: steps of the whole round; fixes the x axis, so that the curve grows into it.
+        points: ``(step, metric name, value)`` as :func:`storage.rounds.curve` returns them; measures of
+            quality among them are ignored.
+        steps: Steps of the whole round; fixes the x axis, so that the curve grows into it.
+        weights: Factor of each part in the total; 1 for those not named.
     """
     curves = _curves(points)
     figure = _figure("step", "loss")
-    parts = sorted(name for name in curves if name.startswith(LOSS_PART))
-    for name, colour in zip(parts, _cycled(_PART_COLOURS, len(parts)), strict=True):
+    parts = [name for name in curves if name not in (LOSS, AUDIT_MIOU) and not name.startswith(CLASS_IOU)]
+    shares = [name for name in parts if name.endswith(SHARE)]
+    terms = [name for name in parts if name not in shares]
+    for position, name in enumerate(terms):
+        xs, ys = curves[name]
+        weight = (weights or {}).get(name, 1.0)
+        figure.add_scatter(
+            x=xs,
+            y=[weight * value for value in running_mean(ys)],
+            mode="lines",
+            name=_spoken(name) if weight == 1.0 else f"{_spoken(name)} × {weight:g}",
+            line={"color": _PART_COLOURS[position % len(_PART_COLOURS)], "width": 1.4},
+            hovertemplate="%{y:.3f}",
+        )
+    for name in shares:
         xs, ys = curves[name]
         figure.add_scatter(
             x=xs,
-            y=ys,
+            y=running_mean(ys),
             mode="lines",
-            name=name.removeprefix(LOSS_PART).replace("_", " "),
-            line={"color": colour, "width": 1.2},
-            opacity=0.8,
+            name=_spoken(name),
+            line={"color": "#8a91a5", "width": 1.4, "dash": "dot"},
+            hovertemplate="%{y:.0%}",
+            yaxis="y2",
+        )
+    if shares:
+        figure.update_layout(
+            legend_x=1.1,
+            yaxis2={
+                "overlaying": "y",
+                "side": "right",
+                "range": [0, 1.02],
+                "tickformat": ".0%",
+                "showgrid": False,
+            },
         )
     if LOSS in curves:
         xs, ys = curves[LOSS]
@@ -55,10 +88,11 @@ def loss_figure(points: Sequence[tuple[int, str, float]], steps: int | None = No
             mode="lines",
             name="total",
             line={"color": _ACCENT, "width": 2.6},
+            hovertemplate="%{y:.3f}",
         )
     if steps:
         figure.update_xaxes(range=[0, steps])
-    figure.update_yaxes(rangemode="tozero")
+    figure.update_yaxes(rangemode="tozero", selector={"overlaying": None})
     return figure
 
 
@@ -93,7 +127,8 @@ def quality_by_round_figure(rounds: Sequence[RoundInfo], classes: Sequence[Class
             _add_class(figure, info, [number for number, _ in known], [iou for _, iou in known])
     if measured:
         _add_mean(figure, [r.number for r in measured], [audit_miou(r.metrics) for r in measured])
-    figure.update_xaxes(dtick=1 if len(measured) < 20 else None)
+    last = measured[-1].number if measured else 1
+    figure.update_xaxes(range=[0.5, last + 0.5], dtick=1 if last < 20 else None)
     return figure
 
 
@@ -133,13 +168,19 @@ def _figure(x_title: str, y_title: str) -> go.Figure:
     figure = go.Figure()
     figure.update_layout(
         height=HEIGHT,
-        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        margin={"l": 52, "r": 8, "t": 6, "b": 40},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": _INK, "size": 12, "family": "Source Sans, system-ui, sans-serif"},
         hovermode="x unified",
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0, "font": {"size": 11}},
+        hoverlabel={"bgcolor": "#23283a", "bordercolor": "#23283a", "font": {"color": "#f2f4fa"}},
+        showlegend=True,
+        legend={"x": 1.02, "y": 1, "font": {"size": 11}, "itemwidth": 30, "tracegroupgap": 0},
         uirevision="keep",
     )
-    figure.update_xaxes(title={"text": x_title, "standoff": 4}, rangemode="tozero")
-    figure.update_yaxes(title={"text": y_title, "standoff": 4})
+    line = {"gridcolor": _GRID, "zerolinecolor": _GRID}
+    figure.update_xaxes(title={"text": x_title, "standoff": 6}, rangemode="tozero", showgrid=False, **line)
+    figure.update_yaxes(title={"text": y_title, "standoff": 8}, **line)
     return figure
 
 
@@ -173,5 +214,5 @@ def _add_mean(figure: go.Figure, xs: Sequence[int], ys: Sequence[float | None]) 
     )
 
 
-def _cycled(colours: Sequence[str], count: int) -> list[str]:
-    return [colours[index % len(colours)] for index in range(count)]
+def _spoken(name: str) -> str:
+    return name.replace("_", " ")

@@ -13,7 +13,6 @@ from app import session, style
 from app.notices import errors_as_sentences
 from storage import projects
 
-st.set_page_config(page_title="Qualm", page_icon=":material/texture:", layout="wide")
 style.apply()
 
 PAGES = [

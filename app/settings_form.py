@@ -58,7 +58,7 @@ def fields(
 
 
 def _widget(name: str, field: FieldInfo, value: Any, *, key: str, known: Sequence[str]) -> Any:
-    label = name.replace("_", " ").capitalize()
+    label = field.title or name.replace("_", " ").capitalize()
     description = field.description
     if isinstance(value, bool):
         return st.toggle(label, value, key=key, help=description)

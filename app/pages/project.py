@@ -1,14 +1,16 @@
 """The Project page: create a project, edit its classes, import, export, and how images are handed out.
 
-Hooks for end-to-end tests: ``.st-key-project-name``, ``.st-key-class-names``, ``.st-key-class-source``,
-``.st-key-create-project``; ``.st-key-import-kind``, ``.st-key-import-source``, ``.st-key-import-upload``,
-``.st-key-import-masks``, ``.st-key-import-plan``, ``.st-key-import-report``, ``.st-key-import-run``,
-``.st-key-import-result``; ``[class*="st-key-class-<index>-name-"]`` (also ``colour``, ``hotkey`` and
-``archived``),
-``.st-key-save-classes``, ``.st-key-new-class-name``, ``.st-key-add-class``; ``.st-key-export-images``,
-``.st-key-export``, ``.st-key-export-download``, ``.st-key-export-folder``, ``.st-key-export-to-folder``;
-``.st-key-split-counts``, ``.st-key-rename``, ``[class*="st-key-annotation-<field>-"]``,
-``.st-key-save-annotation``.
+Hooks for end-to-end tests, each as the class ``st-key-<hook>``:
+
+* New project: ``project-name``, ``class-names``, ``class-source``, ``create-project``.
+* Images: ``split-counts``, ``import-kind``, ``import-source``, ``import-upload``, ``import-masks``,
+  ``import-splits``, ``import-plan``, ``import-report``, ``import-run``, ``import-result``.
+* Classes: ``class-<index>-name-<project id>`` (also ``colour``, ``hotkey``, ``archived``), ``save-classes``,
+  ``new-class-name``, ``add-class``.
+* Export: ``export-images``, ``export-not-labelled``, ``export``, ``export-download``, ``export-folder``,
+  ``export-to-folder``.
+* Settings: ``rename``, ``annotation-<field>-<project id>``, ``save-annotation``.
+
 The tabs are called Images, Classes, Export, Settings and New project.
 """
 
@@ -20,6 +22,7 @@ import time
 from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
+from typing import TypedDict
 from uuid import uuid4
 
 import streamlit as st
@@ -30,15 +33,14 @@ from app.notices import duration, errors_as_sentences
 from storage import images, projects
 from storage.errors import InvalidInput
 from storage.exporting import export_project
-from storage.importing import ImportPlan, plan_import, run_import
+from storage.formats.image_file import IMAGE_SUFFIXES
+from storage.importing import ImportPlan, MasksAs, plan_import, run_import
 from storage.projects import HOTKEYS, ClassInfo, ClassSpec, ProjectInfo
+from storage.schema import NOT_LABELLED, VOID
 from storage.workspace import Workspace
 
-MASKS_AS = {
-    "labels": "Submitted labels",
-    "truth": "Hidden truth (answers on request)",
-    "ignore": "Nothing",
-}
+MASKS_AS: dict[MasksAs, str] = {"labels": "Submitted labels", "truth": "Hidden truth", "ignore": "Nothing"}
+UPLOAD_TYPES = ["zip", *(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES), "txt", "csv", "json"]
 SPLIT_COLOURS = {"pool": "#8a91a5", "train": "#2e9e6b", "audit": "#9063d8", "excluded": "#c9ced9"}
 SPLIT_MEANINGS = {
     "pool": "not labelled yet; trains without labels",
@@ -62,6 +64,20 @@ def class_specs(text: str) -> list[ClassSpec]:
         name, colour = found.groups() if found else (line, None)
         specs.append(ClassSpec(name=name, colour=colour))
     return specs
+
+
+def classes_of(source: Path) -> list[ClassSpec]:
+    """Return the classes of a data set, as its masks and its class list name them.
+
+    Raises:
+        InvalidInput: it cannot be opened, or names no classes.
+    """
+    plan = plan_import(source, progress=progress_bar("Reading the masks"))
+    if not plan.classes:
+        raise InvalidInput(
+            f"{source} has no masks and no class list. Paste the names of the classes instead."
+        )
+    return list(plan.classes)
 
 
 def create_section(workspace: Workspace) -> None:
@@ -89,8 +105,7 @@ def create_section(workspace: Workspace) -> None:
             with errors_as_sentences():
                 specs = class_specs(text)
                 if not specs and source.strip():
-                    with st.spinner("Looking at the masks …"):
-                        specs = list(plan_import(Path(source.strip()), workspace=workspace).classes)
+                    specs = classes_of(Path(source.strip()).expanduser())
                 made = projects.create_project(workspace, name, specs, session.annotator())
                 session.choose_project(made.id)
                 if source.strip():
@@ -190,7 +205,7 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
             files = (
                 st.file_uploader(
                     "A zip, or images with or without masks",
-                    type=["zip", "png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp"],
+                    type=UPLOAD_TYPES,
                     accept_multiple_files=True,
                     key="import-upload",
                 )
@@ -215,24 +230,37 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
                 help="Masks are matched to images by their file names. Hidden truth trains nothing: it lets "
                 "a button on the Label page answer in your place, to try the loop.",
             )
+            follow_splits = st.toggle(
+                "Folders named val and test keep their split",
+                True,
+                key="import-splits",
+                help="val becomes audit, test stays out of training. Otherwise every image goes to the pool.",
+            )
             checked = st.button("Check", key="import-plan", icon=":material/fact_check:", type="primary")
         if checked:
             st.session_state.pop("import-outcome", None)
             st.session_state.pop("planned-import", None)
-            with errors_as_sentences(), st.spinner("Reading the files; nothing is imported yet …"):
+            with errors_as_sentences():
                 if kind != "Upload" and not path:
                     raise InvalidInput("Type the path of a folder or a zip file, then check again.")
                 source = uploaded_source(workspace, files) if kind == "Upload" else Path(path).expanduser()
                 plan = plan_import(
-                    source, workspace=workspace, project_id=project.id, masks_as=masks_as or "labels"
+                    source,
+                    workspace=workspace,
+                    project_id=project.id,
+                    masks_as=masks_as,
+                    follow_splits=follow_splits,
+                    progress=progress_bar("Reading (nothing is imported yet)"),
                 )
                 st.session_state["planned-import"] = (project.id, plan)
         planned_for, plan_now = st.session_state.get("planned-import", (None, None))
         if plan_now is not None and planned_for == project.id:
             import_plan(workspace, project, plan_now)
-        for sentence in st.session_state.get("import-outcome", ()):
+        if outcome := st.session_state.get("import-outcome"):
             with st.container(key="import-result"):
-                st.success(sentence, icon=":material/check:")
+                st.success(outcome[0], icon=":material/check:")
+                for sentence in outcome[1:]:
+                    st.markdown(f"- {escape(sentence, quote=False)}")
 
 
 def import_plan(workspace: Workspace, project: ProjectInfo, plan: ImportPlan) -> None:
@@ -240,7 +268,10 @@ def import_plan(workspace: Workspace, project: ProjectInfo, plan: ImportPlan) ->
     with st.container(key="import-report", gap="xsmall"):
         for sentence in plan.report():
             st.markdown(f"- {escape(sentence, quote=False)}")
-    if st.button("Import", key="import-run", icon=":material/upload:", type="primary"):
+    if not plan.entries:
+        return
+    images_to_come = f"Import {plan.new_images:,} images" if plan.new_images else "Add the missing labels"
+    if st.button(images_to_come, key="import-run", icon=":material/upload:", type="primary"):
         with errors_as_sentences():
             st.caption(
                 "Stay on this page until it is done; if it stops, import again and it goes on where it was."
@@ -378,15 +409,34 @@ def save_classes(
 # --- Export ------------------------------------------------------------------------------------------
 
 
+class ExportOptions(TypedDict):
+    """What :func:`storage.exporting.export_project` is asked for, beside where to."""
+
+    include_images: bool
+    not_labelled_as: int
+    actor: str
+
+
 def export_section(workspace: Workspace, project: ProjectInfo) -> None:
     """Draw the export: a zip to download, or a folder on the server."""
     with st.container(border=True):
         st.markdown("**Export label maps**")
         st.caption(
-            "One index PNG per labelled image (0 to K-1 are classes, 254 is not labelled, 255 is void) and a "
-            "manifest.json with classes, splits, authors and revisions. The same labels give the same bytes."
+            "One index PNG per labelled image (a class is its index, void is 255) and a manifest.json with "
+            "classes, splits, authors and revisions. The same labels give the same bytes."
         )
-        include_images = st.toggle("Put the images beside the label maps", key="export-images")
+        with st.container(horizontal=True, gap="large"):
+            include_images = st.toggle("Put the images beside the label maps", key="export-images")
+            apart = st.toggle(
+                "Keep pixels that are not labelled apart",
+                key="export-not-labelled",
+                help="They become 254. Otherwise they become 255 like void, which training code ignores.",
+            )
+        options = ExportOptions(
+            include_images=include_images,
+            not_labelled_as=NOT_LABELLED if apart else VOID,
+            actor=session.annotator(),
+        )
         left, right = st.columns(2)
         with left:
             if st.button("Prepare a zip", key="export", type="primary", icon=":material/folder_zip:"):
@@ -398,7 +448,7 @@ def export_section(workspace: Workspace, project: ProjectInfo) -> None:
                         workspace,
                         project.id,
                         target,
-                        include_images=include_images,
+                        **options,
                         progress=progress_bar("Exporting"),
                     )
                     st.session_state["prepared-export"] = (project.id, target, result.report())
@@ -429,7 +479,7 @@ def export_section(workspace: Workspace, project: ProjectInfo) -> None:
                         workspace,
                         project.id,
                         Path(folder.strip()).expanduser(),
-                        include_images=include_images,
+                        **options,
                         progress=progress_bar("Exporting"),
                     )
                     for sentence in result.report():

@@ -20,7 +20,7 @@ from storage.schema import SPLITS
 
 PAGE_SIZE = 60
 STATES = ("unlabelled", "draft", "submitted", "skipped")
-SORTS = {"rank": "Rank", "name": "Name", "newest": "Newest label"}
+ORDERS = {"rank": "Rank", "name": "Name", "newest": "Newest label"}
 
 
 def state_of(item: QueueItem, now: float) -> tuple[str, str]:
@@ -50,7 +50,7 @@ def card(item: QueueItem, *, project_id: int, top_score: float, now: float) -> C
         split=item.split,
         state=state,
         state_kind=kind,
-        why=item.why,
+        why=item.why.removeprefix(f"Rank {item.rank} of {item.ranked}: "),
     )
 
 
@@ -82,22 +82,28 @@ def show() -> None:
         state = st.selectbox(
             "State", STATES, index=None, placeholder="All states", key="queue-state", width=150
         )
-        sort = st.selectbox(
-            "Order", list(SORTS), format_func=lambda name: SORTS[name], key="queue-sort", width=150
+        order = st.selectbox(
+            "Order", list(ORDERS), format_func=lambda name: ORDERS[name], key="queue-sort", width=150
         )
         name = st.text_input(
             "Name", placeholder="Part of the name", key="queue-name", icon=":material/search:", width=240
         )
         summary = st.container(key="queue-count", width="stretch")
 
-    filters = {"split": split, "state": state, "name": name.strip() or None, "order": sort}
-    shown_filters = (project_id, *filters.values())
+    shown_filters = (project_id, split, state, name.strip(), order)
     if st.session_state.get("queue-shown-filters") != shown_filters:
         st.session_state["queue-shown-filters"] = shown_filters
-        st.session_state["queue-page"] = 1
+        st.session_state.pop("queue-page", None)
     page = int(st.session_state.get("queue-page", 1))
     items, count = queue.ranked_images(
-        workspace, project_id, **filters, offset=(page - 1) * PAGE_SIZE, limit=PAGE_SIZE
+        workspace,
+        project_id,
+        split=split,
+        state=state,
+        name=name.strip() or None,
+        order=order,
+        offset=(page - 1) * PAGE_SIZE,
+        limit=PAGE_SIZE,
     )
     with summary:
         ranking = (
@@ -115,10 +121,10 @@ def show() -> None:
     now = time.time()
     opened = queue_grid([card(item, project_id=project_id, top_score=top_score, now=now) for item in items])
     if opened is not None:
-        st.switch_page("pages/annotate.py", query_params={"project": project_id, "image": opened})
+        st.switch_page("pages/annotate.py", query_params={"project": str(project_id), "image": str(opened)})
     pages = -(-count // PAGE_SIZE)
     if pages > 1:
-        with st.container(horizontal_alignment="center"):
+        with st.container(horizontal=True, horizontal_alignment="center"):
             st.pagination(pages, key="queue-page")
 
 

@@ -1,17 +1,19 @@
 """The Training page: what the worker does now, how good the model is, and how the next round is trained.
 
-Hooks for end-to-end tests: ``.st-key-round-state`` (the card), ``.st-key-train-now``,
-``.st-key-cancel-round``, ``.st-key-no-worker``, ``.st-key-loss-chart``, ``.st-key-quality-chart``,
-``.st-key-rounds-chart``, ``.st-key-round-history``, ``[class*="st-key-round-<field>-"]`` (settings, for
-example ``[class*="st-key-round-steps-"]``, and ``start`` for ``round``), ``.st-key-save-training``.
+Hooks for end-to-end tests, each as the class ``st-key-<hook>``: ``round-state`` (the card), ``train-now``,
+``cancel-round``, ``no-worker``, ``loss-chart``, ``quality-chart``, ``rounds-chart``, ``round-history``,
+``round-<field>-<project id>`` (settings, for example ``round-steps-1``), ``start-<field>-<project id>``,
+``save-training``.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from html import escape
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import charts, session, settings_form
 from app.notices import duration, empty_state, errors_as_sentences, html_badge, no_project
@@ -42,20 +44,27 @@ def worker_line(workspace: Workspace) -> None:
     )
 
 
+def card_head(title: str, state: str | None, text: str) -> DeltaGenerator:
+    """Draw the first line of the card and return the place at its right, for its button."""
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        badge = html_badge(state, state) if state else ""
+        st.html(
+            f'<div class="q-line"><strong>{escape(title)}</strong>{badge}'
+            f'<span class="q-muted">{escape(text)}</span></div>',
+            width="stretch",
+        )
+        return st.container(width="content")
+
+
 def live_round_card(workspace: Workspace, live: RoundInfo) -> None:
     """Draw the round that is under way, with its progress and Cancel."""
-    left, right = st.columns([5, 1], vertical_alignment="center")
-    left.html(
-        f'<div class="q-line"><strong>Round {live.number}</strong>{html_badge(live.state, live.state)}</div>'
-    )
-    left.caption(live.reason)
-    if right.button(
+    place = card_head(f"Round {live.number}", live.state, live.reason)
+    if place.button(
         "Cancelling" if live.cancel_requested else "Cancel",
         key="cancel-round",
         icon=":material/stop_circle:",
         disabled=live.cancel_requested,
         help="The round stops at its next step; the ranking on the screen stays as it is.",
-        width="stretch",
     ):
         with errors_as_sentences():
             rounds.request_cancel(workspace, live.id, session.annotator())
@@ -78,29 +87,23 @@ def idle_card(workspace: Workspace, project: ProjectInfo, latest: RoundInfo | No
     """Draw what came last, what comes next and Train now."""
     progress = queue.progress(workspace, project.id)
     advice = progress.next_round
-    left, right = st.columns([5, 1], vertical_alignment="center")
-    if latest is None:
-        left.markdown("**No round yet**")
-    else:
-        ended = html_badge(latest.state, latest.state)
-        left.html(f'<div class="q-line"><strong>Round {latest.number}</strong>{ended}</div>')
-    left.caption(advice.reason)
     refusal = None if progress.train else "Submit at least one label map on the Label page first."
-    if right.button(
+    if latest is None:
+        place = card_head("No round yet", None, refusal or advice.reason)
+    else:
+        place = card_head(f"Round {latest.number}", latest.state, refusal or advice.reason)
+    if place.button(
         "Train now",
         key="train-now",
         type="primary",
         icon=":material/play_arrow:",
         disabled=refusal is not None,
         help=refusal or "Starts a round with all labels submitted so far.",
-        width="stretch",
     ):
         with errors_as_sentences():
             actor = session.annotator()
             rounds.request_round(workspace, project.id, actor, f"Started by {actor}")
             st.rerun()
-    if refusal:
-        left.caption(refusal)
     if advice.needed:
         st.progress(
             min(1.0, advice.changed / advice.needed),
@@ -147,25 +150,27 @@ def mark_of(newest: RoundInfo | None) -> tuple[int, str] | None:
     return None if newest is None else (newest.id, newest.state)
 
 
-def round_charts(workspace: Workspace, project: ProjectInfo, round_id: int, steps: int | None) -> None:
+def round_charts(workspace: Workspace, project: ProjectInfo, shown: RoundInfo) -> None:
     """Draw the curves of one round; runs again every two seconds while it is live."""
     with errors_as_sentences():
-        points = rounds.curve(workspace, round_id)
+        points = rounds.curve(workspace, shown.id)
+        steps = shown.config.steps
+        weights = {"kl": shown.config.kl_weight, "unlabelled": shown.config.unlabelled_weight}
         classes = projects.classes(workspace, project.id)
         left, right = st.columns(2)
-        with left, st.container(border=True):
-            st.markdown("**Loss**")
+        with left, st.container(border=True, height="stretch"):
+            st.markdown(f"**Loss of round {shown.number}**")
             if any(name == charts.LOSS for _, name, _ in points):
-                st.plotly_chart(charts.loss_figure(points, steps), key="loss-chart", config=PLOT_CONFIG)
+                st.plotly_chart(charts.loss_figure(points, steps, weights), key="loss-chart", **PLOT)
             else:
                 st.caption("The curve begins with the first training step.")
-        with right, st.container(border=True):
-            st.markdown("**Audit quality in this round**")
+        with right, st.container(border=True, height="stretch"):
+            st.markdown(f"**Audit quality in round {shown.number}**")
             if any(name == charts.AUDIT_MIOU for _, name, _ in points):
                 st.plotly_chart(
                     charts.quality_in_round_figure(points, classes, steps),
                     key="quality-chart",
-                    config=PLOT_CONFIG,
+                    **PLOT,
                 )
             else:
                 st.caption(
@@ -174,7 +179,7 @@ def round_charts(workspace: Workspace, project: ProjectInfo, round_id: int, step
                 )
 
 
-PLOT_CONFIG = {"displayModeBar": False, "displaylogo": False}
+PLOT: dict[str, Any] = {"theme": None, "config": {"displayModeBar": False}}
 
 
 def history_rows(past: list[RoundInfo]) -> list[dict[str, Any]]:
@@ -203,16 +208,16 @@ def history_table(past: list[RoundInfo]) -> None:
             history_rows(past),
             hide_index=True,
             column_config={
-                "Round": st.column_config.NumberColumn(width="small"),
-                "State": st.column_config.TextColumn(width="small"),
-                "Labels": st.column_config.NumberColumn(width="small"),
+                "Round": st.column_config.NumberColumn(width=60),
+                "State": st.column_config.TextColumn(width=80),
+                "Reason": st.column_config.TextColumn(width=190),
+                "Labels": st.column_config.NumberColumn(width=60),
                 "Audit mIoU": st.column_config.ProgressColumn(
-                    min_value=0, max_value=1, format="percent", width="small"
+                    min_value=0, max_value=1, format="percent", width=110
                 ),
-                "Minutes": st.column_config.NumberColumn(format="%.1f", width="small"),
-                "Started": st.column_config.DatetimeColumn(format="distance", width="small"),
-                "Reason": st.column_config.TextColumn(width="medium"),
-                "Note": st.column_config.TextColumn(width="large"),
+                "Minutes": st.column_config.NumberColumn(format="%.1f", width=70),
+                "Started": st.column_config.DatetimeColumn(format="distance", width=110),
+                "Note": st.column_config.TextColumn(width=300),
             },
         )
 
@@ -271,21 +276,20 @@ def show() -> None:
             "**Train now** above; its loss and its audit quality are drawn here.",
         )
     else:
-        steps = newest.config.steps
-        st.fragment(round_charts, run_every=2.0 if live else None)(workspace, project, newest.id, steps)
+        st.fragment(round_charts, run_every=2.0 if live else None)(workspace, project, newest)
         measured = [info for info in past if charts.audit_miou(info.metrics) is not None]
         left, right = st.columns([2, 3])
-        with left, st.container(border=True):
+        with left, st.container(border=True, height="stretch"):
             st.markdown("**Audit quality over rounds**")
             if measured:
                 st.plotly_chart(
                     charts.quality_by_round_figure(past, projects.classes(workspace, project_id)),
                     key="rounds-chart",
-                    config=PLOT_CONFIG,
+                    **PLOT,
                 )
             else:
                 st.caption("The first finished round with audit labels begins this curve.")
-        with right, st.container(border=True):
+        with right, st.container(border=True, height="stretch"):
             st.markdown("**Rounds**")
             history_table(past)
 

@@ -43,11 +43,22 @@ def traces(figure) -> dict[str, tuple[list, list]]:
     return {trace.name: (list(trace.x), list(trace.y)) for trace in figure.data}
 
 
-def test_loss_figure_shows_total_and_parts_in_step_order():
-    points = [(2, "loss", 1.0), (1, "loss", 1.0), (1, "loss/kl", 0.2), (2, "loss/kl", 0.1), (1, "audit_miou", 0.5)]
-    figure = charts.loss_figure(points, steps=50)
-    assert traces(figure) == {"kl": ([1, 2], [0.2, 0.1]), "total": ([1, 2], [1.0, 1.0])}
+def test_loss_figure_shows_total_and_weighted_parts_in_step_order():
+    points = [(2, "loss", 1.0), (1, "loss", 1.0), (1, "kl", 2.0), (2, "kl", 2.0), (1, "class_iou/0", 0.5)]
+    figure = charts.loss_figure(points, steps=50, weights={"kl": 0.1})
+    drawn = traces(figure)
+    assert list(drawn) == ["kl × 0.1", "total"]
+    assert drawn["kl × 0.1"][0] == drawn["total"][0] == [1, 2]
+    assert drawn["kl × 0.1"][1] == pytest.approx([0.2, 0.2])
     assert list(figure.layout.xaxis.range) == [0, 50]
+
+
+def test_shares_have_an_axis_of_their_own():
+    figure = charts.loss_figure([(1, "loss", 3.0), (1, "pseudo_labelled_share", 0.4)])
+    assert {trace.name: trace.yaxis for trace in figure.data} == {
+        "pseudo labelled share": "y2",
+        "total": None,
+    }
 
 
 def test_quality_in_round_uses_class_names_and_colours():

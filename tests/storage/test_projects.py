@@ -1,0 +1,122 @@
+"""Projects and classes: indices never move, names and keys stay unambiguous."""
+
+import re
+
+import pytest
+
+from storage import events, projects
+from storage.errors import InvalidInput, NotFound
+from storage.projects import ClassSpec, default_colour
+from storage.settings import ProjectSettings
+from storage.workspace import Workspace
+
+
+def specs(*names: str) -> list[ClassSpec]:
+    return [ClassSpec(name) for name in names]
+
+
+def test_classes_get_indices_colours_and_hotkeys(workspace: Workspace) -> None:
+    names = [f"class {number}" for number in range(12)]
+    project = projects.create_project(workspace, "fields", specs(*names), "ada")
+    found = projects.classes(workspace, project.id)
+    assert [entry.index for entry in found] == list(range(12))
+    assert [entry.hotkey for entry in found] == [
+        *(f"Digit{d}" for d in (1, 2, 3, 4, 5, 6, 7, 8, 9, 0)),
+        None,
+        None,
+    ]
+    assert len({entry.colour for entry in found}) == 12
+    assert not any(entry.archived for entry in found)
+
+
+def test_the_palette_is_stable_and_distinct() -> None:
+    colours = [default_colour(index) for index in range(254)]
+    assert colours[:2] == ["#e69f00", "#56b4e9"]
+    assert len(set(colours)) == 254
+    assert all(re.fullmatch(r"#[0-9a-f]{6}", colour) for colour in colours)
+
+
+def test_a_chosen_hotkey_is_not_given_away(workspace: Workspace) -> None:
+    chosen = [ClassSpec("ground"), ClassSpec("tree", "#00FF00", "Digit1")]
+    project = projects.create_project(workspace, "fields", chosen, "ada")
+    ground, tree = projects.classes(workspace, project.id)
+    assert (ground.hotkey, tree.hotkey, tree.colour) == ("Digit2", "Digit1", "#00ff00")
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "said"),
+    [
+        ("  ", specs("a"), "needs a name"),
+        ("x" * 201, specs("a"), "201 characters"),
+        ("fields", [], "at least one class"),
+        ("fields", specs("tree", "Tree "), "Two classes cannot both be named Tree"),
+        ("fields", specs(*(f"c{number}" for number in range(255))), "at most 254 classes, and 255"),
+        ("fields", specs(""), "class needs a name"),
+        ("fields", [ClassSpec("a", "red")], "not a colour"),
+        ("fields", [ClassSpec("a", hotkey="KeyA"), ClassSpec("b", hotkey="KeyA")], "already belongs to a"),
+        ("fields", [ClassSpec("a", hotkey="<b>")], "not a key"),
+        ("taken", specs("a"), "already a project named taken"),
+    ],
+)
+def test_a_project_that_does_not_fit_is_not_made(
+    workspace: Workspace, name: str, classes: list[ClassSpec], said: str
+) -> None:
+    projects.create_project(workspace, "taken", specs("a"), "ada")
+    with pytest.raises(InvalidInput, match=said):
+        projects.create_project(workspace, name, classes, "ada")
+    assert [project.name for project in projects.list_projects(workspace)] == ["taken"]
+
+
+def test_254_classes_fit(workspace: Workspace) -> None:
+    many = specs(*(f"c{number}" for number in range(254)))
+    project = projects.create_project(workspace, "many", many, "ada")
+    assert len({entry.colour for entry in projects.classes(workspace, project.id)}) == 254
+    with pytest.raises(InvalidInput, match="at most 254"):
+        projects.add_class(workspace, project.id, ClassSpec("one more"), "ada")
+
+
+def test_projects_are_found_by_id_and_name(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "Äcker 田", specs("a"), "ada")
+    assert projects.get_project(workspace, "Äcker 田") == projects.get_project(workspace, project.id)
+    renamed = projects.rename_project(workspace, project.id, "fields", "ada")
+    assert renamed.name == "fields"
+    with pytest.raises(NotFound, match="There are: fields"):
+        projects.get_project(workspace, "Äcker 田")
+    with pytest.raises(NotFound):
+        projects.get_project(workspace, 77)
+
+
+def test_classes_change_but_never_leave(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "fields", specs("ground", "tree"), "ada")
+    added = projects.add_class(workspace, project.id, ClassSpec("roof"), "ada")
+    assert (added.index, added.hotkey) == (2, "Digit3")
+    changed = projects.update_class(
+        workspace, project.id, 1, name="bush", colour="#123456", hotkey="KeyB", archived=True, actor="ada"
+    )
+    assert changed == projects.classes(workspace, project.id)[1]
+    assert (changed.name, changed.colour, changed.hotkey, changed.archived) == (
+        "bush",
+        "#123456",
+        "KeyB",
+        True,
+    )
+    assert projects.update_class(workspace, project.id, 1, hotkey="", actor="ada").hotkey is None
+    with pytest.raises(InvalidInput):
+        projects.update_class(workspace, project.id, 0, name="ROOF", actor="ada")
+    with pytest.raises(NotFound):
+        projects.update_class(workspace, project.id, 3, name="sky", actor="ada")
+    assert [entry.name for entry in projects.classes(workspace, project.id)] == ["ground", "bush", "roof"]
+
+
+def test_settings_are_kept_and_changes_are_in_the_journal(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "fields", specs("a"), "ada")
+    settings = ProjectSettings()
+    settings.start.min_changed = 3
+    projects.update_settings(workspace, project.id, settings, "bob")
+    assert projects.get_project(workspace, project.id).settings.start.min_changed == 3
+    newest = events.recent(workspace, project.id)[0]
+    assert (newest.actor, newest.kind, newest.detail) == (
+        "bob",
+        "settings",
+        {"changed": {"start.min_changed": 3}},
+    )

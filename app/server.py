@@ -21,6 +21,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit import config as streamlit_config
 from streamlit.auth_util import get_origin_from_redirect_uri, get_secrets_auth_section, is_authlib_installed
+from streamlit.runtime.pages_manager import PagesManager
 
 from app import session, sign_in
 from app.gates import gates, is_loopback
@@ -73,6 +74,8 @@ def make_app(
     """
     folder = Path(workspace_path).expanduser().absolute()
     os.environ[session.WORKSPACE_VARIABLE] = str(folder)
+    # Until main.py has run once, Streamlit would take the folder app/pages for pages that run alone.
+    PagesManager.uses_pages_directory = False
     workspace = session.workspace()
 
     @asynccontextmanager

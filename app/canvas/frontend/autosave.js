@@ -33,7 +33,16 @@ export class Autosave {
    * @param {(image: object, answer: Answer, wasSubmit: boolean) => void} parts.onAnswer
    * @param {() => void} parts.onState
    */
-  constructor({ send, journal, context, onAnswer, onState, now = Date.now, later = setTimeout, uuid = randomUuid }) {
+  constructor({
+    send,
+    journal,
+    context,
+    onAnswer,
+    onState,
+    now = Date.now,
+    later = (action, delay) => setTimeout(action, delay),
+    uuid = randomUuid,
+  }) {
     Object.assign(this, { send, journal, context, onAnswer, onState, now, later, uuid });
     /** @type {Map<number, object>} */
     this.tasks = new Map();

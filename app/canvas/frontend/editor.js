@@ -28,6 +28,7 @@ import { emptyState, saveState } from './wording.js';
 
 const NOTICE_MS = 6000;
 const COUNT_AFTER_MS = 120;
+const UNDER_HEAT = 0.4;
 
 export class Editor {
   /**
@@ -296,7 +297,9 @@ export class Editor {
 
   #opacity() {
     const { opacity } = this.preferences;
-    const of = (layer) => (this.show[layer] ? opacity[layer] : 0);
+    // Heat and class colours do not mix: while the uncertainty is shown, the others step back.
+    const back = this.show.uncertainty && this.session.view?.uncertainty ? UNDER_HEAT : 1;
+    const of = (layer) => (this.show[layer] ? opacity[layer] * (layer === 'uncertainty' ? 1 : back) : 0);
     return { label: of('label'), suggestion: of('suggestion'), uncertainty: of('uncertainty') };
   }
 

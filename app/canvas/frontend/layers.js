@@ -6,7 +6,7 @@ import { colourTables } from './palette.js';
 import { toScreen } from './viewport.js';
 
 /** Share of the image's long side that one period of the suggestion's hatch takes. */
-const HATCH_SHARE = 1 / 110;
+const HATCH_SHARE = 1 / 64;
 
 export class Layers {
   constructor() {

@@ -9,6 +9,7 @@ import { NOT_LABELLED, VOID } from './label_map.js';
 const UNKNOWN = '#8a8f98';
 const VOID_DARK = '#15181d';
 const VOID_LIGHT = '#5b616b';
+const GAP_ALPHA = 115;
 
 /** The red, green and blue of `#rrggbb`, 0…255 each; grey for anything else. */
 export function channels(colour) {
@@ -31,11 +32,11 @@ export function packed(colour, alpha = 255) {
 export function colourTables(classes) {
   const label = new Uint32Array(256).fill(packed(UNKNOWN));
   const stripe = new Uint32Array(256).fill(packed(UNKNOWN));
-  const gap = new Uint32Array(256).fill(packed(UNKNOWN, 90));
+  const gap = new Uint32Array(256).fill(packed(UNKNOWN, GAP_ALPHA));
   for (const one of classes) {
     label[one.index] = packed(one.colour);
     stripe[one.index] = packed(one.colour);
-    gap[one.index] = packed(one.colour, 90);
+    gap[one.index] = packed(one.colour, GAP_ALPHA);
   }
   label[NOT_LABELLED] = 0;
   label[VOID] = packed(VOID_DARK);

@@ -3,7 +3,7 @@
 import { button, h, icon, setText } from './elements.js';
 import { VOID } from './label_map.js';
 import { keyName } from './palette.js';
-import { percent, rankLine, roundLine } from './wording.js';
+import { originLine, percent, roundLine } from './wording.js';
 
 const LAYERS = [
   { id: 'label', name: 'Label map', testid: 'toggle-label', command: 'toggle-label', key: 'L' },
@@ -20,7 +20,7 @@ export class Panel {
     this.run = run;
     this.setOpacity = setOpacity;
     this.classRows = new Map();
-    this.rank = h('span', { class: 'chip' });
+    this.origin = h('span', { class: 'chip' });
     this.why = h('p', { class: 'why-text', 'data-testid': 'why' });
     this.classes = h('div', { class: 'classes', role: 'listbox', 'aria-label': 'Classes' });
     this.labelled = h('span', { class: 'heading-note' });
@@ -40,7 +40,7 @@ export class Panel {
     this.element = h(
       'aside',
       { class: 'panel', 'aria-label': 'Image and classes' },
-      h('section', { class: 'why' }, h('h2', {}, 'Why this image', this.rank), this.why),
+      h('section', { class: 'why' }, h('h2', {}, 'Why this image', this.origin), this.why),
       h('section', { class: 'grow' }, h('h2', {}, 'Classes', this.labelled), this.classes),
       h('section', {}, h('h2', {}, 'Layers'), ...this.layers.map((layer) => layer.element)),
       h('section', { class: 'progress' }, h('h2', {}, 'Progress'), this.progressText, this.bar, this.round, this.roundBar),
@@ -68,9 +68,9 @@ export class Panel {
   update(state) {
     const { image, progress, shares } = state;
     const item = image?.item ?? null;
-    setText(this.rank, item ? rankLine(item) : '');
+    setText(this.origin, item ? originLine(item) : '');
     setText(this.why, item ? item.why || 'No reason was given.' : '–');
-    this.rank.hidden = !item;
+    this.origin.hidden = this.origin.textContent === '';
     setText(this.labelled, shares ? `${percent(shares.labelledShare)} labelled` : '');
     for (const [index, row] of this.classRows) {
       row.element.setAttribute('aria-selected', String(index === state.classIndex));

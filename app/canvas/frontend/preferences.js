@@ -2,7 +2,7 @@
 
 const KEY = 'qualm.canvas';
 
-const FIRST = { brush: 24, opacity: { label: 0.6, suggestion: 0.45, uncertainty: 0.6 } };
+const FIRST = { brush: 24, opacity: { label: 0.6, suggestion: 0.4, uncertainty: 0.6 } };
 
 /** @returns {{brush: number, opacity: {label: number, suggestion: number, uncertainty: number}}} */
 export function readPreferences() {

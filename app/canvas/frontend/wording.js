@@ -50,11 +50,10 @@ export function roundLine(progress) {
   return progress.next_round.reason;
 }
 
-/** Where the image stands in the queue of its round. */
-export function rankLine(item) {
-  if (item.split === 'audit') return 'Audit image';
-  if (item.rank === null) return 'Not ranked';
-  return `Rank ${item.rank} of ${item.ranked} · round ${item.round_number}`;
+/** Which round's view of the image is shown. */
+export function originLine(item) {
+  if (item.split === 'audit') return 'Audit';
+  return item.round_number === null ? '' : `Round ${item.round_number}`;
 }
 
 /** What the empty canvas says. */

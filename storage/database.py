@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
 from storage.errors import DiskFull, WorkspaceError
@@ -21,10 +21,10 @@ _LITTLE_SPACE = 256 * 1024
 class Database:
     """One engine and the two kinds of transaction on it. Safe to share between threads."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL) -> None:
         """Prepare an engine for ``url``, such as ``sqlite:////data/qualm.sqlite``; nothing connects yet."""
-        self.url = url
         self.engine: Engine = create_engine(url, pool_size=20, max_overflow=30, pool_timeout=60)
+        self.url: str = self.engine.url.render_as_string(hide_password=False)
         self._sqlite_file: Path | None = None
         if self.engine.dialect.name == "sqlite":
             self._sqlite_file = Path(self.engine.url.database or "")
@@ -65,9 +65,10 @@ class Database:
     def _sentences(self) -> Iterator[None]:
         try:
             yield
-        except OperationalError as error:
+        except DatabaseError as error:
             reason = str(error.orig)
-            if "disk is full" in reason or "No space left" in reason or self._out_of_space():
+            growing = isinstance(error, OperationalError)
+            if "disk is full" in reason or "No space left" in reason or (growing and self._out_of_space()):
                 raise DiskFull(self._where()) from error
             if "readonly database" in reason or "unable to open database file" in reason:
                 raise WorkspaceError(

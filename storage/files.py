@@ -75,7 +75,11 @@ class BlobStore:
 
     def __init__(self, root: str | Path) -> None:
         """Open the store at ``root``, a folder or an fsspec URL such as ``s3://bucket/blobs``."""
-        self._files, self._root = fsspec.core.url_to_fs(str(root))
+        if isinstance(root, Path):
+            # A path may hold what a URL gives a meaning, such as "?" or "::".
+            self._files, self._root = LocalFileSystem(), str(root)
+        else:
+            self._files, self._root = fsspec.core.url_to_fs(root)
         self._local = isinstance(self._files, LocalFileSystem)
 
     def _place(self, key: str) -> str:

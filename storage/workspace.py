@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock, Timeout
-from sqlalchemy import select
+from sqlalchemy import URL, select
 
 from storage.database import Database
 from storage.errors import WorkspaceError, WorkspaceInUse
@@ -62,7 +62,7 @@ def open_workspace(path: str | Path, database_url: str | None = None) -> Workspa
         ) from error
     except OSError as error:
         raise file_error(error, folder / _FOLDERS[0]) from error
-    database = Database(database_url or f"sqlite:///{folder / 'qualm.sqlite'}")
+    database = Database(database_url or URL.create("sqlite", database=str(folder / "qualm.sqlite")))
     try:
         bring_up_to_date(database, folder / "migration.lock")
     except BaseException:

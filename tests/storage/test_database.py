@@ -1,0 +1,149 @@
+"""SQLite runs by the rules, and migrations lead exactly to the schema."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import event, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+from sqlalchemy.schema import CreateTable
+
+import storage.migrations
+from storage.database import Database
+from storage.errors import WorkspaceError
+from storage.migrations import NEWEST_REVISION
+from storage.schema import Base, Event, Image, Project
+from storage.workspace import Workspace, open_workspace
+
+
+def pragma(session: Session, name: str) -> object:
+    return session.execute(text(f"PRAGMA {name}")).scalar()
+
+
+def test_every_connection_follows_the_rules(workspace: Workspace) -> None:
+    found = []
+
+    def look() -> None:
+        for transaction in (workspace.database.reading, workspace.database.writing):
+            with transaction() as session:
+                names = ("journal_mode", "synchronous", "foreign_keys")
+                found.append([pragma(session, name) for name in names])
+                assert int(str(pragma(session, "busy_timeout"))) >= 10_000
+
+    threads = [threading.Thread(target=look) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [["wal", 1, 1]] * 8
+
+
+def test_foreign_keys_are_kept(workspace: Workspace) -> None:
+    with pytest.raises(IntegrityError), workspace.database.writing() as session:
+        session.add(Event(project_id=99, at=0.0, actor="ada", kind="import", detail={}))
+
+
+def test_writers_begin_immediate_and_readers_do_not(workspace: Workspace) -> None:
+    seen: list[str] = []
+    engine = workspace.database.engine
+    event.listen(engine, "before_cursor_execute", lambda *arguments: seen.append(arguments[2]))
+    with workspace.database.writing() as session:
+        session.execute(text("SELECT 1"))
+    with workspace.database.reading() as session:
+        session.execute(text("SELECT 2"))
+    assert seen == ["BEGIN IMMEDIATE", "SELECT 1", "BEGIN", "SELECT 2"]
+
+
+def test_a_writer_does_not_stop_readers(workspace: Workspace) -> None:
+    with workspace.database.writing() as writer:
+        writer.add(Project(name="half", settings={}, labels_changed=0, created_at=0.0))
+        writer.flush()
+        with workspace.database.reading() as reader:
+            assert reader.query(Project).count() == 0
+    with workspace.database.reading() as reader:
+        assert reader.query(Project).count() == 1
+
+
+def test_an_error_undoes_the_whole_transaction(workspace: Workspace) -> None:
+    def add_half() -> None:
+        with workspace.database.writing() as session:
+            session.add(Project(name="half", settings={}, labels_changed=0, created_at=0.0))
+            session.flush()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        add_half()
+    with workspace.database.reading() as session:
+        assert session.query(Project).count() == 0
+
+
+def test_migrations_lead_to_the_schema(workspace: Workspace) -> None:
+    with workspace.database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_the_newest_revision_is_the_head() -> None:
+    folder = Path(storage.migrations.__file__).parent
+    assert ScriptDirectory(str(folder)).get_heads() == [NEWEST_REVISION]
+
+
+def test_the_schema_compiles_for_postgresql() -> None:
+    for table in Base.metadata.sorted_tables:
+        assert str(CreateTable(table).compile(dialect=postgresql.dialect()))
+
+
+def test_an_empty_database_is_upgraded(tmp_path: Path) -> None:
+    (tmp_path / "qualm.sqlite").touch()
+    workspace = open_workspace(tmp_path)
+    with workspace.database.reading() as session:
+        assert session.query(Image).count() == 0
+        assert session.execute(text("SELECT version_num FROM alembic_version")).scalar() == NEWEST_REVISION
+
+
+def test_many_openers_migrate_once(tmp_path: Path) -> None:
+    errors: list[BaseException] = []
+
+    def opener() -> None:
+        try:
+            open_workspace(tmp_path).close()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=opener) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+
+def test_a_current_database_opens_at_once(workspace: Workspace) -> None:
+    def seconds() -> float:
+        start = time.perf_counter()
+        open_workspace(workspace.path).close()
+        return time.perf_counter() - start
+
+    assert min(seconds() for _ in range(5)) < 0.1
+
+
+def test_a_newer_database_is_refused(workspace: Workspace) -> None:
+    with workspace.database.writing() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(WorkspaceError, match=r"newer version of Qualm.*Update Qualm"):
+        open_workspace(workspace.path)
+
+
+def test_a_damaged_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "qualm.sqlite").write_bytes(b"this is no database " * 100)
+    with pytest.raises(WorkspaceError, match=r"damaged.*backup"):
+        open_workspace(tmp_path)
+
+
+def test_the_url_is_kept() -> None:
+    assert Database("sqlite:////tmp/some.sqlite").url == "sqlite:////tmp/some.sqlite"

@@ -28,7 +28,7 @@ CLASSES: tuple[tuple[str, str], ...] = (
 """Name and colour of each class, by index."""
 SKY, SOIL, CROP, WEED, STONE = range(len(CLASSES))
 
-STONE_SHARE = 0.08
+STONE_SHARE = 0.1
 """Share of drives with stones, the rare class."""
 REVISIT_SHARE = 0.2
 """Share of scenes that are taken a moment after an earlier one, on the same drive."""
@@ -45,7 +45,8 @@ _STEP = 0.13
 _CROP_KINDS = ("beet", "maize")
 _WEED_KINDS = ("thistle", "grass", "clover")
 
-Pixels = NDArray[np.float32]
+Pixels = NDArray[np.floating]
+"""Colours are kept as planes, (3, height, width), 0…255."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ class _Camera:
     heading: float
     lateral: float
     forward: float
+    origin: float
+    """``forward`` in the first frame; what grows where is drawn around it, so all frames agree."""
 
 
 @dataclass(frozen=True)
@@ -143,12 +146,14 @@ def render_scene(
     moment = np.random.default_rng([seed, 3, frame])
     height, width = size
     sees_sky = world.random() < 0.6
+    origin = world.uniform(0, 40)
     camera = _Camera(
         horizon=height * (world.uniform(0.08, 0.36) if sees_sky else world.uniform(-0.5, -0.1)),
         focal=0.95 * width,
         heading=world.normal(0, 0.22) + moment.normal(0, 0.01),
         lateral=world.uniform(-0.5, 0.5) * _ROW_SPACING + moment.normal(0, 0.01),
-        forward=world.uniform(0, 40) + _STEP * frame,
+        forward=origin + _STEP * frame,
+        origin=origin,
     )
     weather = str(
         world.choice(["clear", "overcast", "low sun", "fog", "night"], p=[0.4, 0.22, 0.16, 0.1, 0.12])
@@ -163,13 +168,14 @@ def render_scene(
     _paint_far_plants(world, ground, colours, truth, stage, weed_share)
     _paint_sky(world, weather, camera, ground, colours)
 
-    canvas = Image.fromarray(np.clip(colours, 0, 255).astype(np.uint8))
+    canvas = _as_picture(colours)
     labels = Image.fromarray(truth)
     _paint_straw(world, canvas, camera)
     sun_side = world.uniform(-1, 1)
     _paint_near_objects(world, canvas, labels, camera, crop_kind, stage, weed_share, sun_side)
     truth = np.array(labels)
-    image = _photograph(world, moment, np.asarray(canvas).astype(np.float32), truth, ground, weather)
+    painted = np.moveaxis(np.asarray(canvas), 2, 0).astype(np.float32)
+    image = _photograph(world, moment, painted, truth, ground, weather)
     return image, truth
 
 
@@ -201,6 +207,14 @@ def _on_screen(
     safe = np.maximum(distance, 0.05)
     columns = size[1] / 2 + camera.focal * sideways / safe
     return columns, camera.horizon + camera.focal * _CAMERA_HEIGHT / safe, distance
+
+
+def _rgb(red: float, green: float, blue: float) -> NDArray[np.float32]:
+    return np.array([red, green, blue], np.float32).reshape(3, 1, 1)
+
+
+def _as_picture(colours: Pixels) -> Image.Image:
+    return Image.fromarray(np.ascontiguousarray(np.moveaxis(np.clip(colours, 0, 255), 0, 2).astype(np.uint8)))
 
 
 # Ground and sky
@@ -251,10 +265,10 @@ def _soil(world: np.random.Generator, ground: _Ground) -> Pixels:
         tread = 0.5 + 0.5 * np.sign(np.sin(ground.along * 60 + 18 * np.abs(ground.across - wheel)))
         light -= band * (0.07 + 0.08 * near * tread) * world.uniform(0, 1)
 
-    moisture = np.clip(patches * 0.5 + world.normal(0, 0.6), 0, 1)[..., None]
-    dry, wet = np.array([148, 118, 88], np.float32), np.array([82, 62, 46], np.float32)
-    tone = np.array([1 + world.normal(0, 0.05), 1.0, 1 + world.normal(0, 0.06)], np.float32)
-    colours: Pixels = (dry * (1 - moisture) + wet * moisture) * tone * light[..., None]
+    moisture = np.clip(patches * 0.5 + world.normal(0, 0.6), 0, 1)
+    dry, wet = _rgb(148, 118, 88), _rgb(82, 62, 46)
+    tone = _rgb(1 + world.normal(0, 0.05), 1.0, 1 + world.normal(0, 0.06))
+    colours: Pixels = (dry + (wet - dry) * moisture) * tone * light
     return colours
 
 
@@ -275,47 +289,44 @@ def _paint_far_plants(
     # At a grazing angle plants hide the soil between them, until the rows close.
     crop = far & (from_row < stage * (0.5 + 0.12 * leaves) + 0.016 * (ground.distance - _SPRITE_REACH))
     weed = far & (beds + 0.4 * leaves > 2.4 - 2.6 * weed_share)
-    shade = (1 + 0.22 * leaves)[..., None]
-    for where, colour, value in ((crop, (74, 116, 52), CROP), (weed, (98, 116, 56), WEED)):
-        colours[where] = np.array(colour, np.float32) * shade[where]
+    shade = 1 + 0.22 * leaves
+    for where, colour, value in ((crop, (74, 116, 52), CROP), (weed, (116, 122, 64), WEED)):
+        colours[:, where] = np.array(colour, np.float32)[:, None] * shade[where]
         truth[where] = value
 
 
 def _paint_sky(
     world: np.random.Generator, weather: str, camera: _Camera, ground: _Ground, colours: Pixels
 ) -> None:
-    height, width = colours.shape[:2]
+    height, width = colours.shape[1:]
     rows = int(np.ceil(camera.horizon + 4))
     if rows <= 0:
         return
     zenith, horizon = {
-        "clear": ((84, 138, 206), (190, 212, 230)),
-        "overcast": ((150, 156, 164), (204, 206, 206)),
-        "low sun": ((104, 128, 176), (250, 202, 142)),
-        "fog": ((186, 190, 192), (206, 208, 206)),
-        "night": ((10, 14, 30), (28, 34, 54)),
+        "clear": (_rgb(84, 138, 206), _rgb(190, 212, 230)),
+        "overcast": (_rgb(150, 156, 164), _rgb(204, 206, 206)),
+        "low sun": (_rgb(104, 128, 176), _rgb(250, 202, 142)),
+        "fog": (_rgb(186, 190, 192), _rgb(206, 208, 206)),
+        "night": (_rgb(10, 14, 30), _rgb(28, 34, 54)),
     }[weather]
     upward = np.clip((camera.horizon - np.arange(rows, dtype=np.float32)) / (0.36 * height), 0, 1)[:, None]
-    sky = (
-        np.array(horizon, np.float32) * (1 - upward[..., None])
-        + np.array(zenith, np.float32) * upward[..., None]
-    )
+    sky = horizon + (zenith - horizon) * upward
     # Clouds are flat layers overhead, so they crowd together towards the horizon.
     overhead = 1 / (upward + 0.12)
     sideways = (np.arange(width, dtype=np.float32)[None] / width - 0.5) * overhead * 2
     clouds = _look_up(
         _noise_texture(7, -0.1), sideways + world.uniform(0, 50), overhead + 0 * sideways, tile=9.0
     )
-    cover = np.clip(clouds * 0.5 + world.uniform(-0.5, 0.6), 0, 1)[..., None]
+    cover = np.clip(clouds * 0.5 + world.uniform(-0.5, 0.6), 0, 1)
     brightness = 46 if weather == "night" else 246
     sky = sky * (1 - 0.75 * cover) + brightness * 0.75 * cover
     if weather == "low sun":
         column, row = world.uniform(0, width), camera.horizon * world.uniform(0.3, 1.0)
         y, x = np.mgrid[0:rows, 0:width].astype(np.float32)
         glow = np.exp(-np.hypot(x - column, 1.4 * (y - row)) / (0.13 * width))
-        sky += glow[..., None] * np.array([120, 90, 40], np.float32)
+        sky = sky + glow * _rgb(120, 90, 40)
     above = ~ground.below_horizon[:rows]
-    colours[:rows][above] = sky[above]
+    colours[:, :rows][:, above] = sky[:, above]
 
 
 # Plants and stones
@@ -372,7 +383,7 @@ def _draw_plant(draw: ImageDraw.ImageDraw, rng: np.random.Generator, kind: str) 
     angles = rng.uniform(0, 2 * np.pi) + np.linspace(0, 2 * np.pi, count, endpoint=False)
     angles += rng.normal(0, 0.22, count)
     for angle in sorted(angles, key=np.sin):
-        length = unit * reach * rng.uniform(0.65, 1.0)
+        length = unit * reach * rng.uniform(0.15 if kind == "clover" else 0.65, 1.0)
         towards = np.array([np.cos(angle), np.sin(angle) * squash])
         tip = centre + towards * length - np.array([0, unit * lift * rng.uniform(0.6, 1.2)])
         tip = np.clip(tip, 3, 2 * unit - 3)
@@ -445,7 +456,7 @@ def _paint_straw(world: np.random.Generator, canvas: Image.Image, camera: _Camer
     """Litter the ground with straw and twigs, which are soil to the label map."""
     count = int(world.integers(0, 90))
     across = world.uniform(-2.5, 2.5, count)
-    along = np.floor(camera.forward) + world.uniform(-2, 8, count)
+    along = camera.origin + world.uniform(0, 7, count)
     size = (canvas.height, canvas.width)
     turn, length = world.uniform(0, np.pi, count), world.uniform(0.02, 0.12, count)
     start = _on_screen(camera, size, across, along)
@@ -468,11 +479,9 @@ def _paint_near_objects(
     sun_side: float,
 ) -> None:
     size = (canvas.height, canvas.width)
-    objects: list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], str, int]] = []
-    # The stretch of field is drawn from the world, not from the frame, so later frames see the same plants.
-    start = np.floor(camera.forward / 4) * 4
+    objects: list[tuple[Pixels, Pixels, Pixels, str, int]] = []
     rows = np.arange(-8, 9) * _ROW_SPACING
-    places = np.arange(start - 3, start + 14, stage * 0.8 + 0.04)
+    places = np.arange(camera.origin, camera.origin + 8, stage * 0.8 + 0.04)
     across, along = (grid.ravel() for grid in np.meshgrid(rows, places))
     grows = world.random(across.size) > world.uniform(0.02, 0.25)
     across = (across + world.normal(0, 0.02, across.size))[grows]
@@ -480,8 +489,8 @@ def _paint_near_objects(
     objects.append((across, along, stage * world.uniform(0.75, 1.2, across.size), crop_kind, CROP))
 
     for kind in world.choice(_WEED_KINDS, int(world.integers(1, 4)), replace=False):
-        count = int(420 * weed_share)
-        centres = world.uniform(-1, 1, (7, 2)) * [3, 6] + [0, start + 5]
+        count = int(260 * weed_share)
+        centres = world.uniform(-1, 1, (7, 2)) * [3, 3] + [0, camera.origin + 3.5]
         chosen = centres[world.integers(0, 7, count)]
         spread = chosen + world.normal(0, 0.9, (count, 2))
         sizes = world.uniform(0.06, stage + 0.08, count)
@@ -489,16 +498,16 @@ def _paint_near_objects(
 
     if world.random() < STONE_SHARE:
         count = int(world.integers(1, 4))
-        distance = world.uniform(1.6, 3.2, count) + camera.forward
+        distance = world.uniform(1.9, 2.6, count) + camera.origin
         objects.append(
-            (world.uniform(-0.7, 0.7, count), distance, world.uniform(0.07, 0.17, count), "stone", STONE)
+            (world.uniform(-0.6, 0.6, count), distance, world.uniform(0.08, 0.2, count), "stone", STONE)
         )
 
     visible = []
-    for across, along, sizes, kind, value in objects:
-        columns, feet, distance = _on_screen(camera, size, across, along)
-        sides = sizes * camera.focal / np.maximum(distance, 0.05)
-        variants = world.integers(0, 12, across.size)
+    for x, z, extents, kind, value in objects:
+        columns, feet, distance = _on_screen(camera, size, x, z)
+        sides = extents * camera.focal / np.maximum(distance, 0.05)
+        variants = world.integers(0, 12, x.size)
         seen = (distance > 0.7) & (distance < _SPRITE_REACH + 0.25) & (sides > 2)
         seen &= (columns > -sides) & (columns < size[1] + sides) & (feet < size[0] + 1.5 * sides)
         visible += [
@@ -534,9 +543,9 @@ def _photograph(
     height, width = truth.shape
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
     x, y = columns / width - 0.5, rows / height - 0.5
-    foliage = np.array([1 + world.normal(0, 0.12), 1 + world.normal(0, 0.05), 1 + world.normal(0, 0.15)])
-    for value, strength in ((CROP, 1.0), (WEED, world.uniform(0.3, 1.0))):
-        colours[truth == value] *= (1 + (foliage - 1) * strength).astype(np.float32)
+    foliage = _rgb(world.normal(0, 0.12), world.normal(0, 0.05), world.normal(0, 0.15))
+    strength = np.array([0, 0, 1, world.uniform(0.3, 1.0), 0], np.float32)[truth]
+    colours = colours * (1 + foliage * strength)
 
     sky = ~ground.below_horizon
     light = 1 + world.normal(0, 0.25) * x + world.normal(0, 0.12) * y
@@ -546,35 +555,31 @@ def _photograph(
         )
         light *= 1 - world.uniform(0.1, 0.5) * np.clip(1.6 * shade - 0.4, 0, 1) * ground.below_horizon
     tint = {
-        "clear": (1.06, 1.02, 0.96),
-        "overcast": (0.86, 0.90, 0.94),
-        "low sun": (1.18, 0.98, 0.74),
-        "fog": (0.95, 0.97, 1.0),
-        "night": (0.30, 0.36, 0.50),
+        "clear": _rgb(1.06, 1.02, 0.96),
+        "overcast": _rgb(0.86, 0.90, 0.94),
+        "low sun": _rgb(1.18, 0.98, 0.74),
+        "fog": _rgb(0.95, 0.97, 1.0),
+        "night": _rgb(0.30, 0.36, 0.50),
     }[weather]
-    shown = colours * light[..., None] * np.array(tint, np.float32)
+    shown = colours * light * tint
     if weather == "night":
         lamp = np.exp(
             -(((x - world.normal(0, 0.08)) / 0.36) ** 2) - ((y - world.uniform(0.05, 0.25)) / 0.34) ** 2
         )
-        shown += (
-            colours
-            * (lamp * world.uniform(0.5, 0.9) * ~sky)[..., None]
-            * np.array([1.0, 0.95, 0.8], np.float32)
-        )
+        shown += colours * (lamp * world.uniform(0.5, 0.9) * ~sky) * _rgb(1.0, 0.95, 0.8)
     haze = {"fog": world.uniform(0.12, 0.35), "night": 0.0}.get(weather, 0.012)
-    amount = np.where(sky, 0.6 if weather == "fog" else 0.0, 1 - np.exp(-haze * ground.distance))[..., None]
-    shown = shown * (1 - amount) + np.array([198, 202, 204], np.float32) * amount
+    amount = np.where(sky, 0.6 if weather == "fog" else 0.0, 1 - np.exp(-haze * ground.distance))
+    shown = shown * (1 - amount) + _rgb(198, 202, 204) * amount
 
     exposure = world.uniform(0.82, 1.15) * moment.uniform(0.95, 1.05)
     contrast = world.uniform(0.75, 1.15)
     mean = shown.mean()
-    shown = ((shown - mean) * contrast + mean) * exposure * (1 - 0.35 * (x**2 + y**2))[..., None]
+    shown = ((shown - mean) * contrast + mean) * exposure * (1 - 0.35 * (x**2 + y**2))
     blur = float(np.clip(world.gamma(1.2, 0.45), 0, 2.2)) * moment.uniform(0.8, 1.2)
-    picture = Image.fromarray(np.clip(shown, 0, 255).astype(np.uint8))
+    picture = _as_picture(shown)
     if blur > 0.35:
         picture = picture.filter(ImageFilter.GaussianBlur(blur))
     grain = world.uniform(1.0, 4.0) + (6.0 if weather == "night" else 0.0)
-    noise = moment.standard_normal((height, width, 3), dtype=np.float32)
-    noisy = np.asarray(picture).astype(np.float32) + grain * (0.7 * noise[..., :1] + 0.5 * noise)
+    noise = moment.standard_normal((height, width, 1), dtype=np.float32)
+    noisy = np.asarray(picture) + grain * noise
     return np.clip(noisy, 0, 255).astype(np.uint8)

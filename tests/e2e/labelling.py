@@ -1,0 +1,78 @@
+"""What a person does at the label canvas, as functions on a Playwright page."""
+
+from typing import Any
+
+import numpy as np
+from playwright.sync_api import Page
+
+
+def state(page: Page) -> dict[str, Any]:
+    """Return the editor's own account of what it shows."""
+    return page.evaluate("() => window.qualmCanvas.state()")
+
+
+def open_label_page(page: Page, url: str) -> dict[str, Any]:
+    """Open the Label page and wait until an image is on the canvas."""
+    page.goto(url)
+    return wait_for_image(page)
+
+
+def wait_for_image(page: Page, other_than: int | None = None) -> dict[str, Any]:
+    """Wait until an image is on the canvas, and not the one with this id."""
+    page.wait_for_function(
+        """(other) => {
+            const canvas = window.qualmCanvas;
+            if (!canvas) return false;
+            const now = canvas.state();
+            return Boolean(now.imageId) && now.imageId !== other && now.phase === 'labelling';
+        }""",
+        arg=other_than,
+    )
+    return state(page)
+
+
+def wait_until_saved(page: Page) -> dict[str, Any]:
+    """Wait until every change is on the server."""
+    page.wait_for_function(
+        """() => {
+            const now = window.qualmCanvas.state();
+            return !now.unsaved && !now.unsent && now.saveState === 'saved';
+        }"""
+    )
+    return state(page)
+
+
+def label_map(page: Page) -> np.ndarray:
+    """Return the label map on the canvas, flat, ``uint8``."""
+    return np.array(page.evaluate("() => Array.from(window.qualmCanvas.labelBytes())"), dtype=np.uint8)
+
+
+def on_screen(page: Page, x: float, y: float) -> tuple[float, float]:
+    """Return the client coordinates of an image pixel."""
+    point = page.evaluate("([x, y]) => window.qualmCanvas.toScreen(x, y)", [x, y])
+    return (point["x"], point["y"]) if isinstance(point, dict) else (point[0], point[1])
+
+
+def choose_class(page: Page, index: int) -> None:
+    page.get_by_test_id(f"class-{index}").click()
+
+
+def stroke(page: Page, points: list[tuple[float, float]]) -> None:
+    """Draw along image pixels with the mouse held down."""
+    page.mouse.move(*on_screen(page, *points[0]))
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*on_screen(page, *point), steps=6)
+    page.mouse.up()
+
+
+def polygon(page: Page, corners: list[tuple[float, float]]) -> None:
+    """Click the corners of a polygon and close it with Enter."""
+    page.get_by_test_id("tool-polygon").click()
+    for corner in corners:
+        page.mouse.click(*on_screen(page, *corner))
+    page.keyboard.press("Enter")
+
+
+def submit(page: Page) -> None:
+    page.get_by_test_id("submit").click()

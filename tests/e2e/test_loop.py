@@ -1,0 +1,297 @@
+"""The promise of the product: label, train, and the queue is in a better order than before."""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from storage import images, labels, projects, queue, rounds
+from storage.importing import plan_import, run_import
+from storage.schema import NOT_LABELLED, Image
+from storage.workspace import Workspace, open_workspace
+from tests.e2e import labelling
+from tests.e2e.server import Server
+
+pytestmark = pytest.mark.browser
+
+CAMVID_CLASSES = "sky building pole road pavement tree signsymbol fence car pedestrian bicyclist"
+SKY, BUILDING, ROAD = 0, 1, 3
+
+
+def camvid_folder(camvid: Path, target: Path, count: int) -> Path:
+    """Copy ``count`` images, spread over the drives, without their masks."""
+    target.mkdir()
+    everything = sorted((camvid / "train").iterdir())
+    for path in everything[:: len(everything) // count][:count]:
+        shutil.copy(path, target)
+    return target
+
+
+def make_rounds_short(workspace: Workspace, project_id: int, steps: int) -> None:
+    settings = projects.get_project(workspace, project_id).settings
+    settings.round.steps = steps
+    settings.round.long_side = 160
+    settings.round.crop = 96
+    settings.round.batch_size = 2
+    settings.round.samples_predict = 4
+    settings.start.automatic = False
+    projects.update_settings(workspace, project_id, settings, actor="test")
+
+
+def project_with_labels(workspace: Workspace, camvid: Path, folder: Path, count: int, labelled: int) -> int:
+    """Make a project of ``count`` CamVid images; the first ``labelled`` of the queue carry their truth."""
+    for name in ("train", "trainannot"):
+        (folder / name).mkdir(parents=True)
+    everything = sorted((camvid / "train").iterdir())
+    for path in everything[:: len(everything) // count][:count]:
+        shutil.copy(path, folder / "train")
+        shutil.copy(camvid / "trainannot" / f"{path.stem}.png", folder / "trainannot")
+    plan = plan_import(folder, workspace=workspace, masks_as="truth")
+    project = projects.create_project(workspace, "Roads", plan.classes, actor="test")
+    run_import(workspace, project.id, plan, actor="test")
+    settings = projects.get_project(workspace, project.id).settings
+    settings.annotation.audit_every = 0
+    projects.update_settings(workspace, project.id, settings, actor="test")
+    for item in queue.next_images(workspace, project.id, "oracle", labelled) if labelled else []:
+        labels.save(
+            workspace,
+            item.image.id,
+            images.truth(workspace, item.image.id),
+            expected_revision=0,
+            author="oracle",
+            status="submitted",
+        )
+    return project.id
+
+
+def wait_for_round(
+    workspace: Workspace, project_id: int, states: set[str], seconds: float
+) -> rounds.RoundInfo:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        newest = rounds.history(workspace, project_id)[0]
+        if newest.state in states:
+            return newest
+        time.sleep(0.2)
+    pytest.fail(f"The round is still {newest.state} at step {newest.step}/{newest.steps}: {newest.error}")
+
+
+def test_loop_from_empty_workspace_to_reordered_queue(
+    start_server: Callable[..., Server], page: Page, camvid: Path, tmp_path: Path
+) -> None:
+    server = start_server()
+
+    # Create a project and import 24 images, by hand.
+    page.goto(f"{server.url}/project")
+    page.locator(".st-key-project-name input").fill("Roads")
+    names = page.locator(".st-key-class-names textarea")
+    names.fill(CAMVID_CLASSES.replace(" ", "\n"))
+    names.blur()
+    page.locator(".st-key-create-project button").click()
+    source = page.locator(".st-key-import-source input")
+    source.fill(str(camvid_folder(camvid, tmp_path / "images", 24)))
+    source.press("Enter")
+    page.locator(".st-key-import-plan button").click()
+    expect(page.locator(".st-key-import-report")).to_contain_text("24 images")
+    page.locator(".st-key-import-run button").click()
+    expect(page.locator(".st-key-import-result")).to_contain_text("24 images imported")
+
+    workspace = open_workspace(server.workspace)
+    project = projects.list_projects(workspace)[0]
+    make_rounds_short(workspace, project.id, steps=40)
+
+    # Label six: polygons and brush strokes.
+    now = labelling.open_label_page(page, server.url)
+    labelled = []
+    for number in range(6):
+        labelled.append(now["imageId"])
+        labelling.choose_class(page, SKY)
+        labelling.polygon(page, [(10, 5), (470, 5), (470, 60), (240, 90), (10, 60)])
+        labelling.choose_class(page, ROAD)
+        labelling.polygon(page, [(60, 350), (420, 350), (300, 230), (180, 230)])
+        labelling.choose_class(page, BUILDING)
+        page.get_by_test_id("tool-brush").click()
+        labelling.stroke(page, [(20, 130), (120, 150), (130, 170 + number)])
+        values = np.unique(labelling.label_map(page))
+        assert {SKY, BUILDING, ROAD} <= set(values.tolist())
+        labelling.submit(page)
+        now = labelling.wait_for_image(page, other_than=labelled[-1])
+    labelling.wait_until_saved(page)
+    counts = images.split_counts(workspace, project.id)
+    assert counts["train"] + counts["audit"] == 6
+    assert counts["audit"] == 1, "one in six is drawn for the audit"
+    before = [item.image.id for item in queue.ranked_images(workspace, project.id, split="pool")[0]]
+
+    # Start a round and watch it move.
+    page.goto(f"{server.url}/training")
+    page.locator(".st-key-train-now button").click()
+    state = page.locator(".st-key-round-state")
+    expect(state).to_contain_text("training", timeout=30_000)
+    expect(state).to_contain_text("of 40", timeout=60_000)
+    first = wait_for_round(workspace, project.id, {"training", "scoring", "done"}, 60)
+    done = wait_for_round(workspace, project.id, {"done"}, 180)
+    assert done.id == first.id
+    expect(page.locator(".st-key-round-history")).to_contain_text("done", timeout=30_000)
+    losses = [value for _, name, value in rounds.curve(workspace, done.id, "loss")]
+    assert losses, "the curve is stored"
+
+    # The queue is in the round's order, and differs from the order before.
+    ranked, total = queue.ranked_images(workspace, project.id, split="pool")
+    assert total == len(ranked)
+    assert [item.rank for item in ranked] == sorted(item.rank for item in ranked)
+    assert [item.image.id for item in ranked] != before
+    page.goto(f"{server.url}/queue")
+    cards = page.locator("[data-rank]")
+    expect(cards.first).to_be_visible()
+    shown = [int(value) for value in cards.evaluate_all("all => all.map(card => card.dataset.imageId)")]
+    pool_ids = [item.image.id for item in ranked]
+    assert [image_id for image_id in shown if image_id in pool_ids] == pool_ids
+
+    # The top-ranked image opens with its suggestion and its uncertainty.
+    page.locator(f"[data-image-id='{ranked[0].image.id}']").click()
+    now = labelling.wait_for_image(page)
+    assert now["imageId"] == ranked[0].image.id
+    assert now["rank"] == ranked[0].rank
+    assert now["hasSuggestion"]
+    assert now["hasUncertainty"]
+    with_suggestion = page.screenshot()
+    page.get_by_test_id("toggle-suggestion").click()
+    without = page.screenshot()
+    assert with_suggestion != without, "the suggestion is drawn"
+    page.get_by_test_id("toggle-uncertainty").click()
+    assert page.screenshot() != without, "the uncertainty is drawn"
+    page.get_by_test_id("toggle-suggestion").click()
+
+    # Accept the suggestion: pixels move from suggestion to label, and only then they count.
+    assert (labelling.label_map(page) == NOT_LABELLED).all()
+    page.get_by_test_id("accept-all").click()
+    assert not (labelling.label_map(page) == NOT_LABELLED).any()
+    labelling.submit(page)
+    labelling.wait_for_image(page, other_than=ranked[0].image.id)
+    labelling.wait_until_saved(page)
+    saved = labels.history(workspace, ranked[0].image.id)[0]
+    assert saved.status == "submitted"
+    assert saved.labelled_share == 1.0
+    assert saved.round_shown_id == done.id
+    assert not saved.blind
+
+
+def test_killed_worker_is_replaced_and_the_round_ends_done(
+    start_server: Callable[..., Server], page: Page, camvid: Path, tmp_path: Path
+) -> None:
+    workspace = open_workspace(tmp_path / "workspace")
+    project_id = project_with_labels(workspace, camvid, tmp_path / "source", count=10, labelled=6)
+    make_rounds_short(workspace, project_id, steps=150)
+    server = start_server()
+    page.goto(f"{server.url}/training")
+    page.locator(".st-key-train-now button").click()
+
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        running = rounds.history(workspace, project_id)
+        if running and running[0].state == "training" and running[0].step >= 5 and running[0].worker:
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("The round never trained a step.")
+    killed = running[0]
+    os.kill(int(str(killed.worker).rpartition(":")[2]), signal.SIGKILL)
+
+    done = wait_for_round(workspace, project_id, {"done", "failed", "cancelled"}, 200)
+    assert done.state == "done", done.error
+    assert done.id == killed.id
+    assert done.worker != killed.worker
+    assert len(rounds.history(workspace, project_id)) == 1
+    expect(page.locator(".st-key-round-history")).to_contain_text("done", timeout=30_000)
+
+
+def test_reload_in_the_middle_of_strokes_loses_none(
+    start_server: Callable[..., Server], page: Page, camvid: Path, tmp_path: Path
+) -> None:
+    workspace = open_workspace(tmp_path / "workspace")
+    project_with_labels(workspace, camvid, tmp_path / "source", count=6, labelled=0)
+    server = start_server("--no-worker")
+    before = labelling.open_label_page(page, server.url)
+    labelling.choose_class(page, ROAD)
+    page.get_by_test_id("tool-brush").click()
+    for row in range(5):
+        labelling.stroke(page, [(60, 60 + 40 * row), (400, 70 + 40 * row)])
+    painted = labelling.label_map(page)
+    assert (painted == ROAD).sum() > 1000
+
+    page.reload()
+    after = labelling.wait_for_image(page)
+    assert after["imageId"] == before["imageId"]
+    assert np.array_equal(labelling.label_map(page), painted)
+    labelling.wait_until_saved(page)
+    stored, revision = labels.read(workspace, before["imageId"])
+    assert revision >= 1
+    assert np.array_equal(stored.ravel(), painted)
+
+    # The same again without the browser's own memory: a new session of the same person sees the draft.
+    labelling.stroke(page, [(60, 300), (400, 310)])
+    labelling.wait_until_saved(page)
+    painted = labelling.label_map(page)
+    page.evaluate(
+        "() => indexedDB.databases().then(all => all.forEach(one => indexedDB.deleteDatabase(one.name)))"
+    )
+    page.reload()
+    assert labelling.wait_for_image(page)["imageId"] == before["imageId"]
+    assert np.array_equal(labelling.label_map(page), painted)
+
+
+def test_two_people_never_share_an_image_and_never_overwrite_each_other(
+    start_server: Callable[..., Server],
+    new_context: Callable[[], BrowserContext],
+    camvid: Path,
+    tmp_path: Path,
+) -> None:
+    workspace = open_workspace(tmp_path / "workspace")
+    project_id = project_with_labels(workspace, camvid, tmp_path / "source", count=16, labelled=0)
+    server = start_server("--no-worker")
+    pages = [new_context().new_page() for _ in range(2)]
+    current = [labelling.open_label_page(page, server.url)["imageId"] for page in pages]
+    seen: list[set[int]] = [set(), set()]
+    for _ in range(3):
+        for person, page in enumerate(pages):
+            seen[person].add(current[person])
+            labelling.choose_class(page, ROAD)
+            page.get_by_test_id("tool-brush").click()
+            labelling.stroke(page, [(100, 300), (300, 300)])
+            labelling.submit(page)
+            current[person] = labelling.wait_for_image(page, other_than=current[person])["imageId"]
+    assert not seen[0] & seen[1]
+    assert current[0] != current[1]
+    for page in pages:
+        labelling.wait_until_saved(page)
+    assert images.split_counts(workspace, project_id)["train"] == 6
+
+    # Somebody else's revision lands under the first person's strokes: a question, not a lost update.
+    page, image_id = pages[0], current[0]
+    labelling.choose_class(page, SKY)
+    page.get_by_test_id("tool-brush").click()
+    with workspace.database.writing() as session:
+        row = session.get(Image, image_id)
+        assert row is not None
+        row.leased_by = row.leased_until = None
+    theirs = np.full((360, 480), NOT_LABELLED, np.uint8)
+    theirs[:20] = BUILDING
+    labels.save(workspace, image_id, theirs, expected_revision=0, author="somebody", status="submitted")
+    with page.expect_response(lambda response: response.request.method == "PUT") as answer:
+        labelling.stroke(page, [(100, 200), (300, 200)])
+    assert answer.value.status == 409
+    page.wait_for_function("() => window.qualmCanvas.state().dialog")
+    assert (labelling.label_map(page) == SKY).any(), "the strokes are still there"
+    assert np.array_equal(labels.read(workspace, image_id)[0], theirs), "and so is the other's work"
+    page.get_by_test_id("answer-merge").click()
+    labelling.wait_until_saved(page)
+    merged, revision = labels.read(workspace, image_id)
+    assert revision == 2
+    assert (merged == SKY).any()
+    assert (merged[:20] == BUILDING).all()

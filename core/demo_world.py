@@ -498,9 +498,9 @@ def _paint_near_objects(
 
     if world.random() < STONE_SHARE:
         count = int(world.integers(1, 4))
-        distance = world.uniform(1.9, 2.6, count) + camera.origin
+        ahead = camera.origin + world.uniform(1.9, 2.6, count)
         objects.append(
-            (world.uniform(-0.6, 0.6, count), distance, world.uniform(0.08, 0.2, count), "stone", STONE)
+            (world.uniform(-0.6, 0.6, count), ahead, world.uniform(0.08, 0.2, count), "stone", STONE)
         )
 
     visible = []

@@ -21,10 +21,12 @@ _YEAR_S = 365 * 24 * 3600
 
 def gates(*, key: str, access_token: str | None, host: str) -> list[Middleware]:
     """Return the gates of a server bound to ``host``, outermost first."""
-    stack = [Middleware(KnownHost, host=host)] if is_loopback(host) else []
+    outer: list[Middleware] = []
     if access_token:
-        stack.append(Middleware(AccessToken, key=key, token=access_token))
-    return [*stack, Middleware(OwnPagesOnly), Middleware(AnnotatorName, key=key)]
+        outer.append(Middleware(AccessToken, key=key, token=access_token))
+    elif is_loopback(host):
+        outer.append(Middleware(KnownHost, host=host))
+    return [*outer, Middleware(OwnPagesOnly), Middleware(AnnotatorName, key=key)]
 
 
 def is_loopback(host: str) -> bool:
@@ -38,7 +40,10 @@ def is_loopback(host: str) -> bool:
 
 
 class KnownHost:
-    """Turns away requests whose Host header is not this machine, as DNS rebinding sends them."""
+    """Turns away requests whose Host header is not this machine, as DNS rebinding sends them.
+
+    A server with an access token needs no such gate: a rebound name has none of its cookies.
+    """
 
     def __init__(self, app: ASGIApp, *, host: str) -> None:
         self.app = app
@@ -51,7 +56,7 @@ class KnownHost:
             if asked != self.host and not is_loopback(asked):
                 sentence = (
                     "This server answers only to localhost and 127.0.0.1. "
-                    "To reach it under another name, start it with --host and --access-token."
+                    "To reach it under another name, start it with --access-token."
                 )
                 await refuse(refusal(scope, HTTPStatus.MISDIRECTED_REQUEST, sentence), scope, receive, send)
                 return

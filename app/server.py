@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
+import importlib
 import os
 import signal
 import socket
@@ -66,7 +67,7 @@ def make_app(
     Args:
         workspace_path: Folder of the workspace; it is made when missing.
         access_token: When given, each browser must show it once.
-        host: Address the server is bound to; at a loopback address, other Host headers are refused.
+        host: Address the server is bound to; without a token, a loopback address refuses other Host headers.
         on_ready: Called once requests are answered.
 
     Raises:
@@ -80,11 +81,9 @@ def make_app(
 
     @asynccontextmanager
     async def lifespan(app: st.App) -> AsyncGenerator[None]:
-        # What is loaded by now lives as long as the process: no later collection need look at it.
-        gc.collect()
-        gc.freeze()
         if on_ready is not None:
             on_ready()
+        threading.Thread(target=_load_the_rest, daemon=True).start()
         yield
 
     return st.App(
@@ -94,6 +93,14 @@ def make_app(
         middleware=gates(key=sign_in.secret_key(folder), access_token=access_token, host=host),
         exception_handlers={QualmError: answer_error, Exception: answer_surprise},
     )
+
+
+def _load_the_rest() -> None:
+    """Load, while the browser opens, what Streamlit imports in its first script run."""
+    importlib.import_module("pandas")
+    # What is loaded by now lives as long as the process: no later collection need look at it.
+    gc.collect()
+    gc.freeze()
 
 
 def serve(

@@ -54,7 +54,9 @@ def require_user() -> None:
         return
     st.title("Qualm")
     st.write("Sign in to label images.")
-    st.button("Sign in", type="primary", on_click=st.login)
+    for provider in sign_in.oidc_providers():
+        label = f"Sign in with {provider}" if provider else "Sign in"
+        st.button(label, type="primary", on_click=st.login, args=(provider,))
     st.stop()
 
 

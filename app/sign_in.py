@@ -75,6 +75,14 @@ def oidc_configured() -> bool:
     return bool(get_secrets_auth_section())
 
 
+def oidc_providers() -> list[str | None]:
+    """Return what ``st.login`` can be called with: None for the default provider, else their names."""
+    auth = get_secrets_auth_section()
+    if auth.get("client_id"):
+        return [None]
+    return [name for name, section in auth.items() if isinstance(section, Mapping)]
+
+
 def name_of_user(claims: Mapping[str, Any]) -> str | None:
     """Return the name an OIDC user labels under: e-mail address, else name, else subject."""
     for claim in ("email", "name", "sub"):

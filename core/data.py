@@ -30,10 +30,9 @@ class TrainingData:
 
     def __post_init__(self) -> None:
         for index, label in self.labels.items():
-            if label.shape != self.images[index].shape[1:]:
-                raise ValueError(
-                    f"Label map {index} is {tuple(label.shape)}, its image {tuple(self.images[index].shape[1:])}."
-                )
+            size = self.images[index].shape[1:]
+            if label.shape != size:
+                raise ValueError(f"Label map {index} is {tuple(label.shape)}, its image {tuple(size)}.")
 
 
 class Batch(NamedTuple):

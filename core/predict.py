@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from core.acquisition.pixel_scores import entropy_of
+from core.acquisition.pixel_scores import SampleStatistics
 from core.model.network import SegmentationNetwork
 
 _SAMPLE_BUDGET = 64 * 2**20
@@ -79,21 +79,12 @@ def predict_batch(
         noise = network.draw_noise(samples, 1, generator)
         chunk = max(1, _SAMPLE_BUDGET // max(1, features[:, :64].numel()))
         pieces = [None] if noise is None else noise.split(chunk)
-        probabilities = torch.zeros((), device=device)
-        expected_entropy = torch.zeros((), device=device)
+        statistics = SampleStatistics()
         for piece in pieces:
-            logits, _ = network.decode(features, piece)
-            drawn = logits.float().softmax(dim=2)
-            probabilities = probabilities + drawn.sum(dim=0)
-            expected_entropy = expected_entropy + entropy_of(drawn, dim=2).sum(dim=0)
-    drawn_samples = 1 if noise is None else samples
-    probabilities = probabilities / drawn_samples
+            statistics.add(network.decode(features, piece)[0].float().softmax(dim=2))
     scale = 1 / math.log(network.class_count) if network.class_count > 1 else 0.0
-    entropy = entropy_of(probabilities, dim=1)
-    mutual_information = (entropy - expected_entropy / drawn_samples).clamp(min=0)
-    if drawn_samples == 1:
-        mutual_information = torch.zeros_like(entropy)
-    maps = torch.stack([entropy, mutual_information], dim=1) * scale
+    probabilities = statistics.mean()
+    maps = torch.stack([statistics.predictive_entropy(), statistics.mutual_information()], dim=1) * scale
     maps = _enlarged(maps.clamp(0, 1), height, width).cpu()
     confidence, class_map = _enlarged(probabilities, height, width).max(dim=1)
     confidence, class_map = confidence.clamp(0, 1).cpu(), class_map.to(torch.uint8).cpu()
@@ -113,9 +104,10 @@ def predict_batch(
 
 
 def class_map_at(probabilities: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Enlarge probabilities ``(C, h, w)`` bilinearly and return the most probable class, ``(height, width)`` uint8.
+    """Enlarge probabilities ``(C, h, w)`` bilinearly and return the most probable class of each pixel.
 
-    One class is enlarged at a time, so a 100-megapixel image needs memory for a few planes, not for C.
+    The result is ``(height, width)`` uint8. One class is enlarged at a time, so a 100-megapixel image
+    needs memory for a few planes, not for C.
     """
     best = torch.full((height, width), -1.0)
     class_map = torch.zeros(height, width, dtype=torch.uint8)

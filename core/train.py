@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from lightning.fabric import Fabric
@@ -21,31 +21,13 @@ from core.model.network import SegmentationNetwork
 from core.model.teacher import decay_at, make_teacher, update_teacher
 from core.recipes import consistency, supervised
 from core.recipes.supervised import StepResult
+from core.train_config import TrainConfig as TrainConfig
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 """The one file of a checkpoint: tensors, and the rest as JSON in its header."""
 _RECIPES = {"supervised": supervised.step, "consistency": consistency.step}
 _WARM_UP_STEPS = 10
 _MAX_GRADIENT_NORM = 5.0
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How to train; the fields mean what they mean in the round settings."""
-
-    recipe: Literal["supervised", "consistency"] = "consistency"
-    crop: int = 192
-    steps: int = 150
-    batch_size: int = 4
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-    ema_decay: float = 0.99
-    kl_weight: float = 0.005
-    unlabelled_weight: float = 1.0
-    confidence: float = 0.8
-    max_entropy: float = 0.4
-    samples_train: int = 3
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,7 +86,7 @@ class Training:
             devices=fabric_device,
             precision="bf16-mixed" if self.device.type == "cuda" else "32-true",
         )
-        self.student = network.to(self.device, memory_format=torch.channels_last)
+        self.student = network.to(self.device).to(memory_format=torch.channels_last)
         self.teacher = make_teacher(self.student)
         self._optimiser = torch.optim.AdamW(
             self.student.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -185,7 +167,7 @@ class Training:
         partial.replace(folder / CHECKPOINT_FILE)
 
     def restore(self, folder: Path) -> None:
-        """Continue from the checkpoint in ``folder``; the batch size may differ from the one it was saved with.
+        """Continue from the checkpoint in ``folder``; the batch size may be another than it was.
 
         Raises:
             ValueError: When there is none, it is damaged, or it belongs to another network.
@@ -207,7 +189,7 @@ class Training:
 
 
 def learning_rate_factor(step: int, steps: int) -> float:
-    """Return the factor of the learning rate at ``step`` (from 0): a short warm-up, then poly with power 0.9."""
+    """Return the learning rate's factor at ``step`` (from 0): a short warm-up, then poly with power 0.9."""
     warm_up = min(1.0, (step + 1) / min(_WARM_UP_STEPS, steps))
     return warm_up * (1 - step / steps) ** 0.9
 

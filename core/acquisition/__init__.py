@@ -1,0 +1,1 @@
+"""Which images to label next: pixel scores, their aggregation, and the choice of a batch."""

@@ -11,15 +11,37 @@ def entropy_of(probabilities: torch.Tensor, dim: int) -> torch.Tensor:
     return -torch.xlogy(probabilities, probabilities).sum(dim=dim)
 
 
-def predictive_entropy(samples: torch.Tensor) -> torch.Tensor:
-    """Return the entropy of the mean, ``(B, h, w)`` nats, of samples ``(T, B, C, h, w)``: total uncertainty."""
-    return entropy_of(samples.float().mean(dim=0), dim=1)
+class SampleStatistics:
+    """Uncertainty from class probabilities of T samples that arrive in pieces.
 
-
-def mutual_information(samples: torch.Tensor) -> torch.Tensor:
-    """Return entropy of the mean − mean of the entropies, ``(B, h, w)`` nats, at least 0.
-
-    Samples are ``(T, B, C, h, w)``. It is the part of the uncertainty that the latent carries (BALD).
+    Two running sums are kept, so T may be as large as one likes.
     """
-    expected = entropy_of(samples, dim=2).mean(dim=0)
-    return (predictive_entropy(samples) - expected).clamp(min=0)
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._probabilities = torch.zeros(())
+        self._entropy = torch.zeros(())
+
+    def add(self, samples: torch.Tensor) -> None:
+        """Add probabilities ``(t, B, C, h, w)``."""
+        self._count += len(samples)
+        self._probabilities = samples.float().sum(dim=0) + self._probabilities.to(samples.device)
+        self._entropy = entropy_of(samples, dim=2).sum(dim=0) + self._entropy.to(samples.device)
+
+    def mean(self) -> torch.Tensor:
+        """Return the mean probability, ``(B, C, h, w)``."""
+        return self._probabilities / self._count
+
+    def predictive_entropy(self) -> torch.Tensor:
+        """Return the entropy of the mean, ``(B, h, w)`` nats in [0, log C]: total uncertainty."""
+        return entropy_of(self.mean(), dim=1)
+
+    def mutual_information(self) -> torch.Tensor:
+        """Return entropy of the mean − mean of the entropies, ``(B, h, w)`` nats (BALD).
+
+        It is the part of the uncertainty that the latent carries: at least 0, at most the
+        predictive entropy, and exactly 0 for one sample.
+        """
+        if self._count == 1:
+            return torch.zeros_like(self._entropy)
+        return (self.predictive_entropy() - self._entropy / self._count).clamp(min=0)

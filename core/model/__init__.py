@@ -1,0 +1,1 @@
+"""The network: encoder, decoder, and a linear or neural-process head."""

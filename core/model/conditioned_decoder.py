@@ -11,16 +11,15 @@ class ConditionedDecoder(nn.Module):
     """Class logits of every pixel for T latent samples.
 
     The features are convolved and normalised once per image; z and r then scale and shift the
-    normalised channels (FiLM). After it come only 1×1 convolutions, so a further sample costs little
-    and the effect of z is the same at a border as in the middle. The norm stands before the
-    conditioning on purpose: a norm after it would subtract whatever z adds.
+    normalised channels (FiLM). All convolutions are 1×1 (the decoder before the head has looked at the
+    neighbourhood already), so a further sample costs little and the effect of z is the same at a
+    border as in the middle. The norm stands before the conditioning on purpose: a norm after it would
+    subtract whatever z adds.
     """
 
     def __init__(self, channels: int, latent: int, width: int, class_count: int, hidden: int = 64) -> None:
         super().__init__()
-        self.shared = nn.Sequential(
-            nn.Conv2d(channels, hidden, 3, padding=1, bias=False), nn.GroupNorm(8, hidden)
-        )
+        self.shared = nn.Sequential(nn.Conv2d(channels, hidden, 1, bias=False), nn.GroupNorm(8, hidden))
         self.film = nn.Linear(latent + width, 2 * hidden)
         self.mix = nn.Conv2d(hidden, hidden, 1)
         self.classify = nn.Conv2d(hidden, class_count, 1)

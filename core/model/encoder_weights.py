@@ -50,7 +50,7 @@ class EncoderWeights:
         """
         if self.state is None:
             return
-        target = encoder.model if self.smp_name.startswith("tu-") else encoder
+        target = encoder.get_submodule("model") if self.smp_name.startswith("tu-") else encoder
         state = {}
         for name, value in target.state_dict().items():
             source = self.state.get(name, self.state.get(_unflattened(name)))

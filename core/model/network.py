@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import segmentation_models_pytorch as smp
 import torch
@@ -11,6 +11,7 @@ from segmentation_models_pytorch.decoders.deeplabv3.decoder import ASPPPooling
 from torch import nn
 
 from core.data import label_to_size
+from core.model.dilated_convolution import speed_up_dilated
 from core.model.encoder_weights import EncoderWeights, find_encoder_weights
 from core.model.linear_head import LinearHead
 from core.model.np_head import NPHead
@@ -44,7 +45,6 @@ class SegmentationNetwork(nn.Module):
 
     Attributes:
         class_count: C.
-        stride: Image pixels per feature pixel.
         warnings: Sentences for the person, for example that no pretrained weights were found.
     """
 
@@ -53,22 +53,21 @@ class SegmentationNetwork(nn.Module):
 
     def __init__(
         self,
-        model: nn.Module,
-        head: Literal["linear", "np"],
+        encoder: nn.Module,
+        decoder: nn.Module,
+        head: NPHead | LinearHead,
         class_count: int,
+        size_multiple: int,
         mean: tuple[float, ...],
         std: tuple[float, ...],
     ) -> None:
         super().__init__()
         self.class_count = class_count
         self.warnings: list[str] = []
-        self.encoder = model.encoder
-        self.decoder = model.decoder
-        self._size_multiple = int(model.encoder.output_stride)
-        channels = model.segmentation_head[0].in_channels
-        self.head: NPHead | LinearHead = (
-            NPHead(channels, class_count) if head == "np" else LinearHead(channels, class_count)
-        )
+        self.encoder = encoder
+        self.decoder = decoder
+        self.head = head
+        self._size_multiple = size_multiple
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
@@ -172,14 +171,23 @@ def build_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = _encoder_decoder(encoder, decoder, found)
-        network = SegmentationNetwork(model, head, class_count, found.mean, found.std)
+        channels = model.segmentation_head[0].in_channels
+        network = SegmentationNetwork(
+            model.encoder,
+            model.decoder,
+            NPHead(channels, class_count) if head == "np" else LinearHead(channels, class_count),
+            class_count,
+            model.encoder.output_stride,
+            found.mean,
+            found.std,
+        )
     network.warnings.extend(found.warnings)
     return network
 
 
-def _encoder_decoder(encoder: str, decoder: str, found: EncoderWeights) -> nn.Module:
+def _encoder_decoder(encoder: str, decoder: str, found: EncoderWeights) -> Any:
     try:
-        model = smp.create_model(
+        model: Any = smp.create_model(
             decoder, encoder_name=found.smp_name, encoder_weights=None, **_DECODER_OPTIONS.get(decoder, {})
         )
     except (KeyError, RuntimeError, ValueError, TypeError) as problem:
@@ -188,6 +196,7 @@ def _encoder_decoder(encoder: str, decoder: str, found: EncoderWeights) -> nn.Mo
             "Choose others in the round settings."
         ) from problem
     found.load_into(model.encoder)
+    speed_up_dilated(model.encoder)
     for module in model.modules():
         if isinstance(module, ASPPPooling):
             # It sees one value per image and channel, too few for batch statistics.

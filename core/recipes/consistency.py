@@ -12,7 +12,8 @@ from core.augment import cutmix_masks, mix_with_next, photometric
 from core.data import NOT_LABELLED, VOID, Batch, label_to_size
 from core.model.network import SegmentationNetwork
 from core.recipes import supervised
-from core.recipes.supervised import RecipeSettings, StepResult, Student, expected_cross_entropy
+from core.recipes.supervised import StepResult, Student, expected_cross_entropy
+from core.train_config import TrainConfig
 
 
 def step(
@@ -20,7 +21,7 @@ def step(
     teacher: SegmentationNetwork,
     labelled: Batch,
     unlabelled: Batch | None,
-    settings: RecipeSettings,
+    config: TrainConfig,
     generator: torch.Generator,
 ) -> StepResult:
     """Compute the loss of labelled crops and of strong views of unlabelled crops.
@@ -28,24 +29,23 @@ def step(
     Without unlabelled crops this is :func:`core.recipes.supervised.step`.
     """
     if unlabelled is None:
-        return supervised.step(student, teacher, labelled, None, settings, generator)
+        return supervised.step(student, teacher, labelled, None, config, generator)
 
-    pseudo, inside = pseudo_labels(teacher, unlabelled, settings, generator)
-    masks = cutmix_masks(*pseudo.shape, generator=generator, device=pseudo.device)
+    pseudo, inside = pseudo_labels(teacher, unlabelled, config, generator)
+    batch, height, width = pseudo.shape
+    masks = cutmix_masks(batch, height, width, generator, pseudo.device)
     pseudo, inside = mix_with_next(pseudo, masks), mix_with_next(inside, masks)
     strong = mix_with_next(photometric(unlabelled.images, generator), masks)
 
-    output = student(
-        torch.cat([labelled.images, strong]), samples=settings.samples_train, generator=generator
-    )
+    output = student(torch.cat([labelled.images, strong]), samples=config.samples_train, generator=generator)
     count = len(labelled.images)
     on_labelled = expected_cross_entropy(output.logits[:, :count], labelled.labels)
     on_unlabelled = expected_cross_entropy(output.logits[:, count:], pseudo, pixels=inside.sum())
     kl = output.kl.mean()
-    loss = on_labelled + settings.unlabelled_weight * on_unlabelled + settings.kl_weight * kl
+    loss = on_labelled + config.unlabelled_weight * on_unlabelled + config.kl_weight * kl
 
     kept = (pseudo < NOT_LABELLED).sum() / inside.sum().clamp(min=1)
-    small = label_to_size(labelled.labels, *pseudo.shape[-2:])
+    small = label_to_size(labelled.labels, height, width)
     return StepResult(
         loss=loss,
         parts={
@@ -62,7 +62,7 @@ def step(
 
 @torch.no_grad()
 def pseudo_labels(
-    teacher: SegmentationNetwork, weak: Batch, settings: RecipeSettings, generator: torch.Generator
+    teacher: SegmentationNetwork, weak: Batch, config: TrainConfig, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Let the teacher label weak views.
 
@@ -71,10 +71,10 @@ def pseudo_labels(
         probability is below ``confidence`` or its entropy above ``max_entropy`` (nats), or outside
         the image; and where the image is, ``(B, h, w)`` bool.
     """
-    logits = teacher(weak.images, samples=settings.samples_train, generator=generator).logits
+    logits = teacher(weak.images, samples=config.samples_train, generator=generator).logits
     probabilities = logits.float().softmax(dim=2).mean(dim=0)
     entropy = -torch.xlogy(probabilities, probabilities).sum(dim=1)
     confidence, labels = probabilities.max(dim=1)
     inside = label_to_size(weak.labels, *labels.shape[-2:]) != VOID
-    trusted = inside & (confidence >= settings.confidence) & (entropy <= settings.max_entropy)
+    trusted = inside & (confidence >= config.confidence) & (entropy <= config.max_entropy)
     return torch.where(trusted, labels, VOID).to(torch.uint8), inside

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 
 from core.data import NOT_LABELLED, VOID, Batch
 from core.model.network import NetworkOutput, SegmentationNetwork
+from core.train_config import TrainConfig
 
 Student = Callable[..., NetworkOutput]
 """The student network, or a wrapper of it that is called the same way."""
-
-
-class RecipeSettings(Protocol):
-    """The settings a recipe reads; :class:`core.train.TrainConfig` has them."""
-
-    kl_weight: float
-    unlabelled_weight: float
-    confidence: float
-    max_entropy: float
-    samples_train: int
 
 
 class StepResult(NamedTuple):
@@ -45,15 +36,15 @@ def step(
     teacher: SegmentationNetwork,
     labelled: Batch,
     unlabelled: Batch | None,
-    settings: RecipeSettings,
+    config: TrainConfig,
     generator: torch.Generator,
 ) -> StepResult:
     """Compute the ELBO loss of labelled crops: mean over samples of the cross-entropy + β · KL."""
-    output = student(labelled.images, samples=settings.samples_train, generator=generator)
+    output = student(labelled.images, samples=config.samples_train, generator=generator)
     cross_entropy = expected_cross_entropy(output.logits, labelled.labels)
     kl = output.kl.mean()
     return StepResult(
-        loss=cross_entropy + settings.kl_weight * kl,
+        loss=cross_entropy + config.kl_weight * kl,
         parts={"supervised": cross_entropy.detach(), "kl": kl.detach()},
         features=output.features.detach(),
         labels=labelled.labels,

@@ -231,6 +231,7 @@ def _append(session: Session, new: Label, kind: str, **detail: int) -> SavedLabe
     if row.leased_by not in (None, new.author) and (row.leased_until or 0.0) > now:
         raise LeaseLost(row.leased_by)
     project = project_row(session, row.project_id)
+    goes_on = new.status == "draft" and row.draft_by == new.author and not detail
     if new.status == "draft":
         lease = project_info(project).settings.annotation.lease_minutes * 60
         row.draft_by, row.leased_by, row.leased_until = new.author, new.author, now + lease
@@ -244,9 +245,10 @@ def _append(session: Session, new: Label, kind: str, **detail: int) -> SavedLabe
             project.labels_changed += 1
             project.labels_changed_at = now
     session.add(new)
-    events.record(
-        session, row.project_id, new.author, kind, image=new.image_id, revision=new.revision, **detail
-    )
+    if not goes_on:  # the journal tells that a draft was begun, not each of its automatic saves
+        events.record(
+            session, row.project_id, new.author, kind, image=new.image_id, revision=new.revision, **detail
+        )
     return SavedLabel(new.image_id, new.revision, new.status, new.labelled_share, now)
 
 

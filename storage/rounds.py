@@ -140,6 +140,8 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
                 "scoring": "A round is scoring the images now",
             }[last.state],
         )
+    if last is not None and last.state == "failed" and changed < rule.min_changed:
+        return advice(False, f"Round {last.number} failed: press Train now to try again")
     if not rule.automatic:
         return advice(False, "Automatic rounds are off: press Train now")
     if changed < rule.min_changed:

@@ -49,9 +49,9 @@ def open_workspace(path: str | Path, database_url: str | None = None) -> Workspa
         DiskFull: there is no space for the folders or the database.
     """
     folder = Path(path).expanduser().absolute()
-    if folder.exists() and not folder.is_dir():
-        raise WorkspaceError(f"{folder} is a file, not a folder. Choose another path for the workspace.")
     try:
+        if folder.exists() and not folder.is_dir():
+            raise WorkspaceError(f"{folder} is a file, not a folder. Choose another path for the workspace.")
         for name in _FOLDERS:
             (folder / name).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

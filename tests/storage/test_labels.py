@@ -149,6 +149,12 @@ def test_a_draft_reserves_the_image_and_leaves_the_split(
     assert projects.get_project(workspace, project.id).labels_changed == 0
 
 
+def test_the_journal_tells_of_a_draft_once(workspace: Workspace, project: ProjectInfo, first: int) -> None:
+    for _ in range(3):
+        submit(workspace, first, status="draft")
+    assert [entry.kind for entry in events.recent(workspace, project.id)] == ["draft", "settings"]
+
+
 def test_a_correction_keeps_the_image_in_train_until_it_is_submitted(
     workspace: Workspace, first: int
 ) -> None:

@@ -240,6 +240,7 @@ def test_a_failed_publication_leaves_the_old_ranking(
     found = rounds.get_round(workspace, claimed.id)
     assert (found.state, found.error) == ("failed", "The ranking named an image twice.")
     assert rounds.live_round(workspace, project.id) is None
+    assert rounds.start_advice(workspace, project.id).reason == "Round 1 failed: press Train now to try again"
 
 
 def test_workers_are_forgotten_after_silence(workspace: Workspace) -> None:

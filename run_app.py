@@ -305,6 +305,7 @@ def serve_workspace(
 def make_demo(workspace: Workspace, images: int) -> ProjectInfo:
     """Return the demo project, rendering its images when some are missing."""
     from core import demo_world
+    from storage.images import list_images
     from storage.importing import add_rendered
 
     try:
@@ -316,6 +317,8 @@ def make_demo(workspace: Workspace, images: int) -> ProjectInfo:
             [ClassSpec(name=name, colour=colour) for name, colour in demo_world.CLASSES],
             actor="demo",
         )
+    if len(list_images(workspace, project.id)) >= images:
+        return project
     with progress_bar() as bar:
         task = bar.add_task("Rendering the demo world", total=images)
         add_rendered(

@@ -198,13 +198,14 @@ class OpenSource:
             )
 
 
-def natural_order(path: str) -> list[tuple[int, int, str]]:
+def natural_order(path: str) -> tuple[list[tuple[int, int, str]], str]:
     """Return a sort key that puts ``frame2`` before ``frame10``."""
-    return [
+    parts = [
         (0, int(part), "") if part.isascii() and part.isdigit() else (1, 0, part.casefold())
         for part in re.split(r"([0-9]+)", path)
         if part
-    ] + [(2, 0, path)]
+    ]
+    return parts, path
 
 
 def _is_ignored(parts: Iterable[str]) -> bool:

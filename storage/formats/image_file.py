@@ -27,8 +27,8 @@ _MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _SHOWN_MODES = {"JPEG": {"L", "RGB"}, "PNG": {"1", "L", "P", "RGB"}, "WEBP": {"RGB"}}
 _DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 
-# Pillow's own limit is a warning at 89 megapixels; ours is checked in open_image and says what to do.
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+# Pillow's own limit warns at 89 megapixels; open_image checks ours before anything is decoded.
+Image.MAX_IMAGE_PIXELS = None
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,6 @@ def open_image(data: bytes) -> Image.Image:
         raise InvalidInput("The file is empty (0 bytes). Copy it again.")
     try:
         image = Image.open(io.BytesIO(data))
-    except Image.DecompressionBombError as error:
-        raise InvalidInput(_too_large_sentence()) from error
     except Exception as error:
         # Decoders of hostile or broken bytes raise whatever they trip over.
         raise InvalidInput(
@@ -65,7 +63,10 @@ def open_image(data: bytes) -> Image.Image:
             "BMP are known."
         ) from error
     if image.width * image.height > MAX_PIXELS:
-        raise InvalidInput(_too_large_sentence(image.width, image.height))
+        raise InvalidInput(
+            f"The image ({image.width:,} × {image.height:,}) has more than {MAX_PIXELS // 1_000_000} "
+            "megapixels, the most that is read. Cut it into tiles and import those."
+        )
     return image
 
 
@@ -149,14 +150,6 @@ def read_image(data: bytes) -> UprightImage:
         image.height,
         rotated=rotated,
         note=" ".join(notes) or None,
-    )
-
-
-def _too_large_sentence(width: int | None = None, height: int | None = None) -> str:
-    size = f" ({width:,} × {height:,})" if width and height else ""
-    return (
-        f"The image{size} has more than {MAX_PIXELS // 1_000_000} megapixels, the most that is read. "
-        "Cut it into tiles and import those."
     )
 
 

@@ -1,0 +1,397 @@
+"""Wire format, image files, masks, archives and layouts."""
+
+import contextlib
+import io
+import json
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image
+
+from storage.errors import InvalidInput
+from storage.formats import run_length
+from storage.formats.archives import ArchiveLimits, OpenSource, natural_order
+from storage.formats.image_file import read_image
+from storage.formats.layout import find_layout, source_groups
+from storage.formats.masks import Mask, read_colour_table, read_mask, to_label_map
+
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "run_length.json").read_text())
+
+
+def file_of(pixels: np.ndarray, kind: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def zip_of(files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name), data, compression)
+    return buffer.getvalue()
+
+
+# Run lengths
+
+
+@pytest.mark.parametrize("case", GOLDEN, ids=lambda case: case["name"])
+def test_run_lengths_have_the_golden_bytes(case: dict) -> None:
+    values = np.array(case["values"], dtype=np.uint8)
+    assert run_length.encode(values).hex() == case["hex"]
+    np.testing.assert_array_equal(run_length.decode(bytes.fromhex(case["hex"]), values.size), values)
+
+
+@given(arrays.arrays(np.uint8, st.integers(0, 400), elements=st.integers(0, 255)), st.integers(1, 3000))
+def test_run_lengths_give_back_what_went_in(values: np.ndarray, stretch: int) -> None:
+    stretched = np.repeat(values, stretch)
+    np.testing.assert_array_equal(run_length.decode(run_length.encode(stretched), stretched.size), stretched)
+
+
+@given(st.binary(max_size=60), st.integers(0, 1000))
+def test_any_bytes_decode_to_the_size_or_are_refused(data: bytes, size: int) -> None:
+    with contextlib.suppress(ValueError):
+        assert run_length.decode(data, size).shape == (size,)
+
+
+@pytest.mark.parametrize(
+    ("data", "size"),
+    [
+        (b"", 0),
+        (b"\x01\x00\x00", 1),
+        (b"\xff\xff\xff\xff" + bytes(8), 4),
+        (b"\x01\x00\x00\x00\x05\x00", 0),
+        (b"\x01\x00\x00\x00\x05\x02", 1),
+        (b"\x01\x00\x00\x00\x05\x01\x01", 1),
+        (b"\x01\x00\x00\x00\x05\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 4),
+        (b"\x00\x00\x00\x00\x01", 0),
+    ],
+)
+def test_broken_run_lengths_are_refused(data: bytes, size: int) -> None:
+    with pytest.raises(ValueError, match="run-length data"):
+        run_length.decode(data, size)
+
+
+# Image files
+
+
+def test_an_upright_jpeg_is_stored_byte_for_byte() -> None:
+    data = file_of(np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8), "JPEG")
+    image = read_image(data)
+    assert (image.blob, image.media_type, image.width, image.height) == (data, "image/jpeg", 80, 60)
+    assert image.note is None
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_exif_orientation_is_applied_once(orientation: int) -> None:
+    upright = np.zeros((16, 32, 3), np.uint8)
+    upright[:8, :16] = [255, 0, 0]
+    inverse = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[orientation]
+    as_taken = Image.fromarray(upright).transpose(Image.Transpose(inverse))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    as_taken.save(buffer, "JPEG", quality=95, exif=exif)
+
+    image = read_image(buffer.getvalue())
+    assert image.rotated
+    assert (image.width, image.height) == (32, 16)
+    shown = Image.open(io.BytesIO(image.blob))
+    assert shown.getexif().get(0x0112, 1) == 1
+    pixels = np.asarray(shown).astype(int)
+    assert pixels[3, 5, 0] > 200
+    assert pixels[3, 28, 0] < 60
+    assert pixels[13, 5, 0] < 60
+    assert not read_image(image.blob).rotated
+
+
+def test_sixteen_bits_are_windowed_to_eight_and_the_note_says_so() -> None:
+    ramp = np.linspace(1000, 3000, 64 * 64).reshape(64, 64).astype(np.uint16)
+    image = read_image(file_of(ramp))
+    pixels = np.asarray(Image.open(io.BytesIO(image.blob)))
+    assert pixels.dtype == np.uint8
+    assert pixels.min() == 0
+    assert pixels.max() == 255
+    assert image.note
+    assert "more than 8 bits" in image.note
+
+
+def test_a_flat_sixteen_bit_image_is_accepted() -> None:
+    assert read_image(file_of(np.full((5, 5), 700, np.uint16))).width == 5
+
+
+def test_sixteen_bit_colour_becomes_eight() -> None:
+    raw = b"".join(b"\x00" + struct.pack(">6H", 65535, 0, 0, 0, 0, 65535) for _ in range(2))
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0)
+    png = (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(raw))
+        + chunk(b"IEND", b"")
+    )
+    image = read_image(png)
+    assert image.note
+    assert "16 bits" in image.note
+    pixels = np.asarray(Image.open(io.BytesIO(image.blob)))
+    assert pixels.tolist() == [[[255, 0, 0], [0, 0, 255]]] * 2
+
+
+def test_transparent_pixels_become_black() -> None:
+    pixels = np.full((4, 4, 4), 200, np.uint8)
+    pixels[0, 0, 3] = 0
+    image = read_image(file_of(pixels))
+    assert image.note == "Transparent pixels are shown black."
+    assert np.asarray(Image.open(io.BytesIO(image.blob)))[0, 0].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM"])
+def test_one_pixel_is_an_image(kind: str) -> None:
+    image = read_image(file_of(np.full((1, 1, 3), 9, np.uint8), kind))
+    assert (image.width, image.height) == (1, 1)
+    assert image.media_type in {"image/png", "image/webp"}
+
+
+def test_bad_files_are_refused_with_the_reason() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
+    jpeg, png = file_of(noise, "JPEG"), file_of(noise)
+    for data, reason in [
+        (b"", "0 bytes"),
+        (b"hello", "no image"),
+        (jpeg[: len(jpeg) // 2], "cut short or damaged"),
+        (png[: len(png) // 2], "cut short or damaged"),
+        (png[:20], "no image|damaged"),
+        (jpeg[:200] + bytes(len(jpeg) - 200), "damaged"),
+    ]:
+        with pytest.raises(InvalidInput, match=reason):
+            read_image(data)
+
+
+def test_a_decompression_bomb_is_refused_before_it_is_decoded() -> None:
+    png = bytearray(file_of(np.zeros((8, 8), np.uint8)))
+    for width, height in [(30_000, 30_000), (200_000, 200_000)]:
+        png[16:24] = struct.pack(">II", width, height)
+        png[29:33] = struct.pack(">I", zlib.crc32(bytes(png[12:29])))
+        with pytest.raises(InvalidInput, match="500 megapixels"):
+            read_image(bytes(png))
+
+
+# Masks
+
+
+def test_palette_masks_are_read_by_index() -> None:
+    indices = np.array([[0, 1], [2, 255]], np.uint8)
+    image = Image.fromarray(indices)
+    image.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90] + [0] * 759)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    mask = read_mask(buffer.getvalue())
+    assert mask.kind == "index"
+    np.testing.assert_array_equal(mask.codes, indices)
+    assert mask.palette[:3] == (0x0A141E, 0x28323C, 0x46505A)
+    assert mask.counts == {0: 1, 1: 1, 2: 1, 255: 1}
+
+
+def test_masks_of_every_depth_keep_their_values() -> None:
+    bits = np.array([[True, False], [False, True]])
+    assert read_mask(file_of(bits)).counts == {0: 2, 1: 2}
+    deep = np.array([[0, 300], [7, 65535]], np.uint16)
+    np.testing.assert_array_equal(read_mask(file_of(deep)).codes, deep)
+    small = read_mask(file_of(np.array([[0, 3]], np.uint16)))
+    assert small.codes.dtype == np.uint8
+    colour = read_mask(file_of(np.array([[[1, 2, 3], [0, 0, 0]]], np.uint8)))
+    assert colour.counts == {0x010203: 1, 0: 1}
+
+
+def test_a_jpeg_is_no_mask() -> None:
+    with pytest.raises(InvalidInput, match="as PNG"):
+        read_mask(file_of(np.zeros((8, 8), np.uint8), "JPEG"))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.uint32])
+def test_codes_without_meaning_become_not_labelled(dtype: type) -> None:
+    mask = Mask("index", np.array([[0, 7], [9, 200]], dtype))
+    np.testing.assert_array_equal(to_label_map(mask, {0: 3, 9: 255, 500: 1}), [[3, 254], [255, 254]])
+    np.testing.assert_array_equal(to_label_map(mask, {}), np.full((2, 2), 254))
+
+
+def test_colour_tables_are_read_in_three_spellings() -> None:
+    text = "\ufeff# comment\n64 128 64\tAnimal\n\n255 0 0 traffic light\n"
+    assert [(row.name, row.colour) for row in read_colour_table(text)] == [
+        ("Animal", 0x408040),
+        ("traffic light", 0xFF0000),
+    ]
+    cvat = "# label:color_rgb:parts:actions\nroad:128,64,128::\n"
+    assert [(row.name, row.colour) for row in read_colour_table(cvat)] == [("road", 0x804080)]
+    csv = "name,r,g,b\nSky, 128, 128, 128\n"
+    assert [(row.name, row.colour) for row in read_colour_table(csv)] == [("Sky", 0x808080)]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("1 2 3 a\n4 5 x b", "Line 2"),
+        ("1 2 300 a", "above 255"),
+        ("1 2 3 a\n1 2 3 b", "the colour of a"),
+    ],
+)
+def test_wrong_colour_tables_name_their_line(text: str, reason: str) -> None:
+    with pytest.raises(InvalidInput, match=reason):
+        read_colour_table(text)
+
+
+# Archives
+
+
+def test_unsafe_and_hidden_entries_stay_out_and_the_rest_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "evil.zip"
+    link = zipfile.ZipInfo("link.png")
+    link.external_attr = 0o120777 << 16
+    path.write_bytes(
+        zip_of(
+            {
+                "../up.png": b"1",
+                "a/../../up.png": b"1",
+                "/etc/absolute.png": b"1",
+                "C:\\windows\\x.png": b"1",
+                "..\\back.png": b"1",
+                "__MACOSX/._a.png": b"1",
+                ".hidden/a.png": b"1",
+                "good/a.png": b"good",
+                "win\\b.png": b"also good",
+            }
+        )
+    )
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(link, "/etc/passwd")
+    with OpenSource(path) as source:
+        assert source.paths == ("good/a.png", "win/b.png")
+        assert source.read("good/a.png") == b"good"
+        reasons = {problem.name: problem.sentence for problem in source.problems}
+    assert "climbs out" in reasons["../up.png"]
+    assert "climbs out" in reasons["a/../../up.png"]
+    assert "climbs out" in reasons["..\\back.png"]
+    assert "absolute" in reasons["/etc/absolute.png"]
+    assert "absolute" in reasons["C:\\windows\\x.png"]
+    assert "link" in reasons["link.png"]
+    assert len(reasons) == 6
+
+
+def test_zip_bombs_are_refused_from_the_directory() -> None:
+    bomb = zip_of({f"{i}.png": bytes(30 << 20) for i in range(3)})
+    with pytest.raises(InvalidInput, match="zip bombs"):
+        OpenSource([("bomb.zip", bomb)])
+    many = zip_of({f"{i}.png": b"x" for i in range(20)})
+    with pytest.raises(InvalidInput, match="more than 10"):
+        OpenSource([("many.zip", many)], ArchiveLimits(entries=10))
+    with pytest.raises(InvalidInput, match="GiB"):
+        OpenSource([("large.zip", many)], ArchiveLimits(total_bytes=10))
+    one = zip_of({"small.png": b"x" * 10, "big.png": bytes(1000)})
+    with OpenSource([("one.zip", one)], ArchiveLimits(entry_bytes=500)) as source:
+        assert source.paths == ("small.png",)
+        assert "too much" in source.problems[0].sentence
+
+
+def test_a_zip_whose_directory_lies_about_sizes_is_caught_while_reading() -> None:
+    payload = bytes(200_000)
+    data = bytearray(zip_of({"a.png": payload, "b.png": b"fine"}))
+    directory = data.find(b"PK\x01\x02")
+    data[directory + 24 : directory + 28] = struct.pack("<I", 100)
+    with OpenSource([("liar.zip", bytes(data))]) as source:
+        with pytest.raises(InvalidInput, match=r"damaged|announces"):
+            source.read("a.png")
+        assert source.read("b.png") == b"fine"
+
+
+def test_a_damaged_zip_is_refused_and_a_damaged_entry_is_named(tmp_path: Path) -> None:
+    data = zip_of({"a.png": b"a" * 1000, "b.png": b"b" * 1000}, zipfile.ZIP_STORED)
+    broken = tmp_path / "broken.zip"
+    broken.write_bytes(data[:300])
+    with pytest.raises(InvalidInput, match=r"broken\.zip is neither"):
+        OpenSource(broken)
+    damaged = bytearray(data)
+    damaged[200] ^= 255
+    with OpenSource([("x.zip", bytes(damaged))]) as source:
+        with pytest.raises(InvalidInput, match="damaged"):
+            source.read("a.png")
+        assert source.read("b.png") == b"b" * 1000
+    with pytest.raises(InvalidInput, match="no folder or zip"):
+        OpenSource(tmp_path / "nowhere")
+
+
+def test_names_without_the_utf8_bit_and_decomposed_names_are_understood(tmp_path: Path) -> None:
+    data = zip_of({"straße-图.png": b"1"})
+    without_bit = data.replace(struct.pack("<H", 0x800), struct.pack("<H", 0))
+    with OpenSource([("old.zip", without_bit)]) as source:
+        assert source.paths == ("straße-图.png",)
+    (tmp_path / "u\u0308ber.png").write_bytes(b"2")
+    with OpenSource(tmp_path) as source:
+        assert source.paths == ("\u00fcber.png",)
+        assert source.read("\u00fcber.png") == b"2"
+
+
+def test_paths_sort_as_people_count() -> None:
+    assert sorted(["f10", "f2", "F1", "g", "f2b"], key=natural_order) == ["F1", "f2", "f2b", "f10", "g"]
+
+
+# Layouts
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "split"),
+    [
+        ("images/a.jpg", "masks/a.png", None),
+        ("set/images/deep/a.jpg", "set/labels/deep/a.png", None),
+        ("set/images/train/a.jpg", "set/annotations/train/a.png", "train"),
+        ("set/val/images/a.jpg", "set/val/masks/a.png", "audit"),
+        ("camvid/test/a.jpg", "camvid/testannot/a.png", "excluded"),
+        ("VOC2012/JPEGImages/a.jpg", "VOC2012/SegmentationClass/a.png", None),
+        ("a.jpg", "a_mask.png", None),
+        ("b/a.jpg", "b/a.png", None),
+        ("x/a.png", "x/a_L.png", None),
+        ("a.jpg", "masks/a.jpg.png", None),
+        ("images/A.JPG", "label_maps/a.PNG", None),
+        ("images/pool/a.png", "label_maps/pool/a.png", "pool"),
+    ],
+)
+def test_masks_are_found_in_every_known_tree(image: str, mask: str, split: str | None) -> None:
+    layout = find_layout([image, mask, "readme.txt"])
+    assert [(found.path, found.mask, found.split) for found in layout.images] == [(image, mask, split)]
+    assert layout.problems == ()
+    assert layout.other_files == ("readme.txt",)
+
+
+def test_equal_stems_are_told_apart_by_their_folders_and_never_guessed() -> None:
+    paths = ["images/x/1.jpg", "images/y/1.jpg", "masks/x/1.png", "masks/y/1.png"]
+    assert [found.mask for found in find_layout(paths).images] == ["masks/x/1.png", "masks/y/1.png"]
+    guess = find_layout(["images/x/1.jpg", "images/y/1.jpg", "masks/1.png"])
+    assert [found.mask for found in guess.images] == [None, None]
+    assert guess.problems[0].name == "masks/1.png"
+    double = find_layout(["images/1.jpg", "masks/1.png", "labels/1.png"])
+    assert double.images[0].mask is None
+    assert "Several masks" in double.problems[0].sentence
+
+
+def test_a_folder_of_labels_alone_is_a_folder_of_images() -> None:
+    assert [found.path for found in find_layout(["my_labels/a.png", "my_labels/b.png"]).images] == [
+        "my_labels/a.png",
+        "my_labels/b.png",
+    ]
+
+
+def test_groups_come_from_prefixes_then_from_folders() -> None:
+    drives = [f"{drive}_{frame}.jpg" for drive in ("a", "b") for frame in range(5)]
+    assert source_groups(drives) == ["a"] * 5 + ["b"] * 5
+    assert source_groups([f"img_{i}.jpg" for i in range(9)]) == [None] * 9
+    assert source_groups(["p1/a.jpg", "p2/b.jpg"]) == ["p1", "p2"]
+    assert source_groups(["train/images/a.jpg", "val/images/b.jpg"]) == [None, None]

@@ -71,13 +71,15 @@ def loss_figure(
         )
     if shares:
         figure.update_layout(
-            legend_x=1.1,
+            legend_x=1.13,
             yaxis2={
                 "overlaying": "y",
                 "side": "right",
                 "range": [0, 1.02],
                 "tickformat": ".0%",
+                "dtick": 0.25,
                 "showgrid": False,
+                "zeroline": False,
             },
         )
     if LOSS in curves:
@@ -92,7 +94,7 @@ def loss_figure(
         )
     if steps:
         figure.update_xaxes(range=[0, steps])
-    figure.update_yaxes(rangemode="tozero", selector={"overlaying": None})
+    figure.update_layout(yaxis_rangemode="tozero")
     return figure
 
 

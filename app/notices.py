@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
 
@@ -25,10 +26,10 @@ def errors_as_sentences() -> Iterator[None]:
     try:
         yield
     except QualmError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
     except ValidationError as error:
         for sentence in invalid_settings(error):
-            st.error(sentence, icon=":material/error:")
+            st.error(plain(sentence), icon=":material/error:")
     except Exception as error:
         _log.exception("A page failed")
         st.error(
@@ -36,6 +37,19 @@ def errors_as_sentences() -> Iterator[None]:
             "Reload the page; if it happens again, the log of the server says where.",
             icon=":material/error:",
         )
+
+
+def plain(text: str) -> str:
+    """Return text for a Markdown widget with the signs that file names may hold made harmless.
+
+    Underscores and backticks stay: the first do no harm inside a word, the second mark our commands.
+    """
+    return re.sub(r"[$*~\[\]<]", r"\\\g<0>", text)
+
+
+def bullets(sentences: Sequence[str]) -> str:
+    """Return sentences as a Markdown list."""
+    return "\n".join(f"- {plain(sentence)}" for sentence in sentences)
 
 
 def invalid_settings(error: ValidationError) -> list[str]:
@@ -48,21 +62,43 @@ def invalid_settings(error: ValidationError) -> list[str]:
     return sentences
 
 
-def empty_state(title: str, text: str, *, key: str = "empty-state") -> None:
-    """Fill the place of missing content with what it is and what to do next (``text`` is Markdown)."""
+def empty_state(
+    title: str, text: str, link: tuple[str, str, str] | None = None, *, key: str = "empty-state"
+) -> None:
+    """Fill the place of missing content with what it is and what to do next.
+
+    Args:
+        title: What is missing.
+        text: What to do, as Markdown.
+        link: Page that helps, text of the link to it, and its icon.
+        key: Hook for end-to-end tests, as the class ``st-key-<key>``.
+    """
     with st.container(border=True, key=key, horizontal_alignment="center"):
-        st.markdown(f"#### {title}\n\n{text}", text_alignment="center")
+        st.markdown(f"#### {title}\n\n{text}", text_alignment="center", anchors=False)
+        if link is not None:
+            page, label, icon = link
+            st.page_link(page, label=label, icon=icon)
 
 
 def no_project() -> None:
     """Say how to come to a first project; the same on every page that needs one."""
     empty_state(
         "No project yet",
-        "A project is a list of classes and the images you label with them. Create one on the "
-        "**Project** page, or stop the server and start `python3 run_app.py`: a demo that needs no images.",
+        "A project is a list of classes and the images you label with them. Create one, or stop the server "
+        "and start `python3 run_app.py`: a demo that needs no images.",
+        ("pages/project.py", "Create a project", ":material/add:"),
         key="no-project",
     )
-    st.page_link("pages/project.py", label="Create a project", icon=":material/add:")
+
+
+def no_images() -> None:
+    """Say how to come to images; the same on every page that shows them."""
+    empty_state(
+        "No images yet",
+        "Import a folder or a zip of images; they line up to be labelled.",
+        ("pages/project.py", "Import images", ":material/upload:"),
+        key="no-images",
+    )
 
 
 def html_badge(text: str, kind: str) -> str:

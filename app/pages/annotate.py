@@ -9,10 +9,14 @@ import streamlit as st
 
 from app import session
 from app.canvas.component import label_canvas
-from app.notices import empty_state, no_project
+from app.notices import no_images, no_project
 from storage import images, projects
 from storage.errors import NotFound
 from storage.images import ImageInfo
+
+
+OPENED = "opened-image"
+"""Session state: the image that the address opened; the Queue page clears it."""
 
 
 def image_of_address(project_id: int) -> ImageInfo | None:
@@ -35,17 +39,18 @@ def show() -> None:
         return
     workspace = session.workspace()
     if not sum(images.split_counts(workspace, project_id).values()):
-        empty_state(
-            "No images yet",
-            "Import a folder or a zip of images on the **Project** page, then come back here to label them.",
-        )
-        st.page_link("pages/project.py", label="Import images", icon=":material/upload:")
+        no_images()
         return
     opened = image_of_address(project_id)
+    if opened is not None and st.session_state.get(OPENED) == opened.id:
+        # The page runs again because the person went on from the image: a reload must not take them back.
+        del st.query_params["image"]
+        opened = None
+    st.session_state[OPENED] = opened.id if opened else None
     label_canvas(
         project_id=project_id,
         annotator=session.annotator(),
-        classes=[info for info in projects.classes(workspace, project_id) if not info.archived],
+        classes=projects.classes(workspace, project_id),
         open_image=opened.id if opened else None,
         demo=True,
     )

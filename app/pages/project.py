@@ -29,7 +29,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app import session, settings_form
-from app.notices import duration, errors_as_sentences
+from app.notices import bullets, duration, errors_as_sentences, plain
 from storage import images, projects
 from storage.errors import InvalidInput
 from storage.exporting import export_project
@@ -169,7 +169,7 @@ def uploaded_source(workspace: Workspace, files: Sequence[UploadedFile]) -> Path
 
 
 def progress_bar(what: str) -> Callable[[int, int, str], None]:
-    """Return a callback ``(done, of, name)`` that moves a bar with the time left."""
+    """Return a callback ``(done, of, name)`` that moves a bar with the time left; the bar goes at the end."""
     bar = st.progress(0.0, text=what)
     began = time.monotonic()
     shown = 0.0
@@ -177,12 +177,12 @@ def progress_bar(what: str) -> Callable[[int, int, str], None]:
     def moved(done: int, of: int, name: str) -> None:
         nonlocal shown
         now = time.monotonic()
-        if done < of and now - shown < 0.1:
-            return
-        shown = now
-        left = (now - began) / done * (of - done) if done else None
-        time_left = f", about {duration(left)} left" if left is not None and done < of else ""
-        bar.progress(min(1.0, done / of) if of else 1.0, text=f"{what}: {done:,} of {of:,}{time_left}")
+        if done >= of:
+            bar.empty()
+        elif now - shown >= 0.1:
+            shown = now
+            left = f", about {duration((now - began) / done * (of - done))} left" if done else ""
+            bar.progress(done / of, text=f"{what}: {done:,} of {of:,}{left}")
 
     return moved
 
@@ -258,16 +258,14 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
             import_plan(workspace, project, plan_now)
         if outcome := st.session_state.get("import-outcome"):
             with st.container(key="import-result"):
-                st.success(outcome[0], icon=":material/check:")
-                for sentence in outcome[1:]:
-                    st.markdown(f"- {escape(sentence, quote=False)}")
+                st.success(plain(outcome[0]), icon=":material/check:")
+                st.markdown(bullets(outcome[1:]))
 
 
 def import_plan(workspace: Workspace, project: ProjectInfo, plan: ImportPlan) -> None:
     """Draw the dry run's report and the button that imports what it found."""
     with st.container(key="import-report", gap="xsmall"):
-        for sentence in plan.report():
-            st.markdown(f"- {escape(sentence, quote=False)}")
+        st.markdown(bullets(plan.report()))
     if not plan.entries:
         return
     images_to_come = f"Import {plan.new_images:,} images" if plan.new_images else "Add the missing labels"
@@ -312,9 +310,9 @@ def classes_section(workspace: Workspace, project: ProjectInfo) -> None:
     page = st.pagination(pages, key=f"class-page-{project.id}") if pages > 1 else 1
     shown = everything[(page - 1) * CLASSES_PER_PAGE : page * CLASSES_PER_PAGE]
     with st.form("classes", border=True):
-        widths = [0.5, 0.8, 5, 1.6, 1.6]
+        widths = [0.5, 0.8, 4, 1.6, 1.2, 2]
         for column, title in zip(
-            st.columns(widths), ("Index", "Colour", "Name", "Hotkey", "Archived"), strict=True
+            st.columns(widths), ("Index", "Colour", "Name", "Hotkey", "Archived", ""), strict=True
         ):
             column.caption(title)
         edited = [class_row(info, widths, project.id) for info in shown]
@@ -342,7 +340,7 @@ def classes_section(workspace: Workspace, project: ProjectInfo) -> None:
 
 def class_row(info: ClassInfo, widths: Sequence[float], project_id: int) -> ClassInfo:
     """Draw one class as a row of fields and return what they hold."""
-    index, colour, name, hotkey, archived = st.columns(widths, vertical_alignment="center")
+    index, colour, name, hotkey, archived, _ = st.columns(widths, vertical_alignment="center")
     index.markdown(f"{info.index}")
     keys = ("", *HOTKEYS) if info.hotkey in (None, *HOTKEYS) else ("", info.hotkey, *HOTKEYS)
 
@@ -454,8 +452,7 @@ def export_section(workspace: Workspace, project: ProjectInfo) -> None:
                     st.session_state["prepared-export"] = (project.id, target, result.report())
             prepared_for, prepared, report = st.session_state.get("prepared-export", (None, None, ()))
             if prepared_for == project.id and prepared.exists():
-                for sentence in report:
-                    st.markdown(f"- {escape(sentence, quote=False)}")
+                st.markdown(bullets(report))
                 st.download_button(
                     f"Download {prepared.name} ({size(prepared.stat().st_size)})",
                     prepared.read_bytes(),
@@ -483,7 +480,7 @@ def export_section(workspace: Workspace, project: ProjectInfo) -> None:
                         progress=progress_bar("Exporting"),
                     )
                     for sentence in result.report():
-                        st.success(sentence, icon=":material/check:")
+                        st.success(plain(sentence), icon=":material/check:")
 
 
 def file_name(project_name: str) -> str:

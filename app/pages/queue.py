@@ -12,7 +12,7 @@ import time
 import streamlit as st
 
 from app import session
-from app.notices import empty_state, no_project
+from app.notices import empty_state, no_images, no_project
 from app.queue_grid import Card, queue_grid
 from storage import queue
 from storage.queue import QueueItem
@@ -63,12 +63,9 @@ def show() -> None:
     workspace = session.workspace()
     progress = queue.progress(workspace, project_id)
     if not progress.images:
-        empty_state(
-            "No images yet",
-            "Import a folder or a zip of images on the **Project** page; they line up here.",
-        )
-        st.page_link("pages/project.py", label="Import images", icon=":material/upload:")
+        no_images()
         return
+    st.session_state.pop("opened-image", None)
 
     with st.container(horizontal=True, vertical_alignment="bottom", key="queue-filters"):
         split = st.selectbox(

@@ -16,7 +16,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import charts, session, settings_form
-from app.notices import duration, empty_state, errors_as_sentences, html_badge, no_project
+from app.notices import duration, empty_state, errors_as_sentences, html_badge, no_project, plain
 from storage import projects, queue, rounds
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
@@ -64,14 +64,13 @@ def live_round_card(workspace: Workspace, live: RoundInfo) -> None:
         key="cancel-round",
         icon=":material/stop_circle:",
         disabled=live.cancel_requested,
-        help="The round stops at its next step; the ranking on the screen stays as it is.",
     ):
         with errors_as_sentences():
             rounds.request_cancel(workspace, live.id, session.annotator())
             st.rerun(scope="fragment")
     st.progress(min(1.0, live.step / live.steps) if live.steps else 0.0, text=progress_text(live))
     if live.note:
-        st.info(live.note, icon=":material/info:")
+        st.info(plain(live.note), icon=":material/info:")
 
 
 def progress_text(live: RoundInfo) -> str:
@@ -98,26 +97,25 @@ def idle_card(workspace: Workspace, project: ProjectInfo, latest: RoundInfo | No
         type="primary",
         icon=":material/play_arrow:",
         disabled=refusal is not None,
-        help=refusal or "Starts a round with all labels submitted so far.",
     ):
         with errors_as_sentences():
             actor = session.annotator()
             rounds.request_round(workspace, project.id, actor, f"Started by {actor}")
             st.rerun()
-    if advice.needed:
+    if project.settings.start.automatic and advice.changed < advice.needed:
         st.progress(
-            min(1.0, advice.changed / advice.needed),
-            text=f"{advice.changed} of {advice.needed} changed labels until a round starts by itself",
+            advice.changed / advice.needed,
+            text=f"{advice.changed} of {advice.needed} new labels until a round starts by itself",
         )
     if latest is not None and latest.state == "failed":
         st.error(
-            f"Round {latest.number} failed: {latest.error or 'no reason was reported'} "
+            f"Round {latest.number} failed: {plain(latest.error or 'no reason was reported.')} "
             "The ranking before it still stands. Change the settings below if they are the cause, "
             "then press Train now.",
             icon=":material/error:",
         )
     elif latest is not None and latest.note:
-        st.info(latest.note, icon=":material/info:")
+        st.info(plain(latest.note), icon=":material/info:")
 
 
 def state_card(workspace: Workspace, project: ProjectInfo, seen: tuple[int, str] | None) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 ATTEMPTS_FILE = "attempts"
 
@@ -20,6 +23,9 @@ def write_checkpoint(folder: Path, step: int, save: Callable[[Path], None]) -> P
 
     Returns:
         The folder ``folder/step-…``; one that is there already is kept.
+
+    Raises:
+        OSError: The disk is full or cannot be written to; nothing half-written stays.
     """
     final = folder / f"step-{step:06d}"
     if final.exists():
@@ -30,6 +36,12 @@ def write_checkpoint(folder: Path, step: int, save: Callable[[Path], None]) -> P
     try:
         save(partial)
         partial.rename(final)
+    except SafetensorError as error:
+        # It hides the number of the system's error in its text.
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(final)) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     if os.name != "nt":  # Windows cannot open a folder for fsync

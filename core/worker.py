@@ -19,7 +19,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,20 +27,16 @@ from torch import Tensor
 
 from core.acquisition.aggregation import ImageScore, score_image
 from core.acquisition.batch_choice import rank
-from core.checkpoints import (
-    count_attempt,
-    forget_attempts,
-    newest_checkpoint,
-    remove_others,
-    write_checkpoint,
-)
+from core.checkpoints import count_attempt, forget_attempts
 from core.data import TrainingData, label_to_size, to_long_side
 from core.evaluation import Evaluation, evaluate
+from core.heartbeat import repeated
 from core.model.network import SegmentationNetwork, build_network
-from core.out_of_memory import Attempt, free_cached_memory, is_out_of_memory, next_attempt
+from core.out_of_memory import free_cached_memory, is_out_of_memory
 from core.predict import ImagePrediction, class_map_at, predict
 from core.reasons import Reason, reason
 from core.round_data import UnreadableImage, decoded_image, grey_png
+from core.round_training import RoundTraining
 from core.train import StepReport, TrainConfig, Training, load_teacher
 from storage import images, labels, projects, rounds
 from storage.errors import InvalidInput, LeaseLost, NotFound, QualmError, RoundRefused
@@ -56,7 +51,6 @@ LEASE_S = 10.0
 """A round whose worker was silent for so long may be claimed by another."""
 HEARTBEAT_S = 2.0
 REPORT_S = 1.0
-CHECKPOINT_S = 15.0
 NICENESS = 10
 """Training gives way to the web process, which then answers at once even on two cores."""
 MAX_ATTEMPTS = 3
@@ -116,7 +110,7 @@ def run_worker(
         signal.signal(number, lambda *_: stop.set())
     log.info("worker %s is ready on %s for %s", worker, chosen_device, workspace.path)
     run = 0
-    with _repeated(HEARTBEAT_S, lambda: rounds.worker_seen(workspace, worker, str(chosen_device))):
+    with repeated(HEARTBEAT_S, lambda: rounds.worker_seen(workspace, worker, str(chosen_device))):
         while not stopping():
             try:
                 _request_due_rounds(workspace, project_id)
@@ -180,7 +174,7 @@ def run_round(
     run = _RoundRun(workspace, info, worker, device, stopping, watch)
     log.info("round %d (id %d) of project %d: begins", info.number, info.id, info.project_id)
     try:
-        with _repeated(HEARTBEAT_S, run.renew_lease):
+        with repeated(HEARTBEAT_S, run.renew_lease):
             outcome = run.to_its_end()
     except Exception:
         log.exception("round %d could not be ended; its lease will run out", info.number)
@@ -222,7 +216,7 @@ class _RoundRun:
         self.notes = [info.note] if info.note else []
         self.cancel_requested = threading.Event()
         self.lease_lost: LeaseLost | None = None
-        self.reported_at = self.saved_at = -math.inf
+        self.reported_at = -math.inf
         self.metrics: list[tuple[int, str, float]] = []
         self.seconds_per_prediction = self.seconds_per_evaluation = 0.0
 
@@ -235,9 +229,10 @@ class _RoundRun:
                 )
             self._load()
             began = time.monotonic()
-            teacher = self._train()
+            training = self._train()
+            self.device = training.device
             trained = time.monotonic()
-            predictions, metrics = self._score(teacher)
+            predictions, metrics = self._score(training.teacher)
             metrics |= {
                 "train_seconds": trained - began,
                 "score_seconds": time.monotonic() - trained,
@@ -245,6 +240,7 @@ class _RoundRun:
                 "unlabelled": len(self.data.unlabelled),
                 "device": str(self.device),
             }
+            self.renew_lease()
             self._check()
             rounds.publish(self.workspace, self.info.id, self.worker, predictions, metrics)
             self._remove_old_checkpoints()
@@ -368,23 +364,26 @@ class _RoundRun:
 
     # Training
 
-    def _train(self) -> SegmentationNetwork:
-        """Train to the last step, with less memory when it does not suffice, and return the teacher."""
-        attempt = Attempt(self.settings.batch_size, self.device)
-        while True:
-            try:
-                return self._train_with(attempt)
-            except (RuntimeError, MemoryError) as error:
-                following = next_attempt(attempt, self.settings.batch_size)
-                if not is_out_of_memory(error) or following is None:
-                    raise
-            # Past the except block the traceback no longer holds on to the tensors that filled the memory.
-            free_cached_memory()
-            attempt, sentence = following
-            self.device = attempt.device
-            self._note(sentence)
+    def _train(self) -> Training:
+        names = {field.name for field in dataclasses.fields(TrainConfig)} - {"seed"}
+        config = TrainConfig(
+            seed=self.seed, **{name: value for name, value in self.settings if name in names}
+        )
+        training = RoundTraining(
+            self._new_network,
+            self.data,
+            config,
+            self.folder,
+            on_start=self._begin_training,
+            on_step=self._after_step,
+            on_checkpoint=self._after_checkpoint,
+            note=self._note,
+        ).run(self.device)
+        if training is None:
+            raise _Stopping
+        return training
 
-    def _train_with(self, attempt: Attempt) -> SegmentationNetwork:
+    def _new_network(self) -> SegmentationNetwork:
         network = build_network(
             self.class_count,
             encoder=self.settings.encoder,
@@ -395,31 +394,8 @@ class _RoundRun:
         )
         for warning in network.warnings:
             self._note(warning)
-        shared = {field.name for field in dataclasses.fields(TrainConfig)}
-        values = {name: value for name, value in self.settings if name in shared}
-        config = TrainConfig(**(values | {"batch_size": attempt.batch_size, "seed": self.seed}))
-        resumed_from = newest_checkpoint(self.folder)
-        if resumed_from is None:
-            self._warm_start(network)
-        training = Training(network, self.data, config, attempt.device)
-        if resumed_from is not None:
-            try:
-                training.restore(resumed_from)
-                log.info("round %d: going on from step %d", self.info.number, training.step)
-            except ValueError as error:
-                log.warning("%s", error)
-                shutil.rmtree(resumed_from)
-                self._note("The checkpoint was damaged, so the training began again.")
-                return self._train_with(attempt)
-        self._time_predictions(training.teacher)
-        self.saved_at = time.monotonic()
-        try:
-            training.run(lambda step: self._after_step(training, step))
-        except _Stopping:
-            self._save(training)
-            raise
-        self._save(training)
-        return training.teacher
+        self._warm_start(network)
+        return network
 
     def _warm_start(self, network: SegmentationNetwork) -> None:
         """Begin from the teacher of the round that is on the screen, when its network is of the same kind."""
@@ -436,11 +412,12 @@ class _RoundRun:
         except ValueError as error:
             self._note(f"Round {parent.number} could not be gone on from: {error}")
 
-    def _time_predictions(self, network: SegmentationNetwork) -> None:
+    def _begin_training(self, training: Training) -> None:
         """Estimate the time of scoring from two images, the first of which warms up."""
+        self.device = training.device
         for image, pixels in self._readable(self.pool[:2]):
             began = time.monotonic()
-            self._encoded(image, self._predicted(network, pixels))
+            self._encoded(image, self._predicted(training.teacher, pixels))
             self.seconds_per_prediction = time.monotonic() - began
 
     def _after_step(self, training: Training, step: StepReport) -> bool:
@@ -456,15 +433,25 @@ class _RoundRun:
         self.metrics.append((step.step, "loss", step.loss))
         self.metrics.extend((step.step, name, value) for name, value in step.parts.items())
         self._report("training", step.step, step.steps, eta)
-        if time.monotonic() - self.saved_at > CHECKPOINT_S:
-            self._save(training)
-        self._check()
+        try:
+            self._check()
+        except _Stopping:
+            return False
         return True
+
+    def _after_checkpoint(self, checkpoint: Path, step: int) -> None:
+        rounds.report(
+            self.workspace,
+            self.info.id,
+            self.worker,
+            lease_s=LEASE_S,
+            step=step,
+            checkpoint=checkpoint.relative_to(self.workspace.path).as_posix(),
+        )
 
     def _evaluate_during_training(self, training: Training, step: int) -> None:
         began = time.monotonic()
         measured = self._evaluation(training.teacher, _some(self.audit, AUDIT_LIMIT, self.settings.seed))
-        training.student.train()
         self.metrics.append((step, "audit_miou", measured.miou))
         self.metrics.extend((step, f"class_iou/{index}", iou) for index, iou in measured.class_iou.items())
         self.seconds_per_evaluation = time.monotonic() - began
@@ -477,22 +464,6 @@ class _RoundRun:
             seed=self.seed,
             device=self.device,
         )
-
-    def _save(self, training: Training) -> None:
-        try:
-            folder = write_checkpoint(self.folder, training.step, training.save)
-        except OSError as error:
-            raise file_error(error, self.folder / "checkpoint") from error
-        rounds.report(
-            self.workspace,
-            self.info.id,
-            self.worker,
-            lease_s=LEASE_S,
-            step=training.step,
-            checkpoint=folder.relative_to(self.workspace.path).as_posix(),
-        )
-        remove_others(folder)
-        self.saved_at = time.monotonic()
 
     # Scoring
 
@@ -612,6 +583,8 @@ def _some(every: list[ImageInfo], limit: int, seed: int) -> list[ImageInfo]:
 def _sentence(error: Exception) -> str:
     if isinstance(error, QualmError | ArithmeticError):
         return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return str(file_error(error, Path(error.filename)))
     if is_out_of_memory(error):
         return (
             "The memory does not suffice, even with one image at a time. Choose a smaller long side or crop "
@@ -623,26 +596,3 @@ def _sentence(error: Exception) -> str:
         f"The round stopped: {error or type(error).__name__} ({place}). The worker's log says more. "
         "Change the round settings, or start a new round."
     )
-
-
-@contextmanager
-def _repeated(every_s: float, action: Callable[[], None]) -> Iterator[None]:
-    """Run ``action`` now and every few seconds in a thread while the block runs; its errors are logged."""
-    end = threading.Event()
-
-    def repeat() -> None:
-        while True:
-            try:
-                action()
-            except Exception as error:
-                log.warning("the heartbeat failed, trying again: %s", error)
-            if end.wait(every_s):
-                return
-
-    thread = threading.Thread(target=repeat, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        end.set()
-        thread.join()

@@ -1,0 +1,44 @@
+import torch
+
+from core.reasons import reason
+
+NAMES = ["sky", "fence", "pole"]
+
+
+def maps(rows: slice, columns: slice) -> tuple[torch.Tensor, torch.Tensor]:
+    """Sure of the sky but for one place, where a fence is a little likelier than a pole."""
+    probability = torch.zeros(3, 30, 60)
+    probability[0] = 1
+    probability[:, rows, columns] = torch.tensor([0.0, 0.55, 0.45])[:, None, None]
+    entropy = -torch.xlogy(probability, probability).sum(0) / torch.log(torch.tensor(3.0))
+    return probability, entropy
+
+
+def test_it_names_the_pair_and_the_place() -> None:
+    found = reason(*maps(slice(22, 29), slice(2, 12)), NAMES)
+    assert found.sentence == "unsure about fence against pole in the lower left"
+    assert (found.classes, found.where) == ([1, 2], "lower left")
+
+
+def test_the_centre() -> None:
+    assert reason(*maps(slice(11, 19), slice(22, 38)), NAMES).sentence.endswith("at the centre")
+
+
+def test_many_places() -> None:
+    found = reason(*maps(slice(None), slice(None)), NAMES)
+    assert found.where in ("many places", "upper left")
+
+
+def test_a_sure_model_says_so() -> None:
+    probability, _ = maps(slice(0, 0), slice(0, 0))
+    found = reason(probability, torch.zeros(30, 60), NAMES)
+    assert found.classes == []
+    assert "sure" in found.sentence
+
+
+def test_an_uncertainty_map_may_be_larger_and_an_image_one_pixel() -> None:
+    probability, entropy = maps(slice(22, 29), slice(2, 12))
+    larger = torch.nn.functional.interpolate(entropy[None, None], size=(120, 240))[0, 0]
+    assert reason(probability, larger, NAMES).where == "lower left"
+    assert reason(torch.full((3, 1, 1), 1 / 3), torch.ones(1, 1), NAMES).where == "upper left"
+    assert reason(torch.ones(1, 2, 2), torch.zeros(2, 2), ["only"]).classes == []

@@ -1,0 +1,339 @@
+"""The worker on real storage, with real networks of tiny settings."""
+
+import errno
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import core.worker
+from core.checkpoints import newest_checkpoint
+from core.train import Training
+from core.worker import LEASE_S, pick_device, run_round
+from storage import images, labels, projects, queue, rounds
+from storage.errors import InvalidInput
+from storage.projects import ProjectInfo
+from storage.rounds import RoundInfo
+from storage.settings import ProjectSettings, RoundSettings
+from storage.workspace import Workspace
+from tests.core.blocks_project import HEIGHT, TINY, WIDTH, add_picture, block_scene, blocks_project, png
+
+CPU = torch.device("cpu")
+ROOT = Path(__file__).resolve().parents[2]
+ME = "here:1"
+
+
+def claimed_round(workspace: Workspace, project: ProjectInfo) -> RoundInfo:
+    rounds.request_round(workspace, project.id, actor="test", reason="test")
+    claimed = rounds.claim(workspace, ME, LEASE_S)
+    assert claimed is not None
+    return claimed
+
+
+def tiny(**changes: object) -> RoundSettings:
+    return RoundSettings.model_validate(TINY.model_dump() | changes)
+
+
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def start_worker(workspace: Workspace) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start real worker processes that save a checkpoint after every step."""
+    processes: list[subprocess.Popen[str]] = []
+    program = (
+        "import logging, pathlib, sys, core.round_training, core.worker\n"
+        "logging.basicConfig(level=logging.INFO)\n"
+        "core.round_training.CHECKPOINT_S = 0\n"
+        "once = sys.argv[2] == 'once'\n"
+        "core.worker.run_worker(pathlib.Path(sys.argv[1]), device='cpu', once=once, poll_s=0.1)\n"
+    )
+
+    def start(mode: str = "forever") -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, str(workspace.path), mode],
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_a_round_ranks_the_pool_and_publishes(workspace: Workspace) -> None:
+    project = blocks_project(workspace, pool=8, audit=2)
+    claimed = claimed_round(workspace, project)
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+
+    done = rounds.get_round(workspace, claimed.id)
+    assert done.state == "done"
+    assert (done.metrics["audit_images"], done.metrics["labels"], done.metrics["unlabelled"]) == (2, 3, 8)
+    assert 0 <= done.metrics["audit_miou"] <= 1
+    assert set(done.metrics["class_iou"]) <= {"0", "1"}
+    assert projects.get_project(workspace, project.id).current_round_id == done.id
+    assert (workspace.path / str(done.checkpoint) / "checkpoint.safetensors").exists()
+
+    ranked, _ = queue.ranked_images(workspace, project.id, split="pool")
+    ranked.sort(key=lambda item: item.rank or 0)
+    assert [item.rank for item in ranked] == list(range(1, 9))
+    assert all(item.why for item in ranked)
+    for item in ranked[:5]:
+        suggestion = labels.decode_label_map(workspace.blobs.get(str(item.map_blob)))
+        assert suggestion.shape == (HEIGHT, WIDTH)
+        assert suggestion.max() <= 1
+        assert workspace.blobs.get(str(item.uncertainty_blob)).startswith(b"\x89PNG")
+    assert all(item.map_blob is None for item in ranked[5:]), "only the front of the queue keeps its maps"
+
+    curves = {name for _, name, _ in rounds.curve(workspace, done.id)}
+    assert {"loss", "supervised", "unlabelled", "kl", "audit_miou"} <= curves
+    assert [step for step, _, _ in rounds.curve(workspace, done.id, "loss")] == [1, 2, 3, 4, 5, 6]
+
+
+def test_without_audit_labels_nothing_is_measured(workspace: Workspace) -> None:
+    claimed = claimed_round(workspace, blocks_project(workspace, pool=2))
+    run_round(workspace, claimed, ME, CPU)
+    metrics = rounds.get_round(workspace, claimed.id).metrics
+    assert metrics["audit_images"] == 0
+    assert "audit_miou" not in metrics
+
+
+def test_the_second_round_begins_from_the_first(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = blocks_project(workspace, pool=2)
+    run_round(workspace, claimed_round(workspace, project), ME, CPU)
+    begun_from: list[Path] = []
+    monkeypatch.setattr(core.worker, "load_teacher", lambda network, folder: begun_from.append(folder))
+    assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
+    first = rounds.history(workspace, project.id)[-1]
+    assert begun_from == [workspace.path / str(first.checkpoint)]
+
+
+@pytest.mark.parametrize("state", ["training", "scoring"])
+def test_cancel_publishes_nothing(workspace: Workspace, state: str) -> None:
+    project = blocks_project(workspace, settings=tiny(steps=400 if state == "training" else 2))
+    claimed = claimed_round(workspace, project)
+
+    def watch(now: str, step: int, steps: int, seconds_left: float) -> None:
+        if now == state and not rounds.get_round(workspace, claimed.id).cancel_requested:
+            rounds.request_cancel(workspace, claimed.id, actor="test")
+
+    assert run_round(workspace, claimed, ME, CPU, watch=watch) == "cancelled"
+    ended = rounds.get_round(workspace, claimed.id)
+    assert ended.state == "cancelled"
+    assert ended.step < 400
+    assert projects.get_project(workspace, project.id).current_round_id is None
+    assert not list((workspace.path / "checkpoints").iterdir())
+
+
+def test_a_stopped_round_goes_on_where_it_was(workspace: Workspace) -> None:
+    project = blocks_project(workspace, pool=2)
+    claimed = claimed_round(workspace, project)
+    folder = workspace.path / "checkpoints" / f"round-{claimed.id}"
+    seen: list[int] = []
+
+    def stopping() -> bool:
+        seen.append(len(rounds.curve(workspace, claimed.id, "loss")))
+        return seen[-1] >= 1
+
+    assert run_round(workspace, claimed, ME, CPU, stopping=stopping) == "stopped"
+    stopped_at = newest_checkpoint(folder)
+    assert stopped_at is not None
+    again = rounds.claim(workspace, "here:2", LEASE_S, now=time.time() + 60)
+    assert again is not None
+    assert again.id == claimed.id
+    assert again.checkpoint == stopped_at.relative_to(workspace.path).as_posix()
+    assert run_round(workspace, again, "here:2", CPU) == "done"
+    steps = [step for step, _, _ in rounds.curve(workspace, claimed.id, "loss")]
+    assert steps[-1] == 6
+    assert len(steps) == len(set(steps)), "no step was trained twice"
+
+
+def test_a_round_taken_by_another_worker_is_left(workspace: Workspace) -> None:
+    project = blocks_project(workspace, settings=tiny(steps=400))
+    claimed = claimed_round(workspace, project)
+
+    def watch(*_: object) -> None:
+        rounds.claim(workspace, "there:2", LEASE_S, now=time.time() + 60)
+
+    assert run_round(workspace, claimed, ME, CPU, watch=watch) == "lost"
+    row = rounds.get_round(workspace, claimed.id)
+    assert (row.state, row.worker) == ("training", "there:2")
+
+
+def test_killed_in_training_the_next_worker_goes_on(
+    workspace: Workspace, start_worker: Callable[..., subprocess.Popen[str]]
+) -> None:
+    project = blocks_project(workspace, pool=3, settings=tiny(steps=20))
+    requested = rounds.request_round(workspace, project.id, actor="test", reason="test")
+    first = start_worker()
+    until(
+        lambda: (
+            (rounds.get_round(workspace, requested.id).checkpoint or "") >= "checkpoints/round-1/step-000002"
+        )
+    )
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    left = rounds.get_round(workspace, requested.id)
+    assert left.state == "training"
+    saved_step = int(str(left.checkpoint).rsplit("-", 1)[1])
+
+    second = start_worker("once")
+    _, log = second.communicate(timeout=120)
+    done = rounds.get_round(workspace, requested.id)
+    assert done.state == "done", log
+    assert done.worker != left.worker
+    went_on = [line for line in log.splitlines() if "going on from step" in line]
+    assert int(went_on[0].rsplit(" ", 1)[1]) >= saved_step >= 2
+    assert not list((workspace.path / "checkpoints" / f"round-{done.id}").glob(".step-*"))
+
+
+def test_a_worker_outlives_failures_and_starts_rounds_by_itself(
+    workspace: Workspace, start_worker: Callable[..., subprocess.Popen[str]]
+) -> None:
+    broken = ProjectSettings(round=tiny(weights="/no/such/file"))
+    project = blocks_project(workspace, pool=3, train=2, automatic=True, min_changed=2)
+    good = project.settings
+    projects.update_settings(
+        workspace, project.id, good.model_copy(update={"round": broken.round}), actor="test"
+    )
+    worker = start_worker()
+    until(lambda: [r.state for r in rounds.history(workspace, project.id)] == ["failed"])
+    failed = rounds.history(workspace, project.id)[0]
+    assert failed.reason.startswith("2 new labels")
+    assert "/no/such/file" in str(failed.error)
+
+    projects.update_settings(workspace, project.id, good, actor="test")
+    for info in images.list_images(workspace, project.id, "pool")[:2]:
+        truth = images.truth(workspace, info.id)
+        labels.save(workspace, info.id, truth, expected_revision=0, author="test", status="submitted")
+    until(lambda: [r.state for r in rounds.history(workspace, project.id)] == ["done", "failed"])
+    assert [seen.device for seen in rounds.live_workers(workspace)] == ["cpu"]
+    worker.terminate()
+    assert worker.wait(timeout=20) == 0
+
+
+def test_out_of_memory_makes_the_batch_smaller(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = blocks_project(workspace, pool=2, settings=tiny(batch_size=4))
+    run = Training.run
+
+    def run_in_little_memory(training: Training, on_step: Callable[..., bool]) -> bool:
+        if training.config.batch_size > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return run(training, on_step)
+
+    monkeypatch.setattr(Training, "run", run_in_little_memory)
+    claimed = claimed_round(workspace, project)
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    note = str(rounds.get_round(workspace, claimed.id).note)
+    assert "the batch is 2 instead of 4" in note
+    assert "the batch is 1 instead of 2" in note
+
+
+def test_out_of_memory_with_nothing_left_says_what_to_change(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: object) -> bool:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(Training, "run", no_memory)
+    claimed = claimed_round(workspace, blocks_project(workspace, pool=2))
+    assert run_round(workspace, claimed, ME, CPU) == "failed"
+    assert "smaller long side" in str(rounds.get_round(workspace, claimed.id).error)
+
+
+def test_a_full_disk_fails_the_round_with_its_sentence(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(training: Training, folder: Path) -> None:
+        (folder / "half").write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device", str(folder))
+
+    monkeypatch.setattr(Training, "save", full)
+    claimed = claimed_round(workspace, blocks_project(workspace, pool=2))
+    assert run_round(workspace, claimed, ME, CPU) == "failed"
+    assert "is full" in str(rounds.get_round(workspace, claimed.id).error)
+    assert not list((workspace.path / "checkpoints").iterdir())
+
+
+def test_odd_and_damaged_images_are_survived(workspace: Workspace) -> None:
+    project = blocks_project(workspace, pool=1)
+    for name, size in {"dot.png": (1, 1), "strip.png": (9, 300), "large.png": (200, 150)}.items():
+        pixels, truth = block_scene(7, *size)
+        add_picture(workspace, project, name, png(pixels), truth)
+    grey, truth = block_scene(8)
+    add_picture(workspace, project, "grey.png", png(grey[..., 0]), truth)
+    add_picture(workspace, project, "torn.png", png(grey)[:200], truth)
+    torn = add_picture(workspace, project, "torn-and-labelled.png", png(grey)[:300], truth)
+    labels.save(workspace, torn, truth, expected_revision=0, author="test", status="submitted")
+
+    claimed = claimed_round(workspace, project)
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    note = str(rounds.get_round(workspace, claimed.id).note)
+    assert note.count("torn.png could not be read") == 1
+    assert "torn-and-labelled.png could not be read" in note
+    ranked, _ = queue.ranked_images(workspace, project.id, split="pool")
+    assert {item.image.name for item in ranked if item.rank} == {
+        "pool-0.png",
+        "dot.png",
+        "strip.png",
+        "large.png",
+        "grey.png",
+    }
+    for item in ranked:
+        if item.map_blob:
+            suggestion = labels.decode_label_map(workspace.blobs.get(item.map_blob))
+            assert suggestion.shape == (item.image.height, item.image.width)
+
+
+def test_one_class_is_enough(workspace: Workspace) -> None:
+    project = projects.create_project(
+        workspace,
+        "One",
+        [projects.ClassSpec(name="thing")],
+        actor="test",
+        settings=ProjectSettings(round=TINY),
+    )
+    for number in range(3):
+        pixels, truth = block_scene(number)
+        image_id = add_picture(workspace, project, f"{number}.png", png(pixels), np.zeros_like(truth))
+        if number == 0:
+            only = np.where(truth == 1, 0, 254).astype(np.uint8)
+            labels.save(workspace, image_id, only, expected_revision=0, author="test", status="submitted")
+    claimed = claimed_round(workspace, project)
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    ranked, _ = queue.ranked_images(workspace, project.id, split="pool")
+    assert all(item.score is not None and math.isfinite(item.score) for item in ranked)
+
+
+def test_a_round_that_kills_its_workers_is_given_up(workspace: Workspace) -> None:
+    claimed = claimed_round(workspace, blocks_project(workspace, pool=2))
+    folder = workspace.path / "checkpoints" / f"round-{claimed.id}"
+    folder.mkdir()
+    (folder / "attempts").write_text("3 the start")
+    assert run_round(workspace, claimed, ME, CPU) == "failed"
+    assert "3 workers died" in str(rounds.get_round(workspace, claimed.id).error)
+
+
+def test_devices_that_are_not_there_are_refused() -> None:
+    assert pick_device("cpu") == CPU
+    with pytest.raises(InvalidInput, match="Choose auto"):
+        pick_device("tpu")

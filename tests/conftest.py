@@ -29,6 +29,15 @@ def camvid() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def weights_dir() -> Path:
+    """The folder with ``mobilenet_v2_imagenet_features.pth``, in torchvision's names."""
+    folder = Path(os.environ.get("QUALM_TEST_WEIGHTS") or ROOT.parent / "shared" / "weights")
+    if not (folder / "mobilenet_v2_imagenet_features.pth").is_file():
+        pytest.fail(f"No MobileNetV2 weights in {folder}. Put them there, or set QUALM_TEST_WEIGHTS.")
+    return folder
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """Let no test pass in CI because something it needs was missing: there a skip is a failure."""

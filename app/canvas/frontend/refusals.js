@@ -1,0 +1,45 @@
+// What happens when the server does not take a label map: the person decides, and nothing is lost.
+
+import { merged } from './label_map.js';
+
+/**
+ * Ask what to do with a label map that the server refused, and do it.
+ * @param {{autosave: import('./autosave.js').Autosave, screen: import('./types.js').Screen,
+ *   transport: import('./transport.js').Transport}} parts
+ * @param {import('./open_image.js').OpenImage} image
+ * @param {import('./autosave.js').Answer} answer
+ * @returns {Promise<boolean>} whether the person gave the image up
+ */
+export async function settleRefusal({ autosave, screen, transport }, image, answer) {
+  if (answer.kind === 'conflict') {
+    await settleConflict({ autosave, screen, transport }, image, answer);
+    return false;
+  }
+  const choice = await screen.ask({
+    kind: answer.kind,
+    image,
+    heldBy: answer.body?.held_by ?? null,
+    message: answer.message,
+  });
+  if (choice === 'retry') autosave.resume(image);
+  if (choice !== 'next') return false;
+  await autosave.forget(image);
+  return true;
+}
+
+/** Somebody saved a newer revision: theirs, mine, or both. Theirs and the merge can be undone. */
+async function settleConflict({ autosave, screen, transport }, image, answer) {
+  const choice = await screen.ask({
+    kind: 'conflict',
+    image,
+    author: answer.body?.author ?? null,
+    revision: answer.body?.revision ?? null,
+  });
+  const theirs = await transport.label(image.item);
+  if (choice === 'theirs') image.replace(theirs.pixels);
+  if (choice === 'merge') image.replace(merged(theirs.pixels, image.pixels));
+  image.revision = theirs.revision;
+  image.status = theirs.status;
+  if (choice === 'theirs') await autosave.forget(image);
+  else autosave.resume(image);
+}

@@ -1,0 +1,46 @@
+// Label maps found in the journal of an earlier visit.
+
+import { OpenImage } from './open_image.js';
+import { same } from './label_map.js';
+import { decode } from './run_length.js';
+
+/** @typedef {import('./journal.js').JournalEntry} JournalEntry */
+
+/**
+ * An image whose submission was under way when the page closed.
+ * @param {JournalEntry} entry
+ * @returns {OpenImage | null} null when the entry cannot be read
+ */
+export function imageOfEntry({ item, bytes, revision }) {
+  const pixels = pixelsOf(bytes, item.width * item.height);
+  if (!pixels) return null;
+  const image = new OpenImage({ item, pixels, revision, status: null, suggestion: null });
+  image.edits = 1;
+  return image;
+}
+
+/**
+ * Put the strokes of an entry on the image as the server has it, as an action that can be undone.
+ * @param {OpenImage} image
+ * @param {JournalEntry} entry
+ * @param {string} annotator
+ * @returns {'nothing' | 'mine' | 'others'} `nothing`: the server has them already; `others`: somebody else saved
+ *   the image since, and the next save is refused, so that the person is asked what holds
+ */
+export function replayStrokes(image, entry, annotator) {
+  const pixels = pixelsOf(entry.bytes, image.pixels.length);
+  if (!pixels || same(pixels, image.pixels)) return 'nothing';
+  const isOthers = image.revision !== entry.revision && image.item.author !== annotator;
+  image.replace(pixels);
+  if (!isOthers) return 'mine';
+  image.revision = entry.revision;
+  return 'others';
+}
+
+function pixelsOf(bytes, size) {
+  try {
+    return decode(bytes, size);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,60 @@
+// Shapes that several modules hand to each other; nothing runs here.
+
+/**
+ * An image of the queue, as the server describes it.
+ * @typedef {object} Item
+ * @property {number} image_id
+ * @property {string} name
+ * @property {number} width
+ * @property {number} height
+ * @property {string} image_url
+ * @property {string} label_url
+ * @property {number} revision newest revision of its label map, 0 when there is none
+ * @property {'draft' | 'submitted' | 'approved' | null} status
+ * @property {string | null} author
+ * @property {'pool' | 'train' | 'audit' | 'excluded'} split
+ * @property {boolean} blind no suggestion is shown, so that the label can measure the model
+ * @property {string | null} suggestion_url
+ * @property {string | null} uncertainty_url
+ * @property {number | null} round_id
+ * @property {number | null} round_number
+ * @property {number | null} rank
+ * @property {number} ranked how many images the round ranked
+ * @property {number | null} score
+ * @property {string} why
+ * @property {boolean} has_truth
+ */
+
+/**
+ * How far the project is.
+ * @typedef {object} Progress
+ * @property {number} images
+ * @property {number} pool
+ * @property {number} train
+ * @property {number} audit
+ * @property {number} excluded
+ * @property {number} labelled
+ * @property {number} classes_seen
+ * @property {number | null} current_round_number
+ * @property {{ready: boolean, reason: string, changed: number, needed: number}} next_round
+ * @property {{number: number, state: string, step: number, steps: number, eta_seconds: number | null,
+ *   note: string | null} | null} round the one at work
+ */
+
+/**
+ * What the session asks of the screen.
+ * @typedef {object} Screen
+ * @property {(view: View | null, keepView?: boolean) => void} show an image; null for none
+ * @property {() => void} refresh something beside the pixels changed
+ * @property {(rectangle: import('./rectangle.js').Rectangle) => void} repaint pixels of the shown image changed
+ * @property {(text: string, tone?: string) => void} notice one sentence that goes away by itself
+ * @property {(question: object) => Promise<string>} ask a question that must be answered
+ */
+
+/**
+ * An image on the screen.
+ * @typedef {{image: import('./open_image.js').OpenImage, bitmap: ImageBitmap,
+ *   uncertainty: HTMLCanvasElement | null}} View
+ */
+
+export {};

@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { Autosave } from '../../app/canvas/frontend/autosave.js';
+import { NOT_LABELLED } from '../../app/canvas/frontend/label_map.js';
+import { OpenImage } from '../../app/canvas/frontend/open_image.js';
+import { decode } from '../../app/canvas/frontend/run_length.js';
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+/** An autosave with a clock of its own, a journal in memory and a server that answers from a list. */
+function bench(answers = []) {
+  const bench = { time: 0, timers: [], requests: [], kept: new Map(), answered: [] };
+  bench.autosave = new Autosave({
+    send: async (request) => {
+      bench.requests.push(request);
+      const answer = answers.length ? answers.shift() : saved(request.revision + 1, request.status);
+      return typeof answer === 'function' ? answer(request) : answer;
+    },
+    journal: {
+      put: async (entry) => void bench.kept.set(entry.imageId, entry),
+      remove: async (id) => void bench.kept.delete(id),
+    },
+    context: () => ({ seconds: 1, round: null, blind: true }),
+    onAnswer: (image, answer, wasSubmit) => bench.answered.push([answer.kind, wasSubmit]),
+    onState: () => {},
+    now: () => bench.time,
+    later: (action, delay) => bench.timers.push({ at: bench.time + delay, action }),
+    uuid: (() => {
+      let count = 0;
+      return () => `id-${++count}`;
+    })(),
+  });
+  bench.pass = async (milliseconds) => {
+    const end = bench.time + milliseconds;
+    await settled();
+    for (;;) {
+      const due = bench.timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)[0];
+      if (!due) break;
+      bench.timers.splice(bench.timers.indexOf(due), 1);
+      bench.time = due.at;
+      due.action();
+      await settled();
+    }
+    bench.time = end;
+  };
+  return bench;
+}
+
+const saved = (revision, status = 'draft') => ({ kind: 'saved', body: { revision, status } });
+const unreachable = { kind: 'unreachable', message: 'The server cannot be reached.' };
+
+function openImage(id = 1) {
+  const pixels = new Uint8Array(100).fill(NOT_LABELLED);
+  return new OpenImage({
+    item: { image_id: id, width: 10, height: 10 },
+    pixels,
+    revision: 0,
+    status: null,
+    suggestion: null,
+  });
+}
+
+test('a change is in the journal at once and on the server within two seconds', async () => {
+  const { autosave, requests, kept, pass } = bench();
+  const image = openImage();
+  image.fillRest(1);
+  autosave.changed(image);
+  assert.deepEqual(decode(kept.get(1).bytes, 100), image.pixels);
+  await pass(2000);
+  assert.equal(requests.length, 1);
+  assert.equal(requests[0].status, 'draft');
+  assert.equal(requests[0].revision, 0);
+  assert.equal(image.revision, 1);
+  assert.equal(image.hasUnsaved, false);
+  assert.equal(kept.size, 0);
+});
+
+test('many strokes make one save, after the last of them', async () => {
+  const { autosave, requests, pass } = bench();
+  const image = openImage();
+  for (let stroke = 0; stroke < 10; stroke++) {
+    image.stroke({ x: stroke, y: stroke }, { x: stroke, y: stroke }, 0.5, { value: 1 });
+    image.endAction();
+    autosave.changed(image);
+    await pass(200);
+  }
+  assert.equal(requests.length, 0);
+  await pass(2000);
+  assert.equal(requests.length, 1);
+});
+
+test('what is painted while a save is under way is saved next, on the new revision', async () => {
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  const { autosave, requests, kept, pass } = bench([() => held]);
+  const image = openImage();
+  image.stroke({ x: 1, y: 1 }, { x: 1, y: 1 }, 1, { value: 1 });
+  image.endAction();
+  autosave.changed(image);
+  await pass(1500);
+  image.fillRest(2);
+  autosave.changed(image);
+  await pass(1500);
+  assert.equal(requests.length, 1, 'one request at a time');
+  release(saved(1));
+  await pass(0);
+  assert.equal(image.hasUnsaved, true);
+  assert.equal(kept.get(1).revision, 1);
+  await pass(3000);
+  assert.equal(requests.length, 2);
+  assert.equal(requests[1].revision, 1);
+  assert.deepEqual(decode(requests[1].bytes, 100), image.pixels);
+  assert.equal(kept.size, 0);
+});
+
+test('without an answer the same request goes out again, later and later', async () => {
+  const { autosave, requests, kept, time, pass } = bench([unreachable, unreachable, unreachable]);
+  assert.equal(time, 0);
+  const image = openImage();
+  image.fillRest(1);
+  autosave.changed(image);
+  await pass(1200);
+  assert.equal(autosave.stateOf(image).kind, 'retrying');
+  image.undo();
+  image.fillRest(2);
+  autosave.changed(image);
+  await pass(20000);
+  assert.equal(new Set(requests.slice(0, 4).map((request) => request.submission)).size, 1);
+  assert.equal(requests.length, 5, 'then what was painted meanwhile');
+  assert.equal(requests[4].revision, 1);
+  assert.deepEqual(decode(requests[4].bytes, 100), image.pixels);
+  assert.equal(autosave.stateOf(image).kind, 'saved');
+  assert.equal(kept.size, 0);
+});
+
+test('a submission keeps its id through retries and leaves the journal when it is acknowledged', async () => {
+  const { autosave, requests, kept, answered, pass } = bench([unreachable]);
+  const image = openImage();
+  image.fillRest(1);
+  autosave.submit(image);
+  assert.equal(kept.get(1).submission, 'id-1');
+  await pass(100);
+  assert.equal(autosave.submitting.length, 1);
+  await pass(5000);
+  assert.deepEqual(
+    requests.map((request) => [request.submission, request.status]),
+    [
+      ['id-1', 'submitted'],
+      ['id-1', 'submitted'],
+    ],
+  );
+  assert.deepEqual(answered, [
+    ['unreachable', true],
+    ['saved', true],
+  ]);
+  assert.equal(kept.size, 0);
+  assert.equal(autosave.pending.length, 0);
+});
+
+test('a submit behind a draft under way goes out on the new revision', async () => {
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  const { autosave, requests, pass } = bench([() => held]);
+  const image = openImage();
+  image.fillRest(1);
+  autosave.changed(image);
+  await pass(1500);
+  autosave.submit(image);
+  await pass(100);
+  release(saved(1));
+  await pass(100);
+  assert.deepEqual(
+    requests.map((request) => [request.revision, request.status]),
+    [
+      [0, 'draft'],
+      [1, 'submitted'],
+    ],
+  );
+  assert.equal(image.status, 'submitted');
+});
+
+test('a submission after the last draft is still sent, though no pixel is unsaved', async () => {
+  const { autosave, requests, pass } = bench();
+  const image = openImage();
+  image.fillRest(1);
+  autosave.changed(image);
+  await pass(3000);
+  autosave.submit(image);
+  await pass(10);
+  assert.deepEqual(
+    requests.map((request) => request.status),
+    ['draft', 'submitted'],
+  );
+});
+
+test('a refused label map is kept and not sent again until the person has decided', async () => {
+  const { autosave, requests, kept, pass } = bench([{ kind: 'conflict', body: { revision: 4, author: 'Bo' } }]);
+  const image = openImage();
+  image.fillRest(1);
+  autosave.submit(image);
+  await pass(60000);
+  assert.equal(requests.length, 1);
+  assert.equal(autosave.stateOf(image).kind, 'refused');
+  assert.equal(kept.size, 1);
+  autosave.withdraw(image);
+  image.revision = 4;
+  autosave.resume(image);
+  await pass(10);
+  assert.deepEqual([requests[1].revision, requests[1].status], [4, 'draft']);
+  assert.equal(kept.size, 0);
+});
+
+test('a given up image is forgotten, with its journal entry', async () => {
+  const { autosave, requests, kept, pass } = bench([unreachable]);
+  const image = openImage();
+  image.fillRest(1);
+  autosave.changed(image);
+  await pass(1300);
+  await autosave.forget(image);
+  await pass(60000);
+  assert.equal(requests.length, 1);
+  assert.equal(kept.size, 0);
+  assert.equal(image.hasUnsaved, false);
+});
+
+test('what goes out with the page is what is unsaved, under the id of the next try', async () => {
+  const { autosave, requests, pass } = bench();
+  const image = openImage();
+  image.fillRest(1);
+  autosave.changed(image);
+  const [last] = autosave.lastRequests();
+  assert.deepEqual(decode(last.bytes, 100), image.pixels);
+  await pass(2000);
+  assert.equal(requests[0].submission, last.submission, 'so that the server knows it when the page stays');
+  assert.deepEqual(autosave.lastRequests(), []);
+});

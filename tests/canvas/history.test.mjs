@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { NOT_LABELLED } from '../../app/canvas/frontend/label_map.js';
+import { History } from '../../app/canvas/frontend/history.js';
+import { OpenImage } from '../../app/canvas/frontend/open_image.js';
+import { between, seededRandom } from './seeded_random.mjs';
+
+function openImage(width, height, seed = 0) {
+  const random = seededRandom(seed);
+  const suggestion = Uint8Array.from({ length: width * height }, () => between(random, 0, 5));
+  const item = { image_id: 1, width, height };
+  const pixels = new Uint8Array(width * height).fill(NOT_LABELLED);
+  return new OpenImage({ item, pixels, revision: 0, status: null, suggestion });
+}
+
+function randomAction(image, random) {
+  const point = () => ({ x: random() * image.width, y: random() * image.height });
+  const value = between(random, 0, 4);
+  const kind = between(random, 0, 5);
+  if (kind === 0) return image.acceptAll();
+  if (kind === 1) return image.fillRest(value);
+  if (kind === 2) return image.polygon([point(), point(), point(), point()], { value });
+  if (kind === 3) return image.replace(image.pixels.map((one) => (one === value ? NOT_LABELLED : one)));
+  const paint = kind === 4 ? { value } : { suggestion: image.suggestion };
+  const radius = 1 + random() * 30;
+  let last = point();
+  for (let piece = 0; piece < 4; piece++) {
+    const next = point();
+    image.stroke(last, next, radius, paint);
+    last = next;
+  }
+  return image.endAction();
+}
+
+test('random actions are undone and redone exactly', () => {
+  for (let seed = 0; seed < 20; seed++) {
+    const random = seededRandom(100 + seed);
+    const image = openImage(between(random, 1, 200), between(random, 1, 150), seed);
+    const states = [image.pixels.slice()];
+    for (let step = 0; step < 25; step++) {
+      const before = image.pixels.slice();
+      const changed = randomAction(image, random);
+      assert.equal(changed, !before.every((value, i) => value === image.pixels[i]), `seed ${seed}, step ${step}`);
+      if (changed) states.push(image.pixels.slice());
+    }
+    for (let at = states.length - 1; at >= 0; at--) {
+      assert.deepEqual(image.pixels, states[at], `undo to ${at}, seed ${seed}`);
+      assert.equal(image.undo(), at > 0);
+    }
+    for (let at = 0; at < states.length; at++) {
+      assert.deepEqual(image.pixels, states[at], `redo to ${at}, seed ${seed}`);
+      assert.equal(image.redo(), at < states.length - 1);
+    }
+  }
+});
+
+test('a new action forgets what was undone', () => {
+  const image = openImage(80, 80);
+  image.fillRest(1);
+  image.undo();
+  image.acceptAll();
+  assert.equal(image.history.canRedo, false);
+  assert.equal(image.redo(), false);
+});
+
+test('an action that changes no pixel leaves no trace', () => {
+  const image = openImage(10, 10);
+  image.fillRest(2);
+  const { edits } = image;
+  assert.equal(image.fillRest(3), false);
+  assert.equal(image.acceptAll(), false);
+  assert.equal(image.edits, edits);
+  assert.equal(image.history.done.length, 1);
+});
+
+test('a small stroke keeps only the tiles it touched', () => {
+  const image = openImage(1000, 1000);
+  image.stroke({ x: 100, y: 100 }, { x: 104, y: 100 }, 3, { value: 1 });
+  image.endAction();
+  assert.ok(image.history.bytes <= 4 * 64 * 64);
+});
+
+test('the oldest actions go first when the snapshots grow too large', () => {
+  const map = { width: 64, height: 64, pixels: new Uint8Array(64 * 64) };
+  const history = new History(map, 3 * 64 * 64);
+  for (let value = 1; value <= 6; value++) {
+    history.begin();
+    history.remember({ x0: 0, y0: 0, x1: 64, y1: 64 });
+    map.pixels.fill(value);
+    history.commit();
+  }
+  let undone = 0;
+  while (history.undo()) undone++;
+  assert.equal(undone, 3);
+  assert.equal(map.pixels[0], 3);
+});
+
+test('what changed is reported, also by undo', () => {
+  const image = openImage(300, 300);
+  const seen = [];
+  image.onChange = (rectangle) => seen.push(rectangle);
+  image.stroke({ x: 10, y: 10 }, { x: 10, y: 10 }, 4, { value: 1 });
+  image.endAction();
+  image.undo();
+  assert.deepEqual(seen[0], { x0: 6, y0: 6, x1: 14, y1: 14 });
+  assert.deepEqual(seen[1], { x0: 0, y0: 0, x1: 64, y1: 64 });
+});

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { BINDINGS, commandOf, isStreamlitKey, receiverOf } from '../../app/canvas/frontend/keys.js';
+import { keyName } from '../../app/canvas/frontend/palette.js';
+
+const CLASSES = [
+  { index: 0, hotkey: 'Digit1', archived: false },
+  { index: 1, hotkey: 'KeyB', archived: false },
+  { index: 2, hotkey: 'Digit3', archived: true },
+];
+
+function press(code, modifiers = {}) {
+  return { code, key: '', shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...modifiers };
+}
+
+test('a class key chooses its class, before any tool', () => {
+  assert.deepEqual(commandOf(press('Digit1'), CLASSES), { command: 'class', classIndex: 0 });
+  assert.deepEqual(commandOf(press('KeyB'), CLASSES), { command: 'class', classIndex: 1 });
+  assert.deepEqual(commandOf(press('KeyB'), []), { command: 'tool-brush' });
+});
+
+test('an archived class has no key', () => {
+  assert.equal(commandOf(press('Digit3'), CLASSES), null);
+});
+
+test('undo and redo, with Ctrl and with Command', () => {
+  for (const mod of ['ctrlKey', 'metaKey']) {
+    assert.equal(commandOf(press('KeyZ', { [mod]: true }), []).command, 'undo');
+    assert.equal(commandOf(press('KeyZ', { [mod]: true, shiftKey: true }), []).command, 'redo');
+    assert.equal(commandOf(press('KeyY', { [mod]: true }), []).command, 'redo');
+  }
+  assert.equal(commandOf(press('KeyZ'), []), null);
+});
+
+test('the browser keeps its own keys', () => {
+  for (const code of ['KeyR', 'KeyC', 'KeyL', 'KeyT', 'KeyF', 'KeyP', 'KeyS']) {
+    assert.equal(commandOf(press(code, { ctrlKey: true }), CLASSES), null, code);
+  }
+  assert.equal(commandOf(press('KeyB', { altKey: true }), []), null);
+});
+
+test('the question mark opens the key sheet wherever the layout has it', () => {
+  assert.equal(commandOf(press('Minus', { shiftKey: true, key: '?' }), []).command, 'key-sheet');
+  assert.equal(commandOf(press('Slash', { shiftKey: true, key: '?' }), []).command, 'key-sheet');
+});
+
+test("Streamlit's r and c are its keys only without Ctrl", () => {
+  assert.ok(isStreamlitKey(press('KeyR')));
+  assert.ok(isStreamlitKey(press('KeyC', { shiftKey: true })));
+  assert.ok(isStreamlitKey(press('KeyO', { key: 'r' })), 'another layout');
+  assert.ok(!isStreamlitKey(press('KeyR', { ctrlKey: true })));
+  assert.ok(!isStreamlitKey(press('KeyB')));
+});
+
+test('typing in a field is not for the editor; a slider is no field', () => {
+  const field = { tag: 'INPUT', type: 'text', editable: false };
+  assert.equal(receiverOf(press('KeyB'), field), 'page');
+  assert.equal(receiverOf(press('KeyB'), { tag: 'TEXTAREA', editable: false }), 'page');
+  assert.equal(receiverOf(press('KeyB'), { tag: 'DIV', editable: true }), 'page');
+  assert.equal(receiverOf(press('KeyB'), { tag: 'INPUT', type: 'range', editable: false }), 'editor');
+  assert.equal(receiverOf(press('KeyB'), { tag: 'BODY', editable: false }), 'editor');
+});
+
+test('Enter and Space press a button that has the focus', () => {
+  const focus = { tag: 'BUTTON', editable: false };
+  assert.equal(receiverOf(press('Enter'), focus), 'page');
+  assert.equal(receiverOf(press('Space'), focus), 'page');
+  assert.equal(receiverOf(press('KeyB'), focus), 'editor');
+});
+
+test('no key has two meanings', () => {
+  const seen = new Set();
+  for (const { code, shift, mod } of BINDINGS) {
+    const chord = `${mod ? 'Ctrl ' : ''}${shift ? 'Shift ' : ''}${code}`;
+    assert.ok(!seen.has(chord), chord);
+    seen.add(chord);
+  }
+});
+
+test('keycaps are short', () => {
+  assert.equal(keyName('Digit7'), '7');
+  assert.equal(keyName('KeyQ'), 'Q');
+  assert.equal(keyName(null), '');
+});

@@ -1,0 +1,268 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { NOT_LABELLED } from '../../app/canvas/frontend/label_map.js';
+import { encode } from '../../app/canvas/frontend/run_length.js';
+import { LabelSession } from '../../app/canvas/frontend/session.js';
+
+const PROGRESS = {
+  images: 9,
+  pool: 9,
+  train: 0,
+  audit: 0,
+  excluded: 0,
+  labelled: 0,
+  classes_seen: 0,
+  current_round_number: 1,
+  next_round: { ready: false, reason: '', changed: 0, needed: 8 },
+  round: null,
+};
+
+function item(id) {
+  return {
+    image_id: id,
+    name: `${id}.png`,
+    width: 4,
+    height: 4,
+    image_url: `/p/${id}`,
+    suggestion_url: `/s/${id}`,
+    uncertainty_url: null,
+    revision: 0,
+    status: null,
+    author: null,
+    round_id: 7,
+    has_truth: true,
+  };
+}
+
+/** A session against a server made of a few variables. */
+function bench({ order = [1, 2, 3], saves = [], entries = [], choices = [] } = {}) {
+  const bench = { order, saved: [], skipped: [], closed: [], notices: [], questions: [], nudges: 0, kept: new Map() };
+  const answer = () => ({ items: bench.order.map(item), progress: PROGRESS });
+  const transport = {
+    next: async () => answer(),
+    item: async (id) => ({ item: { ...item(id), ...bench.item }, held_by: bench.heldBy ?? null }),
+    progress: async () => PROGRESS,
+    load: async (one) => ({
+      item: one,
+      bitmap: { close: () => bench.closed.push(one.image_id) },
+      pixels: new Uint8Array(16).fill(NOT_LABELLED),
+      revision: one.revision,
+      status: one.status,
+      suggestion: new Uint8Array(16).fill(2),
+      uncertainty: null,
+    }),
+    label: async () => bench.theirs,
+    truth: async () => new Uint8Array(16).fill(5),
+    skip: async (id) => {
+      bench.skipped.push(id);
+      bench.order = bench.order.filter((one) => one !== id);
+      return answer();
+    },
+    save: async (request) => {
+      bench.saved.push(request);
+      if (saves.length) return saves.shift();
+      if (request.status === 'submitted') bench.order = bench.order.filter((id) => id !== request.imageId);
+      return { kind: 'saved', body: { revision: request.revision + 1, status: request.status, ...answer() } };
+    },
+  };
+  const journal = {
+    entries: async () => entries,
+    put: async (entry) => void bench.kept.set(entry.imageId, entry),
+    remove: async (id) => void bench.kept.delete(id),
+  };
+  const screen = {
+    show: () => {},
+    refresh: () => {},
+    repaint: () => {},
+    notice: (text) => bench.notices.push(text),
+    ask: async (question) => {
+      bench.questions.push(question);
+      return choices.shift();
+    },
+  };
+  bench.session = new LabelSession({ transport, journal, screen, annotator: 'Ada', demo: true, nudge: () => bench.nudges++ });
+  bench.settled = async () => {
+    for (let turn = 0; turn < 12; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
+  };
+  bench.end = () => bench.session.pause();
+  return bench;
+}
+
+test('the first image of the queue is opened', async () => {
+  const { session, end } = bench();
+  await session.start(null);
+  assert.equal(session.image.id, 1);
+  assert.equal(session.phase, 'labelling');
+  end();
+});
+
+test('an image picked by hand is opened, and the queue goes on behind it', async () => {
+  const { session, end } = bench();
+  await session.start(8);
+  assert.equal(session.image.id, 8);
+  session.image.fillRest(1);
+  session.submit();
+  assert.equal(session.image.id, 1);
+  end();
+});
+
+test('submit shows the next image in the same turn, and the answer comes behind', async () => {
+  const parts = bench();
+  await parts.session.start(null);
+  await parts.settled();
+  parts.session.image.acceptAll();
+  parts.session.submit();
+  assert.equal(parts.session.image.id, 2);
+  assert.equal(parts.session.autosave.submitting.length, 1);
+  await parts.settled();
+  assert.equal(parts.session.autosave.submitting.length, 0);
+  assert.deepEqual([parts.saved[0].imageId, parts.saved[0].status, parts.saved[0].holding], [1, 'submitted', 2]);
+  assert.deepEqual([parts.saved[0].round, parts.saved[0].blind], [7, false]);
+  assert.equal(parts.nudges, 1);
+  parts.end();
+});
+
+test('the last image submitted leaves an empty queue, not a repeated image', async () => {
+  const parts = bench({ order: [1] });
+  await parts.session.start(null);
+  parts.session.image.fillRest(0);
+  parts.session.submit();
+  await parts.settled();
+  assert.equal(parts.session.image, null);
+  assert.equal(parts.session.phase, 'empty');
+  parts.end();
+});
+
+test('a refused submission brings the person back with the pixels', async () => {
+  const parts = bench({
+    saves: [{ kind: 'conflict', body: { revision: 3, author: 'Bo' } }],
+    choices: ['merge'],
+  });
+  parts.theirs = { pixels: new Uint8Array(16).fill(NOT_LABELLED), revision: 3, status: 'submitted' };
+  parts.theirs.pixels[0] = 9;
+  await parts.session.start(null);
+  await parts.settled();
+  parts.session.image.fillRest(1);
+  parts.session.submit();
+  await parts.settled();
+  const { image } = parts.session;
+  assert.equal(image.id, 1);
+  assert.deepEqual([parts.questions[0].kind, parts.questions[0].author], ['conflict', 'Bo']);
+  assert.deepEqual([image.pixels[0], image.pixels[1]], [9, 1]);
+  assert.deepEqual([parts.saved[1].revision, parts.saved[1].status], [3, 'draft']);
+  image.undo();
+  assert.equal(image.pixels[0], 1, 'a merge can be undone');
+  parts.end();
+});
+
+test('taking theirs can be undone, and then counts as a change', async () => {
+  const parts = bench({ saves: [{ kind: 'conflict', body: { revision: 2, author: 'Bo' } }], choices: ['theirs'] });
+  parts.theirs = { pixels: new Uint8Array(16).fill(4), revision: 2, status: 'draft' };
+  await parts.session.start(null);
+  const { image } = parts.session;
+  image.fillRest(1);
+  parts.session.edited();
+  parts.session.autosave.flush(image);
+  await parts.settled();
+  assert.equal(image.pixels[0], 4);
+  assert.equal(image.hasUnsaved, false);
+  assert.equal(image.revision, 2);
+  image.undo();
+  assert.equal(image.pixels[0], 1);
+  assert.equal(image.hasUnsaved, true);
+  parts.end();
+});
+
+test('an image that somebody else took is left for the next one', async () => {
+  const parts = bench({ saves: [{ kind: 'held', body: { held_by: 'Bo' } }], choices: ['next'] });
+  await parts.session.start(null);
+  await parts.settled();
+  parts.session.image.fillRest(1);
+  parts.session.edited();
+  parts.session.autosave.flush(parts.session.image);
+  await parts.settled();
+  assert.equal(parts.questions[0].heldBy, 'Bo');
+  assert.equal(parts.session.image.id, 2);
+  assert.equal(parts.kept.size, 0);
+  parts.end();
+});
+
+test('a skipped image goes, its strokes stay as a draft', async () => {
+  const parts = bench();
+  await parts.session.start(null);
+  parts.session.image.fillRest(1);
+  parts.session.edited();
+  await parts.session.skip();
+  await parts.settled();
+  assert.equal(parts.session.image.id, 2);
+  assert.deepEqual(parts.skipped, [1]);
+  assert.deepEqual([parts.saved[0].imageId, parts.saved[0].status], [1, 'draft']);
+  await parts.session.back();
+  assert.equal(parts.session.image.id, 1);
+  parts.end();
+});
+
+test('the truth is an action that can be undone', async () => {
+  const parts = bench();
+  await parts.session.start(null);
+  assert.equal(await parts.session.answerWithTruth(), true);
+  assert.equal(parts.session.image.pixels[0], 5);
+  parts.session.image.undo();
+  assert.equal(parts.session.image.pixels[0], NOT_LABELLED);
+  parts.end();
+});
+
+test('strokes that never reached the server are back after a reload', async () => {
+  const pixels = new Uint8Array(16).fill(3);
+  const entry = { imageId: 2, item: item(2), revision: 0, submission: null, bytes: encode(pixels), at: 1 };
+  const parts = bench({ entries: [entry] });
+  await parts.session.start(null);
+  assert.equal(parts.session.image.id, 2);
+  assert.deepEqual(parts.session.image.pixels, pixels);
+  assert.equal(parts.session.image.hasUnsaved, true);
+  assert.equal(parts.notices.length, 1);
+  parts.end();
+});
+
+test('strokes on top of a revision that somebody else saved meanwhile are sent on the old one', async () => {
+  const entry = { imageId: 2, item: item(2), revision: 0, submission: null, bytes: encode(new Uint8Array(16)), at: 1 };
+  const parts = bench({ entries: [entry] });
+  parts.item = { revision: 4, author: 'Bo' };
+  await parts.session.start(null);
+  assert.equal(parts.session.image.revision, 0, 'so that the server refuses and the person is asked');
+  parts.end();
+});
+
+test('a submission that was under way when the page closed is sent again under its id', async () => {
+  const pixels = new Uint8Array(16).fill(3);
+  const entry = { imageId: 1, item: item(1), revision: 0, submission: 'kept-id', bytes: encode(pixels), at: 1 };
+  const parts = bench({ entries: [entry] });
+  await parts.session.start(null);
+  await parts.settled();
+  assert.equal(parts.session.image.id, 2);
+  assert.deepEqual([parts.saved[0].submission, parts.saved[0].status], ['kept-id', 'submitted']);
+  assert.equal(parts.kept.size, 0);
+  parts.end();
+});
+
+test('an image that somebody else holds is not opened', async () => {
+  const parts = bench();
+  parts.heldBy = 'Bo';
+  await parts.session.start(5);
+  assert.match(parts.notices[0], /Bo is labelling/);
+  assert.equal(parts.session.image.id, 1);
+  parts.end();
+});
+
+test('bitmaps of images that were left are let go', async () => {
+  const parts = bench();
+  await parts.session.start(null);
+  for (let count = 0; count < 2; count++) {
+    parts.session.image.fillRest(1);
+    parts.session.submit();
+    await parts.settled();
+  }
+  assert.deepEqual(parts.closed, [1, 2]);
+  parts.end();
+});

@@ -1,0 +1,28 @@
+"""The browser's modules, tested by Node's own runner."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+FRONTEND = HERE.parents[1] / "app" / "canvas" / "frontend"
+MOST_LINES = 400
+
+
+def test_modules_pass_their_tests() -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.fail(
+            "Node is not installed, and it runs the tests of the label canvas. Install nodejs 20 or newer."
+        )
+    files = [str(path) for path in sorted(HERE.glob("*.test.mjs"))]
+    assert files
+    done = subprocess.run([node, "--test", *files], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", sorted(FRONTEND.glob("*.js")), ids=lambda path: path.name)
+def test_module_is_short(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { wordsOf } from '../../app/canvas/frontend/dialogs.js';
+import { duration, emptyState, percent, roundLine, saveState } from '../../app/canvas/frontend/wording.js';
+
+const QUIET = { savedAt: null, retryAt: null, message: '' };
+
+test('the save state is always told', () => {
+  const image = { revision: 14, status: 'draft' };
+  const of = (state) => saveState({ ...QUIET, ...state }, image, 10_000).text;
+  assert.equal(of({ kind: 'saved', savedAt: 8000 }), 'Saved 2 s ago · revision 14');
+  assert.equal(of({ kind: 'saved' }), 'Saved · revision 14');
+  assert.equal(of({ kind: 'saving' }), 'Saving…');
+  assert.equal(of({ kind: 'retrying', retryAt: 14_000 }), 'Not saved: retrying in 4 s');
+  assert.match(of({ kind: 'refused', message: 'Too large.' }), /Not saved: Too large/);
+  assert.equal(saveState({ ...QUIET, kind: 'saved' }, { revision: 0, status: null }, 0).text, 'Not labelled yet');
+});
+
+test('the round says what it does, or why it waits', () => {
+  const round = { number: 3, state: 'training', step: 45, steps: 150, eta_seconds: 61, note: null };
+  assert.equal(roundLine({ round }), 'Round 3 training 45/150 · 1 min left');
+  const waits = { round: null, next_round: { reason: 'Three more labels' } };
+  assert.equal(roundLine(waits), 'Three more labels');
+});
+
+test('shares never pretend to be none or all', () => {
+  assert.equal(percent(0), '0 %');
+  assert.equal(percent(0.0001), '<1 %');
+  assert.equal(percent(0.9999), '99 %');
+  assert.equal(percent(1), '100 %');
+});
+
+test('durations are short', () => {
+  assert.deepEqual([0.2, 59, 90, 7200].map(duration), ['1 s', '59 s', '2 min', '2.0 h']);
+});
+
+test('every empty state says what to do', () => {
+  const progress = { images: 4, labelled: 4, excluded: 0 };
+  const base = { failure: '', hasClasses: true, phase: 'empty' };
+  assert.match(emptyState({ ...base, progress }).title, /All images are labelled/);
+  assert.match(emptyState({ ...base, progress: { ...progress, images: 0 } }).text, /Project page/);
+  assert.match(emptyState({ ...base, progress, hasClasses: false }).text, /Project page/);
+  assert.match(emptyState({ ...base, progress: { ...progress, labelled: 1 } }).text, /come back/);
+  assert.match(emptyState({ ...base, progress, phase: 'signed-out' }).text, /Reload/);
+});
+
+test('a conflict offers three ways, and the file', () => {
+  const image = { item: { name: 'a.png' } };
+  const words = wordsOf({ kind: 'conflict', image, author: 'Bo', revision: 3 });
+  assert.deepEqual(words.choices.map((choice) => choice.id).sort(), ['merge', 'mine', 'theirs']);
+  assert.ok(words.download);
+  assert.match(words.text, /revision 3/);
+  assert.match(wordsOf({ kind: 'held', image, heldBy: 'Bo' }).title, /Bo/);
+  assert.match(wordsOf({ kind: 'refused', image, message: 'Too large.' }).text, /Too large/);
+});

@@ -289,8 +289,8 @@ def _index_png(label_map: NDArray[np.uint8], palette: bytes, not_labelled_as: in
     image = Image.fromarray(indices)
     image.putpalette(palette)
     buffer = io.BytesIO()
-    # Left alone, Pillow packs few classes into fewer bits a pixel, which not all readers know.
-    image.save(buffer, "PNG", bits=8, compress_level=6)
+    # The palette has all 256 colours, so every pixel takes 8 bits; not all readers know fewer.
+    image.save(buffer, "PNG", compress_level=6)
     return buffer.getvalue()
 
 

@@ -110,6 +110,8 @@ class OpenSource:
         Raises:
             InvalidInput: It cannot be read, with the reason.
         """
+        if path not in self._files:
+            raise InvalidInput("The file is no longer there. Put it back, or check the source again.")
         return self._files[path].read()
 
     def _add(self, path: str, file: _File) -> None:
@@ -198,10 +200,14 @@ class OpenSource:
             )
 
 
-def natural_order(path: str) -> tuple[list[tuple[int, int, str]], str]:
+def natural_order(path: str) -> tuple[list[tuple[int, str]], str]:
     """Return a sort key that puts ``frame2`` before ``frame10``."""
+    # Of numbers without leading zeros the longer one is larger; any text sorts after any number.
+    after_numbers = 1 << 30
     parts = [
-        (0, int(part), "") if part.isascii() and part.isdigit() else (1, 0, part.casefold())
+        (len(part.lstrip("0")), part.lstrip("0"))
+        if part.isascii() and part.isdigit()
+        else (after_numbers, part.casefold())
         for part in re.split(r"([0-9]+)", path)
         if part
     ]

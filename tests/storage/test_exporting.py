@@ -1,0 +1,255 @@
+"""Exports: what they hold, that they repeat byte for byte, and that an import reads them back exactly."""
+
+import errno
+import hashlib
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image
+
+from storage import exporting, images, labels, projects
+from storage.errors import DiskFull, InvalidInput, WorkspaceError
+from storage.exporting import export_project
+from storage.importing import plan_import, run_import
+from storage.projects import ClassSpec, ProjectInfo
+from storage.workspace import Workspace, open_workspace
+
+
+def add(
+    workspace: Workspace, project: ProjectInfo, name: str, label_map: np.ndarray, split: str = "pool"
+) -> int:
+    """Add an image of its own pixels with a submitted label map and return its id."""
+    height, width = label_map.shape
+    key = hashlib.sha256(f"{name}{split}".encode()).digest()
+    pixels = np.random.default_rng(list(key)).integers(0, 255, (height, width, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    data = buffer.getvalue()
+    image_id = images.add_image(
+        workspace,
+        project.id,
+        name=name,
+        content_hash=hashlib.sha256(data + name.encode()).hexdigest(),
+        blob=workspace.blobs.put(data),
+        media_type="image/png",
+        width=width,
+        height=height,
+        split=split,
+    )
+    assert image_id is not None
+    if (label_map != 254).any():
+        labels.save(
+            workspace,
+            image_id,
+            label_map,
+            expected_revision=0,
+            author="anna",
+            status="submitted",
+            seconds_spent=12.5,
+        )
+    return image_id
+
+
+@pytest.fixture
+def project(workspace: Workspace) -> ProjectInfo:
+    """Three classes and four labelled images, two of them with the same stem."""
+    specs = [ClassSpec("road", "#804080"), ClassSpec("sky", "#808080"), ClassSpec("Bäume", "#808000")]
+    made = projects.create_project(workspace, "streets", specs, "anna")
+    maps = np.random.default_rng(0).integers(0, 3, (4, 6, 9), np.uint8)
+    maps[0, 0, :4] = [254, 254, 255, 255]
+    for name, label_map in zip(["a/1.png", "b/1.png", "図.jpg", "x/2.png"], maps, strict=True):
+        add(workspace, made, name, label_map, "audit" if name == "x/2.png" else "pool")
+    return made
+
+
+def test_a_folder_holds_maps_classes_and_manifest(
+    workspace: Workspace, project: ProjectInfo, tmp_path: Path
+) -> None:
+    add(workspace, project, "unlabelled.png", np.full((3, 3), 254, np.uint8))
+    target = tmp_path / "out"
+    result = export_project(workspace, project.id, target, include_images=True)
+    assert result.report() == [f"4 label maps and 5 images written to {target}."]
+    files = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
+    assert files == {
+        "classes.json",
+        "manifest.json",
+        "label_maps/train/a_1.png",
+        "label_maps/train/b_1.png",
+        "label_maps/train/図.png",
+        "label_maps/audit/2.png",
+        "images/train/a_1.png",
+        "images/train/b_1.png",
+        "images/train/図.png",
+        "images/audit/2.png",
+        "images/pool/unlabelled.png",
+    }
+    manifest = json.loads((target / "manifest.json").read_text())
+    assert (manifest["tool"], manifest["version"]) == ("Qualm", "0.1.0")
+    assert manifest["values"] == {"void": 255, "not_labelled": 255}
+    assert [row["name"] for row in manifest["classes"]] == ["road", "sky", "Bäume"]
+    row = next(row for row in manifest["images"] if row["name"] == "a/1.png")
+    data = (target / row["label_map"]).read_bytes()
+    assert row["label_map_sha256"] == hashlib.sha256(data).hexdigest()
+    assert row["image_sha256"] == hashlib.sha256((target / row["image"]).read_bytes()).hexdigest()
+    assert (row["revision"], row["status"], row["author"]) == (1, "submitted", "anna")
+    assert (row["seconds_spent"], row["round_shown"], row["split"]) == (12.5, None, "train")
+    assert "label_map" not in next(row for row in manifest["images"] if row["name"] == "unlabelled.png")
+
+    png = Image.open(io.BytesIO(data))
+    assert png.mode == "P"
+    assert data[24] == 8
+    assert png.getpalette()[:9] == [128, 64, 128, 128, 128, 128, 128, 128, 0]
+    assert np.asarray(png)[0, :4].tolist() == [255] * 4
+
+
+def test_pixels_not_labelled_can_be_kept_apart(
+    workspace: Workspace, project: ProjectInfo, tmp_path: Path
+) -> None:
+    export_project(workspace, project.id, tmp_path / "out", not_labelled_as=254)
+    first = np.asarray(Image.open(tmp_path / "out/label_maps/train/a_1.png"))
+    assert first[0, :4].tolist() == [254, 254, 255, 255]
+    with pytest.raises(InvalidInput, match="254 or 255"):
+        export_project(workspace, project.id, tmp_path / "other", not_labelled_as=0)
+
+
+def test_the_same_project_gives_the_same_bytes(
+    workspace: Workspace, project: ProjectInfo, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        export_project(workspace, project.id, tmp_path / f"{name}.zip", include_images=True)
+        export_project(workspace, project.id, tmp_path / name, include_images=True)
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "one.zip") as archive:
+        names = archive.namelist()
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        for name in names:
+            assert archive.read(name) == (tmp_path / "two" / name).read_bytes()
+
+
+def test_nothing_is_ever_overwritten(workspace: Workspace, project: ProjectInfo, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("keep")
+    (tmp_path / "old.zip").write_text("keep")
+    for name in ("full", "old.zip"):
+        with pytest.raises(InvalidInput, match="never overwrites"):
+            export_project(workspace, project.id, tmp_path / name)
+    assert (tmp_path / "full" / "mine.txt").read_text() == "keep"
+    assert (tmp_path / "old.zip").read_text() == "keep"
+    (tmp_path / "empty").mkdir()
+    export_project(workspace, project.id, tmp_path / "empty")
+    assert (tmp_path / "empty" / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize("name", ["out", "out.zip"])
+def test_a_failed_export_leaves_nothing(
+    workspace: Workspace, project: ProjectInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    target = tmp_path / "exports" / name
+    with monkeypatch.context() as patch:
+        patch.setattr(exporting.os, "fsync", full)
+        with pytest.raises(DiskFull):
+            export_project(workspace, project.id, target)
+    assert list(target.parent.iterdir()) == []
+
+    def stop(done: int, of: int, image: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export_project(workspace, project.id, target, progress=stop)
+    assert list(target.parent.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_named(
+    workspace: Workspace, project: ProjectInfo, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WorkspaceError, match="file"):
+        export_project(workspace, project.id, tmp_path / "file" / "out")
+
+
+def test_an_export_without_labels_is_refused(workspace: Workspace, tmp_path: Path) -> None:
+    made = projects.create_project(workspace, "new", [ClassSpec("a")], "anna")
+    with pytest.raises(InvalidInput, match="labelled yet"):
+        export_project(workspace, made.id, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_drafts_are_exported_and_counted(workspace: Workspace, project: ProjectInfo, tmp_path: Path) -> None:
+    info = images.list_images(workspace, project.id)[0]
+    label_map, revision = labels.read(workspace, info.id)
+    labels.save(workspace, info.id, label_map, expected_revision=revision, author="ben", seconds_spent=2)
+    result = export_project(workspace, project.id, tmp_path / "out")
+    assert result.drafts == 1
+    rows = json.loads((tmp_path / "out/manifest.json").read_text())["images"]
+    row = next(row for row in rows if row["name"] == info.name)
+    assert (row["status"], row["author"], row["seconds_spent"]) == ("draft", "ben", 14.5)
+
+
+names = st.text(
+    st.characters(codec="utf-8", exclude_characters="/\\\x00", exclude_categories=("Cc", "Cs")),
+    min_size=1,
+    max_size=200,
+).filter(lambda name: not name.startswith(".") and name.strip(" ."))
+shapes = arrays.array_shapes(min_dims=2, max_dims=2, max_side=12)
+label_maps = shapes.flatmap(
+    lambda shape: arrays.arrays(
+        np.uint8, shape, elements=st.sampled_from([0, 1, 2, 3, 254, 255]), fill=st.sampled_from([0, 255])
+    )
+)
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(entries=st.lists(st.tuples(names, label_maps), min_size=1, max_size=4), as_zip=st.booleans())
+def test_what_is_exported_comes_back_exactly(
+    tmp_path_factory: pytest.TempPathFactory, entries: list[tuple[str, np.ndarray]], as_zip: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("trip")
+    workspace = open_workspace(folder / "workspace")
+    try:
+        specs = [
+            ClassSpec("a", "#ff0000"),
+            ClassSpec("b", "#ff0000"),
+            ClassSpec("ç"),
+            ClassSpec("d", "#000000"),
+        ]
+        source = projects.create_project(workspace, "source", specs, "anna")
+        expected = []
+        for number, (name, label_map) in enumerate(entries):
+            if (label_map == 254).all():
+                label_map = np.zeros_like(label_map)
+            add(
+                workspace, source, f"{number % 2}/{name}.png", label_map, split=("pool", "audit")[number // 2]
+            )
+            expected.append(label_map)
+        target = folder / ("out.zip" if as_zip else "out")
+        export_project(workspace, source.id, target, include_images=True, not_labelled_as=254)
+
+        plan = plan_import(target)
+        assert plan.problems == ()
+        assert plan.unknown_codes == ()
+        assert [spec.name for spec in plan.classes] == ["a", "b", "ç", "d"]
+        copy = projects.create_project(workspace, "copy", plan.classes, "anna")
+        result = run_import(workspace, copy.id, plan, "anna")
+        blobs = [info.blob for info in images.list_images(workspace, source.id)]
+        assert result.labelled == len(set(blobs))
+        for info in images.list_images(workspace, copy.id):
+            label_map, _ = labels.read(workspace, info.id)
+            np.testing.assert_array_equal(label_map, expected[blobs.index(info.blob)])
+            assert info.split == ("audit" if blobs.index(info.blob) >= 2 else "train")
+    finally:
+        workspace.close()

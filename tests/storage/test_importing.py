@@ -1,0 +1,502 @@
+"""Planning and running imports: what a source amounts to, bad input, and going on after a kill."""
+
+import dataclasses
+import hashlib
+import io
+import json
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from storage import images, importing, labels, projects
+from storage.errors import DiskFull, InvalidInput
+from storage.formats.masks import ColouredClass
+from storage.importing import ImportPlan, ImportResult, plan_import, run_import
+from storage.projects import ClassSpec
+from storage.workspace import Workspace, open_workspace
+
+ROOT = Path(__file__).parents[2]
+SIZE = (12, 16)
+
+
+def picture(seed: int, size: tuple[int, int] = SIZE, kind: str = "PNG") -> bytes:
+    return encoded(np.random.default_rng(seed).integers(0, 255, (*size, 3), np.uint8), kind)
+
+
+def encoded(pixels: np.ndarray, kind: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def index_mask(seed: int, classes: int = 3, size: tuple[int, int] = SIZE) -> np.ndarray:
+    return np.random.default_rng(seed + 500).integers(0, classes, size, np.uint8)
+
+
+def pairs(count: int, classes: int = 3) -> list[tuple[str, bytes]]:
+    files = [(f"images/{i}.png", picture(i)) for i in range(count)]
+    return files + [(f"masks/{i}.png", encoded(index_mask(i, classes))) for i in range(count)]
+
+
+def imported(workspace: Workspace, plan: ImportPlan, name: str = "p") -> tuple[int, ImportResult]:
+    project = projects.create_project(workspace, name, plan.classes or [ClassSpec("thing")], "tester")
+    return project.id, run_import(workspace, project.id, plan, "tester")
+
+
+def reasons(plan: ImportPlan) -> dict[str, str]:
+    return {problem.name: problem.sentence for problem in plan.problems}
+
+
+# Plans and what they become
+
+
+def test_a_plan_writes_nothing_and_says_what_will_happen(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec("a")], "tester")
+    plan = plan_import(pairs(4), workspace=workspace, project_id=project.id)
+    assert images.list_images(workspace, project.id) == []
+    assert not list((workspace.path / "blobs").rglob("*"))
+    report = plan.report()
+    assert report[0] == "4 images to import, 16 × 12."
+    assert report[1] == "4 masks become submitted labels."
+    assert any("index 2" in line and "not labelled" in line for line in report)
+
+
+def test_index_masks_become_submitted_labels(workspace: Workspace) -> None:
+    plan = plan_import(pairs(5))
+    assert [spec.name for spec in plan.classes] == ["class 0", "class 1", "class 2"]
+    project_id, result = imported(workspace, plan)
+    assert (result.imported, result.labelled, result.problems) == (5, 5, ())
+    for info in images.list_images(workspace, project_id):
+        assert info.split == "train"
+        label_map, revision = labels.read(workspace, info.id)
+        assert revision == 1
+        np.testing.assert_array_equal(label_map, index_mask(int(Path(info.name).stem)))
+        newest = labels.history(workspace, info.id)[0]
+        assert (newest.author, newest.status, newest.blind) == ("import", "submitted", True)
+
+
+def test_masks_as_truth_leave_images_unlabelled(workspace: Workspace) -> None:
+    project_id, result = imported(workspace, plan_import(pairs(3), masks_as="truth"))
+    assert result.labelled == 0
+    info = images.list_images(workspace, project_id, "pool")[0]
+    assert info.revision == 0
+    np.testing.assert_array_equal(images.truth(workspace, info.id), index_mask(0))
+
+
+def test_masks_can_be_left_out(workspace: Workspace) -> None:
+    plan = plan_import(pairs(3), masks_as="ignore")
+    assert (plan.masks, plan.new_images, plan.classes, plan.problems) == (0, 3, (), ())
+    project_id, _ = imported(workspace, plan)
+    assert all(info.truth_blob is None for info in images.list_images(workspace, project_id, "pool"))
+
+
+def test_a_colour_table_names_the_classes(workspace: Workspace) -> None:
+    colours = np.array([[255, 0, 0], [0, 0, 255], [0, 0, 0], [9, 9, 9]], np.uint8)
+    chosen = index_mask(1, 4)
+    files = [
+        ("images/a.png", picture(1)),
+        ("masks/a.png", encoded(colours[chosen])),
+        ("label_colors.txt", b"255 0 0 car\n0 0 255 road way\n0 0 0 void\n"),
+    ]
+    plan = plan_import(files)
+    assert [(spec.name, spec.colour) for spec in plan.classes] == [
+        ("car", "#ff0000"),
+        ("road way", "#0000ff"),
+    ]
+    (unknown,) = plan.unknown_codes
+    assert (unknown.code, unknown.count.pixels) == (0x090909, int((chosen == 3).sum()))
+    project_id, _ = imported(workspace, plan)
+    label_map, _ = labels.read(workspace, images.list_images(workspace, project_id)[0].id)
+    np.testing.assert_array_equal(label_map, np.array([0, 1, 255, 254], np.uint8)[chosen])
+
+    given = plan_import(files[:2], colour_table=[ColouredClass("only", 0xFF0000)])
+    assert [spec.name for spec in given.classes] == ["only"]
+    assert len(given.unknown_codes) == 3
+
+
+def test_colours_without_a_table_are_proposed_as_classes() -> None:
+    pixels = np.zeros((*SIZE, 3), np.uint8)
+    pixels[:3] = [1, 2, 3]
+    plan = plan_import([("a.jpg", picture(1, kind="JPEG")), ("a_mask.png", encoded(pixels))])
+    assert [spec.name for spec in plan.classes] == ["#000000", "#010203"]
+
+
+def test_too_many_colours_are_refused_with_the_cure() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)
+    with pytest.raises(InvalidInput, match=r"label_colors\.txt"):
+        plan_import([("images/a.png", picture(1, (40, 40))), ("masks/a.png", encoded(noise))])
+
+
+def test_a_projects_own_classes_are_met_by_name_then_by_index(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec("Road"), ClassSpec("sky")], "tester")
+    listed = [*pairs(1), ("dataset.json", json.dumps({"classes": ["sky", "road", "tree"]}).encode())]
+    plan = plan_import(listed, workspace=workspace, project_id=project.id)
+    assert dict(plan.meaning.values["index"]) == {0: 1, 1: 0, 254: 254, 255: 255}
+    assert [code.code for code in plan.unknown_codes] == [2]
+    assert any("no class tree" in note for note in plan.notes)
+
+    unnamed = plan_import(pairs(1), workspace=workspace, project_id=project.id)
+    assert dict(unnamed.meaning.values["index"]) == {0: 0, 1: 1, 254: 254, 255: 255}
+
+
+def test_class_names_given_by_hand_are_used() -> None:
+    plan = plan_import(pairs(1), class_names=["soil", "crop", "weed"])
+    assert [spec.name for spec in plan.classes] == ["soil", "crop", "weed"]
+
+
+def test_void_can_be_any_index(workspace: Workspace) -> None:
+    plan = plan_import(pairs(1), void_index=1)
+    assert [spec.name for spec in plan.classes] == ["class 0", "class 2"]
+    project_id, _ = imported(workspace, plan)
+    label_map, _ = labels.read(workspace, images.list_images(workspace, project_id)[0].id)
+    np.testing.assert_array_equal(label_map, np.array([0, 255, 1], np.uint8)[index_mask(0)])
+
+
+def test_masks_of_0_and_255_are_two_classes_unless_255_is_said_to_be_void() -> None:
+    mask = encoded((index_mask(0, 2) * 255).astype(np.uint8))
+    files = [("images/a.png", picture(0)), ("masks/a.png", mask)]
+    assert [spec.name for spec in plan_import(files).classes] == ["background", "object"]
+    assert [spec.name for spec in plan_import(files, void_index=255).classes] == ["class 0"]
+
+
+def test_camvid_is_known_by_its_layout(camvid: Path, workspace: Workspace) -> None:
+    started = time.monotonic()
+    plan = plan_import(camvid)
+    assert plan.problems == ()
+    assert plan.unknown_codes == ()
+    assert [spec.name for spec in plan.classes][:4] == ["sky", "building", "pole", "road"]
+    assert len(plan.classes) == 11
+    assert {entry.group for entry in plan.entries} == {"0001TP", "0006R0", "0016E5", "Seq05VD"}
+    project_id, result = imported(workspace, plan)
+    assert time.monotonic() - started < 60
+    assert (result.imported, result.labelled, result.problems) == (701, 468, ())
+    assert images.split_counts(workspace, project_id) == {
+        "pool": 0,
+        "train": 367,
+        "audit": 101,
+        "excluded": 233,
+    }
+    info = images.list_images(workspace, project_id, "excluded")[0]
+    assert info.revision == 0
+    mask = np.asarray(Image.open(camvid / "testannot" / f"{Path(info.name).stem}.png"))
+    np.testing.assert_array_equal(images.truth(workspace, info.id), np.where(mask == 11, 255, mask))
+
+    again = run_import(workspace, project_id, plan, "tester")
+    assert (again.imported, again.labelled, again.already_there) == (0, 0, 701)
+    second = plan_import(camvid, workspace=workspace, project_id=project_id)
+    assert second.new_images == 0
+    assert second.unknown_codes == ()
+
+
+def test_dataset_json_gives_classes_void_and_splits() -> None:
+    description = {
+        "classes": ["background", "nucleus"],
+        "ignore_index": 2,
+        "splits": {"val": ["0"], "test": ["1"]},
+    }
+    plan = plan_import([*pairs(3), ("dataset.json", json.dumps(description).encode())])
+    assert [spec.name for spec in plan.classes] == ["background", "nucleus"]
+    assert [(entry.split, entry.mask_becomes) for entry in plan.entries] == [
+        ("audit", "label"),
+        ("excluded", "truth"),
+        ("train", "label"),
+    ]
+    flat = plan_import([*pairs(3), ("dataset.json", json.dumps(description).encode())], follow_splits=False)
+    assert {entry.split for entry in flat.entries} == {"train"}
+
+
+def test_a_rotated_photo_meets_its_upright_mask(workspace: Workspace) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    Image.fromarray(np.zeros((16, 12, 3), np.uint8)).save(buffer, "JPEG", exif=exif)
+    files = [("images/a.jpg", buffer.getvalue()), ("masks/a.png", encoded(index_mask(0, size=(12, 16))))]
+    plan = plan_import(files)
+    assert plan.entries[0].rotated
+    assert "1 image turned upright as the EXIF orientation says." in plan.report()
+    project_id, result = imported(workspace, plan)
+    assert result.labelled == 1
+    info = images.list_images(workspace, project_id)[0]
+    assert (info.width, info.height, info.content_hash) == (16, 12, hashlib.sha256(files[0][1]).hexdigest())
+
+
+# Bad input
+
+
+def test_one_bad_file_never_stops_the_rest(workspace: Workspace, tmp_path: Path) -> None:
+    jpeg = picture(9, (64, 64), "JPEG")
+    long_name = "長" * 60 + "x" * 10 + ".png"
+    folder = tmp_path / "source"
+    for name, data in [
+        ("images/cut.jpg", jpeg[: len(jpeg) // 2]),
+        ("images/zero.png", b""),
+        ("images/text.png", b"not an image"),
+        ("images/one.png", picture(1, (1, 1))),
+        ("images/deep.png", encoded(np.arange(192, dtype=np.uint16).reshape(12, 16) * 100)),
+        ("images/größe 図.png", picture(2)),
+        ("images/" + long_name, picture(3)),
+        ("images/copy.png", picture(2)),
+        ("images/wrong.png", picture(4)),
+        ("images/good.png", picture(5)),
+        ("images/unknown.png", picture(6)),
+        ("images/nested/deeper/x.png", picture(7)),
+        ("images/.hidden.png", picture(8)),
+        ("__MACOSX/images/good.png", picture(10)),
+        ("masks/wrong.png", encoded(index_mask(4, size=(5, 5)))),
+        ("masks/good.png", encoded(index_mask(5))),
+        ("masks/unknown.png", encoded(index_mask(6, 200))),
+        ("masks/nobody.png", encoded(index_mask(6))),
+        ("masks/one.png", b"\x89PNG broken"),
+    ]:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    project = projects.create_project(workspace, "p", [ClassSpec("a"), ClassSpec("b"), ClassSpec("c")], "me")
+    plan = plan_import(folder, workspace=workspace, project_id=project.id)
+    said = reasons(plan)
+    assert "cut short or damaged" in said["images/cut.jpg"]
+    assert "0 bytes" in said["images/zero.png"]
+    assert "no image" in said["images/text.png"]
+    assert "5 × 5" in said["masks/wrong.png"]
+    assert "never resized" in said["masks/wrong.png"]
+    assert "No image has the name" in said["masks/nobody.png"]
+    assert "no image" in said["masks/one.png"]
+    assert [one.name for one in plan.duplicates] == ["images/größe 図.png"]
+    assert {code.code for code in plan.unknown_codes} <= set(range(3, 200))
+    assert any("more than 8 bits" in note for note in plan.notes)
+
+    result = run_import(workspace, project.id, plan, "me")
+    names = {info.name: info for info in images.list_images(workspace, project.id)}
+    assert set(names) == {
+        "images/one.png",
+        "images/deep.png",
+        "images/copy.png",
+        "images/" + long_name,
+        "images/wrong.png",
+        "images/good.png",
+        "images/unknown.png",
+        "images/nested/deeper/x.png",
+    }
+    assert (result.imported, result.labelled, result.problems) == (8, 2, ())
+    assert names["images/wrong.png"].revision == 0
+    expected = index_mask(6, 200)
+    np.testing.assert_array_equal(
+        labels.read(workspace, names["images/unknown.png"].id)[0], np.where(expected < 3, expected, 254)
+    )
+
+
+def test_names_of_200_characters_come_in_from_a_zip(workspace: Workspace, tmp_path: Path) -> None:
+    name = "ж" * 196 + ".png"
+    path = tmp_path / "long.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, picture(0))
+        archive.writestr("../escape.png", picture(1))
+        archive.writestr("/absolute.png", picture(2))
+    plan = plan_import(path)
+    assert set(reasons(plan)) == {"../escape.png", "/absolute.png"}
+    project_id, _ = imported(workspace, plan)
+    assert [info.name for info in images.list_images(workspace, project_id)] == [name]
+    assert not (tmp_path / "escape.png").exists()
+
+
+def test_a_palette_mask_with_an_index_outside_its_palette_is_reported(workspace: Workspace) -> None:
+    indices = np.where(np.arange(192).reshape(SIZE) < 50, 7, 0).astype(np.uint8)
+    # Written by hand: Pillow would fold the index into the palette's two colours.
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 16, 12, 8, 3, 0, 0, 0))
+    rows = zlib.compress(b"".join(b"\x00" + row.tobytes() for row in indices))
+    palette = chunk(b"PLTE", bytes([255, 0, 0, 0, 255, 0]))
+    mask = b"\x89PNG\r\n\x1a\n" + header + palette + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    project = projects.create_project(workspace, "p", [ClassSpec("a"), ClassSpec("b")], "me")
+    plan = plan_import(
+        [("images/a.png", picture(0)), ("masks/a.png", mask)],
+        workspace=workspace,
+        project_id=project.id,
+    )
+    assert [code.sentence for code in plan.unknown_codes] == [
+        "No class has index 7 (50 pixels in 1 mask); they come in as not labelled."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("dataset.json", json.dumps({"classes": [f"c{i}" for i in range(255)]}), "255 classes.*at most 254"),
+        ("classes.json", json.dumps(["road", "Road"]), "both named Road"),
+        ("dataset.json", "{", "not valid JSON"),
+        ("dataset.json", "{}", "no list"),
+        ("classes.json", "[{}]", "no name"),
+        ("label_colors.txt", "red 1 2", "Line 1"),
+    ],
+)
+def test_wrong_class_lists_are_refused(name: str, content: str, reason: str) -> None:
+    with pytest.raises(InvalidInput, match=reason):
+        plan_import([*pairs(1), (name, content.encode())])
+
+
+def test_254_classes_come_in(workspace: Workspace) -> None:
+    pixels = (np.arange(16 * 16) % 254).astype(np.uint8).reshape(16, 16)
+    files = [("images/a.png", picture(0, (16, 16))), ("masks/a.png", encoded(pixels))]
+    listed = json.dumps([f"c{i}" for i in range(254)]).encode()
+    project_id, _ = imported(workspace, plan_import([*files, ("classes.json", listed)]))
+    label_map, _ = labels.read(workspace, images.list_images(workspace, project_id)[0].id)
+    np.testing.assert_array_equal(label_map, pixels)
+
+
+def test_an_empty_source_says_so(tmp_path: Path) -> None:
+    assert plan_import(tmp_path).report()[0].startswith("Nothing to import")
+    with pytest.raises(InvalidInput, match="no folder or zip"):
+        plan_import(tmp_path / "missing")
+
+
+def test_a_project_without_the_proposed_classes_is_refused(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec("one")], "tester")
+    with pytest.raises(InvalidInput, match="3 classes, but the project has 1"):
+        run_import(workspace, project.id, plan_import(pairs(2)), "tester")
+
+
+def test_a_file_that_changed_after_the_check_stays_out(workspace: Workspace, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(picture(ord(name[0])))
+    plan = plan_import(tmp_path)
+    (tmp_path / "a.png").write_bytes(picture(99))
+    (tmp_path / "b.png").unlink()
+    _, result = imported(workspace, plan)
+    assert result.imported == 0
+    assert "changed" in result.problems[0].sentence
+    assert "no longer there" in result.problems[1].sentence
+
+
+# Going on
+
+
+def test_an_import_stopped_between_image_and_label_is_finished_later(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_import(pairs(6))
+    project = projects.create_project(workspace, "p", plan.classes, "tester")
+    save, calls = labels.save, []
+
+    def failing(*arguments: object, **options: object) -> object:
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return save(*arguments, **options)
+
+    monkeypatch.setattr(labels, "save", failing)
+    with pytest.raises(KeyboardInterrupt):
+        run_import(workspace, project.id, plan, "tester")
+    assert images.split_counts(workspace, project.id) == {"pool": 1, "train": 3, "audit": 0, "excluded": 0}
+    result = run_import(workspace, project.id, plan, "tester")
+    assert (result.imported, result.labelled) == (2, 3)
+    assert images.split_counts(workspace, project.id)["train"] == 6
+
+
+def test_a_full_disk_stops_the_import_and_keeps_what_came_in(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_import(pairs(6))
+    project = projects.create_project(workspace, "p", plan.classes, "tester")
+    store, calls = type(workspace.blobs).put, []
+
+    def full(self: object, data: bytes) -> str:
+        calls.append(1)
+        if len(calls) > 6:
+            raise DiskFull
+        return store(self, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(workspace.blobs), "put", full)
+        with pytest.raises(DiskFull):
+            run_import(workspace, project.id, plan, "tester")
+    for info in images.list_images(workspace, project.id):
+        assert workspace.blobs.exists(info.blob)
+    run_import(workspace, project.id, plan, "tester")
+    assert images.split_counts(workspace, project.id)["train"] == 6
+
+
+def test_a_killed_import_goes_on_where_it_was(camvid: Path, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for kind in ("train", "trainannot"):
+        (source / kind).mkdir(parents=True)
+        for path in sorted((camvid / kind).iterdir())[:80]:
+            shutil.copy(path, source / kind)
+    workspace = open_workspace(tmp_path / "workspace")
+    plan = plan_import(source)
+    project = projects.create_project(workspace, "p", plan.classes, "tester")
+    program = (
+        "import sys; from storage.importing import *; from storage.workspace import open_workspace\n"
+        "w = open_workspace(sys.argv[1])\n"
+        "run_import(w, int(sys.argv[2]), plan_import(sys.argv[3]), 'tester',\n"
+        "           lambda done, of, name: print(done, flush=True))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(workspace.path), str(project.id), str(source)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    for line in process.stdout:
+        if int(line) >= 20:
+            break
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    there = len(images.list_images(workspace, project.id))
+    assert 20 <= there < 80
+    result = run_import(workspace, project.id, plan, "tester")
+    assert result.imported == 80 - there
+    everything = images.list_images(workspace, project.id, "train")
+    assert len(everything) == 80
+    assert all(info.revision == 1 and workspace.blobs.exists(info.blob) for info in everything)
+    workspace.close()
+
+
+def test_progress_is_reported_and_may_stop_the_import(workspace: Workspace) -> None:
+    plan = plan_import(pairs(5))
+    project = projects.create_project(workspace, "p", plan.classes, "tester")
+    seen = []
+
+    def stop_at_two(done: int, of: int, name: str) -> None:
+        seen.append((done, of, name))
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_import(workspace, project.id, plan, "tester", stop_at_two)
+    assert seen == [(1, 5, "images/0.png"), (2, 5, "images/1.png")]
+    assert len(images.list_images(workspace, project.id)) == 2
+
+
+def test_rendered_images_join_the_pool_with_hidden_truth(workspace: Workspace) -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Rendered:
+        name: str
+        image_file: bytes
+        truth: np.ndarray
+        group: str | None
+
+    project = projects.create_project(workspace, "p", [ClassSpec("a"), ClassSpec("b"), ClassSpec("c")], "me")
+    entries = [Rendered(f"{i}.png", picture(i), index_mask(i), "drive") for i in range(3)]
+    result = importing.add_rendered(workspace, project.id, iter(entries), "me")
+    assert result.imported == 3
+    assert importing.add_rendered(workspace, project.id, iter(entries), "me").already_there == 3
+    info = images.list_images(workspace, project.id, "pool")[2]
+    assert (info.name, info.group) == ("2.png", "drive")
+    np.testing.assert_array_equal(images.truth(workspace, info.id), index_mask(2))
+    with pytest.raises(InvalidInput, match="another size"):
+        importing.add_rendered(
+            workspace, project.id, [Rendered("x", picture(9), np.zeros((2, 2), np.uint8), None)], "me"
+        )

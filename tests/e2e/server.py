@@ -23,10 +23,11 @@ def free_port() -> int:
 
 @dataclass
 class Server:
-    """``run_app.py serve`` on a workspace, as a person would start it."""
+    """``run_app.py serve`` (or ``demo``) on a workspace, as a person would start it."""
 
     workspace: Path
     arguments: list[str] = field(default_factory=list)
+    command: str = "serve"
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -39,7 +40,14 @@ class Server:
         return self.workspace.with_name(self.workspace.name + "-server.log")
 
     def start(self) -> None:
-        command = [sys.executable, "run_app.py", "serve", "--workspace", str(self.workspace), "--no-browser"]
+        command = [
+            sys.executable,
+            "run_app.py",
+            self.command,
+            "--workspace",
+            str(self.workspace),
+            "--no-browser",
+        ]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, "--port", str(self.port), *self.arguments],

@@ -123,9 +123,9 @@ def test_loop_from_empty_workspace_to_reordered_queue(
         labelling.submit(page)
         now = labelling.wait_for_image(page, other_than=labelled[-1])
     labelling.wait_until_saved(page)
-    counts = images.split_counts(workspace, project.id)
-    assert counts["train"] + counts["audit"] == 6
-    assert counts["audit"] == 1, "one in six is drawn for the audit"
+    assert queue.progress(workspace, project.id).labelled == 6
+    submitted, _ = queue.ranked_images(workspace, project.id, state="submitted")
+    assert sorted(item.split for item in submitted) == ["audit"] + ["train"] * 5, "one in six measures"
     before = [item.image.id for item in queue.ranked_images(workspace, project.id, split="pool")[0]]
 
     # Start a round and watch it move.

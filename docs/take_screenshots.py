@@ -1,0 +1,87 @@
+"""Take the README's screenshots from the demo: ``python docs/take_screenshots.py``.
+
+Answers the queue with the truth until two rounds are done, then photographs each page into
+``docs/images``.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from run_app import chromium_path
+from storage import projects, rounds
+from storage.workspace import Workspace, open_workspace
+from tests.e2e import labelling
+from tests.e2e.conftest import CHROMIUM_ARGUMENTS
+from tests.e2e.server import Server
+
+IMAGES = ROOT / "docs" / "images"
+ANSWERS_PER_ROUND = 12
+ROUNDS = 2
+
+
+def answer_with_truth(page: Page, count: int) -> None:
+    """Answer and submit ``count`` images."""
+    for _ in range(count):
+        before = labelling.wait_for_image(page)["imageId"]
+        page.get_by_test_id("truth-submit").click()
+        labelling.wait_for_image(page, other_than=before)
+    labelling.wait_until_saved(page)
+
+
+def wait_for_rounds(workspace: Workspace, project_id: int, count: int) -> None:
+    """Wait until ``count`` rounds are done."""
+    while sum(row.state == "done" for row in rounds.history(workspace, project_id)) < count:
+        time.sleep(1)
+
+
+def photograph(page: Page, name: str) -> None:
+    """Save what the page shows as ``docs/images/<name>.png``."""
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(2500)
+    page.screenshot(path=IMAGES / f"{name}.png")
+
+
+def main() -> None:
+    """Play the demo and photograph it."""
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        server = Server(Path(folder) / "workspace", command="demo")
+        server.start()
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1400, "height": 860})
+        try:
+            workspace = open_workspace(server.workspace)
+            project = projects.list_projects(workspace)[0]
+            for number in range(1, ROUNDS + 1):
+                labelling.open_label_page(page, server.url)
+                answer_with_truth(page, ANSWERS_PER_ROUND)
+                if rounds.live_round(workspace, project.id) is None:
+                    rounds.request_round(workspace, project.id, actor="person", reason="Started by hand")
+                if number == ROUNDS:
+                    page.goto(f"{server.url}/training")
+                    page.wait_for_timeout(45_000)
+                    photograph(page, "training")
+                wait_for_rounds(workspace, project.id, number)
+            labelling.open_label_page(page, server.url)
+            page.get_by_test_id("toggle-uncertainty").click()
+            photograph(page, "label")
+            page.goto(f"{server.url}/queue")
+            photograph(page, "queue")
+            page.goto(f"{server.url}/project")
+            photograph(page, "project")
+        finally:
+            browser.close()
+            server.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -20,6 +20,9 @@ PROJECT_VARIABLE = "QUALM_PROJECT"
 UNNAMED_ANNOTATOR = "annotator"
 """Name of a session without a browser behind it, as in Streamlit's own page tests."""
 
+OPENED_IMAGE = "opened-image"
+"""Session state: the image that the Label page opened because its address named it."""
+
 _PROJECT_KEY = "project"
 
 

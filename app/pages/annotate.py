@@ -15,10 +15,6 @@ from storage.errors import NotFound
 from storage.images import ImageInfo
 
 
-OPENED = "opened-image"
-"""Session state: the image that the address opened; the Queue page clears it."""
-
-
 def image_of_address(project_id: int) -> ImageInfo | None:
     """Return the image that the address asks for; None when it names none of this project's."""
     asked = st.query_params.get("image", "")
@@ -42,11 +38,11 @@ def show() -> None:
         no_images()
         return
     opened = image_of_address(project_id)
-    if opened is not None and st.session_state.get(OPENED) == opened.id:
+    if opened is not None and st.session_state.get(session.OPENED_IMAGE) == opened.id:
         # The page runs again because the person went on from the image: a reload must not take them back.
         del st.query_params["image"]
         opened = None
-    st.session_state[OPENED] = opened.id if opened else None
+    st.session_state[session.OPENED_IMAGE] = opened.id if opened else None
     label_canvas(
         project_id=project_id,
         annotator=session.annotator(),

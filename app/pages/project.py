@@ -9,7 +9,7 @@ Hooks for end-to-end tests, each as the class ``st-key-<hook>``:
   ``new-class-name``, ``add-class``.
 * Export: ``export-images``, ``export-not-labelled``, ``export``, ``export-download``, ``export-folder``,
   ``export-to-folder``.
-* Settings: ``rename``, ``annotation-<field>-<project id>``, ``save-annotation``.
+* Settings: ``rename-<project id>``, ``annotation-<field>-<project id>``, ``save-annotation``.
 
 The tabs are called Images, Classes, Export, Settings and New project.
 """
@@ -499,7 +499,7 @@ def size(count: int) -> str:
 def annotation_section(workspace: Workspace, project: ProjectInfo) -> None:
     """Draw the project's name and how images are handed out."""
     with st.form("annotation-settings", border=True):
-        name = st.text_input("Name of the project", project.name, key="rename")
+        name = st.text_input("Name of the project", project.name, key=f"rename-{project.id}")
         st.markdown("**How images are handed out**")
         values = settings_form.fields(
             project.settings.annotation,

@@ -65,7 +65,7 @@ def show() -> None:
     if not progress.images:
         no_images()
         return
-    st.session_state.pop("opened-image", None)
+    st.session_state.pop(session.OPENED_IMAGE, None)
 
     with st.container(horizontal=True, vertical_alignment="bottom", key="queue-filters"):
         split = st.selectbox(

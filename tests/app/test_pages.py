@@ -1,0 +1,400 @@
+"""The pages as Streamlit runs them, against a real workspace and without a browser."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest
+
+from app import queue_grid, session
+from app.canvas import component as canvas
+from storage import images, labels, projects, queue, rounds
+from storage.rounds import NewPrediction
+from storage.workspace import Workspace
+from tests.app.four_images import HEIGHT, WIDTH, Site
+
+MAIN = Path(session.__file__).with_name("main.py")
+WORKER = "elsewhere:1"
+
+
+@pytest.fixture(autouse=True)
+def _served(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Set what the server sets, and keep AppTest from setting it back."""
+    monkeypatch.setenv(session.WORKSPACE_VARIABLE, str(workspace.path))
+    monkeypatch.delenv(session.PROJECT_VARIABLE, raising=False)
+    monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
+    kept_apart = type("PagesManager", (PagesManager,), {})
+    monkeypatch.setattr("streamlit.testing.v1.app_test.PagesManager", kept_apart)
+    # Each AppTest has a register of components of its own.
+    canvas._mounted.cache_clear()
+    queue_grid._mounted.cache_clear()
+    yield
+    session.workspace().close()
+
+
+@pytest.fixture
+def open_page() -> Callable[[str], AppTest]:
+    def opened(name: str) -> AppTest:
+        test = AppTest.from_file(str(MAIN), default_timeout=30).run()
+        if name != "annotate":
+            test.switch_page(f"pages/{name}.py").run()
+        assert not test.exception
+        return test
+
+    return opened
+
+
+def component(test: AppTest, key: str) -> Any:
+    """Return what Python hands to the component of this key."""
+    proto = next(
+        element.proto for element in test.main if element.type == "bidi_component" and element.key == key
+    )
+    return json.loads(proto.json)
+
+
+def errors(test: AppTest) -> list[str]:
+    return [error.value for error in test.error]
+
+
+def everything(test: AppTest) -> str:
+    return " ".join(
+        str(element.value) for kind in (test.markdown, test.caption, test.warning) for element in kind
+    )
+
+
+def label(site: Site, image_id: int) -> None:
+    truth = np.tile(np.array([0, 1], np.uint8), (HEIGHT, WIDTH // 2))
+    labels.save(site.workspace, image_id, truth, expected_revision=0, author="ann", status="submitted")
+
+
+def finish_round(site: Site, **metrics: Any) -> rounds.RoundInfo:
+    """Run a round as a worker would: the images of the pool are ranked by falling id."""
+    started = rounds.request_round(site.workspace, site.project_id, "ann", "Started by ann")
+    claimed = rounds.claim(site.workspace, WORKER, 60)
+    assert claimed is not None
+    rounds.report(
+        site.workspace,
+        started.id,
+        WORKER,
+        lease_s=60,
+        metrics=[(1, "loss", 2.0), (2, "loss", 1.0), (2, "audit_miou", 0.4), (2, "class_iou/0", 0.5)],
+    )
+    pool = sorted(
+        (info.id for info in images.list_images(site.workspace, site.project_id, "pool")), reverse=True
+    )
+    predictions = [
+        NewPrediction(image_id, 0.5 / rank, rank, {"sentence": f"doubt {rank}"})
+        for rank, image_id in enumerate(pool, 1)
+    ]
+    rounds.publish(site.workspace, started.id, WORKER, predictions, metrics)
+    return started
+
+
+@pytest.mark.parametrize("page", ["annotate", "queue", "training"])
+def test_without_a_project_a_page_leads_to_the_form_that_makes_one(open_page, page: str) -> None:
+    test = open_page(page)
+    assert "No project yet" in everything(test)
+    assert not test.button
+    assert not errors(test)
+
+
+@pytest.mark.parametrize("page", ["annotate", "queue"])
+def test_without_images_a_page_says_to_import_some(open_page, workspace: Workspace, page: str) -> None:
+    projects.create_project(workspace, "Empty", [projects.ClassSpec("sky")], actor="test")
+    assert "No images yet" in everything(open_page(page))
+
+
+class TestProject:
+    def create(self, test: AppTest, name: str, classes: str) -> AppTest:
+        test.text_input(key="project-name").set_value(name)
+        test.text_area(key="class-names").set_value(classes)
+        return test.button(key="create-project").click().run()
+
+    def test_create_from_pasted_classes_opens_the_project(self, open_page, workspace: Workspace) -> None:
+        test = self.create(open_page("project"), " Field ", "soil\n\ncrop #00AA00\nweed, #aa0000\n")
+        made = projects.get_project(workspace, "Field")
+        assert not errors(test)
+        assert [(c.name, c.colour) for c in projects.classes(workspace, made.id)] == [
+            ("soil", "#e69f00"),
+            ("crop", "#00aa00"),
+            ("weed", "#aa0000"),
+        ]
+        assert test.selectbox(key="project-picker").value == made.id
+
+    @pytest.mark.parametrize(
+        ("name", "classes", "sentence"),
+        [
+            ("", "sky", "needs a name"),
+            ("A", "", "at least one class"),
+            ("A", "sky\nSky", "Two classes cannot both be named Sky"),
+            ("A", "\n".join(f"class {n}" for n in range(255)), "at most 254 classes, and 255 were given"),
+            ("A", "x" * 201, "may have 200"),
+        ],
+    )
+    def test_what_does_not_fit_is_a_sentence_and_makes_nothing(
+        self, open_page, workspace: Workspace, name: str, classes: str, sentence: str
+    ) -> None:
+        test = self.create(open_page("project"), name, classes)
+        assert len(errors(test)) == 1
+        assert sentence in errors(test)[0]
+        assert projects.list_projects(workspace) == []
+
+    def test_254_classes_are_edited_in_pages(self, open_page, workspace: Workspace) -> None:
+        specs = [projects.ClassSpec(f"class {n}") for n in range(254)]
+        projects.create_project(workspace, "Many", specs, actor="test")
+        test = open_page("project")
+        assert (
+            sum(field.label == "Name" and field.key.startswith("class-") for field in test.text_input) == 20
+        )
+
+    def test_classes_are_renamed_recoloured_archived_and_swap_hotkeys(self, open_page, site: Site) -> None:
+        test, project = open_page("project"), site.project_id
+        test.text_input(key=f"class-0-name-{project}").set_value("heaven")
+        test.color_picker(key=f"class-1-colour-{project}").set_value("#123456")
+        test.checkbox(key=f"class-2-archived-{project}").check()
+        test.selectbox(key=f"class-0-hotkey-{project}").set_value("Digit2")
+        test.selectbox(key=f"class-1-hotkey-{project}").set_value("Digit1")
+        test.button(key="save-classes").click().run()
+        assert not errors(test)
+        assert projects.classes(site.workspace, project) == [
+            projects.ClassInfo(0, "heaven", "#e69f00", "Digit2", False),
+            projects.ClassInfo(1, "road", "#123456", "Digit1", False),
+            projects.ClassInfo(2, "tree", "#009e73", "Digit3", True),
+        ]
+
+    def test_one_hotkey_for_two_classes_is_refused_and_nothing_changes(self, open_page, site: Site) -> None:
+        before = projects.classes(site.workspace, site.project_id)
+        test = open_page("project")
+        test.selectbox(key=f"class-0-hotkey-{site.project_id}").set_value("Digit2")
+        test.button(key="save-classes").click().run()
+        assert "sky and road both have the hotkey 2" in errors(test)[0]
+        assert projects.classes(site.workspace, site.project_id) == before
+
+    def test_a_class_is_added(self, open_page, site: Site) -> None:
+        test = open_page("project")
+        test.text_input(key="new-class-name").set_value("fence")
+        test.button(key="add-class").click().run()
+        assert not errors(test)
+        assert projects.classes(site.workspace, site.project_id)[3].name == "fence"
+
+    def test_import_reports_first_and_then_imports(self, open_page, site: Site, tmp_path: Path) -> None:
+        source = tmp_path / "more"
+        source.mkdir()
+        Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(source / "black.png")
+        (source / "broken.png").write_bytes(b"no image")
+        test = open_page("project")
+        test.text_input(key="import-source").set_value(str(source))
+        test.button(key="import-plan").click().run()
+        assert not errors(test)
+        assert "1 image to import, 30 × 20" in everything(test)
+        assert "broken.png" in everything(test)
+        assert len(images.list_images(site.workspace, site.project_id)) == 4
+
+        test.button(key="import-run").click().run()
+        assert not errors(test)
+        assert "1 image imported" in test.success[0].value
+        assert len(images.list_images(site.workspace, site.project_id)) == 5
+
+    @pytest.mark.parametrize("source", ["", "/no/such/folder"])
+    def test_a_source_that_is_not_there_is_a_sentence(self, open_page, site: Site, source: str) -> None:
+        test = open_page("project")
+        test.text_input(key="import-source").set_value(source)
+        test.button(key="import-plan").click().run()
+        assert len(errors(test)) == 1
+        assert "Traceback" not in errors(test)[0]
+
+    def test_uploaded_files_are_planned_like_a_folder(self, open_page, site: Site) -> None:
+        buffer = io.BytesIO()
+        Image.fromarray(np.full((20, 30, 3), 7, np.uint8)).save(buffer, "PNG")
+        test = open_page("project")
+        test.segmented_control(key="import-kind").set_value("Upload").run()
+        test.file_uploader(key="import-upload").set_value([("grey.png", buffer.getvalue(), "image/png")])
+        test.button(key="import-plan").click().run()
+        assert not errors(test)
+        assert "1 image to import" in everything(test)
+
+    def test_export_makes_a_zip_to_download(self, open_page, site: Site) -> None:
+        label(site, site.image_ids[1])
+        test = open_page("project")
+        test.button(key="export").click().run()
+        assert not errors(test)
+        with zipfile.ZipFile(site.workspace.path / "exports" / "Streets.zip") as archive:
+            assert "manifest.json" in " ".join(archive.namelist())
+
+    def test_export_without_labels_is_a_sentence(self, open_page, site: Site) -> None:
+        test = open_page("project")
+        test.button(key="export").click().run()
+        assert "No image of Streets is labelled yet" in errors(test)[0]
+
+    def test_annotation_settings_and_name_are_saved(self, open_page, site: Site) -> None:
+        test = open_page("project")
+        test.text_input(key=f"rename-{site.project_id}").set_value("Roads")
+        test.number_input(key=f"annotation-audit-every-{site.project_id}").set_value(9)
+        test.button(key="save-annotation").click().run()
+        assert not errors(test)
+        saved = projects.get_project(site.workspace, "Roads")
+        assert saved.settings.annotation.audit_every == 9
+
+
+class TestQueue:
+    def cards(self, test: AppTest) -> list[dict[str, Any]]:
+        return component(test, "queue-grid")["cards"]
+
+    def test_cards_come_in_rank_order_with_score_split_state_and_why(self, open_page, site: Site) -> None:
+        label(site, site.image_ids[0])
+        finish_round(site)
+        cards = self.cards(open_page("queue"))
+        assert [card["rank"] for card in cards] == [1, 2, 3, None]
+        assert [card["image_id"] for card in cards[:3]] == sorted(site.image_ids[1:], reverse=True)
+        first, last = cards[0], cards[3]
+        assert (first["score"], first["score_share"]) == (0.5, 1.0)
+        assert (first["split"], first["state"], first["why"]) == ("pool", "unlabelled", "doubt 1")
+        assert (last["split"], last["state"]) == ("train", "submitted")
+        assert first["href"] == f"/?project={site.project_id}&image={first['image_id']}"
+        blob = images.image(site.workspace, first["image_id"]).blob
+        assert first["thumbnail"] == f"/api/images/{first['image_id']}/thumbnail/{blob}?side=320"
+
+    def test_filters_narrow_the_grid(self, open_page, site: Site) -> None:
+        label(site, site.image_ids[0])
+        held = queue.next_images(site.workspace, site.project_id, "ben", 1)[0].image.id
+        test = open_page("queue")
+        assert {card["state"] for card in self.cards(test)} == {"submitted", "with ben", "unlabelled"}
+        test.selectbox(key="queue-state").set_value("submitted").run()
+        assert [card["image_id"] for card in self.cards(test)] == [site.image_ids[0]]
+        test.selectbox(key="queue-state").set_value(None).run()
+        test.text_input(key="queue-name").set_value("STREET 3").run()
+        assert [card["name"] for card in self.cards(test)] == ["street 3.png"]
+        test.text_input(key="queue-name").set_value("nothing like it").run()
+        assert "No image matches" in everything(test)
+        assert held in site.image_ids
+
+    def test_other_orders(self, open_page, site: Site) -> None:
+        label(site, site.image_ids[2])
+        test = open_page("queue")
+        test.selectbox(key="queue-sort").set_value("name").run()
+        assert [card["name"] for card in self.cards(test)] == [f"street {n}.png" for n in range(4)]
+        test.selectbox(key="queue-sort").set_value("newest").run()
+        assert self.cards(test)[0]["image_id"] == site.image_ids[2]
+
+
+class TestTraining:
+    def test_train_now_waits_for_a_label(self, open_page, site: Site) -> None:
+        test = open_page("training")
+        assert test.button(key="train-now").disabled
+        assert "Submit at least one label map" in html(test)
+        assert "No worker is running" in everything(test)
+
+    def test_train_now_queues_a_round_and_cancel_ends_it(self, open_page, site: Site) -> None:
+        label(site, site.image_ids[0])
+        test = open_page("training")
+        test.button(key="train-now").click().run()
+        assert not errors(test)
+        live = rounds.live_round(site.workspace, site.project_id)
+        assert live is not None
+        assert live.reason == "Started by annotator"
+        assert "Waiting for the worker" in progress_texts(test)
+        test.button(key="cancel-round").click().run()
+        assert [info.state for info in rounds.history(site.workspace, site.project_id)] == ["cancelled"]
+
+    def test_a_live_round_shows_its_step_and_time_left(self, open_page, site: Site) -> None:
+        label(site, site.image_ids[0])
+        started = rounds.request_round(site.workspace, site.project_id, "ann", "Started by ann")
+        rounds.claim(site.workspace, WORKER, 60)
+        rounds.worker_seen(site.workspace, WORKER, "cpu")
+        rounds.report(site.workspace, started.id, WORKER, lease_s=60, step=30, steps=150, eta_seconds=130.0)
+        test = open_page("training")
+        assert "Training: step 30 of 150, about 2 min left" in progress_texts(test)
+        assert f"Worker: {WORKER} on cpu" in everything(test)
+
+    def test_a_finished_round_has_curves_and_a_row(self, open_page, site: Site) -> None:
+        label(site, site.image_ids[0])
+        finish_round(site, audit_miou=0.4, class_iou={"0": 0.5}, labels=1)
+        test = open_page("training")
+        charts = [element for element in test.main if element.type == "plotly_chart"]
+        assert len(charts) == 3
+        row = test.dataframe[0].value.iloc[0]
+        assert (row["Round"], row["State"], row["Labels"], row["Audit mIoU"]) == (1, "done", 1, 0.4)
+
+    def test_a_failed_round_says_why(self, open_page, site: Site) -> None:
+        label(site, site.image_ids[0])
+        started = rounds.request_round(site.workspace, site.project_id, "ann", "Started by ann")
+        rounds.claim(site.workspace, WORKER, 60)
+        rounds.fail(site.workspace, started.id, WORKER, "The encoder has no weights here.")
+        test = open_page("training")
+        assert "Round 1 failed: The encoder has no weights here." in errors(test)[0]
+        assert not test.button(key="train-now").disabled
+
+    def test_settings_are_saved_and_bad_ones_refused_in_a_sentence(self, open_page, site: Site) -> None:
+        test, project = open_page("training"), site.project_id
+        test.number_input(key=f"round-steps-{project}").set_value(77)
+        test.selectbox(key=f"round-head-{project}").set_value("linear")
+        test.toggle(key=f"start-automatic-{project}").set_value(False)
+        test.button(key="save-training").click().run()
+        assert not errors(test)
+        saved = projects.get_project(site.workspace, project).settings
+        assert (saved.round.steps, saved.round.head, saved.start.automatic) == (77, "linear", False)
+
+        test.number_input(key=f"round-learning-rate-{project}").set_value(0.0)
+        test.button(key="save-training").click().run()
+        assert errors(test) == [
+            "Learning rate: input should be greater than 0. It is 0.0 now; change it and save again."
+        ]
+        assert projects.get_project(site.workspace, project).settings == saved
+
+
+class TestLabel:
+    def test_the_canvas_gets_the_project_and_its_classes(self, open_page, site: Site) -> None:
+        data = component(open_page("annotate"), "canvas")
+        assert data["project_id"] == site.project_id
+        assert [one["name"] for one in data["classes"]] == ["sky", "road", "tree"]
+        assert data["open_image"] is None
+
+    def test_the_address_opens_an_image_once(self, site: Site) -> None:
+        test = AppTest.from_file(str(MAIN), default_timeout=30)
+        test.query_params["image"] = str(site.image_ids[2])
+        assert component(test.run(), "canvas")["open_image"] == site.image_ids[2]
+        assert component(test.run(), "canvas")["open_image"] is None
+        assert "image" not in test.query_params
+
+    @pytest.mark.parametrize("asked", ["999", "x", ""])
+    def test_an_address_without_such_an_image_opens_the_queue(self, site: Site, asked: str) -> None:
+        test = AppTest.from_file(str(MAIN), default_timeout=30)
+        test.query_params["image"] = asked
+        assert component(test.run(), "canvas")["open_image"] is None
+
+
+def test_the_project_picker_changes_the_project_of_every_page(open_page, site: Site) -> None:
+    other = projects.create_project(site.workspace, "Other", [projects.ClassSpec("cell")], actor="test")
+    test = open_page("project")
+    assert test.selectbox(key="project-picker").value == other.id
+    test.selectbox(key="project-picker").set_value(site.project_id).run()
+    assert test.text_input(key=f"rename-{site.project_id}").value == "Streets"
+    test.switch_page("pages/queue.py").run()
+    assert len(component(test, "queue-grid")["cards"]) == 4
+
+
+def test_a_defect_of_ours_is_a_sentence_without_a_traceback(
+    open_page, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("a secret detail")
+
+    monkeypatch.setattr(queue, "ranked_images", broken)
+    test = open_page("queue")
+    assert "Something went wrong in Qualm itself (RuntimeError)" in errors(test)[0]
+    assert "secret" not in errors(test)[0]
+
+
+def html(test: AppTest) -> str:
+    return " ".join(element.proto.body for element in test.main if element.type == "html")
+
+
+def progress_texts(test: AppTest) -> list[str]:
+    return [element.proto.text for element in test.main if element.type == "progress"]

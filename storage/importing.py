@@ -7,9 +7,10 @@ import hashlib
 import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol, TypeVar
@@ -53,7 +54,8 @@ Progress = Callable[[int, int, str], None]
 AUTHOR = "import"
 """Author of the labels that an import saves."""
 
-_AT_ONCE = 32
+_AT_ONCE = 8
+"""Images that wait, decoded, for their rows to be written; bounds the memory."""
 _PROBLEMS_LISTED = 20
 _THREADS = min(4, os.cpu_count() or 1)
 
@@ -121,7 +123,7 @@ class ImportPlan:
             return ["Nothing to import: no image was found that can be read.", *self._problem_lines()]
         lines = [f"{_count(self.new_images, 'image')} to import{self._sizes()}."]
         if known := len(self.entries) - self.new_images:
-            lines.append(f"{_count(known, 'image')} of the project already; only missing labels are added.")
+            lines.append(f"{_count(known, 'image')} in the project already; only missing labels are added.")
         lines += self._mask_lines()
         splits = Counter(entry.split for entry in self.entries)
         if len(splits) > 1 or "pool" not in splits:
@@ -154,7 +156,7 @@ class ImportPlan:
         becomes = Counter(entry.mask_becomes for entry in self.entries)
         lines = []
         if becomes["label"]:
-            lines.append(f"{_count(becomes['label'], 'mask')} become submitted labels.")
+            lines.append(f"{_count(becomes['label'], 'mask')} used as submitted labels.")
         if becomes["truth"]:
             lines.append(
                 f"{_count(becomes['truth'], 'mask')} kept as hidden truth: never trained on, only to measure."
@@ -291,14 +293,17 @@ def plan_import(
         else:
             pairs = layout.images
         checked: list[_Checked] = []
-        for result in _in_parallel(
-            lambda file: _check(opened, file, table_colours), pairs, lambda file: file.path, progress
-        ):
-            if isinstance(result, _Checked):
-                checked.append(result)
-                problems += result.problems
-            else:
-                problems.append(result)
+        with closing(
+            _in_parallel(
+                lambda file: _check(opened, file, table_colours), pairs, lambda file: file.path, progress
+            )
+        ) as results:
+            for result in results:
+                if isinstance(result, _Checked):
+                    checked.append(result)
+                    problems += result.problems
+                else:
+                    problems.append(result)
 
     # Of equal files the one with a mask stays; otherwise the first by name.
     checked.sort(key=lambda one: (one.mask_kind is None, natural_order(one.file.path)))
@@ -372,36 +377,45 @@ def run_import(
         info = known.get(entry.content_hash)
         return info is not None and (entry.mask_becomes != "label" or info.revision > 0)
 
-    with OpenSource(plan.source) as opened:
-        for prepared in _in_parallel(
-            lambda entry: None if is_complete(entry) else _prepare(workspace, opened, plan, entry),
-            plan.entries,
-            lambda entry: entry.path,
-            progress,
-        ):
+    def add(prepared: _Prepared) -> None:
+        nonlocal imported, labelled, already_there
+        image_id = _add(workspace, project_id, prepared)
+        if image_id is not None:
+            imported += 1
+        elif prepared.image is not None:
+            already_there += 1
+            info = known.get(prepared.entry.content_hash)
+            image_id = info.id if info else None
+        if image_id is not None and prepared.label_map is not None:
+            labels.save(
+                workspace,
+                image_id,
+                prepared.label_map,
+                expected_revision=0,
+                author=AUTHOR,
+                status="submitted",
+                blind=True,
+            )
+            labelled += 1
+
+    with (
+        OpenSource(plan.source) as opened,
+        closing(
+            _in_parallel(
+                lambda entry: None if is_complete(entry) else _prepare(workspace, opened, plan, entry),
+                plan.entries,
+                lambda entry: entry.path,
+                progress,
+            )
+        ) as results,
+    ):
+        for prepared in results:
             if prepared is None:
                 already_there += 1
                 continue
             problems += prepared.problems
             try:
-                image_id = _add(workspace, project_id, prepared)
-                if image_id is not None:
-                    imported += 1
-                else:
-                    already_there += 1
-                    info = known.get(prepared.entry.content_hash)
-                    image_id = info.id if info else None
-                if image_id is not None and prepared.label_map is not None:
-                    labels.save(
-                        workspace,
-                        image_id,
-                        prepared.label_map,
-                        expected_revision=0,
-                        author=AUTHOR,
-                        status="submitted",
-                        blind=True,
-                    )
-                    labelled += 1
+                add(prepared)
             except (DiskFull, WorkspaceError):
                 raise
             except QualmError as error:
@@ -472,7 +486,7 @@ def add_rendered(
 
 def _in_parallel(
     work: Callable[[T], R], items: Sequence[T], name: Callable[[T], str], progress: Progress | None
-) -> Iterator[R]:
+) -> Generator[R, None, None]:
     """Yield ``work(item)`` in order, a bounded number ahead, and report progress in this thread."""
     with ThreadPoolExecutor(_THREADS) as pool:
         running: list[Future[R]] = [pool.submit(work, item) for item in items[:_AT_ONCE]]

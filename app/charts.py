@@ -199,7 +199,7 @@ def _add_class(figure: go.Figure, info: ClassInfo, xs: Sequence[int], ys: Sequen
         mode="lines+markers",
         name=info.name,
         line={"color": info.colour, "width": 1.4},
-        marker={"size": 5},
+        marker={"size": 6, "line": {"color": _INK, "width": 1}},
         hovertemplate="%{y:.1%}",
     )
 

@@ -23,11 +23,11 @@ STATES = ("unlabelled", "draft", "submitted", "skipped")
 ORDERS = {"rank": "Rank", "name": "Name", "newest": "Newest label"}
 
 
-def state_of(item: QueueItem, now: float) -> tuple[str, str]:
+def state_of(item: QueueItem, annotator: str, now: float) -> tuple[str, str]:
     """Return the text of an item's state badge and the kind that gives its colour."""
     image = item.image
     if image.leased_by and (image.leased_until or 0) > now:
-        return f"with {image.leased_by}", "leased"
+        return "with you" if image.leased_by == annotator else f"with {image.leased_by}", "leased"
     if item.status:
         return item.status, item.status
     if image.skipped_at:
@@ -35,15 +35,15 @@ def state_of(item: QueueItem, now: float) -> tuple[str, str]:
     return "unlabelled", "unlabelled"
 
 
-def card(item: QueueItem, *, project_id: int, top_score: float, now: float) -> Card:
+def card(item: QueueItem, *, annotator: str, top_score: float, now: float) -> Card:
     """Return what the grid shows of one item; the bar of its score is relative to ``top_score``."""
     image = item.image
-    state, kind = state_of(item, now)
+    state, kind = state_of(item, annotator, now)
     return Card(
         image_id=image.id,
         name=image.name,
         thumbnail=f"/api/images/{image.id}/thumbnail/{image.blob}?side=320",
-        href=f"/?project={project_id}&image={image.id}",
+        href=f"/?project={image.project_id}&image={image.id}",
         rank=item.rank,
         score=item.score,
         score_share=min(1.0, max(0.0, item.score / top_score)) if item.score and top_score > 0 else 0.0,
@@ -115,14 +115,14 @@ def show() -> None:
         return
     first, _ = queue.ranked_images(workspace, project_id, limit=1)
     top_score = max([item.score or 0.0 for item in [*first, *items]])
-    now = time.time()
-    opened = queue_grid([card(item, project_id=project_id, top_score=top_score, now=now) for item in items])
+    now, annotator = time.time(), session.annotator()
+    opened = queue_grid([card(item, annotator=annotator, top_score=top_score, now=now) for item in items])
     if opened is not None:
         st.switch_page("pages/annotate.py", query_params={"project": str(project_id), "image": str(opened)})
     pages = -(-count // PAGE_SIZE)
     if pages > 1:
         with st.container(horizontal=True, horizontal_alignment="center"):
-            st.pagination(pages, key="queue-page")
+            st.pagination(pages, key="queue-page", width=480)
 
 
 show()

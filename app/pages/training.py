@@ -205,6 +205,7 @@ def history_table(past: list[RoundInfo]) -> None:
         st.dataframe(
             history_rows(past),
             hide_index=True,
+            placeholder="–",
             column_config={
                 "Round": st.column_config.NumberColumn(width=60),
                 "State": st.column_config.TextColumn(width=80),

@@ -1,0 +1,135 @@
+"""The classes of a project: shown as chips, edited as rows, added, archived."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import streamlit as st
+
+from app import session
+from app.notices import errors_as_sentences
+from storage import projects
+from storage.errors import InvalidInput
+from storage.projects import HOTKEYS, ClassInfo, ClassSpec, ProjectInfo
+from storage.workspace import Workspace
+
+CLASSES_PER_PAGE = 20
+
+
+def hotkey_name(code: str) -> str:
+    """Return what is printed on the key of a ``KeyboardEvent.code``."""
+    return code.removeprefix("Digit").removeprefix("Key") or "none"
+
+
+def class_chips(classes: Sequence[ClassInfo]) -> str:
+    """Return the class list as HTML chips with colour and hotkey."""
+    chips = []
+    for info in classes:
+        key = f"<kbd>{escape(hotkey_name(info.hotkey))}</kbd>" if info.hotkey else ""
+        chips.append(
+            f'<span class="q-chip{" q-archived" if info.archived else ""}">'
+            f'<i style="background:{info.colour}"></i>{escape(info.name)}{key}</span>'
+        )
+    return f'<div class="q-chips">{"".join(chips)}</div>'
+
+
+def classes_section(workspace: Workspace, project: ProjectInfo) -> None:
+    """Draw the class list as rows to edit, and the field that adds a class."""
+    everything = projects.classes(workspace, project.id)
+    pages = -(-len(everything) // CLASSES_PER_PAGE)
+    page = st.pagination(pages, key=f"class-page-{project.id}") if pages > 1 else 1
+    shown = everything[(page - 1) * CLASSES_PER_PAGE : page * CLASSES_PER_PAGE]
+    with st.form("classes", border=True):
+        widths = [0.5, 0.8, 4, 1.6, 1.2, 2]
+        for column, title in zip(
+            st.columns(widths), ("Index", "Colour", "Name", "Hotkey", "Archived", ""), strict=True
+        ):
+            column.caption(title)
+        edited = [class_row(info, widths, project.id) for info in shown]
+        st.caption(
+            "A class is never deleted, so that its index keeps its meaning. An archived one is no longer "
+            "offered for painting; what was painted with it stays."
+        )
+        if st.form_submit_button("Save classes", key="save-classes", type="primary"):
+            with errors_as_sentences():
+                save_classes(workspace, project, everything, edited)
+                st.rerun()
+    with st.form("add-class-form", border=True, clear_on_submit=True):
+        left, middle, right = st.columns([5, 1, 2], vertical_alignment="bottom")
+        name = left.text_input("New class", placeholder="Name", key="new-class-name")
+        colour = middle.color_picker(
+            "Colour",
+            projects.default_colour(min(len(everything), 253)),
+            key=f"new-class-colour-{len(everything)}",
+        )
+        if right.form_submit_button("Add class", key="add-class", icon=":material/add:", width="stretch"):
+            with errors_as_sentences():
+                projects.add_class(workspace, project.id, ClassSpec(name, colour), session.annotator())
+                st.rerun()
+
+
+def class_row(info: ClassInfo, widths: Sequence[float], project_id: int) -> ClassInfo:
+    """Draw one class as a row of fields and return what they hold."""
+    index, colour, name, hotkey, archived, _ = st.columns(widths, vertical_alignment="center")
+    index.markdown(f"{info.index}")
+    keys = ("", *HOTKEYS) if info.hotkey in (None, *HOTKEYS) else ("", info.hotkey, *HOTKEYS)
+
+    def key(field: str) -> str:
+        return f"class-{info.index}-{field}-{project_id}"
+
+    return ClassInfo(
+        index=info.index,
+        colour=colour.color_picker("Colour", info.colour, key=key("colour"), label_visibility="collapsed"),
+        name=name.text_input("Name", info.name, key=key("name"), label_visibility="collapsed"),
+        hotkey=hotkey.selectbox(
+            "Hotkey",
+            keys,
+            index=keys.index(info.hotkey or ""),
+            format_func=hotkey_name,
+            key=key("hotkey"),
+            label_visibility="collapsed",
+        )
+        or None,
+        archived=archived.checkbox(
+            "Archived", info.archived, key=key("archived"), label_visibility="collapsed"
+        ),
+    )
+
+
+def save_classes(
+    workspace: Workspace, project: ProjectInfo, everything: Sequence[ClassInfo], edited: Sequence[ClassInfo]
+) -> None:
+    """Store the rows that differ from what is stored.
+
+    Raises:
+        InvalidInput: two classes share a hotkey or a name, or a name is empty.
+    """
+    after = {info.index: info for info in [*everything, *edited]}
+    holders: dict[str, str] = {}
+    for info in after.values():
+        if info.hotkey and info.hotkey in holders:
+            raise InvalidInput(
+                f"{holders[info.hotkey]} and {info.name} both have the hotkey {hotkey_name(info.hotkey)}. "
+                "Choose another key for one of them, then save again."
+            )
+        if info.hotkey:
+            holders[info.hotkey] = info.name
+    actor = session.annotator()
+    before = {info.index: info for info in everything}
+    for info in edited:
+        old = before[info.index]
+        if old.hotkey and old.hotkey != info.hotkey:
+            projects.update_class(workspace, project.id, info.index, actor=actor, hotkey="")
+    for info in edited:
+        if info != before[info.index]:
+            projects.update_class(
+                workspace,
+                project.id,
+                info.index,
+                actor=actor,
+                name=info.name,
+                colour=info.colour,
+                hotkey=info.hotkey,
+                archived=info.archived,
+            )

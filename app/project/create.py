@@ -1,0 +1,77 @@
+"""Making a project, from pasted classes or from those of a data set."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import streamlit as st
+
+from app import session
+from app.notices import errors_as_sentences
+from app.progress_bar import progress_bar
+from app.project.image_import import NEXT_SOURCE
+from storage import projects
+from storage.errors import InvalidInput
+from storage.importing import plan_import
+from storage.projects import ClassSpec
+from storage.workspace import Workspace
+
+
+def class_specs(text: str) -> list[ClassSpec]:
+    """Read one class per line; a line may end in a colour, as in ``road #804080``."""
+    specs = []
+    for line in text.splitlines():
+        if not line.strip():
+            continue
+        found = re.fullmatch(r"\s*(.*?)[\s,;=:]*(#[0-9a-fA-F]{6})?\s*", line)
+        name, colour = found.groups() if found else (line, None)
+        specs.append(ClassSpec(name=name, colour=colour))
+    return specs
+
+
+def classes_of(source: Path) -> list[ClassSpec]:
+    """Return the classes of a data set, as its masks and its class list name them.
+
+    Raises:
+        InvalidInput: it cannot be opened, or names no classes.
+    """
+    plan = plan_import(source, progress=progress_bar("Reading the masks"))
+    if not plan.classes:
+        raise InvalidInput(
+            f"{source} has no masks and no class list. Paste the names of the classes instead."
+        )
+    return list(plan.classes)
+
+
+def create_section(workspace: Workspace) -> None:
+    """Draw the form that makes a project, from pasted classes or from those of a data set."""
+    with st.form("create-project-form", border=True):
+        left, right = st.columns([2, 3])
+        name = left.text_input("Name", placeholder="Street scenes", key="project-name")
+        source = left.text_input(
+            "Or take the classes from a data set (folder or zip)",
+            placeholder="/data/camvid",
+            key="class-source",
+            help="Its masks say which classes there are. Leave the list on the right empty.",
+        )
+        text = right.text_area(
+            "Classes, one per line",
+            placeholder="sky\nroad\ncar #cc3333",
+            height=190,
+            key="class-names",
+            help="A colour may follow the name, as in: road #804080. Colours and hotkeys can change later. "
+            "Pixels nobody has labelled and pixels to ignore need no class of their own.",
+        )
+        if st.form_submit_button(
+            "Create project", key="create-project", type="primary", icon=":material/add:"
+        ):
+            with errors_as_sentences():
+                specs = class_specs(text)
+                if not specs and source.strip():
+                    specs = classes_of(Path(source.strip()).expanduser())
+                made = projects.create_project(workspace, name, specs, session.annotator())
+                session.choose_project(made.id)
+                if source.strip():
+                    st.session_state[NEXT_SOURCE] = source.strip()
+                st.rerun()

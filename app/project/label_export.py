@@ -1,0 +1,104 @@
+"""Exporting the label maps of a project: a zip to download, or a folder on the server."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TypedDict
+
+import streamlit as st
+
+from app import session
+from app.notices import bullets, errors_as_sentences, plain
+from app.progress_bar import progress_bar
+from storage.errors import InvalidInput
+from storage.exporting import export_project
+from storage.projects import ProjectInfo
+from storage.schema import NOT_LABELLED, VOID
+from storage.workspace import Workspace
+
+
+class ExportOptions(TypedDict):
+    """What :func:`storage.exporting.export_project` is asked for, beside where to."""
+
+    include_images: bool
+    not_labelled_as: int
+    actor: str
+
+
+def export_section(workspace: Workspace, project: ProjectInfo) -> None:
+    """Draw the export: a zip to download, or a folder on the server."""
+    with st.container(border=True):
+        st.markdown("**Export label maps**")
+        st.caption(
+            "One index PNG per labelled image (a class is its index, void is 255) and a manifest.json with "
+            "classes, splits, authors and revisions. The same labels give the same bytes."
+        )
+        with st.container(horizontal=True, gap="large"):
+            include_images = st.toggle("Put the images beside the label maps", key="export-images")
+            apart = st.toggle(
+                "Keep pixels that are not labelled apart",
+                key="export-not-labelled",
+                help="They become 254. Otherwise they become 255 like void, which training code ignores.",
+            )
+        options = ExportOptions(
+            include_images=include_images,
+            not_labelled_as=NOT_LABELLED if apart else VOID,
+            actor=session.annotator(),
+        )
+        left, right = st.columns(2)
+        with left:
+            if st.button("Prepare a zip", key="export", type="primary", icon=":material/folder_zip:"):
+                with errors_as_sentences():
+                    target = workspace.path / "exports" / f"{file_name(project.name)}.zip"
+                    target.parent.mkdir(exist_ok=True)
+                    target.unlink(missing_ok=True)
+                    result = export_project(
+                        workspace,
+                        project.id,
+                        target,
+                        **options,
+                        progress=progress_bar("Exporting"),
+                    )
+                    st.session_state["prepared-export"] = (project.id, target, result.report())
+            prepared_for, prepared, report = st.session_state.get("prepared-export", (None, None, ()))
+            if prepared_for == project.id and prepared.exists():
+                st.markdown(bullets(report))
+                st.download_button(
+                    f"Download {prepared.name} ({size(prepared.stat().st_size)})",
+                    prepared.read_bytes(),
+                    file_name=prepared.name,
+                    mime="application/zip",
+                    key="export-download",
+                    icon=":material/download:",
+                    on_click="ignore",
+                )
+        with right, st.container(horizontal=True, vertical_alignment="bottom"):
+            folder = st.text_input(
+                "Or a new folder on the computer that runs Qualm",
+                key="export-folder",
+                placeholder="/data/labels",
+            )
+            if st.button("Export to the folder", key="export-to-folder"):
+                with errors_as_sentences():
+                    if not folder.strip():
+                        raise InvalidInput("Type the path of a new folder, then export again.")
+                    result = export_project(
+                        workspace,
+                        project.id,
+                        Path(folder.strip()).expanduser(),
+                        **options,
+                        progress=progress_bar("Exporting"),
+                    )
+                    for sentence in result.report():
+                        st.success(plain(sentence), icon=":material/check:")
+
+
+def file_name(project_name: str) -> str:
+    """Return a project's name as a file name that every system accepts."""
+    return re.sub(r"[^\w.-]+", "-", project_name).strip("-.")[:80] or "labels"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes for a person."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"

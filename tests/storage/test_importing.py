@@ -197,9 +197,9 @@ def test_camvid_is_known_by_its_layout(camvid: Path, workspace: Workspace) -> No
 
     again = run_import(workspace, project_id, plan, "tester")
     assert (again.imported, again.labelled, again.already_there) == (0, 0, 701)
-    second = plan_import(camvid, workspace=workspace, project_id=project_id)
-    assert second.new_images == 0
-    assert second.unknown_codes == ()
+    few = plan_import(camvid / "val", workspace=workspace, project_id=project_id)
+    assert (few.new_images, len(few.entries)) == (0, 101)
+    assert few.report()[1] == "101 images are in the project already; only missing labels are added."
 
 
 def test_dataset_json_gives_classes_void_and_splits() -> None:

@@ -98,3 +98,17 @@ test('a failed load is tried again', async () => {
   const { promise } = queue.take(queue.next());
   assert.equal((await promise).item.image_id, 1);
 });
+
+test('only the next two are made ready for the screen, once each', async () => {
+  const prepared = [];
+  const queue = new ImageQueue(
+    (one) => Promise.resolve({ item: one }),
+    () => {},
+    (loaded) => prepared.push(loaded.item.image_id),
+  );
+  queue.update([1, 2, 3, 4].map((id) => item(id)), 1);
+  await settled();
+  assert.deepEqual(prepared, [1, 2]);
+  queue.take(queue.next());
+  assert.deepEqual(prepared, [1, 2, 3]);
+});

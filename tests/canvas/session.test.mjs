@@ -73,6 +73,7 @@ function bench({ order = [1, 2, 3], saves = [], entries = [], choices = [] } = {
   };
   const screen = {
     show: () => {},
+    prepare: () => {},
     refresh: () => {},
     repaint: () => {},
     notice: (text) => bench.notices.push(text),
@@ -81,7 +82,9 @@ function bench({ order = [1, 2, 3], saves = [], entries = [], choices = [] } = {
       return choices.shift();
     },
   };
-  bench.session = new LabelSession({ transport, journal, screen, annotator: 'Ada', demo: true, nudge: () => bench.nudges++ });
+  bench.counters = { saves: 0 };
+  const { counters } = bench;
+  bench.session = new LabelSession({ transport, journal, screen, annotator: 'Ada', counters, nudge: () => bench.nudges++ });
   bench.settled = async () => {
     for (let turn = 0; turn < 12; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
   };

@@ -6,8 +6,8 @@ import { BINDINGS } from './keys.js';
 /**
  * The words of a question and its answers.
  * @param {object} question as {@link LabelSession} asks it
- * @returns {{title: string, text: string, choices: {id: string, label: string, primary?: boolean}[],
- *   download: boolean}}
+ * @returns {{title: string, text: string, choices: {id: string, label: string, primary?: boolean,
+ *   takesFile?: boolean}[], download: boolean}}
  */
 export function wordsOf(question) {
   const name = question.image.item.name;
@@ -30,12 +30,14 @@ export function wordsOf(question) {
     const who = question.heldBy ?? 'Somebody else';
     return {
       title: `${who} has this image now`,
-      text: `${name} was reserved for you too long ago, and ${who} is labelling it. Take your label map with you as a file, then go on.`,
+      text:
+        `${name} was reserved for you, but too long ago: ${who} is labelling it now, so your label map cannot be ` +
+        'saved. Take it with you as a file, or try again when they are done.',
       choices: [
-        { id: 'next', label: 'Go on to the next image', primary: true },
+        { id: 'next', label: 'Download my label map and go on', primary: true, takesFile: true },
         { id: 'retry', label: 'Try again' },
       ],
-      download: true,
+      download: false,
     };
   }
   if (question.kind === 'nothing-labelled') {
@@ -77,7 +79,8 @@ export class Dialogs {
   ask(question) {
     const words = wordsOf(question);
     return new Promise((resolve) => {
-      const answer = (id) => {
+      const answer = ({ id, takesFile }) => {
+        if (takesFile) this.download(question.image);
         this.#close(entry);
         resolve(id);
       };
@@ -88,7 +91,7 @@ export class Dialogs {
             type: 'button',
             class: choice.primary ? 'primary wide' : 'wide',
             'data-testid': `answer-${choice.id}`,
-            onclick: () => answer(choice.id),
+            onclick: () => answer(choice),
           },
           choice.label,
         ),

@@ -10,6 +10,7 @@ import { KeyListener } from './key_listener.js';
 import { NOT_LABELLED, VOID } from './label_map.js';
 import { labelPng } from './label_png.js';
 import { Layers } from './layers.js';
+import { Notices } from './notices.js';
 import { Panel } from './panel.js';
 import { keepPreferences, readPreferences } from './preferences.js';
 import { LabelSession } from './session.js';
@@ -19,7 +20,6 @@ import { Toolbar } from './toolbar.js';
 import { Transport } from './transport.js';
 import { saveState } from './wording.js';
 
-const NOTICE_MS = 6000;
 const COUNT_AFTER_MS = 120;
 const UNDER_HEAT = 0.4;
 
@@ -52,6 +52,7 @@ export class Editor {
       (layer, opacity) => this.#setOpacity(layer, opacity),
     );
     this.empty = new EmptyState();
+    this.notices = new Notices();
     this.dialogs = new Dialogs((image) => this.#download(image));
     this.#build();
 
@@ -59,13 +60,14 @@ export class Editor {
       transport: new Transport(data.project_id),
       journal: new Journal(data.annotator, data.project_id),
       annotator: data.annotator,
-      demo: data.demo,
+      counters: this.counters,
       nudge,
       screen: {
         show: (view, keepView = false) => this.#showView(view, keepView),
         refresh: () => this.refresh(),
+        prepare: (loaded) => this.#prepare(loaded),
         repaint: (rectangle) => this.#repaint(rectangle),
-        notice: (text, tone) => this.#notice(text, tone),
+        notice: (text, tone) => this.notices.add(text, tone),
         ask: (question) => this.dialogs.ask(question),
       },
     });
@@ -205,7 +207,7 @@ export class Editor {
   async #submit(image) {
     if (this.tools.closePolygon()) return;
     this.tools.finish();
-    if (image.shares().labelledShare === 0) {
+    if (!image.isLabelled) {
       const choice = await this.dialogs.ask({ kind: 'nothing-labelled', image });
       if (this.session.image !== image || choice === 'stay') return;
       if (choice === 'skip') {
@@ -304,7 +306,7 @@ export class Editor {
 
   #showView(view, keepView) {
     this.shares = null;
-    this.layers.show(view?.image ?? null, view?.bitmap ?? null, view?.uncertainty ?? null);
+    this.layers.show(view?.image ?? null, view?.bitmap ?? null, view?.uncertainty ?? null, view?.coloured);
     if (!keepView) this.tools.cancel();
     if (view) {
       this.#countSoon();
@@ -315,6 +317,11 @@ export class Editor {
     }
     if (keepView) this.surface.redraw();
     else this.surface.showImage();
+  }
+
+  async #prepare(loaded) {
+    const { width, height } = loaded.item;
+    loaded.coloured = await this.layers.prepare({ ...loaded, width, height });
   }
 
   #repaint(rectangle) {
@@ -331,12 +338,6 @@ export class Editor {
     }, COUNT_AFTER_MS);
   }
 
-  #notice(text, tone = 'quiet') {
-    const box = h('div', { class: 'notice', role: 'status', 'data-testid': 'notice', 'data-tone': tone }, text);
-    this.notices.append(box);
-    setTimeout(() => box.remove(), NOTICE_MS);
-  }
-
   async #download(image) {
     const png = await labelPng(image.pixels, image.width, image.height);
     const address = URL.createObjectURL(new Blob([png], { type: 'image/png' }));
@@ -346,12 +347,11 @@ export class Editor {
   }
 
   #build() {
-    this.notices = h('div', { class: 'notices' });
     this.element = h(
       'div',
       { class: 'editor' },
       this.toolbar.strip,
-      h('main', { class: 'middle' }, this.toolbar.header, h('div', { class: 'stage' }, this.surface.element, this.empty.element, this.notices), this.toolbar.footer),
+      h('main', { class: 'middle' }, this.toolbar.header, h('div', { class: 'stage' }, this.surface.element, this.empty.element, this.notices.element), this.toolbar.footer),
       this.panel.element,
       this.dialogs.element,
     );
@@ -382,7 +382,6 @@ export class Editor {
 
   #update() {
     const state = this.gathered();
-    this.counters.saves = this.session.counters.saves;
     this.toolbar.update(state);
     this.panel.update(state);
     const hasClasses = this.classes.some((one) => !one.archived);

@@ -7,16 +7,22 @@ import { toScreen } from './viewport.js';
 
 /** Share of the image's long side that one period of the suggestion's hatch takes. */
 const HATCH_SHARE = 1 / 64;
+/** Pixels coloured in one go while an image is prepared; a few milliseconds. */
+const BAND_PIXELS = 200_000;
+
+/**
+ * Coloured pixels of one image: `label` and `suggestion` are offscreen, as large as the image.
+ * @typedef {{label: CanvasRenderingContext2D, suggestion: CanvasRenderingContext2D, tables: object}} Coloured
+ */
 
 export class Layers {
   constructor() {
-    this.label = context2d();
-    this.suggestion = context2d();
     this.image = null;
     this.bitmap = null;
     this.uncertainty = null;
     this.tables = colourTables([]);
-    this.hatch = 8;
+    /** @type {Coloured | null} */
+    this.coloured = null;
   }
 
   setClasses(classes) {
@@ -29,45 +35,46 @@ export class Layers {
    * @param {import('./open_image.js').OpenImage | null} image
    * @param {ImageBitmap | null} bitmap
    * @param {HTMLCanvasElement | null} uncertainty
+   * @param {Coloured | null} prepared by {@link prepare}, for the pixels that the image has now
    */
-  show(image, bitmap, uncertainty) {
+  show(image, bitmap, uncertainty, prepared = null) {
     this.image = image;
     this.bitmap = bitmap;
     this.uncertainty = uncertainty;
+    this.coloured = null;
     if (!image) return;
-    for (const { canvas } of [this.label, this.suggestion]) {
-      canvas.width = image.width;
-      canvas.height = image.height;
+    if (prepared?.tables === this.tables) {
+      this.coloured = prepared;
+      return;
     }
-    // A power of two, so that the place within the hatch is one mask away.
-    this.hatch = 2 ** Math.max(2, Math.round(Math.log2(Math.max(image.width, image.height) * HATCH_SHARE)));
-    this.render(image.everything);
+    this.coloured = this.#blank(image);
+    colour(image, image.everything, this.coloured, true);
+  }
+
+  /**
+   * Colour an image that is not on the screen yet, in small pieces while the browser is idle.
+   * @param {{width: number, height: number, pixels: Uint8Array, suggestion: Uint8Array | null}} image
+   * @returns {Promise<Coloured>}
+   */
+  async prepare(image) {
+    const coloured = this.#blank(image);
+    const rows = Math.max(1, Math.floor(BAND_PIXELS / image.width));
+    for (let y0 = 0; y0 < image.height; y0 += rows) {
+      await idle();
+      const band = { x0: 0, y0, x1: image.width, y1: Math.min(image.height, y0 + rows) };
+      colour(image, band, coloured, true);
+    }
+    return coloured;
   }
 
   /** Turn the label map and the suggestion inside a rectangle into colours. */
   render(rectangle) {
-    const { pixels, suggestion, width: imageWidth } = this.image;
-    const { label, stripe, gap, voidLight } = this.tables;
-    const width = rectangle.x1 - rectangle.x0;
-    const height = rectangle.y1 - rectangle.y0;
-    const labelData = this.label.createImageData(width, height);
-    const labelOut = new Uint32Array(labelData.data.buffer);
-    const suggestionData = suggestion && this.suggestion.createImageData(width, height);
-    const suggestionOut = suggestionData && new Uint32Array(suggestionData.data.buffer);
-    const half = this.hatch / 2;
-    for (let y = rectangle.y0, out = 0; y < rectangle.y1; y++) {
-      const row = y * imageWidth;
-      for (let x = rectangle.x0; x < rectangle.x1; x++, out++) {
-        const value = pixels[row + x];
-        if (value !== NOT_LABELLED) {
-          labelOut[out] = value === VOID && (x + y) & half ? voidLight : label[value];
-        } else if (suggestionOut) {
-          suggestionOut[out] = ((x + y) & half ? stripe : gap)[suggestion[row + x]];
-        }
-      }
-    }
-    this.label.putImageData(labelData, rectangle.x0, rectangle.y0);
-    if (suggestionData) this.suggestion.putImageData(suggestionData, rectangle.x0, rectangle.y0);
+    this.coloured.tables = this.tables;
+    colour(this.image, rectangle, this.coloured, false);
+  }
+
+  #blank({ width, height }) {
+    return { label: context2d(width, height), suggestion: context2d(width, height), tables: this.tables };
   }
 
   /**
@@ -107,11 +114,11 @@ export class Layers {
       context.imageSmoothingQuality = 'low';
       if (this.image.suggestion && opacity.suggestion > 0) {
         context.globalAlpha = opacity.suggestion;
-        context.drawImage(this.suggestion.canvas, 0, 0);
+        context.drawImage(this.coloured.suggestion.canvas, 0, 0);
       }
       if (opacity.label > 0) {
         context.globalAlpha = opacity.label;
-        context.drawImage(this.label.canvas, 0, 0);
+        context.drawImage(this.coloured.label.canvas, 0, 0);
       }
       if (this.uncertainty && opacity.uncertainty > 0) {
         context.imageSmoothingEnabled = true;
@@ -123,6 +130,51 @@ export class Layers {
   }
 }
 
-function context2d() {
-  return document.createElement('canvas').getContext('2d');
+/**
+ * @param {boolean} isBlank nothing was drawn in the rectangle yet, so that empty pixels need no writing
+ */
+function colour({ pixels, suggestion, width: imageWidth, height: imageHeight }, rectangle, coloured, isBlank) {
+  const { label, stripe, gap, voidLight } = coloured.tables;
+  const width = rectangle.x1 - rectangle.x0;
+  const height = rectangle.y1 - rectangle.y0;
+  const labelData = coloured.label.createImageData(width, height);
+  const labelOut = new Uint32Array(labelData.data.buffer);
+  const suggestionData = suggestion && coloured.suggestion.createImageData(width, height);
+  const suggestionOut = suggestionData && new Uint32Array(suggestionData.data.buffer);
+  const half = halfHatch(imageWidth, imageHeight);
+  let isLabelled = false;
+  let out = 0;
+  for (let y = rectangle.y0; y < rectangle.y1; y++) {
+    const end = y * imageWidth + rectangle.x1;
+    for (let at = y * imageWidth + rectangle.x0, place = rectangle.x0 + y; at < end; at++, out++, place++) {
+      const value = pixels[at];
+      if (value !== NOT_LABELLED) {
+        labelOut[out] = value === VOID && place & half ? voidLight : label[value];
+        isLabelled = true;
+      } else if (suggestionOut) {
+        suggestionOut[out] = (place & half ? stripe : gap)[suggestion[at]];
+      }
+    }
+  }
+  if (isLabelled || !isBlank) coloured.label.putImageData(labelData, rectangle.x0, rectangle.y0);
+  if (suggestionData) coloured.suggestion.putImageData(suggestionData, rectangle.x0, rectangle.y0);
+}
+
+/** Half a period of the hatch in image pixels: a power of two, so that the place within it is one mask away. */
+function halfHatch(width, height) {
+  return 2 ** Math.max(1, Math.round(Math.log2(Math.max(width, height) * HATCH_SHARE)) - 1);
+}
+
+function idle() {
+  return new Promise((resolve) => {
+    if (globalThis.requestIdleCallback) requestIdleCallback(resolve, { timeout: 500 });
+    else setTimeout(resolve, 4);
+  });
+}
+
+function context2d(width, height) {
+  const canvas = document.createElement('canvas');
+  canvas.width = width;
+  canvas.height = height;
+  return canvas.getContext('2d');
 }

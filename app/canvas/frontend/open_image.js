@@ -87,16 +87,9 @@ export class OpenImage {
     return this.#changed(this.history.redo());
   }
 
-  /**
-   * Take over a label map that came from elsewhere and is already saved: nothing to undo, nothing to save.
-   */
-  adopt(pixels, revision, status) {
-    this.pixels.set(pixels);
-    this.revision = revision;
-    this.status = status;
-    this.history = new History(this);
-    this.savedEdits = this.edits;
-    this.onChange(this.everything);
+  /** @returns {boolean} whether any pixel is labelled */
+  get isLabelled() {
+    return this.pixels.some((value) => value !== NOT_LABELLED);
   }
 
   /** @returns {{counts: Uint32Array, labelledShare: number}} pixels of each value; share not 254 in [0, 1] */

@@ -1,15 +1,18 @@
 // The images to come: the order the server gave, and the next few loaded ahead. No DOM, no fetch of its own.
 
 const LOAD_AHEAD = 5;
+const PREPARE_AHEAD = 2;
 
 export class ImageQueue {
   /**
    * @param {(item: object) => Promise<object>} load brings everything of an item that the editor needs
    * @param {(loaded: object) => void} release lets go of what `load` brought
+   * @param {(loaded: object) => void} prepare makes what comes very next ready for the screen
    */
-  constructor(load, release = () => {}) {
+  constructor(load, release = () => {}, prepare = () => {}) {
     this.load = load;
     this.release = release;
+    this.prepare = prepare;
     /** @type {object[]} */
     this.items = [];
     /**
@@ -20,7 +23,8 @@ export class ImageQueue {
     this.leaving = new Map();
     /** @type {number | null} */
     this.current = null;
-    /** @type {Map<number, {item: object, promise: Promise<object>, loaded: object | null}>} */
+    /** @type {Map<number, {item: object, promise: Promise<object>, loaded: object | null,
+     *   isPrepared: boolean}>} */
     this.ahead = new Map();
   }
 
@@ -80,10 +84,11 @@ export class ImageQueue {
     const known = this.ahead.get(item.image_id);
     if (known && sameSources(known.item, item)) return known;
     if (known) this.#drop(item.image_id);
-    const entry = { item, promise: this.load(item), loaded: null };
+    const entry = { item, promise: this.load(item), loaded: null, isPrepared: false };
     entry.promise.then(
       (loaded) => {
         entry.loaded = loaded;
+        this.#prepareAhead();
       },
       () => {
         if (this.ahead.get(item.image_id) === entry) this.ahead.delete(item.image_id);
@@ -98,6 +103,16 @@ export class ImageQueue {
     const ids = new Set(wanted.map((item) => item.image_id));
     for (const id of [...this.ahead.keys()]) if (!ids.has(id)) this.#drop(id);
     for (const item of wanted) this.#entry(item);
+    this.#prepareAhead();
+  }
+
+  #prepareAhead() {
+    for (const item of this.items.slice(0, PREPARE_AHEAD)) {
+      const entry = this.ahead.get(item.image_id);
+      if (!entry?.loaded || entry.isPrepared) continue;
+      entry.isPrepared = true;
+      this.prepare(entry.loaded);
+    }
   }
 
   #drop(id) {

@@ -19,14 +19,15 @@ export class LabelSession {
    * @param {import('./journal.js').Journal} parts.journal
    * @param {import('./types.js').Screen} parts.screen
    * @param {string} parts.annotator
-   * @param {boolean} parts.demo
+   * @param {{saves: number}} parts.counters
    * @param {(submitted: object) => void} parts.nudge tells Streamlit that the database changed
    */
-  constructor({ transport, journal, screen, annotator, demo, nudge }) {
-    Object.assign(this, { transport, journal, screen, annotator, demo, nudge });
+  constructor({ transport, journal, screen, annotator, counters, nudge }) {
+    Object.assign(this, { transport, journal, screen, annotator, counters, nudge });
     this.queue = new ImageQueue(
       (item) => transport.load(item),
       (loaded) => loaded.bitmap.close(),
+      (loaded) => screen.prepare(loaded),
     );
     this.autosave = new Autosave({
       send: (request) => transport.save({ ...request, holding: this.image?.id ?? null }),
@@ -46,7 +47,6 @@ export class LabelSession {
     this.replay = new Map();
     this.time = new ActiveTime();
     this.turn = 0;
-    this.counters = { saves: 0 };
     this.timers = [];
   }
 
@@ -63,14 +63,13 @@ export class LabelSession {
       if (entry.submission) this.#resubmit(entry);
       else this.replay.set(entry.imageId, entry);
     }
-    const unsaved = [...this.replay.keys()];
-    const first = openImage ?? unsaved[0] ?? null;
+    const first = openImage ?? [...this.replay.keys()][0] ?? null;
     if (first !== null) await this.open(first);
     await this.refreshQueue();
     if (!this.view && this.phase !== 'signed-out') await this.advance();
   }
 
-  /** Start watching the progress and renewing the lease; `pause` stops it while the page is left. */
+  /** Watch the progress and renew the lease, until `pause`. */
   resume() {
     this.pause();
     this.timers = [
@@ -222,7 +221,8 @@ export class LabelSession {
     image.item = { ...item, ...(kept ? {} : { revision: loaded.revision }) };
     image.suggestion = loaded.suggestion;
     image.onChange = (rectangle) => this.screen.repaint(rectangle);
-    this.view = { image, bitmap: loaded.bitmap, uncertainty: loaded.uncertainty };
+    const { bitmap, uncertainty, coloured } = loaded;
+    this.view = { image, bitmap, uncertainty, coloured: kept ? null : coloured };
     this.phase = 'labelling';
     this.time.begin();
     this.screen.show(this.view);
@@ -352,6 +352,7 @@ export class LabelSession {
       view.image.item = item;
       view.image.suggestion = maps.suggestion;
       view.uncertainty = maps.uncertainty;
+      view.coloured = null;
       this.screen.show(view, true);
       this.screen.refresh();
     } catch {

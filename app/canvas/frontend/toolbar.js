@@ -105,6 +105,7 @@ export class Toolbar {
     setText(this.unsent, `${state.unsent} on the way`);
     setText(this.saveText, state.save.text);
     this.save.dataset.tone = state.save.tone;
+    this.save.title = state.save.more ?? '';
     this.download.hidden = state.save.tone !== 'bad';
     setText(this.zoom, `${Math.round(state.zoom * 100)} %`);
   }

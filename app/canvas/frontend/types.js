@@ -47,6 +47,7 @@
  * @property {(view: View | null, keepView?: boolean) => void} show an image; null for none
  * @property {() => void} refresh something beside the pixels changed
  * @property {(rectangle: import('./rectangle.js').Rectangle) => void} repaint pixels of the shown image changed
+ * @property {(loaded: object) => void} prepare an image that is likely to be shown next; it may set `coloured`
  * @property {(text: string, tone?: string) => void} notice one sentence that goes away by itself
  * @property {(question: object) => Promise<string>} ask a question that must be answered
  */
@@ -54,7 +55,7 @@
 /**
  * An image on the screen.
  * @typedef {{image: import('./open_image.js').OpenImage, bitmap: ImageBitmap,
- *   uncertainty: HTMLCanvasElement | null}} View
+ *   uncertainty: HTMLCanvasElement | null, coloured: import('./layers.js').Coloured | null}} View
  */
 
 export {};

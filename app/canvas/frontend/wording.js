@@ -19,15 +19,15 @@ export function percent(share) {
  * @param {import('./autosave.js').SaveState} state
  * @param {{revision: number, status: string | null}} image
  * @param {number} now milliseconds
- * @returns {{text: string, tone: 'good' | 'busy' | 'bad' | 'quiet'}}
+ * @returns {{text: string, tone: 'good' | 'busy' | 'bad' | 'quiet', more?: string}} `more` for who wants to know
  */
 export function saveState(state, image, now) {
   if (state.kind === 'saving') return { text: 'Saving…', tone: 'busy' };
   if (state.kind === 'unsaved') return { text: 'Saving soon…', tone: 'busy' };
-  if (state.kind === 'refused') return { text: `Not saved: ${state.message || 'the server refused it'}`, tone: 'bad' };
+  if (state.kind === 'refused') return { text: 'Not saved: the server refused it', tone: 'bad', more: state.message };
   if (state.kind === 'retrying') {
     const wait = duration(Math.max(0, (state.retryAt - now) / 1000));
-    return { text: `Not saved: retrying in ${wait}`, tone: 'bad' };
+    return { text: `Not saved: retrying in ${wait}`, tone: 'bad', more: state.message };
   }
   if (image.revision === 0) return { text: 'Not labelled yet', tone: 'quiet' };
   const revision = `revision ${image.revision}`;

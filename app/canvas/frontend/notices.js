@@ -1,0 +1,18 @@
+// Sentences that go away by themselves, over the lower edge of the canvas.
+
+import { h } from './elements.js';
+
+const SHOWN_MS = 6000;
+
+export class Notices {
+  constructor() {
+    this.element = h('div', { class: 'notices' });
+  }
+
+  /** @param {'quiet' | 'good' | 'warning'} tone */
+  add(text, tone = 'quiet') {
+    const box = h('div', { class: 'notice', role: 'status', 'data-testid': 'notice', 'data-tone': tone }, text);
+    this.element.append(box);
+    setTimeout(() => box.remove(), SHOWN_MS);
+  }
+}

@@ -1,0 +1,58 @@
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.canvas import component
+
+PAGE = """
+from app.canvas.component import label_canvas
+from storage.projects import ClassInfo
+
+label_canvas(
+    project_id=3,
+    annotator="Ada",
+    classes=[ClassInfo(0, "road", "#e69f00", "Digit1", False), ClassInfo(1, "old", "#56b4e9", None, True)],
+    open_image=None,
+    demo=True,
+)
+"""
+
+
+def test_component_carries_ids_and_classes_and_no_pixels() -> None:
+    page = AppTest.from_string(PAGE).run()
+    assert not page.exception
+    [mounted] = [element for element in page.main if element.type == "bidi_component"]
+    data = json.loads(mounted.proto.json)
+    assert data["project_id"] == 3
+    assert data["open_image"] is None
+    assert data["classes"] == [
+        {"index": 0, "name": "road", "colour": "#e69f00", "hotkey": "Digit1", "archived": False},
+        {"index": 1, "name": "old", "colour": "#56b4e9", "hotkey": None, "archived": True},
+    ]
+    # One line with a slash would be taken for the path of a file.
+    assert "\n" in mounted.proto.js_content.strip()
+    assert f"/canvas/{component.frontend_version()}/index.js" in mounted.proto.js_content
+    assert ".editor" in mounted.proto.css_content
+
+
+def test_version_changes_with_any_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(component, "FRONTEND", tmp_path)
+    versions = []
+    for name, text in [("index.js", "1"), ("index.js", "2"), ("style.css", "")]:
+        (tmp_path / name).write_text(text)
+        component.frontend_version.cache_clear()
+        versions.append(component.frontend_version())
+    component.frontend_version.cache_clear()
+    assert len(set(versions)) == 3
+
+
+def test_modules_import_only_files_that_are_served() -> None:
+    names = {path.name for path in component.FRONTEND.iterdir()}
+    for path in component.FRONTEND.glob("*.js"):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.startswith("import ") or line.startswith("} from "):
+                imported = line.split("'")[1]
+                assert imported.startswith("./"), f"{path.name}: {line}"
+                assert imported.removeprefix("./") in names, f"{path.name}: {line}"

@@ -123,9 +123,8 @@ class ImportPlan:
             return ["Nothing to import: no image was found that can be read.", *self._problem_lines()]
         lines = [f"{_count(self.new_images, 'image')} to import{self._sizes()}."]
         if known := len(self.entries) - self.new_images:
-            lines.append(
-                f"{_count(known, 'image is', 'images are')} in the project already; only missing labels are added."
-            )
+            there = _count(known, "image is", "images are")
+            lines.append(f"{there} in the project already; only missing labels are added.")
         lines += self._mask_lines()
         splits = Counter(entry.split for entry in self.entries)
         if len(splits) > 1 or "pool" not in splits:

@@ -1,0 +1,1 @@
+"""The label canvas: its Python face, and the ES modules that run in the browser."""

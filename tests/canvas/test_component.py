@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -51,8 +52,8 @@ def test_version_changes_with_any_file(tmp_path: Path, monkeypatch: pytest.Monke
 def test_modules_import_only_files_that_are_served() -> None:
     names = {path.name for path in component.FRONTEND.iterdir()}
     for path in component.FRONTEND.glob("*.js"):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line.startswith("import ") or line.startswith("} from "):
-                imported = line.split("'")[1]
-                assert imported.startswith("./"), f"{path.name}: {line}"
-                assert imported.removeprefix("./") in names, f"{path.name}: {line}"
+        for imported in re.findall(
+            r"^(?:import|}) .*from '([^']+)';$", path.read_text("utf-8"), re.MULTILINE
+        ):
+            assert imported.startswith("./"), f"{path.name}: {imported}"
+            assert imported.removeprefix("./") in names, f"{path.name}: {imported}"

@@ -10,6 +10,9 @@ from annotated_types import Ge, Le
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+OPTION_NAMES = {"np": "neural process", "clasp_pe": "ClaSP PE", "top": "highest score"}
+"""What an option is called where its own word would not do."""
+
 Settings = TypeVar("Settings", bound=BaseModel)
 
 
@@ -68,7 +71,7 @@ def _widget(name: str, field: FieldInfo, value: Any, *, key: str, known: Sequenc
             label,
             options,
             index=options.index(value),
-            format_func=lambda option: str(option).replace("_", " "),
+            format_func=lambda option: OPTION_NAMES.get(option, str(option).replace("_", " ")),
             key=key,
             help=description,
         )

@@ -362,7 +362,7 @@ def ranked_images(
             (no revision at all) or ``skipped`` images.
         name: Only images whose name contains this, in whatever case.
         order: ``rank`` of the current round, ``name``, or ``newest`` label first; images without a rank or
-            a label come last.
+            a label come last, the excluded ones after all others.
         offset: Images before this page.
         limit: Images on this page.
 
@@ -401,7 +401,9 @@ def ranked_images(
             page = page.outerjoin(Prediction, of_round).order_by(
                 case((Prediction.rank.is_(None), 1), else_=0), Prediction.rank
             )
-        rows = session.scalars(page.order_by(Image.content_hash).offset(offset).limit(limit)).all()
+        excluded_last = case((Image.split == "excluded", 1), else_=0)
+        page = page.order_by(excluded_last, Image.content_hash)
+        rows = session.scalars(page.offset(offset).limit(limit)).all()
         return _items(session, project, rows, annotator=None), total
 
 

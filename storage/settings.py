@@ -14,19 +14,37 @@ class _Settings(BaseModel):
 class AnnotationSettings(_Settings):
     """How images are handed out."""
 
-    audit_every: int = Field(6, ge=0, description="One image in so many is for audit; 0 turns it off.")
-    audit_target: int = Field(30, ge=0, description="Stop drawing audit images at this many.")
-    lease_minutes: float = Field(15.0, gt=0, description="How long an image stays reserved for one person.")
+    audit_every: int = Field(
+        6, title="Audit, one in", ge=0, description="One image in so many is for audit; 0 turns it off."
+    )
+    audit_target: int = Field(
+        30, title="Audit images at most", ge=0, description="Stop drawing audit images at this many."
+    )
+    lease_minutes: float = Field(
+        15.0,
+        title="Reserved for, in minutes",
+        gt=0,
+        description="How long an image stays reserved for one person.",
+    )
     seed: int = Field(0, ge=0, description="Seed of every random draw of the queue.")
 
 
 class StartRule(_Settings):
     """When a round starts by itself."""
 
-    automatic: bool = Field(True, description="Start rounds without being asked.")
-    min_changed: int = Field(8, ge=1, description="Labels submitted or changed since the last round started.")
-    min_classes: int = Field(2, ge=1, description="Classes that must occur in the labels.")
-    quiet_seconds: float = Field(20.0, ge=0, description="Wait this long after the newest submission.")
+    automatic: bool = Field(True, title="Automatic rounds", description="Start rounds without being asked.")
+    min_changed: int = Field(
+        8,
+        title="New labels needed",
+        ge=1,
+        description="Labels submitted or changed since the last round started.",
+    )
+    min_classes: int = Field(
+        2, title="Classes needed", ge=1, description="Classes that must occur in the labels."
+    )
+    quiet_seconds: float = Field(
+        20.0, title="Seconds of quiet", ge=0, description="Wait this long after the newest submission."
+    )
 
 
 class RoundSettings(_Settings):
@@ -55,13 +73,15 @@ class RoundSettings(_Settings):
     batch_size: int = Field(4, ge=1, description="Labelled images per step, and as many unlabelled ones.")
     learning_rate: float = Field(1e-3, gt=0, description="Step size of AdamW at its peak.")
     weight_decay: float = Field(1e-4, ge=0, description="Pull of the weights towards zero.")
-    ema_decay: float = Field(0.99, ge=0, lt=1, description="Decay of the teacher.")
-    kl_weight: float = Field(0.005, ge=0, description="Beta of the ELBO's KL term.")
+    ema_decay: float = Field(0.99, title="EMA decay", ge=0, lt=1, description="Decay of the teacher.")
+    kl_weight: float = Field(0.005, title="KL weight", ge=0, description="Beta of the ELBO's KL term.")
     unlabelled_weight: float = Field(1.0, ge=0, description="Weight of the unlabelled images in the loss.")
     confidence: float = Field(0.8, ge=0, le=1, description="Pseudo-labels need at least this probability.")
     max_entropy: float = Field(0.4, ge=0, description="Pseudo-labels need at most this entropy, in nats.")
     samples_train: int = Field(3, ge=1, description="Latent samples per training step.")
-    samples_predict: int = Field(10, ge=1, description="Latent samples per prediction.")
+    samples_predict: int = Field(
+        10, title="Samples per prediction", ge=1, description="Latent samples per prediction."
+    )
     seed: int = Field(0, ge=0, description="Seed of every random draw of the round.")
     pixel_score: Literal["predictive_entropy", "mutual_information"] = Field(
         "predictive_entropy",

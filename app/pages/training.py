@@ -103,10 +103,7 @@ def idle_card(workspace: Workspace, project: ProjectInfo, latest: RoundInfo | No
             rounds.request_round(workspace, project.id, actor, f"Started by {actor}")
             st.rerun()
     if project.settings.start.automatic and advice.changed < advice.needed:
-        st.progress(
-            advice.changed / advice.needed,
-            text=f"{advice.changed} of {advice.needed} new labels until a round starts by itself",
-        )
+        st.progress(advice.changed / advice.needed)
     if latest is not None and latest.state == "failed":
         st.error(
             f"Round {latest.number} failed: {plain(latest.error or 'no reason was reported.')} "

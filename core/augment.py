@@ -29,9 +29,11 @@ class CropSampler:
         self.crop = crop
         self.generator = generator
         self.device = device
-        # Pixels live on the training device; crops are cut there and nothing is copied per step.
-        self.images = [image.to(device) for image in data.images]
-        self.labels = {index: label.to(device) for index, label in data.labels.items()}
+        # On CUDA pixels live on the device: crops are cut there and nothing is copied per step. Other
+        # accelerators lack some of the kernels that cut crops.
+        store = device if device.type == "cuda" else torch.device("cpu")
+        self.images = [image.to(store) for image in data.images]
+        self.labels = {index: label.to(store) for index, label in data.labels.items()}
         self.labelled_indices = sorted(data.labels)
         self.unlabelled_indices = list(data.unlabelled)
         self._label_on_cpu = {index: label.cpu() for index, label in data.labels.items()}
@@ -97,7 +99,7 @@ class CropSampler:
             align_corners=False,
         )[0]
         if label is None:
-            values = torch.full((out_height, out_width), NOT_LABELLED, dtype=torch.uint8, device=self.device)
+            values = torch.full((out_height, out_width), NOT_LABELLED, dtype=torch.uint8, device=image.device)
         else:
             part_label = label[top : top + rows, left : left + columns]
             values = label_to_size(part_label, out_height, out_width)
@@ -121,8 +123,9 @@ class CropSampler:
         return min(max(start, 0), length - window), window
 
     def _batch(self, crops: list[tuple[torch.Tensor, torch.Tensor]]) -> Batch:
-        images = torch.stack([pixels for pixels, _ in crops]) / 255
-        return Batch(images.clamp(0, 1), torch.stack([values for _, values in crops]))
+        images = (torch.stack([pixels for pixels, _ in crops]) / 255).clamp(0, 1)
+        labels = torch.stack([values for _, values in crops])
+        return Batch(images.to(self.device), labels.to(self.device))
 
     def _integer(self, below: int) -> int:
         return int(torch.randint(below, (), generator=self.generator))

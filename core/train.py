@@ -26,6 +26,8 @@ from core.train_config import TrainConfig as TrainConfig
 CHECKPOINT_FILE = "checkpoint.safetensors"
 """The one file of a checkpoint: tensors, and the rest as JSON in its header."""
 _RECIPES = {"supervised": supervised.step, "consistency": consistency.step}
+_ENCODER_RATE = 0.3
+"""Learning rate of the encoder, which is usually pretrained, relative to that of the new layers."""
 _WARM_UP_STEPS = 10
 _MAX_GRADIENT_NORM = 5.0
 
@@ -88,8 +90,12 @@ class Training:
         )
         self.student = network.to(self.device).to(memory_format=torch.channels_last)
         self.teacher = make_teacher(self.student)
+        encoder = list(self.student.encoder.parameters())
+        others = [*self.student.decoder.parameters(), *self.student.head.parameters()]
         self._optimiser = torch.optim.AdamW(
-            self.student.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            [{"params": encoder, "rate": _ENCODER_RATE}, {"params": others, "rate": 1.0}],
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
         )
         self._wrapped_student, self._wrapped_optimiser = self._fabric.setup(self.student, self._optimiser)
         self._sampler = CropSampler(data, config.crop, self.device, self.generator)
@@ -132,7 +138,7 @@ class Training:
         if config.recipe != "supervised" and self._sampler.unlabelled_indices:
             unlabelled = self._sampler.unlabelled(config.batch_size)
         for group in self._optimiser.param_groups:
-            group["lr"] = config.learning_rate * learning_rate_factor(self.step, config.steps)
+            group["lr"] = group["rate"] * config.learning_rate * learning_rate_factor(self.step, config.steps)
         with self._fabric.autocast():
             result = _RECIPES[config.recipe](
                 self._wrapped_student, self.teacher, labelled, unlabelled, config, self.generator

@@ -19,11 +19,12 @@ def make_teacher(student: SegmentationNetwork) -> SegmentationNetwork:
 
 
 def decay_at(step: int, decay: float) -> float:
-    """Return the decay used after training step ``step`` (from 0): min(1 − 1/(step + 1), decay).
+    """Return the decay used after training step ``step`` (from 0): min((1 + step) / (10 + step), decay).
 
-    The teacher starts as a copy and forgets its first, untrained values.
+    The teacher looks back over about a tenth of the steps so far, until ``decay`` limits it. A short
+    round would otherwise end with a teacher that is mostly untrained.
     """
-    return min(1 - 1 / (step + 1), decay)
+    return min((1 + step) / (10 + step), decay)
 
 
 @torch.no_grad()

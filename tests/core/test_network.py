@@ -151,7 +151,7 @@ def test_downloaded_weights_are_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path
     ("encoder", "decoder"), [("no_such_net", "DeepLabV3Plus"), ("resnet10t", "NoSuchNet")]
 )
 def test_unknown_parts_are_named(encoder: str, decoder: str) -> None:
-    with pytest.raises(ValueError, match="no_such_net|NoSuchNet"):
+    with pytest.raises(ValueError, match=r"no_such_net|NoSuchNet"):
         build_network(2, encoder=encoder, decoder=decoder, weights="none")
 
 

@@ -51,6 +51,10 @@ def test_teacher_starts_as_a_copy_without_gradients_in_evaluation_mode() -> None
     assert not teacher.training
     assert not any(parameter.requires_grad for parameter in teacher.parameters())
     assert student.training
-    assert decay_at(0, 0.99) == 0
-    assert decay_at(1, 0.99) == 0.5
+
+
+def test_decay_grows_with_the_steps() -> None:
+    assert decay_at(0, 0.99) == 0.1
+    assert decay_at(90, 0.99) == 0.91
     assert decay_at(1000, 0.99) == 0.99
+    assert decay_at(90, 0.5) == 0.5

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from core.data import TrainingData
+from core.model.network import build_network
 from core.predict import predict
 from core.train import StepReport, Training, learning_rate_factor, load_teacher
 from core.train_config import TrainConfig
@@ -52,6 +53,22 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path: Path, head: str) -> Non
     assert [r.step for r in rest] == [4, 5, 6]
     assert_same_state(whole, second)
     assert [r.loss for r in rest] == [r.loss for r in whole_reports[3:]]
+
+
+def test_the_default_network_resumes_with_the_same_bits(tmp_path: Path) -> None:
+    config = TrainConfig(**{**vars(SMALL), "steps": 4, "crop": 64})
+    data = striped_data(3, 1, side=64)
+
+    def fresh() -> Training:
+        return Training(build_network(3), data, config, "cpu")
+
+    whole, first, second = fresh(), fresh(), fresh()
+    run_steps(whole, 4)
+    run_steps(first, 2)
+    first.save(tmp_path)
+    second.restore(tmp_path)
+    run_steps(second, 2)
+    assert_same_state(whole, second)
 
 
 def test_the_same_seed_gives_the_same_run() -> None:

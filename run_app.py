@@ -527,6 +527,7 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Seed of the draws, the network and the training.")] = 0,
     steps: Annotated[int | None, typer.Option(help="Training steps of a round.")] = None,
     long_side: Annotated[int | None, typer.Option(help="Long side of the training images in pixels.")] = None,
+    crop: Annotated[int | None, typer.Option(help="Side of the square training crops in pixels.")] = None,
     recipe: Annotated[str | None, typer.Option(help="supervised or consistency.")] = None,
     head: Annotated[str | None, typer.Option(help="linear or np.")] = None,
     limit_test: Annotated[int | None, typer.Option(help="Measure on so many test images only.")] = None,
@@ -537,7 +538,7 @@ def simulate(
     from core.simulate import simulate as run_simulation
 
     with errors_as_sentences():
-        overrides = {"steps": steps, "long_side": long_side, "recipe": recipe, "head": head}
+        overrides = {"steps": steps, "long_side": long_side, "crop": crop, "recipe": recipe, "head": head}
         run_simulation(
             data,
             rounds=[int(budget) for budget in budgets.split(",")],

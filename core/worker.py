@@ -218,6 +218,7 @@ class _RoundRun:
         self.lease_lost: LeaseLost | None = None
         self.reported_at = -math.inf
         self.metrics: list[tuple[int, str, float]] = []
+        self.pixels: dict[int, Tensor] = {}
         self.seconds_per_prediction = self.seconds_per_evaluation = 0.0
 
     def to_its_end(self) -> str:
@@ -317,6 +318,10 @@ class _RoundRun:
 
     def _load(self) -> None:
         """Read the snapshot's labels, the pool and the audit images; leave out what is damaged."""
+        if self.info.steps == 0:
+            rounds.report(
+                self.workspace, self.info.id, self.worker, lease_s=LEASE_S, step=0, steps=self.settings.steps
+            )
         snapshot = rounds.snapshot(self.workspace, self.info.id)
         self.class_count = snapshot.class_count
         infos = {image.id: image for image in images.list_images(self.workspace, self.info.project_id)}
@@ -340,12 +345,16 @@ class _RoundRun:
             )
         unlabelled: list[int] = []
         if self.settings.recipe != "supervised":
-            for _, unlabelled_pixels in self._readable(_some(self.pool, UNLABELLED_LIMIT, self.seed)):
+            for image, unlabelled_pixels in self._readable(_some(self.pool, UNLABELLED_LIMIT, self.seed)):
                 unlabelled.append(len(loaded))
                 loaded.append(unlabelled_pixels)
+                self.pixels[image.id] = unlabelled_pixels
         self.data = TrainingData(images=loaded, labels=label_maps, unlabelled=unlabelled)
 
     def _pixels(self, image: ImageInfo) -> Tensor:
+        """Return an image at the long side of the settings; one that trains is in memory already."""
+        if image.id in self.pixels:
+            return self.pixels[image.id]
         return to_long_side(decoded_image(self.workspace.blobs.get(image.blob)), self.settings.long_side)
 
     def _readable(self, chosen: Iterable[ImageInfo]) -> Iterator[tuple[ImageInfo, Tensor]]:

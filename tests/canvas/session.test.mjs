@@ -267,5 +267,6 @@ test('bitmaps of images that were left are let go', async () => {
     await parts.settled();
   }
   assert.deepEqual(parts.closed, [1, 2]);
+  assert.equal(parts.session.autosave.tasks.size, 0, 'nor is anything else kept of them');
   parts.end();
 });

@@ -77,9 +77,18 @@ export class Autosave {
   /** A change was made: keep it in the journal and save it as a draft soon. */
   changed(image) {
     const task = this.#taskOf(image);
+    task.isLeft = false;
     this.#record(task);
     this.#schedule(task, Math.max(DRAFT_AFTER_MS, (task.retryAt ?? 0) - this.now()));
     this.onState();
+  }
+
+  /** The image went off the screen: nothing is kept of it here once it is saved. */
+  left(image) {
+    const task = this.tasks.get(image.id);
+    if (!task) return;
+    task.isLeft = true;
+    this.#tidy(task);
   }
 
   /** Save now what is not saved yet. */
@@ -143,6 +152,7 @@ export class Autosave {
         sending: false,
         refused: false,
         dropped: false,
+        isLeft: false,
         attempts: 0,
         timer: 0,
         retryAt: null,
@@ -246,7 +256,13 @@ export class Autosave {
     } else {
       task.encoded = null;
       this.journal.remove(image.id);
+      this.#tidy(task);
     }
+  }
+
+  #tidy(task) {
+    const isPending = task.image.hasUnsaved || task.submission || task.sending;
+    if (task.isLeft && !isPending) this.tasks.delete(task.image.id);
   }
 
   #retry(task, answer) {

@@ -69,7 +69,6 @@ export class LabelSession {
     if (!this.view && this.phase !== 'signed-out') await this.advance();
   }
 
-  /** Watch the progress and renew the lease, until `pause`. */
   resume() {
     this.pause();
     this.timers = [
@@ -171,8 +170,7 @@ export class LabelSession {
 
   /** Back to the image that was on the screen before. */
   async back() {
-    const before = this.visited.pop();
-    if (before !== undefined) await this.open(before);
+    if (this.visited.length) await this.open(this.visited.pop());
   }
 
   /** @returns {Promise<boolean>} whether the truth was put in; as an action that can be undone */
@@ -221,8 +219,7 @@ export class LabelSession {
     image.item = { ...item, ...(kept ? {} : { revision: loaded.revision }) };
     image.suggestion = loaded.suggestion;
     image.onChange = (rectangle) => this.screen.repaint(rectangle);
-    const { bitmap, uncertainty, coloured } = loaded;
-    this.view = { image, bitmap, uncertainty, coloured: kept ? null : coloured };
+    this.view = { ...loaded, image, coloured: kept ? null : loaded.coloured };
     this.phase = 'labelling';
     this.time.begin();
     this.screen.show(this.view);
@@ -232,10 +229,13 @@ export class LabelSession {
 
   #leave() {
     if (!this.view) return;
-    this.view.bitmap.close();
-    this.view.image.onChange = () => {};
-    this.view = null;
+    const { image, bitmap } = this.view;
+    // A stroke under way is completed by this, while it still has its image.
     this.screen.show(null);
+    this.view = null;
+    image.onChange = () => {};
+    this.autosave.left(image);
+    bitmap.close();
   }
 
   /** Put back the strokes of an earlier visit that never reached the server. */
@@ -356,7 +356,7 @@ export class LabelSession {
       this.screen.show(view, true);
       this.screen.refresh();
     } catch {
-      // The old suggestion is still a good one.
+      // The old suggestion still serves.
     }
   }
 

@@ -17,7 +17,7 @@ import torch
 import core.worker
 from core.checkpoints import newest_checkpoint
 from core.train import Training
-from core.worker import LEASE_S, pick_device, run_round
+from core.worker import LEASE_S, pick_device, run_round, run_worker
 from storage import images, labels, projects, queue, rounds
 from storage.errors import InvalidInput
 from storage.projects import ProjectInfo
@@ -229,6 +229,20 @@ def test_a_worker_outlives_failures_and_starts_rounds_by_itself(
     assert [seen.device for seen in rounds.live_workers(workspace)] == ["cpu"]
     worker.terminate()
     assert worker.wait(timeout=20) == 0
+
+
+def test_a_supervised_worker_ends_with_its_parent(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = blocks_project(workspace, pool=2)
+    rounds.request_round(workspace, project.id, actor="test", reason="test")
+    parents = iter([1234, 1234])
+    monkeypatch.setattr(os, "getppid", lambda: next(parents, 1))
+    monkeypatch.setattr(os, "nice", lambda _: 0)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert run_worker(workspace.path, device="cpu", supervised=True) == 1
+    left = rounds.history(workspace, project.id)[0]
+    assert left.state == "training", "the round is left to the next worker"
 
 
 def test_out_of_memory_makes_the_batch_smaller(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

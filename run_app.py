@@ -84,7 +84,8 @@ def prepare_environment(arguments: list[str]) -> None:
     if subprocess.call(pip) != 0:
         sys.exit(
             "The installation failed; the lines above say why. Check the network and the free disk space "
-            f"(about 8 GB), then run the same command again, or install by hand: pip install -r {REQUIREMENTS}"
+            "(about 8 GB), then run the same command again, or install by hand: "
+            f"pip install -r {REQUIREMENTS}"
         )
     stamp_file.write_text(stamp)
 

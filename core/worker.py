@@ -171,9 +171,9 @@ def run_round(
         ``done``, ``failed``, ``cancelled``, ``stopped`` (left to the next worker) or ``lost`` (another
         worker has it).
     """
-    run = _RoundRun(workspace, info, worker, device, stopping, watch)
     log.info("round %d (id %d) of project %d: begins", info.number, info.id, info.project_id)
     try:
+        run = _RoundRun(workspace, info, worker, device, stopping, watch)
         with repeated(HEARTBEAT_S, run.renew_lease):
             outcome = run.to_its_end()
     except Exception:
@@ -257,7 +257,7 @@ class _RoundRun:
             return "lost"
         except Exception as error:
             log.exception("round %d failed", self.info.number)
-            rounds.fail(self.workspace, self.info.id, self.worker, _sentence(error))
+            rounds.fail(self.workspace, self.info.id, self.worker, _sentence(error, self.workspace.path))
             shutil.rmtree(self.folder, ignore_errors=True)
             return "failed"
         return "done"
@@ -589,10 +589,10 @@ def _some(every: list[ImageInfo], limit: int, seed: int) -> list[ImageInfo]:
     return every if len(every) <= limit else random.Random(seed).sample(every, limit)
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: Exception, workspace: Path) -> str:
     if isinstance(error, QualmError | ArithmeticError):
         return str(error)
-    if isinstance(error, OSError) and error.filename is not None:
+    if isinstance(error, OSError) and Path(error.filename or "").is_relative_to(workspace):
         return str(file_error(error, Path(error.filename)))
     if is_out_of_memory(error):
         return (

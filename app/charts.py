@@ -217,4 +217,4 @@ def _add_mean(figure: go.Figure, xs: Sequence[int], ys: Sequence[float | None]) 
 
 
 def _spoken(name: str) -> str:
-    return name.replace("_", " ")
+    return name.removesuffix(SHARE).replace("_", " ")

@@ -1,4 +1,4 @@
-"""What the pages look like beyond the theme of ``.streamlit/config.toml``."""
+"""What the pages look like beyond the theme of ``app/.streamlit/config.toml``."""
 
 from __future__ import annotations
 

@@ -98,7 +98,8 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
         if done_for == project.id:
             with st.container(key="import-result"):
                 st.success(plain(outcome[0]), icon=":material/check:")
-                st.markdown(bullets(outcome[1:]))
+                if outcome[1:]:
+                    st.markdown(bullets(outcome[1:]))
 
 
 def import_plan(workspace: Workspace, project: ProjectInfo, plan: ImportPlan) -> None:

@@ -56,7 +56,7 @@ def test_loss_figure_shows_total_and_weighted_parts_in_step_order():
 def test_shares_have_an_axis_of_their_own():
     figure = charts.loss_figure([(1, "loss", 3.0), (1, "pseudo_labelled_share", 0.4)])
     assert {trace.name: trace.yaxis for trace in figure.data} == {
-        "pseudo labelled share": "y2",
+        "pseudo labelled": "y2",
         "total": None,
     }
 

@@ -14,10 +14,12 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator
+import tomllib
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from streamlit import config as streamlit_config
@@ -40,19 +42,25 @@ _SECRET_FILES = [
     str(folder / ".streamlit" / "secrets.toml") for folder in (Path.home(), _HERE.parent, Path.cwd())
 ]
 
+
+def flat_settings(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the tables of a Streamlit configuration file as options such as ``theme.dark.textColor``."""
+    settings: dict[str, Any] = {}
+    for name, value in tables.items():
+        if isinstance(value, Mapping):
+            settings |= flat_settings(value, f"{prefix}{name}.")
+        else:
+            settings[prefix + name] = value
+    return settings
+
+
 SETTINGS = {
-    # A full garbage collection after every script run holds the interpreter for 30 to 50 ms.
-    "runner.postScriptGC": False,
-    "runner.magicEnabled": False,
-    "server.fileWatcherType": "none",
-    "server.headless": True,
-    "server.maxUploadSize": 2000,
-    "browser.gatherUsageStats": False,
-    "client.showErrorDetails": "none",
+    # Streamlit itself would only look for the file below the folder that the server is started from.
+    **flat_settings(tomllib.loads((_HERE / ".streamlit" / "config.toml").read_text("utf-8"))),
     "logger.hideWelcomeMessage": True,
     "secrets.files": _SECRET_FILES,
 }
-"""Streamlit's settings that hold whatever folder the server is started from; upload size in MB."""
+"""Streamlit's settings, the same whatever folder the server is started from."""
 
 
 def make_app(

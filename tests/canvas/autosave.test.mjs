@@ -81,7 +81,7 @@ test('many strokes make one save, after the last of them', async () => {
   const image = openImage();
   for (let stroke = 0; stroke < 10; stroke++) {
     image.stroke({ x: stroke, y: stroke }, { x: stroke, y: stroke }, 0.5, { value: 1 });
-    image.endAction();
+    image.endStroke();
     autosave.changed(image);
     await pass(200);
   }
@@ -96,7 +96,7 @@ test('what is painted while a save is under way is saved next, on the new revisi
   const { autosave, requests, kept, pass } = bench([() => held]);
   const image = openImage();
   image.stroke({ x: 1, y: 1 }, { x: 1, y: 1 }, 1, { value: 1 });
-  image.endAction();
+  image.endStroke();
   autosave.changed(image);
   await pass(1500);
   image.fillRest(2);

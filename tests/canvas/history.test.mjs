@@ -30,7 +30,7 @@ function randomAction(image, random) {
     image.stroke(last, next, radius, paint);
     last = next;
   }
-  return image.endAction();
+  return image.endStroke();
 }
 
 test('random actions are undone and redone exactly', () => {
@@ -70,6 +70,8 @@ test('an action that changes no pixel leaves no trace', () => {
   const { edits } = image;
   assert.equal(image.fillRest(3), false);
   assert.equal(image.acceptAll(), false);
+  image.stroke({ x: 1, y: 1 }, { x: 5, y: 5 }, 2, { value: 2 });
+  assert.equal(image.endStroke(), false);
   assert.equal(image.edits, edits);
   assert.equal(image.history.done.length, 1);
 });
@@ -77,7 +79,7 @@ test('an action that changes no pixel leaves no trace', () => {
 test('a small stroke keeps only the tiles it touched', () => {
   const image = openImage(1000, 1000);
   image.stroke({ x: 100, y: 100 }, { x: 104, y: 100 }, 3, { value: 1 });
-  image.endAction();
+  image.endStroke();
   assert.ok(image.history.bytes <= 4 * 64 * 64);
 });
 
@@ -101,7 +103,7 @@ test('what changed is reported, also by undo', () => {
   const seen = [];
   image.onChange = (rectangle) => seen.push(rectangle);
   image.stroke({ x: 10, y: 10 }, { x: 10, y: 10 }, 4, { value: 1 });
-  image.endAction();
+  image.endStroke();
   image.undo();
   assert.deepEqual(seen[0], { x0: 6, y0: 6, x1: 14, y1: 14 });
   assert.deepEqual(seen[1], { x0: 0, y0: 0, x1: 64, y1: 64 });

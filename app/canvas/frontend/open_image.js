@@ -33,7 +33,7 @@ export class OpenImage {
     this.status = status;
     this.suggestion = suggestion;
     this.history = new History(this);
-    /** Counts changes; what is saved remembers the count it saved. */
+    /** Counts complete changes; what is saved remembers the count it saved. */
     this.edits = 0;
     this.savedEdits = 0;
     /** Called with the changed rectangle after every change, also in the middle of a stroke. */
@@ -48,16 +48,19 @@ export class OpenImage {
     return { x0: 0, y0: 0, x1: this.width, y1: this.height };
   }
 
-  /** Paint a piece of a stroke; `endAction` closes the stroke. */
+  /** Paint a piece of a stroke; `endStroke` completes it. */
   stroke(from, to, radius, paint) {
     this.history.begin();
     this.history.remember(strokeBounds(this, from, to, radius));
-    this.#changed(paintStroke(this, from, to, radius, paint));
+    const painted = paintStroke(this, from, to, radius, paint);
+    if (painted) this.onChange(painted);
   }
 
-  /** @returns {boolean} whether the action changed a pixel */
-  endAction() {
-    return this.history.commit();
+  /** @returns {boolean} whether the stroke changed a pixel */
+  endStroke() {
+    const changed = this.history.commit();
+    if (changed) this.edits++;
+    return changed;
   }
 
   polygon(points, paint) {

@@ -29,6 +29,7 @@ export class Panel {
     this.bar = h('div', { class: 'bar' }, h('i', { class: 'train' }), h('i', { class: 'audit' }));
     this.round = h('div', { class: 'round', 'data-testid': 'round' });
     this.roundBar = h('div', { class: 'bar thin', hidden: true }, h('i', { class: 'live' }));
+    this.roundNote = h('p', { class: 'round-note' });
     this.acceptAll = this.#action('accept-all', 'Accept all', 'A', 'Take the suggestion where nothing is labelled');
     this.fillRest = this.#action('fill-rest', 'Fill rest', 'R', 'Give the chosen class to all that is not labelled');
     this.truth = this.#action('truth', 'Answer with the truth', 'T', 'Demo: put the known label map in');
@@ -43,7 +44,7 @@ export class Panel {
       h('section', { class: 'why' }, h('h2', {}, 'Why this image', this.origin), this.why),
       h('section', { class: 'grow' }, h('h2', {}, 'Classes', this.labelled), this.classes),
       h('section', {}, h('h2', {}, 'Layers'), ...this.layers.map((layer) => layer.element)),
-      h('section', { class: 'progress' }, h('h2', {}, 'Progress'), this.progressText, this.bar, this.round, this.roundBar),
+      h('section', { class: 'progress' }, h('h2', {}, 'Progress'), this.progressText, this.bar, this.round, this.roundBar, this.roundNote),
       h(
         'section',
         { class: 'actions' },
@@ -120,7 +121,7 @@ export class Panel {
     this.bar.children[0].style.width = share(Math.min(progress.train, total - left));
     this.bar.children[1].style.width = share(Math.min(progress.audit, total));
     setText(this.round, roundLine(progress));
-    this.round.title = progress.round?.note ?? '';
+    setText(this.roundNote, progress.round?.note ?? '');
     const live = progress.round;
     this.roundBar.hidden = !live;
     if (live) this.roundBar.children[0].style.width = `${live.steps ? (100 * live.step) / live.steps : 0}%`;

@@ -78,7 +78,7 @@ export class PointerTools {
   finish() {
     if (!this.isStroking) return;
     this.drag = null;
-    if (this.image()?.endAction()) this.onEdit();
+    if (this.image()?.endStroke()) this.onEdit();
   }
 
   removePoint() {

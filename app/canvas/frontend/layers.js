@@ -7,7 +7,7 @@ import { toScreen } from './viewport.js';
 
 /** Share of the image's long side that one period of the suggestion's hatch takes. */
 const HATCH_SHARE = 1 / 64;
-/** Pixels coloured in one go while an image is prepared; a few milliseconds. */
+/** Pixels coloured in one go; a few milliseconds. */
 const BAND_PIXELS = 200_000;
 
 /**
@@ -48,7 +48,7 @@ export class Layers {
       return;
     }
     this.coloured = this.#blank(image);
-    colour(image, image.everything, this.coloured, true);
+    for (const band of bandsOf(image.everything)) colour(image, band, this.coloured, true);
   }
 
   /**
@@ -58,10 +58,8 @@ export class Layers {
    */
   async prepare(image) {
     const coloured = this.#blank(image);
-    const rows = Math.max(1, Math.floor(BAND_PIXELS / image.width));
-    for (let y0 = 0; y0 < image.height; y0 += rows) {
+    for (const band of bandsOf({ x0: 0, y0: 0, x1: image.width, y1: image.height })) {
       await idle();
-      const band = { x0: 0, y0, x1: image.width, y1: Math.min(image.height, y0 + rows) };
       colour(image, band, coloured, true);
     }
     return coloured;
@@ -70,7 +68,7 @@ export class Layers {
   /** Turn the label map and the suggestion inside a rectangle into colours. */
   render(rectangle) {
     this.coloured.tables = this.tables;
-    colour(this.image, rectangle, this.coloured, false);
+    for (const band of bandsOf(rectangle)) colour(this.image, band, this.coloured, false);
   }
 
   #blank({ width, height }) {
@@ -128,6 +126,12 @@ export class Layers {
     }
     context.restore();
   }
+}
+
+/** A rectangle in pieces of a few hundred thousand pixels: small buffers stay in the processor's cache. */
+function* bandsOf({ x0, y0, x1, y1 }) {
+  const rows = Math.max(1, Math.floor(BAND_PIXELS / (x1 - x0)));
+  for (let top = y0; top < y1; top += rows) yield { x0, y0: top, x1, y1: Math.min(y1, top + rows) };
 }
 
 /**

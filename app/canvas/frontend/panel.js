@@ -22,7 +22,9 @@ export class Panel {
     this.classRows = new Map();
     this.origin = h('span', { class: 'chip' });
     this.why = h('p', { class: 'why-text', 'data-testid': 'why' });
-    this.classes = h('div', { class: 'classes', role: 'listbox', 'aria-label': 'Classes' });
+    this.classes = h('div', { class: 'classes' });
+    this.voidRow = h('div', { class: 'void-row' });
+    this.classList = h('div', { class: 'class-list', role: 'listbox', 'aria-label': 'Classes' }, this.classes, this.voidRow);
     this.labelled = h('span', { class: 'heading-note' });
     this.layers = LAYERS.map((layer) => this.#layerRow(layer));
     this.progressText = h('div', { class: 'progress-text', 'data-testid': 'progress' });
@@ -42,7 +44,7 @@ export class Panel {
       'aside',
       { class: 'panel', 'aria-label': 'Image and classes' },
       h('section', { class: 'why' }, h('h2', {}, 'Why this image', this.origin), this.why),
-      h('section', { class: 'grow' }, h('h2', {}, 'Classes', this.labelled), this.classes),
+      h('section', { class: 'grow' }, h('h2', {}, 'Classes', this.labelled), this.classList),
       h('section', {}, h('h2', {}, 'Layers'), ...this.layers.map((layer) => layer.element)),
       h('section', { class: 'progress' }, h('h2', {}, 'Progress'), this.progressText, this.bar, this.round, this.roundBar, this.roundNote),
       h(
@@ -61,8 +63,8 @@ export class Panel {
     const rows = classes
       .filter((one) => !one.archived)
       .map((one) => this.#classRow(one.index, one.name, one.colour, one.hotkey, `class-${one.index}`));
-    rows.push(this.#classRow(VOID, 'Void', null, 'KeyV', 'class-void'));
     this.classes.replaceChildren(...rows);
+    this.voidRow.replaceChildren(this.#classRow(VOID, 'Void', null, 'KeyV', 'class-void'));
   }
 
   /** @param {object} state as the editor gathers it */

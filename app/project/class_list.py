@@ -15,6 +15,7 @@ from storage.projects import HOTKEYS, ClassInfo, ClassSpec, ProjectInfo
 from storage.workspace import Workspace
 
 CLASSES_PER_PAGE = 20
+CHIPS = 40
 
 
 def hotkey_name(code: str) -> str:
@@ -23,14 +24,16 @@ def hotkey_name(code: str) -> str:
 
 
 def class_chips(classes: Sequence[ClassInfo]) -> str:
-    """Return the class list as HTML chips with colour and hotkey."""
+    """Return the first classes as HTML chips with colour and hotkey, and how many more there are."""
     chips = []
-    for info in classes:
+    for info in classes[:CHIPS]:
         key = f"<kbd>{escape(hotkey_name(info.hotkey))}</kbd>" if info.hotkey else ""
         chips.append(
             f'<span class="q-chip{" q-archived" if info.archived else ""}">'
             f'<i style="background:{info.colour}"></i>{escape(info.name)}{key}</span>'
         )
+    if len(classes) > CHIPS:
+        chips.append(f'<span class="q-muted">and {len(classes) - CHIPS} more</span>')
     return f'<div class="q-chips">{"".join(chips)}</div>'
 
 

@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import queue_grid, session
 from app.canvas import component as canvas
+from app.server import make_app
 from storage import images, labels, projects, queue, rounds
 from storage.rounds import NewPrediction
 from storage.workspace import Workspace
@@ -390,6 +391,15 @@ def test_a_defect_of_ours_is_a_sentence_without_a_traceback(
     test = open_page("queue")
     assert "Something went wrong in Qualm itself (RuntimeError)" in errors(test)[0]
     assert "secret" not in errors(test)[0]
+
+
+def test_the_server_lets_no_page_run_without_main(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Streamlit would do that with a folder named pages, when the first address opened is a page's.
+    monkeypatch.setattr(PagesManager, "uses_pages_directory", None)
+    make_app(workspace.path)
+    assert PagesManager.uses_pages_directory is False
 
 
 def html(test: AppTest) -> str:

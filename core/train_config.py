@@ -14,9 +14,9 @@ class TrainConfig:
     crop: int = 192
     steps: int = 150
     batch_size: int = 4
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     weight_decay: float = 1e-4
-    ema_decay: float = 0.99
+    ema_decay: float = 0.97
     kl_weight: float = 0.005
     unlabelled_weight: float = 1.0
     confidence: float = 0.8

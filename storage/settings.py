@@ -71,9 +71,11 @@ class RoundSettings(_Settings):
     crop: int = Field(192, ge=32, description="Side of the square training crops, in pixels.")
     steps: int = Field(150, ge=1, description="Training steps of one round.")
     batch_size: int = Field(4, ge=1, description="Labelled images per step, and as many unlabelled ones.")
-    learning_rate: float = Field(1e-3, gt=0, description="Step size of AdamW at its peak.")
+    learning_rate: float = Field(
+        3e-3, gt=0, description="Step size of AdamW at its peak; the encoder takes 0.3 of it."
+    )
     weight_decay: float = Field(1e-4, ge=0, description="Pull of the weights towards zero.")
-    ema_decay: float = Field(0.99, title="EMA decay", ge=0, lt=1, description="Decay of the teacher.")
+    ema_decay: float = Field(0.97, title="EMA decay", ge=0, lt=1, description="Decay of the teacher.")
     kl_weight: float = Field(0.005, title="KL weight", ge=0, description="Beta of the ELBO's KL term.")
     unlabelled_weight: float = Field(1.0, ge=0, description="Weight of the unlabelled images in the loss.")
     confidence: float = Field(0.8, ge=0, le=1, description="Pseudo-labels need at least this probability.")

@@ -67,7 +67,7 @@ def live_round_card(workspace: Workspace, live: RoundInfo) -> None:
     ):
         with errors_as_sentences():
             rounds.request_cancel(workspace, live.id, session.annotator())
-            st.rerun(scope="fragment")
+            st.rerun()
     st.progress(min(1.0, live.step / live.steps) if live.steps else 0.0, text=progress_text(live))
     if live.note:
         st.info(plain(live.note), icon=":material/info:")

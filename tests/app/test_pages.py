@@ -302,6 +302,7 @@ class TestTraining:
         assert live.reason == "Started by annotator"
         assert "Waiting for the worker" in progress_texts(test)
         test.button(key="cancel-round").click().run()
+        assert not errors(test)
         assert [info.state for info in rounds.history(site.workspace, site.project_id)] == ["cancelled"]
 
     def test_a_live_round_shows_its_step_and_time_left(self, open_page, site: Site) -> None:

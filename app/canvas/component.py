@@ -1,7 +1,7 @@
 """The label canvas as a Streamlit component: Python hands over ids and classes, the browser does the rest.
 
 Pixels never travel through the component. Its modules and the editor's requests go over our own routes
-(:mod:`app.routes`); the only thing that comes back through Streamlit is a nudge after a submission.
+(:mod:`app.routes`); the only thing that comes back through Streamlit is a nudge when the person went on to another image.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def label_canvas(
             "open_image": open_image,
             "demo": demo,
         },
-        on_submitted_change=_rerun_only,
+        on_went_on_change=_rerun_only,
     )
 
 

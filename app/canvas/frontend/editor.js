@@ -26,7 +26,7 @@ const UNDER_HEAT = 0.4;
 export class Editor {
   /**
    * @param {object} data what Python handed over: project_id, annotator, classes, open_image, demo
-   * @param {(submitted: object) => void} nudge tells Streamlit that the database changed
+   * @param {(left: object) => void} nudge tells Streamlit that the person went on from an image
    */
   constructor(data, nudge) {
     this.projectId = data.project_id;

@@ -19,14 +19,14 @@ export default function labelCanvas({ data, parentElement, setTriggerValue }) {
     mount = newMount(parentElement);
     mounts.set(parentElement, mount);
   }
-  mount.nudge = (submitted) => setTriggerValue('submitted', submitted);
+  mount.nudge = (left) => setTriggerValue('went_on', left);
   if (editor && editor.projectId !== data.project_id) {
     editor.retire();
     editor = null;
     mount.isFilled = false;
   }
   if (editor) editor.update(data);
-  else editor = new Editor(data, (submitted) => current?.nudge(submitted));
+  else editor = new Editor(data, (left) => current?.nudge(left));
   if (!mount.isFilled) {
     mount.isFilled = true;
     editor.mounted(mount.host);

@@ -1,5 +1,4 @@
-// One person labelling one project: which image is on the screen, what comes next, what the server said.
-// Knows the server, the journal and the queue, and nothing of the DOM.
+// One person labelling one project: which image is shown, what comes next, what the server said. No DOM.
 
 import { ActiveTime } from './active_time.js';
 import { Autosave } from './autosave.js';
@@ -20,7 +19,7 @@ export class LabelSession {
    * @param {import('./types.js').Screen} parts.screen
    * @param {string} parts.annotator
    * @param {{saves: number}} parts.counters
-   * @param {(submitted: object) => void} parts.nudge tells Streamlit that the database changed
+   * @param {(left: object) => void} parts.nudge tells Streamlit that the person went on from an image
    */
   constructor({ transport, journal, screen, annotator, counters, nudge }) {
     Object.assign(this, { transport, journal, screen, annotator, counters, nudge });
@@ -162,6 +161,7 @@ export class LabelSession {
       this.queue.acknowledge(image.id, Date.now());
       this.queue.update(items, askedAt);
       this.#setProgress(progress);
+      this.nudge({ image_id: image.id });
       if (!this.view && this.phase === 'empty') await this.advance();
     } catch (error) {
       this.#failed(error);
@@ -202,9 +202,9 @@ export class LabelSession {
       this.phase = 'loading';
       this.screen.refresh();
     }
-    let loaded;
+    let { loaded } = entry;
     try {
-      loaded = entry.loaded ?? (await entry.promise);
+      loaded ??= await entry.promise;
     } catch (error) {
       if (turn === this.turn) this.#failed(error, item);
       return;
@@ -288,7 +288,7 @@ export class LabelSession {
     this.queue.acknowledge(image.id, now);
     if (body.items) this.queue.update(body.items, now);
     this.time.forget(image.id);
-    this.nudge({ image_id: image.id, revision: body.revision });
+    this.nudge({ image_id: image.id });
     if (!this.view && this.phase === 'empty') await this.advance();
   }
 

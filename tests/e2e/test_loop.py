@@ -187,7 +187,7 @@ def test_killed_worker_is_replaced_and_the_round_ends_done(
 ) -> None:
     workspace = open_workspace(tmp_path / "workspace")
     project_id = project_with_labels(workspace, camvid, tmp_path / "source", count=10, labelled=6)
-    make_rounds_short(workspace, project_id, steps=150)
+    make_rounds_short(workspace, project_id, steps=60)
     server = start_server()
     page.goto(f"{server.url}/training")
     page.locator(".st-key-train-now button").click()

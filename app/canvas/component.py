@@ -1,7 +1,7 @@
 """The label canvas as a Streamlit component: Python hands over ids and classes, the browser does the rest.
 
 Pixels never travel through the component. Its modules and the editor's requests go over our own routes
-(:mod:`app.routes`); the only thing that comes back through Streamlit is a nudge when the person went on to another image.
+(:mod:`app.routes`); all that comes back through Streamlit is a nudge when the person went on from an image.
 """
 
 from __future__ import annotations

@@ -27,7 +27,9 @@ export class Panel {
     this.classList = h('div', { class: 'class-list', role: 'listbox', 'aria-label': 'Classes' }, this.classes, this.voidRow);
     this.labelled = h('span', { class: 'heading-note' });
     this.layers = LAYERS.map((layer) => this.#layerRow(layer));
-    this.progressText = h('div', { class: 'progress-text', 'data-testid': 'progress' });
+    this.labelledCount = h('span', {});
+    this.splits = h('span', { class: 'splits' });
+    this.progressText = h('div', { class: 'progress-text', 'data-testid': 'progress' }, this.labelledCount, this.splits);
     this.bar = h('div', { class: 'bar' }, h('i', { class: 'train' }), h('i', { class: 'audit' }));
     this.round = h('div', { class: 'round', 'data-testid': 'round' });
     this.roundBar = h('div', { class: 'bar thin', hidden: true }, h('i', { class: 'live' }));
@@ -114,14 +116,12 @@ export class Panel {
   #updateProgress(progress) {
     if (!progress) return;
     const total = progress.images - progress.excluded;
-    const left = Math.max(0, total - progress.labelled);
-    setText(this.progressText, `${progress.labelled} of ${total} labelled`);
-    this.progressText.title = `${progress.train} train, ${progress.audit} audit, ${progress.pool} pool, ${progress.excluded} excluded`;
-    const split = `train ${progress.train} · audit ${progress.audit} · pool ${progress.pool}`;
-    this.progressText.append(h('span', { class: 'splits' }, split));
+    setText(this.labelledCount, `${progress.labelled} of ${total} labelled`);
+    setText(this.splits, `train ${progress.train} · audit ${progress.audit} · pool ${progress.pool}`);
+    // Audit images count once they are labelled; that they were drawn is no work done.
     const share = (count) => `${total ? (100 * count) / total : 0}%`;
-    this.bar.children[0].style.width = share(Math.min(progress.train, total - left));
-    this.bar.children[1].style.width = share(Math.min(progress.audit, total));
+    this.bar.children[0].style.width = share(Math.min(progress.train, progress.labelled));
+    this.bar.children[1].style.width = share(Math.max(0, progress.labelled - progress.train));
     setText(this.round, roundLine(progress));
     setText(this.roundNote, progress.round?.note ?? '');
     const live = progress.round;

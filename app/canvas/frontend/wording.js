@@ -52,8 +52,7 @@ export function roundLine(progress) {
 
 /** Which round's view of the image is shown. */
 export function originLine(item) {
-  if (item.split === 'audit') return 'Audit';
-  return item.round_number === null ? '' : `Round ${item.round_number}`;
+  return item.blind || item.round_number === null ? '' : `Round ${item.round_number}`;
 }
 
 /** What the empty canvas says. */

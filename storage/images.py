@@ -181,6 +181,13 @@ def truth(workspace: Workspace, image_id: int) -> np.ndarray:
     return decode_label_map(workspace.blobs.get(info.truth_blob))
 
 
+def any_truth(workspace: Workspace, project_id: int) -> bool:
+    """Return whether the true label map of any image of the project is known."""
+    known = select(Image.id).where(Image.project_id == project_id, Image.truth_blob.is_not(None)).limit(1)
+    with workspace.database.reading() as session:
+        return session.scalar(known) is not None
+
+
 def split_counts(workspace: Workspace, project_id: int) -> dict[str, int]:
     """Return the number of images in every split."""
     with workspace.database.reading() as session:

@@ -48,7 +48,7 @@ def show() -> None:
         annotator=session.annotator(),
         classes=projects.classes(workspace, project_id),
         open_image=opened.id if opened else None,
-        demo=True,
+        demo=images.any_truth(workspace, project_id),
     )
 
 

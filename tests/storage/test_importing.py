@@ -95,6 +95,7 @@ def test_masks_as_truth_leave_images_unlabelled(workspace: Workspace) -> None:
     info = images.list_images(workspace, project_id, "pool")[0]
     assert info.revision == 0
     np.testing.assert_array_equal(images.truth(workspace, info.id), index_mask(0))
+    assert images.any_truth(workspace, project_id)
 
 
 def test_masks_can_be_left_out(workspace: Workspace) -> None:
@@ -102,6 +103,7 @@ def test_masks_can_be_left_out(workspace: Workspace) -> None:
     assert (plan.masks, plan.new_images, plan.classes, plan.problems) == (0, 3, (), ())
     project_id, _ = imported(workspace, plan)
     assert all(info.truth_blob is None for info in images.list_images(workspace, project_id, "pool"))
+    assert not images.any_truth(workspace, project_id)
 
 
 def test_a_colour_table_names_the_classes(workspace: Workspace) -> None:

@@ -10,7 +10,6 @@ import csv
 import dataclasses
 import os
 import platform
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 from torch import Tensor
 
+from core import provenance
 from core.data import to_long_side
 from core.evaluation import evaluate
 from core.model.network import build_network
@@ -303,7 +303,7 @@ def _printed(
 ) -> Table:
     printed = Table(
         title=f"{simulation.project.name}: {len(simulation.test)} test images, seed {seed}, {device}, "
-        f"{_machine()}"
+        f"{provenance.machine()}"
     )
     for name in ("labels", "round", "test mIoU", "train s", "score s", "wall s"):
         printed.add_column(name, justify="right")
@@ -324,9 +324,9 @@ def _write_csv(
     about = {
         "data": data.name,
         "seed": seed,
-        "commit": _commit(),
+        "commit": provenance.commit(),
         "device": str(device),
-        "machine": _machine(),
+        "machine": provenance.machine(),
         "recipe": settings.recipe,
         "head": settings.head,
         "encoder": settings.encoder,
@@ -347,19 +347,3 @@ def _write_csv(
             writer.writerow(
                 [line.labels, line.round, f"{line.test_miou:.4f}", *times, *about.values(), *ious]
             )
-
-
-def _machine() -> str:
-    return f"{os.cpu_count()} CPU cores, {platform.machine()}, torch {torch.__version__}"
-
-
-def _commit() -> str:
-    """Return the commit of this source tree, with a + when it has changes; "unknown" outside of git."""
-    here = Path(__file__).resolve().parent
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+"], cwd=here, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return described.stdout.strip()

@@ -69,7 +69,7 @@ class RoundSettings(_Settings):
     )
     long_side: int = Field(256, ge=32, description="Images are trained at this long side, in pixels.")
     crop: int = Field(192, ge=32, description="Side of the square training crops, in pixels.")
-    steps: int = Field(120, ge=1, description="Training steps of one round.")
+    steps: int = Field(100, ge=1, description="Training steps of one round.")
     batch_size: int = Field(4, ge=1, description="Labelled images per step, and as many unlabelled ones.")
     learning_rate: float = Field(
         3e-3, gt=0, description="Step size of AdamW at its peak; the encoder takes 0.3 of it."

@@ -151,7 +151,8 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     if seen < rule.min_classes:
         return advice(False, f"Labels show {seen} of {rule.min_classes} classes needed")
     quiet = now - (project.labels_changed_at or 0.0)
-    if quiet < rule.quiet_seconds:
+    # Somebody who submits every few seconds would otherwise never see a round.
+    if quiet < rule.quiet_seconds and changed < 2 * rule.min_changed:
         wait = math.ceil(rule.quiet_seconds - quiet)
         return advice(
             False, f"{changed} new labels: a round starts after {wait} more seconds without a new one"

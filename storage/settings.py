@@ -43,7 +43,10 @@ class StartRule(_Settings):
         2, title="Classes needed", ge=1, description="Classes that must occur in the labels."
     )
     quiet_seconds: float = Field(
-        20.0, title="Seconds of quiet", ge=0, description="Wait this long after the newest submission."
+        20.0,
+        title="Seconds of quiet",
+        ge=0,
+        description="Wait this long after the newest submission, until twice the labels are there.",
     )
 
 

@@ -65,6 +65,15 @@ def test_advice_names_what_is_missing(workspace: Workspace, project: ProjectInfo
     )
 
 
+def test_advice_does_not_wait_for_ever_for_quiet(workspace: Workspace) -> None:
+    project = make_project(workspace, images=20, settings=ProjectSettings())
+    rounds.worker_seen(workspace, WORKER, "cpu")
+    submit_some(workspace, project, 15)
+    assert not rounds.start_advice(workspace, project.id).ready
+    submit_some(workspace, project, 1)
+    assert rounds.start_advice(workspace, project.id).ready
+
+
 def test_advice_waits_for_a_second_class(workspace: Workspace, project: ProjectInfo) -> None:
     for info in images.list_images(workspace, project.id)[:8]:
         label_map = labels.read(workspace, info.id)[0] * 0

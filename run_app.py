@@ -470,11 +470,13 @@ def train(
         own: subprocess.Popen[bytes] | None = None
         if not rounds.live_workers(opened):
             command = [sys.executable, str(HERE / "run_app.py"), "worker", "--once", "--supervised"]
-            own = subprocess.Popen([*command, "--workspace", str(workspace), "--device", device.value])
+            command += ["--workspace", str(workspace), "--project", chosen.name, "--device", device.value]
+            own = subprocess.Popen(command)
         with progress_bar() as bar:
             task = bar.add_task(f"Round {started.number}: queued", total=None)
             while True:
-                now = next(row for row in rounds.history(opened, chosen.id) if row.id == started.id)
+                worker_gone = own is not None and own.poll() is not None
+                now = rounds.get_round(opened, started.id)
                 bar.update(
                     task,
                     description=f"Round {now.number}: {now.state}",
@@ -483,10 +485,10 @@ def train(
                 )
                 if now.state not in LIVE_ROUND_STATES:
                     break
-                if own is not None and own.poll() is not None:
+                if worker_gone:
                     raise QualmError(
-                        f"The worker stopped with exit code {own.returncode} before the round ended; the "
-                        "lines above say why. Run the command again: the round goes on from its checkpoint."
+                        "The worker stopped before the round ended; the lines above say why. Run the command "
+                        "again: the round goes on from its checkpoint."
                     )
                 time.sleep(0.5)
         if own is not None:

@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from storage import rounds
+from storage.workspace import open_workspace
+from tests.core.blocks_project import blocks_project
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -58,6 +62,15 @@ def test_train_without_project_says_what_to_do(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert "no project yet" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_train_runs_a_round_with_a_worker_of_its_own(tmp_path: Path) -> None:
+    workspace = open_workspace(tmp_path / "w")
+    blocks_project(workspace, pool=3)
+    result = run("train", "--workspace", str(workspace.path))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Round 1 is done" in result.stdout
+    assert not rounds.live_workers(workspace)
 
 
 def test_wide_host_without_sign_in_is_refused(tmp_path: Path) -> None:

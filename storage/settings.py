@@ -71,7 +71,7 @@ class RoundSettings(_Settings):
         description="auto (embedded or cached), none, or a file or directory with encoder weights.",
     )
     long_side: int = Field(256, ge=32, description="Images are trained at this long side, in pixels.")
-    crop: int = Field(192, ge=32, description="Side of the square training crops, in pixels.")
+    crop: int = Field(160, ge=32, description="Side of the square training crops, in pixels.")
     steps: int = Field(100, ge=1, description="Training steps of one round.")
     batch_size: int = Field(4, ge=1, description="Labelled images per step, and as many unlabelled ones.")
     learning_rate: float = Field(

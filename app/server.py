@@ -89,9 +89,10 @@ def make_app(
 
     @asynccontextmanager
     async def lifespan(app: st.App) -> AsyncGenerator[None]:
+        # Before the address is printed: loaded behind the first page, it would make that page wait.
+        _load_the_rest()
         if on_ready is not None:
             on_ready()
-        threading.Thread(target=_load_the_rest, daemon=True).start()
         yield
 
     return st.App(
@@ -104,7 +105,7 @@ def make_app(
 
 
 def _load_the_rest() -> None:
-    """Load, while the browser opens, what Streamlit imports in its first script run."""
+    """Load what Streamlit would import in its first script run."""
     importlib.import_module("pandas")
     # What is loaded by now lives as long as the process: no later collection need look at it.
     gc.collect()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from core.data import NOT_LABELLED, VOID, Batch, TrainingData, label_to_size
+from core.data import NOT_LABELLED, VOID, Batch, TrainingData, UnlabelledBatch, label_to_size
 
 _SCALES = (0.6, 1.7)
 _PADDING_GREY = 128.0
@@ -62,13 +62,14 @@ class CropSampler:
             crops.append(self._crop(self.images[index], self.labels[index], centre))
         return self._batch(crops)
 
-    def unlabelled(self, count: int) -> Batch:
-        """Draw ``count`` crops of unlabelled images; their labels are 254, and 255 outside the image."""
+    def unlabelled(self, count: int) -> UnlabelledBatch:
+        """Draw ``count`` crops of unlabelled images, each as a weak and a strong view."""
         crops = []
         for _ in range(count):
             index = self.unlabelled_indices[self._integer(len(self.unlabelled_indices))]
             crops.append(self._crop(self.images[index], None, None))
-        return self._batch(crops)
+        weak, values = self._batch(crops)
+        return UnlabelledBatch(weak, photometric(weak, self.generator), values != VOID)
 
     def _pixel_of_a_class(self) -> tuple[int, tuple[int, int]]:
         drawn_class = int(torch.multinomial(self._class_weight, 1, generator=self.generator))

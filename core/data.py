@@ -44,6 +44,17 @@ class Batch(NamedTuple):
     """``(B, side, side)`` uint8; 254 not labelled, 255 void or outside the image."""
 
 
+class UnlabelledBatch(NamedTuple):
+    """Two views of the same square crops of unlabelled images, on the training device."""
+
+    weak: torch.Tensor
+    """``(B, 3, side, side)`` float in [0, 1]: scaled, mirrored and cut only. The teacher sees it."""
+    strong: torch.Tensor
+    """``(B, 3, side, side)`` float in [0, 1]: the same pixels in other colours. The student sees it."""
+    inside: torch.Tensor
+    """``(B, side, side)`` bool, False where the crop reaches beyond the image."""
+
+
 def to_long_side(image: torch.Tensor, side: int) -> torch.Tensor:
     """Shrink a ``uint8`` image ``(3, h, w)`` so that its long side is ``side``; smaller images are kept."""
     height, width = size_at_long_side(image.shape[1], image.shape[2], side)

@@ -20,7 +20,7 @@ from core.data import TrainingData
 from core.model.network import SegmentationNetwork
 from core.model.teacher import decay_at, make_teacher, update_teacher
 from core.recipes import consistency, supervised
-from core.recipes.supervised import StepResult
+from core.recipes.step import StepInput, StepResult
 from core.train_config import TrainConfig as TrainConfig
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
@@ -141,7 +141,15 @@ class Training:
             group["lr"] = group["rate"] * config.learning_rate * learning_rate_factor(self.step, config.steps)
         with self._fabric.autocast():
             result = _RECIPES[config.recipe](
-                self._wrapped_student, self.teacher, labelled, unlabelled, config, self.generator
+                StepInput(
+                    self._wrapped_student,
+                    self.teacher,
+                    labelled,
+                    unlabelled,
+                    config,
+                    self.step / config.steps,
+                    self.generator,
+                )
             )
         if not bool(result.loss.detach().isfinite()):
             raise ArithmeticError(

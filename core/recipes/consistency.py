@@ -8,36 +8,32 @@ from __future__ import annotations
 
 import torch
 
-from core.augment import cutmix_masks, mix_with_next, photometric
-from core.data import NOT_LABELLED, VOID, Batch, label_to_size
+from core.augment import cutmix_masks, mix_with_next
+from core.data import NOT_LABELLED, VOID, UnlabelledBatch, label_to_size
 from core.model.network import SegmentationNetwork
 from core.recipes import supervised
-from core.recipes.supervised import StepResult, Student, expected_cross_entropy
+from core.recipes.cross_entropy import expected_cross_entropy
+from core.recipes.step import StepInput, StepResult
 from core.train_config import TrainConfig
 
 
-def step(
-    student: Student,
-    teacher: SegmentationNetwork,
-    labelled: Batch,
-    unlabelled: Batch | None,
-    config: TrainConfig,
-    generator: torch.Generator,
-) -> StepResult:
+def step(at: StepInput) -> StepResult:
     """Compute the loss of labelled crops and of strong views of unlabelled crops.
 
     Without unlabelled crops this is :func:`core.recipes.supervised.step`.
     """
-    if unlabelled is None:
-        return supervised.step(student, teacher, labelled, None, config, generator)
+    if at.unlabelled is None:
+        return supervised.step(at)
 
-    pseudo, inside = pseudo_labels(teacher, unlabelled, config, generator)
+    labelled, config = at.labelled, at.config
+    pseudo, inside = pseudo_labels(at.teacher, at.unlabelled, config, at.generator)
     batch, height, width = pseudo.shape
-    masks = cutmix_masks(batch, height, width, generator, pseudo.device)
+    masks = cutmix_masks(batch, height, width, at.generator, pseudo.device)
     pseudo, inside = mix_with_next(pseudo, masks), mix_with_next(inside, masks)
-    strong = mix_with_next(photometric(unlabelled.images, generator), masks)
+    strong = mix_with_next(at.unlabelled.strong, masks)
 
-    output = student(torch.cat([labelled.images, strong]), samples=config.samples_train, generator=generator)
+    images = torch.cat([labelled.images, strong])
+    output = at.student(images, samples=config.samples_train, generator=at.generator)
     count = len(labelled.images)
     on_labelled = expected_cross_entropy(output.logits[:, :count], labelled.labels)
     on_unlabelled = expected_cross_entropy(output.logits[:, count:], pseudo, pixels=inside.sum())
@@ -62,7 +58,7 @@ def step(
 
 @torch.no_grad()
 def pseudo_labels(
-    teacher: SegmentationNetwork, weak: Batch, config: TrainConfig, generator: torch.Generator
+    teacher: SegmentationNetwork, views: UnlabelledBatch, config: TrainConfig, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Let the teacher label weak views.
 
@@ -71,10 +67,10 @@ def pseudo_labels(
         probability is below ``confidence`` or its entropy above ``max_entropy`` (nats), or outside
         the image; and where the image is, ``(B, h, w)`` bool.
     """
-    logits = teacher(weak.images, samples=config.samples_train, generator=generator).logits
+    logits = teacher(views.weak, samples=config.samples_train, generator=generator).logits
     probabilities = logits.float().softmax(dim=2).mean(dim=0)
     entropy = -torch.xlogy(probabilities, probabilities).sum(dim=1)
     confidence, labels = probabilities.max(dim=1)
-    inside = label_to_size(weak.labels, *labels.shape[-2:]) != VOID
+    inside = label_to_size(views.inside.to(torch.uint8), *labels.shape[-2:]).bool()
     trusted = inside & (confidence >= config.confidence) & (entropy <= config.max_entropy)
     return torch.where(trusted, labels, VOID).to(torch.uint8), inside

@@ -30,7 +30,7 @@ def test_what_lies_outside_the_image_is_void() -> None:
     labelled, unlabelled = sampler.labelled(6), sampler.unlabelled(6)
     assert labelled.images.shape == (6, 3, 64, 64)
     assert set(labelled.labels.unique().tolist()) == {0, 255}
-    assert set(unlabelled.labels.unique().tolist()) == {254, 255}
+    assert set(unlabelled.inside.unique().tolist()) == {False, True}
     assert (labelled.images[:, 0][labelled.labels == 0] * 255).round().unique().tolist() == [7]
 
 

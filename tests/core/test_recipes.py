@@ -3,10 +3,12 @@ import math
 import pytest
 import torch
 
-from core.data import Batch
+from core.data import Batch, UnlabelledBatch
+from core.model.network import SegmentationNetwork
 from core.model.teacher import make_teacher
 from core.recipes import consistency, supervised
-from core.recipes.supervised import expected_cross_entropy
+from core.recipes.cross_entropy import expected_cross_entropy
+from core.recipes.step import StepInput
 from core.train_config import TrainConfig
 from tests.core.small_network import seeded, small_network
 
@@ -18,18 +20,28 @@ def labelled_batch(side: int = 32) -> Batch:
     return Batch(images, torch.randint(0, 3, (2, side, side), generator=seeded(4)).to(torch.uint8))
 
 
-def unlabelled_batch(side: int = 32) -> Batch:
+def unlabelled_batch(side: int = 32) -> UnlabelledBatch:
     images = torch.rand(2, 3, side, side, generator=seeded(5))
-    labels = torch.full((2, side, side), 254, dtype=torch.uint8)
-    labels[:, :8] = 255
-    return Batch(images, labels)
+    inside = torch.ones(2, side, side, dtype=torch.bool)
+    inside[:, :8] = False
+    return UnlabelledBatch(images, 1 - images, inside)
+
+
+def step_input(
+    student: SegmentationNetwork,
+    teacher: SegmentationNetwork,
+    labelled: Batch,
+    unlabelled: UnlabelledBatch | None,
+    config: TrainConfig = CONFIG,
+) -> StepInput:
+    return StepInput(student, teacher, labelled, unlabelled, config, 0.0, seeded())
 
 
 def gradients(labels: torch.Tensor, hidden: int) -> dict[str, torch.Tensor]:
     student = small_network().train()
     batch = labelled_batch()
     masked = torch.where(labels == 1, hidden, batch.labels).to(torch.uint8)
-    result = supervised.step(student, student, Batch(batch.images, masked), None, CONFIG, seeded())
+    result = supervised.step(step_input(student, student, Batch(batch.images, masked), None))
     result.loss.backward()
     return {name: p.grad.clone() for name, p in student.named_parameters() if p.grad is not None}
 
@@ -83,7 +95,7 @@ def test_pseudo_labels_need_confidence_and_low_entropy() -> None:
 def test_consistency_trains_on_unlabelled_pixels_and_remembers_them_as_target_only() -> None:
     student = small_network().train()
     teacher = make_teacher(student)
-    result = consistency.step(student, teacher, labelled_batch(), unlabelled_batch(), CONFIG, seeded())
+    result = consistency.step(step_input(student, teacher, labelled_batch(), unlabelled_batch()))
     assert set(result.parts) == {"supervised", "unlabelled", "kl", "pseudo_labelled_share"}
     assert result.parts["unlabelled"] > 0
     assert 0 < result.parts["pseudo_labelled_share"] <= 1
@@ -99,7 +111,7 @@ def test_teacher_gets_no_gradient_and_loss_is_the_weighted_sum_of_its_parts() ->
     features = torch.rand(2, 40, 8, 8, generator=seeded())
     student.observe(features, torch.zeros(2, 8, 8, dtype=torch.uint8), torch.tensor([True, False]))
     student.observe(features[1:], torch.ones(1, 8, 8, dtype=torch.uint8), torch.tensor([False]))
-    result = consistency.step(student, teacher, labelled_batch(), unlabelled_batch(), config, seeded())
+    result = consistency.step(step_input(student, teacher, labelled_batch(), unlabelled_batch(), config))
     parts = result.parts
     assert parts["kl"] > 0
     total = parts["supervised"] + 0.5 * parts["unlabelled"] + 2 * parts["kl"]
@@ -112,14 +124,14 @@ def test_without_unlabelled_images_consistency_is_supervised() -> None:
     losses = []
     for step in (consistency.step, supervised.step):
         student = small_network().train()
-        losses.append(step(student, make_teacher(student), labelled_batch(), None, CONFIG, seeded()).loss)
+        losses.append(step(step_input(student, make_teacher(student), labelled_batch(), None)).loss)
     assert torch.equal(losses[0], losses[1])
 
 
 @pytest.mark.parametrize("step", [consistency.step, supervised.step])
 def test_recipes_take_the_linear_head(step: object) -> None:
     student = small_network(head="linear").train()
-    result = step(student, make_teacher(student), labelled_batch(), unlabelled_batch(), CONFIG, seeded())
+    result = step(step_input(student, make_teacher(student), labelled_batch(), unlabelled_batch()))
     result.loss.backward()
     assert result.parts["kl"] == 0
     student.observe(result.features, result.labels, result.by_person, seeded())

@@ -15,6 +15,7 @@ from core.model.dilated_convolution import speed_up_dilated
 from core.model.encoder_weights import EncoderWeights, find_encoder_weights
 from core.model.linear_head import LinearHead
 from core.model.np_head import NPHead
+from core.model.representation_head import RepresentationHead
 
 _DECODER_OPTIONS = {
     # A quarter of the usual cost on a CPU. No dropout: the latent is the one source of chance in a
@@ -38,6 +39,8 @@ class NetworkOutput(NamedTuple):
     """``(B, F, h, w)``, what :meth:`SegmentationNetwork.observe` takes."""
     embedding: torch.Tensor
     """``(B, E)``, unit length: the encoder's last feature map, averaged over the image."""
+    representation: torch.Tensor | None = None
+    """``(B, D, h, w)``, what the pixel contrast compares; None without a representation head."""
 
 
 class SegmentationNetwork(nn.Module):
@@ -60,6 +63,7 @@ class SegmentationNetwork(nn.Module):
         size_multiple: int,
         mean: tuple[float, ...],
         std: tuple[float, ...],
+        representation: RepresentationHead | None = None,
     ) -> None:
         super().__init__()
         self.class_count = class_count
@@ -67,6 +71,7 @@ class SegmentationNetwork(nn.Module):
         self.encoder = encoder
         self.decoder = decoder
         self.head = head
+        self.representation = representation
         self._size_multiple = size_multiple
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
@@ -85,7 +90,8 @@ class SegmentationNetwork(nn.Module):
         features, embedding = self.encode(images)
         noise = self.draw_noise(samples, len(images), generator)
         logits, kl = self.decode(features, noise)
-        return NetworkOutput(logits, kl, features, embedding)
+        represented = None if self.representation is None else self.representation(features)
+        return NetworkOutput(logits, kl, features, embedding, represented)
 
     def encode(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the features ``(B, F, h, w)`` and the embedding ``(B, E)`` of images in [0, 1]."""
@@ -148,6 +154,7 @@ def build_network(
     decoder: str = "DeepLabV3Plus",
     head: Literal["linear", "np"] = "np",
     weights: str = "auto",
+    representation: bool = False,
     generator: torch.Generator | None = None,
 ) -> SegmentationNetwork:
     """Build a network for ``class_count`` classes.
@@ -159,6 +166,7 @@ def build_network(
         head: ``np`` or ``linear``.
         weights: ``auto`` (embedded, cached or downloaded; random with a warning when there are none),
             ``none``, or a file or directory with weights of this encoder.
+        representation: Whether to add the head that recipe ``u2pl`` trains; prediction needs none.
         generator: Seeds the random initial values; the global generator is left as it was.
 
     Raises:
@@ -180,6 +188,7 @@ def build_network(
             model.encoder.output_stride,
             found.mean,
             found.std,
+            RepresentationHead(channels) if representation else None,
         )
     network.warnings.extend(found.warnings)
     return network

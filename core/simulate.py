@@ -29,7 +29,7 @@ from core.data import to_long_side
 from core.evaluation import evaluate
 from core.model.network import build_network
 from core.round_data import decoded_image
-from core.train import load_teacher
+from core.warm_start import load_teacher
 from core.worker import LEASE_S, pick_device, run_round
 from storage import images, labels, projects, queue, rounds
 from storage.errors import InvalidInput, QualmError

@@ -188,11 +188,11 @@ class Training:
         """
         tensors, training = read_checkpoint(folder)
         try:
-            self.student.load_state_dict(_with_prefix(tensors, "student."))
-            self.teacher.load_state_dict(_with_prefix(tensors, "teacher."))
+            self.student.load_state_dict(with_prefix(tensors, "student."))
+            self.teacher.load_state_dict(with_prefix(tensors, "teacher."))
             optimiser = self._optimiser.state_dict()
             optimiser["state"] = {}
-            for name, value in _with_prefix(tensors, "optimiser.").items():
+            for name, value in with_prefix(tensors, "optimiser.").items():
                 index, _, key = name.partition(".")
                 optimiser["state"].setdefault(int(index), {})[key] = value
             self._optimiser.load_state_dict(optimiser)
@@ -223,28 +223,6 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, An
         raise ValueError(f"The checkpoint {file} cannot be read: {problem}") from problem
 
 
-def load_teacher(network: SegmentationNetwork, folder: Path) -> list[str]:
-    """Copy the teacher of a checkpoint into ``network``, for prediction or as a warm start.
-
-    State of another shape, as after a class was added, is copied for the indices both have.
-
-    Returns:
-        Names of the network's state that kept (some of) its own values.
-    """
-    saved = _with_prefix(read_checkpoint(folder)[0], "teacher.")
-    kept = []
-    with torch.no_grad():
-        for name, value in network.state_dict().items():
-            source = saved.get(name)
-            if source is None or source.ndim != value.ndim:
-                kept.append(name)
-                continue
-            if source.shape != value.shape:
-                kept.append(name)
-            common = tuple(slice(0, min(a, b)) for a, b in zip(source.shape, value.shape, strict=True))
-            value[common] = source[common].to(value)
-    return kept
-
-
-def _with_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+def with_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """Return the tensors whose names begin with ``prefix``, named without it."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

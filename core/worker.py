@@ -37,7 +37,8 @@ from core.predict import ImagePrediction, class_map_at, predict
 from core.reasons import Reason, reason
 from core.round_data import UnreadableImage, decoded_image, grey_png
 from core.round_training import RoundTraining
-from core.train import StepReport, TrainConfig, Training, load_teacher
+from core.train import StepReport, TrainConfig, Training
+from core.warm_start import load_teacher
 from storage import images, labels, projects, rounds
 from storage.errors import InvalidInput, LeaseLost, NotFound, QualmError, RoundRefused
 from storage.files import file_error

@@ -6,7 +6,7 @@ import torch
 from core.data import TrainingData
 from core.model.network import build_network
 from core.predict import predict
-from core.train import StepReport, Training, learning_rate_factor, load_teacher
+from core.train import StepReport, Training, learning_rate_factor
 from core.train_config import TrainConfig
 from core.uncertainty import confusion_matrix, mean_iou
 from tests.core.small_network import seeded, small_network, striped_data
@@ -169,23 +169,6 @@ def test_saving_leaves_one_file(tmp_path: Path) -> None:
     run.save(tmp_path / "round")
     run.save(tmp_path / "round")
     assert [file.name for file in (tmp_path / "round").iterdir()] == ["checkpoint.safetensors"]
-
-
-def test_a_warm_start_survives_a_new_class(tmp_path: Path) -> None:
-    run = training()
-    run_steps(run, 2)
-    run.save(tmp_path)
-    same = small_network(seed=5)
-    assert load_teacher(same, tmp_path) == []
-    for name, value in run.teacher.state_dict().items():
-        assert torch.equal(same.state_dict()[name], value)
-
-    grown = small_network(class_count=4, seed=5)
-    own = grown.head.decoder.classify.weight[3].clone()
-    kept = load_teacher(grown, tmp_path)
-    assert "head.decoder.classify.weight" in kept
-    assert torch.equal(grown.head.decoder.classify.weight[:3], run.teacher.head.decoder.classify.weight)
-    assert torch.equal(grown.head.decoder.classify.weight[3], own)
 
 
 def test_learning_rate_warms_up_and_falls_to_nothing() -> None:

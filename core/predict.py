@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,8 +13,12 @@ import torch.nn.functional as F
 from core.acquisition.pixel_scores import SampleStatistics
 from core.model.network import SegmentationNetwork
 
-_SAMPLE_BUDGET = 64 * 2**20
-"""Floats the hidden maps of the samples decoded together may hold."""
+TILE_SIDE = 1024
+"""Larger images are encoded in overlapping tiles of this side, in pixels."""
+TILE_OVERLAP = 256
+"""Pixels that neighbouring tiles share; at most half a tile."""
+_FLOATS_AT_ONCE = 64 * 2**20
+"""Floats that the samples decoded together, or the classes enlarged together, may hold."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,8 @@ class ImagePrediction:
         entropy: ``(h, w)`` float, predictive entropy / log C, in [0, 1]; 0 when C = 1.
         mutual_information: ``(h, w)`` float, mutual information of class and latent / log C; never
             above ``entropy``, and 0 with one sample or the linear head.
+        variance: ``(h, w)`` float, variance of the class probabilities over the samples, summed over the
+            classes, in [0, 1 − 1/C]; 0 with one sample or the linear head.
         embedding: ``(E,)`` float of unit length.
         class_mass: ``(C,)`` float, mean probability of each class over the image; sums to 1.
         probabilities: ``(C, h', w')`` float at feature resolution, mean over the samples.
@@ -35,6 +42,7 @@ class ImagePrediction:
     confidence: torch.Tensor
     entropy: torch.Tensor
     mutual_information: torch.Tensor
+    variance: torch.Tensor
     embedding: torch.Tensor
     class_mass: torch.Tensor
     probabilities: torch.Tensor
@@ -47,9 +55,21 @@ def predict(
     samples: int,
     generator: torch.Generator,
     device: torch.device | str,
+    temperature: float = 1.0,
+    tile_side: int = TILE_SIDE,
+    on_logits: Callable[[torch.Tensor], None] | None = None,
 ) -> ImagePrediction:
     """Predict one ``uint8`` image ``(3, h, w)``; see :func:`predict_batch`."""
-    return predict_batch(network, [image], samples=samples, generator=generator, device=device)[0]
+    return predict_batch(
+        network,
+        [image],
+        samples=samples,
+        generator=generator,
+        device=device,
+        temperature=temperature,
+        tile_side=tile_side,
+        on_logits=on_logits,
+    )[0]
 
 
 @torch.inference_mode()
@@ -60,6 +80,9 @@ def predict_batch(
     samples: int,
     generator: torch.Generator,
     device: torch.device | str,
+    temperature: float = 1.0,
+    tile_side: int = TILE_SIDE,
+    on_logits: Callable[[torch.Tensor], None] | None = None,
 ) -> list[ImagePrediction]:
     """Predict ``uint8`` images ``(3, h, w)`` of one size, with ``samples`` latents each.
 
@@ -67,27 +90,44 @@ def predict_batch(
     same latent noise, so their scores differ by the images and not by luck, and a generator in the
     same state gives an image the same prediction in any batch (to rounding).
 
-    Entropy and mutual information are taken at feature resolution, in float32, and then enlarged:
-    taken after enlarging they would count the blur between classes as uncertainty.
+    A large image is encoded tile by tile and decoded as one, so its latent is the image's, whatever the
+    tiles. What sees the whole image within the encoder sees a tile then.
+
+    Entropy, mutual information and variance are taken at feature resolution, in float32, and then
+    enlarged: taken after enlarging they would count the blur between classes as uncertainty.
+
+    Args:
+        network: What predicts.
+        images: ``uint8 (3, h, w)`` each, all of one size.
+        samples: T, latents per image; a head without a latent has one prediction.
+        generator: Draws the noise of the latents.
+        device: Where to compute.
+        temperature: The logits of every sample are divided by it, see :mod:`core.calibration`.
+        tile_side: Images with a longer side are encoded in tiles of this side, in pixels.
+        on_logits: Shown the logits ``(t, B, C, h', w')`` of the samples, float32 on ``device`` at feature
+            resolution and before the temperature, in as many pieces as there are.
     """
     network.eval()
     device = torch.device(device)
-    batch = (torch.stack(list(images)).to(device).float() / 255).contiguous(memory_format=torch.channels_last)
+    batch = torch.stack(list(images))
     height, width = batch.shape[-2:]
+    statistics = SampleStatistics()
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
-        features, embedding = network.encode(batch)
+        features, embedding = _encoded(network, batch, device, tile_side)
         noise = network.draw_noise(samples, 1, generator)
-        chunk = max(1, _SAMPLE_BUDGET // max(1, features[:, :64].numel()))
-        pieces = [None] if noise is None else noise.split(chunk)
-        statistics = SampleStatistics()
-        for piece in pieces:
-            statistics.add(network.decode(features, piece)[0].float().softmax(dim=2))
+        chunk = max(1, _FLOATS_AT_ONCE // max(1, features[:, :64].numel()))
+        for piece in [None] if noise is None else noise.split(chunk):
+            logits = network.decode(features, piece)[0].float()
+            if on_logits is not None:
+                on_logits(logits)
+            statistics.add((logits / temperature).softmax(dim=2))
     scale = 1 / math.log(network.class_count) if network.class_count > 1 else 0.0
     probabilities = statistics.mean()
-    maps = torch.stack([statistics.predictive_entropy(), statistics.mutual_information()], dim=1) * scale
+    entropy, information = statistics.predictive_entropy() * scale, statistics.mutual_information() * scale
+    maps = torch.stack([entropy, information, statistics.variance()], dim=1)
     maps = _enlarged(maps.clamp(0, 1), height, width).cpu()
-    confidence, class_map = _enlarged(probabilities, height, width).max(dim=1)
-    confidence, class_map = confidence.clamp(0, 1).cpu(), class_map.to(torch.uint8).cpu()
+    confidence, class_map = _most_probable(probabilities, height, width)
+    confidence, class_map = confidence.clamp(0, 1).cpu(), class_map.cpu()
     probabilities, embedding = probabilities.cpu(), embedding.float().cpu()
     return [
         ImagePrediction(
@@ -95,6 +135,7 @@ def predict_batch(
             confidence=confidence[i],
             entropy=maps[i, 0],
             mutual_information=maps[i, 1],
+            variance=maps[i, 2],
             embedding=embedding[i],
             class_mass=probabilities[i].mean(dim=(1, 2)),
             probabilities=probabilities[i],
@@ -106,16 +147,98 @@ def predict_batch(
 def class_map_at(probabilities: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """Enlarge probabilities ``(C, h, w)`` bilinearly and return the most probable class of each pixel.
 
-    The result is ``(height, width)`` uint8. One class is enlarged at a time, so a 100-megapixel image
-    needs memory for a few planes, not for C.
+    The result is ``(height, width)`` uint8. A few classes are enlarged at a time, so a 100-megapixel
+    image needs memory for a few planes, not for C.
     """
-    best = torch.full((height, width), -1.0)
-    class_map = torch.zeros(height, width, dtype=torch.uint8)
-    for index, plane in enumerate(probabilities):
-        enlarged = _enlarged(plane[None, None].float(), height, width)[0, 0]
-        class_map[enlarged > best] = index
-        torch.maximum(best, enlarged, out=best)
-    return class_map
+    return _most_probable(probabilities[None].float(), height, width)[1][0]
+
+
+def _encoded(
+    network: SegmentationNetwork, images: torch.Tensor, device: torch.device, tile_side: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return features and embedding of ``uint8`` images ``(B, 3, h, w)``, see ``SegmentationNetwork.encode``.
+
+    Tiles are blended over the middle of what they share, which leaves no seam; nearer to their own
+    border they saw padding instead of the image and have no weight. The embedding of a tiled image is
+    the mean of its tiles' embeddings, weighted alike.
+    """
+    height, width = images.shape[-2:]
+    if max(height, width) <= tile_side:
+        return network.encode(_unit_floats(images, device))
+    multiple = network.size_multiple
+    rows = list(_tiles(-(-height // multiple) * multiple, tile_side, multiple))
+    columns = list(_tiles(-(-width // multiple) * multiple, tile_side, multiple))
+    features = embedding = torch.empty(0)
+    for row in rows:
+        for column in columns:
+            # Beyond the image its last row and column go on, as `encode` continues an image.
+            y = torch.arange(row.start, row.end).clamp(max=height - 1)
+            x = torch.arange(column.start, column.end).clamp(max=width - 1)
+            part, part_embedding = network.encode(_unit_floats(images[..., y[:, None], x], device))
+            stride = len(y) // part.shape[-2]
+            if not features.numel():
+                size = (rows[-1].end // stride, columns[-1].end // stride)
+                features = part.new_zeros(*part.shape[:2], *size)
+                embedding = torch.zeros_like(part_embedding)
+            weight = row.weight(stride)[:, None] * column.weight(stride)
+            place = features[
+                ..., row.start // stride : row.end // stride, column.start // stride : column.end // stride
+            ]
+            place += part * weight.to(part)
+            embedding += part_embedding * weight.sum().to(part_embedding)
+    features = features[..., : -(-height // stride), : -(-width // stride)]
+    return features, F.normalize(embedding, dim=1)
+
+
+class _Tile(NamedTuple):
+    """One tile along one axis, in pixels; its weights and those of the other tiles sum to 1."""
+
+    start: int
+    end: int
+    fade_in: tuple[float, float]
+    """Where the weight begins to rise and where it is 1."""
+    fade_out: tuple[float, float]
+    """The ``fade_in`` of the next tile."""
+
+    def weight(self, stride: int) -> torch.Tensor:
+        """Return the weight of every cell of ``stride`` pixels."""
+        centre = torch.arange(self.start, self.end, stride) + stride / 2
+        rise, fall = (
+            ((centre - begin) / (end - begin)).clamp(0, 1) for begin, end in (self.fade_in, self.fade_out)
+        )
+        return rise - fall
+
+
+def _tiles(length: int, side: int, multiple: int) -> Iterator[_Tile]:
+    """Cut a length into tiles of at most ``side`` that start and end at multiples of ``multiple``."""
+    side = min(length, max(2, side // multiple) * multiple)
+    overlap = min(TILE_OVERLAP, side // 2) // multiple * multiple
+    starts = [*range(0, length - side, side - overlap), length - side]
+    quarter = max(1, overlap // 4)
+    fades = [(start + quarter, start + overlap - quarter) for start in starts]
+    # The first tile has its full weight from before the image on, the last one until after it.
+    fades[0] = (-2.0, -1.0)
+    fades.append((length + 1.0, length + 2.0))
+    for start, fade_in, fade_out in zip(starts, fades, fades[1:], strict=False):
+        yield _Tile(start, start + side, fade_in, fade_out)
+
+
+def _unit_floats(images: torch.Tensor, device: torch.device) -> torch.Tensor:
+    return (images.to(device).float() / 255).contiguous(memory_format=torch.channels_last)
+
+
+def _most_probable(probabilities: torch.Tensor, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Enlarge ``(B, C, h, w)`` and return the highest probability and its class (uint8), ``(B, H, W)``."""
+    size = (len(probabilities), height, width)
+    best = torch.full(size, -1.0, device=probabilities.device)
+    class_map = torch.zeros(size, dtype=torch.uint8, device=probabilities.device)
+    classes_at_once = max(1, _FLOATS_AT_ONCE // best.numel())
+    for first in range(0, probabilities.shape[1], classes_at_once):
+        some = _enlarged(probabilities[:, first : first + classes_at_once], height, width)
+        highest, index = some.max(dim=1)
+        class_map = torch.where(highest > best, (index + first).to(torch.uint8), class_map)
+        best = torch.maximum(best, highest)
+    return best, class_map
 
 
 def _enlarged(maps: torch.Tensor, height: int, width: int) -> torch.Tensor:

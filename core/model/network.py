@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple
 
 import segmentation_models_pytorch as smp
+import timm
 import torch
 import torch.nn.functional as F
-from segmentation_models_pytorch.decoders.deeplabv3.decoder import ASPPPooling
 from torch import nn
 
 from core.data import label_to_size
@@ -16,16 +16,14 @@ from core.model.encoder_weights import EncoderWeights, find_encoder_weights
 from core.model.linear_head import LinearHead
 from core.model.np_head import NPHead
 from core.model.representation_head import RepresentationHead
+from core.model.vision_transformer import DPTFeatures, VisionTransformerEncoder, transformer_options
 
 _DECODER_OPTIONS = {
-    # A quarter of the usual cost on a CPU. No dropout: the latent is the one source of chance in a
-    # forward pass, so a generator repeats it.
-    "DeepLabV3Plus": {
-        "decoder_channels": 128,
-        "decoder_aspp_dropout": 0.0,
-        "decoder_atrous_rates": (6, 12, 18),
-    }
+    # A quarter of the usual cost on a CPU. The rates suit the encoder's stride of 16.
+    "deeplabv3plus": {"decoder_channels": 128, "decoder_atrous_rates": (6, 12, 18)}
 }
+_PAN_SIZE = 128
+"""PAN halves the encoder's last map, of stride 16, three times."""
 
 
 class NetworkOutput(NamedTuple):
@@ -48,6 +46,7 @@ class SegmentationNetwork(nn.Module):
 
     Attributes:
         class_count: C.
+        size_multiple: Images are continued to a multiple of so many pixels before they are encoded.
         warnings: Sentences for the person, for example that no pretrained weights were found.
     """
 
@@ -72,7 +71,7 @@ class SegmentationNetwork(nn.Module):
         self.decoder = decoder
         self.head = head
         self.representation = representation
-        self._size_multiple = size_multiple
+        self.size_multiple = size_multiple
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
@@ -96,8 +95,8 @@ class SegmentationNetwork(nn.Module):
     def encode(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the features ``(B, F, h, w)`` and the embedding ``(B, E)`` of images in [0, 1]."""
         height, width = images.shape[-2:]
-        right = -width % self._size_multiple
-        below = -height % self._size_multiple
+        right = -width % self.size_multiple
+        below = -height % self.size_multiple
         normalised = (images - self.mean) / self.std
         if right or below:
             normalised = F.pad(normalised, (0, right, 0, below), mode="replicate")
@@ -161,8 +160,9 @@ def build_network(
 
     Args:
         class_count: C, 1…254.
-        encoder: A timm model name, or ``mobilenet_v2`` for torchvision's.
-        decoder: A segmentation-models-pytorch architecture such as ``DeepLabV3Plus``, ``FPN``, ``Unet``.
+        encoder: A timm model name, or that of an encoder that segmentation-models-pytorch alone has.
+        decoder: A segmentation-models-pytorch architecture such as ``DeepLabV3Plus``, ``FPN``, ``Unet``,
+            or ``DPT`` for a vision transformer of timm.
         head: ``np`` or ``linear``.
         weights: ``auto`` (embedded, cached or downloaded; random with a warning when there are none),
             ``none``, or a file or directory with weights of this encoder.
@@ -174,42 +174,83 @@ def build_network(
     """
     if not 1 <= class_count <= 254:
         raise ValueError(f"A network needs 1 to 254 classes, not {class_count}.")
-    found = find_encoder_weights(encoder, weights)
+    options = transformer_options(encoder) if decoder.lower() == "dpt" and timm.is_model(encoder) else {}
+    found = find_encoder_weights(encoder, weights, options)
     seed = 0 if generator is None else int(torch.randint(2**31, (), generator=generator))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = _encoder_decoder(encoder, decoder, found)
-        channels = model.segmentation_head[0].in_channels
+        if options:
+            parts = _transformer_with_dpt(encoder, options)
+        else:
+            parts = _encoder_decoder(encoder, decoder, found)
+        found.load_into(parts.encoder)
+        speed_up_dilated(parts.encoder)
+        _make_repeatable(parts.decoder)
         network = SegmentationNetwork(
-            model.encoder,
-            model.decoder,
-            NPHead(channels, class_count) if head == "np" else LinearHead(channels, class_count),
+            parts.encoder,
+            parts.decoder,
+            NPHead(parts.channels, class_count) if head == "np" else LinearHead(parts.channels, class_count),
             class_count,
-            model.encoder.output_stride,
+            parts.size_multiple,
             found.mean,
             found.std,
-            RepresentationHead(channels) if representation else None,
+            RepresentationHead(parts.channels) if representation else None,
         )
     network.warnings.extend(found.warnings)
     return network
 
 
-def _encoder_decoder(encoder: str, decoder: str, found: EncoderWeights) -> Any:
+class _EncoderDecoder(NamedTuple):
+    encoder: nn.Module
+    decoder: nn.Module
+    channels: int
+    size_multiple: int
+
+
+def _transformer_with_dpt(encoder: str, options: dict[str, Any]) -> _EncoderDecoder:
+    transformer = VisionTransformerEncoder(encoder, options)
+    decoder = DPTFeatures(transformer.width, transformer.patch)
+    return _EncoderDecoder(transformer, decoder, decoder.channels, transformer.output_stride)
+
+
+def _encoder_decoder(encoder: str, decoder: str, found: EncoderWeights) -> _EncoderDecoder:
     try:
         model: Any = smp.create_model(
-            decoder, encoder_name=found.smp_name, encoder_weights=None, **_DECODER_OPTIONS.get(decoder, {})
+            decoder,
+            encoder_name=found.smp_name,
+            encoder_weights=None,
+            **_DECODER_OPTIONS.get(decoder.lower(), {}),
         )
     except (KeyError, RuntimeError, ValueError, TypeError) as problem:
         raise ValueError(
             f"Encoder {encoder!r} with decoder {decoder!r} cannot be built: {problem}. "
             "Choose others in the round settings."
         ) from problem
-    found.load_into(model.encoder)
-    speed_up_dilated(model.encoder)
-    for module in model.modules():
-        if isinstance(module, ASPPPooling):
-            # It sees one value per image and channel, too few for batch statistics.
-            for index, layer in enumerate(module):
-                if isinstance(layer, nn.BatchNorm2d):
-                    module[index] = nn.GroupNorm(1, layer.num_features)
-    return model
+    channels = model.segmentation_head[0].in_channels
+    size_multiple = _PAN_SIZE if decoder.lower() == "pan" else model.encoder.output_stride
+    return _EncoderDecoder(model.encoder, model.decoder, channels, size_multiple)
+
+
+def _make_repeatable(decoder: nn.Module) -> None:
+    """Turn dropout off and let one crop be trained on, both in place.
+
+    The latent is the one source of chance in a forward pass, so a generator repeats it. Behind a global
+    pooling there is one value per image and channel, too few for batch statistics.
+    """
+    for module in decoder.modules():
+        if isinstance(module, nn.Dropout | nn.Dropout2d):
+            module.p = 0.0
+        if isinstance(module, nn.Sequential) and any(_pools_all(layer) for layer in module):
+            _replace_batch_norm(module)
+
+
+def _pools_all(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.AdaptiveAvgPool2d) and layer.output_size in (1, (1, 1))
+
+
+def _replace_batch_norm(module: nn.Module) -> None:
+    for name, layer in module.named_children():
+        if isinstance(layer, nn.BatchNorm2d):
+            setattr(module, name, nn.GroupNorm(1, layer.num_features))
+        else:
+            _replace_batch_norm(layer)

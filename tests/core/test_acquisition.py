@@ -122,6 +122,7 @@ def test_class_scores_rise_where_the_class_is_thought_of() -> None:
         confidence=torch.ones(32, 32),
         entropy=entropy,
         mutual_information=entropy / 2,
+        variance=entropy / 4,
         embedding=torch.ones(1),
         class_mass=probabilities.mean(dim=(1, 2)),
         probabilities=probabilities,

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.acquisition.pixel_scores import SampleStatistics, entropy_of
-from core.predict import ImagePrediction, class_map_at, predict, predict_batch
+from core.model.network import SegmentationNetwork
+from core.predict import ImagePrediction, _tiles, class_map_at, predict, predict_batch
 from tests.core.small_network import seeded, small_network, striped_data
 
 
@@ -21,7 +22,8 @@ def test_shapes_types_and_ranges() -> None:
     assert prediction.class_map.shape == (44, 44)
     assert prediction.class_map.dtype == torch.uint8
     assert prediction.class_map.max() < 3
-    for unit in (prediction.confidence, prediction.entropy, prediction.mutual_information):
+    maps = (prediction.confidence, prediction.entropy, prediction.mutual_information, prediction.variance)
+    for unit in maps:
         assert unit.shape == (44, 44)
         assert 0 <= unit.min() <= unit.max() <= 1
     assert (prediction.mutual_information <= prediction.entropy + 1e-6).all()
@@ -32,13 +34,15 @@ def test_shapes_types_and_ranges() -> None:
 
 
 def test_one_sample_or_no_latent_has_no_mutual_information() -> None:
-    assert not one(samples=1).mutual_information.any()
-    assert not one(samples=7, head="linear").mutual_information.any()
+    for prediction in (one(samples=1), one(samples=7, head="linear")):
+        assert not prediction.mutual_information.any()
+        assert not prediction.variance.any()
 
 
 def test_one_class_is_certain() -> None:
     prediction = one(class_count=1)
     assert not prediction.entropy.any()
+    assert not prediction.variance.any()
     assert (prediction.confidence == 1).all()
 
 
@@ -59,10 +63,12 @@ def test_a_batch_predicts_what_single_images_do() -> None:
 
 def test_streaming_over_samples_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     at_once = one(samples=7)
-    monkeypatch.setattr("core.predict._SAMPLE_BUDGET", 1)
+    monkeypatch.setattr("core.predict._FLOATS_AT_ONCE", 1)
     one_by_one = one(samples=7)
     assert torch.allclose(at_once.entropy, one_by_one.entropy, atol=1e-5)
     assert torch.allclose(at_once.mutual_information, one_by_one.mutual_information, atol=1e-5)
+    assert torch.allclose(at_once.variance, one_by_one.variance, atol=1e-6)
+    assert torch.equal(at_once.class_map, one_by_one.class_map)
 
 
 def test_full_size_map_is_the_argmax_of_enlarged_probabilities() -> None:
@@ -87,6 +93,11 @@ def test_uncertainty_is_ordered_and_finite(samples: int, classes: int, sharpness
     assert (information <= entropy + 1e-5).all()
     assert (entropy <= math.log(classes) + 1e-5).all()
     assert (information <= math.log(min(samples, classes)) + 1e-5).all()
+    variance = statistics.variance()
+    expected = logits.softmax(dim=2).double().var(dim=0, correction=0).sum(dim=1).float()
+    assert torch.allclose(variance, expected, atol=1e-6)
+    assert (variance >= 0).all()
+    assert (variance <= 1 - 1 / classes + 1e-6).all()
 
 
 def test_statistics_do_not_depend_on_order_or_pieces() -> None:
@@ -105,3 +116,95 @@ def test_one_hot_probabilities_have_no_entropy() -> None:
     opposite = torch.tensor([[1.0, 0.0], [0.0, 1.0]]).view(2, 1, 2, 1, 1)
     statistics.add(opposite)
     assert statistics.mutual_information().item() == pytest.approx(math.log(2))
+    assert statistics.variance().item() == pytest.approx(0.5)
+
+
+def test_the_temperature_divides_the_logits_of_every_sample() -> None:
+    network, image = small_network(), striped_data(1, 1, side=44).images[0]
+    seen: list[torch.Tensor] = []
+    prediction = predict(
+        network,
+        image,
+        samples=5,
+        generator=seeded(),
+        device="cpu",
+        temperature=3.0,
+        on_logits=seen.append,
+    )
+    logits = torch.cat(seen)
+    assert logits.shape == (5, 1, 3, 11, 11)
+    expected = (logits / 3).softmax(dim=2).mean(dim=0)[0]
+    assert torch.allclose(prediction.probabilities, expected, atol=1e-6)
+    as_it_is = predict(network, image, samples=5, generator=seeded(), device="cpu")
+    assert prediction.entropy.mean() > as_it_is.entropy.mean()
+
+
+def wide_image(height: int, width: int) -> torch.Tensor:
+    """Return noise over a slope, so that a tile that was put at a wrong place would show."""
+    slope = torch.linspace(0, 180, width).expand(3, height, width)
+    return (slope + torch.randint(0, 60, (3, height, width), generator=seeded())).to(torch.uint8)
+
+
+@pytest.mark.parametrize(("height", "width"), [(160, 300), (333, 130), (129, 128), (201, 259)])
+@pytest.mark.parametrize("head", ["np", "linear"])
+def test_tiles_say_what_the_whole_image_says(height: int, width: int, head: str) -> None:
+    """The small encoder sees 14 pixels around, and tiles have no weight in their outer 16 pixels."""
+    image = wide_image(height, width)
+    network = small_network(head=head)
+    noisy = {"samples": 3, "device": "cpu"}
+    whole = predict(network, image, generator=seeded(), tile_side=1024, **noisy)
+    tiled = predict(network, image, generator=seeded(), tile_side=128, **noisy)
+    for name in ("probabilities", "entropy", "mutual_information", "variance", "confidence"):
+        assert torch.allclose(getattr(whole, name), getattr(tiled, name), atol=1e-5), name
+    assert tiled.embedding.norm().item() == pytest.approx(1)
+    assert (tiled.embedding @ whole.embedding).item() > 0.99
+
+
+def test_an_image_as_large_as_a_tile_is_encoded_at_once() -> None:
+    image, network = wide_image(64, 96), small_network()
+    noisy = {"samples": 2, "device": "cpu"}
+    one_tile = predict(network, image, generator=seeded(), tile_side=96, **noisy)
+    untiled = predict(network, image, generator=seeded(), tile_side=10_000, **noisy)
+    assert torch.equal(one_tile.probabilities, untiled.probabilities)
+    assert torch.equal(one_tile.embedding, untiled.embedding)
+
+
+@given(length=st.integers(1, 60), side=st.integers(1, 40), multiple=st.sampled_from([8, 14, 16, 32]))
+def test_tiles_cover_a_length_with_weights_that_sum_to_one(length: int, side: int, multiple: int) -> None:
+    length, side = length * multiple, side * multiple
+    total = torch.zeros(length)
+    for tile in _tiles(length, side, multiple):
+        assert tile.start % multiple == tile.end % multiple == 0
+        assert tile.end - tile.start <= max(side, 2 * multiple)
+        weight = tile.weight(1)
+        assert (weight >= 0).all()
+        total[tile.start : tile.end] += weight
+    assert torch.allclose(total, torch.ones(length), atol=1e-5)
+
+
+class TileTinted(SegmentationNetwork):
+    """Sees something else in every tile, as image-level pooling within an encoder does."""
+
+    def encode(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        features, embedding = super().encode(images)
+        return torch.full_like(features, float(images.mean())), embedding
+
+
+def test_tiles_that_differ_leave_no_seam() -> None:
+    network = small_network(head="linear")
+    network.__class__ = TileTinted
+    image = torch.linspace(0, 255, 512).expand(3, 128, 512).to(torch.uint8)
+    seen: list[torch.Tensor] = []
+    predict(
+        network,
+        image,
+        samples=1,
+        generator=seeded(),
+        device="cpu",
+        tile_side=128,
+        on_logits=seen.append,
+    )
+    line = seen[0][0, 0, 0, 16]
+    whole_range = (line.max() - line.min()).item()
+    assert whole_range > 0
+    assert line.diff().abs().max().item() < 0.06 * whole_range

@@ -19,13 +19,13 @@ from core.augment import CropSampler
 from core.data import TrainingData
 from core.model.network import SegmentationNetwork
 from core.model.teacher import decay_at, make_teacher, update_teacher
-from core.recipes import consistency, supervised
+from core.recipes import consistency, supervised, u2pl
 from core.recipes.step import StepInput, StepResult
 from core.train_config import TrainConfig as TrainConfig
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 """The one file of a checkpoint: tensors, and the rest as JSON in its header."""
-_RECIPES = {"supervised": supervised.step, "consistency": consistency.step}
+_RECIPES = {"supervised": supervised.step, "consistency": consistency.step, "u2pl": u2pl.step}
 _ENCODER_RATE = 0.3
 """Learning rate of the encoder, which is usually pretrained, relative to that of the new layers."""
 _WARM_UP_STEPS = 10
@@ -41,7 +41,8 @@ class StepReport:
         steps: Steps in all.
         loss: What was minimised.
         parts: Its parts by name, unweighted: ``supervised``, ``kl`` and, with unlabelled images,
-            ``unlabelled`` and ``pseudo_labelled_share`` (share of their pixels that train).
+            ``unlabelled`` and ``pseudo_labelled_share`` (share of their pixels that train); recipe u2pl
+            adds ``contrast``.
         seconds_per_step: Running mean of the time a step takes.
     """
 
@@ -66,7 +67,8 @@ class Training:
         device: ``cpu``, ``cuda``, ``cuda:1``, ``mps`` …
 
     Raises:
-        ValueError: When nothing is labelled.
+        ValueError: When nothing is labelled, or the recipe is u2pl and the network has no
+            representation head.
     """
 
     def __init__(
@@ -90,8 +92,13 @@ class Training:
         )
         self.student = network.to(self.device).to(memory_format=torch.channels_last)
         self.teacher = make_teacher(self.student)
+        self.queues = u2pl.make_queues(self.student).to(self.device) if config.recipe == "u2pl" else None
         encoder = list(self.student.encoder.parameters())
-        others = [*self.student.decoder.parameters(), *self.student.head.parameters()]
+        others = [
+            parameter
+            for name, parameter in self.student.named_parameters()
+            if not name.startswith("encoder.")
+        ]
         self._optimiser = torch.optim.AdamW(
             [{"params": encoder, "rate": _ENCODER_RATE}, {"params": others, "rate": 1.0}],
             lr=config.learning_rate,
@@ -149,6 +156,7 @@ class Training:
                     config,
                     self.step / config.steps,
                     self.generator,
+                    self.queues,
                 )
             )
         if not bool(result.loss.detach().isfinite()):
@@ -169,6 +177,8 @@ class Training:
         tensors: dict[str, torch.Tensor] = {"rng.sampler": self.generator.get_state()}
         for prefix, network in (("student", self.student), ("teacher", self.teacher)):
             tensors |= {f"{prefix}.{name}": value for name, value in network.state_dict().items()}
+        if self.queues is not None:
+            tensors |= {f"queues.{name}": value for name, value in self.queues.state_dict().items()}
         optimiser = self._optimiser.state_dict()
         for index, state in optimiser["state"].items():
             tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
@@ -190,6 +200,8 @@ class Training:
         try:
             self.student.load_state_dict(with_prefix(tensors, "student."))
             self.teacher.load_state_dict(with_prefix(tensors, "teacher."))
+            if self.queues is not None:
+                self.queues.load_state_dict(with_prefix(tensors, "queues."))
             optimiser = self._optimiser.state_dict()
             optimiser["state"] = {}
             for name, value in with_prefix(tensors, "optimiser.").items():

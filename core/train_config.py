@@ -10,7 +10,7 @@ from typing import Literal
 class TrainConfig:
     """How to train; the fields mean what they mean in the round settings."""
 
-    recipe: Literal["supervised", "consistency"] = "consistency"
+    recipe: Literal["supervised", "consistency", "u2pl"] = "consistency"
     crop: int = 192
     steps: int = 150
     batch_size: int = 4
@@ -21,5 +21,8 @@ class TrainConfig:
     unlabelled_weight: float = 1.0
     confidence: float = 0.8
     max_entropy: float = 0.4
+    unreliable_share: float = 0.2
+    contrast_weight: float = 0.1
+    ohem: bool = False
     samples_train: int = 3
     seed: int = 0

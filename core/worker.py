@@ -400,6 +400,7 @@ class _RoundRun:
             decoder=self.settings.decoder,
             head=self.settings.head,
             weights=self.settings.weights,
+            representation=self.settings.recipe == "u2pl",
             generator=torch.Generator().manual_seed(self.seed),
         )
         for warning in network.warnings:

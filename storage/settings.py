@@ -53,9 +53,10 @@ class StartRule(_Settings):
 class RoundSettings(_Settings):
     """Everything a round needs to be repeated; stored with the round."""
 
-    recipe: Literal["supervised", "consistency"] = Field(
+    recipe: Literal["supervised", "consistency", "u2pl"] = Field(
         "consistency",
-        description="supervised learns from labels only; consistency also from unlabelled images.",
+        description="supervised learns from labels only; consistency also from unlabelled images; "
+        "u2pl from their unsure pixels too.",
     )
     head: Literal["linear", "np"] = Field(
         "np",
@@ -83,6 +84,13 @@ class RoundSettings(_Settings):
     unlabelled_weight: float = Field(1.0, ge=0, description="Weight of the unlabelled images in the loss.")
     confidence: float = Field(0.8, ge=0, le=1, description="Pseudo-labels need at least this probability.")
     max_entropy: float = Field(0.4, ge=0, description="Pseudo-labels need at most this entropy, in nats.")
+    unreliable_share: float = Field(
+        0.2, ge=0, lt=1, description="u2pl at first drops this share of pseudo-labels, at the end none."
+    )
+    contrast_weight: float = Field(0.1, ge=0, description="Weight of u2pl's pixel contrast in the loss.")
+    ohem: bool = Field(
+        False, title="Hard pixels only", description="Labelled images train by their hardest pixels only."
+    )
     samples_train: int = Field(3, ge=1, description="Latent samples per training step.")
     samples_predict: int = Field(
         10, title="Samples per prediction", ge=1, description="Latent samples per prediction."

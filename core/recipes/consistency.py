@@ -12,7 +12,7 @@ from core.augment import cutmix_masks, mix_with_next
 from core.data import NOT_LABELLED, VOID, UnlabelledBatch, label_to_size
 from core.model.network import SegmentationNetwork
 from core.recipes import supervised
-from core.recipes.cross_entropy import expected_cross_entropy
+from core.recipes.cross_entropy import expected_cross_entropy, labelled_cross_entropy
 from core.recipes.step import StepInput, StepResult
 from core.train_config import TrainConfig
 
@@ -35,7 +35,7 @@ def step(at: StepInput) -> StepResult:
     images = torch.cat([labelled.images, strong])
     output = at.student(images, samples=config.samples_train, generator=at.generator)
     count = len(labelled.images)
-    on_labelled = expected_cross_entropy(output.logits[:, :count], labelled.labels)
+    on_labelled = labelled_cross_entropy(output.logits[:, :count], labelled.labels, config.ohem)
     on_unlabelled = expected_cross_entropy(output.logits[:, count:], pseudo, pixels=inside.sum())
     kl = output.kl.mean()
     loss = on_labelled + config.unlabelled_weight * on_unlabelled + config.kl_weight * kl

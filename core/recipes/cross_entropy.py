@@ -7,6 +7,11 @@ import torch.nn.functional as F
 
 from core.data import NOT_LABELLED, VOID
 
+OHEM_THRESHOLD = 0.7
+"""Pixels whose class has at most this probability are hard."""
+OHEM_SHARE = 0.085
+"""At least this share of the pixels counts as hard: 100 000 of two crops of 769², as in U2PL."""
+
 
 def expected_cross_entropy(
     logits: torch.Tensor, labels: torch.Tensor, pixels: torch.Tensor | None = None
@@ -22,11 +27,57 @@ def expected_cross_entropy(
         A finite scalar; 0 when nothing is labelled.
     """
     samples = logits.shape[0]
-    flat = logits.float().flatten(0, 1)
-    if flat.shape[-2:] != labels.shape[-2:]:
-        flat = F.interpolate(flat, size=labels.shape[-2:], mode="bilinear", align_corners=False)
+    flat = _at_size_of(logits, labels)
     target = torch.where(labels >= NOT_LABELLED, VOID, labels).to(torch.int64)
     total = F.cross_entropy(flat, target.repeat(samples, 1, 1), ignore_index=VOID, reduction="sum")
     if pixels is None:
         pixels = (target != VOID).sum()
     return total / (samples * pixels.clamp(min=1))
+
+
+def ohem_cross_entropy(
+    logits: torch.Tensor, labels: torch.Tensor, min_kept: int, threshold: float = OHEM_THRESHOLD
+) -> torch.Tensor:
+    """Return the expected cross-entropy of the hardest labelled pixels (online hard example mining).
+
+    Those are the pixels whose class has a mean probability of at most ``threshold``, and at least the
+    ``min_kept`` least probable ones; with fewer labelled pixels than that, all of them.
+
+    Args:
+        logits: ``(T, B, C, h, w)``; enlarged bilinearly when the labels are larger.
+        labels: ``(B, H, W)`` uint8; 254 and 255 count nothing and receive no gradient.
+        min_kept: At least 1.
+        threshold: 0…1.
+    """
+    flat = _at_size_of(logits, labels)
+    with torch.no_grad():
+        labelled = labels < NOT_LABELLED
+        target = torch.where(labelled, labels, 0).to(torch.int64)
+        probabilities = flat.detach().softmax(dim=1).unflatten(0, logits.shape[:2]).mean(dim=0)
+        of_label = probabilities.gather(1, target[:, None])[:, 0]
+        of_label = torch.where(labelled, of_label, torch.inf)
+        rank = min(min_kept, of_label.numel())
+        limit = of_label.flatten().kthvalue(rank).values.clamp(min=threshold)
+        hard = torch.where(of_label <= limit, labels, VOID).to(torch.uint8)
+    return expected_cross_entropy(flat.unflatten(0, logits.shape[:2]), hard)
+
+
+def labelled_cross_entropy(logits: torch.Tensor, labels: torch.Tensor, ohem: bool) -> torch.Tensor:
+    """Return what recipes minimise on labelled crops: all their labelled pixels, or the hardest.
+
+    Args:
+        logits: ``(T, B, C, h, w)``.
+        labels: ``(B, H, W)`` uint8.
+        ohem: Whether only the hardest pixels count, at least 8.5 % of them.
+    """
+    if ohem:
+        return ohem_cross_entropy(logits, labels, min_kept=round(OHEM_SHARE * labels.numel()))
+    return expected_cross_entropy(logits, labels)
+
+
+def _at_size_of(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Return ``(T, B, C, h, w)`` logits as ``(T·B, C, H, W)`` float."""
+    flat = logits.float().flatten(0, 1)
+    if flat.shape[-2:] != labels.shape[-2:]:
+        flat = F.interpolate(flat, size=labels.shape[-2:], mode="bilinear", align_corners=False)
+    return flat

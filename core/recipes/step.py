@@ -9,6 +9,7 @@ import torch
 
 from core.data import Batch, UnlabelledBatch
 from core.model.network import NetworkOutput, SegmentationNetwork
+from core.recipes.class_queues import ClassQueues
 from core.train_config import TrainConfig
 
 Student = Callable[..., NetworkOutput]
@@ -28,6 +29,8 @@ class StepInput(NamedTuple):
     """Share of the steps that are done, in [0, 1)."""
     generator: torch.Generator
     """On the CPU."""
+    queues: ClassQueues | None = None
+    """Negatives of the pixel contrast; only recipe ``u2pl`` has and writes them."""
 
 
 class StepResult(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from core.recipes.cross_entropy import expected_cross_entropy
+from core.recipes.cross_entropy import labelled_cross_entropy
 from core.recipes.step import StepInput, StepResult
 
 
@@ -12,7 +12,7 @@ def step(at: StepInput) -> StepResult:
     """Compute the ELBO loss of labelled crops: mean over samples of the cross-entropy + β · KL."""
     labelled, config = at.labelled, at.config
     output = at.student(labelled.images, samples=config.samples_train, generator=at.generator)
-    cross_entropy = expected_cross_entropy(output.logits, labelled.labels)
+    cross_entropy = labelled_cross_entropy(output.logits, labelled.labels, config.ohem)
     kl = output.kl.mean()
     return StepResult(
         loss=cross_entropy + config.kl_weight * kl,

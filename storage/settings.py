@@ -66,7 +66,10 @@ class RoundSettings(_Settings):
         "tf_efficientnet_lite0",
         description="Name of a timm encoder, or mobilenet_v2 for torchvision's weights.",
     )
-    decoder: str = Field("DeepLabV3Plus", description="A segmentation-models-pytorch architecture.")
+    decoder: str = Field(
+        "DeepLabV3Plus",
+        description="A segmentation-models-pytorch architecture; DPT needs a vision transformer as encoder.",
+    )
     weights: str = Field(
         "auto",
         description="auto (embedded or cached), none, or a file or directory with encoder weights.",
@@ -109,6 +112,44 @@ class RoundSettings(_Settings):
     )
     keep_predictions: int = Field(400, ge=0, description="Suggestions stored for the front of the queue.")
     warm_start: bool = Field(True, description="Begin from the last round's weights.")
+
+
+Preset = Literal["cpu", "gpu", "best"]
+"""``cpu``: EfficientNet-Lite0, whose weights are installed, in minutes on a laptop. ``gpu``: ResNet-50.
+``best``: DINOv2-S under DPT; its larger sisters by name."""
+
+_LARGER: dict[Preset, dict[str, str | int | float]] = {
+    "gpu": {
+        "encoder": "resnet50",
+        "decoder": "DeepLabV3Plus",
+        "long_side": 512,
+        "crop": 320,
+        "batch_size": 8,
+        "steps": 400,
+        "learning_rate": 1e-3,
+        "ema_decay": 0.99,
+    },
+    "best": {
+        "encoder": "vit_small_patch14_dinov2",
+        "decoder": "DPT",
+        "long_side": 512,
+        "crop": 320,
+        "batch_size": 8,
+        "steps": 400,
+        "learning_rate": 1e-4,
+        "ema_decay": 0.99,
+    },
+}
+
+
+def with_preset(settings: RoundSettings, preset: Preset) -> RoundSettings:
+    """Return settings whose network, sizes and schedule are a preset's; all else stays.
+
+    ``cpu`` is what a new project has. The others are starting values for a GPU.
+    """
+    own = RoundSettings()
+    values = _LARGER[preset] if preset != "cpu" else {name: getattr(own, name) for name in _LARGER["gpu"]}
+    return settings.model_copy(update=values)
 
 
 class ProjectSettings(_Settings):

@@ -2,15 +2,15 @@
 
 Hooks for end-to-end tests, each as the class ``st-key-<hook>``: ``round-state`` (the card), ``train-now``,
 ``cancel-round``, ``no-worker``, ``loss-chart``, ``quality-chart``, ``rounds-chart``, ``round-history``,
-``round-<field>-<project id>`` (settings, for example ``round-steps-1``), ``start-<field>-<project id>``,
-``save-training``.
+``round-<field>-<project id>`` (settings, for example ``round-steps-1``; with ``-<preset>`` behind while one
+is chosen), ``start-<field>-<project id>``, ``round-preset-<project id>``, ``save-training``.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from html import escape
-from typing import Any
+from typing import Any, get_args
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -21,10 +21,28 @@ from storage import projects, queue, rounds
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
 from storage.schema import LIVE_ROUND_STATES
+from storage.settings import Preset, with_preset
 from storage.workspace import Workspace
 
-ENCODERS = ("tf_efficientnet_lite0", "mobilenet_v2", "mobilenetv3_large_100", "resnet18", "resnet50")
-DECODERS = ("DeepLabV3Plus", "Unet", "FPN", "UPerNet")
+ENCODERS = (
+    "tf_efficientnet_lite0",
+    "mobilenet_v2",
+    "mobilenetv3_large_100",
+    "resnet18",
+    "resnet50",
+    "vit_small_patch14_dinov2",
+    "vit_base_patch14_dinov2",
+    "vit_large_patch14_dinov2",
+    "vit_small_patch16_dinov3",
+    "vit_base_patch16_dinov3",
+    "vit_large_patch16_dinov3",
+)
+DECODERS = ("DeepLabV3Plus", "Unet", "FPN", "UPerNet", "Segformer", "DPT")
+PRESET_NAMES = {
+    "cpu": "CPU: EfficientNet-Lite0 with DeepLabV3+",
+    "gpu": "GPU: ResNet-50 with DeepLabV3+",
+    "best": "Best, on a GPU: DINOv2-S with DPT",
+}
 MAIN_FIELDS = ("recipe", "head", "encoder", "decoder", "steps", "long_side", "crop", "batch_size")
 CHOICE_FIELDS = ("pixel_score", "aggregation", "batch_choice", "samples_predict")
 START_FIELDS = ("automatic", "min_changed", "min_classes", "quiet_seconds")
@@ -221,24 +239,34 @@ def history_table(past: list[RoundInfo]) -> None:
 def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
     """Draw the settings of the next round and of its automatic start."""
     settings = project.settings
+    preset = st.selectbox(
+        "Preset",
+        get_args(Preset),
+        index=None,
+        placeholder="As saved",
+        format_func=PRESET_NAMES.__getitem__,
+        key=f"round-preset-{project.id}",
+        help="Fills in network, sizes and schedule below; Save settings keeps them. Where pretrained weights "
+        "can neither be found nor downloaded, the round says so and starts from random values.",
+    )
+    shown = with_preset(settings.round, preset) if preset else settings.round
+    scope = f"{project.id}-{preset}" if preset else project.id
     with st.form("training-settings", border=True):
         st.markdown("**Model and training**")
         values = settings_form.fields(
-            settings.round,
+            shown,
             MAIN_FIELDS,
             key="round",
-            scope=project.id,
+            scope=scope,
             suggestions={"encoder": ENCODERS, "decoder": DECODERS},
         )
         st.markdown("**Which images come next**")
-        values |= settings_form.fields(settings.round, CHOICE_FIELDS, key="round", scope=project.id)
+        values |= settings_form.fields(shown, CHOICE_FIELDS, key="round", scope=scope)
         st.markdown("**When a round starts by itself**")
         start = settings_form.fields(settings.start, START_FIELDS, key="start", scope=project.id)
         with st.expander("Everything else"):
-            others = [
-                name for name in type(settings.round).model_fields if name not in MAIN_FIELDS + CHOICE_FIELDS
-            ]
-            values |= settings_form.fields(settings.round, others, key="round", scope=project.id)
+            others = [name for name in type(shown).model_fields if name not in MAIN_FIELDS + CHOICE_FIELDS]
+            values |= settings_form.fields(shown, others, key="round", scope=scope)
         if st.form_submit_button("Save settings", key="save-training", type="primary"):
             with errors_as_sentences():
                 new = settings.model_copy(

@@ -18,6 +18,7 @@ from app.canvas import component as canvas
 from app.server import make_app
 from storage import images, labels, projects, queue, rounds
 from storage.rounds import NewPrediction
+from storage.settings import RoundSettings, with_preset
 from storage.workspace import Workspace
 from tests.app.four_images import HEIGHT, WIDTH, Site
 
@@ -349,6 +350,17 @@ class TestTraining:
             "Learning rate: input should be greater than 0. It is 0.0 now; change it and save again."
         ]
         assert projects.get_project(site.workspace, project).settings == saved
+
+    def test_a_preset_fills_the_form_and_saving_keeps_it(self, open_page, site: Site) -> None:
+        test, project = open_page("training"), site.project_id
+        test.selectbox(key=f"round-preset-{project}").set_value("best").run()
+        assert projects.get_project(site.workspace, project).settings.round == RoundSettings()
+        assert test.selectbox(key=f"round-encoder-{project}-best").value == "vit_small_patch14_dinov2"
+        test.number_input(key=f"round-batch-size-{project}-best").set_value(2)
+        test.button(key="save-training").click().run()
+        assert not errors(test)
+        saved = projects.get_project(site.workspace, project).settings.round
+        assert saved == with_preset(RoundSettings(), "best").model_copy(update={"batch_size": 2})
 
 
 class TestLabel:

@@ -1,0 +1,264 @@
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from core.recipes.class_queues import ClassQueues
+from core.recipes.pixel_contrast import (
+    ANCHORS,
+    NEGATIVES,
+    Pixels,
+    class_rank,
+    negative_mask,
+    pixel_contrast,
+    sample_rows,
+)
+from tests.core.contrast_process import contrast_of, embedding, inputs
+from tests.core.small_network import seeded
+
+ROOT = Path(__file__).resolve().parents[2]
+PIXELS, CLASSES, WIDTH = 900, 21, 8
+
+
+def random_pixels(classes: int = CLASSES, present: list[int] | None = None) -> Pixels:
+    """A third labelled by a person, a third with reliable pseudo-labels, the rest unreliable."""
+    generator = seeded(2)
+    allowed = torch.tensor(present or list(range(classes)))
+    labels = allowed[torch.randint(len(allowed), (PIXELS,), generator=generator)]
+    logits = torch.randn(PIXELS, classes, generator=generator) + 4 * F.one_hot(labels, classes)
+    third = torch.arange(PIXELS) % 3
+    labels = torch.where(third == 2, 255, labels)
+    labels[::11] = torch.where(third[::11] == 0, 254, labels[::11])
+    return Pixels(
+        representations=torch.randn(PIXELS, WIDTH, generator=generator, requires_grad=True),
+        keys=torch.randn(PIXELS, WIDTH, generator=generator),
+        probabilities=logits.softmax(dim=1),
+        labels=labels.to(torch.uint8),
+        by_person=third == 0,
+        unreliable=third == 2,
+    )
+
+
+def mask_of(pixels: Pixels) -> torch.Tensor:
+    return negative_mask(pixels.probabilities, pixels.labels, pixels.unreliable, pixels.by_person)
+
+
+def test_class_rank_counts_from_the_most_probable() -> None:
+    probabilities = torch.tensor([[0.2, 0.5, 0.3], [0.6, 0.1, 0.3]])
+    assert class_rank(probabilities).tolist() == [[2, 0, 1], [0, 2, 1]]
+    ranks = class_rank(random_pixels().probabilities)
+    assert torch.equal(ranks.sort(dim=1).values, torch.arange(CLASSES).expand(PIXELS, -1))
+
+
+def test_labelled_negatives_exist_and_are_never_of_their_own_class() -> None:
+    # The release masks them with the pixel's own class and finds none, ever (its issue 171).
+    pixels = random_pixels()
+    labelled = pixels.by_person & (pixels.labels < CLASSES)
+    negatives = mask_of(pixels)[labelled]
+    assert (negatives.sum(dim=0) > 0).all()
+    own = pixels.labels[labelled].long()[:, None]
+    assert not negatives.gather(1, own).any()
+    ranks = class_rank(pixels.probabilities)[labelled]
+    expected = (ranks < 3).scatter(1, own, value=False)
+    assert torch.equal(negatives, expected)
+
+
+def test_unreliable_negatives_are_of_middle_rank_and_others_of_none() -> None:
+    pixels = random_pixels()
+    mask, ranks = mask_of(pixels), class_rank(pixels.probabilities)
+    middle = (ranks >= 3) & (ranks < 20)
+    assert torch.equal(mask[pixels.unreliable], middle[pixels.unreliable])
+    assert (mask[pixels.unreliable].sum(dim=1) == 17).all()
+    assert not mask[~pixels.by_person & ~pixels.unreliable].any()  # reliable
+    partial = pixels.by_person & (pixels.labels >= 254)
+    assert partial.any()
+    assert not mask[partial].any()
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5])
+def test_few_classes_still_have_negatives_of_both_kinds(classes: int) -> None:
+    # With r_l = 3 two classes have none, and the loss of the release is identically zero.
+    pixels = random_pixels(classes)
+    mask = mask_of(pixels)
+    assert mask[pixels.unreliable].any(dim=0).all()
+    assert mask[pixels.by_person].any()
+    result = pixel_contrast(pixels, ClassQueues(classes, WIDTH), seeded())
+    assert result.live.all()
+    assert result.loss > 0
+
+
+def test_a_single_class_has_no_contrast() -> None:
+    pixels = random_pixels(1)
+    result = pixel_contrast(pixels, ClassQueues(1, WIDTH), seeded())
+    assert not result.live.any()
+    assert result.loss == 0
+    result.loss.backward()
+
+
+def permuted(pixels: Pixels, order: torch.Tensor) -> Pixels:
+    """The same pixels when class c is called order[c]."""
+    labels = pixels.labels.long()
+    renamed = torch.where(labels < CLASSES, order[labels.clamp(max=CLASSES - 1)], labels)
+    return pixels._replace(
+        probabilities=pixels.probabilities[:, order.argsort()], labels=renamed.to(torch.uint8)
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_loss_does_not_depend_on_the_numbers_of_the_classes(seed: int) -> None:
+    # The release pairs the anchors of class k with the queue of the k-th present class, and leaves out
+    # classes whose number is not below the count of present ones (its issue 111).
+    pixels = random_pixels(present=[3, 11, 17])
+    order = torch.randperm(CLASSES, generator=seeded(seed))
+    queues, renamed_queues = (ClassQueues(CLASSES, WIDTH, dtype=torch.float32) for _ in range(2))
+    plain = pixel_contrast(pixels, queues, seeded())
+    renamed = pixel_contrast(permuted(pixels, order), renamed_queues, seeded())
+    assert plain.live.nonzero().flatten().tolist() == [3, 11, 17]
+    assert torch.equal(renamed.live[order], plain.live)
+    assert torch.allclose(renamed.loss, plain.loss, atol=1e-6)
+    assert torch.allclose(renamed_queues.rows[order], queues.rows)
+    for result in (plain, renamed):
+        assert result.loss > 0
+
+
+def certain_pixels(representations: torch.Tensor, key: torch.Tensor) -> Pixels:
+    """Reliable pixels of class 0 alone, whose keys are all ``key``."""
+    count = len(representations)
+    nobody = torch.zeros(count, dtype=torch.bool)
+    return Pixels(
+        representations=representations,
+        keys=key.expand(count, -1),
+        probabilities=torch.tensor([1.0, 0.0, 0.0]).expand(count, -1),
+        labels=torch.zeros(count, dtype=torch.uint8),
+        by_person=nobody,
+        unreliable=nobody,
+    )
+
+
+def queues_of(row: torch.Tensor) -> ClassQueues:
+    """Queues of three classes that hold the rows ``(n, D)`` each."""
+    queues = ClassQueues(3, row.shape[1], dtype=torch.float32)
+    queues.push(row.expand(3, -1, -1), torch.ones(3, len(row), dtype=torch.bool))
+    return queues
+
+
+def test_info_nce_of_perfect_of_worst_and_of_random_vectors() -> None:
+    key = torch.tensor([1.0, 0.0, 0.0, 0.0])
+    anchors = key.expand(ANCHORS, -1)
+    perfect = pixel_contrast(certain_pixels(anchors, key), queues_of(-key[None]), seeded()).loss
+    assert math.isclose(perfect, math.log(1 + 50 * math.exp(-4)), abs_tol=1e-5)  # 0.650
+    worst = pixel_contrast(certain_pixels(-anchors, key), queues_of(-key[None]), seeded()).loss
+    assert math.isclose(worst, math.log(1 + 50 * math.exp(4)), abs_tol=1e-4)  # 7.912
+
+    wide = torch.randn(1500, 256, generator=seeded())
+    start = pixel_contrast(
+        certain_pixels(wide[:1000], wide[1000]), queues_of(F.normalize(wide[1001:])), seeded()
+    )
+    assert math.isclose(start.loss, math.log(NEGATIVES + 1), abs_tol=0.1)  # 3.93
+    assert start.live.tolist() == [True, False, False]
+
+
+def test_the_mean_is_over_live_classes_only() -> None:
+    # The release divides by all classes that are present, also by those it skips.
+    key = torch.tensor([1.0, 0.0])
+    pixels = certain_pixels(key.expand(40, -1), key)
+    labels = torch.arange(40, dtype=torch.uint8) % 2
+    both = pixels._replace(labels=labels, probabilities=F.one_hot(labels.long(), 3).float())
+    queues = ClassQueues(3, 2, dtype=torch.float32)
+    queues.push(-key.expand(3, 1, -1), torch.tensor([[True], [False], [True]]))
+    result = pixel_contrast(both, queues, seeded())
+    assert result.live.tolist() == [True, False, False]
+    assert math.isclose(result.loss, math.log(1 + 50 * math.exp(-4)), abs_tol=1e-5)
+
+
+def test_uncertain_pixels_are_no_anchors() -> None:
+    key = torch.tensor([1.0, 0.0])
+    pixels = certain_pixels(key.expand(40, -1), key)
+    unsure = pixels._replace(probabilities=torch.tensor([0.25, 0.4, 0.35]).expand(40, -1))
+    assert not pixel_contrast(unsure, queues_of(-key[None]), seeded()).live.any()
+
+
+def test_without_negatives_the_loss_is_a_finite_zero_with_zero_gradient() -> None:
+    key = torch.tensor([1.0, 0.0])
+    representations = torch.randn(5, 2, generator=seeded(), requires_grad=True)
+    result = pixel_contrast(certain_pixels(representations, key), ClassQueues(3, 2), seeded())
+    result.loss.backward()
+    assert result.loss == 0
+    assert representations.grad is not None
+    assert not representations.grad.any()
+
+
+def test_gradients_reach_anchors_only_and_are_orthogonal_to_them() -> None:
+    pixels = random_pixels()
+    keys = pixels.keys.requires_grad_()
+    probabilities = pixels.probabilities.requires_grad_()
+    queues = ClassQueues(CLASSES, WIDTH)
+    pixel_contrast(pixels._replace(keys=keys, probabilities=probabilities), queues, seeded()).loss.backward()
+    assert keys.grad is None
+    assert probabilities.grad is None
+    assert not queues.rows.requires_grad
+    gradient = pixels.representations.grad
+    assert gradient is not None
+    assert gradient.any()
+    assert not gradient[pixels.labels >= 254].any()
+    along = (gradient * pixels.representations).sum(dim=1)
+    assert along.abs().max() < 1e-6
+
+
+def test_the_loss_does_not_depend_on_the_length_of_vectors() -> None:
+    pixels = random_pixels()
+    longer = pixels._replace(representations=7 * pixels.representations, keys=0.1 * pixels.keys)
+    losses = [pixel_contrast(p, ClassQueues(CLASSES, WIDTH), seeded()).loss for p in (pixels, longer)]
+    assert torch.allclose(losses[0], losses[1], atol=1e-4)
+
+
+def test_sampled_rows_are_of_the_class_and_differ() -> None:
+    mask = torch.rand(200, 4, generator=seeded()) < torch.tensor([0.9, 0.5, 0.02, 0.0])
+    indices, used = sample_rows(mask, 50, seeded(1))
+    assert indices.shape == used.shape == (4, 50)
+    assert torch.equal(used.sum(dim=1), mask.sum(dim=0).clamp(max=50))
+    for index in range(4):
+        chosen = indices[index][used[index]]
+        assert mask[chosen, index].all()
+        assert len(chosen.unique()) == len(chosen)
+    assert sample_rows(mask[:3], 50, seeded(1))[0].shape == (4, 3)
+
+
+def test_the_contrast_never_waits_for_the_device() -> None:
+    with FakeTensorMode():  # which refuses to tell a value
+        one = torch.ones(300, dtype=torch.bool)
+        pixels = Pixels(
+            representations=torch.randn(300, WIDTH, requires_grad=True),
+            keys=torch.randn(300, WIDTH),
+            probabilities=torch.rand(300, CLASSES),
+            labels=torch.zeros(300, dtype=torch.uint8),
+            by_person=one,
+            unreliable=~one,
+        )
+        pixel_contrast(pixels, ClassQueues(CLASSES, WIDTH), seeded()).loss.backward()
+
+
+def test_two_processes_have_the_gradient_of_one_with_both_batches(tmp_path: Path) -> None:
+    # The release sums the loss over the W processes and divides by W before the gradients are
+    # averaged, which divides its gradient by W once too often.
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.core.contrast_process", str(rank), str(tmp_path)], cwd=ROOT
+        )
+        for rank in range(2)
+    ]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    alone = embedding()
+    contrast_of(alone, torch.cat([inputs(0), inputs(1)])).backward()
+    for rank in range(2):
+        for found, parameter in zip(
+            torch.load(tmp_path / f"gradient-{rank}.pt"), alone.parameters(), strict=True
+        ):
+            assert parameter.grad is not None
+            assert parameter.grad.abs().max() > 1e-4
+            assert torch.allclose(found, parameter.grad, atol=1e-7)

@@ -14,7 +14,6 @@ import torch
 from core.augment import cutmix_masks, mix_with_next
 from core.data import VOID, UnlabelledBatch, label_to_size
 from core.model.network import SegmentationNetwork
-from core.recipes import supervised
 from core.recipes.class_queues import ClassQueues
 from core.recipes.cross_entropy import labelled_cross_entropy
 from core.recipes.pixel_contrast import Pixels, pixel_contrast
@@ -39,18 +38,17 @@ _NO_REPRESENTATION = (
 def step(at: StepInput) -> StepResult:
     """Compute L_s + λ_u · L_u + λ_c · L_c, and β · KL (U2PL, equation 1).
 
-    Without unlabelled crops this is :func:`core.recipes.supervised.step`.
+    Without unlabelled crops only their terms are missing: the labelled pixels are contrasted all the
+    same, so every parameter receives a gradient at each step.
 
     Raises:
         ValueError: When the student has no representation head, or there are no queues.
     """
-    if at.unlabelled is None:
-        return supervised.step(at)
     if at.queues is None:
         raise ValueError("The recipe u2pl needs class queues. Give the step some.")
 
     labelled, config = at.labelled, at.config
-    taught = teach(at, at.unlabelled)
+    taught = teach(at, at.unlabelled or _no_views(labelled.images))
     count, (height, width) = len(labelled.images), taught.pseudo.shape[-2:]
     share = unreliable_share_at(at.progress, config.unreliable_share)
     entropies = entropy(taught.probabilities[count:])
@@ -72,9 +70,7 @@ def step(at: StepInput) -> StepResult:
             probabilities=_by_pixel(taught.probabilities),
             labels=labels.flatten(),
             by_person=by_person.repeat_interleave(height * width),
-            unreliable=torch.cat(
-                [torch.zeros_like(unreliable[:1]).expand(count, -1, -1), unreliable]
-            ).flatten(),
+            unreliable=torch.cat([torch.zeros_like(labels[:count], dtype=torch.bool), unreliable]).flatten(),
         ),
         at.queues,
         at.generator,
@@ -86,15 +82,13 @@ def step(at: StepInput) -> StepResult:
         + contrast_weight * contrast.loss
         + config.kl_weight * kl
     )
+    parts = {"supervised": on_labelled.detach(), "contrast": contrast.loss.detach(), "kl": kl.detach()}
+    if at.unlabelled is not None:
+        parts["unlabelled"] = on_unlabelled.detach()
+        parts["pseudo_labelled_share"] = (reliable != VOID).sum() / valid.clamp(min=1)
     return StepResult(
         loss=loss,
-        parts={
-            "supervised": on_labelled.detach(),
-            "unlabelled": on_unlabelled.detach(),
-            "contrast": contrast.loss.detach(),
-            "kl": kl.detach(),
-            "pseudo_labelled_share": (reliable != VOID).sum() / valid.clamp(min=1),
-        },
+        parts=parts,
         features=output.features.detach(),
         labels=labels,
         by_person=by_person,
@@ -148,6 +142,11 @@ def teach(at: StepInput, views: UnlabelledBatch) -> Taught:
     trusted = inside & (at.progress >= WARM_UP)
     pseudo = torch.where(trusted, probabilities[count:].argmax(dim=1), VOID).to(torch.uint8)
     return Taught(mix_with_next(views.strong, masks), probabilities, keys, pseudo)
+
+
+def _no_views(images: torch.Tensor) -> UnlabelledBatch:
+    none = images[:0]
+    return UnlabelledBatch(none, none, torch.ones_like(none[:, 0], dtype=torch.bool))
 
 
 def _required(representation: torch.Tensor | None) -> torch.Tensor:

@@ -7,6 +7,7 @@ from core.data import TrainingData
 from core.model.linear_head import LinearHead
 from core.model.network import SegmentationNetwork
 from core.model.np_head import NPHead
+from core.model.representation_head import RepresentationHead
 
 
 class StridedEncoder(nn.Module):
@@ -30,12 +31,23 @@ class MergingDecoder(nn.Module):
         return torch.cat([pyramid[1], deep], dim=1)
 
 
-def small_network(class_count: int = 3, head: str = "np", seed: int = 0) -> SegmentationNetwork:
+def small_network(
+    class_count: int = 3, head: str = "np", seed: int = 0, representation: bool = False
+) -> SegmentationNetwork:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         made = NPHead(40, class_count) if head == "np" else LinearHead(40, class_count)
         half = (0.5, 0.5, 0.5)
-        return SegmentationNetwork(StridedEncoder(), MergingDecoder(), made, class_count, 8, half, half)
+        return SegmentationNetwork(
+            StridedEncoder(),
+            MergingDecoder(),
+            made,
+            class_count,
+            8,
+            half,
+            half,
+            RepresentationHead(40) if representation else None,
+        )
 
 
 def striped_data(images: int, labelled: int, class_count: int = 3, side: int = 48) -> TrainingData:

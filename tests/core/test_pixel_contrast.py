@@ -18,7 +18,7 @@ from core.recipes.pixel_contrast import (
     pixel_contrast,
     sample_rows,
 )
-from tests.core.contrast_process import contrast_of, embedding, inputs
+from tests.core.contrast_processes import contrast_of, embedding, inputs
 from tests.core.small_network import seeded
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -246,13 +246,8 @@ def test_the_contrast_never_waits_for_the_device() -> None:
 def test_two_processes_have_the_gradient_of_one_with_both_batches(tmp_path: Path) -> None:
     # The release sums the loss over the W processes and divides by W before the gradients are
     # averaged, which divides its gradient by W once too often.
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.core.contrast_process", str(rank), str(tmp_path)], cwd=ROOT
-        )
-        for rank in range(2)
-    ]
-    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    command = [sys.executable, "-m", "tests.core.contrast_processes", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=120)
     alone = embedding()
     contrast_of(alone, torch.cat([inputs(0), inputs(1)])).backward()
     for rank in range(2):

@@ -1,13 +1,15 @@
-"""One process of the pixel contrast's distributed test, and the data both sides of the comparison use.
+"""The two processes of the pixel contrast's distributed test, and the data both sides use.
 
-Run as ``python -m tests.core.contrast_process RANK FOLDER``; leaves ``gradient-RANK.pt`` there.
+Run as ``python -m tests.core.contrast_processes FOLDER``; leaves ``gradient-RANK.pt`` there.
 """
 
 import sys
 from pathlib import Path
 
 import torch
+import torch._dynamo  # DistributedDataParallel loads it: once before the fork is sooner than twice after
 import torch.distributed as dist
+import torch.multiprocessing
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -62,4 +64,4 @@ def main(rank: int, folder: Path) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+    torch.multiprocessing.start_processes(main, (Path(sys.argv[1]),), nprocs=2, start_method="fork")

@@ -1,0 +1,282 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from core.data import Batch, UnlabelledBatch
+from core.model.network import NetworkOutput, SegmentationNetwork, build_network
+from core.model.teacher import make_teacher, update_teacher
+from core.predict import predict
+from core.recipes import consistency, supervised, u2pl
+from core.recipes.step import StepInput
+from core.train import StepReport, Training
+from core.train_config import TrainConfig
+from core.warm_start import load_teacher
+from core.worker import run_round
+from storage import rounds
+from storage.workspace import Workspace
+from tests.core.blocks_project import TINY, blocks_project
+from tests.core.small_network import seeded, small_network, striped_data
+
+CONFIG = TrainConfig(recipe="u2pl", samples_train=2)
+SMALL = TrainConfig(recipe="u2pl", crop=32, steps=6, batch_size=2, samples_train=2)
+RECIPES = {"supervised": supervised.step, "consistency": consistency.step, "u2pl": u2pl.step}
+
+
+def u2pl_network(head: str = "np", seed: int = 0) -> SegmentationNetwork:
+    return small_network(head=head, seed=seed, representation=True)
+
+
+def random_batch(side: int = 32) -> Batch:
+    labels = torch.randint(0, 3, (2, side // 4, side // 4), generator=seeded(4)).to(torch.uint8)
+    labels = labels.repeat_interleave(4, dim=1).repeat_interleave(4, dim=2)
+    return Batch(torch.rand(2, 3, side, side, generator=seeded(3)), labels)
+
+
+def random_views(side: int = 32) -> UnlabelledBatch:
+    images = torch.rand(2, 3, side, side, generator=seeded(5))
+    inside = torch.ones(2, side, side, dtype=torch.bool)
+    inside[:, :8] = False
+    return UnlabelledBatch(images, 1 - images, inside)
+
+
+def step_input(
+    student: SegmentationNetwork,
+    config: TrainConfig = CONFIG,
+    progress: float = 0.5,
+    labelled: Batch | None = None,
+) -> StepInput:
+    teacher = make_teacher(student)
+    queues = u2pl.make_queues(student)
+    batch = labelled or random_batch()
+    return StepInput(student, teacher, batch, random_views(), config, progress, seeded(), queues)
+
+
+@pytest.mark.parametrize("head", ["np", "linear"])
+def test_the_loss_is_the_weighted_sum_of_its_parts(head: str) -> None:
+    student = u2pl_network(head).train()
+    config = TrainConfig(samples_train=2, unlabelled_weight=0.5, contrast_weight=0.3, kl_weight=2)
+    if head == "np":
+        features = torch.rand(2, 40, 8, 8, generator=seeded())
+        person = torch.tensor([True, False])
+        student.observe(features, torch.zeros(2, 8, 8, dtype=torch.uint8), person)
+    at = step_input(student, config)
+    result = u2pl.step(at)
+    parts = result.parts
+    assert set(parts) == {"supervised", "unlabelled", "contrast", "kl", "pseudo_labelled_share"}
+    assert (parts["kl"] > 0) == (head == "np")
+    total = parts["supervised"] + 0.5 * parts["unlabelled"] + 0.3 * parts["contrast"] + 2 * parts["kl"]
+    assert torch.allclose(result.loss.detach(), total)
+    assert 0.85 < parts["pseudo_labelled_share"] < 0.95  # α is half of 0.2 at half of the training
+    result.loss.backward()
+    assert all(parameter.grad is None for parameter in at.teacher.parameters())
+    assert all(parameter.grad is not None for parameter in student.representation.parameters())
+    assert at.queues is not None
+    assert at.queues.filled.any()
+
+
+def test_pseudo_labels_that_were_dropped_are_not_remembered() -> None:
+    student = u2pl_network().train()
+    result = u2pl.step(step_input(student))
+    assert result.by_person.tolist() == [True, True, False, False]
+    pseudo = result.labels[2:]
+    assert (pseudo[:, :2] == 255).all()  # outside the image
+    dropped = (pseudo == 255).float().mean() - 2 / 8
+    assert 0.05 < dropped < 0.1  # a tenth of three quarters
+    student.observe(result.features, result.labels, result.by_person, seeded())
+
+
+def test_the_warm_up_trains_on_labels_only() -> None:
+    results = [
+        u2pl.step(step_input(u2pl_network("linear").train(), progress=progress)) for progress in (0.0, 0.099)
+    ]
+    for result in results:
+        assert torch.equal(result.loss.detach(), result.parts["supervised"])
+        assert (result.labels[2:] == 255).all()
+        result.loss.backward()
+
+
+def test_without_unlabelled_crops_only_their_terms_are_missing() -> None:
+    student = u2pl_network("linear").train()
+    result = u2pl.step(step_input(student)._replace(unlabelled=None))
+    assert set(result.parts) == {"supervised", "contrast", "kl"}
+    total = result.parts["supervised"] + 0.1 * result.parts["contrast"]
+    assert torch.allclose(result.loss.detach(), total)
+    assert len(result.labels) == len(result.by_person) == len(result.features) == 2
+    result.loss.backward()
+    assert all(parameter.grad is not None for parameter in student.parameters())
+
+
+def test_what_is_missing_is_named() -> None:
+    plain = small_network()
+    with pytest.raises(ValueError, match="representation=True"):
+        Training(plain, striped_data(2, 1), SMALL, "cpu")
+    with pytest.raises(ValueError, match="class queues"):
+        u2pl.step(step_input(u2pl_network())._replace(queues=None))
+
+
+class SeesColours:
+    """A network whose logits and representations are the mean colours of 4×4 pixels."""
+
+    def __call__(self, images: torch.Tensor, *, samples: int, generator: torch.Generator) -> NetworkOutput:
+        colours = F.avg_pool2d(images, 4)
+        embedding = colours.mean(dim=(2, 3))
+        return NetworkOutput(colours[None], colours.new_zeros(len(images)), colours, embedding, colours)
+
+
+def test_cutmix_mixes_images_and_all_the_teacher_said_alike() -> None:
+    at = step_input(u2pl_network())
+    views = random_views()
+    views = views._replace(strong=views.weak)
+    taught = u2pl.teach(at._replace(teacher=SeesColours()), views)
+    assert not torch.equal(taught.strong, views.strong)
+    seen = F.avg_pool2d(taught.strong, 4)
+    assert torch.allclose(taught.keys[2:], seen)
+    assert torch.allclose(taught.probabilities[2:], seen.softmax(dim=1))
+    inside = taught.pseudo != 255
+    assert torch.equal(taught.pseudo[inside].long(), seen.argmax(dim=1)[inside])
+    assert torch.equal(taught.keys[:2], F.avg_pool2d(at.labelled.images, 4))
+
+
+class RecordsGradients:
+    """Calls a network and keeps the gradients of its logits and representations."""
+
+    def __init__(self, network: SegmentationNetwork) -> None:
+        self.network = network
+
+    def __call__(self, images: torch.Tensor, **options: object) -> NetworkOutput:
+        self.output = self.network(images, **options)
+        for value in (self.output.logits, self.output.representation):
+            value.retain_grad()
+        return self.output
+
+
+@pytest.mark.parametrize("ohem", [False, True])
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_pixels_nobody_labelled_train_nothing(recipe: str, ohem: bool) -> None:
+    batch = random_batch()
+    batch.labels[0, :, :16], batch.labels[1, :16] = 254, 255
+    student = RecordsGradients(u2pl_network().train())
+    config = dataclasses.replace(CONFIG, confidence=0.0, max_entropy=10.0, kl_weight=0.0, ohem=ohem)
+    at = step_input(student.network, config, labelled=batch)._replace(student=student)
+    RECIPES[recipe](at).loss.backward()
+    gradients = [student.output.logits.grad.abs().sum(dim=(0, 2))]
+    if recipe == "u2pl":
+        gradients.append(student.output.representation.grad.abs().sum(dim=1))
+    for gradient in gradients:
+        # Bilinear enlarging reaches one pixel of the features beyond the border.
+        assert not gradient[0, :, :3].any()
+        assert not gradient[1, :3].any()
+        assert gradient[0, :, 4:].any()
+        if recipe != "supervised":
+            assert not gradient[2:, :2].any()  # outside the unlabelled images
+            assert gradient[2:, 2:].any()
+
+
+def test_the_teacher_averages_the_representation_head_and_shares_no_memory() -> None:
+    student = u2pl_network()
+    teacher = make_teacher(student)
+    before = {name: value.clone() for name, value in teacher.state_dict().items()}
+    for value in student.state_dict().values():
+        value.add_(1) if value.is_floating_point() else None
+    update_teacher(teacher, student, 0.75)
+    for name in ("representation.layers.0.weight", "encoder.first.1.running_mean"):
+        assert torch.allclose(teacher.state_dict()[name], before[name] + 0.25, atol=1e-6)
+        assert teacher.state_dict()[name].data_ptr() != student.state_dict()[name].data_ptr()
+
+
+def run_steps(run: Training, count: int) -> list[StepReport]:
+    reports: list[StepReport] = []
+
+    def stop_after(report: StepReport) -> bool:
+        reports.append(report)
+        return len(reports) < count
+
+    run.run(stop_after)
+    return reports
+
+
+@pytest.mark.parametrize("head", ["np", "linear"])
+def test_a_resumed_run_has_the_queues_the_rate_and_the_bits_of_a_whole_one(tmp_path: Path, head: str) -> None:
+    # The release saves no queues, and after it resumes its learning rate stays what it was.
+    whole, first, second = (Training(u2pl_network(head), striped_data(6, 2), SMALL, "cpu") for _ in range(3))
+    reports = run_steps(whole, 6)
+    run_steps(first, 3)
+    first.save(tmp_path)
+    second.restore(tmp_path)
+    assert second.queues is not None
+    assert whole.queues is not None
+    assert second.queues.filled.any()
+    rest = run_steps(second, 99)
+    assert [report.loss for report in rest] == [report.loss for report in reports[3:]]
+    for one, other in (
+        (whole.student, second.student),
+        (whole.teacher, second.teacher),
+        (whole.queues, second.queues),
+    ):
+        for name, value in one.state_dict().items():
+            assert torch.equal(other.state_dict()[name], value), name
+    rates = [[group["lr"] for group in run._optimiser.param_groups] for run in (first, second, whole)]
+    assert rates[1] == rates[2]
+    assert rates[1] < rates[0]
+
+
+def test_a_network_for_prediction_takes_a_u2pl_checkpoint(tmp_path: Path) -> None:
+    run = Training(u2pl_network(), striped_data(4, 2), SMALL, "cpu")
+    run_steps(run, 1)
+    run.save(tmp_path)
+    plain = small_network(seed=3)
+    assert load_teacher(plain, tmp_path) == []
+    image = striped_data(1, 0).images[0]
+    one, other = (
+        predict(network, image, samples=2, generator=seeded(), device="cpu")
+        for network in (plain.eval(), run.teacher)
+    )
+    assert torch.equal(torch.as_tensor(one.class_map), torch.as_tensor(other.class_map))
+
+
+def test_a_representation_head_changes_no_other_initial_value() -> None:
+    options = {"encoder": "mobilenetv3_small_050", "weights": "none"}
+    plain, represented = (build_network(3, representation=r, **options) for r in (False, True))
+    state = represented.state_dict()
+    assert all(torch.equal(state[name], value) for name, value in plain.state_dict().items())
+    images = torch.rand(1, 3, 64, 64)
+    assert plain.eval()(images).representation is None
+    output = represented.eval()(images)
+    assert output.representation.shape[-2:] == output.logits.shape[-2:]
+    assert output.representation.shape[1] == represented.representation.width
+
+
+def test_a_round_of_two_classes_trains_with_the_recipe(workspace: Workspace) -> None:
+    settings = TINY.model_copy(update={"recipe": "u2pl", "steps": 3, "ohem": True})
+    project = blocks_project(workspace, pool=3, train=2, settings=settings)
+    rounds.request_round(workspace, project.id, actor="test", reason="test")
+    claimed = rounds.claim(workspace, "here:1", 60)
+    assert claimed is not None
+    run_round(workspace, claimed, "here:1", torch.device("cpu"))
+    done = rounds.get_round(workspace, claimed.id)
+    assert done.state == "done", done.error
+
+
+def test_unlabelled_images_are_learned_from_two_labelled_ones() -> None:
+    data = striped_data(4, 2)
+    truth = striped_data(4, 4).labels
+    config = dataclasses.replace(SMALL, steps=60, batch_size=4, learning_rate=1e-2, ema_decay=0.9)
+    run = Training(u2pl_network("linear"), data, config, "cpu")
+
+    def error() -> float:
+        wrong = [
+            (torch.as_tensor(predicted.class_map) != truth[index]).float().mean()
+            for index in data.unlabelled
+            for predicted in [
+                predict(run.teacher, data.images[index], samples=1, generator=seeded(), device="cpu")
+            ]
+        ]
+        return float(torch.stack(wrong).mean())
+
+    before = error()
+    run_steps(run, 99)
+    assert error() < 0.5 * before
+    assert error() < 0.2

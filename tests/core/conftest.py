@@ -1,0 +1,18 @@
+"""Fixtures that let the model's tests run on any device: ``pytest tests/core --device cuda``."""
+
+import pytest
+import torch
+
+
+@pytest.fixture(scope="session")
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """The device of ``--device``; seeded draws are made on the CPU and moved."""
+    return torch.device(request.config.getoption("--device"))
+
+
+@pytest.fixture(scope="session")
+def dtype(request: pytest.FixtureRequest) -> torch.dtype:
+    """The precision of ``--dtype``."""
+    chosen = getattr(torch, request.config.getoption("--dtype"))
+    assert isinstance(chosen, torch.dtype)
+    return chosen

@@ -7,7 +7,11 @@ from core.data import Batch, UnlabelledBatch
 from core.model.network import SegmentationNetwork
 from core.model.teacher import make_teacher
 from core.recipes import consistency, supervised
-from core.recipes.cross_entropy import expected_cross_entropy
+from core.recipes.cross_entropy import (
+    expected_cross_entropy,
+    labelled_cross_entropy,
+    ohem_cross_entropy,
+)
 from core.recipes.step import StepInput
 from core.train_config import TrainConfig
 from tests.core.small_network import seeded, small_network
@@ -135,3 +139,51 @@ def test_recipes_take_the_linear_head(step: object) -> None:
     result.loss.backward()
     assert result.parts["kl"] == 0
     student.observe(result.features, result.labels, result.by_person, seeded())
+
+
+def kept_pixels(logits: torch.Tensor, labels: torch.Tensor, min_kept: int, threshold: float) -> torch.Tensor:
+    logits = logits.clone().requires_grad_()
+    ohem_cross_entropy(logits, labels, min_kept, threshold).backward()
+    assert logits.grad is not None
+    return logits.grad.abs().sum(dim=(0, 2)) > 0
+
+
+def test_ohem_keeps_the_hardest_labelled_pixels() -> None:
+    logits = 2 * torch.randn(2, 2, 4, 16, 16, generator=seeded())
+    labels = torch.randint(0, 4, (2, 16, 16), generator=seeded(1)).to(torch.uint8)
+    labels[0, :8], labels[1, :2] = 254, 255
+    labelled = labels < 254
+    of_label = logits.softmax(dim=2).mean(dim=0)
+    of_label = of_label.gather(1, torch.where(labelled, labels, 0).long()[:, None])[:, 0]
+
+    before = torch.zeros_like(labelled)
+    for threshold in (0.0, 0.2, 0.5, 0.7, 1.0):  # monotone
+        kept = kept_pixels(logits, labels, 40, threshold)
+        assert (kept | ~before).all()
+        assert kept.sum() >= 40
+        assert not kept[~labelled].any()
+        assert torch.equal(kept, labelled & (of_label <= max(threshold, float(of_label[kept].max()))))
+        before = kept
+    assert torch.equal(kept, labelled)
+    assert kept_pixels(logits, labels, 40, 0.0).sum() == 40
+
+
+def test_ohem_of_enough_pixels_is_the_cross_entropy() -> None:
+    logits = 5 * torch.randn(2, 1, 4, 8, 8, generator=seeded())
+    labels = torch.randint(0, 4, (1, 16, 16), generator=seeded(1)).to(torch.uint8)
+    labels[:, :4] = 254
+    plain = expected_cross_entropy(logits, labels)
+    for min_kept in (12 * 16, 12 * 16 + 1, 10_000):
+        assert torch.allclose(ohem_cross_entropy(logits, labels, min_kept, threshold=0.0), plain)
+    assert ohem_cross_entropy(logits, labels, 20) > plain
+    nothing = torch.full_like(labels, 254)
+    assert ohem_cross_entropy(logits, nothing, 20) == 0
+
+
+def test_ohem_trains_by_at_least_a_share_of_the_pixels() -> None:
+    logits = 6 * torch.nn.functional.one_hot(torch.zeros(1, 1, 20, 20).long(), 3).float().movedim(-1, 2)
+    logits += torch.randn(logits.shape, generator=seeded())
+    logits.requires_grad_()
+    labelled_cross_entropy(logits, torch.zeros(1, 20, 20, dtype=torch.uint8), ohem=True).backward()
+    assert logits.grad is not None
+    assert (logits.grad.abs().sum(dim=2) > 0).sum() == 34  # 8.5 % of 400

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,12 +20,13 @@ class TrainingData:
     """What one round trains on.
 
     Attributes:
-        images: ``uint8`` tensors ``(3, h, w)`` of any sizes.
+        images: ``uint8`` tensors ``(3, h, w)`` of any sizes. A list is held in memory; another sequence
+            is read again and again by other processes, so it must be picklable.
         labels: Image index to ``uint8`` label map ``(h, w)`` of the image's size; 254 and 255 train nothing.
         unlabelled: Indices of images that train without labels; may be empty.
     """
 
-    images: list[torch.Tensor]
+    images: Sequence[torch.Tensor]
     labels: dict[int, torch.Tensor]
     unlabelled: list[int]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable
@@ -15,12 +16,15 @@ from lightning.fabric import Fabric
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from core.augment import CropSampler
+from core.batches import Batches
+from core.crops import CropDraws
 from core.data import TrainingData
+from core.distributed import average_batch_statistics, make_fabric, synchronise_batch_norm
 from core.model.network import SegmentationNetwork
 from core.model.teacher import decay_at, make_teacher, update_teacher
 from core.recipes import consistency, supervised, u2pl
 from core.recipes.step import StepInput, StepResult
+from core.step_generator import step_generator
 from core.train_config import TrainConfig as TrainConfig
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
@@ -57,8 +61,12 @@ class Training:
     """Trains a network in place, beside it a teacher.
 
     The student, the network that was passed, moves to the device. Predict with :attr:`teacher`.
-    All chance comes from one generator on the CPU, which checkpoints include: a run that is saved and
+    All chance of a step comes from generators that are seeded by the step, so a run that is saved and
     restored ends, on a CPU, with the same bits as one that was not.
+
+    In several processes (see :func:`core.distributed.launch`) each draws crops of its own; gradients,
+    batch statistics and memories are shared, so student and teacher stay equal everywhere. Negatives
+    of the pixel contrast are not shared.
 
     Args:
         network: The student.
@@ -77,21 +85,18 @@ class Training:
         data: TrainingData,
         config: TrainConfig,
         device: torch.device | str,
+        fabric: Fabric | None = None,
     ) -> None:
         if not data.labels:
             raise ValueError("Nothing is labelled yet. Label at least one image, then train.")
         self.config = config
         self.device = torch.device(device)
         self.step = 0
-        self.generator = torch.Generator().manual_seed(config.seed)
-        fabric_device: Any = [self.device.index or 0] if self.device.type == "cuda" else 1
-        self._fabric = Fabric(
-            accelerator=self.device.type,
-            devices=fabric_device,
-            precision="bf16-mixed" if self.device.type == "cuda" else "32-true",
-        )
+        self._fabric = fabric or make_fabric(self.device)
         self.student = network.to(self.device).to(memory_format=torch.channels_last)
         self.teacher = make_teacher(self.student)
+        if self._fabric.world_size > 1:
+            synchronise_batch_norm(self.student, self.device)
         self.queues = u2pl.make_queues(self.student).to(self.device) if config.recipe == "u2pl" else None
         encoder = list(self.student.encoder.parameters())
         others = [
@@ -105,10 +110,20 @@ class Training:
             weight_decay=config.weight_decay,
         )
         self._wrapped_student, self._wrapped_optimiser = self._fabric.setup(self.student, self._optimiser)
-        self._sampler = CropSampler(data, config.crop, self.device, self.generator)
+        draws = CropDraws(
+            data,
+            config.batch_size,
+            config.crop,
+            seed=config.seed,
+            rank=self._fabric.global_rank,
+            use_unlabelled=config.recipe != "supervised",
+        )
+        self._batches = Batches(data, draws, self.device)
 
     def run(self, on_step: Callable[[StepReport], bool]) -> bool:
         """Train until all steps are done or ``on_step``, called after every step, returns False.
+
+        Of several processes only rank 0 calls ``on_step``; the numbers it sees are means over all.
 
         Returns:
             True when all steps are done.
@@ -122,7 +137,12 @@ class Training:
         while self.step < self.config.steps:
             began = time.perf_counter()
             result = self._train_one_step()
-            values = torch.stack([result.loss.detach(), *result.parts.values()]).tolist()
+            measured = torch.stack([result.loss.detach(), *result.parts.values()])
+            values = torch.as_tensor(self._fabric.all_reduce(measured, reduce_op="mean")).tolist()
+            if not math.isfinite(values[0]):
+                raise ArithmeticError(
+                    f"The loss is not a finite number at step {self.step}. Lower the learning rate."
+                )
             took = time.perf_counter() - began
             # The first step also warms up kernels and allocators, so the mean forgets it quickly.
             share = 1.0 if self.step - first <= 2 else 0.1
@@ -134,16 +154,15 @@ class Training:
                 dict(zip(result.parts, values[1:], strict=True)),
                 seconds_per_step,
             )
-            if not on_step(report):
+            go_on = on_step(report) if self._fabric.is_global_zero else True
+            if not self._fabric.broadcast(go_on):
                 return self.step == self.config.steps
         return True
 
     def _train_one_step(self) -> StepResult:
         config = self.config
-        labelled = self._sampler.labelled(config.batch_size)
-        unlabelled = None
-        if config.recipe != "supervised" and self._sampler.unlabelled_indices:
-            unlabelled = self._sampler.unlabelled(config.batch_size)
+        generator = step_generator(config.seed, self.step, self._fabric.global_rank)
+        labelled, unlabelled = self._batches.at(self.step, config.steps, generator)
         for group in self._optimiser.param_groups:
             group["lr"] = group["rate"] * config.learning_rate * learning_rate_factor(self.step, config.steps)
         with self._fabric.autocast():
@@ -155,26 +174,24 @@ class Training:
                     unlabelled,
                     config,
                     self.step / config.steps,
-                    self.generator,
+                    generator,
                     self.queues,
                 )
-            )
-        if not bool(result.loss.detach().isfinite()):
-            raise ArithmeticError(
-                f"The loss is not a finite number at step {self.step + 1}. Lower the learning rate."
             )
         self._fabric.backward(result.loss)
         torch.nn.utils.clip_grad_norm_(self.student.parameters(), _MAX_GRADIENT_NORM)
         self._wrapped_optimiser.step()
         self._wrapped_optimiser.zero_grad()
-        self.student.observe(result.features, result.labels, result.by_person, self.generator)
+        self.student.observe(result.features, result.labels, result.by_person, generator)
+        if self._fabric.world_size > 1:
+            average_batch_statistics(self.student, self._fabric)
         update_teacher(self.teacher, self.student, decay_at(self.step, config.ema_decay))
         self.step += 1
         return result
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint into ``folder``; an earlier one there stays whole until the new one is."""
-        tensors: dict[str, torch.Tensor] = {"rng.sampler": self.generator.get_state()}
+        tensors: dict[str, torch.Tensor] = {}
         for prefix, network in (("student", self.student), ("teacher", self.teacher)):
             tensors |= {f"{prefix}.{name}": value for name, value in network.state_dict().items()}
         if self.queues is not None:
@@ -210,7 +227,6 @@ class Training:
             self._optimiser.load_state_dict(optimiser)
         except (RuntimeError, KeyError) as problem:
             raise ValueError(f"The checkpoint in {folder} belongs to another network: {problem}") from problem
-        self.generator.set_state(tensors["rng.sampler"])
         self.step = int(training["step"])
 
 

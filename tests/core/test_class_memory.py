@@ -4,20 +4,20 @@ from core.model.class_memory import ClassMemory
 from tests.core.small_network import seeded
 
 
-def test_a_row_is_that_pixels_feature_vector() -> None:
-    features = torch.arange(2 * 3 * 2 * 2, dtype=torch.float32).view(2, 3, 2, 2)
-    labels = torch.full((2, 2, 2), 255)
+def test_a_row_is_that_pixels_feature_vector(device: torch.device) -> None:
+    features = torch.arange(2 * 3 * 2 * 2, dtype=torch.float32, device=device).view(2, 3, 2, 2)
+    labels = torch.full((2, 2, 2), 255, device=device)
     labels[1, 0, 1] = 1
-    memory = ClassMemory(2, 3, rows_per_class=4, rows_per_push=4)
+    memory = ClassMemory(2, 3, rows_per_class=4, rows_per_push=4).to(device)
     memory.push(features, labels)
     assert torch.equal(memory.rows[1, 0], features[1, :, 0, 1])
     assert memory.filled.tolist() == [0, 1]
 
 
-def test_every_stored_row_belongs_to_a_pixel_of_its_class() -> None:
-    features = torch.randn(3, 5, 8, 8, generator=seeded())
-    labels = torch.randint(0, 4, (3, 8, 8), generator=seeded(1))
-    memory = ClassMemory(4, 5, rows_per_class=32, rows_per_push=16)
+def test_every_stored_row_belongs_to_a_pixel_of_its_class(device: torch.device) -> None:
+    features = torch.randn(3, 5, 8, 8, generator=seeded()).to(device)
+    labels = torch.randint(0, 4, (3, 8, 8), generator=seeded(1)).to(device)
+    memory = ClassMemory(4, 5, rows_per_class=32, rows_per_push=16).to(device)
     memory.push(features, labels, seeded(2))
     pixels = features.permute(0, 2, 3, 1)
     for index in range(4):
@@ -26,57 +26,75 @@ def test_every_stored_row_belongs_to_a_pixel_of_its_class() -> None:
             assert (own == row).all(dim=1).any()
 
 
-def test_the_newest_rows_stay() -> None:
-    memory = ClassMemory(1, 1, rows_per_class=4, rows_per_push=3)
+def test_the_newest_rows_stay(device: torch.device) -> None:
+    memory = ClassMemory(1, 1, rows_per_class=4, rows_per_push=3).to(device)
     for value in range(1, 8):
-        memory.push(torch.full((1, 1, 1, 1), float(value)), torch.zeros(1, 1, 1, dtype=torch.uint8))
+        memory.push(
+            torch.full((1, 1, 1, 1), float(value), device=device),
+            torch.zeros(1, 1, 1, dtype=torch.uint8, device=device),
+        )
     assert sorted(memory.rows[0, :, 0].tolist()) == [4, 5, 6, 7]
-    memory.push(torch.tensor([10.0, 11.0, 12.0]).view(1, 1, 1, 3), torch.zeros(1, 1, 3, dtype=torch.uint8))
+    memory.push(
+        torch.tensor([10.0, 11.0, 12.0], device=device).view(1, 1, 1, 3),
+        torch.zeros(1, 1, 3, dtype=torch.uint8, device=device),
+    )
     assert sorted(memory.rows[0, :, 0].tolist()) == [7, 10, 11, 12]
     assert memory.filled.tolist() == [4]
 
 
-def test_not_labelled_and_void_are_never_stored() -> None:
-    memory = ClassMemory(3, 2)
-    labels = torch.tensor([254, 255, 3, 200], dtype=torch.uint8).view(1, 2, 2)
-    memory.push(torch.ones(1, 2, 2, 2), labels, seeded())
+def test_not_labelled_and_void_are_never_stored(device: torch.device) -> None:
+    memory = ClassMemory(3, 2).to(device)
+    labels = torch.tensor([254, 255, 3, 200], dtype=torch.uint8, device=device).view(1, 2, 2)
+    memory.push(torch.ones(1, 2, 2, 2, device=device), labels, seeded())
     assert memory.filled.tolist() == [0, 0, 0]
     assert not memory.rows.any()
 
 
-def test_pushing_nothing_changes_nothing() -> None:
-    memory = ClassMemory(2, 2)
-    memory.push(torch.ones(1, 2, 1, 1), torch.zeros(1, 1, 1, dtype=torch.uint8))
+def test_pushing_nothing_changes_nothing(device: torch.device) -> None:
+    memory = ClassMemory(2, 2).to(device)
+    memory.push(torch.ones(1, 2, 1, 1, device=device), torch.zeros(1, 1, 1, dtype=torch.uint8, device=device))
     before = {name: value.clone() for name, value in memory.state_dict().items()}
-    memory.push(torch.zeros(0, 2, 4, 4), torch.zeros(0, 4, 4, dtype=torch.uint8))
-    memory.push(torch.full((1, 2, 4, 4), 9.0), torch.full((1, 4, 4), 255, dtype=torch.uint8))
+    memory.push(
+        torch.zeros(0, 2, 4, 4, device=device), torch.zeros(0, 4, 4, dtype=torch.uint8, device=device)
+    )
+    memory.push(
+        torch.full((1, 2, 4, 4), 9.0, device=device),
+        torch.full((1, 4, 4), 255, dtype=torch.uint8, device=device),
+    )
     assert all(torch.equal(before[name], value) for name, value in memory.state_dict().items())
 
 
-def test_state_dict_round_trip() -> None:
-    memory = ClassMemory(3, 4)
-    memory.push(torch.randn(2, 4, 9, 7, generator=seeded()), torch.randint(0, 3, (2, 9, 7)), seeded())
-    other = ClassMemory(3, 4)
+def test_state_dict_round_trip(device: torch.device) -> None:
+    memory = ClassMemory(3, 4).to(device)
+    memory.push(
+        torch.randn(2, 4, 9, 7, generator=seeded()).to(device),
+        torch.randint(0, 3, (2, 9, 7), device=device),
+        seeded(),
+    )
+    other = ClassMemory(3, 4).to(device)
     other.load_state_dict(memory.state_dict())
     for name, value in memory.state_dict().items():
         assert torch.equal(other.state_dict()[name], value)
     assert torch.equal(other.centres()[0], memory.centres()[0])
 
 
-def test_centres_average_the_filled_rows_only() -> None:
-    memory = ClassMemory(2, 1, rows_per_class=100)
-    memory.push(torch.tensor([2.0, 4.0]).view(1, 1, 1, 2), torch.zeros(1, 1, 2, dtype=torch.uint8))
+def test_centres_average_the_filled_rows_only(device: torch.device) -> None:
+    memory = ClassMemory(2, 1, rows_per_class=100).to(device)
+    memory.push(
+        torch.tensor([2.0, 4.0], device=device).view(1, 1, 1, 2),
+        torch.zeros(1, 1, 2, dtype=torch.uint8, device=device),
+    )
     centres, valid = memory.centres()
     assert centres.tolist() == [[3.0], [0.0]]
     assert valid.tolist() == [True, False]
 
 
-def test_a_full_class_enters_by_a_seeded_draw_without_repetition() -> None:
-    features = torch.arange(400, dtype=torch.float32).view(1, 1, 20, 20)
-    labels = torch.zeros(1, 20, 20, dtype=torch.uint8)
+def test_a_full_class_enters_by_a_seeded_draw_without_repetition(device: torch.device) -> None:
+    features = torch.arange(400, dtype=torch.float32, device=device).view(1, 1, 20, 20)
+    labels = torch.zeros(1, 20, 20, dtype=torch.uint8, device=device)
     drawn = []
     for seed in (3, 3, 4):
-        memory = ClassMemory(1, 1, rows_per_class=64, rows_per_push=64)
+        memory = ClassMemory(1, 1, rows_per_class=64, rows_per_push=64).to(device)
         memory.push(features, labels, seeded(seed))
         drawn.append(memory.rows[0, :, 0].tolist())
     assert drawn[0] == drawn[1] != drawn[2]

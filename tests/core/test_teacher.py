@@ -4,14 +4,14 @@ from core.model.teacher import decay_at, make_teacher, update_teacher
 from tests.core.small_network import seeded, small_network
 
 
-def test_teacher_averages_all_floating_state_and_copies_the_rest() -> None:
-    student = small_network().train()
+def test_teacher_averages_all_floating_state_and_copies_the_rest(device: torch.device) -> None:
+    student = small_network().to(device).train()
     teacher = make_teacher(student)
     for parameter in student.parameters():
-        parameter.data += torch.randn(parameter.shape, generator=seeded())
-    output = student(torch.rand(4, 3, 32, 32, generator=seeded()), samples=2, generator=seeded())
-    labels = torch.randint(0, 3, (4, 32, 32), generator=seeded()).to(torch.uint8)
-    student.observe(output.features, labels, torch.ones(4, dtype=torch.bool), seeded())
+        parameter.data += torch.randn(parameter.shape, generator=seeded()).to(device)
+    output = student(torch.rand(4, 3, 32, 32, generator=seeded()).to(device), samples=2, generator=seeded())
+    labels = torch.randint(0, 3, (4, 32, 32), generator=seeded()).to(device, torch.uint8)
+    student.observe(output.features, labels, torch.ones(4, dtype=torch.bool, device=device), seeded())
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
     update_teacher(teacher, student, 0.9)
 
@@ -28,11 +28,11 @@ def test_teacher_averages_all_floating_state_and_copies_the_rest() -> None:
     assert {"weight", "bias", "running_mean", "running_var", "num_batches_tracked", "rows", "filled"} <= moved
 
 
-def test_rows_the_teacher_holds_are_averaged() -> None:
-    student = small_network()
-    features = torch.rand(2, 40, 8, 8, generator=seeded())
-    labels = torch.zeros(2, 8, 8, dtype=torch.uint8)
-    person = torch.ones(2, dtype=torch.bool)
+def test_rows_the_teacher_holds_are_averaged(device: torch.device) -> None:
+    student = small_network().to(device)
+    features = torch.rand(2, 40, 8, 8, generator=seeded()).to(device)
+    labels = torch.zeros(2, 8, 8, dtype=torch.uint8, device=device)
+    person = torch.ones(2, dtype=torch.bool, device=device)
     student.observe(features, labels, person, seeded())
     teacher = make_teacher(student)
     for _ in range(8):  # until the ring has come round
@@ -45,8 +45,8 @@ def test_rows_the_teacher_holds_are_averaged() -> None:
     assert torch.equal(teacher.head.context.rows[0, 64:], new[0, 64:])
 
 
-def test_teacher_starts_as_a_copy_without_gradients_in_evaluation_mode() -> None:
-    student = small_network().train()
+def test_teacher_starts_as_a_copy_without_gradients_in_evaluation_mode(device: torch.device) -> None:
+    student = small_network().to(device).train()
     teacher = make_teacher(student)
     assert not teacher.training
     assert not any(parameter.requires_grad for parameter in teacher.parameters())

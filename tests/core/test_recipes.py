@@ -19,14 +19,14 @@ from tests.core.small_network import seeded, small_network
 CONFIG = TrainConfig(samples_train=2, confidence=0.0, max_entropy=10.0)
 
 
-def labelled_batch(side: int = 32) -> Batch:
-    images = torch.rand(2, 3, side, side, generator=seeded(3))
-    return Batch(images, torch.randint(0, 3, (2, side, side), generator=seeded(4)).to(torch.uint8))
+def labelled_batch(device: torch.device, side: int = 32) -> Batch:
+    images = torch.rand(2, 3, side, side, generator=seeded(3)).to(device)
+    return Batch(images, torch.randint(0, 3, (2, side, side), generator=seeded(4)).to(device, torch.uint8))
 
 
-def unlabelled_batch(side: int = 32) -> UnlabelledBatch:
-    images = torch.rand(2, 3, side, side, generator=seeded(5))
-    inside = torch.ones(2, side, side, dtype=torch.bool)
+def unlabelled_batch(device: torch.device, side: int = 32) -> UnlabelledBatch:
+    images = torch.rand(2, 3, side, side, generator=seeded(5)).to(device)
+    inside = torch.ones(2, side, side, dtype=torch.bool, device=device)
     inside[:, :8] = False
     return UnlabelledBatch(images, 1 - images, inside)
 
@@ -41,41 +41,44 @@ def step_input(
     return StepInput(student, teacher, labelled, unlabelled, config, 0.0, seeded())
 
 
-def gradients(labels: torch.Tensor, hidden: int) -> dict[str, torch.Tensor]:
-    student = small_network().train()
-    batch = labelled_batch()
-    masked = torch.where(labels == 1, hidden, batch.labels).to(torch.uint8)
+def gradients(device: torch.device, labels: torch.Tensor, hidden: int) -> dict[str, torch.Tensor]:
+    student = small_network().to(device).train()
+    batch = labelled_batch(device)
+    masked = torch.where(labels == 1, hidden, batch.labels).to(device, torch.uint8)
     result = supervised.step(step_input(student, student, Batch(batch.images, masked), None))
     result.loss.backward()
     return {name: p.grad.clone() for name, p in student.named_parameters() if p.grad is not None}
 
 
-def test_not_labelled_and_void_pixels_train_nothing() -> None:
-    logits = torch.randn(3, 2, 4, 8, 8, generator=seeded(), requires_grad=True)
-    labels = torch.randint(0, 4, (2, 8, 8), generator=seeded(1)).to(torch.uint8)
+def test_not_labelled_and_void_pixels_train_nothing(device: torch.device) -> None:
+    logits = torch.randn(3, 2, 4, 8, 8, generator=seeded()).to(device).requires_grad_()
+    labels = torch.randint(0, 4, (2, 8, 8), generator=seeded(1)).to(device, torch.uint8)
     labels[0, :4], labels[0, 4:6] = 254, 255
     expected_cross_entropy(logits, labels).backward()
     assert logits.grad is not None
     assert not logits.grad[:, 0, :, :6].any()
     assert logits.grad[:, 0, :, 6:].any()
 
-    one, other = gradients(labelled_batch().labels, 254), gradients(labelled_batch().labels, 255)
+    one, other = (
+        gradients(device, labelled_batch(device).labels, 254),
+        gradients(device, labelled_batch(device).labels, 255),
+    )
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_nothing_labelled_is_a_finite_zero() -> None:
-    logits = torch.randn(2, 1, 3, 8, 8, requires_grad=True)
-    loss = expected_cross_entropy(logits, torch.full((1, 16, 16), 254, dtype=torch.uint8))
+def test_nothing_labelled_is_a_finite_zero(device: torch.device) -> None:
+    logits = torch.randn(2, 1, 3, 8, 8, device=device, requires_grad=True)
+    loss = expected_cross_entropy(logits, torch.full((1, 16, 16), 254, dtype=torch.uint8, device=device))
     loss.backward()
     assert loss.item() == 0
     assert logits.grad is not None
     assert not logits.grad.any()
 
 
-def test_expected_cross_entropy_is_the_mean_over_samples() -> None:
-    logits = torch.randn(4, 2, 3, 8, 8, generator=seeded())
-    labels = torch.randint(0, 3, (2, 8, 8), generator=seeded(1)).to(torch.uint8)
+def test_expected_cross_entropy_is_the_mean_over_samples(device: torch.device) -> None:
+    logits = torch.randn(4, 2, 3, 8, 8, generator=seeded()).to(device)
+    labels = torch.randint(0, 3, (2, 8, 8), generator=seeded(1)).to(device, torch.uint8)
     each = [torch.nn.functional.cross_entropy(sample, labels.long()) for sample in logits]
     expected = torch.stack(each).mean()
     assert torch.allclose(expected_cross_entropy(logits, labels), expected, atol=1e-6)
@@ -83,9 +86,9 @@ def test_expected_cross_entropy_is_the_mean_over_samples() -> None:
     assert expected >= of_mean  # Jensen: the ELBO's term punishes samples that disagree
 
 
-def test_pseudo_labels_need_confidence_and_low_entropy() -> None:
-    teacher = make_teacher(small_network())
-    weak = unlabelled_batch()
+def test_pseudo_labels_need_confidence_and_low_entropy(device: torch.device) -> None:
+    teacher = make_teacher(small_network().to(device))
+    weak = unlabelled_batch(device)
     every, inside = consistency.pseudo_labels(teacher, weak, CONFIG, seeded())
     assert (every[inside] < 3).all()
     assert (every[~inside] == 255).all()
@@ -96,10 +99,12 @@ def test_pseudo_labels_need_confidence_and_low_entropy() -> None:
         assert (consistency.pseudo_labels(teacher, weak, strict, seeded())[0] == 255).all()
 
 
-def test_consistency_trains_on_unlabelled_pixels_and_remembers_them_as_target_only() -> None:
-    student = small_network().train()
+def test_consistency_trains_on_unlabelled_pixels_and_remembers_them_as_target_only(
+    device: torch.device,
+) -> None:
+    student = small_network().to(device).train()
     teacher = make_teacher(student)
-    result = consistency.step(step_input(student, teacher, labelled_batch(), unlabelled_batch()))
+    result = consistency.step(step_input(student, teacher, labelled_batch(device), unlabelled_batch(device)))
     assert set(result.parts) == {"supervised", "unlabelled", "kl", "pseudo_labelled_share"}
     assert result.parts["unlabelled"] > 0
     assert 0 < result.parts["pseudo_labelled_share"] <= 1
@@ -108,14 +113,24 @@ def test_consistency_trains_on_unlabelled_pixels_and_remembers_them_as_target_on
     assert (student.head.target.filled >= student.head.context.filled).all()
 
 
-def test_teacher_gets_no_gradient_and_loss_is_the_weighted_sum_of_its_parts() -> None:
-    student = small_network().train()
+def test_teacher_gets_no_gradient_and_loss_is_the_weighted_sum_of_its_parts(device: torch.device) -> None:
+    student = small_network().to(device).train()
     teacher = make_teacher(student)
     config = TrainConfig(samples_train=2, confidence=0, max_entropy=10, unlabelled_weight=0.5, kl_weight=2)
-    features = torch.rand(2, 40, 8, 8, generator=seeded())
-    student.observe(features, torch.zeros(2, 8, 8, dtype=torch.uint8), torch.tensor([True, False]))
-    student.observe(features[1:], torch.ones(1, 8, 8, dtype=torch.uint8), torch.tensor([False]))
-    result = consistency.step(step_input(student, teacher, labelled_batch(), unlabelled_batch(), config))
+    features = torch.rand(2, 40, 8, 8, generator=seeded()).to(device)
+    student.observe(
+        features,
+        torch.zeros(2, 8, 8, dtype=torch.uint8, device=device),
+        torch.tensor([True, False], device=device),
+    )
+    student.observe(
+        features[1:],
+        torch.ones(1, 8, 8, dtype=torch.uint8, device=device),
+        torch.tensor([False], device=device),
+    )
+    result = consistency.step(
+        step_input(student, teacher, labelled_batch(device), unlabelled_batch(device), config)
+    )
     parts = result.parts
     assert parts["kl"] > 0
     total = parts["supervised"] + 0.5 * parts["unlabelled"] + 2 * parts["kl"]
@@ -124,18 +139,20 @@ def test_teacher_gets_no_gradient_and_loss_is_the_weighted_sum_of_its_parts() ->
     assert all(parameter.grad is None for parameter in teacher.parameters())
 
 
-def test_without_unlabelled_images_consistency_is_supervised() -> None:
+def test_without_unlabelled_images_consistency_is_supervised(device: torch.device) -> None:
     losses = []
     for step in (consistency.step, supervised.step):
-        student = small_network().train()
-        losses.append(step(step_input(student, make_teacher(student), labelled_batch(), None)).loss)
+        student = small_network().to(device).train()
+        losses.append(step(step_input(student, make_teacher(student), labelled_batch(device), None)).loss)
     assert torch.equal(losses[0], losses[1])
 
 
 @pytest.mark.parametrize("step", [consistency.step, supervised.step])
-def test_recipes_take_the_linear_head(step: object) -> None:
-    student = small_network(head="linear").train()
-    result = step(step_input(student, make_teacher(student), labelled_batch(), unlabelled_batch()))
+def test_recipes_take_the_linear_head(step: object, device: torch.device) -> None:
+    student = small_network(head="linear").to(device).train()
+    result = step(
+        step_input(student, make_teacher(student), labelled_batch(device), unlabelled_batch(device))
+    )
     result.loss.backward()
     assert result.parts["kl"] == 0
     student.observe(result.features, result.labels, result.by_person, seeded())
@@ -148,9 +165,9 @@ def kept_pixels(logits: torch.Tensor, labels: torch.Tensor, min_kept: int, thres
     return logits.grad.abs().sum(dim=(0, 2)) > 0
 
 
-def test_ohem_keeps_the_hardest_labelled_pixels() -> None:
-    logits = 2 * torch.randn(2, 2, 4, 16, 16, generator=seeded())
-    labels = torch.randint(0, 4, (2, 16, 16), generator=seeded(1)).to(torch.uint8)
+def test_ohem_keeps_the_hardest_labelled_pixels(device: torch.device) -> None:
+    logits = 2 * torch.randn(2, 2, 4, 16, 16, generator=seeded()).to(device)
+    labels = torch.randint(0, 4, (2, 16, 16), generator=seeded(1)).to(device, torch.uint8)
     labels[0, :8], labels[1, :2] = 254, 255
     labelled = labels < 254
     of_label = logits.softmax(dim=2).mean(dim=0)
@@ -168,9 +185,9 @@ def test_ohem_keeps_the_hardest_labelled_pixels() -> None:
     assert kept_pixels(logits, labels, 40, 0.0).sum() == 40
 
 
-def test_ohem_of_enough_pixels_is_the_cross_entropy() -> None:
-    logits = 5 * torch.randn(2, 1, 4, 8, 8, generator=seeded())
-    labels = torch.randint(0, 4, (1, 16, 16), generator=seeded(1)).to(torch.uint8)
+def test_ohem_of_enough_pixels_is_the_cross_entropy(device: torch.device) -> None:
+    logits = 5 * torch.randn(2, 1, 4, 8, 8, generator=seeded()).to(device)
+    labels = torch.randint(0, 4, (1, 16, 16), generator=seeded(1)).to(device, torch.uint8)
     labels[:, :4] = 254
     plain = expected_cross_entropy(logits, labels)
     for min_kept in (12 * 16, 12 * 16 + 1, 10_000):
@@ -180,10 +197,14 @@ def test_ohem_of_enough_pixels_is_the_cross_entropy() -> None:
     assert ohem_cross_entropy(logits, nothing, 20) == 0
 
 
-def test_ohem_trains_by_at_least_a_share_of_the_pixels() -> None:
-    logits = 6 * torch.nn.functional.one_hot(torch.zeros(1, 1, 20, 20).long(), 3).float().movedim(-1, 2)
-    logits += torch.randn(logits.shape, generator=seeded())
+def test_ohem_trains_by_at_least_a_share_of_the_pixels(device: torch.device) -> None:
+    logits = 6 * torch.nn.functional.one_hot(
+        torch.zeros(1, 1, 20, 20, device=device).long(), 3
+    ).float().movedim(-1, 2)
+    logits += torch.randn(logits.shape, generator=seeded()).to(device)
     logits.requires_grad_()
-    labelled_cross_entropy(logits, torch.zeros(1, 20, 20, dtype=torch.uint8), ohem=True).backward()
+    labelled_cross_entropy(
+        logits, torch.zeros(1, 20, 20, dtype=torch.uint8, device=device), ohem=True
+    ).backward()
     assert logits.grad is not None
     assert (logits.grad.abs().sum(dim=2) > 0).sum() == 34  # 8.5 % of 400

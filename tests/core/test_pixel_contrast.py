@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PIXELS, CLASSES, WIDTH = 900, 21, 8
 
 
-def random_pixels(classes: int = CLASSES, present: list[int] | None = None) -> Pixels:
+def random_pixels(device: torch.device, classes: int = CLASSES, present: list[int] | None = None) -> Pixels:
     """A third labelled by a person, a third with reliable pseudo-labels, the rest unreliable."""
     generator = seeded(2)
     allowed = torch.tensor(present or list(range(classes)))
@@ -35,29 +35,33 @@ def random_pixels(classes: int = CLASSES, present: list[int] | None = None) -> P
     labels = torch.where(third == 2, 255, labels)
     labels[::11] = torch.where(third[::11] == 0, 254, labels[::11])
     return Pixels(
-        representations=torch.randn(PIXELS, WIDTH, generator=generator, requires_grad=True),
-        keys=torch.randn(PIXELS, WIDTH, generator=generator),
-        probabilities=logits.softmax(dim=1),
-        labels=labels.to(torch.uint8),
-        by_person=third == 0,
-        unreliable=third == 2,
+        representations=torch.randn(PIXELS, WIDTH, generator=generator).to(device).requires_grad_(),
+        keys=torch.randn(PIXELS, WIDTH, generator=generator).to(device),
+        probabilities=logits.softmax(dim=1).to(device),
+        labels=labels.to(torch.uint8).to(device),
+        by_person=(third == 0).to(device),
+        unreliable=(third == 2).to(device),
     )
+
+
+def empty_queues(device: torch.device, classes: int = CLASSES, width: int = WIDTH) -> ClassQueues:
+    return ClassQueues(classes, width, dtype=torch.float32).to(device)
 
 
 def mask_of(pixels: Pixels) -> torch.Tensor:
     return negative_mask(pixels.probabilities, pixels.labels, pixels.unreliable, pixels.by_person)
 
 
-def test_class_rank_counts_from_the_most_probable() -> None:
-    probabilities = torch.tensor([[0.2, 0.5, 0.3], [0.6, 0.1, 0.3]])
+def test_class_rank_counts_from_the_most_probable(device: torch.device) -> None:
+    probabilities = torch.tensor([[0.2, 0.5, 0.3], [0.6, 0.1, 0.3]], device=device)
     assert class_rank(probabilities).tolist() == [[2, 0, 1], [0, 2, 1]]
-    ranks = class_rank(random_pixels().probabilities)
-    assert torch.equal(ranks.sort(dim=1).values, torch.arange(CLASSES).expand(PIXELS, -1))
+    ranks = class_rank(random_pixels(device).probabilities)
+    assert (ranks.sort(dim=1).values == torch.arange(CLASSES, device=device)).all()
 
 
-def test_labelled_negatives_exist_and_are_never_of_their_own_class() -> None:
+def test_labelled_negatives_exist_and_are_never_of_their_own_class(device: torch.device) -> None:
     # The release masks them with the pixel's own class and finds none, ever (its issue 171).
-    pixels = random_pixels()
+    pixels = random_pixels(device)
     labelled = pixels.by_person & (pixels.labels < CLASSES)
     negatives = mask_of(pixels)[labelled]
     assert (negatives.sum(dim=0) > 0).all()
@@ -68,8 +72,8 @@ def test_labelled_negatives_exist_and_are_never_of_their_own_class() -> None:
     assert torch.equal(negatives, expected)
 
 
-def test_unreliable_negatives_are_of_middle_rank_and_others_of_none() -> None:
-    pixels = random_pixels()
+def test_unreliable_negatives_are_of_middle_rank_and_others_of_none(device: torch.device) -> None:
+    pixels = random_pixels(device)
     mask, ranks = mask_of(pixels), class_rank(pixels.probabilities)
     middle = (ranks >= 3) & (ranks < 20)
     assert torch.equal(mask[pixels.unreliable], middle[pixels.unreliable])
@@ -81,20 +85,20 @@ def test_unreliable_negatives_are_of_middle_rank_and_others_of_none() -> None:
 
 
 @pytest.mark.parametrize("classes", [2, 3, 5])
-def test_few_classes_still_have_negatives_of_both_kinds(classes: int) -> None:
+def test_few_classes_still_have_negatives_of_both_kinds(device: torch.device, classes: int) -> None:
     # With r_l = 3 two classes have none, and the loss of the release is identically zero.
-    pixels = random_pixels(classes)
+    pixels = random_pixels(device, classes)
     mask = mask_of(pixels)
     assert mask[pixels.unreliable].any(dim=0).all()
     assert mask[pixels.by_person].any()
-    result = pixel_contrast(pixels, ClassQueues(classes, WIDTH), seeded())
+    result = pixel_contrast(pixels, empty_queues(device, classes), seeded())
     assert result.live.all()
     assert result.loss > 0
 
 
-def test_a_single_class_has_no_contrast() -> None:
-    pixels = random_pixels(1)
-    result = pixel_contrast(pixels, ClassQueues(1, WIDTH), seeded())
+def test_a_single_class_has_no_contrast(device: torch.device) -> None:
+    pixels = random_pixels(device, 1)
+    result = pixel_contrast(pixels, empty_queues(device, 1), seeded())
     assert not result.live.any()
     assert result.loss == 0
     result.loss.backward()
@@ -110,12 +114,12 @@ def permuted(pixels: Pixels, order: torch.Tensor) -> Pixels:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_loss_does_not_depend_on_the_numbers_of_the_classes(seed: int) -> None:
+def test_the_loss_does_not_depend_on_the_numbers_of_the_classes(device: torch.device, seed: int) -> None:
     # The release pairs the anchors of class k with the queue of the k-th present class, and leaves out
     # classes whose number is not below the count of present ones (its issue 111).
-    pixels = random_pixels(present=[3, 11, 17])
-    order = torch.randperm(CLASSES, generator=seeded(seed))
-    queues, renamed_queues = (ClassQueues(CLASSES, WIDTH, dtype=torch.float32) for _ in range(2))
+    pixels = random_pixels(device, present=[3, 11, 17])
+    order = torch.randperm(CLASSES, generator=seeded(seed)).to(device)
+    queues, renamed_queues = (empty_queues(device) for _ in range(2))
     plain = pixel_contrast(pixels, queues, seeded())
     renamed = pixel_contrast(permuted(pixels, order), renamed_queues, seeded())
     assert plain.live.nonzero().flatten().tolist() == [3, 11, 17]
@@ -129,12 +133,12 @@ def test_the_loss_does_not_depend_on_the_numbers_of_the_classes(seed: int) -> No
 def certain_pixels(representations: torch.Tensor, key: torch.Tensor) -> Pixels:
     """Reliable pixels of class 0 alone, whose keys are all ``key``."""
     count = len(representations)
-    nobody = torch.zeros(count, dtype=torch.bool)
+    nobody = torch.zeros(count, dtype=torch.bool, device=key.device)
     return Pixels(
         representations=representations,
         keys=key.expand(count, -1),
-        probabilities=torch.tensor([1.0, 0.0, 0.0]).expand(count, -1),
-        labels=torch.zeros(count, dtype=torch.uint8),
+        probabilities=torch.tensor([1.0, 0.0, 0.0], device=key.device).expand(count, -1),
+        labels=torch.zeros(count, dtype=torch.uint8, device=key.device),
         by_person=nobody,
         unreliable=nobody,
     )
@@ -142,20 +146,20 @@ def certain_pixels(representations: torch.Tensor, key: torch.Tensor) -> Pixels:
 
 def queues_of(row: torch.Tensor) -> ClassQueues:
     """Queues of three classes that hold the rows ``(n, D)`` each."""
-    queues = ClassQueues(3, row.shape[1], dtype=torch.float32)
-    queues.push(row.expand(3, -1, -1), torch.ones(3, len(row), dtype=torch.bool))
+    queues = empty_queues(row.device, 3, row.shape[1])
+    queues.push(row.expand(3, -1, -1), torch.ones(3, len(row), dtype=torch.bool, device=row.device))
     return queues
 
 
-def test_info_nce_of_perfect_of_worst_and_of_random_vectors() -> None:
-    key = torch.tensor([1.0, 0.0, 0.0, 0.0])
+def test_info_nce_of_perfect_of_worst_and_of_random_vectors(device: torch.device) -> None:
+    key = torch.tensor([1.0, 0.0, 0.0, 0.0], device=device)
     anchors = key.expand(ANCHORS, -1)
     perfect = pixel_contrast(certain_pixels(anchors, key), queues_of(-key[None]), seeded()).loss
     assert math.isclose(perfect, math.log(1 + 50 * math.exp(-4)), abs_tol=1e-5)  # 0.650
     worst = pixel_contrast(certain_pixels(-anchors, key), queues_of(-key[None]), seeded()).loss
     assert math.isclose(worst, math.log(1 + 50 * math.exp(4)), abs_tol=1e-4)  # 7.912
 
-    wide = torch.randn(1500, 256, generator=seeded())
+    wide = torch.randn(1500, 256, generator=seeded()).to(device)
     start = pixel_contrast(
         certain_pixels(wide[:1000], wide[1000]), queues_of(F.normalize(wide[1001:])), seeded()
     )
@@ -163,41 +167,41 @@ def test_info_nce_of_perfect_of_worst_and_of_random_vectors() -> None:
     assert start.live.tolist() == [True, False, False]
 
 
-def test_the_mean_is_over_live_classes_only() -> None:
+def test_the_mean_is_over_live_classes_only(device: torch.device) -> None:
     # The release divides by all classes that are present, also by those it skips.
-    key = torch.tensor([1.0, 0.0])
+    key = torch.tensor([1.0, 0.0], device=device)
     pixels = certain_pixels(key.expand(40, -1), key)
-    labels = torch.arange(40, dtype=torch.uint8) % 2
+    labels = torch.arange(40, dtype=torch.uint8, device=device) % 2
     both = pixels._replace(labels=labels, probabilities=F.one_hot(labels.long(), 3).float())
-    queues = ClassQueues(3, 2, dtype=torch.float32)
-    queues.push(-key.expand(3, 1, -1), torch.tensor([[True], [False], [True]]))
+    queues = empty_queues(device, 3, 2)
+    queues.push(-key.expand(3, 1, -1), torch.tensor([[True], [False], [True]], device=device))
     result = pixel_contrast(both, queues, seeded())
     assert result.live.tolist() == [True, False, False]
     assert math.isclose(result.loss, math.log(1 + 50 * math.exp(-4)), abs_tol=1e-5)
 
 
-def test_uncertain_pixels_are_no_anchors() -> None:
-    key = torch.tensor([1.0, 0.0])
+def test_uncertain_pixels_are_no_anchors(device: torch.device) -> None:
+    key = torch.tensor([1.0, 0.0], device=device)
     pixels = certain_pixels(key.expand(40, -1), key)
-    unsure = pixels._replace(probabilities=torch.tensor([0.25, 0.4, 0.35]).expand(40, -1))
+    unsure = pixels._replace(probabilities=torch.tensor([0.25, 0.4, 0.35], device=device).expand(40, -1))
     assert not pixel_contrast(unsure, queues_of(-key[None]), seeded()).live.any()
 
 
-def test_without_negatives_the_loss_is_a_finite_zero_with_zero_gradient() -> None:
-    key = torch.tensor([1.0, 0.0])
-    representations = torch.randn(5, 2, generator=seeded(), requires_grad=True)
-    result = pixel_contrast(certain_pixels(representations, key), ClassQueues(3, 2), seeded())
+def test_without_negatives_the_loss_is_a_finite_zero_with_zero_gradient(device: torch.device) -> None:
+    key = torch.tensor([1.0, 0.0], device=device)
+    representations = torch.randn(5, 2, generator=seeded()).to(device).requires_grad_()
+    result = pixel_contrast(certain_pixels(representations, key), empty_queues(device, 3, 2), seeded())
     result.loss.backward()
     assert result.loss == 0
     assert representations.grad is not None
     assert not representations.grad.any()
 
 
-def test_gradients_reach_anchors_only_and_are_orthogonal_to_them() -> None:
-    pixels = random_pixels()
+def test_gradients_reach_anchors_only_and_are_orthogonal_to_them(device: torch.device) -> None:
+    pixels = random_pixels(device)
     keys = pixels.keys.requires_grad_()
     probabilities = pixels.probabilities.requires_grad_()
-    queues = ClassQueues(CLASSES, WIDTH)
+    queues = ClassQueues(CLASSES, WIDTH).to(device)
     pixel_contrast(pixels._replace(keys=keys, probabilities=probabilities), queues, seeded()).loss.backward()
     assert keys.grad is None
     assert probabilities.grad is None
@@ -210,15 +214,15 @@ def test_gradients_reach_anchors_only_and_are_orthogonal_to_them() -> None:
     assert along.abs().max() < 1e-6
 
 
-def test_the_loss_does_not_depend_on_the_length_of_vectors() -> None:
-    pixels = random_pixels()
+def test_the_loss_does_not_depend_on_the_length_of_vectors(device: torch.device) -> None:
+    pixels = random_pixels(device)
     longer = pixels._replace(representations=7 * pixels.representations, keys=0.1 * pixels.keys)
-    losses = [pixel_contrast(p, ClassQueues(CLASSES, WIDTH), seeded()).loss for p in (pixels, longer)]
+    losses = [pixel_contrast(p, empty_queues(device), seeded()).loss for p in (pixels, longer)]
     assert torch.allclose(losses[0], losses[1], atol=1e-4)
 
 
-def test_sampled_rows_are_of_the_class_and_differ() -> None:
-    mask = torch.rand(200, 4, generator=seeded()) < torch.tensor([0.9, 0.5, 0.02, 0.0])
+def test_sampled_rows_are_of_the_class_and_differ(device: torch.device) -> None:
+    mask = (torch.rand(200, 4, generator=seeded()) < torch.tensor([0.9, 0.5, 0.02, 0.0])).to(device)
     indices, used = sample_rows(mask, 50, seeded(1))
     assert indices.shape == used.shape == (4, 50)
     assert torch.equal(used.sum(dim=1), mask.sum(dim=0).clamp(max=50))

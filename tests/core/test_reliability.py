@@ -19,8 +19,8 @@ from tests.core.small_network import seeded
 CLASSES = 6
 
 
-def probability_maps(side: int = 64) -> torch.Tensor:
-    return (2 * torch.randn(3, CLASSES, side, side, generator=seeded())).softmax(dim=1)
+def probability_maps(device: torch.device) -> torch.Tensor:
+    return (2 * torch.randn(3, CLASSES, 64, 64, generator=seeded())).softmax(dim=1).to(device)
 
 
 def pseudo_labels(probabilities: torch.Tensor) -> torch.Tensor:
@@ -37,9 +37,9 @@ def test_entropy_is_log_c_when_uniform_and_0_when_certain() -> None:
     assert torch.equal(entropy(certain), torch.zeros(1, 2, 2))
 
 
-def test_entropy_does_not_depend_on_the_order_of_classes() -> None:
-    maps = probability_maps()
-    order = torch.randperm(CLASSES, generator=seeded(1))
+def test_entropy_does_not_depend_on_the_order_of_classes(device: torch.device) -> None:
+    maps = probability_maps(device)
+    order = torch.randperm(CLASSES, generator=seeded(1)).to(device)
     assert torch.allclose(entropy(maps[:, order]), entropy(maps), atol=1e-6)
 
 
@@ -56,24 +56,24 @@ def test_the_unreliable_share_falls_from_its_initial_value_to_nothing(
 
 @given(st.floats(0.001, 0.999))
 @settings(max_examples=30, deadline=None)
-def test_histogram_quantile_is_the_quantile_to_one_step(share: float) -> None:
-    values = torch.rand(20_000, generator=seeded()) * 1.7
-    counted = torch.rand(20_000, generator=seeded(1)) < 0.7
+def test_histogram_quantile_is_the_quantile_to_one_step(device: torch.device, share: float) -> None:
+    values = (torch.rand(20_000, generator=seeded()) * 1.7).to(device)
+    counted = (torch.rand(20_000, generator=seeded(1)) < 0.7).to(device)
     found = histogram_quantile(values, counted, share, upper=1.7)
     exact = torch.quantile(values[counted], share)
     assert abs(float(found - exact)) < 2 * 1.7 / 8192 + 1e-3
     assert (values[counted] < found).float().mean() >= share
 
 
-def test_histogram_quantile_of_nothing_lets_everything_pass() -> None:
-    values = torch.rand(10)
-    assert histogram_quantile(values, torch.zeros(10, dtype=torch.bool), 0.3, 1.0) == torch.inf
+def test_histogram_quantile_of_nothing_lets_everything_pass(device: torch.device) -> None:
+    values = torch.rand(10, device=device)
+    assert histogram_quantile(values, values > 1, 0.3, 1.0) == torch.inf
 
 
 @given(st.floats(0, 0.9))
 @settings(max_examples=25, deadline=None)
-def test_the_kept_share_is_that_of_the_valid_pixels(share: float) -> None:
-    maps = probability_maps()
+def test_the_kept_share_is_that_of_the_valid_pixels(device: torch.device, share: float) -> None:
+    maps = probability_maps(device)
     pseudo, entropies = pseudo_labels(maps), entropy(maps)
     kept, unreliable = drop_unreliable(pseudo, entropies, share, CLASSES)
     valid = pseudo < 254
@@ -86,8 +86,8 @@ def test_the_kept_share_is_that_of_the_valid_pixels(share: float) -> None:
         assert entropies[valid & ~unreliable].max() <= entropies[unreliable].min()
 
 
-def test_kept_sets_are_nested_and_without_a_share_all_is_kept() -> None:
-    maps = probability_maps()
+def test_kept_sets_are_nested_and_without_a_share_all_is_kept(device: torch.device) -> None:
+    maps = probability_maps(device)
     pseudo, entropies = pseudo_labels(maps), entropy(maps)
     before = torch.zeros_like(pseudo, dtype=torch.bool)
     for share in (0.0, 0.05, 0.2, 0.5):

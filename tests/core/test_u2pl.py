@@ -29,15 +29,15 @@ def u2pl_network(head: str = "np", seed: int = 0) -> SegmentationNetwork:
     return small_network(head=head, seed=seed, representation=True)
 
 
-def random_batch(side: int = 32) -> Batch:
-    labels = torch.randint(0, 3, (2, side // 4, side // 4), generator=seeded(4)).to(torch.uint8)
+def random_batch(device: torch.device) -> Batch:
+    labels = torch.randint(0, 3, (2, 8, 8), generator=seeded(4)).to(torch.uint8)
     labels = labels.repeat_interleave(4, dim=1).repeat_interleave(4, dim=2)
-    return Batch(torch.rand(2, 3, side, side, generator=seeded(3)), labels)
+    return Batch(torch.rand(2, 3, 32, 32, generator=seeded(3)).to(device), labels.to(device))
 
 
-def random_views(side: int = 32) -> UnlabelledBatch:
-    images = torch.rand(2, 3, side, side, generator=seeded(5))
-    inside = torch.ones(2, side, side, dtype=torch.bool)
+def random_views(device: torch.device) -> UnlabelledBatch:
+    images = torch.rand(2, 3, 32, 32, generator=seeded(5)).to(device)
+    inside = torch.ones(2, 32, 32, dtype=torch.bool, device=device)
     inside[:, :8] = False
     return UnlabelledBatch(images, 1 - images, inside)
 
@@ -48,20 +48,21 @@ def step_input(
     progress: float = 0.5,
     labelled: Batch | None = None,
 ) -> StepInput:
+    device = student.mean.device
     teacher = make_teacher(student)
-    queues = u2pl.make_queues(student)
-    batch = labelled or random_batch()
-    return StepInput(student, teacher, batch, random_views(), config, progress, seeded(), queues)
+    queues = u2pl.make_queues(student).to(device)
+    batch = labelled or random_batch(device)
+    return StepInput(student, teacher, batch, random_views(device), config, progress, seeded(), queues)
 
 
 @pytest.mark.parametrize("head", ["np", "linear"])
-def test_the_loss_is_the_weighted_sum_of_its_parts(head: str) -> None:
-    student = u2pl_network(head).train()
+def test_the_loss_is_the_weighted_sum_of_its_parts(device: torch.device, head: str) -> None:
+    student = u2pl_network(head).to(device).train()
     config = TrainConfig(samples_train=2, unlabelled_weight=0.5, contrast_weight=0.3, kl_weight=2)
     if head == "np":
-        features = torch.rand(2, 40, 8, 8, generator=seeded())
-        person = torch.tensor([True, False])
-        student.observe(features, torch.zeros(2, 8, 8, dtype=torch.uint8), person)
+        features = torch.rand(2, 40, 8, 8, generator=seeded()).to(device)
+        person = torch.tensor([True, False], device=device)
+        student.observe(features, torch.zeros(2, 8, 8, dtype=torch.uint8, device=device), person)
     at = step_input(student, config)
     result = u2pl.step(at)
     parts = result.parts
@@ -77,8 +78,8 @@ def test_the_loss_is_the_weighted_sum_of_its_parts(head: str) -> None:
     assert at.queues.filled.any()
 
 
-def test_pseudo_labels_that_were_dropped_are_not_remembered() -> None:
-    student = u2pl_network().train()
+def test_pseudo_labels_that_were_dropped_are_not_remembered(device: torch.device) -> None:
+    student = u2pl_network().to(device).train()
     result = u2pl.step(step_input(student))
     assert result.by_person.tolist() == [True, True, False, False]
     pseudo = result.labels[2:]
@@ -88,9 +89,10 @@ def test_pseudo_labels_that_were_dropped_are_not_remembered() -> None:
     student.observe(result.features, result.labels, result.by_person, seeded())
 
 
-def test_the_warm_up_trains_on_labels_only() -> None:
+def test_the_warm_up_trains_on_labels_only(device: torch.device) -> None:
     results = [
-        u2pl.step(step_input(u2pl_network("linear").train(), progress=progress)) for progress in (0.0, 0.099)
+        u2pl.step(step_input(u2pl_network("linear").to(device).train(), progress=progress))
+        for progress in (0.0, 0.099)
     ]
     for result in results:
         assert torch.equal(result.loss.detach(), result.parts["supervised"])
@@ -98,8 +100,8 @@ def test_the_warm_up_trains_on_labels_only() -> None:
         result.loss.backward()
 
 
-def test_without_unlabelled_crops_only_their_terms_are_missing() -> None:
-    student = u2pl_network("linear").train()
+def test_without_unlabelled_crops_only_their_terms_are_missing(device: torch.device) -> None:
+    student = u2pl_network("linear").to(device).train()
     result = u2pl.step(step_input(student)._replace(unlabelled=None))
     assert set(result.parts) == {"supervised", "contrast", "kl"}
     total = result.parts["supervised"] + 0.1 * result.parts["contrast"]
@@ -109,12 +111,12 @@ def test_without_unlabelled_crops_only_their_terms_are_missing() -> None:
     assert all(parameter.grad is not None for parameter in student.parameters())
 
 
-def test_what_is_missing_is_named() -> None:
+def test_what_is_missing_is_named(device: torch.device) -> None:
     plain = small_network()
     with pytest.raises(ValueError, match="representation=True"):
-        Training(plain, striped_data(2, 1), SMALL, "cpu")
+        Training(plain, striped_data(2, 1), SMALL, device)
     with pytest.raises(ValueError, match="class queues"):
-        u2pl.step(step_input(u2pl_network())._replace(queues=None))
+        u2pl.step(step_input(u2pl_network().to(device))._replace(queues=None))
 
 
 class SeesColours:
@@ -126,9 +128,9 @@ class SeesColours:
         return NetworkOutput(colours[None], colours.new_zeros(len(images)), colours, embedding, colours)
 
 
-def test_cutmix_mixes_images_and_all_the_teacher_said_alike() -> None:
-    at = step_input(u2pl_network())
-    views = random_views()
+def test_cutmix_mixes_images_and_all_the_teacher_said_alike(device: torch.device) -> None:
+    at = step_input(u2pl_network().to(device))
+    views = random_views(device)
     views = views._replace(strong=views.weak)
     taught = u2pl.teach(at._replace(teacher=SeesColours()), views)
     assert not torch.equal(taught.strong, views.strong)
@@ -155,10 +157,10 @@ class RecordsGradients:
 
 @pytest.mark.parametrize("ohem", [False, True])
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_pixels_nobody_labelled_train_nothing(recipe: str, ohem: bool) -> None:
-    batch = random_batch()
+def test_pixels_nobody_labelled_train_nothing(device: torch.device, recipe: str, ohem: bool) -> None:
+    batch = random_batch(device)
     batch.labels[0, :, :16], batch.labels[1, :16] = 254, 255
-    student = RecordsGradients(u2pl_network().train())
+    student = RecordsGradients(u2pl_network().to(device).train())
     config = dataclasses.replace(CONFIG, confidence=0.0, max_entropy=10.0, kl_weight=0.0, ohem=ohem)
     at = step_input(student.network, config, labelled=batch)._replace(student=student)
     RECIPES[recipe](at).loss.backward()
@@ -199,9 +201,11 @@ def run_steps(run: Training, count: int) -> list[StepReport]:
 
 
 @pytest.mark.parametrize("head", ["np", "linear"])
-def test_a_resumed_run_has_the_queues_the_rate_and_the_bits_of_a_whole_one(tmp_path: Path, head: str) -> None:
+def test_a_resumed_run_has_the_queues_the_rate_and_the_bits_of_a_whole_one(
+    device: torch.device, tmp_path: Path, head: str
+) -> None:
     # The release saves no queues, and after it resumes its learning rate stays what it was.
-    whole, first, second = (Training(u2pl_network(head), striped_data(6, 2), SMALL, "cpu") for _ in range(3))
+    whole, first, second = (Training(u2pl_network(head), striped_data(6, 2), SMALL, device) for _ in range(3))
     reports = run_steps(whole, 6)
     run_steps(first, 3)
     first.save(tmp_path)
@@ -223,16 +227,16 @@ def test_a_resumed_run_has_the_queues_the_rate_and_the_bits_of_a_whole_one(tmp_p
     assert rates[1] < rates[0]
 
 
-def test_a_network_for_prediction_takes_a_u2pl_checkpoint(tmp_path: Path) -> None:
-    run = Training(u2pl_network(), striped_data(4, 2), SMALL, "cpu")
+def test_a_network_for_prediction_takes_a_u2pl_checkpoint(device: torch.device, tmp_path: Path) -> None:
+    run = Training(u2pl_network(), striped_data(4, 2), SMALL, device)
     run_steps(run, 1)
     run.save(tmp_path)
     plain = small_network(seed=3)
     assert load_teacher(plain, tmp_path) == []
     image = striped_data(1, 0).images[0]
     one, other = (
-        predict(network, image, samples=2, generator=seeded(), device="cpu")
-        for network in (plain.eval(), run.teacher)
+        predict(network, image, samples=2, generator=seeded(), device=device)
+        for network in (plain.to(device).eval(), run.teacher)
     )
     assert torch.equal(torch.as_tensor(one.class_map), torch.as_tensor(other.class_map))
 
@@ -249,29 +253,29 @@ def test_a_representation_head_changes_no_other_initial_value() -> None:
     assert output.representation.shape[1] == represented.representation.width
 
 
-def test_a_round_of_two_classes_trains_with_the_recipe(workspace: Workspace) -> None:
+def test_a_round_of_two_classes_trains_with_the_recipe(device: torch.device, workspace: Workspace) -> None:
     settings = TINY.model_copy(update={"recipe": "u2pl", "steps": 3, "ohem": True})
     project = blocks_project(workspace, pool=3, train=2, settings=settings)
     rounds.request_round(workspace, project.id, actor="test", reason="test")
     claimed = rounds.claim(workspace, "here:1", 60)
     assert claimed is not None
-    run_round(workspace, claimed, "here:1", torch.device("cpu"))
+    run_round(workspace, claimed, "here:1", device)
     done = rounds.get_round(workspace, claimed.id)
     assert done.state == "done", done.error
 
 
-def test_unlabelled_images_are_learned_from_two_labelled_ones() -> None:
+def test_unlabelled_images_are_learned_from_two_labelled_ones(device: torch.device) -> None:
     data = striped_data(4, 2)
     truth = striped_data(4, 4).labels
     config = dataclasses.replace(SMALL, steps=60, batch_size=4, learning_rate=1e-2, ema_decay=0.9)
-    run = Training(u2pl_network("linear"), data, config, "cpu")
+    run = Training(u2pl_network("linear"), data, config, device)
 
     def error() -> float:
         wrong = [
             (torch.as_tensor(predicted.class_map) != truth[index]).float().mean()
             for index in data.unlabelled
             for predicted in [
-                predict(run.teacher, data.images[index], samples=1, generator=seeded(), device="cpu")
+                predict(run.teacher, data.images[index], samples=1, generator=seeded(), device=device)
             ]
         ]
         return float(torch.stack(wrong).mean())

@@ -13,7 +13,7 @@ from core.uncertainty import CalibrationBins
 
 HOTTEST = 10.0
 """Temperatures are sought in [1 / HOTTEST, HOTTEST]: perfect predictions would cool them without end."""
-_HALVINGS = 20
+_HALVINGS = 12
 
 
 class LabelledLogits(NamedTuple):

@@ -5,13 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from core.calibration import Calibration, LabelledLogits, cross_fitted
+from core.data import VOID, label_to_size, size_at_long_side
 from core.model.network import SegmentationNetwork
 from core.predict import class_map_at, predict
-from core.uncertainty import class_iou, confusion_matrix
+from core.uncertainty import Quality, UncertaintyQuality, class_iou, confusion_matrix
+
+QUALITY_SIDE = 256
+"""Uncertainty is measured at this long side at most, in pixels, which bounds its cost."""
+CALIBRATED_FROM = 4
+"""Images from which on the temperature they ask for is believed."""
+PIXELS_OF_AN_IMAGE = 512
+"""Pixels of one image that take part in fitting a temperature, at most."""
+LOGITS_OF_AN_IMAGE = 2**18
+"""Logits of these pixels at most; with many classes and samples there are fewer pixels."""
+LOGITS_OF_ALL_IMAGES = 2**21
+"""Logits that take part in fitting a temperature, about; the images give equal shares."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +37,48 @@ class Evaluation:
         miou: Mean IoU over the classes that occur in truth or prediction, in [0, 1]; NaN when none does.
         class_iou: IoU by class index, without the classes that do not occur.
         images: How many images were counted.
+        quality: Of the probabilities as the network says them, and of its maps ``entropy``,
+            ``mutual_information`` and ``variance``, at a long side of at most ``QUALITY_SIDE``.
+        labelled_logits: A random choice of the labelled pixels of each image.
     """
 
     miou: float
     class_iou: dict[int, float]
     images: int
+    quality: Quality
+    labelled_logits: list[LabelledLogits]
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """The temperature these images ask for, and what it is worth on images that did not fit it."""
+        return cross_fitted(self.labelled_logits)
+
+    def uncertainty_figures(self) -> dict[str, float]:
+        """Return the single numbers of ``quality``, the maps' for predictive entropy, and of ``calibration``.
+
+        The calibration is there from ``CALIBRATED_FROM`` images on; fewer cannot be believed.
+        """
+        figures = {
+            "ece": self.quality.ece,
+            "classwise_ece": self.quality.classwise_ece,
+            "nll": self.quality.nll,
+            "brier": self.quality.brier,
+        }
+        if "entropy" in self.quality.maps:
+            entropy = self.quality.maps["entropy"]
+            figures |= {
+                "error_auroc": entropy.error_auroc,
+                "error_aupr": entropy.error_aupr,
+                "aurc": entropy.aurc,
+                "spearman": entropy.spearman,
+            }
+        if self.quality.images >= CALIBRATED_FROM:
+            figures |= {
+                "temperature": self.calibration.temperature,
+                "ece_before_temperature": self.calibration.ece_before,
+                "ece_after_temperature": self.calibration.ece_after,
+            }
+        return figures
 
 
 def evaluate(
@@ -49,14 +101,79 @@ def evaluate(
     """
     class_count = network.class_count
     confusion = torch.zeros(class_count, class_count, dtype=torch.int64)
+    quality = UncertaintyQuality(class_count)
+    labelled_logits: list[LabelledLogits] = []
+    pixel_limit = min(PIXELS_OF_AN_IMAGE, max(1, LOGITS_OF_AN_IMAGE // (samples * class_count)))
+    pixel_choice = torch.Generator().manual_seed(seed)
     images = 0
     for image, truth in labelled:
+        known = torch.where(truth < class_count, truth, VOID)
+        calibration_pixels = _LabelledPixels(known, pixel_limit, pixel_choice)
         prediction = predict(
-            network, image, samples=samples, generator=torch.Generator().manual_seed(seed), device=device
+            network,
+            image,
+            samples=samples,
+            generator=torch.Generator().manual_seed(seed),
+            device=device,
+            on_logits=calibration_pixels.see,
         )
-        class_map = class_map_at(prediction.probabilities, *truth.shape)
-        known = torch.where(truth < class_count, truth, 255)
-        confusion += confusion_matrix(class_map, known, class_count)
+        confusion += confusion_matrix(
+            class_map_at(prediction.probabilities, *truth.shape), known, class_count
+        )
+        size = size_at_long_side(truth.shape[0], truth.shape[1], QUALITY_SIDE)
+        maps = torch.stack([prediction.entropy, prediction.mutual_information, prediction.variance])
+        entropy, information, variance = _at_size(maps, size)
+        quality.add(
+            _at_size(prediction.probabilities, size),
+            {"entropy": entropy, "mutual_information": information, "variance": variance},
+            label_to_size(known, *size),
+        )
+        labelled_logits.append(calibration_pixels.picked())
         images += 1
     by_class = {i: iou for i, iou in enumerate(class_iou(confusion).tolist()) if not math.isnan(iou)}
-    return Evaluation(sum(by_class.values()) / len(by_class) if by_class else math.nan, by_class, images)
+    return Evaluation(
+        miou=sum(by_class.values()) / len(by_class) if by_class else math.nan,
+        class_iou=by_class,
+        images=images,
+        quality=quality.result(),
+        labelled_logits=_equal_shares(labelled_logits),
+    )
+
+
+def _at_size(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(maps[None], size=size, mode="bilinear", align_corners=False)[0]
+
+
+class _LabelledPixels:
+    """Picks the logits of a few labelled pixels, drawn at random, from the pieces it is shown."""
+
+    def __init__(self, truth: Tensor, limit: int, generator: torch.Generator) -> None:
+        self._truth = truth
+        self._limit = limit
+        self._generator = generator
+        self._pieces: list[Tensor] = []
+
+    def see(self, logits: Tensor) -> None:
+        """Pick from logits ``(t, 1, C, h, w)``."""
+        if not self._pieces:
+            labels = label_to_size(self._truth, *logits.shape[-2:]).flatten()
+            (labelled,) = torch.nonzero(labels != VOID, as_tuple=True)
+            order = torch.randperm(len(labelled), generator=self._generator)
+            self._pixels = labelled[order[: self._limit]]
+            self._labels = labels[self._pixels].long()
+        picked = logits[:, 0].flatten(2).index_select(2, self._pixels.to(logits.device))
+        self._pieces.append(picked.transpose(1, 2).cpu())
+
+    def picked(self) -> LabelledLogits:
+        """Return what was picked from all samples."""
+        return LabelledLogits(torch.cat(self._pieces), self._labels)
+
+
+def _equal_shares(images: list[LabelledLogits]) -> list[LabelledLogits]:
+    logits = sum(image.logits.numel() for image in images)
+    share = min(1.0, LOGITS_OF_ALL_IMAGES / max(1, logits))
+    kept = [math.ceil(share * len(image.labels)) for image in images]
+    return [
+        LabelledLogits(image.logits[:, :count], image.labels[:count])
+        for image, count in zip(images, kept, strict=True)
+    ]

@@ -221,6 +221,7 @@ class _RoundRun:
         self.metrics: list[tuple[int, str, float]] = []
         self.pixels: dict[int, Tensor] = {}
         self.seconds_per_prediction = self.seconds_per_evaluation = 0.0
+        self.temperature = 1.0
 
     def to_its_end(self) -> str:
         try:
@@ -479,7 +480,7 @@ class _RoundRun:
     # Scoring
 
     def _score(self, network: SegmentationNetwork) -> tuple[list[NewPrediction], dict[str, Any]]:
-        """Predict and rank the pool, measure on the audit images; on the CPU when memory does not suffice."""
+        """Measure on the audit images, predict and rank the pool; on the CPU when memory does not suffice."""
         try:
             return self._scored(network)
         except (RuntimeError, MemoryError) as error:
@@ -491,6 +492,8 @@ class _RoundRun:
         return self._scored(network.to(self.device))
 
     def _scored(self, network: SegmentationNetwork) -> tuple[list[NewPrediction], dict[str, Any]]:
+        measured = self._measured(network)
+        self.temperature = measured.get("temperature", 1.0)
         kept = self.settings.keep_predictions
         scored: list[ImageInfo] = []
         scores: list[ImageScore] = []
@@ -529,7 +532,7 @@ class _RoundRun:
             predictions.append(
                 NewPrediction(image.id, scores[index].score, place, dataclasses.asdict(why[index]), *blobs)
             )
-        return predictions, self._measured(network)
+        return predictions, measured
 
     def _predicted(self, network: SegmentationNetwork, pixels: Tensor) -> ImagePrediction:
         return predict(
@@ -538,6 +541,7 @@ class _RoundRun:
             samples=self.settings.samples_predict,
             generator=torch.Generator().manual_seed(self.seed),
             device=self.device,
+            temperature=self.temperature,
         )
 
     def _uncertainty(self, prediction: ImagePrediction) -> Tensor:
@@ -558,7 +562,7 @@ class _RoundRun:
             "audit_images": measured.images,
             "audit_miou": measured.miou,
             "class_iou": {str(index): iou for index, iou in measured.class_iou.items()},
-        }
+        } | measured.uncertainty_figures()
 
     def _remove_old_checkpoints(self) -> None:
         done = [row for row in rounds.history(self.workspace, self.info.project_id) if row.state == "done"]

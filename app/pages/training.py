@@ -204,6 +204,8 @@ def history_rows(past: list[RoundInfo]) -> list[dict[str, Any]]:
             "Reason": info.reason,
             "Labels": info.metrics.get("labels"),
             "Audit mIoU": charts.audit_miou(info.metrics),
+            "Error AUROC": info.metrics.get("error_auroc"),
+            "ECE": info.metrics.get("ece"),
             "Minutes": (info.finished_at - info.started_at) / 60
             if info.started_at and info.finished_at
             else None,
@@ -228,6 +230,18 @@ def history_table(past: list[RoundInfo]) -> None:
                 "Labels": st.column_config.NumberColumn(width=60),
                 "Audit mIoU": st.column_config.ProgressColumn(
                     min_value=0, max_value=1, format="percent", width=110
+                ),
+                "Error AUROC": st.column_config.NumberColumn(
+                    format="%.2f",
+                    width=90,
+                    help="How well uncertainty finds the wrong pixels of the audit images: 0.5 is chance, "
+                    "1 is perfect.",
+                ),
+                "ECE": st.column_config.NumberColumn(
+                    format="%.2f",
+                    width=60,
+                    help="Calibration error on the audit images: by how much confidence and accuracy differ, "
+                    "0 is best.",
                 ),
                 "Minutes": st.column_config.NumberColumn(format="%.1f", width=70),
                 "Started": st.column_config.DatetimeColumn(format="distance", width=110),

@@ -318,12 +318,13 @@ class TestTraining:
 
     def test_a_finished_round_has_curves_and_a_row(self, open_page, site: Site) -> None:
         label(site, site.image_ids[0])
-        finish_round(site, audit_miou=0.4, class_iou={"0": 0.5}, labels=1)
+        finish_round(site, audit_miou=0.4, class_iou={"0": 0.5}, labels=1, error_auroc=0.8, ece=0.1)
         test = open_page("training")
         charts = [element for element in test.main if element.type == "plotly_chart"]
         assert len(charts) == 3
         row = test.dataframe[0].value.iloc[0]
         assert (row["Round"], row["State"], row["Labels"], row["Audit mIoU"]) == (1, "done", 1, 0.4)
+        assert (row["Error AUROC"], row["ECE"]) == (0.8, 0.1)
 
     def test_a_failed_round_says_why(self, open_page, site: Site) -> None:
         label(site, site.image_ids[0])

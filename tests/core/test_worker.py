@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ import torch
 
 import core.worker
 from core.checkpoints import newest_checkpoint
+from core.predict import predict
 from core.train import Training
 from core.worker import LEASE_S, pick_device, run_round, run_worker
 from storage import images, labels, projects, queue, rounds
@@ -105,6 +107,28 @@ def test_a_round_ranks_the_pool_and_publishes(workspace: Workspace) -> None:
     curves = {name for _, name, _ in rounds.curve(workspace, done.id)}
     assert {"loss", "supervised", "unlabelled", "kl", "audit_miou"} <= curves
     assert [step for step, _, _ in rounds.curve(workspace, done.id, "loss")] == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_audit_images_judge_the_uncertainty_and_calibrate_it(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temperatures: list[float] = []
+
+    def watched(*args: Any, **options: Any) -> Any:
+        temperatures.append(options["temperature"])
+        return predict(*args, **options)
+
+    monkeypatch.setattr(core.worker, "predict", watched)
+    claimed = claimed_round(workspace, blocks_project(workspace, pool=3, audit=4))
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    metrics = rounds.get_round(workspace, claimed.id).metrics
+    assert metrics["temperature"] != 1
+    assert temperatures[-3:] == [metrics["temperature"]] * 3
+    for share in ("ece", "classwise_ece", "error_auroc", "error_aupr", "aurc", "ece_after_temperature"):
+        assert 0 <= metrics[share] <= 1, share
+    assert -1 <= metrics["spearman"] <= 1
+    assert 0 < metrics["brier"] < 2
+    assert metrics["nll"] > 0
 
 
 def test_without_audit_labels_nothing_is_measured(workspace: Workspace) -> None:

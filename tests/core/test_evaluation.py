@@ -1,0 +1,117 @@
+import math
+from collections.abc import Iterable
+
+import pytest
+import torch
+
+from core.evaluation import Evaluation, evaluate
+from core.model.linear_head import LinearHead
+from core.model.network import SegmentationNetwork
+from core.predict import class_map_at, predict
+from core.uncertainty import confusion_matrix, mean_iou
+from tests.core.small_network import StridedEncoder, seeded, small_network, striped_data
+
+Labelled = list[tuple[torch.Tensor, torch.Tensor]]
+
+
+class ColourNetwork(SegmentationNetwork):
+    """Knows the red of a pixel; its logits are ``sharpness`` times those the labels are drawn from."""
+
+    def __init__(self, sharpness: float) -> None:
+        half = (0.5, 0.5, 0.5)
+        super().__init__(StridedEncoder(), torch.nn.Identity(), LinearHead(2, 2), 2, 8, half, half)
+        with torch.no_grad():
+            self.head.classify.weight.copy_(sharpness * torch.eye(2)[..., None, None])
+            self.head.classify.bias.zero_()
+
+    def encode(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        red = torch.nn.functional.avg_pool2d(images[:, :1], 4)
+        return torch.cat([4 * red - 2, 2 - 4 * red], dim=1), torch.ones(len(images), 1)
+
+
+def drawn_images(count: int) -> Labelled:
+    """Cells of one red each, their class drawn with the probability that sharpness 1 gives it."""
+    found = []
+    for index in range(count):
+        generator = seeded(index)
+        red = torch.rand(24, 24, generator=generator)
+        chance = torch.sigmoid(2 * (4 * red - 2))
+        truth = (torch.rand(24, 24, generator=generator) > chance).to(torch.uint8)
+        image = (255 * red).round().to(torch.uint8).expand(3, -1, -1)
+        grown = [t.repeat_interleave(4, -1).repeat_interleave(4, -2) for t in (image, truth)]
+        found.append((grown[0], grown[1]))
+    return found
+
+
+def evaluated(
+    network: SegmentationNetwork, labelled: Iterable[tuple[torch.Tensor, torch.Tensor]]
+) -> Evaluation:
+    return evaluate(network, labelled, samples=3, seed=0, device=torch.device("cpu"))
+
+
+def test_an_overconfident_network_is_found_and_cooled() -> None:
+    found = evaluated(ColourNetwork(sharpness=4.0), drawn_images(6))
+    assert found.calibration.temperature == pytest.approx(4, rel=0.2)
+    assert found.calibration.ece_before > 0.1
+    assert found.calibration.ece_after < 0.4 * found.calibration.ece_before
+    assert 0.5 < found.quality.maps["entropy"].error_auroc <= 1
+    assert found.quality.images == found.images == 6
+    figures = found.uncertainty_figures()
+    assert figures["temperature"] == found.calibration.temperature
+    assert all(math.isfinite(value) for value in figures.values())
+    assert "temperature" not in evaluated(ColourNetwork(sharpness=4.0), drawn_images(3)).uncertainty_figures()
+
+
+def test_a_calibrated_network_is_left_as_it_is() -> None:
+    found = evaluated(ColourNetwork(sharpness=1.0), drawn_images(6))
+    assert found.calibration.temperature == pytest.approx(1, abs=0.1)
+    assert found.calibration.ece_before < 0.05
+
+
+def test_all_pixels_of_all_images_are_counted_first() -> None:
+    network = small_network()
+    data = striped_data(4, 4)
+    labelled = [(data.images[i], data.labels[i]) for i in range(4)]
+    confusion = torch.zeros(3, 3, dtype=torch.int64)
+    for image, truth in labelled:
+        prediction = predict(network, image, samples=3, generator=seeded(), device="cpu")
+        confusion += confusion_matrix(class_map_at(prediction.probabilities, *truth.shape), truth, 3)
+    found = evaluated(network, iter(labelled))
+    assert found.miou == pytest.approx(mean_iou(confusion))
+    assert found.quality.miou == pytest.approx(mean_iou(confusion))
+    assert set(found.quality.maps) == {"entropy", "mutual_information", "variance"}
+
+
+def test_label_maps_may_have_another_size_void_and_unknown_classes() -> None:
+    truth = torch.zeros(96, 192, dtype=torch.uint8)
+    truth[:32], truth[32:64], truth[64:80] = 255, 254, 9
+    image = torch.randint(0, 256, (3, 48, 96), generator=seeded(), dtype=torch.uint8)
+    found = evaluated(small_network(), [(image, truth)])
+    assert set(found.class_iou) <= {0, 1, 2}
+    assert found.quality.pixels == 16 * 192
+    assert math.isnan(found.calibration.ece_after)
+
+
+def test_a_large_label_map_costs_no_more_than_a_small_one() -> None:
+    image = torch.randint(0, 256, (3, 48, 96), generator=seeded(), dtype=torch.uint8)
+    found = evaluated(small_network(), [(image, torch.ones(600, 1200, dtype=torch.uint8))])
+    assert found.quality.pixels == 128 * 256
+
+
+def test_nothing_labelled_measures_nothing() -> None:
+    image = torch.randint(0, 256, (3, 48, 48), generator=seeded(), dtype=torch.uint8)
+    for labelled in ([], [(image, torch.full((48, 48), 254, dtype=torch.uint8))]):
+        found = evaluated(small_network(), labelled)
+        assert math.isnan(found.miou)
+        assert math.isnan(found.quality.ece)
+        assert found.calibration.temperature == 1
+        assert found.images == len(labelled)
+        assert all(math.isnan(value) for value in found.uncertainty_figures().values())
+
+
+def test_one_class_is_measured() -> None:
+    image = torch.randint(0, 256, (3, 48, 48), generator=seeded(), dtype=torch.uint8)
+    found = evaluated(small_network(class_count=1), [(image, torch.zeros(48, 48, dtype=torch.uint8))] * 2)
+    assert found.miou == 1
+    assert found.quality.ece == pytest.approx(0, abs=1e-6)
+    assert found.calibration.temperature == 1

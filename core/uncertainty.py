@@ -134,7 +134,7 @@ class UncertaintyQuality:
     """Collects predictions image by image and tells how good they and their uncertainty are.
 
     Pixels of 254 and 255 count nowhere. Memory does not grow with the pixels: counts and sums are exact,
-    and an uncertainty is counted at a relative precision of 2⁻¹¹ (values nearer to each other are ties,
+    and an uncertainty is counted at a relative precision of 2⁻⁹ (values nearer to each other are ties,
     which the measures take in the mean over all orders). Per image a few numbers are kept.
 
     Args:
@@ -266,10 +266,10 @@ class RankCounts:
     """Hits and misses by value, for measures that depend on the order of the values alone.
 
     The upper bits of a float of at least 0 are in the same order as the float itself, so they are the
-    bins: 2048 to each power of two, which suits entropies of 1 as well as variances of 1e-5.
+    bins: 512 to each power of two, which suits entropies of 1 as well as variances of 1e-5.
     """
 
-    _DROPPED_BITS = 12
+    _DROPPED_BITS = 14
     _BINS = 2 ** (31 - _DROPPED_BITS)
 
     def __init__(self) -> None:

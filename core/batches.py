@@ -38,7 +38,7 @@ class Batches:
         self._images = data.images
         self._held = _held(data.images, device)
         self._labels = {index: label.to(_store(device)) for index, label in data.labels.items()}
-        self._read: Iterator[list[Tensor]] | None = None
+        self._read: Iterator[list[Tensor] | str] | None = None
         self._next_read = -1
 
     def at(self, step: int, steps: int, generator: torch.Generator) -> tuple[Batch, UnlabelledBatch | None]:
@@ -48,6 +48,9 @@ class Batches:
             step: Steps asked for in order are the quickest when images are read.
             steps: Nothing is read ahead beyond.
             generator: Draws the colours of the strong views.
+
+        Raises:
+            OSError: An image that is held nowhere cannot be read.
         """
         crops = self._draws.at(step)
         images = self._images_of(crops, step, steps)
@@ -66,20 +69,28 @@ class Batches:
             self._read = iter(_loader(self._images, self._draws, range(step, steps), self._device))
         images = next(self._read)
         self._next_read = step + 1
-        if self._next_read == steps:
+        if self._next_read == steps or isinstance(images, str):
             self._read = None  # ends the reading processes
+        if isinstance(images, str):
+            raise OSError(f"An image could not be read while training: {images}.")
         return images
 
 
-class _ImagesOfSteps(Dataset[list[Tensor]]):
-    """By step, the images its crops are cut from."""
+class _ImagesOfSteps(Dataset[list[Tensor] | str]):
+    """By step, the images its crops are cut from, or what went wrong.
+
+    An error that the loader itself handed over would keep its processes alive in its traceback.
+    """
 
     def __init__(self, images: Sequence[Tensor], draws: CropDraws) -> None:
         self.images = images
         self.draws = draws
 
-    def __getitem__(self, step: int) -> list[Tensor]:
-        return [self.images[index] for index in self.draws.at(step).images()]
+    def __getitem__(self, step: int) -> list[Tensor] | str:
+        try:
+            return [self.images[index] for index in self.draws.at(step).images()]
+        except Exception as error:
+            return f"{type(error).__name__}, {error}"
 
 
 def _loader(

@@ -71,7 +71,7 @@ def test_nothing_unlabelled_is_read_when_nothing_asks_for_it() -> None:
 def test_an_error_while_reading_arrives() -> None:
     data = read(striped_data(6, 2))
     data.images.encoded[:] = [(b"", (3, 48, 48))] * 6  # type: ignore[attr-defined]
-    with pytest.raises((RuntimeError, ValueError)):
+    with pytest.raises(OSError, match="could not be read while training: ValueError, both buffer length"):
         batches(data).at(0, 4, seeded())
 
 

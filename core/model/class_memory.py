@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+import torch.distributed as dist
+from torch import Tensor, nn
 
 
 class ClassMemory(nn.Module):
@@ -43,13 +44,28 @@ class ClassMemory(nn.Module):
     ) -> None:
         """Append the features of labelled pixels to the rows of their class.
 
+        When several processes train together, each hands in its share of ``rows_per_push`` and all
+        append the same rows, so that their memories stay equal.
+
         Args:
             features: ``(B, D, h, w)``.
             labels: ``(B, h, w)`` integers; values that are no class index (254, 255) are not stored.
             generator: Draws which pixels enter when a class has more than ``rows_per_push``;
                 without it the last ones in memory order do.
         """
-        class_count, capacity, width = self.rows.shape
+        ranks = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+        entering, count = self._entering(features, labels, generator, max(1, self.rows_per_push // ranks))
+        if ranks > 1:
+            entering, count = _gathered(entering, count)
+        self._append(entering, count)
+
+    def _entering(
+        self, features: Tensor, labels: Tensor, generator: torch.Generator | None, limit: int
+    ) -> tuple[Tensor, Tensor]:
+        """Vectors that enter each class, ``(C, limit, D)``, and how many of them count, ``(C,)``."""
+        class_count, _, width = self.rows.shape
+        if labels.numel() == 0:
+            return self.rows.new_zeros(class_count, limit, width), torch.zeros_like(self.filled)
         vectors = features.detach().permute(0, 2, 3, 1).reshape(-1, width).to(self.rows.dtype)
         flat = labels.reshape(-1).to(torch.int64)
         if generator is not None:
@@ -60,20 +76,20 @@ class ClassMemory(nn.Module):
         classes = torch.arange(class_count, device=flat.device)
         start = torch.searchsorted(ordered_labels, classes)
         end = torch.searchsorted(ordered_labels, classes, right=True)
-        entering = (end - start).clamp(max=self.rows_per_push)
+        count = (end - start).clamp(max=limit)
+        source = (end - count)[:, None] + torch.arange(limit, device=flat.device)
+        return vectors[order[source.clamp(max=len(flat) - 1)]], count
 
-        place = torch.arange(self.rows_per_push, device=flat.device)
-        used = place < entering[:, None]
-        if len(flat) == 0:
-            return
-        source = (end - entering)[:, None] + place
-        source = order[source.clamp(max=len(flat) - 1)]
+    def _append(self, vectors: Tensor, count: Tensor) -> None:
+        """Write the first ``count`` ``(C,)`` of the vectors ``(C, P, D)`` of each class, P ≤ M."""
+        capacity, width = self.rows.shape[1:]
+        place = torch.arange(vectors.shape[1], device=count.device)
         slot = (self.next_row[:, None] + place) % capacity
         slot = slot[:, :, None].expand(-1, -1, width)
         kept = torch.gather(self.rows, 1, slot)
-        self.rows.scatter_(1, slot, torch.where(used[:, :, None], vectors[source], kept))
-        self.next_row.copy_((self.next_row + entering) % capacity)
-        self.filled.copy_((self.filled + entering).clamp(max=capacity))
+        self.rows.scatter_(1, slot, torch.where((place < count[:, None])[:, :, None], vectors, kept))
+        self.next_row.copy_((self.next_row + count) % capacity)
+        self.filled.copy_((self.filled + count).clamp(max=capacity))
 
     def centres(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the mean row of each class, ``(C, D)``, and which classes have any row, ``(C,)`` bool."""
@@ -90,3 +106,18 @@ class ClassMemory(nn.Module):
         self.rows.copy_(torch.where(fresh[:, :, None], other.rows, self.rows))
         self.filled.copy_(other.filled)
         self.next_row.copy_(other.next_row)
+
+
+def _gathered(vectors: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    """Join the vectors ``(C, P, D)`` of all R processes to ``(C, R · P, D)``, those that count first."""
+    # One tensor and one exchange: the count rides along as one more row.
+    row = count.to(vectors.dtype)[:, None, None].expand(-1, 1, vectors.shape[2])
+    mine = torch.cat([vectors, row], dim=1).contiguous()
+    received = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
+    dist.all_gather(received, mine)
+    counts = torch.stack([each[:, -1, 0] for each in received], dim=1).to(count.dtype)
+    together = torch.cat([each[:, :-1] for each in received], dim=1)
+    place = torch.arange(vectors.shape[1], device=count.device)
+    unused = (place >= counts[:, :, None]).flatten(1)
+    order = unused.to(torch.uint8).argsort(dim=1, stable=True)
+    return together.gather(1, order[:, :, None].expand_as(together)), counts.sum(dim=1)

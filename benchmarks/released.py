@@ -10,7 +10,6 @@ import importlib
 import importlib.util
 import subprocess
 import sys
-import tempfile
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -118,9 +117,7 @@ def u2pl_losses(checkout: Path, device: torch.device) -> tuple[Any, Any]:
     if device.type == "cpu":
         stay: Any = lambda tensor, *_, **__: tensor  # noqa: E731
         torch.Tensor.cuda = stay  # type: ignore[method-assign]
-    store = tempfile.NamedTemporaryFile(prefix="process_group_", delete=False)  # noqa: SIM115
-    store.close()
-    dist.init_process_group("gloo", init_method=f"file://{store.name}", rank=0, world_size=1)
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
     sys.path.insert(0, str(checkout))
     return importlib.import_module("u2pl.utils.loss_helper"), importlib.import_module("u2pl.utils.utils")
 

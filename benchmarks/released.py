@@ -117,7 +117,8 @@ def u2pl_losses(checkout: Path, device: torch.device) -> tuple[Any, Any]:
     if device.type == "cpu":
         stay: Any = lambda tensor, *_, **__: tensor  # noqa: E731
         torch.Tensor.cuda = stay  # type: ignore[method-assign]
-    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    store: Any = dist.HashStore()  # type: ignore[attr-defined]
+    dist.init_process_group("gloo", store=store, rank=0, world_size=1)
     sys.path.insert(0, str(checkout))
     return importlib.import_module("u2pl.utils.loss_helper"), importlib.import_module("u2pl.utils.utils")
 

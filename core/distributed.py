@@ -38,7 +38,8 @@ def launch(function: Callable[..., Result], *arguments: Any, device: torch.devic
     must begin equal, and the batch size is that of one process.
 
     Args:
-        function: Of a module's top level, because the processes import it.
+        function: Of a module's top level, because the processes import it. Its result holds no tensors,
+            which would not outlive the process on a CPU.
         arguments: Picklable.
         device: Kind of device; gloo connects CPUs, NCCL connects CUDA devices.
         devices: Number of processes.

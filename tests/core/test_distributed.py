@@ -1,0 +1,228 @@
+import dataclasses
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+
+from core.data import TrainingData
+from core.distributed import launch
+from core.model.class_memory import ClassMemory
+from core.model.network import SegmentationNetwork
+from core.predict import predict
+from core.recipes.cross_entropy import expected_cross_entropy
+from core.train import Training
+from core.train_config import TrainConfig
+from core.uncertainty import confusion_matrix, mean_iou
+from tests.core.small_network import seeded, small_network, striped_data
+
+CPU = torch.device("cpu")
+CONFIG = TrainConfig(
+    crop=32,
+    steps=60,
+    batch_size=2,
+    samples_train=2,
+    learning_rate=1e-2,
+    ema_decay=0.9,
+    confidence=0.5,
+    max_entropy=1.0,
+)
+SAVED_AT = 30
+
+
+class Decoding(nn.Module):
+    """The network with the noise given, so that two halves of a batch can be given theirs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = network_with_memory()
+
+    def forward(self, images: Tensor, labels: Tensor, noise: Tensor) -> Tensor:
+        self.network.draw_noise = lambda *_: noise  # type: ignore[method-assign]
+        output = self.network(images, samples=len(noise))
+        return expected_cross_entropy(output.logits, labels) + 0.1 * output.kl.mean()
+
+
+def network_with_memory() -> SegmentationNetwork:
+    """A network with rows in its memories that normalises by running statistics."""
+    network = small_network().eval()
+    for memory, seed in ((network.head.context, 1), (network.head.target, 2)):
+        memory.rows.normal_(generator=seeded(seed))
+        memory.filled.fill_(memory.rows.shape[1])
+    return network
+
+
+def gradient_batch() -> tuple[Tensor, Tensor, Tensor]:
+    images = torch.rand(4, 3, 32, 32, generator=seeded(3))
+    labels = torch.randint(0, 3, (4, 32, 32), generator=seeded(4)).to(torch.uint8)
+    return images, labels, torch.randn(2, 4, 32, generator=seeded(5))
+
+
+def gradients(module: nn.Module) -> list[Tensor]:
+    return [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
+
+
+def digest(module: nn.Module) -> str:
+    state = b"".join(value.contiguous().numpy().tobytes() for value in module.state_dict().values())
+    return hashlib.sha256(state).hexdigest()
+
+
+def of_both(value: Any) -> list[Any]:
+    values: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(values, value)
+    return values
+
+
+def in_each_process(fabric: Fabric, folder: Path) -> None:
+    """Do in one of two processes all that the tests below look at; starting processes takes seconds."""
+    torch.set_num_threads(1)
+    rank = fabric.global_rank
+
+    memory = ClassMemory(2, 3, rows_per_class=8, rows_per_push=4)
+    for push in range(3):
+        own = torch.full((1, 3, 2, 2), 10.0 * push + rank + 1)
+        # Rank 0 sees two pixels of class 0, rank 1 sees one, and only rank 1 sees class 1.
+        labels = torch.tensor([[[[0, 255], [254, 0]]], [[[0, 1], [1, 1]]]][rank])
+        memory.push(own, labels)
+
+    decoding = fabric.setup_module(Decoding())
+    mine = slice(2 * rank, 2 * rank + 2)
+    images, labels, noise = gradient_batch()
+    fabric.backward(decoding(images[mine], labels[mine], noise[:, mine]))
+
+    training = Training(small_network(), striped_data(8, 4), CONFIG, CPU, fabric)
+    filled: list[list[int]] = []
+    losses: list[float] = []
+
+    def on_step(report: Any) -> bool:
+        losses.append(report.loss)
+        filled.append(training.student.head.context.filled.tolist())
+        if report.step == SAVED_AT:
+            training.save(folder)
+        return True
+
+    training.run(on_step)
+    head = training.student.head
+    result = {
+        "memories": of_both(memory.state_dict()),
+        "gradients": of_both(gradients(decoding)),
+        "student": of_both(digest(training.student)),
+        "teacher": of_both(digest(training.teacher)),
+        "steps reported": of_both(len(losses)),
+        "filled": filled,
+        "memories of training": of_both([digest(head.context), digest(head.target)]),
+        "losses": losses,
+        "teacher state": training.teacher.state_dict(),
+    }
+    if rank == 0:
+        torch.save(result, folder / "result.pt")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("checkpoint")
+
+
+@pytest.fixture(scope="module")
+def two(folder: Path) -> dict[str, Any]:
+    """What two processes, connected by gloo, came to."""
+    launch(in_each_process, folder, device=CPU, devices=2)
+    return torch.load(folder / "result.pt")
+
+
+def accuracy(teacher: SegmentationNetwork, data: TrainingData) -> float:
+    truth = striped_data(8, 8)
+    confusion = torch.zeros(3, 3, dtype=torch.int64)
+    for index, image in enumerate(data.images):
+        found = predict(teacher, image, samples=4, generator=seeded(), device="cpu").class_map
+        confusion += confusion_matrix(found, truth.labels[index], 3)
+    return mean_iou(confusion)
+
+
+def test_a_memory_holds_the_rows_of_both_processes(two: dict[str, Any]) -> None:
+    first, second = two["memories"]
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
+    assert first["filled"].tolist() == [8, 6]
+    # Each hands in at most half of rows_per_push; the oldest row of class 0 has been overwritten.
+    assert first["rows"][0, :, 0].tolist() == [22, 1, 2, 11, 11, 12, 21, 21]
+    assert first["rows"][1, :6, 0].tolist() == [2, 2, 12, 12, 22, 22]
+
+
+def test_the_memory_of_a_training_survives_its_steps(two: dict[str, Any]) -> None:
+    filled = torch.tensor(two["filled"])
+    assert (filled[:3] > 0).any()
+    assert (filled.diff(dim=0) >= 0).all()
+    assert filled[2].sum() > filled[0].sum()
+    assert two["memories of training"][0] == two["memories of training"][1]
+
+
+def test_the_gradient_of_two_processes_equals_that_of_one(two: dict[str, Any]) -> None:
+    alone = Decoding()
+    alone(*gradient_batch()).backward()
+    expected = gradients(alone)
+    assert len(expected) == len(list(alone.parameters()))
+    for found in two["gradients"]:
+        for a, b in zip(found, expected, strict=True):
+            assert torch.allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_student_and_teacher_are_equal_in_both_processes(two: dict[str, Any]) -> None:
+    for name in ("student", "teacher"):
+        assert two[name][0] == two[name][1]
+    assert two["steps reported"] == [CONFIG.steps, 0]
+
+
+def test_two_processes_learn_as_much_as_one_with_the_same_total_batch(two: dict[str, Any]) -> None:
+    data = striped_data(8, 4)
+    alone = Training(small_network(), data, dataclasses.replace(CONFIG, batch_size=4), "cpu")
+    losses: list[float] = []
+    alone.run(lambda report: not losses.append(report.loss))
+    together = small_network()
+    together.load_state_dict(two["teacher state"])
+    assert sum(two["losses"][-10:]) < 0.5 * sum(two["losses"][:10])
+    assert abs(accuracy(together, data) - accuracy(alone.teacher, data)) < 0.1
+    assert abs(sum(two["losses"][-10:]) - sum(losses[-10:])) / 10 < 0.2
+
+
+def test_a_checkpoint_of_two_processes_goes_on_in_one(two: dict[str, Any], folder: Path) -> None:
+    run = Training(small_network(seed=4), striped_data(8, 4), CONFIG, "cpu")
+    run.restore(folder)
+    assert run.step == SAVED_AT
+    assert run.student.head.context.filled.tolist() == two["filled"][SAVED_AT - 1]
+    losses: list[float] = []
+    run.run(lambda report: not losses.append(report.loss))
+    assert len(losses) == CONFIG.steps - SAVED_AT
+    assert sum(losses) / len(losses) < sum(two["losses"][:10]) / 10
+
+
+class CopyingWrapper(nn.Module):
+    """Hands on copies of its arguments, as wrappers of several devices do."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *arguments: Any, **named: Any) -> Any:
+        def copied(value: Any) -> Any:
+            return value.clone() if isinstance(value, Tensor) else value
+
+        return self.module(*map(copied, arguments), **{name: copied(value) for name, value in named.items()})
+
+
+def test_the_memory_survives_a_wrapper_that_copies_its_arguments() -> None:
+    def three_steps(wrapper: Callable[[nn.Module], nn.Module]) -> Training:
+        config = dataclasses.replace(CONFIG, steps=3)
+        training = Training(small_network(), striped_data(8, 4), config, "cpu")
+        training._wrapped_student = wrapper(training._wrapped_student)
+        training.run(lambda report: True)
+        return training
+
+    plain, wrapped = three_steps(lambda student: student), three_steps(CopyingWrapper)
+    assert wrapped.student.head.context.filled.any()
+    assert digest(wrapped.student) == digest(plain.student)

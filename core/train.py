@@ -17,6 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from core.batches import Batches
+from core.compilation import compile_in_place, pays
 from core.crops import CropDraws
 from core.data import TrainingData
 from core.distributed import average_batch_statistics, make_fabric, synchronise_batch_norm
@@ -97,6 +98,8 @@ class Training:
         self.teacher = make_teacher(self.student)
         if self._fabric.world_size > 1:
             synchronise_batch_norm(self.student, self.device)
+        if pays(self.device, config.steps):
+            compile_in_place(self.student)
         self.queues = u2pl.make_queues(self.student).to(self.device) if config.recipe == "u2pl" else None
         encoder = list(self.student.encoder.parameters())
         others = [

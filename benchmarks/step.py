@@ -205,7 +205,11 @@ def np_step(row: Row, setting: Setting, device: torch.device) -> Step:
         for module in (before, head):
             module.zero_grad(set_to_none=True)
         decoded = before(features)
-        output = head(decoded, head.draw_noise(row.samples, row.images, generator))
+        noise, context_set = (
+            head.draw_noise(row.samples, row.images, generator),
+            head.draw_context_set(generator),
+        )
+        output = head(decoded, noise, latent="target", context_set=context_set)
         loss = expected_cross_entropy(output.logits[:, : row.labelled], labels[: row.labelled])
         loss = loss + expected_cross_entropy(output.logits[:, row.labelled :], pseudo[row.labelled :])
         (loss + KL_WEIGHT * output.kl.mean()).backward()
@@ -227,7 +231,7 @@ def np_prediction(row: Row, setting: Setting, device: torch.device) -> Step:
     before, head = before_our_head(row, device), our_head(row, device)
     generator = torch.Generator().manual_seed(SEED)
     return lambda: mean_probabilities(
-        head(before(features), head.draw_noise(row.samples, row.images, generator)).logits
+        head(before(features), head.draw_noise(row.samples, 1, generator), latent="context").logits
     )
 
 

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import nn
+
+
+class Description(NamedTuple):
+    """Images in terms of class centres."""
+
+    vector: torch.Tensor
+    """``(B, D)``, the centres averaged by attention; zero without a valid centre."""
+    attention: torch.Tensor
+    """``(B, C)``, mean attention of the pixels to each class; sums to 1, or is zero without a valid one."""
 
 
 class AttentionAggregator(nn.Module):
@@ -17,11 +27,10 @@ class AttentionAggregator(nn.Module):
     released code attends per channel.)
     """
 
-    def forward(self, queries: torch.Tensor, centres: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        """Pool ``(B, D, h, w)`` queries over ``(C, D)`` centres to ``(B, D)``.
+    def forward(self, queries: torch.Tensor, centres: torch.Tensor, valid: torch.Tensor) -> Description:
+        """Describe ``(B, D, h, w)`` queries by ``(C, D)`` centres.
 
-        Centres with ``valid`` False, ``(C,)`` bool, have no effect; without any valid centre the
-        result is zero.
+        Centres with ``valid`` False, ``(C,)`` bool, have no effect.
         """
         with torch.autocast(queries.device.type, enabled=False):
             pixels = queries.float().flatten(2).transpose(1, 2)
@@ -29,5 +38,5 @@ class AttentionAggregator(nn.Module):
             closeness = 2 * pixels @ centres.T - centres.square().sum(dim=1)
             closeness = closeness / math.sqrt(queries.shape[1])
             closeness = closeness.masked_fill(~valid, torch.finfo(closeness.dtype).min)
-            weights = closeness.softmax(dim=2).mean(dim=1)
-            return (weights * valid) @ centres
+            attention = closeness.softmax(dim=2).mean(dim=1) * valid
+            return Description(attention @ centres, attention)

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+
+class Centres(NamedTuple):
+    """What a memory says about each class."""
+
+    means: torch.Tensor
+    """``(C, D)`` mean of the rows, zero without any."""
+    counts: torch.Tensor
+    """``(C,)`` int64, rows behind each mean."""
 
 
 class ClassMemory(nn.Module):
@@ -91,9 +102,15 @@ class ClassMemory(nn.Module):
         self.next_row.copy_((self.next_row + count) % capacity)
         self.filled.copy_((self.filled + count).clamp(max=capacity))
 
-    def centres(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the mean row of each class, ``(C, D)``, and which classes have any row, ``(C,)`` bool."""
-        return self.rows.sum(dim=1) / self.filled.clamp(min=1)[:, None], self.filled > 0
+    def centres(self, chosen: torch.Tensor | None = None) -> Centres:
+        """Average the filled rows of each class, or those of them that are ``chosen``, ``(C, M)`` bool."""
+        row = torch.arange(self.rows.shape[1], device=self.rows.device)
+        used = row < self.filled[:, None]
+        if chosen is not None:
+            used = used & chosen
+        counts = used.sum(dim=1)
+        total = (self.rows * used[:, :, None]).sum(dim=1)
+        return Centres(total / counts.clamp(min=1)[:, None], counts)
 
     @torch.no_grad()
     def adopt_new_rows(self, other: ClassMemory) -> None:

@@ -84,11 +84,15 @@ class SegmentationNetwork(nn.Module):
     ) -> NetworkOutput:
         """Segment images ``(B, 3, H, W)``, float in [0, 1], with ``samples`` draws of the latent.
 
-        Any H and W are taken: the image is continued at its right and lower border and the result cut.
+        In training the context is a random subset of its memory. Any H and W are taken: the image is
+        continued at its right and lower border and the result cut.
         """
         features, embedding = self.encode(images)
         noise = self.draw_noise(samples, len(images), generator)
-        logits, kl = self.decode(features, noise)
+        context_set = None
+        if self.training and isinstance(self.head, NPHead):
+            context_set = self.head.draw_context_set(generator)
+        logits, kl = self.decode(features, noise, context_set)
         represented = None if self.representation is None else self.representation(features)
         return NetworkOutput(logits, kl, features, embedding, represented)
 
@@ -116,14 +120,18 @@ class SegmentationNetwork(nn.Module):
         self,
         features: torch.Tensor,
         noise: torch.Tensor | None,
-        latent: Literal["target", "context"] = "target",
+        context_set: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return logits ``(T, B, C, h, w)`` and KL ``(B,)`` of features; T is the noise's first length."""
+        """Return logits ``(T, B, C, h, w)`` and KL ``(B,)`` of features; T is the noise's first length.
+
+        The latent is the target's in training and the context's in evaluation, see :class:`NPHead`.
+        """
         if isinstance(self.head, LinearHead):
             return self.head(features)
         if noise is None:
             raise ValueError("A head with a latent needs noise; draw_noise makes it.")
-        return self.head(features, noise, latent)
+        latent: Literal["target", "context"] = "target" if self.training else "context"
+        return self.head(features, noise, latent=latent, context_set=context_set)
 
     @torch.no_grad()
     def observe(

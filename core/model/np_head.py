@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, NamedTuple
 
 import torch
 from torch import nn
 
-from core.model.aggregator import AttentionAggregator
-from core.model.class_memory import ClassMemory
+from core.model.aggregator import AttentionAggregator, Description
+from core.model.class_memory import Centres, ClassMemory
 from core.model.conditioned_decoder import ConditionedDecoder
-from core.model.latent_encoder import LatentEncoder, gaussian_kl
+from core.model.latent_encoder import Gaussian, LatentEncoder, gaussian_kl
 from core.model.pixel_projector import PixelProjector
 
 VOID = 255
@@ -31,8 +32,12 @@ class NPHead(nn.Module):
 
     A query image is described by its attention over the class centres of two memories: ``context``
     holds pixels a person labelled, ``target`` holds those and pseudo-labelled pixels. Both
-    descriptions pass the same :class:`LatentEncoder`; z is drawn from q(z | target), r is the context
-    description itself.
+    descriptions pass the same :class:`LatentEncoder`; r is the context description itself.
+
+    In training z is drawn from q(z | target), which has seen everything, while the context is a random
+    subset of its memory: KL(q(z | target) ‖ q(z | context)) then teaches the context how far from the
+    whole truth it is when it is small, as neural processes are trained with context sets of random
+    size (Garnelo et al. 2018). In evaluation z is drawn from q(z | context).
 
     Args:
         channels: Channels F of the features.
@@ -59,11 +64,19 @@ class NPHead(nn.Module):
         device = "cpu" if generator is None else generator.device
         return torch.randn(samples, batch, self.latent, generator=generator, device=device)
 
+    def draw_context_set(self, generator: torch.Generator | None) -> torch.Tensor:
+        """Return the rows of a random context set, ``(C, M)`` bool: a share u² of all, u ~ U(0, 1)."""
+        device = "cpu" if generator is None else generator.device
+        share = torch.rand((), generator=generator, device=device).square()
+        return torch.rand(self.context.rows.shape[:2], generator=generator, device=device) < share
+
     def forward(
         self,
         features: torch.Tensor,
         noise: torch.Tensor,
-        latent: Literal["target", "context"] = "target",
+        *,
+        latent: Literal["target", "context"],
+        context_set: torch.Tensor | None = None,
     ) -> HeadOutput:
         """Decode every image once per row of noise; the memories are only read.
 
@@ -71,19 +84,24 @@ class NPHead(nn.Module):
             features: ``(B, F, h, w)``. The memory paths send no gradient back into them.
             noise: ``(T, B, L)`` or ``(T, 1, L)``: z = μ + σ · noise.
             latent: The distribution z is drawn from.
+            context_set: Rows of the context memory to use, ``(C, M)`` bool; all by default.
         """
         queries = self.projector(features.detach())
-        target_centres, target_valid = self.target.centres()
-        context_centres, context_valid = self.context.centres()
-        described_by_target = self.aggregator(queries, target_centres, target_valid)
-        described_by_context = self.aggregator(queries, context_centres, context_valid)
-        posterior = self.latent_encoder(described_by_target)
-        prior = self.latent_encoder(described_by_context)
+        _, posterior = self._described(queries, self.target.centres())
+        if context_set is not None:
+            context_set = context_set.to(features.device)
+        by_context, prior = self._described(queries, self.context.centres(context_set))
         drawn_from = posterior if latent == "target" else prior
         z = drawn_from.mean + drawn_from.std * noise.to(features.device)
-        logits = self.decoder(features, z, described_by_context)
-        comparable = target_valid.any() & context_valid.any()
+        logits = self.decoder(features, z, by_context.vector)
+        comparable = self.target.filled.any() & self.context.filled.any()
         return HeadOutput(logits, gaussian_kl(posterior, prior) * comparable)
+
+    def _described(self, queries: torch.Tensor, centres: Centres) -> tuple[Description, Gaussian]:
+        described = self.aggregator(queries, centres.means, centres.counts > 0)
+        capacity = self.context.rows.shape[1]
+        evidence = described.attention @ (centres.counts.float().log1p() / math.log1p(capacity))
+        return described, self.latent_encoder(described.vector, evidence)
 
     @torch.no_grad()
     def observe(

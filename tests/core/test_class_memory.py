@@ -84,9 +84,13 @@ def test_centres_average_the_filled_rows_only(device: torch.device) -> None:
         torch.tensor([2.0, 4.0], device=device).view(1, 1, 1, 2),
         torch.zeros(1, 1, 2, dtype=torch.uint8, device=device),
     )
-    centres, valid = memory.centres()
-    assert centres.tolist() == [[3.0], [0.0]]
-    assert valid.tolist() == [True, False]
+    centres = memory.centres()
+    assert centres.means.tolist() == [[3.0], [0.0]]
+    assert centres.counts.tolist() == [2, 0]
+    first_only = torch.zeros(2, 100, dtype=torch.bool, device=device)
+    first_only[:, 0] = True
+    assert memory.centres(first_only).means.tolist() == [memory.rows[0, 0].tolist(), [0.0]]
+    assert memory.centres(first_only).counts.tolist() == [1, 0]
 
 
 def test_a_full_class_enters_by_a_seeded_draw_without_repetition(device: torch.device) -> None:

@@ -24,22 +24,25 @@ def test_aggregator_ignores_order_of_centres_and_pixels() -> None:
     queries = torch.randn(2, 8, 5, 6, generator=seeded())
     centres = torch.randn(4, 8, generator=seeded(1))
     valid = torch.tensor([True, False, True, True])
-    pooled = AttentionAggregator()(queries, centres, valid)
+    pooled = AttentionAggregator()(queries, centres, valid).vector
     order = torch.tensor([2, 0, 3, 1])
-    assert torch.allclose(AttentionAggregator()(queries, centres[order], valid[order]), pooled, atol=1e-6)
+    assert torch.allclose(
+        AttentionAggregator()(queries, centres[order], valid[order]).vector, pooled, atol=1e-6
+    )
     shuffled = queries.flatten(2)[..., torch.randperm(30, generator=seeded(2))].view_as(queries)
-    assert torch.allclose(AttentionAggregator()(shuffled, centres, valid), pooled, atol=1e-6)
+    assert torch.allclose(AttentionAggregator()(shuffled, centres, valid).vector, pooled, atol=1e-6)
 
 
 def test_aggregator_is_blind_to_invalid_classes() -> None:
     queries = torch.randn(2, 8, 5, 6, generator=seeded())
     centres = torch.randn(3, 8, generator=seeded(1))
-    pooled = AttentionAggregator()(queries, centres[:2], torch.tensor([True, True]))
+    pooled = AttentionAggregator()(queries, centres[:2], torch.tensor([True, True])).vector
     centres[2] = 1e6
-    with_invalid = AttentionAggregator()(queries, centres, torch.tensor([True, True, False]))
+    with_invalid = AttentionAggregator()(queries, centres, torch.tensor([True, True, False])).vector
     assert torch.allclose(with_invalid, pooled, atol=1e-6)
     nothing = AttentionAggregator()(queries, centres, torch.zeros(3, dtype=torch.bool))
-    assert torch.equal(nothing, torch.zeros(2, 8))
+    assert torch.equal(nothing.vector, torch.zeros(2, 8))
+    assert torch.equal(nothing.attention, torch.zeros(2, 3))
 
 
 def test_aggregator_equals_the_softmax_of_negative_distances() -> None:
@@ -48,7 +51,7 @@ def test_aggregator_equals_the_softmax_of_negative_distances() -> None:
     distance = (queries[:, None] - centres[None, :, :, None, None]).square().sum(dim=2)
     weights = (-distance / 4).softmax(dim=1)
     expected = torch.einsum("bkhw,kd->bdhw", weights, centres).mean(dim=(2, 3))
-    pooled = AttentionAggregator()(queries, centres, torch.ones(4, dtype=torch.bool))
+    pooled = AttentionAggregator()(queries, centres, torch.ones(4, dtype=torch.bool)).vector
     assert torch.allclose(pooled, expected, atol=1e-5)
 
 
@@ -65,7 +68,7 @@ def test_kl_is_exact_and_never_negative() -> None:
 def test_latent_std_is_at_least_a_tenth_and_reparameterised() -> None:
     encoder = LatentEncoder(8, 4)
     pooled = torch.full((3, 8), -100.0, requires_grad=True)
-    gaussian = encoder(pooled)
+    gaussian = encoder(pooled, torch.ones(3))
     assert (gaussian.std >= 0.1).all()
     (gaussian.mean + gaussian.std * torch.randn(3, 4)).sum().backward()
     assert pooled.grad is not None
@@ -78,7 +81,7 @@ def test_the_latent_moves_the_interior_of_the_logits(side: int) -> None:
     features = torch.randn(1, 24, side, side, generator=seeded(5))
     z = torch.randn(16, 1, 32, generator=seeded(6))
     with torch.no_grad():
-        logits = head(features, z).logits[:, 0]
+        logits = head(features, z, latent="target").logits[:, 0]
     border = side // 4
     interior = logits[..., border:-border, border:-border]
     over_latent = interior.std(dim=0).mean()
@@ -87,7 +90,9 @@ def test_the_latent_moves_the_interior_of_the_logits(side: int) -> None:
 
     padded = F.pad(features, (8, 8, 8, 8), mode="replicate")
     with torch.no_grad():
-        inside = head(padded, z).logits[:, 0, :, 8 + border : -8 - border, 8 + border : -8 - border]
+        inside = head(padded, z, latent="target").logits[
+            :, 0, :, 8 + border : -8 - border, 8 + border : -8 - border
+        ]
     assert abs(inside.std(dim=0).mean() / over_latent - 1) < 0.1
 
 
@@ -101,13 +106,15 @@ def test_shared_convolution_equals_decoding_each_sample_by_itself() -> None:
             condition = torch.cat([z[sample, image], r[image]])
             scale, shift = decoder.film(condition)[:, None, None].chunk(2)
             hidden = F.relu((1 + scale) * decoder.shared(features[image : image + 1]) + shift)
-            alone = decoder.classify(F.relu(decoder.mix(hidden)))[0]
+            alone = decoder.classify(hidden)[0]
             assert torch.allclose(together[sample, image], alone, atol=1e-5)
 
 
 def test_samples_are_identical_when_the_spread_is_zero() -> None:
     head = filled_head()
-    logits = head(torch.randn(2, 24, 8, 8, generator=seeded()), torch.zeros(4, 2, 32)).logits
+    logits = head(
+        torch.randn(2, 24, 8, 8, generator=seeded()), torch.zeros(4, 2, 32), latent="context"
+    ).logits
     assert torch.equal(logits, logits[:1].expand_as(logits))
 
 
@@ -116,16 +123,18 @@ def test_permuting_samples_permutes_logits() -> None:
     features = torch.randn(3, 24, 8, 8, generator=seeded())
     noise = head.draw_noise(4, 3, seeded(1))
     order = torch.tensor([2, 0, 3, 1])
-    logits = head(features, noise).logits
-    assert torch.allclose(head(features, noise[order]).logits, logits[order], atol=1e-6)
-    assert torch.allclose(head(features[[1]], noise[:, [1]]).logits, logits[:, [1]], atol=1e-5)
+    logits = head(features, noise, latent="context").logits
+    assert torch.allclose(head(features, noise[order], latent="context").logits, logits[order], atol=1e-6)
+    assert torch.allclose(
+        head(features[[1]], noise[:, [1]], latent="context").logits, logits[:, [1]], atol=1e-5
+    )
 
 
 def test_forward_only_reads_the_memory_and_observe_writes_it() -> None:
     head = filled_head()
     before = {name: value.clone() for name, value in head.state_dict().items()}
     features = torch.randn(2, 24, 8, 8, generator=seeded())
-    head(features, head.draw_noise(2, 2, seeded()))
+    head(features, head.draw_noise(2, 2, seeded()), latent="context")
     assert all(torch.equal(before[name], value) for name, value in head.state_dict().items())
 
     labels = torch.full((2, 8, 8), 255, dtype=torch.uint8)
@@ -139,10 +148,10 @@ def test_kl_is_zero_while_a_memory_is_empty() -> None:
     head = NPHead(24, 4)
     features = torch.randn(2, 24, 8, 8, generator=seeded())
     noise = head.draw_noise(3, 2, seeded())
-    assert head(features, noise).kl.tolist() == [0, 0]
+    assert head(features, noise, latent="target").kl.tolist() == [0, 0]
     labels = torch.zeros(2, 8, 8, dtype=torch.uint8)
     head.observe(features, labels, torch.tensor([False, False]))
-    output = head(features, noise)
+    output = head(features, noise, latent="target")
     assert output.kl.tolist() == [0, 0]
     assert output.logits.isfinite().all()
 
@@ -152,7 +161,8 @@ def test_the_latent_differs_between_images() -> None:
     features = torch.randn(2, 24, 8, 8, generator=seeded())
     features[1] *= torch.linspace(-2, 2, 24)[:, None, None]
     queries = head.projector(features)
-    pooled = head.aggregator(queries, *head.target.centres())
+    centres = head.target.centres()
+    pooled = head.aggregator(queries, centres.means, centres.counts > 0).vector
     assert not torch.allclose(pooled[0], pooled[1], atol=1e-4)
 
 
@@ -160,4 +170,5 @@ def test_context_and_target_latents_can_both_be_drawn_from() -> None:
     head = filled_head()
     features = torch.randn(2, 24, 8, 8, generator=seeded())
     noise = head.draw_noise(2, 2, seeded())
-    assert not torch.equal(head(features, noise, "target").logits, head(features, noise, "context").logits)
+    target, context = (head(features, noise, latent=latent).logits for latent in ("target", "context"))
+    assert not torch.equal(target, context)

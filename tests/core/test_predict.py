@@ -169,7 +169,7 @@ def test_tiles_say_what_the_whole_image_says(
     for name in ("probabilities", "entropy", "mutual_information", "variance", "confidence"):
         assert torch.allclose(getattr(whole, name), getattr(tiled, name), atol=rounding), name
     assert tiled.embedding.norm().item() == pytest.approx(1)
-    assert (tiled.embedding @ whole.embedding).item() > 0.99
+    assert (tiled.embedding @ whole.embedding).item() > 0.98
 
 
 def test_an_image_as_large_as_a_tile_is_encoded_at_once(device: torch.device) -> None:

@@ -1,4 +1,4 @@
-"""Folders with the checkpoints of a round: one is always whole, the newest counts."""
+"""Folders with the checkpoints of a training: one is always whole, the newest counts."""
 
 from __future__ import annotations
 
@@ -65,27 +65,27 @@ def remove_others(kept: Path) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def count_attempt(folder: Path) -> int:
-    """Count how often in a row a process began from the round's newest checkpoint, and count this one.
+def count_attempt(folder: Path, begins_from: str | None) -> int:
+    """Count how often in a row a process began from the same checkpoint, and count this one.
 
     A round that kills its process again and again, as on a machine without memory, is found by this.
 
     Args:
         folder: of the round; made when missing.
+        begins_from: the round's newest checkpoint; None at its start.
 
     Returns:
         1 for the first attempt from this checkpoint, or from the start.
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / ATTEMPTS_FILE
-    newest = newest_checkpoint(folder)
-    begins_from = newest.name if newest else "the start"
+    place = begins_from or "the start"
     try:
         count, _, before = file.read_text(encoding="utf-8").partition(" ")
-        attempt = int(count) + 1 if before == begins_from else 1
+        attempt = int(count) + 1 if before == place else 1
     except (OSError, ValueError):
         attempt = 1
-    file.write_text(f"{attempt} {begins_from}", encoding="utf-8")
+    file.write_text(f"{attempt} {place}", encoding="utf-8")
     return attempt
 
 

@@ -25,6 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core import fresh_start
 from core.acquisition.aggregation import ImageScore, score_image
 from core.acquisition.batch_choice import rank
 from core.checkpoints import count_attempt, forget_attempts
@@ -37,8 +38,8 @@ from core.predict import ImagePrediction, class_map_at, predict
 from core.reasons import Reason, reason
 from core.round_data import UnreadableImage, decoded_image, grey_png
 from core.round_training import RoundTraining
-from core.train import StepReport, TrainConfig, Training
-from core.warm_start import load_teacher
+from core.train import StepReport, TrainConfig, Training, read_checkpoint
+from core.warm_start import load_teacher, shrink_and_perturb
 from storage import images, labels, projects, rounds
 from storage.errors import InvalidInput, LeaseLost, NotFound, QualmError, RoundRefused
 from storage.files import file_error
@@ -222,10 +223,11 @@ class _RoundRun:
         self.pixels: dict[int, Tensor] = {}
         self.seconds_per_prediction = self.seconds_per_evaluation = 0.0
         self.temperature = 1.0
+        self.start: fresh_start.Start = "fresh"
 
     def to_its_end(self) -> str:
         try:
-            if count_attempt(self.folder) > MAX_ATTEMPTS:
+            if count_attempt(self.folder, self.info.checkpoint) > MAX_ATTEMPTS:
                 raise QualmError(
                     f"{MAX_ATTEMPTS} workers died at the same place of this round, most likely for want of "
                     "memory. Choose a smaller long side, crop or batch size, then start a new round."
@@ -233,7 +235,6 @@ class _RoundRun:
             self._load()
             began = time.monotonic()
             training = self._train()
-            self.device = training.device
             trained = time.monotonic()
             predictions, metrics = self._score(training.teacher)
             metrics |= {
@@ -242,6 +243,8 @@ class _RoundRun:
                 "labels": len(self.data.labels),
                 "unlabelled": len(self.data.unlabelled),
                 "device": str(self.device),
+                "start": self.start,
+                "fresh_start_tried": fresh_start.tried(self.folder),
             }
             self.renew_lease()
             self._check()
@@ -376,25 +379,42 @@ class _RoundRun:
     # Training
 
     def _train(self) -> Training:
+        """Train from fresh weights or from the parent's; worse fresh ones are followed by the parent's."""
+        device = self.device
+        parent = self._parent()
+        if parent is None:
+            return self._trained_from(None, device)
+        start = fresh_start.begun(self.folder) or ("fresh" if self._fresh_start_is_due() else "warm")
+        if start == "fresh":
+            training = self._trained_from(None, device)
+            if self._is_not_worse(training.teacher, parent):
+                return training
+            del training
+            free_cached_memory()
+        return self._trained_from(parent, device)
+
+    def _trained_from(self, parent: RoundInfo | None, device: torch.device) -> Training:
+        self.start = "fresh" if parent is None else "warm"
         names = {field.name for field in dataclasses.fields(TrainConfig)} - {"seed"}
         config = TrainConfig(
             seed=self.seed, **{name: value for name, value in self.settings if name in names}
         )
         training = RoundTraining(
-            self._new_network,
+            lambda: self._new_network(parent),
             self.data,
             config,
-            self.folder,
+            fresh_start.begin(self.folder, self.start),
             on_start=self._begin_training,
             on_step=self._after_step,
             on_checkpoint=self._after_checkpoint,
             note=self._note,
-        ).run(self.device)
+        ).run(device)
         if training is None:
             raise _Stopping
+        self.device = training.device
         return training
 
-    def _new_network(self) -> SegmentationNetwork:
+    def _new_network(self, parent: RoundInfo | None) -> SegmentationNetwork:
         network = build_network(
             self.class_count,
             encoder=self.settings.encoder,
@@ -406,23 +426,54 @@ class _RoundRun:
         )
         for warning in network.warnings:
             self._note(warning)
-        self._warm_start(network)
+        if parent is not None:
+            shrink_and_perturb(network, self._checkpoint_of(parent), self.settings.warm_start_keep)
         return network
 
-    def _warm_start(self, network: SegmentationNetwork) -> None:
-        """Begin from the teacher of the round that is on the screen, when its network is of the same kind."""
+    def _parent(self) -> RoundInfo | None:
+        """Return the round to begin from: the one on the screen, when its network is of the same kind."""
         if not self.settings.warm_start or self.info.parent_id is None:
-            return
+            return None
         parent = rounds.get_round(self.workspace, self.info.parent_id)
         kind = ("encoder", "decoder", "head")
         if any(getattr(parent.config, name) != getattr(self.settings, name) for name in kind):
-            return
-        if parent.checkpoint is None or not (self.workspace.path / parent.checkpoint).exists():
-            return
+            return None
+        if not self._checkpoint_of(parent).exists():
+            return None
         try:
-            load_teacher(network, self.workspace.path / parent.checkpoint)
+            read_checkpoint(self._checkpoint_of(parent))
         except ValueError as error:
             self._note(f"Round {parent.number} could not be gone on from: {error}")
+            return None
+        return parent
+
+    def _checkpoint_of(self, parent: RoundInfo) -> Path:
+        return self.workspace.path / (parent.checkpoint or "none")
+
+    def _fresh_start_is_due(self) -> bool:
+        lineage = []
+        earlier = self.info.parent_id
+        while earlier is not None:
+            info = rounds.get_round(self.workspace, earlier)
+            lineage.append(info.metrics)
+            earlier = info.parent_id
+        return self.settings.fresh_start and fresh_start.is_due(
+            len(self.data.labels), lineage, len(self.audit)
+        )
+
+    def _is_not_worse(self, fresh: SegmentationNetwork, parent: RoundInfo) -> bool:
+        """Compare a fresh start with the parent's teacher on the audit images, and note what came of it."""
+        teacher = self._new_network(None)
+        load_teacher(teacher, self._checkpoint_of(parent))
+        reached = self._evaluation(fresh, self.audit).miou
+        before = self._evaluation(teacher.to(self.device), self.audit).miou
+        worse = reached < before
+        outcome = f"went on from round {parent.number}" if worse else "keeps the fresh start"
+        self._note(
+            f"A fresh start reached {reached:.3f} on the audit images and round {parent.number} has "
+            f"{before:.3f}, so this round {outcome}."
+        )
+        return not worse
 
     def _begin_training(self, training: Training) -> None:
         """Estimate the time of scoring from two images, the first of which warms up."""
@@ -432,24 +483,30 @@ class _RoundRun:
             self._encoded(image, self._predicted(training.teacher, pixels))
             self.seconds_per_prediction = time.monotonic() - began
 
-    def _after_step(self, training: Training, step: StepReport) -> bool:
-        every = max(1, step.steps // EVALUATIONS)
-        if self.audit and (step.step % every == 0 or step.step == 1):
-            self._evaluate_during_training(training, step.step)
-        evaluations_left = (step.steps - step.step) // every if self.audit else 0
+    def _after_step(self, training: Training, report: StepReport) -> bool:
+        every = max(1, report.steps // EVALUATIONS)
+        step, steps = self._shown(report.step), self._shown(report.steps)
+        if self.audit and (report.step % every == 0 or report.step == 1):
+            self._evaluate_during_training(training, step)
+        evaluations_left = (report.steps - report.step) // every if self.audit else 0
         eta = (
-            (step.steps - step.step) * step.seconds_per_step
+            (report.steps - report.step) * report.seconds_per_step
             + evaluations_left * self.seconds_per_evaluation
             + len(self.pool) * self.seconds_per_prediction
         )
-        self.metrics.append((step.step, "loss", step.loss))
-        self.metrics.extend((step.step, name, value) for name, value in step.parts.items())
-        self._report("training", step.step, step.steps, eta)
+        self.metrics.append((step, "loss", report.loss))
+        self.metrics.extend((step, name, value) for name, value in report.parts.items())
+        self._report("training", step, steps, eta)
         try:
             self._check()
         except _Stopping:
             return False
         return True
+
+    def _shown(self, step: int) -> int:
+        """Return a step as the person sees it: those of a fresh start that was worse come before."""
+        went_on = self.start == "warm" and fresh_start.tried(self.folder)
+        return step + self.settings.steps if went_on else step
 
     def _after_checkpoint(self, checkpoint: Path, step: int) -> None:
         rounds.report(
@@ -457,7 +514,7 @@ class _RoundRun:
             self.info.id,
             self.worker,
             lease_s=LEASE_S,
-            step=step,
+            step=self._shown(step),
             checkpoint=checkpoint.relative_to(self.workspace.path).as_posix(),
         )
 

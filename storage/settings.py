@@ -112,6 +112,17 @@ class RoundSettings(_Settings):
     )
     keep_predictions: int = Field(400, ge=0, description="Suggestions stored for the front of the queue.")
     warm_start: bool = Field(True, description="Begin from the last round's weights.")
+    warm_start_keep: float = Field(
+        1.0,
+        title="Kept of the last weights",
+        ge=0,
+        le=1,
+        description="Share of the last round's weights that a warm start keeps; the rest is drawn anew.",
+    )
+    fresh_start: bool = Field(
+        True,
+        description="Try new weights when labels have doubled; the audit images say if they are better.",
+    )
 
 
 Preset = Literal["cpu", "gpu", "best"]

@@ -3,6 +3,7 @@
 import errno
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,14 +19,14 @@ import torch
 import core.worker
 from core.checkpoints import newest_checkpoint
 from core.predict import predict
-from core.train import Training
+from core.train import Training, read_checkpoint
 from core.worker import LEASE_S, pick_device, run_round, run_worker
 from storage import images, labels, projects, queue, rounds
 from storage.errors import InvalidInput
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
 from storage.settings import ProjectSettings, RoundSettings
-from storage.workspace import Workspace
+from storage.workspace import Workspace, open_workspace
 from tests.core.blocks_project import HEIGHT, TINY, WIDTH, add_picture, block_scene, blocks_project, png
 
 CPU = torch.device("cpu")
@@ -52,20 +53,39 @@ def until(condition: Callable[[], bool], seconds: float = 60) -> None:
 
 
 @pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Compute as the worker processes of these tests do."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
 def start_worker(workspace: Workspace) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start real worker processes that save a checkpoint after every step."""
+    """Start real worker processes that save a checkpoint after every step.
+
+    With ``dies_at``, one kills itself while it writes the checkpoint of that step.
+    """
     processes: list[subprocess.Popen[str]] = []
     program = (
-        "import logging, pathlib, sys, core.round_training, core.worker\n"
+        "import logging, os, pathlib, signal, sys, core.round_training, core.worker\n"
+        "from core.train import Training\n"
         "logging.basicConfig(level=logging.INFO)\n"
         "core.round_training.CHECKPOINT_S = 0\n"
-        "once = sys.argv[2] == 'once'\n"
-        "core.worker.run_worker(pathlib.Path(sys.argv[1]), device='cpu', once=once, poll_s=0.1)\n"
+        "folder, dies_at = pathlib.Path(sys.argv[1]), int(sys.argv[2])\n"
+        "save = Training.save\n"
+        "def save_or_die(training, folder):\n"
+        "    save(training, folder)\n"
+        "    if training.step == dies_at:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "Training.save = save_or_die\n"
+        "core.worker.run_worker(folder, device='cpu', poll_s=0.1)\n"
     )
 
-    def start(mode: str = "forever") -> subprocess.Popen[str]:
+    def start(dies_at: int = 0) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-c", program, str(workspace.path), mode],
+            [sys.executable, "-c", program, str(workspace.path), str(dies_at)],
             cwd=ROOT,
             stderr=subprocess.PIPE,
             text=True,
@@ -145,10 +165,14 @@ def test_the_second_round_begins_from_the_first(
     project = blocks_project(workspace, pool=2)
     run_round(workspace, claimed_round(workspace, project), ME, CPU)
     begun_from: list[Path] = []
-    monkeypatch.setattr(core.worker, "load_teacher", lambda network, folder: begun_from.append(folder))
+    monkeypatch.setattr(
+        core.worker, "shrink_and_perturb", lambda network, folder, keep: begun_from.append(folder)
+    )
     assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
     first = rounds.history(workspace, project.id)[-1]
     assert begun_from == [workspace.path / str(first.checkpoint)]
+    starts = [info.metrics["start"] for info in rounds.history(workspace, project.id)]
+    assert starts == ["warm", "fresh"]
 
 
 @pytest.mark.parametrize("state", ["training", "scoring"])
@@ -179,7 +203,7 @@ def test_a_stopped_round_goes_on_where_it_was(workspace: Workspace) -> None:
         return seen[-1] >= 1
 
     assert run_round(workspace, claimed, ME, CPU, stopping=stopping) == "stopped"
-    stopped_at = newest_checkpoint(folder)
+    stopped_at = newest_checkpoint(folder / "fresh")
     assert stopped_at is not None
     again = rounds.claim(workspace, "here:2", LEASE_S, now=time.time() + 60)
     assert again is not None
@@ -203,31 +227,40 @@ def test_a_round_taken_by_another_worker_is_left(workspace: Workspace) -> None:
     assert (row.state, row.worker) == ("training", "there:2")
 
 
-def test_killed_in_training_the_next_worker_goes_on(
-    workspace: Workspace, start_worker: Callable[..., subprocess.Popen[str]]
+def test_killed_in_training_the_next_worker_ends_with_the_same_bits(
+    workspace: Workspace,
+    start_worker: Callable[..., subprocess.Popen[str]],
+    tmp_path: Path,
+    one_thread: None,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    project = blocks_project(workspace, pool=3, settings=tiny(steps=20))
+    project = blocks_project(workspace, pool=3, settings=tiny(recipe="u2pl"))
     requested = rounds.request_round(workspace, project.id, actor="test", reason="test")
-    first = start_worker()
-    until(
-        lambda: (
-            (rounds.get_round(workspace, requested.id).checkpoint or "") >= "checkpoints/round-1/step-000002"
-        )
-    )
-    first.send_signal(signal.SIGKILL)
-    first.wait()
+    shutil.copytree(workspace.path, tmp_path / "twin")
+    killed = start_worker(dies_at=4)
+    killed.communicate(timeout=240)
+    assert killed.returncode == -signal.SIGKILL
     left = rounds.get_round(workspace, requested.id)
     assert left.state == "training"
-    saved_step = int(str(left.checkpoint).rsplit("-", 1)[1])
+    folder = workspace.path / "checkpoints" / f"round-{left.id}" / "fresh"
+    assert {entry.name for entry in folder.iterdir()} == {"step-000003", ".step-000004.partial"}
 
-    second = start_worker("once")
-    _, log = second.communicate(timeout=120)
-    done = rounds.get_round(workspace, requested.id)
-    assert done.state == "done", log
-    assert done.worker != left.worker
-    went_on = [line for line in log.splitlines() if "going on from step" in line]
-    assert int(went_on[0].rsplit(" ", 1)[1]) >= saved_step >= 2
-    assert not list((workspace.path / "checkpoints" / f"round-{done.id}").glob(".step-*"))
+    caplog.set_level("INFO", logger="qualm.worker")
+    ends = []
+    for used in (workspace, open_workspace(tmp_path / "twin")):
+        claimed = rounds.claim(used, ME, LEASE_S)
+        assert claimed is not None
+        assert run_round(used, claimed, ME, CPU) == "done"
+        done = rounds.get_round(used, claimed.id)
+        ends.append(read_checkpoint(used.path / str(done.checkpoint))[0])
+    used.close()
+    assert [line for line in caplog.messages if line.startswith("going on")] == ["going on from step 3"]
+    assert [entry.name for entry in folder.iterdir()] == ["step-000006"]
+    went_on, uninterrupted = ends
+    assert {name.split(".")[0] for name in went_on} == {"student", "teacher", "queues", "optimiser"}
+    assert went_on.keys() == uninterrupted.keys()
+    for name, value in uninterrupted.items():
+        assert torch.equal(went_on[name], value), name
 
 
 def test_a_worker_outlives_failures_and_starts_rounds_by_itself(

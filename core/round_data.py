@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -26,6 +27,27 @@ def decoded_image(data: bytes) -> Tensor:
     except (OSError, SyntaxError, ValueError) as error:  # Pillow raises SyntaxError for broken PNG chunks
         raise UnreadableImage(str(error)) from error
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+
+
+class ImagesOnDemand(Sequence[Tensor]):
+    """The images of a round whose pool is too large for the memory.
+
+    Args:
+        held: The first images, ``uint8 (3, h, w)``.
+        count: Number of those that follow.
+        read: Returns one of them by its number from 0; picklable, other processes call it too.
+    """
+
+    def __init__(self, held: list[Tensor], count: int, read: Callable[[int], Tensor]) -> None:
+        self.held = held
+        self._read_count = count
+        self.read = read
+
+    def __len__(self) -> int:
+        return len(self.held) + self._read_count
+
+    def __getitem__(self, index: int) -> Tensor:  # type: ignore[override]
+        return self.held[index] if index < len(self.held) else self.read(index - len(self.held))
 
 
 def grey_png(unit_map: Tensor) -> bytes:

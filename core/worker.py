@@ -29,20 +29,20 @@ from core import fresh_start
 from core.acquisition.aggregation import ImageScore, score_image
 from core.acquisition.batch_choice import rank
 from core.checkpoints import count_attempt, forget_attempts
-from core.data import TrainingData, label_to_size, to_long_side
+from core.data import TrainingData, label_to_size, size_at_long_side, to_long_side
 from core.evaluation import Evaluation, evaluate
 from core.heartbeat import repeated
 from core.model.network import SegmentationNetwork, build_network
 from core.out_of_memory import free_cached_memory, is_out_of_memory
 from core.predict import ImagePrediction, class_map_at, predict
 from core.reasons import Reason, reason
-from core.round_data import UnreadableImage, decoded_image, grey_png
+from core.round_data import ImagesOnDemand, UnreadableImage, decoded_image, grey_png
 from core.round_training import RoundTraining
 from core.train import StepReport, TrainConfig, Training, read_checkpoint
 from core.warm_start import load_teacher, shrink_and_perturb
 from storage import images, labels, projects, rounds
 from storage.errors import InvalidInput, LeaseLost, NotFound, QualmError, RoundRefused
-from storage.files import file_error
+from storage.files import BlobStore, file_error
 from storage.images import ImageInfo
 from storage.rounds import NewPrediction, RoundInfo
 from storage.workspace import Workspace, open_workspace
@@ -57,8 +57,8 @@ NICENESS = 10
 """Training gives way to the web process, which then answers at once even on two cores."""
 MAX_ATTEMPTS = 3
 """Processes that may die in a row at the same checkpoint before the round is given up."""
-UNLABELLED_LIMIT = 4000
-"""Unlabelled images kept in memory for training; a seeded random choice of them when there are more."""
+HELD_BYTES = 2 * 2**30
+"""A pool whose pixels take more, at the long side of the settings, is read while the training runs."""
 EVALUATIONS = 7
 """How often the audit images are evaluated during training."""
 AUDIT_LIMIT = 24
@@ -183,6 +183,24 @@ def run_round(
         outcome = "lost"
     log.info("round %d: %s", info.number, outcome)
     return outcome
+
+
+@dataclasses.dataclass(frozen=True)
+class _PoolReader:
+    """Reads the pool's images by index, also in the processes that read ahead."""
+
+    blobs: BlobStore
+    keys: list[str]
+    long_side: int
+
+    def __call__(self, index: int) -> Tensor:
+        """Return the image at ``index``; in place of a damaged one, the next that can be read."""
+        for key in self.keys[index:] + self.keys[:index]:
+            try:
+                return to_long_side(decoded_image(self.blobs.get(key)), self.long_side)
+            except (UnreadableImage, NotFound) as error:
+                log.warning("an image of the pool could not be read and is replaced: %s", error)
+        raise UnreadableImage("none of the pool's images can be read")
 
 
 class _Cancelled(Exception):
@@ -350,7 +368,14 @@ class _RoundRun:
             )
         unlabelled: list[int] = []
         if self.settings.recipe != "supervised":
-            for image, unlabelled_pixels in self._readable(_some(self.pool, UNLABELLED_LIMIT, self.seed)):
+            side = self.settings.long_side
+            sizes = (size_at_long_side(image.height, image.width, side) for image in self.pool)
+            if sum(3 * height * width for height, width in sizes) > HELD_BYTES:
+                pool = _PoolReader(self.workspace.blobs, [image.blob for image in self.pool], side)
+                on_demand = ImagesOnDemand(loaded, len(self.pool), pool)
+                self.data = TrainingData(on_demand, label_maps, [*range(len(loaded), len(on_demand))])
+                return
+            for image, unlabelled_pixels in self._readable(self.pool):
                 unlabelled.append(len(loaded))
                 loaded.append(unlabelled_pixels)
                 self.pixels[image.id] = unlabelled_pixels

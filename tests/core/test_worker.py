@@ -151,6 +151,19 @@ def test_the_audit_images_judge_the_uncertainty_and_calibrate_it(
     assert metrics["nll"] > 0
 
 
+def test_a_pool_too_large_for_the_memory_is_read_while_it_trains(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core.worker, "HELD_BYTES", 0)
+    claimed = claimed_round(workspace, blocks_project(workspace, pool=3))
+    damaged = next(
+        image for image in images.list_images(workspace, claimed.project_id) if image.split == "pool"
+    )
+    (workspace.path / "blobs" / damaged.blob[:2] / damaged.blob).write_bytes(b"damaged")
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    assert rounds.get_round(workspace, claimed.id).metrics["unlabelled"] >= 3
+
+
 def test_without_audit_labels_nothing_is_measured(workspace: Workspace) -> None:
     claimed = claimed_round(workspace, blocks_project(workspace, pool=2))
     run_round(workspace, claimed, ME, CPU)

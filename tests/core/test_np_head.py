@@ -45,6 +45,17 @@ def test_aggregator_is_blind_to_invalid_classes() -> None:
     assert torch.equal(nothing.attention, torch.zeros(2, 3))
 
 
+def test_aggregator_stays_within_the_hull_of_valid_centres_and_finds_the_nearest() -> None:
+    centres = 20 * torch.eye(4)[:, :3] + torch.tensor([[0.0, 0, 0], [0, 0, 0], [0, 0, 0], [9, 9, 9]])
+    valid = torch.tensor([True, True, True, False])
+    described = AttentionAggregator()(torch.randn(3, 3, 6, 6, generator=seeded()), centres, valid)
+    assert torch.allclose(described.attention.sum(dim=1), torch.ones(3))
+    assert (described.vector >= 0).all()
+    assert (described.vector.sum(dim=1) <= 20 + 1e-4).all()
+    at_centre = centres[1].view(1, 3, 1, 1).expand(1, 3, 4, 4)
+    assert torch.allclose(AttentionAggregator()(at_centre, centres, valid).vector, centres[1:2], atol=1e-3)
+
+
 def test_aggregator_equals_the_softmax_of_negative_distances() -> None:
     queries = torch.randn(2, 16, 3, 3, generator=seeded())
     centres = torch.randn(4, 16, generator=seeded(1))
@@ -65,6 +76,24 @@ def test_kl_is_exact_and_never_negative() -> None:
     assert torch.allclose(gaussian_kl(one, one), torch.zeros(64), atol=1e-5)
 
 
+def test_kl_agrees_with_a_monte_carlo_estimate() -> None:
+    draw = torch.randn(4, 1, 4, generator=seeded())
+    one = Gaussian(draw[0], 0.1 + F.softplus(draw[1]))
+    two = Gaussian(draw[2], 0.1 + F.softplus(draw[3]))
+    z = one.mean + one.std * torch.randn(100_000, 4, generator=seeded(1))
+    estimate = (Normal(*one).log_prob(z) - Normal(*two).log_prob(z)).sum(dim=1).mean()
+    assert torch.allclose(gaussian_kl(one, two), estimate, rtol=0.02)
+
+
+def test_kl_takes_the_std_for_no_variance() -> None:
+    one, two = (
+        Gaussian(torch.zeros(1, 1), torch.ones(1, 1)),
+        Gaussian(torch.zeros(1, 1), torch.full((1, 1), 2.0)),
+    )
+    # log 2 + 1/8 − 1/2; the released code, which takes σ for σ², gives half of log 2 − 1/2.
+    assert torch.allclose(gaussian_kl(one, two), torch.tensor([0.3181]), atol=1e-3)
+
+
 def test_latent_std_is_at_least_a_tenth_and_reparameterised() -> None:
     encoder = LatentEncoder(8, 4)
     pooled = torch.full((3, 8), -100.0, requires_grad=True)
@@ -75,7 +104,7 @@ def test_latent_std_is_at_least_a_tenth_and_reparameterised() -> None:
     assert all(parameter.grad is not None for parameter in encoder.parameters())
 
 
-@pytest.mark.parametrize("side", [32, 64, 128])
+@pytest.mark.parametrize("side", [32, 64, 128, 256])
 def test_the_latent_moves_the_interior_of_the_logits(side: int) -> None:
     head = filled_head()
     features = torch.randn(1, 24, side, side, generator=seeded(5))
@@ -172,3 +201,59 @@ def test_context_and_target_latents_can_both_be_drawn_from() -> None:
     noise = head.draw_noise(2, 2, seeded())
     target, context = (head(features, noise, latent=latent).logits for latent in ("target", "context"))
     assert not torch.equal(target, context)
+
+
+def test_a_small_context_set_has_less_evidence_and_changes_the_description() -> None:
+    head = filled_head()
+    queries = head.projector(torch.randn(2, 24, 8, 8, generator=seeded()))
+    chosen = torch.zeros(head.context.rows.shape[:2], dtype=torch.bool)
+    chosen[:, 0] = True
+    few, many = head.context.centres(chosen), head.context.centres()
+    assert few.counts.tolist() == [1, 1, 1, 1]
+    assert (many.counts > few.counts).all()
+    noise = head.draw_noise(2, 2, seeded())
+    features = torch.randn(2, 24, 8, 8, generator=seeded(1))
+    whole = head(features, noise, latent="context")
+    small = head(features, noise, latent="context", context_set=chosen)
+    assert not torch.allclose(whole.logits, small.logits, atol=1e-4)
+    assert not torch.equal(head._described(queries, few)[1].std, head._described(queries, many)[1].std)
+
+
+def test_context_sets_are_seeded_and_of_all_sizes() -> None:
+    head = NPHead(24, 4)
+    assert torch.equal(head.draw_context_set(seeded(3)), head.draw_context_set(seeded(3)))
+    generator = seeded()
+    shares = torch.stack([head.draw_context_set(generator).float().mean() for _ in range(200)])
+    assert shares.min() < 0.01
+    assert shares.max() > 0.9
+    assert abs(shares.mean() - 1 / 3) < 0.08
+
+
+def test_a_global_code_reaches_the_middle_of_a_large_map() -> None:
+    """A pixel's class is its own bit and a code the whole image shares, which only z and r can carry."""
+    generator = seeded()
+    head = NPHead(8, 4)
+    optimiser = torch.optim.Adam(head.parameters(), lr=1e-2)
+
+    def toy(side: int) -> tuple[torch.Tensor, torch.Tensor]:
+        bit = torch.randint(0, 2, (8, side, side), generator=generator)
+        code = torch.arange(8) % 2
+        features = 0.1 * torch.randn(8, 8, side, side, generator=generator)
+        features[:, 0] += bit
+        # The code stands in one corner alone: no pixel elsewhere can see it.
+        corner = side // 3
+        features[:, 1, :corner, :corner] += 8 * code[:, None, None]
+        return features, bit + 2 * code[:, None, None]
+
+    for _ in range(80):
+        features, labels = toy(24)
+        output = head(features, head.draw_noise(2, 8, generator), latent="target")
+        F.cross_entropy(output.logits.flatten(0, 1), labels.repeat(2, 1, 1)).backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        head.observe(features, labels.to(torch.uint8), torch.ones(8, dtype=torch.bool), generator)
+    features, labels = toy(64)
+    with torch.no_grad():
+        found = head(features, head.draw_noise(4, 8, generator), latent="context").logits.mean(0).argmax(1)
+    elsewhere = (slice(None), slice(22, None), slice(22, None))
+    assert (found[elsewhere] == labels[elsewhere]).float().mean() > 0.85

@@ -1,0 +1,40 @@
+"""Rows of a result file: figures, and where they come from."""
+
+from __future__ import annotations
+
+import csv
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from core import provenance
+
+Row = Mapping[str, object]
+
+
+def about(device: str = "cpu") -> dict[str, object]:
+    """Return the columns that every row of a result file ends with."""
+    script = Path(sys.argv[0])
+    command = ["python", f"benchmarks/{script.name}", *sys.argv[1:]]
+    return {
+        "commit": provenance.commit(),
+        "device": device,
+        "machine": provenance.machine(),
+        "command": shlex.join(command),
+    }
+
+
+def write_rows(path: Path, rows: Sequence[Row]) -> None:
+    """Write rows whose columns may differ; a missing value is an empty cell, a float has five digits."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    last = [name for name in about() if name in columns]
+    columns = [name for name in columns if name not in last] + last
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    with partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()})
+    partial.replace(path)

@@ -1,0 +1,395 @@
+"""How good the uncertainty is: ``python benchmarks/uncertainty.py --data ../shared/data/camvid``.
+
+CamVid under a frozen encoder (see ``frozen_camvid.py``), trained on 37 labelled images with one recipe and
+budget: the NP head against plain softmax, MC dropout in the head, MC dropout in the whole network, and an
+ensemble; then the NP head with one thing changed at a time. Quality is measured on all 233 test images at
+240×180, in paired seeds.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import torch.nn.functional as F
+import typer
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+import frozen_camvid
+from csv_rows import Row, about, write_rows
+from frozen_camvid import CLASSES, ENCODER, HEIGHT, WIDTH, FrozenCamVid, FrozenNetwork, frozen_network
+
+from core.acquisition.pixel_scores import SampleStatistics
+from core.data import NOT_LABELLED, VOID, label_to_size
+from core.model.linear_head import LinearHead
+from core.model.network import SegmentationNetwork, build_network
+from core.model.np_head import HeadOutput, NPHead
+from core.recipes import supervised
+from core.recipes.step import StepInput, StepResult
+from core.train_config import TrainConfig
+from core.uncertainty import UncertaintyQuality
+
+RESULT = ROOT / "benchmarks" / "results" / "uncertainty.csv"
+LABELLED = 37
+SAMPLES = 20
+CONFIG = TrainConfig(recipe="supervised", steps=300, batch_size=8, learning_rate=3e-3, samples_train=3)
+DROPOUT = 0.2
+MIXTURE_SHARPNESS = 300.0
+REPETITIONS = 31
+SMALL_CONTEXT = 8
+"""Rows of each class in a small context set."""
+
+Probabilities = Callable[[Tensor], Tensor]
+"""Turns packed images ``(B, 704, 11, 15)`` into probabilities ``(T, B, C, 44, 60)``."""
+
+
+class HiddenHead(LinearHead):
+    """The NP head's decoder without the neural process: the same layers, nothing conditions them."""
+
+    def __init__(self, channels: int, class_count: int, dropout: float = 0.0, hidden: int = 64) -> None:
+        super().__init__(channels, class_count)
+        self.classify = nn.Sequential(  # type: ignore[assignment]
+            nn.Conv2d(channels, hidden, 1, bias=False),
+            nn.GroupNorm(8, hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Conv2d(hidden, class_count, 1),
+        )
+
+
+class DropoutBeforeDecoder(FrozenNetwork):
+    """Dropout on the encoder's maps and on the decoder's, besides that in the head."""
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        features, embedding = super().encode(F.dropout(images.float(), DROPOUT / 2, self.dropping))
+        return F.dropout(features, DROPOUT, self.dropping), embedding
+
+    @property
+    def dropping(self) -> bool:
+        """Whether the head's dropout is on."""
+        return next(layer for layer in self.head.modules() if isinstance(layer, nn.Dropout)).training
+
+
+class WholeContextHead(NPHead):
+    """Every training step sees the whole context, as in the release."""
+
+    def draw_context_set(self, generator: torch.Generator | None) -> Tensor:
+        return torch.ones(self.context.rows.shape[:2], dtype=torch.bool)
+
+
+class TargetLatentHead(NPHead):
+    """Draws z from q(z | target) in evaluation too, as the release does."""
+
+    def forward(self, features: Tensor, noise: Tensor, *, latent, context_set=None) -> HeadOutput:  # type: ignore[no-untyped-def]
+        return super().forward(features, noise, latent="target", context_set=context_set)
+
+
+class ContextLatentHead(NPHead):
+    """Draws z from q(z | context) in training too."""
+
+    def forward(self, features: Tensor, noise: Tensor, *, latent, context_set=None) -> HeadOutput:  # type: ignore[no-untyped-def]
+        return super().forward(features, noise, latent="context", context_set=context_set)
+
+
+class NormAfterLatentHead(NPHead):
+    """An InstanceNorm after z and r, where the release has it."""
+
+    def __init__(self, channels: int, class_count: int) -> None:
+        super().__init__(channels, class_count)
+        hidden = self.decoder.classify.in_channels
+        self.decoder.classify = nn.Sequential(nn.InstanceNorm2d(hidden), self.decoder.classify)  # type: ignore[assignment]
+
+
+def mixture_step(sharpness: float) -> Callable[[StepInput], StepResult]:
+    """Return a step that minimises −log mean_t exp(−sharpness · CE_t) / sharpness per image.
+
+    With sharpness 0 that is the ELBO's mean; towards the number of pixels it is the likelihood of the image
+    under a mixture of the samples (Foong et al. 2020), which lets samples differ.
+    """
+
+    def step(at: StepInput) -> StepResult:
+        config, labels = at.config, at.labelled.labels
+        output = at.student(at.labelled.images, samples=config.samples_train, generator=at.generator)
+        target = torch.where(labels >= NOT_LABELLED, VOID, labels).long()
+        losses = F.cross_entropy(
+            output.logits.flatten(0, 1),
+            target.repeat(config.samples_train, 1, 1),
+            ignore_index=VOID,
+            reduction="none",
+        )
+        counted = (target != VOID).sum(dim=(1, 2)).clamp(min=1)
+        by_sample = (
+            losses.view(config.samples_train, len(labels), *labels.shape[1:]).sum(dim=(2, 3)) / counted
+        )
+        log_mean = torch.logsumexp(-sharpness * by_sample, dim=0) - math.log(config.samples_train)
+        loss = -log_mean.mean() / sharpness + config.kl_weight * output.kl.mean()
+        by_person = torch.ones(len(labels), dtype=torch.bool)
+        return StepResult(loss, {}, output.features.detach(), labels, by_person)
+
+    return step
+
+
+@torch.inference_mode()
+def quality(probabilities: Probabilities, data: FrozenCamVid) -> dict[str, float]:
+    """Measure all test images."""
+    collected = UncertaintyQuality(len(CLASSES))
+    truth = label_to_size(data.test_labels, 180, 240)
+    mean_mi = 0.0
+    for images, labels in zip(torch.split(data.test, 8), torch.split(truth, 8), strict=True):
+        statistics_ = SampleStatistics()
+        statistics_.add(probabilities(images))
+        maps = torch.cat(
+            [
+                statistics_.mean(),
+                statistics_.predictive_entropy()[:, None],
+                statistics_.mutual_information()[:, None],
+            ],
+            dim=1,
+        )
+        mean_mi += float(statistics_.mutual_information().mean(dim=(1, 2)).sum())
+        enlarged = F.interpolate(maps, size=labels.shape[1:], mode="bilinear", align_corners=False)
+        for one, label in zip(enlarged, labels, strict=True):
+            entropy, information = one[-2].clamp(min=0), one[-1].clamp(min=0)
+            collected.add(one[:-2], {"entropy": entropy, "mutual information": information}, label)
+    result = collected.result()
+    entropy, information = result.maps["entropy"], result.maps["mutual information"]
+    return {
+        "miou": result.miou,
+        "error_auroc": entropy.error_auroc,
+        "error_aupr": entropy.error_aupr,
+        "aurc": entropy.aurc,
+        "spearman": entropy.spearman_pixel_error,
+        "spearman_miou": entropy.spearman,
+        "mi_auroc": information.error_auroc,
+        "mi_spearman": information.spearman_pixel_error,
+        "mean_mi": mean_mi / len(truth),
+        "ece": result.ece,
+        "classwise_ece": result.classwise_ece,
+        "nll": result.nll,
+        "brier": result.brier,
+        "pavpu": float(entropy.pavpu.pavpu.nanmean()),
+    }
+
+
+def decoded(network: SegmentationNetwork, samples: int = SAMPLES, encoded_once: bool = True) -> Probabilities:
+    """Return the product's way to probabilities: encode once, decode every sample."""
+
+    def probabilities(images: Tensor) -> Tensor:
+        noise = network.draw_noise(samples, 1, torch.Generator().manual_seed(0))
+        if encoded_once:
+            return network.decode(network.encode(images)[0], noise)[0].softmax(dim=2)
+        passes = [network.decode(network.encode(images)[0], None)[0] for _ in range(samples)]
+        return torch.cat(passes).softmax(dim=2)
+
+    return probabilities
+
+
+def head_dropout(network: SegmentationNetwork) -> Probabilities:
+    """Encode once, then run the head with dropout T times."""
+
+    def probabilities(images: Tensor) -> Tensor:
+        features = network.encode(images)[0]
+        return torch.cat([network.decode(features, None)[0] for _ in range(SAMPLES)]).softmax(dim=2)
+
+    return probabilities
+
+
+def switch_dropout(network: SegmentationNetwork, on: bool) -> None:
+    for layer in network.modules():
+        if isinstance(layer, nn.Dropout):
+            layer.train(on)
+
+
+@torch.inference_mode()
+def np_figures(network: SegmentationNetwork, data: FrozenCamVid) -> dict[str, float]:
+    """Return how alive the latent is: active dimensions, and mean MI with a small and the whole context."""
+    head = network.head
+    assert isinstance(head, NPHead)
+    few = torch.zeros(head.context.rows.shape[:2], dtype=torch.bool)
+    few[:, :SMALL_CONTEXT] = True
+    noise = head.draw_noise(SAMPLES, 1, torch.Generator().manual_seed(0))
+    means, information = [], {"small": 0.0, "whole": 0.0}
+    for images in torch.split(data.test, 8):
+        features = network.encode(images)[0]
+        queries = head.projector(features)
+        means.append(head._described(queries, head.context.centres())[1].mean)
+        for name, chosen in (("small", few), ("whole", None)):
+            sampled = SampleStatistics()
+            sampled.add(head(features, noise, latent="context", context_set=chosen).logits.softmax(dim=2))
+            information[name] += float(sampled.mutual_information().mean(dim=(1, 2)).sum()) / len(data.test)
+    return {
+        "active_dimensions": int((torch.cat(means).var(dim=0) > 0.01).sum()),
+        "mean_mi_small_context": information["small"],
+        "mean_mi_whole_context": information["whole"],
+    }
+
+
+def trained(
+    head: Callable[[int, int], LinearHead | NPHead],
+    seed: int,
+    data: FrozenCamVid,
+    config: TrainConfig = CONFIG,
+    step: Callable[[StepInput], StepResult] = supervised.step,
+    kind: type[FrozenNetwork] = FrozenNetwork,
+    member: int = 0,
+) -> SegmentationNetwork:
+    """Train one network; ``member`` changes its initial values and nothing else."""
+    network = frozen_network(head, seed + 100 * member, kind=kind)
+    labelled = frozen_camvid.labelled_indices(LABELLED, seed)
+    return frozen_camvid.train(network, step, replace(config, seed=seed), data, labelled)[0]
+
+
+def dropping(channels: int, class_count: int) -> HiddenHead:
+    return HiddenHead(channels, class_count, DROPOUT)
+
+
+def rivals(seed: int, data: FrozenCamVid) -> Iterator[tuple[str, Probabilities]]:
+    """Yield the NP head's rivals, trained."""
+    yield "softmax, linear head", decoded(trained(LinearHead, seed, data))
+    members = [decoded(trained(HiddenHead, seed, data, member=member)) for member in range(3)]
+    yield "softmax, hidden layer", members[0]
+    yield "ensemble of 3", lambda images: torch.cat([member(images) for member in members])
+    torch.manual_seed(seed)
+    network = trained(dropping, seed, data)
+    switch_dropout(network, True)
+    yield "MC dropout, head", head_dropout(network)
+    network = trained(dropping, seed, data, kind=DropoutBeforeDecoder)
+    switch_dropout(network, True)
+    yield "MC dropout, whole network", decoded(network, encoded_once=False)
+
+
+NEURAL_PROCESSES: dict[str, dict[str, Any]] = {
+    "NP": {"head": NPHead},
+    "NP, no KL": {"head": NPHead, "config": replace(CONFIG, kl_weight=0.0)},
+    "NP, ten times the KL": {"head": NPHead, "config": replace(CONFIG, kl_weight=0.05)},
+    "NP, whole context in training": {"head": WholeContextHead},
+    "NP, target latent at test": {"head": TargetLatentHead},
+    "NP, context latent in training": {"head": ContextLatentHead},
+    "NP, InstanceNorm after z": {"head": NormAfterLatentHead},
+    "NP, mixture likelihood": {"head": NPHead, "step": mixture_step(MIXTURE_SHARPNESS)},
+}
+"""What is trained, by name: the product's head, then the same with one thing changed."""
+
+
+def measured(name: str, seed: int, data_folder: Path) -> list[Row]:
+    """Train and measure one neural process, or all rivals, in a process of its own."""
+    torch.set_num_threads(1)
+    data = frozen_camvid.load(data_folder)
+    if name == "rivals":
+        return [
+            {"method": rival, "seed": seed, **quality(probabilities, data)}
+            for rival, probabilities in rivals(seed, data)
+        ]
+    network = trained(seed=seed, data=data, **NEURAL_PROCESSES[name])
+    return [{"method": name, "seed": seed, **quality(decoded(network), data), **np_figures(network, data)}]
+
+
+def milliseconds() -> dict[str, float]:
+    """Return the median time per image of every way to predict, with the encoder, all cores, T = 20."""
+    image = torch.rand(1, 3, HEIGHT, WIDTH).contiguous(memory_format=torch.channels_last)
+
+    def built(head: LinearHead | NPHead | None = None) -> SegmentationNetwork:
+        network = build_network(len(CLASSES), encoder=ENCODER, head="linear", weights="none")
+        if head is not None:
+            network.head = head
+        return network.to(memory_format=torch.channels_last).eval()
+
+    process = build_network(len(CLASSES), encoder=ENCODER, head="np", weights="none").eval()
+    process.to(memory_format=torch.channels_last)
+    channels = process.encode(image)[0].shape[1]
+    hidden, dropped = built(HiddenHead(channels, 11)), built(HiddenHead(channels, 11, DROPOUT))
+    switch_dropout(dropped, True)
+    ways = {
+        "softmax, linear head": decoded(built()),
+        "softmax, hidden layer": decoded(hidden),
+        "ensemble of 3": decoded(hidden, samples=3, encoded_once=False),
+        "MC dropout, head": head_dropout(dropped),
+        "MC dropout, whole network": decoded(dropped, encoded_once=False),
+        "NP": decoded(process),
+    }
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    with torch.inference_mode():
+        # In turns, so that a slow phase of the machine meets all of them.
+        for repetition in range(REPETITIONS + 2):
+            for name, probabilities in ways.items():
+                began = time.perf_counter()
+                sampled = SampleStatistics()
+                sampled.add(probabilities(image))
+                sampled.predictive_entropy(), sampled.mutual_information()
+                if repetition >= 2:
+                    times[name].append(1000 * (time.perf_counter() - began))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="The CamVid folder.")],
+    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
+    jobs: Annotated[int, typer.Option(help="Processes at once, one thread each.")] = 2,
+    result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
+) -> None:
+    """Measure the uncertainty of the NP head and of its rivals on CamVid."""
+    origin = about()
+    times = milliseconds()
+    frozen_camvid.load(data)
+    names = ["rivals", *NEURAL_PROCESSES]
+    rows: list[Row] = []
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        tasks = [pool.submit(measured, name, seed, data) for seed in range(seeds) for name in names]
+        for number, task in enumerate(as_completed(tasks), start=1):
+            rows.extend(task.result())
+            print(f"{number} of {len(tasks)}", rows[-1]["method"], flush=True)
+    methods = [*times, *(name for name in NEURAL_PROCESSES if name != "NP")]
+    rows.sort(key=lambda row: (methods.index(str(row["method"])), row["seed"]))
+    one_pass = times["softmax, linear head"]
+    complete = []
+    for row in rows:
+        cost: dict[str, object] = {}
+        if row["method"] in times:
+            took = times[str(row["method"])]
+            cost = {"ms_per_image": took, "times_one_pass": took / one_pass}
+        complete.append({**row, **cost, "labelled": LABELLED, "steps": CONFIG.steps, **origin})
+    write_rows(result, complete)
+    print_table(complete)
+
+
+def print_table(rows: list[dict[str, object]]) -> None:
+    table = Table(title="CamVid, frozen encoder, mean over seeds")
+    columns = (
+        "miou",
+        "error_auroc",
+        "aurc",
+        "spearman",
+        "mi_spearman",
+        "mean_mi",
+        "ece",
+        "nll",
+        "ms_per_image",
+    )
+    for name in ("method", *columns):
+        table.add_column(name)
+    for method in dict.fromkeys(str(row["method"]) for row in rows):
+        own = [row for row in rows if row["method"] == method]
+        means = [
+            f"{statistics.mean(float(str(row[name])) for row in own):.4g}" if name in own[0] else ""
+            for name in columns
+        ]
+        table.add_row(method, *means)
+    Console(width=150).print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -47,7 +47,7 @@ from core.model.conditioned_decoder import ConditionedDecoder
 from core.model.network import build_network
 from core.model.np_head import NPHead
 from core.recipes.class_queues import ClassQueues
-from core.recipes.cross_entropy import expected_cross_entropy
+from core.recipes.cross_entropy import expected_cross_entropy, mixture_cross_entropy
 from core.recipes.pixel_contrast import Pixels, pixel_contrast
 from core.recipes.reliability import (
     balanced_cross_entropy,
@@ -210,7 +210,7 @@ def np_step(row: Row, setting: Setting, device: torch.device) -> Step:
             head.draw_context_set(generator),
         )
         output = head(decoded, noise, latent="target", context_set=context_set)
-        loss = expected_cross_entropy(output.logits[:, : row.labelled], labels[: row.labelled])
+        loss = mixture_cross_entropy(output.logits[:, : row.labelled], labels[: row.labelled])
         loss = loss + expected_cross_entropy(output.logits[:, row.labelled :], pseudo[row.labelled :])
         (loss + KL_WEIGHT * output.kl.mean()).backward()
         head.observe(decoded.detach(), small, by_person, generator)

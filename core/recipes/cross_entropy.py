@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 
 from core.data import NOT_LABELLED, VOID
 
+INDEPENDENT_PIXELS = 300.0
+"""An image says as much as so many independent pixels; neighbours say nearly the same."""
 OHEM_THRESHOLD = 0.7
 """Pixels whose class has at most this probability are hard."""
 OHEM_SHARE = 0.085
@@ -33,6 +37,33 @@ def expected_cross_entropy(
     if pixels is None:
         pixels = (target != VOID).sum()
     return total / (samples * pixels.clamp(min=1))
+
+
+def mixture_cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Return the cross-entropy of images under a mixture of their samples, in nats per labelled pixel.
+
+    Per image it is −log mean_t exp(−N · CE_t) / N, with CE_t the mean over its labelled pixels and N =
+    ``INDEPENDENT_PIXELS``; images count by their labelled pixels. The mean over samples asks every sample
+    to explain every image, so samples grow alike and the latent dies; a mixture is content when one does
+    (Foong et al. 2020, the likelihood of a latent neural process). It is at most
+    :func:`expected_cross_entropy` (Jensen), and equal to it for T = 1.
+
+    Args:
+        logits: ``(T, B, C, h, w)``; enlarged bilinearly when the labels are larger.
+        labels: ``(B, H, W)`` uint8; 254 and 255 count nothing and receive no gradient.
+
+    Returns:
+        A finite scalar; 0 when nothing is labelled.
+    """
+    samples, batch = logits.shape[:2]
+    target = torch.where(labels >= NOT_LABELLED, VOID, labels).to(torch.int64)
+    by_pixel = F.cross_entropy(
+        _at_size_of(logits, labels), target.repeat(samples, 1, 1), ignore_index=VOID, reduction="none"
+    )
+    pixels = (target != VOID).sum(dim=(1, 2))
+    by_sample = by_pixel.sum(dim=(1, 2)).view(samples, batch) / pixels.clamp(min=1)
+    log_mean = torch.logsumexp(-INDEPENDENT_PIXELS * by_sample, dim=0) - math.log(samples)
+    return (-log_mean / INDEPENDENT_PIXELS * pixels).sum() / pixels.sum().clamp(min=1)
 
 
 def ohem_cross_entropy(
@@ -63,7 +94,7 @@ def ohem_cross_entropy(
 
 
 def labelled_cross_entropy(logits: torch.Tensor, labels: torch.Tensor, ohem: bool) -> torch.Tensor:
-    """Return what recipes minimise on labelled crops: all their labelled pixels, or the hardest.
+    """Return what recipes minimise on labelled crops: the mixture over all labelled pixels, or the hardest.
 
     Args:
         logits: ``(T, B, C, h, w)``.
@@ -72,7 +103,7 @@ def labelled_cross_entropy(logits: torch.Tensor, labels: torch.Tensor, ohem: boo
     """
     if ohem:
         return ohem_cross_entropy(logits, labels, min_kept=round(OHEM_SHARE * labels.numel()))
-    return expected_cross_entropy(logits, labels)
+    return mixture_cross_entropy(logits, labels)
 
 
 def _at_size_of(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

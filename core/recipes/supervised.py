@@ -9,7 +9,7 @@ from core.recipes.step import StepInput, StepResult
 
 
 def step(at: StepInput) -> StepResult:
-    """Compute the ELBO loss of labelled crops: mean over samples of the cross-entropy + β · KL."""
+    """Compute the loss of labelled crops: their cross-entropy under the mixture of samples + β · KL."""
     labelled, config = at.labelled, at.config
     output = at.student(labelled.images, samples=config.samples_train, generator=at.generator)
     cross_entropy = labelled_cross_entropy(output.logits, labelled.labels, config.ohem)

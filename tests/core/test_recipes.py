@@ -10,6 +10,7 @@ from core.recipes import consistency, supervised
 from core.recipes.cross_entropy import (
     expected_cross_entropy,
     labelled_cross_entropy,
+    mixture_cross_entropy,
     ohem_cross_entropy,
 )
 from core.recipes.step import StepInput
@@ -70,6 +71,35 @@ def test_not_labelled_and_void_pixels_train_nothing(device: torch.device) -> Non
 def test_nothing_labelled_is_a_finite_zero(device: torch.device) -> None:
     logits = torch.randn(2, 1, 3, 8, 8, device=device, requires_grad=True)
     loss = expected_cross_entropy(logits, torch.full((1, 16, 16), 254, dtype=torch.uint8, device=device))
+    loss.backward()
+    assert loss.item() == 0
+    assert logits.grad is not None
+    assert not logits.grad.any()
+
+
+def test_mixture_lies_between_the_mean_over_samples_and_the_best_one(device: torch.device) -> None:
+    logits = torch.randn(4, 2, 3, 8, 8, generator=seeded()).to(device)
+    labels = torch.randint(0, 3, (2, 8, 8), generator=seeded(1)).to(device, torch.uint8)
+    labels[0, :3], labels[1, 0] = 254, 255
+    mixture, mean = mixture_cross_entropy(logits, labels), expected_cross_entropy(logits, labels)
+    best = torch.stack(
+        [
+            torch.stack([expected_cross_entropy(logits[[t]][:, [b]], labels[[b]]) for t in range(4)]).min()
+            for b in range(2)
+        ]
+    )
+    weight = (labels < 254).sum(dim=(1, 2)) / (labels < 254).sum()
+    assert (best * weight).sum() <= mixture <= mean
+    assert torch.allclose(
+        mixture_cross_entropy(logits[:1], labels), expected_cross_entropy(logits[:1], labels)
+    )
+    alike = logits[:1].expand(4, -1, -1, -1, -1)
+    assert torch.allclose(mixture_cross_entropy(alike, labels), expected_cross_entropy(alike, labels))
+
+
+def test_mixture_of_nothing_labelled_is_a_finite_zero(device: torch.device) -> None:
+    logits = torch.randn(2, 1, 3, 8, 8, device=device, requires_grad=True)
+    loss = mixture_cross_entropy(logits, torch.full((1, 16, 16), 254, dtype=torch.uint8, device=device))
     loss.backward()
     assert loss.item() == 0
     assert logits.grad is not None

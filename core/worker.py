@@ -330,7 +330,7 @@ class _RoundRun:
             self.cancel_requested.set()
 
     def _note(self, sentence: str) -> None:
-        if sentence in self.notes:
+        if f" {sentence} " in f" {' '.join(self.notes)} ":
             return
         log.info("round %d: %s", self.info.number, sentence)
         self.notes.append(sentence)

@@ -97,13 +97,6 @@ class TargetLatentHead(NPHead):
         return super().forward(features, noise, latent="target", context_set=context_set)
 
 
-class ContextLatentHead(NPHead):
-    """Draws z from q(z | context) in training too."""
-
-    def forward(self, features: Tensor, noise: Tensor, *, latent, context_set=None) -> HeadOutput:  # type: ignore[no-untyped-def]
-        return super().forward(features, noise, latent="context", context_set=context_set)
-
-
 class NormAfterLatentHead(NPHead):
     """An InstanceNorm after z and r, where the release has it."""
 
@@ -259,10 +252,8 @@ def rivals(seed: int, data: FrozenCamVid) -> Iterator[tuple[str, Probabilities]]
 NEURAL_PROCESSES: dict[str, dict[str, Any]] = {
     "NP": {"head": NPHead},
     "NP, no KL": {"head": NPHead, "config": replace(CONFIG, kl_weight=0.0)},
-    "NP, ten times the KL": {"head": NPHead, "config": replace(CONFIG, kl_weight=0.05)},
     "NP, whole context in training": {"head": WholeContextHead},
     "NP, target latent at test": {"head": TargetLatentHead},
-    "NP, context latent in training": {"head": ContextLatentHead},
     "NP, InstanceNorm after z": {"head": NormAfterLatentHead},
     "NP, mean over samples": {"head": NPHead, "step": elbo_step},
 }

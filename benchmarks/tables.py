@@ -101,9 +101,10 @@ def step() -> str:
     columns = {
         "what": "what",
         "implementation": "implementation",
-        "map": "height",
-        "images": "labelled",
-        "T": "samples",
+        "channels": "channels",
+        "size": "size",
+        "images": "images",
+        "T": "T",
         "ms": "median_ms",
         "peak MiB": "peak_mib",
         "time / released": "time_over_released",

@@ -31,3 +31,10 @@ def test_cutmix_takes_rectangles_of_the_next_image(device: torch.device) -> None
     assert torch.equal(mixed[2], torch.where(large[2], 0, 2))
     images = values[:, None].expand(3, 3, 32, 32).float()
     assert torch.equal(mix_with_next(images, masks)[:, 0].long(), mixed)
+
+
+def test_mixing_an_image_with_itself_is_no_change(device: torch.device) -> None:
+    image = torch.rand(1, 3, 12, 20, generator=seeded()).to(device)
+    masks = cutmix_masks(4, 12, 20, seeded(1), device)
+    assert masks.any()
+    assert torch.equal(mix_with_next(image.expand(4, -1, -1, -1), masks), image.expand(4, -1, -1, -1))

@@ -103,3 +103,31 @@ def test_a_full_class_enters_by_a_seeded_draw_without_repetition(device: torch.d
         drawn.append(memory.rows[0, :, 0].tolist())
     assert drawn[0] == drawn[1] != drawn[2]
     assert len(set(drawn[0])) == 64
+
+
+def test_the_order_of_pixels_matters_only_to_the_draw(device: torch.device) -> None:
+    features = torch.randn(2, 3, 6, 9, generator=seeded()).to(device)
+    labels = torch.randint(0, 4, (2, 6, 9), generator=seeded(1)).to(device)
+    labels[labels == 3] = 255
+    order = torch.randperm(2 * 6 * 9, generator=seeded(2))
+    shuffled = features.movedim(1, 3).flatten(0, 2)[order].view(2, 6, 9, 3).movedim(3, 1)
+    plain, other = (ClassMemory(3, 3, rows_per_class=200, rows_per_push=200).to(device) for _ in range(2))
+    plain.push(features, labels)
+    other.push(shuffled, labels.flatten()[order].view(2, 6, 9), seeded(3))
+    assert torch.equal(plain.filled, other.filled)
+    assert not torch.equal(plain.rows, other.rows)
+    assert torch.allclose(plain.centres().means, other.centres().means, atol=1e-6)
+    for index, count in enumerate(plain.filled.tolist()):
+        one, same = (memory.rows[index, :count].unique(dim=0) for memory in (plain, other))
+        assert torch.equal(one, same)
+
+
+def test_a_class_missing_from_a_push_keeps_its_rows(device: torch.device) -> None:
+    memory = ClassMemory(3, 2, rows_per_class=8, rows_per_push=4).to(device)
+    features = torch.randn(1, 2, 4, 4, generator=seeded()).to(device)
+    memory.push(features, torch.full((1, 4, 4), 1, device=device), seeded())
+    kept = memory.rows[1].clone()
+    memory.push(features, torch.full((1, 4, 4), 2, device=device), seeded())
+    assert memory.filled.tolist() == [0, 4, 4]
+    assert torch.equal(memory.rows[1], kept)
+    assert not memory.rows[0].any()

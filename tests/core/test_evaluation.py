@@ -115,3 +115,21 @@ def test_one_class_is_measured() -> None:
     assert found.miou == 1
     assert found.quality.ece == pytest.approx(0, abs=1e-6)
     assert found.calibration.temperature == 1
+
+
+def test_padding_is_never_counted() -> None:
+    plain = drawn_images(4)
+    padded = []
+    for image, truth in plain:
+        bigger = torch.nn.functional.pad(image[None].float(), (0, 40, 0, 16), mode="replicate")[0]
+        padded.append((bigger.to(torch.uint8), torch.nn.functional.pad(truth, (0, 40, 0, 16), value=255)))
+    network = ColourNetwork(sharpness=2.0)
+    expected, found = evaluated(network, plain), evaluated(network, padded)
+    assert found.miou == pytest.approx(expected.miou, abs=1e-12)
+    assert found.class_iou == pytest.approx(expected.class_iou)
+    assert found.quality.pixels == expected.quality.pixels == 4 * 96 * 96
+    for name in ("ece", "classwise_ece", "nll", "brier"):
+        assert getattr(found.quality, name) == pytest.approx(getattr(expected.quality, name), rel=1e-6), name
+    one, other = expected.quality.maps["entropy"], found.quality.maps["entropy"]
+    for name in ("error_auroc", "error_aupr", "aurc"):
+        assert getattr(other, name) == pytest.approx(getattr(one, name), rel=1e-6), name

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -13,10 +14,12 @@ from core.recipes.cross_entropy import (
     mixture_cross_entropy,
     ohem_cross_entropy,
 )
+from core.recipes.reliability import balanced_cross_entropy
 from core.recipes.step import StepInput
 from core.train_config import TrainConfig
 from tests.core.small_network import seeded, small_network
 
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 CONFIG = TrainConfig(samples_train=2, confidence=0.0, max_entropy=10.0)
 
 
@@ -143,6 +146,25 @@ def test_consistency_trains_on_unlabelled_pixels_and_remembers_them_as_target_on
     assert (student.head.target.filled >= student.head.context.filled).all()
 
 
+def test_pseudo_labels_nobody_trusts_change_nothing(device: torch.device) -> None:
+    config = TrainConfig(samples_train=2, confidence=1.1)
+    losses, trained = [], []
+    for seed in (1, 2):  # two teachers who do not agree
+        student = small_network().to(device).train()
+        teacher = make_teacher(small_network(seed=seed).to(device))
+        at = step_input(student, teacher, labelled_batch(device), unlabelled_batch(device), config)
+        result = consistency.step(at)
+        assert result.parts["unlabelled"] == result.parts["pseudo_labelled_share"] == 0
+        result.loss.backward()
+        student.observe(result.features, result.labels, result.by_person, seeded())
+        assert torch.equal(student.head.target.filled, student.head.context.filled)
+        losses.append(result.loss.detach())
+        trained.append([p.grad for p in student.parameters()] + list(student.buffers()))
+    assert torch.equal(losses[0], losses[1])
+    for one, other in zip(*trained, strict=True):
+        assert (one is None and other is None) or torch.equal(one, other)
+
+
 def test_teacher_gets_no_gradient_and_loss_is_the_weighted_sum_of_its_parts(device: torch.device) -> None:
     student = small_network().to(device).train()
     teacher = make_teacher(student)
@@ -186,6 +208,27 @@ def test_recipes_take_the_linear_head(step: object, device: torch.device) -> Non
     result.loss.backward()
     assert result.parts["kl"] == 0
     student.observe(result.features, result.labels, result.by_person, seeded())
+
+
+@pytest.mark.parametrize(
+    "cross_entropy",
+    [
+        expected_cross_entropy,
+        mixture_cross_entropy,
+        lambda logits, labels: ohem_cross_entropy(logits, labels, min_kept=40),
+        lambda logits, labels: balanced_cross_entropy(logits, labels, torch.tensor(300)),
+    ],
+    ids=["expected", "mixture", "ohem", "balanced"],
+)
+def test_padding_counts_nothing(cross_entropy: Loss, device: torch.device) -> None:
+    logits = torch.randn(3, 2, 4, 10, 14, generator=seeded()).to(device)
+    labels = torch.randint(0, 4, (2, 10, 14), generator=seeded(1)).to(device, torch.uint8)
+    padded = torch.nn.functional.pad(labels, (0, 6, 3, 0), value=255)
+    around = torch.randn(3, 2, 4, 13, 20, generator=seeded(2)).to(device)
+    around[..., 3:, :14] = logits
+    found, expected = cross_entropy(around, padded), cross_entropy(logits, labels)
+    assert expected > 0
+    assert torch.allclose(found, expected, rtol=1e-5)
 
 
 def kept_pixels(logits: torch.Tensor, labels: torch.Tensor, min_kept: int, threshold: float) -> torch.Tensor:

@@ -1,7 +1,9 @@
 import torch
 
 from core.model.teacher import decay_at, make_teacher, update_teacher
-from tests.core.small_network import seeded, small_network
+from core.train import Training
+from core.train_config import TrainConfig
+from tests.core.small_network import seeded, small_network, striped_data
 
 
 def test_teacher_averages_all_floating_state_and_copies_the_rest(device: torch.device) -> None:
@@ -58,3 +60,37 @@ def test_decay_grows_with_the_steps() -> None:
     assert decay_at(90, 0.99) == 0.91
     assert decay_at(1000, 0.99) == 0.99
     assert decay_at(90, 0.5) == 0.5
+
+
+def test_decay_0_copies_the_student_and_shares_nothing_with_it(device: torch.device) -> None:
+    student = small_network(seed=1).to(device)
+    features = torch.rand(2, 40, 8, 8, generator=seeded()).to(device)
+    labels = torch.zeros(2, 8, 8, dtype=torch.uint8, device=device)
+    student.observe(features, labels, torch.tensor([True, False], device=device), seeded())
+    teacher = make_teacher(small_network(seed=2).to(device))
+    update_teacher(teacher, student, 0.0)
+    copied = teacher.state_dict()
+    for name, value in student.state_dict().items():
+        assert torch.equal(copied[name], value), name
+        assert copied[name].data_ptr() != value.data_ptr(), name
+
+
+def test_one_training_step_moves_the_teachers_centres_and_images_get_latents_of_their_own(
+    device: torch.device,
+) -> None:
+    # The release's teacher predicts with memories that stay empty: one latent for every image.
+    data = striped_data(4, 2)
+    config = TrainConfig(crop=48, steps=1, batch_size=2, samples_train=2, confidence=0.3, max_entropy=2.0)
+    training = Training(small_network(), data, config, device)
+    head = training.teacher.head
+    memories = (head.context, head.target)
+    before = [memory.centres().means for memory in memories]
+    assert not torch.stack(before).any()
+    training.run(lambda report: True)
+    images = torch.stack(list(data.images)).to(device).float() / 255
+    with torch.no_grad():
+        queries = head.projector(training.teacher.encode(images)[0])
+        for memory, old in zip(memories, before, strict=True):
+            assert not torch.equal(memory.centres().means, old)
+            latents = head._described(queries, memory.centres())[1].mean
+            assert torch.cdist(latents, latents).topk(2, largest=False).values[:, 1].min() > 1e-5

@@ -156,11 +156,14 @@ class RecordsGradients:
 
 
 @pytest.mark.parametrize("ohem", [False, True])
+@pytest.mark.parametrize("head", ["np", "linear"])
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_pixels_nobody_labelled_train_nothing(device: torch.device, recipe: str, ohem: bool) -> None:
+def test_pixels_nobody_labelled_train_nothing(
+    device: torch.device, recipe: str, head: str, ohem: bool
+) -> None:
     batch = random_batch(device)
     batch.labels[0, :, :16], batch.labels[1, :16] = 254, 255
-    student = RecordsGradients(u2pl_network().to(device).train())
+    student = RecordsGradients(u2pl_network(head).to(device).train())
     config = dataclasses.replace(CONFIG, confidence=0.0, max_entropy=10.0, kl_weight=0.0, ohem=ohem)
     at = step_input(student.network, config, labelled=batch)._replace(student=student)
     RECIPES[recipe](at).loss.backward()
@@ -175,6 +178,27 @@ def test_pixels_nobody_labelled_train_nothing(device: torch.device, recipe: str,
         if recipe != "supervised":
             assert not gradient[2:, :2].any()  # outside the unlabelled images
             assert gradient[2:, 2:].any()
+
+
+@pytest.mark.parametrize("head", ["np", "linear"])
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_two_classes_one_of_them_missing_in_crops_that_are_not_square(
+    device: torch.device, recipe: str, head: str
+) -> None:
+    student = small_network(2, head, representation=True).to(device).train()
+    images = torch.rand(3, 3, 24, 56, generator=seeded(3)).to(device)
+    labels = torch.zeros(3, 24, 56, dtype=torch.uint8, device=device)
+    labels[2] = 254  # and an image without a single label
+    inside = torch.ones(3, 24, 56, dtype=torch.bool, device=device)
+    at = step_input(student, dataclasses.replace(CONFIG, confidence=0.0), labelled=Batch(images, labels))
+    at = at._replace(unlabelled=UnlabelledBatch(images.flip(3), 1 - images.flip(3), inside))
+    result = RECIPES[recipe](at)
+    result.loss.backward()
+    assert result.loss.isfinite()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in student.parameters())
+    student.observe(result.features, result.labels, result.by_person, seeded())
+    if head == "np":
+        assert student.head.context.filled.tolist() == [64, 0]
 
 
 def test_the_teacher_averages_the_representation_head_and_shares_no_memory() -> None:

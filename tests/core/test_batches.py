@@ -12,8 +12,6 @@ from core.train import Training
 from core.train_config import TrainConfig
 from tests.core.small_network import seeded, small_network, striped_data
 
-CPU = torch.device("cpu")
-
 
 class ImagesRead(Sequence[torch.Tensor]):
     """Images that are held nowhere: each look makes a new tensor."""
@@ -33,13 +31,13 @@ def read(data: TrainingData) -> TrainingData:
     return dataclasses.replace(data, images=ImagesRead(data.images))
 
 
-def batches(data: TrainingData, use_unlabelled: bool = True) -> Batches:
-    return Batches(data, CropDraws(data, 2, 32, seed=0, use_unlabelled=use_unlabelled), CPU)
+def batches(data: TrainingData, device: torch.device, use_unlabelled: bool = True) -> Batches:
+    return Batches(data, CropDraws(data, 2, 32, seed=0, use_unlabelled=use_unlabelled), device)
 
 
-def test_images_that_are_read_give_the_same_batches_as_images_held_in_memory() -> None:
+def test_images_that_are_read_give_the_same_batches_as_images_held_in_memory(device: torch.device) -> None:
     data = striped_data(6, 2)
-    held, reading = batches(data), batches(read(data))
+    held, reading = batches(data, device), batches(read(data), device)
     for step in (0, 1, 2, 5):  # after a gap the reading begins anew
         one, other = held.at(step, 6, seeded(step)), reading.at(step, 6, seeded(step))
         assert one[1] is not None
@@ -48,8 +46,8 @@ def test_images_that_are_read_give_the_same_batches_as_images_held_in_memory() -
             assert torch.equal(a, b)
 
 
-def test_what_a_batch_holds() -> None:
-    labelled, unlabelled = batches(striped_data(6, 2)).at(0, 1, seeded())
+def test_what_a_batch_holds(device: torch.device) -> None:
+    labelled, unlabelled = batches(striped_data(6, 2), device).at(0, 1, seeded())
     assert unlabelled is not None
     assert labelled.images.shape == unlabelled.weak.shape == unlabelled.strong.shape == (2, 3, 32, 32)
     assert (labelled.labels.dtype, unlabelled.inside.dtype) == (torch.uint8, torch.bool)
@@ -58,21 +56,21 @@ def test_what_a_batch_holds() -> None:
     small = TrainingData(
         [torch.zeros(3, 20, 30, dtype=torch.uint8)] * 2, {0: torch.zeros(20, 30).byte()}, [1]
     )
-    inside = Batches(small, CropDraws(small, 2, 64, seed=0), CPU).at(0, 1, seeded())[1]
+    inside = Batches(small, CropDraws(small, 2, 64, seed=0), device).at(0, 1, seeded())[1]
     assert inside is not None
     assert set(inside.inside.unique().tolist()) == {False, True}
 
 
-def test_nothing_unlabelled_is_read_when_nothing_asks_for_it() -> None:
-    assert batches(striped_data(6, 2), use_unlabelled=False).at(0, 1, seeded())[1] is None
-    assert batches(striped_data(2, 2)).at(0, 1, seeded())[1] is None
+def test_nothing_unlabelled_is_read_when_nothing_asks_for_it(device: torch.device) -> None:
+    assert batches(striped_data(6, 2), device, use_unlabelled=False).at(0, 1, seeded())[1] is None
+    assert batches(striped_data(2, 2), device).at(0, 1, seeded())[1] is None
 
 
-def test_an_error_while_reading_arrives() -> None:
+def test_an_error_while_reading_arrives(device: torch.device) -> None:
     data = read(striped_data(6, 2))
     data.images.encoded[:] = [(b"", (3, 48, 48))] * 6  # type: ignore[attr-defined]
     with pytest.raises(OSError, match="could not be read while training: ValueError, both buffer length"):
-        batches(data).at(0, 4, seeded())
+        batches(data, device).at(0, 4, seeded())
 
 
 def test_a_resumed_run_that_reads_its_images_equals_one_that_holds_them(tmp_path: Path) -> None:

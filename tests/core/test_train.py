@@ -11,11 +11,15 @@ from core.train_config import TrainConfig
 from core.uncertainty import confusion_matrix, mean_iou
 from tests.core.small_network import seeded, small_network, striped_data
 
+CPU = torch.device("cpu")
+"""Where the bits of two runs are the same: elsewhere sums are added in any order."""
 SMALL = TrainConfig(crop=32, steps=6, batch_size=2, samples_train=2, confidence=0.3, max_entropy=2.0)
 
 
-def training(config: TrainConfig = SMALL, head: str = "np", data: TrainingData | None = None) -> Training:
-    return Training(small_network(head=head), data or striped_data(6, 2), config, "cpu")
+def training(
+    device: torch.device, config: TrainConfig = SMALL, head: str = "np", data: TrainingData | None = None
+) -> Training:
+    return Training(small_network(head=head), data or striped_data(6, 2), config, device)
 
 
 def run_steps(run: Training, count: int) -> list[StepReport]:
@@ -38,13 +42,13 @@ def assert_same_state(one: Training, other: Training) -> None:
 
 @pytest.mark.parametrize("head", ["np", "linear"])
 def test_a_resumed_run_ends_with_the_same_bits(tmp_path: Path, head: str) -> None:
-    whole = training(head=head)
+    whole = training(CPU, head=head)
     whole_reports = run_steps(whole, 6)
 
-    first = training(head=head)
+    first = training(CPU, head=head)
     run_steps(first, 3)
     first.save(tmp_path)
-    second = training(head=head)
+    second = training(CPU, head=head)
     run_steps(second, 1)  # whatever it did before, restoring overwrites it
     second.restore(tmp_path)
     assert_same_state(first, second)
@@ -59,7 +63,7 @@ def test_the_default_network_resumes_with_the_same_bits(tmp_path: Path) -> None:
     data = striped_data(3, 1, side=64)
 
     def fresh() -> Training:
-        return Training(build_network(3), data, config, "cpu")
+        return Training(build_network(3), data, config, CPU)
 
     whole, first, second = fresh(), fresh(), fresh()
     run_steps(whole, 4)
@@ -71,16 +75,16 @@ def test_the_default_network_resumes_with_the_same_bits(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_run() -> None:
-    one, same = training(), training()
+    one, same = training(CPU), training(CPU)
     assert [r.loss for r in run_steps(one, 9)] == [r.loss for r in run_steps(same, 9)]
     assert_same_state(one, same)
-    other = training(TrainConfig(**{**vars(SMALL), "seed": 1}))
-    assert run_steps(other, 1)[0].loss != run_steps(training(), 1)[0].loss
+    other = training(CPU, TrainConfig(**{**vars(SMALL), "seed": 1}))
+    assert run_steps(other, 1)[0].loss != run_steps(training(CPU), 1)[0].loss
 
 
-def test_on_step_sees_every_step_and_stops_the_run() -> None:
+def test_on_step_sees_every_step_and_stops_the_run(device: torch.device) -> None:
     seen: list[StepReport] = []
-    run = training()
+    run = training(device)
     assert run.run(lambda report: bool(seen.append(report)) or report.step < 2) is False
     assert [(r.step, r.steps) for r in seen] == [(1, 6), (2, 6)]
     assert all(r.seconds_per_step > 0 for r in seen)
@@ -88,65 +92,65 @@ def test_on_step_sees_every_step_and_stops_the_run() -> None:
     assert run.run(lambda report: pytest.fail("nothing is left to do")) is True
 
 
-def test_the_batch_size_may_change_between_save_and_restore(tmp_path: Path) -> None:
-    run = training()
+def test_the_batch_size_may_change_between_save_and_restore(tmp_path: Path, device: torch.device) -> None:
+    run = training(device)
     run_steps(run, 2)
     run.save(tmp_path)
-    smaller = training(TrainConfig(**{**vars(SMALL), "batch_size": 1}))
+    smaller = training(device, TrainConfig(**{**vars(SMALL), "batch_size": 1}))
     smaller.restore(tmp_path)
     assert [r.step for r in run_steps(smaller, 99)] == [3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("head", ["np", "linear"])
 @pytest.mark.parametrize("recipe", ["supervised", "consistency"])
-def test_one_labelled_image_and_an_empty_pool(head: str, recipe: str) -> None:
+def test_one_labelled_image_and_an_empty_pool(head: str, recipe: str, device: torch.device) -> None:
     config = TrainConfig(**{**vars(SMALL), "steps": 2, "batch_size": 1, "recipe": recipe})
-    reports = run_steps(training(config, head, striped_data(1, 1)), 9)
+    reports = run_steps(training(device, config, head, striped_data(1, 1)), 9)
     assert len(reports) == 2
     assert all("unlabelled" not in r.parts for r in reports)
 
 
-def test_unlabelled_images_train_only_with_consistency() -> None:
+def test_unlabelled_images_train_only_with_consistency(device: torch.device) -> None:
     supervised = TrainConfig(**{**vars(SMALL), "recipe": "supervised", "steps": 1})
-    assert "unlabelled" not in run_steps(training(supervised), 1)[0].parts
-    assert "unlabelled" in run_steps(training(), 1)[0].parts
+    assert "unlabelled" not in run_steps(training(device, supervised), 1)[0].parts
+    assert "unlabelled" in run_steps(training(device), 1)[0].parts
 
 
-def test_nothing_labelled_is_refused() -> None:
+def test_nothing_labelled_is_refused(device: torch.device) -> None:
     with pytest.raises(ValueError, match="Label at least one image"):
-        training(data=striped_data(2, 0))
+        training(device, data=striped_data(2, 0))
 
 
-def test_an_image_without_a_single_class_pixel_trains_to_finite_weights() -> None:
+def test_an_image_without_a_single_class_pixel_trains_to_finite_weights(device: torch.device) -> None:
     data = striped_data(3, 1)
     data.labels[0][:] = 254
-    run = training(data=data)
+    run = training(device, data=data)
     run_steps(run, 2)
     assert all(value.isfinite().all() for value in run.student.state_dict().values())
 
 
-def test_an_infinite_loss_is_reported() -> None:
-    run = training()
+def test_an_infinite_loss_is_reported(device: torch.device) -> None:
+    run = training(device)
     next(run.student.parameters()).data.fill_(torch.nan)
     with pytest.raises(ArithmeticError, match="Lower the learning rate"):
         run.run(lambda report: True)
 
 
-def test_a_tiny_set_is_learned() -> None:
+def test_a_tiny_set_is_learned(device: torch.device) -> None:
     data = striped_data(8, 8)
     config = TrainConfig(crop=32, steps=60, batch_size=4, samples_train=2, learning_rate=1e-2, ema_decay=0.9)
-    run = training(config, data=data)
+    run = training(device, config, data=data)
     reports = run_steps(run, 99)
     assert reports[-1].loss < 0.5 * reports[0].loss
     confusion = torch.zeros(3, 3, dtype=torch.int64)
     for index, image in enumerate(data.images):
-        prediction = predict(run.teacher, image, samples=4, generator=seeded(), device="cpu")
+        prediction = predict(run.teacher, image, samples=4, generator=seeded(), device=device)
         confusion += confusion_matrix(prediction.class_map, data.labels[index], 3)
     assert mean_iou(confusion) > 0.8
 
 
-def test_a_damaged_or_missing_checkpoint_is_named(tmp_path: Path) -> None:
-    run = training()
+def test_a_damaged_or_missing_checkpoint_is_named(tmp_path: Path, device: torch.device) -> None:
+    run = training(device)
     with pytest.raises(ValueError, match="cannot be read"):
         run.restore(tmp_path)
     run.save(tmp_path)
@@ -156,15 +160,15 @@ def test_a_damaged_or_missing_checkpoint_is_named(tmp_path: Path) -> None:
         run.restore(tmp_path)
 
 
-def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
-    training().save(tmp_path)
-    other = Training(small_network(class_count=4), striped_data(2, 1), SMALL, "cpu")
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path, device: torch.device) -> None:
+    training(device).save(tmp_path)
+    other = Training(small_network(class_count=4), striped_data(2, 1), SMALL, device)
     with pytest.raises(ValueError, match="belongs to another network"):
         other.restore(tmp_path)
 
 
-def test_saving_leaves_one_file(tmp_path: Path) -> None:
-    run = training()
+def test_saving_leaves_one_file(tmp_path: Path, device: torch.device) -> None:
+    run = training(device)
     run.save(tmp_path / "round")
     run.save(tmp_path / "round")
     assert [file.name for file in (tmp_path / "round").iterdir()] == ["checkpoint.safetensors"]

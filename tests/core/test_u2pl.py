@@ -225,11 +225,9 @@ def run_steps(run: Training, count: int) -> list[StepReport]:
 
 
 @pytest.mark.parametrize("head", ["np", "linear"])
-def test_a_resumed_run_has_the_queues_the_rate_and_the_bits_of_a_whole_one(
-    device: torch.device, tmp_path: Path, head: str
-) -> None:
+def test_a_resumed_run_has_the_queues_the_rate_and_the_bits_of_a_whole_one(tmp_path: Path, head: str) -> None:
     # The release saves no queues, and after it resumes its learning rate stays what it was.
-    whole, first, second = (Training(u2pl_network(head), striped_data(6, 2), SMALL, device) for _ in range(3))
+    whole, first, second = (Training(u2pl_network(head), striped_data(6, 2), SMALL, "cpu") for _ in range(3))
     reports = run_steps(whole, 6)
     run_steps(first, 3)
     first.save(tmp_path)

@@ -15,14 +15,16 @@ from core.train_config import TrainConfig
 from tests.core.small_network import seeded, small_network, striped_data
 
 
-def filled_head(
-    device: torch.device, channels: int = 24, class_count: int = 4, missing: int | None = None
-) -> NPHead:
+def new_head(device: torch.device, channels: int = 24) -> NPHead:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        head = NPHead(channels, class_count).to(device)
-    features = torch.randn(4, channels, 16, 16, generator=seeded(1)).to(device)
-    labels = torch.randint(0, class_count, (4, 16, 16), generator=seeded(2)).to(device, torch.uint8)
+        return NPHead(channels, class_count=4).to(device)
+
+
+def filled_head(device: torch.device, missing: int | None = None) -> NPHead:
+    head = new_head(device)
+    features = torch.randn(4, 24, 16, 16, generator=seeded(1)).to(device)
+    labels = torch.randint(0, 4, (4, 16, 16), generator=seeded(2)).to(device, torch.uint8)
     if missing is not None:
         labels[labels == missing] = 255
     head.observe(features, labels, torch.tensor([True, True, False, False], device=device), seeded(3))
@@ -150,7 +152,7 @@ def test_shared_convolution_equals_decoding_each_sample_by_itself(device: torch.
             condition = torch.cat([z[sample, image], r[image]])
             scale, shift = decoder.film(condition)[:, None, None].chunk(2)
             hidden = F.relu((1 + scale) * decoder.shared(features[image : image + 1]) + shift)
-            alone = decoder.classify(hidden)[0]
+            alone = decoder.classify(hidden[0].movedim(0, 2)).movedim(2, 0)
             assert torch.allclose(together[sample, image], alone, atol=1e-5)
 
 
@@ -192,7 +194,7 @@ def test_forward_only_reads_the_memory_and_observe_writes_it(device: torch.devic
 
 def test_the_two_memories_share_nothing_and_keep_their_roles(device: torch.device) -> None:
     # The release hands its banks over in the wrong order, and they change places at every step.
-    head = NPHead(24, 4).to(device)
+    head = new_head(device)
     assert head.context.rows.data_ptr() != head.target.rows.data_ptr()
     features = torch.randn(2, 24, 8, 8, generator=seeded()).to(device)
     labels = torch.zeros(2, 8, 8, dtype=torch.uint8, device=device)
@@ -248,7 +250,7 @@ def test_the_device_says_what_the_cpu_says(device: torch.device) -> None:
 
 
 def test_kl_is_zero_while_a_memory_is_empty(device: torch.device) -> None:
-    head = NPHead(24, 4).to(device)
+    head = new_head(device)
     features = torch.randn(2, 24, 8, 8, generator=seeded()).to(device)
     noise = head.draw_noise(3, 2, seeded())
     assert head(features, noise, latent="target").kl.tolist() == [0, 0]
@@ -294,7 +296,7 @@ def test_a_small_context_set_has_less_evidence_and_changes_the_description(devic
 
 
 def test_context_sets_are_seeded_and_of_all_sizes(device: torch.device) -> None:
-    head = NPHead(24, 4).to(device)
+    head = new_head(device)
     assert torch.equal(head.draw_context_set(seeded(3)), head.draw_context_set(seeded(3)))
     generator = seeded()
     shares = torch.stack([head.draw_context_set(generator).float().mean() for _ in range(200)])
@@ -306,7 +308,10 @@ def test_context_sets_are_seeded_and_of_all_sizes(device: torch.device) -> None:
 def test_a_global_code_reaches_the_middle_of_a_large_map(device: torch.device) -> None:
     """A pixel's class is its own bit and a code the whole image shares, which only z and r can carry."""
     generator = seeded()
-    head = NPHead(8, 4).to(device)
+    head = new_head(device, channels=8)
+    # The decoder is shown the bit alone: its norm would see the code in the image's statistics.
+    bit_alone = torch.eye(8, device=device)[0, :, None, None]
+    head.decoder.register_forward_pre_hook(lambda _, given: (given[0] * bit_alone, *given[1:]))
     optimiser = torch.optim.Adam(head.parameters(), lr=1e-2)
 
     def toy(side: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -43,7 +43,7 @@ from core.uncertainty import class_iou, confusion_matrix, mean_iou
 RESULT = ROOT / "benchmarks" / "results" / "semi.csv"
 BUDGETS = (18, 37, 73)
 EVERY = 367
-CONFIG = TrainConfig(steps=200, batch_size=4, learning_rate=3e-3, samples_train=3)
+CONFIG = TrainConfig(steps=200, batch_size=4, learning_rate=3e-3, samples_train=3, pixel_weights="even")
 SAMPLES = 10
 Recipe = Literal["supervised", "consistency", "u2pl"]
 STEPS: dict[Recipe, Callable[[StepInput], StepResult]] = {

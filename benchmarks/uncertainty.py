@@ -36,7 +36,7 @@ from core.acquisition.pixel_scores import SampleStatistics
 from core.data import label_to_size
 from core.model.linear_head import LinearHead
 from core.model.network import SegmentationNetwork, build_network
-from core.model.np_head import HeadOutput, NPHead
+from core.model.np_head import NPHead
 from core.recipes import supervised
 from core.recipes.cross_entropy import expected_cross_entropy
 from core.recipes.step import StepInput, StepResult
@@ -46,11 +46,15 @@ from core.uncertainty import UncertaintyQuality
 RESULT = ROOT / "benchmarks" / "results" / "uncertainty.csv"
 LABELLED = 37
 SAMPLES = 20
-CONFIG = TrainConfig(recipe="supervised", steps=200, batch_size=8, learning_rate=3e-3, samples_train=3)
+CONFIG = TrainConfig(
+    recipe="supervised", steps=150, batch_size=8, learning_rate=3e-3, samples_train=3, pixel_weights="even"
+)
 DROPOUT = 0.2
 REPETITIONS = 31
 SMALL_CONTEXT = 8
 """Rows of each class in a small context set."""
+
+TARGET_LATENT = "NP, target latent at test"
 
 Probabilities = Callable[[Tensor], Tensor]
 """Turns packed images ``(B, 704, 11, 15)`` into probabilities ``(T, B, C, 44, 60)``."""
@@ -90,20 +94,21 @@ class WholeContextHead(NPHead):
         return torch.ones(self.context.rows.shape[:2], dtype=torch.bool)
 
 
-class TargetLatentHead(NPHead):
-    """Draws z from q(z | target) in evaluation too, as the release does."""
-
-    def forward(self, features: Tensor, noise: Tensor, *, latent, context_set=None) -> HeadOutput:  # type: ignore[no-untyped-def]
-        return super().forward(features, noise, latent="target", context_set=context_set)
-
-
 class NormAfterLatentHead(NPHead):
     """An InstanceNorm after z and r, where the release has it."""
 
     def __init__(self, channels: int, class_count: int) -> None:
         super().__init__(channels, class_count)
-        hidden = self.decoder.classify.in_channels
-        self.decoder.classify = nn.Sequential(nn.InstanceNorm2d(hidden), self.decoder.classify)  # type: ignore[assignment]
+        hidden = self.decoder.classify.in_features
+        self.decoder.classify = nn.Sequential(NormOverPixels(), nn.Linear(hidden, class_count))  # type: ignore[assignment]
+
+
+class NormOverPixels(nn.Module):
+    """InstanceNorm without affine of ``(T, B, pixels, channels)``."""
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        mean, variance = hidden.mean(dim=2, keepdim=True), hidden.var(dim=2, keepdim=True, unbiased=False)
+        return (hidden - mean) / (variance + 1e-5).sqrt()
 
 
 def elbo_step(at: StepInput) -> StepResult:
@@ -176,6 +181,17 @@ def head_dropout(network: SegmentationNetwork) -> Probabilities:
     def probabilities(images: Tensor) -> Tensor:
         features = network.encode(images)[0]
         return torch.cat([network.decode(features, None)[0] for _ in range(SAMPLES)]).softmax(dim=2)
+
+    return probabilities
+
+
+def with_target_latent(network: SegmentationNetwork) -> Probabilities:
+    """Draw z from q(z | target) in evaluation too, as the release does."""
+
+    def probabilities(images: Tensor) -> Tensor:
+        noise = network.draw_noise(SAMPLES, 1, torch.Generator().manual_seed(0))
+        logits: Tensor = network.head(network.encode(images)[0], noise, latent="target").logits
+        return logits.softmax(dim=2)
 
     return probabilities
 
@@ -253,7 +269,6 @@ NEURAL_PROCESSES: dict[str, dict[str, Any]] = {
     "NP": {"head": NPHead},
     "NP, no KL": {"head": NPHead, "config": replace(CONFIG, kl_weight=0.0)},
     "NP, whole context in training": {"head": WholeContextHead},
-    "NP, target latent at test": {"head": TargetLatentHead},
     "NP, InstanceNorm after z": {"head": NormAfterLatentHead},
     "NP, mean over samples": {"head": NPHead, "step": elbo_step},
 }
@@ -270,7 +285,13 @@ def measured(name: str, seed: int, data_folder: Path) -> list[Row]:
             for rival, probabilities in rivals(seed, data)
         ]
     network = trained(seed=seed, data=data, **NEURAL_PROCESSES[name])
-    return [{"method": name, "seed": seed, **quality(decoded(network), data), **np_figures(network, data)}]
+    figures = np_figures(network, data)
+    rows: list[Row] = [{"method": name, "seed": seed, **quality(decoded(network), data), **figures}]
+    if name == "NP":
+        rows.append(
+            {"method": TARGET_LATENT, "seed": seed, **quality(with_target_latent(network), data), **figures}
+        )
+    return rows
 
 
 def milliseconds() -> dict[str, float]:
@@ -327,7 +348,7 @@ def main(
         for number, task in enumerate(as_completed(tasks), start=1):
             rows.extend(task.result())
             print(f"{number} of {len(tasks)}", rows[-1]["method"], flush=True)
-    methods = [*times, *(name for name in NEURAL_PROCESSES if name != "NP")]
+    methods = [*times, TARGET_LATENT, *(name for name in NEURAL_PROCESSES if name != "NP")]
     rows.sort(key=lambda row: (methods.index(str(row["method"])), row["seed"]))
     one_pass = times["softmax, linear head"]
     complete = []

@@ -23,6 +23,6 @@ class TrainConfig:
     max_entropy: float = 0.4
     unreliable_share: float = 0.2
     contrast_weight: float = 0.1
-    ohem: bool = False
+    pixel_weights: Literal["balanced", "even", "hardest"] = "balanced"
     samples_train: int = 3
     seed: int = 0

@@ -91,8 +91,9 @@ class RoundSettings(_Settings):
         0.2, ge=0, lt=1, description="u2pl at first drops this share of pseudo-labels, at the end none."
     )
     contrast_weight: float = Field(0.1, ge=0, description="Weight of u2pl's pixel contrast in the loss.")
-    ohem: bool = Field(
-        False, title="Hard pixels only", description="Labelled images train by their hardest pixels only."
+    pixel_weights: Literal["balanced", "even", "hardest"] = Field(
+        "balanced",
+        description="Labelled pixels count more in rare classes, all the same, or only the hardest (OHEM).",
     )
     samples_train: int = Field(3, ge=1, description="Latent samples per training step.")
     samples_predict: int = Field(
@@ -120,8 +121,9 @@ class RoundSettings(_Settings):
         description="Share of the last round's weights that a warm start keeps; the rest is drawn anew.",
     )
     fresh_start: bool = Field(
-        True,
-        description="Try new weights when labels have doubled; the audit images say if they are better.",
+        False,
+        description="Try new weights when labels have doubled, where a round has hundreds of steps; the "
+        "audit images say if they are better.",
     )
 
 
@@ -137,6 +139,7 @@ _LARGER: dict[Preset, dict[str, str | int | float]] = {
         "crop": 320,
         "batch_size": 8,
         "steps": 400,
+        "fresh_start": True,
         "learning_rate": 1e-3,
         "ema_decay": 0.99,
     },
@@ -147,6 +150,7 @@ _LARGER: dict[Preset, dict[str, str | int | float]] = {
         "crop": 320,
         "batch_size": 8,
         "steps": 400,
+        "fresh_start": True,
         "learning_rate": 1e-4,
         "ema_decay": 0.99,
     },

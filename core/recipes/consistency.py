@@ -35,7 +35,7 @@ def step(at: StepInput) -> StepResult:
     images = torch.cat([labelled.images, strong])
     output = at.student(images, samples=config.samples_train, generator=at.generator)
     count = len(labelled.images)
-    on_labelled = labelled_cross_entropy(output.logits[:, :count], labelled.labels, config.ohem)
+    on_labelled = labelled_cross_entropy(output.logits[:, :count], labelled.labels, config.pixel_weights)
     on_unlabelled = expected_cross_entropy(output.logits[:, count:], pseudo, pixels=inside.sum())
     kl = output.kl.mean()
     loss = on_labelled + config.unlabelled_weight * on_unlabelled + config.kl_weight * kl

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -39,7 +40,9 @@ def expected_cross_entropy(
     return total / (samples * pixels.clamp(min=1))
 
 
-def mixture_cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def mixture_cross_entropy(
+    logits: torch.Tensor, labels: torch.Tensor, class_weights: torch.Tensor | None = None
+) -> torch.Tensor:
     """Return the cross-entropy of images under a mixture of their samples, in nats per labelled pixel.
 
     Per image it is −log mean_t exp(−N · CE_t) / N, with CE_t the mean over its labelled pixels and N =
@@ -51,6 +54,8 @@ def mixture_cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.T
     Args:
         logits: ``(T, B, C, h, w)``; enlarged bilinearly when the labels are larger.
         labels: ``(B, H, W)`` uint8; 254 and 255 count nothing and receive no gradient.
+        class_weights: ``(C,)`` float weight of a pixel by its class, 1 on average over the pixels; even by
+            default.
 
     Returns:
         A finite scalar; 0 when nothing is labelled.
@@ -58,7 +63,11 @@ def mixture_cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.T
     samples, batch = logits.shape[:2]
     target = torch.where(labels >= NOT_LABELLED, VOID, labels).to(torch.int64)
     by_pixel = F.cross_entropy(
-        _at_size_of(logits, labels), target.repeat(samples, 1, 1), ignore_index=VOID, reduction="none"
+        _at_size_of(logits, labels),
+        target.repeat(samples, 1, 1),
+        class_weights,
+        ignore_index=VOID,
+        reduction="none",
     )
     pixels = (target != VOID).sum(dim=(1, 2))
     by_sample = by_pixel.sum(dim=(1, 2)).view(samples, batch) / pixels.clamp(min=1)
@@ -93,16 +102,37 @@ def ohem_cross_entropy(
     return expected_cross_entropy(flat.unflatten(0, logits.shape[:2]), hard)
 
 
-def labelled_cross_entropy(logits: torch.Tensor, labels: torch.Tensor, ohem: bool) -> torch.Tensor:
-    """Return what recipes minimise on labelled crops: the mixture over all labelled pixels, or the hardest.
+def balanced_class_weights(labels: torch.Tensor, class_count: int) -> torch.Tensor:
+    """Return weights ``(C,)`` ∝ n_c^−½ of a pixel by its class, 1 on average over the labelled pixels.
+
+    n_c is the number of pixels of class c in ``labels``, ``(B, H, W)`` uint8; a class without pixels has
+    weight 0. Without weights a short training learns nothing of classes that fill a hundredth of the image.
+    """
+    flat = labels.flatten().to(torch.int64)
+    every = torch.zeros(256, device=labels.device).scatter_add_(
+        0, flat, torch.ones_like(flat, dtype=torch.float)
+    )
+    counts = every[:class_count]
+    weights = torch.where(counts > 0, counts.clamp(min=1).rsqrt(), 0.0)
+    return weights * counts.sum() / (weights * counts).sum().clamp(min=1)
+
+
+def labelled_cross_entropy(
+    logits: torch.Tensor, labels: torch.Tensor, pixel_weights: Literal["balanced", "even", "hardest"]
+) -> torch.Tensor:
+    """Return what recipes minimise on labelled crops.
 
     Args:
         logits: ``(T, B, C, h, w)``.
         labels: ``(B, H, W)`` uint8.
-        ohem: Whether only the hardest pixels count, at least 8.5 % of them.
+        pixel_weights: ``balanced`` over the classes of these crops, ``even``, or only the ``hardest``
+            pixels, at least 8.5 % of them.
     """
-    if ohem:
+    if pixel_weights == "hardest":
         return ohem_cross_entropy(logits, labels, min_kept=round(OHEM_SHARE * labels.numel()))
+    if pixel_weights == "balanced":
+        weights = balanced_class_weights(labels, logits.shape[2])
+        return mixture_cross_entropy(logits, labels, weights)
     return mixture_cross_entropy(logits, labels)
 
 

@@ -12,7 +12,7 @@ def step(at: StepInput) -> StepResult:
     """Compute the loss of labelled crops: their cross-entropy under the mixture of samples + β · KL."""
     labelled, config = at.labelled, at.config
     output = at.student(labelled.images, samples=config.samples_train, generator=at.generator)
-    cross_entropy = labelled_cross_entropy(output.logits, labelled.labels, config.ohem)
+    cross_entropy = labelled_cross_entropy(output.logits, labelled.labels, config.pixel_weights)
     kl = output.kl.mean()
     return StepResult(
         loss=cross_entropy + config.kl_weight * kl,

@@ -56,7 +56,7 @@ def step(at: StepInput) -> StepResult:
 
     images = torch.cat([labelled.images, taught.strong])
     output = at.student(images, samples=config.samples_train, generator=at.generator)
-    on_labelled = labelled_cross_entropy(output.logits[:, :count], labelled.labels, config.ohem)
+    on_labelled = labelled_cross_entropy(output.logits[:, :count], labelled.labels, config.pixel_weights)
     valid = (taught.pseudo != VOID).sum()
     on_unlabelled = balanced_cross_entropy(output.logits[:, count:], reliable, valid)
     kl = output.kl.mean()

@@ -9,6 +9,7 @@ from core.model.network import SegmentationNetwork
 from core.model.teacher import make_teacher
 from core.recipes import consistency, supervised
 from core.recipes.cross_entropy import (
+    balanced_class_weights,
     expected_cross_entropy,
     labelled_cross_entropy,
     mixture_cross_entropy,
@@ -210,15 +211,27 @@ def test_recipes_take_the_linear_head(step: object, device: torch.device) -> Non
     student.observe(result.features, result.labels, result.by_person, seeded())
 
 
+def test_balanced_weights_raise_rare_classes_and_keep_the_mean(device: torch.device) -> None:
+    labels = torch.tensor([[[0] * 90 + [2] * 10 + [254] * 30 + [255] * 5]], dtype=torch.uint8, device=device)
+    weights = balanced_class_weights(labels, 4)
+    assert weights[2] / weights[0] == pytest.approx(3)
+    assert weights[1] == weights[3] == 0
+    assert (90 * weights[0] + 10 * weights[2]).item() == pytest.approx(100)
+    even = torch.arange(4, dtype=torch.uint8, device=device).repeat(10).view(1, 5, 8)
+    assert torch.allclose(balanced_class_weights(even, 4), torch.ones(4, device=device))
+    assert not balanced_class_weights(torch.full_like(even, 254), 4).any()
+
+
 @pytest.mark.parametrize(
     "cross_entropy",
     [
         expected_cross_entropy,
         mixture_cross_entropy,
+        lambda logits, labels: labelled_cross_entropy(logits, labels, "balanced"),
         lambda logits, labels: ohem_cross_entropy(logits, labels, min_kept=40),
         lambda logits, labels: balanced_cross_entropy(logits, labels, torch.tensor(300)),
     ],
-    ids=["expected", "mixture", "ohem", "balanced"],
+    ids=["expected", "mixture", "balanced", "ohem", "pseudo-labels"],
 )
 def test_padding_counts_nothing(cross_entropy: Loss, device: torch.device) -> None:
     logits = torch.randn(3, 2, 4, 10, 14, generator=seeded()).to(device)
@@ -277,7 +290,7 @@ def test_ohem_trains_by_at_least_a_share_of_the_pixels(device: torch.device) -> 
     logits += torch.randn(logits.shape, generator=seeded()).to(device)
     logits.requires_grad_()
     labelled_cross_entropy(
-        logits, torch.zeros(1, 20, 20, dtype=torch.uint8, device=device), ohem=True
+        logits, torch.zeros(1, 20, 20, dtype=torch.uint8, device=device), "hardest"
     ).backward()
     assert logits.grad is not None
     assert (logits.grad.abs().sum(dim=2) > 0).sum() == 34  # 8.5 % of 400

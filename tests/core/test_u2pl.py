@@ -155,16 +155,18 @@ class RecordsGradients:
         return self.output
 
 
-@pytest.mark.parametrize("ohem", [False, True])
+@pytest.mark.parametrize("pixel_weights", ["balanced", "hardest"])
 @pytest.mark.parametrize("head", ["np", "linear"])
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_pixels_nobody_labelled_train_nothing(
-    device: torch.device, recipe: str, head: str, ohem: bool
+    device: torch.device, recipe: str, head: str, pixel_weights: str
 ) -> None:
     batch = random_batch(device)
     batch.labels[0, :, :16], batch.labels[1, :16] = 254, 255
     student = RecordsGradients(u2pl_network(head).to(device).train())
-    config = dataclasses.replace(CONFIG, confidence=0.0, max_entropy=10.0, kl_weight=0.0, ohem=ohem)
+    config = dataclasses.replace(
+        CONFIG, confidence=0.0, max_entropy=10.0, kl_weight=0.0, pixel_weights=pixel_weights
+    )
     at = step_input(student.network, config, labelled=batch)._replace(student=student)
     RECIPES[recipe](at).loss.backward()
     gradients = [student.output.logits.grad.abs().sum(dim=(0, 2))]
@@ -276,7 +278,7 @@ def test_a_representation_head_changes_no_other_initial_value() -> None:
 
 
 def test_a_round_of_two_classes_trains_with_the_recipe(device: torch.device, workspace: Workspace) -> None:
-    settings = TINY.model_copy(update={"recipe": "u2pl", "steps": 3, "ohem": True})
+    settings = TINY.model_copy(update={"recipe": "u2pl", "steps": 3, "pixel_weights": "hardest"})
     project = blocks_project(workspace, pool=3, train=2, settings=settings)
     rounds.request_round(workspace, project.id, actor="test", reason="test")
     claimed = rounds.claim(workspace, "here:1", 60)

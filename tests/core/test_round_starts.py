@@ -26,7 +26,9 @@ LEARNS: dict[str, Any] = {"learning_rate": 1e-2, "ema_decay": 0.0, "steps": 16}
 
 def settings(**changes: Any) -> RoundSettings:
     return RoundSettings.model_validate(
-        TINY.model_dump() | {"recipe": "supervised", "head": "linear", "steps": STEPS, "fresh_start": True} | changes
+        TINY.model_dump()
+        | {"recipe": "supervised", "head": "linear", "steps": STEPS, "fresh_start": True}
+        | changes
     )
 
 

@@ -488,10 +488,8 @@ class _RoundRun:
 
     def _is_not_worse(self, fresh: SegmentationNetwork, parent: RoundInfo) -> bool:
         """Compare a fresh start with the parent's teacher on the audit images, and note what came of it."""
-        teacher = self._new_network(None)
-        load_teacher(teacher, self._checkpoint_of(parent))
         reached = self._evaluation(fresh, self.audit).miou
-        before = self._evaluation(teacher.to(self.device), self.audit).miou
+        before = self._audit_miou_of(parent)
         worse = reached < before
         outcome = f"went on from round {parent.number}" if worse else "keeps the fresh start"
         self._note(
@@ -499,6 +497,12 @@ class _RoundRun:
             f"{before:.3f}, so this round {outcome}."
         )
         return not worse
+
+    def _audit_miou_of(self, parent: RoundInfo) -> float:
+        """Measure an earlier round's teacher on the audit images of today."""
+        teacher = self._new_network(None)
+        load_teacher(teacher, self._checkpoint_of(parent))
+        return self._evaluation(teacher.to(self.device), self.audit).miou
 
     def _begin_training(self, training: Training) -> None:
         """Estimate the time of scoring from two images, the first of which warms up."""
@@ -640,11 +644,16 @@ class _RoundRun:
         if not self.audit:
             return {"audit_images": 0}
         measured = self._evaluation(network, self.audit)
-        return {
+        metrics = {
             "audit_images": measured.images,
             "audit_miou": measured.miou,
             "class_iou": {str(index): iou for index, iou in measured.class_iou.items()},
         } | measured.uncertainty_figures()
+        parent = self._parent()
+        if parent is not None:
+            # Audit images are added between rounds, so the parent's own figure is about other images.
+            metrics["parent_audit_miou"] = self._audit_miou_of(parent)
+        return metrics
 
     def _remove_old_checkpoints(self) -> None:
         done = [row for row in rounds.history(self.workspace, self.info.project_id) if row.state == "done"]

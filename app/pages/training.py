@@ -204,6 +204,7 @@ def history_rows(past: list[RoundInfo]) -> list[dict[str, Any]]:
             "Reason": info.reason,
             "Labels": info.metrics.get("labels"),
             "Audit mIoU": charts.audit_miou(info.metrics),
+            "Last round's": info.metrics.get("parent_audit_miou"),
             "Error AUROC": info.metrics.get("error_auroc"),
             "ECE": info.metrics.get("ece"),
             "Minutes": (info.finished_at - info.started_at) / 60
@@ -230,6 +231,14 @@ def history_table(past: list[RoundInfo]) -> None:
                 "Labels": st.column_config.NumberColumn(width=60),
                 "Audit mIoU": st.column_config.ProgressColumn(
                     min_value=0, max_value=1, format="percent", width=110
+                ),
+                "Last round's": st.column_config.ProgressColumn(
+                    min_value=0,
+                    max_value=1,
+                    format="percent",
+                    width=110,
+                    help="Audit mIoU of the round before on these images. Some are added between rounds, so "
+                    "the figures of two rounds do not compare.",
                 ),
                 "Error AUROC": st.column_config.NumberColumn(
                     format="%.2f",

@@ -348,18 +348,23 @@ def main(
         for number, task in enumerate(as_completed(tasks), start=1):
             rows.extend(task.result())
             print(f"{number} of {len(tasks)}", rows[-1]["method"], flush=True)
+            # Also what is done so far is worth keeping when a later run is cut short.
+            write_rows(result, completed(rows, times, origin))
+    print_table(completed(rows, times, origin))
+
+
+def completed(rows: list[Row], times: dict[str, float], origin: Row) -> list[dict[str, object]]:
+    """Return the rows in the order of the table, with times and where they come from."""
     methods = [*times, TARGET_LATENT, *(name for name in NEURAL_PROCESSES if name != "NP")]
-    rows.sort(key=lambda row: (methods.index(str(row["method"])), row["seed"]))
     one_pass = times["softmax, linear head"]
-    complete = []
-    for row in rows:
+    result: list[dict[str, object]] = []
+    for row in sorted(rows, key=lambda row: (methods.index(str(row["method"])), row["seed"])):
         cost: dict[str, object] = {}
         if row["method"] in times:
             took = times[str(row["method"])]
             cost = {"ms_per_image": took, "times_one_pass": took / one_pass}
-        complete.append({**row, **cost, "labelled": LABELLED, "steps": CONFIG.steps, **origin})
-    write_rows(result, complete)
-    print_table(complete)
+        result.append({**row, **cost, "labelled": LABELLED, "steps": CONFIG.steps, **origin})
+    return result
 
 
 def print_table(rows: list[dict[str, object]]) -> None:

@@ -295,7 +295,7 @@ def measured(name: str, seed: int, data_folder: Path) -> list[Row]:
 
 
 def milliseconds() -> dict[str, float]:
-    """Return the median time per image of every way to predict, with the encoder, all cores, T = 20."""
+    """Return the median time per image of every way to predict, with the encoder, T = 20."""
     image = torch.rand(1, 3, HEIGHT, WIDTH).contiguous(memory_format=torch.channels_last)
 
     def built(head: LinearHead | NPHead | None = None) -> SegmentationNetwork:

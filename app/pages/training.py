@@ -204,7 +204,7 @@ def history_rows(past: list[RoundInfo]) -> list[dict[str, Any]]:
             "Reason": info.reason,
             "Labels": info.metrics.get("labels"),
             "Audit mIoU": charts.audit_miou(info.metrics),
-            "Last round's": info.metrics.get("parent_audit_miou"),
+            "Round before": info.metrics.get("parent_audit_miou"),
             "Error AUROC": info.metrics.get("error_auroc"),
             "ECE": info.metrics.get("ece"),
             "Minutes": (info.finished_at - info.started_at) / 60
@@ -232,7 +232,7 @@ def history_table(past: list[RoundInfo]) -> None:
                 "Audit mIoU": st.column_config.ProgressColumn(
                     min_value=0, max_value=1, format="percent", width=110
                 ),
-                "Last round's": st.column_config.ProgressColumn(
+                "Round before": st.column_config.ProgressColumn(
                     min_value=0,
                     max_value=1,
                     format="percent",

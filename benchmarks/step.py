@@ -119,10 +119,10 @@ def rows_to_measure(setting: Setting, quick: bool, with_compiled: bool) -> list[
     np_heads = [OURS, WIDE, AS_RELEASED] + [RELEASED] * (setting.np_semiseg is not None)
     u2pl_parts = [OURS, AS_RELEASED] + [RELEASED] * (setting.u2pl is not None)
     # The release has 512 channels with U2PL and 304 with AugSeg, and features of 129² for a crop of 513².
-    channels, maps = (512, [(65, 2), (129, 2)]) if on_gpu else (304, [(33, 2), (65, 1)])
+    channels, maps = (512, [(65, 2), (129, 2)]) if on_gpu else (304, [(33, 2)])
     if quick:
         maps = [(17, 2)]
-    largest = 65 if not (on_gpu or quick) else maps[-1][0]
+    largest = maps[-1][0]
     rows = [
         Row(NP_STEP, name, channels, side, side, batch, batch, 5) for side, batch in maps for name in np_heads
     ]

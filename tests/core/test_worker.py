@@ -45,7 +45,7 @@ def tiny(**changes: object) -> RoundSettings:
     return RoundSettings.model_validate(TINY.model_dump() | changes)
 
 
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+def until(condition: Callable[[], bool], seconds: float = 150) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited too long"

@@ -1,0 +1,38 @@
+"""The benchmarks page says what the result files say."""
+
+import csv
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "benchmarks"))
+
+import tables  # noqa: E402
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    with (tables.RESULTS / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_tables_agree_with_the_result_files() -> None:
+    page = tables.PAGE.read_text(encoding="utf-8")
+    assert page == tables.with_tables(page), "Run python benchmarks/tables.py."
+
+
+@pytest.mark.parametrize("name", list(tables.TABLES))
+def test_every_row_says_where_it_comes_from(name: str) -> None:
+    for row in rows(name):
+        assert all(row[column] for column in ("seed", "commit", "device", "machine", "command")), row
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"), [("uncertainty", ["method"]), ("semi", ["recipe", "head", "labelled"])]
+)
+def test_every_claim_has_three_seeds(name: str, columns: list[str]) -> None:
+    seeds: dict[tuple[str, ...], set[str]] = {}
+    for row in rows(name):
+        seeds.setdefault(tuple(row[column] for column in columns), set()).add(row["seed"])
+    assert all(len(found) >= 3 for found in seeds.values())

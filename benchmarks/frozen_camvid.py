@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from core.augment import photometric
 from core.data import VOID, Batch, UnlabelledBatch, label_to_size
 from core.model.linear_head import LinearHead
-from core.model.network import SegmentationNetwork, build_network
+from core.model.network import SegmentationNetwork, build_network, make_repeatable
 from core.model.np_head import NPHead
 from core.model.representation_head import RepresentationHead
 from core.model.teacher import decay_at, make_teacher, update_teacher
@@ -96,13 +96,8 @@ def frozen_network(
             encoder_weights=None,
             decoder_channels=CHANNELS,
             decoder_atrous_rates=(6, 12, 18),
-            decoder_aspp_dropout=0.0,
         )
-        for module in model.decoder.modules():
-            for name, layer in module.named_children():
-                # The pooled branch sees one value per image and channel, too few for batch statistics.
-                if type(module).__name__ == "ASPPPooling" and isinstance(layer, nn.BatchNorm2d):
-                    setattr(module, name, nn.GroupNorm(1, layer.num_features))
+        make_repeatable(model.decoder)
         made = None if representation is None else representation(CHANNELS)
         network = kind(
             PackedPyramid(),

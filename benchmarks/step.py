@@ -42,6 +42,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 import released
 
 from core import provenance
+from core.acquisition.pixel_scores import entropy_of
 from core.data import VOID, TrainingData, label_to_size
 from core.model.conditioned_decoder import ConditionedDecoder
 from core.model.network import build_network
@@ -331,7 +332,7 @@ def contrast_step(row: Row, setting: Setting, device: torch.device) -> Step:
         representation.grad = None
         with torch.no_grad():
             probabilities = teacher.softmax(dim=1)
-            entropies = entropy(probabilities[row.labelled :])
+            entropies = entropy_of(probabilities[row.labelled :], dim=1)
             reliable, unreliable = drop_unreliable(small[row.labelled :], entropies, share, CLASSES)
         pixels = Pixels(
             representations=by_pixel(representation),

@@ -193,7 +193,7 @@ def build_network(
             parts = _encoder_decoder(encoder, decoder, found)
         found.load_into(parts.encoder)
         speed_up_dilated(parts.encoder)
-        _make_repeatable(parts.decoder)
+        make_repeatable(parts.decoder)
         network = SegmentationNetwork(
             parts.encoder,
             parts.decoder,
@@ -239,7 +239,7 @@ def _encoder_decoder(encoder: str, decoder: str, found: EncoderWeights) -> _Enco
     return _EncoderDecoder(model.encoder, model.decoder, channels, size_multiple)
 
 
-def _make_repeatable(decoder: nn.Module) -> None:
+def make_repeatable(decoder: nn.Module) -> None:
     """Turn dropout off and let one crop be trained on, both in place.
 
     The latent is the one source of chance in a forward pass, so a generator repeats it. Behind a global

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 
+from core.acquisition.pixel_scores import entropy_of
 from core.augment import cutmix_masks, mix_with_next
 from core.data import NOT_LABELLED, VOID, UnlabelledBatch, label_to_size
 from core.model.network import SegmentationNetwork
@@ -69,7 +70,7 @@ def pseudo_labels(
     """
     logits = teacher(views.weak, samples=config.samples_train, generator=generator).logits
     probabilities = logits.float().softmax(dim=2).mean(dim=0)
-    entropy = -torch.xlogy(probabilities, probabilities).sum(dim=1)
+    entropy = entropy_of(probabilities, dim=1)
     confidence, labels = probabilities.max(dim=1)
     inside = label_to_size(views.inside.to(torch.uint8), *labels.shape[-2:]).bool()
     trusted = inside & (confidence >= config.confidence) & (entropy <= config.max_entropy)

@@ -12,11 +12,6 @@ from core.recipes.cross_entropy import expected_cross_entropy
 _BINS = 8192
 
 
-def entropy(probabilities: torch.Tensor) -> torch.Tensor:
-    """Return the entropy over the classes, in nats, of ``(B, C, h, w)`` as ``(B, h, w)``: 0…log C."""
-    return -torch.xlogy(probabilities, probabilities).sum(dim=1)
-
-
 def unreliable_share_at(progress: float, initial: float) -> float:
     """Return α_t = α_0 · (1 − progress), the share of the pixels whose pseudo-label is dropped.
 

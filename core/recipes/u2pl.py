@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 
+from core.acquisition.pixel_scores import entropy_of
 from core.augment import cutmix_masks, mix_with_next
 from core.data import VOID, UnlabelledBatch, label_to_size
 from core.model.network import SegmentationNetwork
@@ -20,7 +21,6 @@ from core.recipes.pixel_contrast import Pixels, pixel_contrast
 from core.recipes.reliability import (
     balanced_cross_entropy,
     drop_unreliable,
-    entropy,
     unreliable_share_at,
 )
 from core.recipes.step import StepInput, StepResult
@@ -51,7 +51,7 @@ def step(at: StepInput) -> StepResult:
     taught = teach(at, at.unlabelled or _no_views(labelled.images))
     count, (height, width) = len(labelled.images), taught.pseudo.shape[-2:]
     share = unreliable_share_at(at.progress, config.unreliable_share)
-    entropies = entropy(taught.probabilities[count:])
+    entropies = entropy_of(taught.probabilities[count:], dim=1)
     reliable, unreliable = drop_unreliable(taught.pseudo, entropies, share, taught.probabilities.shape[1])
 
     images = torch.cat([labelled.images, taught.strong])

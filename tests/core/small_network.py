@@ -8,6 +8,7 @@ from core.model.linear_head import LinearHead
 from core.model.network import SegmentationNetwork
 from core.model.np_head import NPHead
 from core.model.representation_head import RepresentationHead
+from core.train import StepReport, Training
 
 
 class StridedEncoder(nn.Module):
@@ -66,3 +67,14 @@ def striped_data(images: int, labelled: int, class_count: int = 3, side: int = 4
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def run_steps(run: Training, count: int) -> list[StepReport]:
+    reports: list[StepReport] = []
+
+    def stop_after(report: StepReport) -> bool:
+        reports.append(report)
+        return len(reports) < count
+
+    run.run(stop_after)
+    return reports

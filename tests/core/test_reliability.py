@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from core.acquisition.pixel_scores import entropy_of
 from core.recipes.reliability import (
     balanced_cross_entropy,
     drop_unreliable,
-    entropy,
     histogram_quantile,
     unreliable_share_at,
 )
@@ -32,15 +32,15 @@ def pseudo_labels(probabilities: torch.Tensor) -> torch.Tensor:
 
 def test_entropy_is_log_c_when_uniform_and_0_when_certain() -> None:
     uniform = torch.full((1, 7, 2, 2), 1 / 7)
-    assert torch.allclose(entropy(uniform), torch.tensor(math.log(7)))
+    assert torch.allclose(entropy_of(uniform, dim=1), torch.tensor(math.log(7)))
     certain = F.one_hot(torch.tensor([[[0, 3], [6, 2]]]), 7).permute(0, 3, 1, 2).float()
-    assert torch.equal(entropy(certain), torch.zeros(1, 2, 2))
+    assert torch.equal(entropy_of(certain, dim=1), torch.zeros(1, 2, 2))
 
 
 def test_entropy_does_not_depend_on_the_order_of_classes(device: torch.device) -> None:
     maps = probability_maps(device)
     order = torch.randperm(CLASSES, generator=seeded(1)).to(device)
-    assert torch.allclose(entropy(maps[:, order]), entropy(maps), atol=1e-6)
+    assert torch.allclose(entropy_of(maps[:, order], dim=1), entropy_of(maps, dim=1), atol=1e-6)
 
 
 @given(st.floats(0.01, 1), st.floats(0, 1), st.floats(0, 1))
@@ -74,7 +74,7 @@ def test_histogram_quantile_of_nothing_lets_everything_pass(device: torch.device
 @settings(max_examples=25, deadline=None)
 def test_the_kept_share_is_that_of_the_valid_pixels(device: torch.device, share: float) -> None:
     maps = probability_maps(device)
-    pseudo, entropies = pseudo_labels(maps), entropy(maps)
+    pseudo, entropies = pseudo_labels(maps), entropy_of(maps, dim=1)
     kept, unreliable = drop_unreliable(pseudo, entropies, share, CLASSES)
     valid = pseudo < 254
     assert not (unreliable & ~valid).any()
@@ -88,7 +88,7 @@ def test_the_kept_share_is_that_of_the_valid_pixels(device: torch.device, share:
 
 def test_kept_sets_are_nested_and_without_a_share_all_is_kept(device: torch.device) -> None:
     maps = probability_maps(device)
-    pseudo, entropies = pseudo_labels(maps), entropy(maps)
+    pseudo, entropies = pseudo_labels(maps), entropy_of(maps, dim=1)
     before = torch.zeros_like(pseudo, dtype=torch.bool)
     for share in (0.0, 0.05, 0.2, 0.5):
         kept, unreliable = drop_unreliable(pseudo, entropies, share, CLASSES)
@@ -101,7 +101,7 @@ def test_kept_sets_are_nested_and_without_a_share_all_is_kept(device: torch.devi
 def test_uniform_and_single_class_predictions_are_kept_whole() -> None:
     uniform = torch.full((1, CLASSES, 4, 4), 1 / CLASSES)
     pseudo = torch.zeros(1, 4, 4, dtype=torch.uint8)
-    assert torch.equal(drop_unreliable(pseudo, entropy(uniform), 0.2, CLASSES)[0], pseudo)
+    assert torch.equal(drop_unreliable(pseudo, entropy_of(uniform, dim=1), 0.2, CLASSES)[0], pseudo)
     assert torch.equal(drop_unreliable(pseudo, torch.zeros(1, 4, 4), 0.2, 1)[0], pseudo)
 
 

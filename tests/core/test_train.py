@@ -9,7 +9,7 @@ from core.predict import predict
 from core.train import StepReport, Training, learning_rate_factor
 from core.train_config import TrainConfig
 from core.uncertainty import confusion_matrix, mean_iou
-from tests.core.small_network import seeded, small_network, striped_data
+from tests.core.small_network import run_steps, seeded, small_network, striped_data
 
 CPU = torch.device("cpu")
 """Where the bits of two runs are the same: elsewhere sums are added in any order."""
@@ -20,17 +20,6 @@ def training(
     device: torch.device, config: TrainConfig = SMALL, head: str = "np", data: TrainingData | None = None
 ) -> Training:
     return Training(small_network(head=head), data or striped_data(6, 2), config, device)
-
-
-def run_steps(run: Training, count: int) -> list[StepReport]:
-    reports: list[StepReport] = []
-
-    def stop_after(report: StepReport) -> bool:
-        reports.append(report)
-        return len(reports) < count
-
-    run.run(stop_after)
-    return reports
 
 
 def assert_same_state(one: Training, other: Training) -> None:

@@ -11,14 +11,14 @@ from core.model.teacher import make_teacher, update_teacher
 from core.predict import predict
 from core.recipes import consistency, supervised, u2pl
 from core.recipes.step import StepInput
-from core.train import StepReport, Training
+from core.train import Training
 from core.train_config import TrainConfig
 from core.warm_start import load_teacher
 from core.worker import run_round
 from storage import rounds
 from storage.workspace import Workspace
 from tests.core.blocks_project import TINY, blocks_project
-from tests.core.small_network import seeded, small_network, striped_data
+from tests.core.small_network import run_steps, seeded, small_network, striped_data
 
 CONFIG = TrainConfig(recipe="u2pl", samples_train=2)
 SMALL = TrainConfig(recipe="u2pl", crop=32, steps=6, batch_size=2, samples_train=2)
@@ -213,17 +213,6 @@ def test_the_teacher_averages_the_representation_head_and_shares_no_memory() -> 
     for name in ("representation.layers.0.weight", "encoder.first.1.running_mean"):
         assert torch.allclose(teacher.state_dict()[name], before[name] + 0.25, atol=1e-6)
         assert teacher.state_dict()[name].data_ptr() != student.state_dict()[name].data_ptr()
-
-
-def run_steps(run: Training, count: int) -> list[StepReport]:
-    reports: list[StepReport] = []
-
-    def stop_after(report: StepReport) -> bool:
-        reports.append(report)
-        return len(reports) < count
-
-    run.run(stop_after)
-    return reports
 
 
 @pytest.mark.parametrize("head", ["np", "linear"])

@@ -53,7 +53,6 @@ from core.recipes.pixel_contrast import Pixels, pixel_contrast
 from core.recipes.reliability import (
     balanced_cross_entropy,
     drop_unreliable,
-    entropy,
     unreliable_share_at,
 )
 from core.train import TrainConfig, Training
@@ -297,7 +296,7 @@ def unsupervised_step(row: Row, setting: Setting, device: torch.device) -> Step:
             by_teacher = teacher
             if row.implementation == AS_RELEASED:
                 by_teacher = F.interpolate(teacher, size=size, mode="bilinear")
-            entropies = entropy(by_teacher.softmax(dim=1))
+            entropies = entropy_of(by_teacher.softmax(dim=1), dim=1)
             reliable, _ = drop_unreliable(pseudo, entropies, share, CLASSES)
             valid = (pseudo != VOID).sum()
         torch.autograd.backward(balanced_cross_entropy(student[None], reliable, valid))

@@ -24,6 +24,7 @@ def item_json(item: QueueItem) -> dict[str, Any]:
         "height": image.height,
         "image_url": image_url(image),
         "label_url": f"{base}/label",
+        "superpixels_url": f"{base}/superpixels/{image.blob}",
         "revision": item.revision,
         "status": item.status,
         "author": item.author,

@@ -71,6 +71,18 @@ export class History {
     return true;
   }
 
+  /** Take back what was changed since `begin`. @returns {Rectangle | null} where */
+  rollBack() {
+    const action = this.open;
+    this.open = null;
+    let changed = null;
+    for (const [tile, before] of action ?? []) {
+      this.#restore(tile, before);
+      changed = union(changed, this.#boxOf(tile));
+    }
+    return changed;
+  }
+
   /** @returns {Rectangle | null} what changed; null when there is nothing to undo */
   undo() {
     return this.#swap(this.done, this.undone);
@@ -88,12 +100,17 @@ export class History {
     const swapped = new Map();
     for (const [tile, stored] of action) {
       swapped.set(tile, this.#copyOf(tile));
-      const box = this.#boxOf(tile);
-      this.#eachRow(box, (start, end, at) => this.map.pixels.set(stored.subarray(at, at + end - start), start));
-      changed = union(changed, box);
+      this.#restore(tile, stored);
+      changed = union(changed, this.#boxOf(tile));
     }
     to.push(swapped);
     return changed;
+  }
+
+  #restore(tile, stored) {
+    this.#eachRow(this.#boxOf(tile), (start, end, at) => {
+      this.map.pixels.set(stored.subarray(at, at + end - start), start);
+    });
   }
 
   #boxOf(tile) {

@@ -175,13 +175,23 @@ export class LabelSession {
 
   /** @returns {Promise<boolean>} whether the truth was put in; as an action that can be undone */
   async answerWithTruth() {
+    if (!this.image?.item.has_truth) return false;
+    return this.#putIn(async (item) => ({ pixels: await this.transport.truth(item) }));
+  }
+
+  /** Put in the label map of the image before this one in its group; as an action that can be undone. */
+  copyPrevious() {
+    return this.#putIn((item) => this.transport.previousLabel(item));
+  }
+
+  async #putIn(load) {
     const { image } = this;
-    if (!image?.item.has_truth) return false;
+    if (!image) return false;
     try {
-      const truth = await this.transport.truth(image.item);
+      const { pixels, name } = await load(image.item);
       if (this.image !== image) return false;
-      image.replace(truth);
-      this.edited();
+      if (image.replace(pixels)) this.edited();
+      if (name) this.screen.notice(`This is the label map of ${name}.`);
       return true;
     } catch (error) {
       this.#failed(error);

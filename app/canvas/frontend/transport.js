@@ -2,6 +2,7 @@
 
 import { decode } from './run_length.js';
 import { heatTable } from './palette.js';
+import { SuperpixelMap } from './superpixel_map.js';
 
 const TIMEOUT_MS = 20000;
 /** Browsers refuse larger bodies for requests that outlive the page. */
@@ -52,6 +53,19 @@ export class Transport {
   /** @returns {Promise<Uint8Array>} the known true label map */
   async truth(item) {
     return this.#runLengths(`/api/images/${item.image_id}/truth`, item);
+  }
+
+  /** @returns {Promise<{pixels: Uint8Array, name: string}>} of the image before this one in its group */
+  async previousLabel(item) {
+    const response = await this.#get(`/api/images/${item.image_id}/previous-label`, { cache: 'no-store' });
+    const pixels = decode(new Uint8Array(await response.arrayBuffer()), item.width * item.height);
+    return { pixels, name: decodeURIComponent(response.headers.get('X-Image-Name') ?? '') };
+  }
+
+  /** @param {number} count about how many superpixels the image is to have */
+  async superpixels(item, count) {
+    const response = await this.#get(`${item.superpixels_url}?segments=${count}`);
+    return new SuperpixelMap(new Uint8Array(await response.arrayBuffer()), item.width, item.height);
   }
 
   /** The label map as the server has it now. */

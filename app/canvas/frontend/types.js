@@ -9,6 +9,7 @@
  * @property {number} height
  * @property {string} image_url
  * @property {string} label_url
+ * @property {string} superpixels_url
  * @property {number} revision newest revision of its label map, 0 when there is none
  * @property {'draft' | 'submitted' | 'approved' | null} status
  * @property {string | null} author
@@ -50,6 +51,34 @@
  * @property {(loaded: object) => void} prepare an image that is likely to be shown next; it may set `coloured`
  * @property {(text: string, tone?: string) => void} notice one sentence that goes away by itself
  * @property {(question: object) => Promise<string>} ask a question that must be answered
+ */
+
+/**
+ * What Python hands over.
+ * @typedef {object} ComponentData
+ * @property {number} project_id
+ * @property {string} annotator
+ * @property {import('./palette.js').LabelClass[]} classes
+ * @property {number | null} open_image picked by hand
+ * @property {boolean} demo some images have a known truth
+ */
+
+/**
+ * How everything is drawn.
+ * @typedef {object} Display
+ * @property {Set<number>} hidden classes that are not drawn
+ * @property {boolean} outlines only the borders of regions
+ * @property {boolean} patterns beside colours
+ * @property {boolean} dimmed the suggestion is dimmed instead of hatched
+ * @property {boolean} difference what the person changed in the suggestion
+ * @property {number | null} acceptAbove the confidence from which the suggestion is shown as if accepted
+ * @property {Picture} picture
+ */
+
+/**
+ * How the image itself is shown: values from `low` to `high` become black to white, bent by `gamma`; all
+ * channels, or one of them as grey.
+ * @typedef {{low: number, high: number, gamma: number, channel: string}} Picture
  */
 
 /**

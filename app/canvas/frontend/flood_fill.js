@@ -1,0 +1,32 @@
+// The connected region of like colour around a pixel.
+
+import { cutOut } from './region.js';
+import { spanFill } from './span_fill.js';
+
+/**
+ * All pixels whose red, green and blue each differ by at most `tolerance` from those of pixel (x, y) and
+ * that are 4-connected to it through such pixels.
+ * @param {Uint8ClampedArray | Uint8Array} rgba 4 · `width` · `height` bytes, row by row
+ * @param {number} width
+ * @param {number} height
+ * @param {number} x
+ * @param {number} y
+ * @param {number} tolerance 0 … 255
+ * @returns {import('./region.js').Region | null} null outside the image
+ */
+export function floodFill(rgba, width, height, x, y, tolerance) {
+  const seed = 4 * (y * width + x);
+  const span = 2 * tolerance;
+  const [red, green, blue] = [rgba[seed] - tolerance, rgba[seed + 1] - tolerance, rgba[seed + 2] - tolerance];
+  // Read as unsigned, a difference below zero is larger than any span: one comparison tests both ends.
+  const markAlike = (members, start) => {
+    for (let i = start, at = 4 * start, end = start + width; i < end; i++, at += 4) {
+      members[i] =
+        (rgba[at] - red) >>> 0 <= span && (rgba[at + 1] - green) >>> 0 <= span && (rgba[at + 2] - blue) >>> 0 <= span
+          ? 1
+          : 0;
+    }
+  };
+  const filled = spanFill(width, height, x, y, markAlike);
+  return filled && cutOut(filled.mask, width, filled.box);
+}

@@ -68,6 +68,7 @@ export function joined(one, other) {
  */
 export function cutOut(mask, width, box) {
   const columns = box.x1 - box.x0;
+  if (columns * (box.y1 - box.y0) === mask.length) return { ...box, mask };
   const out = new Uint8Array(columns * (box.y1 - box.y0));
   for (let y = box.y0; y < box.y1; y++) {
     const start = y * width + box.x0;

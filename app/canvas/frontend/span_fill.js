@@ -3,6 +3,9 @@
 
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
 
+/** From this length on a run is searched and filled by the built-in functions. */
+const LONG_RUN = 48;
+
 /**
  * Fill from one pixel.
  * @param {number} width
@@ -40,11 +43,8 @@ export function spanFill(width, height, x, y, markRow) {
     for (let at = first; at <= last; at++) {
       if (!members[start + at]) continue;
       let left = at;
-      let right = at;
       if (at === first) while (left > 0 && members[start + left - 1]) left--;
-      while (right + 1 < width && members[start + right + 1]) right++;
-      members.fill(0, start + left, start + right + 1);
-      mask.fill(1, start + left, start + right + 1);
+      const right = claim(members, mask, start + left, start + width) - start - 1;
       if (left < box.x0) box.x0 = left;
       if (right >= box.x1) box.x1 = right + 1;
       if (isInside) waiting.push(row + step, left, right, step);
@@ -61,4 +61,24 @@ export function spanFill(width, height, x, y, markRow) {
     }
   }
   return { mask, box };
+}
+
+/**
+ * Fill the run of members that starts at an index.
+ * @returns {number} the index after its end, at most `limit`
+ */
+function claim(members, mask, start, limit) {
+  let end = start;
+  const soon = Math.min(limit, start + LONG_RUN);
+  while (end < soon && members[end]) {
+    members[end] = 0;
+    mask[end++] = 1;
+  }
+  if (end < soon || end === limit) return end;
+  // The built-in search and fill are several times faster, but dear to call.
+  const found = members.indexOf(0, end);
+  const longEnd = found < 0 ? limit : Math.min(limit, found);
+  members.fill(0, end, longEnd);
+  mask.fill(1, end, longEnd);
+  return longEnd;
 }

@@ -24,6 +24,7 @@ from starlette.routing import Route
 
 from app.canvas.component import FRONTEND, frontend_version
 from app.items import item_json, progress_json
+from app.superpixels import superpixels
 from app.thumbnails import thumbnail
 from storage import images, labels, projects, queue
 from storage.errors import (
@@ -71,6 +72,7 @@ def routes(workspace: Workspace) -> list[Route]:
     return [
         route(f"{image}/pixels/{{blob}}", get_pixels),
         route(f"{image}/thumbnail/{{blob}}", get_thumbnail),
+        route(f"{image}/superpixels/{{blob}}", get_superpixels),
         route(f"{image}/label", get_label),
         route(f"{image}/label", put_label, "PUT"),
         route(f"{image}/suggestion/{{blob}}", get_suggestion),
@@ -97,6 +99,14 @@ def get_thumbnail(workspace: Workspace, request: Request) -> Response:
     image = _image_with_blob(workspace, request)
     jpeg = thumbnail(workspace, image.blob, _whole_number(request, "side", 320))
     return Response(jpeg, media_type="image/jpeg", headers=IMMUTABLE)
+
+
+def get_superpixels(workspace: Workspace, request: Request) -> Response:
+    """Answer the image's superpixels, about ``?segments=`` of them."""
+    image = _image_with_blob(workspace, request)
+    body = superpixels(workspace, image.blob, _whole_number(request, "segments", 600))
+    headers = {**IMMUTABLE, "content-encoding": "gzip"}
+    return Response(body, media_type="application/octet-stream", headers=headers)
 
 
 def get_label(workspace: Workspace, request: Request) -> Response:

@@ -307,7 +307,7 @@ export class Editor {
   #showView(view, keepView) {
     this.tools.finish();
     this.shares = null;
-    this.layers.show(view?.image ?? null, view?.bitmap ?? null, view?.uncertainty ?? null, view?.coloured);
+    this.layers.show(view?.image ?? null, view?.picture ?? null, view?.uncertainty ?? null, view?.coloured);
     if (!keepView) this.tools.cancel();
     if (view) {
       this.#countSoon();

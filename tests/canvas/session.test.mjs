@@ -45,7 +45,7 @@ function bench({ order = [1, 2, 3], saves = [], entries = [], choices = [] } = {
     progress: async () => PROGRESS,
     load: async (one) => ({
       item: one,
-      bitmap: { close: () => bench.closed.push(one.image_id) },
+      picture: { close: () => bench.closed.push(one.image_id) },
       pixels: new Uint8Array(16).fill(NOT_LABELLED),
       revision: one.revision,
       status: one.status,
@@ -258,7 +258,7 @@ test('an image that somebody else holds is not opened', async () => {
   parts.end();
 });
 
-test('bitmaps of images that were left are let go', async () => {
+test('pictures of images that were left are let go', async () => {
   const parts = bench();
   await parts.session.start(null);
   for (let count = 0; count < 2; count++) {

@@ -1,7 +1,7 @@
 // The window over the picture for brightness, contrast, gamma and channel. Changes what is seen, never what is stored.
 
+import { UNADJUSTED } from './display.js';
 import { button, h, setText } from './elements.js';
-import { PLAIN_PICTURE } from './editor_state.js';
 
 const CHANNELS = [
   ['all', 'All channels'],
@@ -17,8 +17,9 @@ export class Adjustments {
    */
   constructor(state, changed) {
     Object.assign(this, { state, changed });
-    this.low = this.#slider('Black below', 0, 254, 1, (value) => ({ low: Math.min(value, this.state.picture.high - 1) }));
-    this.high = this.#slider('White above', 1, 255, 1, (value) => ({ high: Math.max(value, this.state.picture.low + 1) }));
+    this.low = this.#slider('Black below', 0, 254, 1, (value) => ({ low: Math.min(value, this.state.adjustment.high - 1) }));
+    this.high = this.#slider('White above', 1, 255, 1, (value) => ({ high: Math.max(value, this.state.adjustment.low + 1) }));
+    this.brightness = this.#slider('Brightness', -0.5, 0.5, 0.01, (value) => ({ brightness: value }));
     this.gamma = this.#slider('Gamma', 0.2, 4, 0.05, (value) => ({ gamma: value }));
     this.channel = h(
       'select',
@@ -31,9 +32,10 @@ export class Adjustments {
       h('h2', {}, 'Picture', button({ class: 'small', title: 'Close (Esc)', 'aria-label': 'Close', onclick: () => this.toggle() }, '×')),
       this.low.row,
       this.high.row,
+      this.brightness.row,
       this.gamma.row,
       h('label', { class: 'adjustment' }, h('span', {}, 'Channel'), this.channel),
-      button({ class: 'small', 'data-testid': 'adjust-reset', onclick: () => this.#set({ ...PLAIN_PICTURE }) }, 'As it came'),
+      button({ class: 'small', 'data-testid': 'adjust-reset', onclick: () => this.#set({ ...UNADJUSTED }) }, 'As it came'),
     );
     this.#update();
   }
@@ -52,18 +54,18 @@ export class Adjustments {
   }
 
   #set(wanted) {
-    this.state.picture = { ...this.state.picture, ...wanted };
+    this.state.adjustment = { ...this.state.adjustment, ...wanted };
     this.#update();
     this.changed();
   }
 
   #update() {
-    const { picture } = this.state;
-    for (const name of /** @type {const} */ (['low', 'high', 'gamma'])) {
-      this[name].input.value = String(picture[name]);
-      setText(this[name].shown, name === 'gamma' ? picture[name].toFixed(2) : String(picture[name]));
+    const { adjustment } = this.state;
+    for (const name of /** @type {const} */ (['low', 'high', 'brightness', 'gamma'])) {
+      this[name].input.value = String(adjustment[name]);
+      setText(this[name].shown, Number.isInteger(adjustment[name]) ? String(adjustment[name]) : adjustment[name].toFixed(2));
     }
-    this.channel.value = picture.channel;
+    this.channel.value = adjustment.channel;
   }
 
   #slider(name, min, max, step, wanted) {

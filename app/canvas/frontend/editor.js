@@ -271,7 +271,7 @@ export class Editor {
 
   /** What is drawn, and how, changed. */
   displayChanged() {
-    this.layers.setDisplay(this.state.display());
+    this.layers.setDisplay(this.state.display(this.session?.image ?? null));
     this.surface.redraw();
     this.refresh();
   }
@@ -333,9 +333,11 @@ export class Editor {
       this.tools.polygon.giveUp();
       this.walk.forget();
     }
-    this.layers.show(view);
+    this.layers.show(view?.image ?? null, view?.picture ?? null, view?.uncertainty ?? null, view?.coloured);
+    // The difference is against this image's own suggestion.
+    if (this.state.show.difference) this.displayChanged();
     this.desk.imageChanged();
-    this.adjustments.show(view);
+    this.adjustments.show();
     if (view) {
       this.#countSoon();
       this.surface.afterPaint = () => {
@@ -347,9 +349,10 @@ export class Editor {
     else this.surface.showImage();
   }
 
-  #prepare(loaded) {
-    this.layers.prepare(loaded);
+  async #prepare(loaded) {
+    const { width, height } = loaded.item;
     if (this.state.tool === 'superpixel') this.desk.superpixels.prefetch(loaded.item, this.state.superpixels);
+    loaded.coloured = await this.layers.prepare({ ...loaded, width, height });
   }
 
   #repaint(rectangle) {

@@ -1,5 +1,6 @@
 // What the person has set at the editor: tool, class, sizes, what is locked, what is seen. No DOM.
 
+import { UNADJUSTED } from './display.js';
 import { NOT_LABELLED, VOID } from './label_map.js';
 import { SUPERPIXEL_SCALES } from './superpixel_map.js';
 import { brushStep } from './tool_stroke.js';
@@ -7,8 +8,6 @@ import { brushStep } from './tool_stroke.js';
 export const TOOLS = /** @type {const} */ ([
   'brush', 'eraser', 'polygon', 'rectangle', 'line', 'superpixel', 'flood', 'smart', 'region', 'accept',
 ]);
-/** What the picture is shown with when nothing is adjusted. */
-export const PLAIN_PICTURE = { low: 0, high: 255, gamma: 1, channel: 'all' };
 const CONFIDENCE_STEP = 0.05;
 const UNDER_HEAT = 0.4;
 
@@ -29,7 +28,7 @@ export class EditorState {
     /** The suggestion is taken from this confidence on; its preview is shown while it is being set. */
     this.confidence = 0.9;
     this.previewsConfidence = false;
-    this.picture = { ...PLAIN_PICTURE };
+    this.adjustment = { ...UNADJUSTED };
   }
 
   get brush() {
@@ -101,17 +100,21 @@ export class EditorState {
     return within(Math.round((this.confidence + direction * CONFIDENCE_STEP) * 100) / 100, 0, 1);
   }
 
-  /** How everything is drawn. @returns {import('./types.js').Display} */
-  display() {
+  /**
+   * How everything is drawn.
+   * @param {import('./open_image.js').OpenImage | null} image on the screen
+   * @returns {import('./display.js').Display}
+   */
+  display(image) {
     const { outlines, patterns, dimmed } = this.preferences;
     return {
       hidden: this.hidden,
       outlines,
       patterns,
-      dimmed,
-      difference: this.show.difference,
+      suggestion: dimmed ? 'dimmed' : 'hatched',
+      difference: this.show.difference ? (image?.suggestion ?? null) : null,
       acceptAbove: this.previewsConfidence ? this.confidence : null,
-      picture: this.picture,
+      adjustment: this.adjustment,
     };
   }
 

@@ -25,7 +25,7 @@ export class LabelSession {
     Object.assign(this, { transport, journal, screen, annotator, counters, nudge });
     this.queue = new ImageQueue(
       (item) => transport.load(item),
-      (loaded) => loaded.bitmap.close(),
+      (loaded) => loaded.picture.close(),
       (loaded) => screen.prepare(loaded),
     );
     this.autosave = new Autosave({
@@ -220,7 +220,7 @@ export class LabelSession {
       return;
     }
     if (turn !== this.turn) {
-      loaded.bitmap.close();
+      loaded.picture.close();
       return;
     }
     this.#leave();
@@ -239,13 +239,13 @@ export class LabelSession {
 
   #leave() {
     if (!this.view) return;
-    const { image, bitmap } = this.view;
+    const { image, picture } = this.view;
     // A stroke under way is completed by this, while it still has its image.
     this.screen.show(null);
     this.view = null;
     image.onChange = () => {};
     this.autosave.left(image);
-    bitmap.close();
+    picture.close();
   }
 
   /** Put back the strokes of an earlier visit that never reached the server. */

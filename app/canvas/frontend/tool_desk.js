@@ -36,7 +36,8 @@ export class ToolDesk {
 
   /** Another image is on the screen, or none. */
   imageChanged() {
-    this.pixels.show(this.view()?.bitmap ?? null);
+    const picture = this.view()?.picture;
+    this.pixels.show(picture ? (picture.overview ?? picture).levels[0] : null);
     this.magnet.forget();
     this.lastEnd = null;
     this.preview(null);
@@ -44,8 +45,7 @@ export class ToolDesk {
 
   /** Show what a click would paint; null takes it away. @param {import('./region.js').Region | null} region */
   preview(region) {
-    this.layers.setPreview(region, region ? this.colourOf(this.state.value) : '');
-    this.surface.redraw();
+    this.surface.showPreview(region, this.colourOf(this.state.value));
   }
 }
 

@@ -1,13 +1,16 @@
 // Requests to the server's routes. Every answer is data; a request that got none says `unreachable`.
 
+import { TiledPicture } from './image_tiles.js';
+import { Picture, decodedLevels } from './picture.js';
 import { decode } from './run_length.js';
-import { heatTable } from './palette.js';
 import { SuperpixelMap } from './superpixel_map.js';
 
 const TIMEOUT_MS = 20000;
 /** Browsers refuse larger bodies for requests that outlive the page. */
 const KEEPALIVE_MOST_BYTES = 60 * 1024;
 const AHEAD = 6;
+
+/** @typedef {{width: number, height: number, values: Uint8Array}} Uncertainty 0 for sure … 255, at a resolution of its own */
 
 /** A request that failed in a way the person must hear of. */
 export class RequestFailed extends Error {
@@ -80,17 +83,17 @@ export class Transport {
 
   /**
    * Everything that the editor needs of one item, decoded.
-   * @returns {Promise<{item: object, bitmap: ImageBitmap, pixels: Uint8Array, revision: number,
-   *   status: string | null, suggestion: Uint8Array | null, uncertainty: HTMLCanvasElement | null}>}
+   * @returns {Promise<{item: object, picture: Picture | TiledPicture, pixels: Uint8Array,
+   *   revision: number, status: string | null, suggestion: Uint8Array | null, uncertainty: Uncertainty | null}>}
    */
   async load(item) {
-    const [bitmap, label, suggestion, uncertainty] = await Promise.all([
-      this.#bitmap(item.image_url),
+    const [picture, label, suggestion, uncertainty] = await Promise.all([
+      this.#picture(item),
       this.label(item),
       item.suggestion_url ? this.#runLengths(item.suggestion_url, item) : null,
       item.uncertainty_url ? this.#uncertainty(item.uncertainty_url) : null,
     ]);
-    return { item, bitmap, suggestion, uncertainty, ...label };
+    return { item, picture, suggestion, uncertainty, ...label };
   }
 
   /** The model's view of an item alone: suggestion and uncertainty. */
@@ -166,26 +169,30 @@ export class Transport {
     return decode(new Uint8Array(await response.arrayBuffer()), item.width * item.height);
   }
 
-  async #bitmap(url) {
-    const response = await this.#get(url);
+  async #picture(item) {
+    const response = await this.#get(item.image_url);
+    const picture = new Picture(await decodedLevels(await response.blob()), item.width, item.height);
+    if (!item.tiles_url) return picture;
+    return new TiledPicture(picture, item, (url, signal) => this.#bitmap(url, signal));
+  }
+
+  async #bitmap(url, signal = AbortSignal.timeout(TIMEOUT_MS)) {
+    const response = await this.#get(url, { signal });
     return createImageBitmap(await response.blob(), { imageOrientation: 'none' });
   }
 
-  /** The uncertainty map as a picture in heat colours. */
+  /** @returns {Promise<Uncertainty>} the grey values of an uncertainty map */
   async #uncertainty(url) {
     const bitmap = await this.#bitmap(url);
+    const { width, height } = bitmap;
     const canvas = document.createElement('canvas');
-    canvas.width = bitmap.width;
-    canvas.height = bitmap.height;
+    canvas.width = width;
+    canvas.height = height;
     const context = canvas.getContext('2d', { willReadFrequently: true });
     context.drawImage(bitmap, 0, 0);
     bitmap.close();
-    const picture = context.getImageData(0, 0, canvas.width, canvas.height);
-    const heat = heatTable();
-    const pixels = new Uint32Array(picture.data.buffer);
-    for (let i = 0; i < pixels.length; i++) pixels[i] = heat[pixels[i] & 0xff];
-    context.putImageData(picture, 0, 0);
-    return canvas;
+    const pixels = new Uint32Array(context.getImageData(0, 0, width, height).data.buffer);
+    return { width, height, values: Uint8Array.from(pixels) };
   }
 }
 

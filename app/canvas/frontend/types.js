@@ -7,7 +7,10 @@
  * @property {string} name
  * @property {number} width
  * @property {number} height
- * @property {string} image_url
+ * @property {string} image_url its pixels, or an overview of them when it is tiled
+ * @property {string} [tiles_url] tiles are at `<tiles_url>/<level>/<column>/<row>`; absent when it is not tiled
+ * @property {number} [tile_side] pixels
+ * @property {number} [tile_levels] level 0 is full size, each next one half of it
  * @property {string} label_url
  * @property {string} superpixels_url
  * @property {number} revision newest revision of its label map, 0 when there is none
@@ -64,27 +67,11 @@
  */
 
 /**
- * How everything is drawn.
- * @typedef {object} Display
- * @property {Set<number>} hidden classes that are not drawn
- * @property {boolean} outlines only the borders of regions
- * @property {boolean} patterns beside colours
- * @property {boolean} dimmed the suggestion is dimmed instead of hatched
- * @property {boolean} difference what the person changed in the suggestion
- * @property {number | null} acceptAbove the confidence from which the suggestion is shown as if accepted
- * @property {Picture} picture
- */
-
-/**
- * How the image itself is shown: values from `low` to `high` become black to white, bent by `gamma`; all
- * channels, or one of them as grey.
- * @typedef {{low: number, high: number, gamma: number, channel: string}} Picture
- */
-
-/**
  * An image on the screen.
- * @typedef {{image: import('./open_image.js').OpenImage, bitmap: ImageBitmap,
- *   uncertainty: HTMLCanvasElement | null, coloured: import('./layers.js').Coloured | null}} View
+ * @typedef {{image: import('./open_image.js').OpenImage,
+ *   picture: import('./picture.js').Picture | import('./image_tiles.js').TiledPicture,
+ *   uncertainty: import('./transport.js').Uncertainty | null,
+ *   coloured: import('./label_tiles.js').LabelTiles | null}} View
  */
 
 export {};

@@ -30,7 +30,7 @@ SEGMENTS = (200, 600, 2000)
 MOST_CELLS = 1_000_000
 """Larger images are cut on a smaller grid, so that an answer takes about a second."""
 
-_COMPACTNESS = 10.0
+_COMPACTNESS = 15.0
 _SIGMA = 1.0
 
 

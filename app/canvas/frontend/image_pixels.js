@@ -1,20 +1,20 @@
 // The picture's bytes, for the tools that look at colours. Read once per image, when the first tool asks.
 
-/** @typedef {{data: Uint8ClampedArray, width: number, height: number}} Rgba */
+/** @typedef {{rgba: Uint8ClampedArray, width: number, height: number}} Rgba */
 
 export class ImagePixels {
   constructor() {
     /** @type {ImageBitmap | null} */
     this.bitmap = null;
     /** @type {Rgba | null} */
-    this.rgba = null;
+    this.bytes = null;
   }
 
   /** Another image is on the screen. @param {ImageBitmap | null} bitmap */
   show(bitmap) {
     if (bitmap === this.bitmap) return;
     this.bitmap = bitmap;
-    this.rgba = null;
+    this.bytes = null;
   }
 
   /**
@@ -22,15 +22,15 @@ export class ImagePixels {
    * @returns {Rgba | null} null without an image
    */
   read() {
-    if (!this.rgba && this.bitmap) {
+    if (!this.bytes && this.bitmap) {
       const { width, height } = this.bitmap;
       const canvas = new OffscreenCanvas(width, height);
       const context = canvas.getContext('2d', { willReadFrequently: true });
       context?.drawImage(this.bitmap, 0, 0);
       const picture = context?.getImageData(0, 0, width, height);
-      this.rgba = picture ? { data: picture.data, width, height } : null;
+      this.bytes = picture ? { rgba: picture.data, width, height } : null;
     }
-    return this.rgba;
+    return this.bytes;
   }
 }
 

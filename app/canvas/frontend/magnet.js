@@ -28,11 +28,11 @@ export class Magnet {
 
   /** @param {Point} from @param {Point} to @returns {Point[]} along edges, both ends included */
   path(from, to) {
-    const rgba = this.pixels.read();
+    const picture = this.pixels.read();
     const image = this.image();
-    if (!rgba || !image) return [from, to];
-    const [across, down] = [rgba.width / image.width, rgba.height / image.height];
-    this.wire ??= new LiveWire(rgba);
+    if (!picture || !image) return [from, to];
+    const [across, down] = [picture.width / image.width, picture.height / image.height];
+    this.wire ??= new LiveWire(picture);
     if (!this.start || this.start.x !== from.x || this.start.y !== from.y) {
       this.start = { ...from };
       this.wire.startAt({ x: from.x * across, y: from.y * down });
@@ -48,11 +48,11 @@ export class Magnet {
 
   /** The strongest edge near a point. @param {Point} point @returns {Point} */
   snapped(point) {
-    const rgba = this.pixels.read();
+    const picture = this.pixels.read();
     const image = this.image();
-    if (!rgba || !image) return point;
-    const [across, down] = [rgba.width / image.width, rgba.height / image.height];
-    const { x, y } = snappedPoint(rgba, { x: point.x * across, y: point.y * down }, SNAP_PX);
+    if (!picture || !image) return point;
+    const [across, down] = [picture.width / image.width, picture.height / image.height];
+    const { x, y } = snappedPoint(picture, { x: point.x * across, y: point.y * down }, SNAP_PX);
     return { x: x / across, y: y / down };
   }
 }

@@ -28,11 +28,16 @@ export function suggestedRegion({ pixels, suggestion, width, height }, { x, y })
   return connectedRegion(suggestion, width, height, x, y, { values: pixels, allowed: WHERE_NOT_LABELLED });
 }
 
-/** The pixels of alike colour around a pixel. */
-export function alikeRegion(rgba, image, { x, y }, tolerance) {
+/**
+ * The pixels of alike colour around a pixel.
+ * @param {import('./image_pixels.js').Rgba} picture
+ * @param {{width: number, height: number}} image which the picture shows, perhaps smaller
+ */
+export function alikeRegion(picture, image, { x, y }, tolerance) {
   const at = (value, from, to) => Math.floor((value * to) / from);
-  const seed = [at(x, image.width, rgba.width), at(y, image.height, rgba.height)];
-  return enlarged(floodFill(rgba.data, rgba.width, rgba.height, seed[0], seed[1], tolerance), rgba, image);
+  const { rgba, width, height } = picture;
+  const region = floodFill(rgba, width, height, at(x, image.width, width), at(y, image.height, height), tolerance);
+  return enlarged(region, picture, image);
 }
 
 /** @implements {import('./pointer.js').Tool} */

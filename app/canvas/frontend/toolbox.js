@@ -18,8 +18,8 @@ export function toolsAt(desk) {
     line: new StrokeTool(desk, () => state.paint(), true),
     superpixel: new SuperpixelTool(desk),
     flood: new ClickTool(desk, (image, pixel) => {
-      const rgba = desk.pixels.read();
-      return rgba && alikeRegion(rgba, image, pixel, state.tolerance);
+      const picture = desk.pixels.read();
+      return picture && alikeRegion(picture, image, pixel, state.tolerance);
     }),
     smart: new SmartTool(desk),
     region: new ClickTool(desk, seenRegion),

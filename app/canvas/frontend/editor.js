@@ -94,7 +94,7 @@ export class Editor {
       this.session.leavePage();
     };
     this.onVisibility = () => {
-      if (document.hidden && this.session.image) this.session.autosave.flush(this.session.image);
+      if (document.hidden) this.session.autosave.flushHidden();
     };
     // Also while another page of the app is on the screen: what is unsaved must not depend on where one is.
     window.addEventListener('pagehide', this.onLeavePage);

@@ -100,7 +100,7 @@ export class Transport {
       const response = await this.#send(`/api/images/${request.imageId}/label${next}`, this.#put(request));
       return { kind: 'saved', body: await response.json() };
     } catch (error) {
-      return { kind: kindOf(error.status), body: error.body, message: error.message };
+      return { kind: kindOf(error.status), status: error.status, body: error.body, message: error.message };
     }
   }
 

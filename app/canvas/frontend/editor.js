@@ -127,9 +127,9 @@ export class Editor {
       this.session.leavePage();
     };
     this.onVisibility = () => {
-      if (!document.hidden || !this.session.image) return;
+      if (!document.hidden) return;
       this.pointer.finish();
-      this.session.autosave.flush(this.session.image);
+      this.session.autosave.flushHidden();
     };
     // Also while another page of the app is on the screen: what is unsaved must not depend on where one is.
     window.addEventListener('pagehide', this.onLeavePage);

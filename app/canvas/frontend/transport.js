@@ -96,13 +96,18 @@ export class Transport {
     return { item, picture, suggestion, uncertainty, ...label };
   }
 
-  /** The model's view of an item alone: suggestion and uncertainty. */
-  async modelMaps(item) {
+  /**
+   * The model's newest view of an image; null when it is the one that is shown.
+   * @param {{id: number, item: import('./types.js').Item}} image
+   */
+  async newerMaps({ id, item: shown }) {
+    const { item } = await this.item(id);
+    if (item.suggestion_url === shown.suggestion_url) return null;
     const [suggestion, uncertainty] = await Promise.all([
       item.suggestion_url ? this.#runLengths(item.suggestion_url, item) : null,
       item.uncertainty_url ? this.#uncertainty(item.uncertainty_url) : null,
     ]);
-    return { suggestion, uncertainty };
+    return { item, suggestion, uncertainty };
   }
 
   /**
@@ -117,7 +122,7 @@ export class Transport {
       const response = await this.#send(`/api/images/${request.imageId}/label${next}`, this.#put(request));
       return { kind: 'saved', body: await response.json() };
     } catch (error) {
-      return { kind: kindOf(error.status), body: error.body, message: error.message };
+      return { kind: kindOf(error.status), status: error.status, body: error.body, message: error.message };
     }
   }
 

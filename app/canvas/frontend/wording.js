@@ -2,6 +2,9 @@
 
 import { NOT_LABELLED } from './label_map.js';
 
+export const NOT_KEPT =
+  'This browser has no room for a copy of your strokes: keep the page open until they are saved, or download them.';
+
 /** @param {number} seconds @returns {string} */
 export function duration(seconds) {
   if (seconds < 60) return `${Math.max(1, Math.round(seconds))} s`;
@@ -24,6 +27,9 @@ export function percent(share) {
  * @returns {{text: string, tone: 'good' | 'busy' | 'bad' | 'quiet', more?: string}} `more` for who wants to know
  */
 export function saveState(state, image, now) {
+  if (state.isKept === false && state.kind !== 'refused') {
+    return { text: 'Not saved, and no room for a copy in this browser', tone: 'bad', more: state.message };
+  }
   if (state.kind === 'saving') return { text: 'Saving…', tone: 'busy' };
   if (state.kind === 'unsaved') return { text: 'Saving soon…', tone: 'busy' };
   if (state.kind === 'refused') return { text: 'Not saved: the server refused it', tone: 'bad', more: state.message };

@@ -7,7 +7,7 @@ import { SUPERPIXEL_SCALES } from '../../app/canvas/frontend/superpixel_map.js';
 
 function newState() {
   return new EditorState({
-    brush: 24, tolerance: 24, reach: 40, superpixelScale: 1, magnet: false, outlines: false, patterns: false, dimmed: false,
+    brush: 24, tolerance: 24, reach: 0, superpixelScale: 1, magnet: false, outlines: false, patterns: false, dimmed: false,
     opacity: { label: 0.6, suggestion: 0.4, uncertainty: 0.6 }, keys: {},
   });
 }

@@ -12,6 +12,8 @@
 // why, save-state, download, progress, round, image-name, empty-state, notice, answer-<choice>, download-label,
 // confidence, find-input, key-sheet, key-<command>.
 
+import { shownOf } from './shown.js';
+
 /** @param {import('./editor.js').Editor} editor */
 export function debugHandle(editor) {
   const { session } = editor;
@@ -23,7 +25,7 @@ export function debugHandle(editor) {
     run: (command, detail) => editor.run(command, detail),
     state: () => {
       const { image, view, phase } = session;
-      const { zoom, queueLength, unsent } = editor.gathered();
+      const { zoom, queueLength, unsent } = shownOf(editor);
       const { tool, value: classIndex, brush, show } = editor.state;
       return {
         imageId: image?.id ?? null,

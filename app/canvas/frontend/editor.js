@@ -23,12 +23,14 @@ import { Panel } from './panel.js';
 import { Pointer } from './pointer.js';
 import { keepPreferences, readPreferences } from './preferences.js';
 import { LabelSession } from './session.js';
+import { shownOf } from './shown.js';
+import { SourceView } from './source_view.js';
 import { Surface } from './surface.js';
 import { ToolDesk, pixelOf } from './tool_desk.js';
 import { Toolbar } from './toolbar.js';
 import { toolsAt } from './toolbox.js';
 import { Transport } from './transport.js';
-import { hoverWords, saveState } from './wording.js';
+import { hoverWords } from './wording.js';
 
 const COUNT_AFTER_MS = 120;
 
@@ -71,7 +73,16 @@ export class Editor {
       changed: () => this.prefer({}),
     });
     this.finder = new Finder(run, () => ({ classes: this.classes, keys: this.preferences.keys, demo: this.demo }));
-    this.adjustments = new Adjustments(this.state, () => this.displayChanged());
+    const source = new SourceView(transport, {
+      view: () => this.session.view,
+      changed: () => this.#showPicture(),
+      notice: (text, tone) => this.notices.add(text, tone),
+    });
+    this.adjustments = new Adjustments(this.state, {
+      source,
+      channels: (item) => transport.channels(item),
+      changed: () => this.displayChanged(),
+    });
     this.confidence = new ConfidencePreview(this.state, () => this.displayChanged());
     this.walk = new DoubtWalk(this.surface, (text, tone) => this.notices.add(text, tone));
     this.#build();
@@ -283,27 +294,6 @@ export class Editor {
     return value === NOT_LABELLED && image.suggestion && this.state.show.suggestion ? image.suggestion[at] : value;
   }
 
-  /** Everything that the controls show. */
-  gathered() {
-    const { image, view, progress, autosave, visited, queue } = this.session;
-    const saving = image ? autosave.stateOf(image) : null;
-    return {
-      image,
-      progress,
-      shares: this.shares,
-      state: this.state,
-      preferences: this.preferences,
-      hasUncertainty: Boolean(view?.uncertainty),
-      doubt: this.walk.place,
-      demo: this.demo,
-      zoom: this.surface.viewport.scale * this.surface.ratio,
-      canGoBack: visited.length > 0,
-      unsent: autosave.submitting.filter((task) => task.image !== image).length,
-      save: saving ? saveState(saving, image, Date.now()) : { text: '', tone: 'quiet' },
-      queueLength: queue.length,
-    };
-  }
-
   #active() {
     const { image, time } = this.session;
     if (image) time.add(image.id);
@@ -337,7 +327,7 @@ export class Editor {
     // The difference is against this image's own suggestion.
     if (this.state.show.difference) this.displayChanged();
     this.desk.imageChanged();
-    this.adjustments.show();
+    this.adjustments.show(view?.image.item ?? null);
     if (view) {
       this.#countSoon();
       this.surface.afterPaint = () => {
@@ -347,6 +337,15 @@ export class Editor {
     }
     if (keepView) this.surface.redraw();
     else this.surface.showImage();
+  }
+
+  /** The same image in another view. */
+  #showPicture() {
+    const { view } = this.session;
+    if (!view) return;
+    this.layers.showPicture(view.picture);
+    this.surface.showPicture();
+    this.desk.pictureChanged();
   }
 
   async #prepare(loaded) {
@@ -383,7 +382,7 @@ export class Editor {
   }
 
   #update() {
-    const shown = this.gathered();
+    const shown = shownOf(this);
     this.toolbar.update(shown);
     this.panel.update(shown);
     const hasClasses = this.classes.some((one) => !one.archived);

@@ -10,6 +10,8 @@ export const TOOLS = /** @type {const} */ ([
 ]);
 const CONFIDENCE_STEP = 0.05;
 const UNDER_HEAT = 0.4;
+/** Steps by which a smart fill can be wider or narrower than it finds best itself. */
+export const MOST_REACH = 12;
 
 export class EditorState {
   /** @param {ReturnType<import('./preferences.js').readPreferences>} preferences kept in the browser */
@@ -39,6 +41,7 @@ export class EditorState {
     return this.preferences.tolerance;
   }
 
+  /** Steps wider (or narrower) than a smart fill finds best itself. */
   get reach() {
     return this.preferences.reach;
   }
@@ -89,7 +92,7 @@ export class EditorState {
   stepSize(direction) {
     const { preferences } = this;
     if (this.tool === 'flood') preferences.tolerance = within(preferences.tolerance + 4 * direction, 0, 255);
-    else if (this.tool === 'smart') preferences.reach = within(preferences.reach + 5 * direction, 5, 100);
+    else if (this.tool === 'smart') preferences.reach = within(preferences.reach + direction, -MOST_REACH, MOST_REACH);
     else if (this.tool === 'superpixel') {
       preferences.superpixelScale = within(preferences.superpixelScale - direction, 0, SUPERPIXEL_SCALES.length - 1);
     } else preferences.brush = brushStep(preferences.brush, direction);

@@ -56,3 +56,21 @@ export function enlarged(region, grid, image) {
   }
   return { x0, y0, x1, y1, mask };
 }
+
+/**
+ * A map as large as the image, on a smaller grid that covers it: the value at each cell's first pixel.
+ * @param {Uint8Array} values
+ * @param {{width: number, height: number}} image
+ * @param {{width: number, height: number}} grid
+ * @returns {Uint8Array} the values themselves when the grid is as large as the image
+ */
+export function sampled(values, image, grid) {
+  if (grid.width === image.width && grid.height === image.height) return values;
+  const columns = Int32Array.from({ length: grid.width }, (_, x) => Math.floor((x * image.width) / grid.width));
+  const cells = new Uint8Array(grid.width * grid.height);
+  for (let y = 0, to = 0; y < grid.height; y++) {
+    const row = Math.floor((y * image.height) / grid.height) * image.width;
+    for (let x = 0; x < grid.width; x++) cells[to++] = values[row + columns[x]];
+  }
+  return cells;
+}

@@ -14,7 +14,8 @@ const RETRY_MS = 3000;
 
 /**
  * What of an item says how its image is tiled. Level 0 is full size, each next one half of it.
- * @typedef {{width: number, height: number, tile_side: number, tile_levels: number, tiles_url: string}} Tiling
+ * @typedef {{width: number, height: number, tile_side: number, tile_levels: number, tiles_url: string,
+ *   tiles_query?: string}} Tiling
  */
 
 export class TiledPicture {
@@ -128,7 +129,7 @@ export class TiledPicture {
     this.loading.set(key, controller);
     let bitmap = null;
     try {
-      bitmap = await this.fetchTile(`${this.tiling.tiles_url}/${key}`, controller.signal);
+      bitmap = await this.fetchTile(`${this.tiling.tiles_url}/${key}${this.tiling.tiles_query ?? ''}`, controller.signal);
     } catch {
       if (!controller.signal.aborted) this.#retryLater(key);
     }

@@ -94,6 +94,13 @@ export class Layers {
     this.tiles.source = this.#sourceOf(image);
   }
 
+  /** Show the same image in another view of its values. @param {import('./picture.js').Picture | import('./image_tiles.js').TiledPicture} picture */
+  showPicture(picture) {
+    this.adjusted?.release();
+    this.picture = picture;
+    picture.onArrival = () => this.onMore();
+  }
+
   /**
    * Colour what an image will show when it is opened, in small pieces while the browser is idle.
    * @param {{width: number, height: number, pixels: Uint8Array, suggestion: Uint8Array | null}} image

@@ -3,7 +3,7 @@
 const FIRST = {
   brush: 24,
   tolerance: 24,
-  reach: 40,
+  reach: 0,
   superpixelScale: 1,
   magnet: false,
   outlines: false,

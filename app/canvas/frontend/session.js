@@ -2,7 +2,7 @@
 
 import { ActiveTime } from './active_time.js';
 import { Autosave } from './autosave.js';
-import { ImageQueue } from './queue.js';
+import { ImageQueue, mayHaveMore } from './queue.js';
 import { OpenImage } from './open_image.js';
 import { adoptEqual, settleRefusal } from './refusals.js';
 import { imageOfEntry, replayStrokes } from './replay.js';
@@ -128,12 +128,7 @@ export class LabelSession {
         this.screen.notice(`${heldBy} is labelling ${item.name} now.`, 'warning');
         return;
       }
-      if (this.image) {
-        this.autosave.flush(this.image);
-        this.queue.items.unshift(this.image.item);
-      }
-      this.queue.hold(imageId);
-      await this.#show(item);
+      await this.#showInstead(item);
     } catch (error) {
       this.#failed(error);
     }
@@ -302,15 +297,20 @@ export class LabelSession {
     if (!this.view && this.phase === 'empty') await this.advance();
   }
 
-  /** Show an image again that the server refused, with everything the person did. */
-  async #bringBack(image) {
-    if (this.image === image) return;
+  /** Show an image; the one on the screen comes next. */
+  async #showInstead(item) {
     if (this.image) {
       this.autosave.flush(this.image);
       this.queue.items.unshift(this.image.item);
     }
-    this.queue.hold(image.id);
-    await this.#show(image.item);
+    this.queue.hold(item.image_id);
+    await this.#show(item);
+  }
+
+  /** Show an image again that the server refused, with everything the person did. */
+  async #bringBack(image) {
+    if (this.image === image) return;
+    await this.#showInstead(image.item);
   }
 
   async #settle(image, answer, wasSubmit) {
@@ -333,11 +333,11 @@ export class LabelSession {
       const before = this.progress?.current_round_number ?? null;
       const progress = await this.transport.progress();
       this.autosave.serverIsBack();
-      const wasUnreachable = this.phase === 'unreachable';
+      const wasLost = this.phase === 'unreachable';
       const isNewRound = this.progress !== null && progress.current_round_number !== before;
       this.#setProgress(progress);
       if (isNewRound) await this.#takeNewRound(progress.current_round_number);
-      else if (wasUnreachable || (this.phase === 'empty' && mayHaveMore(progress))) await this.#lookForMore();
+      else if (wasLost || (this.phase === 'empty' && mayHaveMore(progress))) await this.#lookForMore();
     } catch (error) {
       if (error.status === 401) this.#signedOut(error.message);
     }
@@ -357,10 +357,8 @@ export class LabelSession {
     try {
       const newer = await this.transport.newerMaps(view.image);
       if (!newer || this.view !== view || view.image.edits > 0) return;
-      view.image.item = newer.item;
-      view.image.suggestion = newer.suggestion;
-      view.uncertainty = newer.uncertainty;
-      view.coloured = null;
+      Object.assign(view.image, { item: newer.item, suggestion: newer.suggestion });
+      Object.assign(view, { uncertainty: newer.uncertainty, coloured: null });
       this.screen.show(view, true);
       this.screen.refresh();
     } catch {
@@ -401,8 +399,4 @@ export class LabelSession {
       this.screen.refresh();
     } else this.screen.notice(error.message, 'warning');
   }
-}
-
-function mayHaveMore({ images, labelled, excluded }) {
-  return images - excluded > labelled;
 }

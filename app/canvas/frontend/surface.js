@@ -2,7 +2,7 @@
 
 import { h, svg } from './elements.js';
 import { Minimap } from './minimap.js';
-import { union } from './rectangle.js';
+import { pixelsAround, union } from './rectangle.js';
 import { between, centred, centredOn, fitted, pinched, panned, resized, shown, toImage, toScreen, zoomedAt } from './viewport.js';
 
 const GLIDE_MS = 220;
@@ -54,6 +54,12 @@ export class Surface {
     this.minimap.show(this.layers.picture);
     if (this.image) this.#move(fitted(this.size, this.image), true);
     else this.redraw();
+  }
+
+  /** The image is shown in another view of its values. */
+  showPicture() {
+    this.minimap.show(this.layers.picture);
+    this.redraw();
   }
 
   fit() {
@@ -113,6 +119,14 @@ export class Surface {
     this.glide = requestAnimationFrame(step);
   }
 
+  /** @returns {import('./rectangle.js').Rectangle | null} the image pixels that are on the screen */
+  visible() {
+    if (!this.image) return null;
+    const from = toImage(this.viewport, 0, 0);
+    const to = toImage(this.viewport, this.size.width, this.size.height);
+    return pixelsAround(from.x, from.y, to.x, to.y, this.image.width, this.image.height);
+  }
+
   /** @returns {{x: number, y: number}} image coordinates of a pointer event */
   pointOf(event) {
     const box = this.canvas.getBoundingClientRect();
@@ -166,8 +180,9 @@ export class Surface {
    * @param {{x: number, y: number}[]} points its corners, in image coordinates
    * @param {{x: number, y: number}[]} next where the line would go on from the last corner
    * @param {string} colour
+   * @param {{isOpen?: boolean}} line open: it encloses nothing
    */
-  showPolygon(points, next, colour) {
+  showPolygon(points, next, colour, { isOpen = false } = {}) {
     if (points.length === 0 && next.length < 2 && !this.line.hasAttribute('points')) return;
     const onScreen = (list) => list.map(({ x, y }) => toScreen(this.viewport, x, y));
     const corners = onScreen(points);
@@ -178,7 +193,7 @@ export class Surface {
       else line.removeAttribute('points');
     }
     this.line.style.stroke = colour;
-    this.line.style.fill = trail.length > 2 ? colour : 'none';
+    this.line.style.fill = trail.length > 2 && !isOpen ? colour : 'none';
     // A line of no length with round ends is a dot: one element for all corners, however many there are.
     const dots = corners.map(({ x, y }) => `M${x} ${y}h0`).join('');
     for (const mark of [this.corners, this.cornersRim]) mark.setAttribute('d', dots);

@@ -36,11 +36,16 @@ export class ToolDesk {
 
   /** Another image is on the screen, or none. */
   imageChanged() {
+    this.pictureChanged();
+    this.lastEnd = null;
+    this.preview(null);
+  }
+
+  /** The image is shown in another view of its values: edges and colours are those that the person sees. */
+  pictureChanged() {
     const picture = this.view()?.picture;
     this.pixels.show(picture ? (picture.overview ?? picture).levels[0] : null);
     this.magnet.forget();
-    this.lastEnd = null;
-    this.preview(null);
   }
 
   /** Show what a click would paint; null takes it away. @param {import('./region.js').Region | null} region */

@@ -1,5 +1,6 @@
 // The tool strip at the left, the line above the canvas and the line below it.
 
+import { MOST_REACH } from './editor_state.js';
 import { button, h, icon, setText } from './elements.js';
 import { chordName, shownChord } from './keys.js';
 import { SUPERPIXEL_SCALES } from './superpixel_map.js';
@@ -23,7 +24,7 @@ const BRUSHES = new Set(['brush', 'eraser', 'accept']);
 const SLIDERS = {
   brush: { name: 'Size', min: 0, max: 100, shown: (value) => `${sizeOfSlider(value)} px` },
   flood: { name: 'Tolerance', min: 0, max: 255, shown: String },
-  smart: { name: 'Reach', min: 5, max: 100, shown: String },
+  smart: { name: 'Reach', min: -MOST_REACH, max: MOST_REACH, shown: (value) => (value > 0 ? `+${value}` : String(value)) },
   superpixel: {
     name: 'Superpixels',
     min: 0,

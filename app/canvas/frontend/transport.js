@@ -26,6 +26,8 @@ export class Transport {
   /** @param {number} projectId */
   constructor(projectId) {
     this.projectId = projectId;
+    /** The view in which images of many bits or channels are wanted. @type {(item: object) => string} */
+    this.viewQuery = () => '';
   }
 
   /** @returns {Promise<{items: object[], progress: object}>} */
@@ -83,17 +85,18 @@ export class Transport {
 
   /**
    * Everything that the editor needs of one item, decoded.
-   * @returns {Promise<{item: object, picture: Picture | TiledPicture, pixels: Uint8Array,
+   * @returns {Promise<{item: object, picture: Picture | TiledPicture, query: string, pixels: Uint8Array,
    *   revision: number, status: string | null, suggestion: Uint8Array | null, uncertainty: Uncertainty | null}>}
    */
   async load(item) {
+    const query = this.viewQuery(item);
     const [picture, label, suggestion, uncertainty] = await Promise.all([
-      this.#picture(item),
+      this.picture(item, query),
       this.label(item),
       item.suggestion_url ? this.#runLengths(item.suggestion_url, item) : null,
       item.uncertainty_url ? this.#uncertainty(item.uncertainty_url) : null,
     ]);
-    return { item, picture, suggestion, uncertainty, ...label };
+    return { item, picture, query, suggestion, uncertainty, ...label };
   }
 
   /**
@@ -174,11 +177,24 @@ export class Transport {
     return decode(new Uint8Array(await response.arrayBuffer()), item.width * item.height);
   }
 
-  async #picture(item) {
-    const response = await this.#get(item.image_url);
+  /**
+   * The picture of an item; of one of many bits or channels the view that is asked for.
+   * @param {import('./types.js').Item} item
+   * @param {string} query of the view, empty for the picture as it was imported
+   */
+  async picture(item, query) {
+    const url = query && item.source_url ? item.source_url + query : item.image_url;
+    const response = await this.#get(url);
     const picture = new Picture(await decodedLevels(await response.blob()), item.width, item.height);
     if (!item.tiles_url) return picture;
-    return new TiledPicture(picture, item, (url, signal) => this.#bitmap(url, signal));
+    const isView = query && item.source_tiles_url;
+    const tiling = isView ? { ...item, tiles_url: item.source_tiles_url, tiles_query: query } : item;
+    return new TiledPicture(picture, tiling, (address, signal) => this.#bitmap(address, signal));
+  }
+
+  /** @returns {Promise<import('./source_view.js').ChannelFigures>} of an item of many bits or channels */
+  channels(item) {
+    return this.#json(item.channels_url, { cache: 'default' });
   }
 
   async #bitmap(url, signal = AbortSignal.timeout(TIMEOUT_MS)) {

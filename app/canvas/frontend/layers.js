@@ -2,7 +2,6 @@
 // A view of the label map only: nothing is ever read back from here.
 
 import { AdjustedPieces } from './adjusted_pieces.js';
-import { mostUncertainOf } from './colouring.js';
 import { PLAIN, isAdjusted } from './display.js';
 import { heatOf } from './heat.js';
 import { LabelTiles } from './label_tiles.js';
@@ -187,7 +186,7 @@ export class Layers {
       suggestion,
       uncertainty,
       base: difference?.length === pixels.length ? difference : null,
-      mostUncertain: acceptAbove === null ? -1 : mostUncertainOf(acceptAbove),
+      mostUncertain: acceptAbove === null ? -1 : 255 * (1 - acceptAbove),
     };
   }
 

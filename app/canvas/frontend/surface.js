@@ -32,8 +32,10 @@ export class Surface {
     this.ring = h('div', { class: 'brush-ring', hidden: true });
     this.line = svg('polyline', { class: 'polygon-line' });
     this.lineShadow = svg('polyline', { class: 'polygon-shadow' });
-    this.points = svg('g', {});
-    this.outline = svg('svg', { class: 'polygon' }, this.lineShadow, this.line, this.points);
+    this.corners = svg('path', { class: 'polygon-corners' });
+    this.cornersRim = svg('path', { class: 'polygon-rim' });
+    const parts = [this.lineShadow, this.line, this.cornersRim, this.corners];
+    this.outline = svg('svg', { class: 'polygon' }, ...parts);
     this.minimap = new Minimap((x, y) => this.centreOn(x, y));
     this.element = h('div', { class: 'surface', tabindex: '-1' }, this.canvas, this.outline, this.ring, this.minimap.element);
     this.context = this.canvas.getContext('2d', { alpha: true });
@@ -161,19 +163,26 @@ export class Surface {
 
   /**
    * Show an open polygon.
-   * @param {{x: number, y: number}[]} points in image coordinates
-   * @param {{x: number, y: number} | null} cursor
+   * @param {{x: number, y: number}[]} points its corners, in image coordinates
+   * @param {{x: number, y: number}[]} next where the line would go on from the last corner
+   * @param {string} colour
    */
-  showPolygon(points, cursor, colour) {
-    const corners = points.map((point) => toScreen(this.viewport, point.x, point.y));
-    const trail = cursor && points.length ? [...corners, toScreen(this.viewport, cursor.x, cursor.y)] : corners;
+  showPolygon(points, next, colour) {
+    if (points.length === 0 && next.length < 2 && !this.line.hasAttribute('points')) return;
+    const onScreen = (list) => list.map(({ x, y }) => toScreen(this.viewport, x, y));
+    const corners = onScreen(points);
+    const trail = points.length || next.length > 1 ? [...corners, ...onScreen(next)] : [];
     const path = trail.map(({ x, y }) => `${x},${y}`).join(' ');
-    for (const line of [this.line, this.lineShadow]) line.setAttribute('points', path);
+    for (const line of [this.line, this.lineShadow]) {
+      if (path) line.setAttribute('points', path);
+      else line.removeAttribute('points');
+    }
     this.line.style.stroke = colour;
     this.line.style.fill = trail.length > 2 ? colour : 'none';
-    this.points.replaceChildren(
-      ...corners.map(({ x, y }, i) => svg('circle', { cx: x, cy: y, r: i === 0 ? 5 : 3.5, style: `fill:${colour}` })),
-    );
+    // A line of no length with round ends is a dot: one element for all corners, however many there are.
+    const dots = corners.map(({ x, y }) => `M${x} ${y}h0`).join('');
+    for (const mark of [this.corners, this.cornersRim]) mark.setAttribute('d', dots);
+    this.corners.style.stroke = colour;
   }
 
   #redrawIn(rectangle) {

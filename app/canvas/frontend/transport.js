@@ -1,8 +1,9 @@
 // Requests to the server's routes. Every answer is data; a request that got none says `unreachable`.
 
-import { decode } from './run_length.js';
 import { TiledPicture } from './image_tiles.js';
 import { Picture, decodedLevels } from './picture.js';
+import { decode } from './run_length.js';
+import { SuperpixelMap } from './superpixel_map.js';
 
 const TIMEOUT_MS = 20000;
 /** Browsers refuse larger bodies for requests that outlive the page. */
@@ -57,6 +58,19 @@ export class Transport {
     return this.#runLengths(`/api/images/${item.image_id}/truth`, item);
   }
 
+  /** @returns {Promise<{pixels: Uint8Array, name: string}>} of the image before this one in its group */
+  async previousLabel(item) {
+    const response = await this.#get(`/api/images/${item.image_id}/previous-label`, { cache: 'no-store' });
+    const pixels = decode(new Uint8Array(await response.arrayBuffer()), item.width * item.height);
+    return { pixels, name: decodeURIComponent(response.headers.get('X-Image-Name') ?? '') };
+  }
+
+  /** @param {number} count about how many superpixels the image is to have */
+  async superpixels(item, count) {
+    const response = await this.#get(`${item.superpixels_url}?segments=${count}`);
+    return new SuperpixelMap(new Uint8Array(await response.arrayBuffer()), item.width, item.height);
+  }
+
   /** The label map as the server has it now. */
   async label(item) {
     const response = await this.#get(item.label_url ?? `/api/images/${item.image_id}/label`, { cache: 'no-store' });
@@ -82,13 +96,18 @@ export class Transport {
     return { item, picture, suggestion, uncertainty, ...label };
   }
 
-  /** The model's view of an item alone: suggestion and uncertainty. */
-  async modelMaps(item) {
+  /**
+   * The model's newest view of an image; null when it is the one that is shown.
+   * @param {{id: number, item: import('./types.js').Item}} image
+   */
+  async newerMaps({ id, item: shown }) {
+    const { item } = await this.item(id);
+    if (item.suggestion_url === shown.suggestion_url) return null;
     const [suggestion, uncertainty] = await Promise.all([
       item.suggestion_url ? this.#runLengths(item.suggestion_url, item) : null,
       item.uncertainty_url ? this.#uncertainty(item.uncertainty_url) : null,
     ]);
-    return { suggestion, uncertainty };
+    return { item, suggestion, uncertainty };
   }
 
   /**
@@ -103,7 +122,7 @@ export class Transport {
       const response = await this.#send(`/api/images/${request.imageId}/label${next}`, this.#put(request));
       return { kind: 'saved', body: await response.json() };
     } catch (error) {
-      return { kind: kindOf(error.status), body: error.body, message: error.message };
+      return { kind: kindOf(error.status), status: error.status, body: error.body, message: error.message };
     }
   }
 

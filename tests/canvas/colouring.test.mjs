@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { Colouring, REACH, REMOVED, SUGGESTED, UNCHANGED } from '../../app/canvas/frontend/colouring.js';
 import { PLAIN } from '../../app/canvas/frontend/display.js';
-import { NOT_LABELLED, VOID } from '../../app/canvas/frontend/label_map.js';
+import { NOT_LABELLED, VOID, acceptAbove } from '../../app/canvas/frontend/label_map.js';
 import { lookOf } from '../../app/canvas/frontend/palette.js';
 import { between, seededRandom } from './seeded_random.mjs';
 
@@ -173,6 +173,25 @@ test('the difference view tells unchanged, changed and taken away', () => {
   const source = sourceOf(4, 1, { base: Uint8Array.of(0, 0, 0, NOT_LABELLED), suggestion: new Uint8Array(4) });
   source.pixels.set([0, 1, NOT_LABELLED, NOT_LABELLED]);
   assert.deepEqual(keysAt(source, 0).all, [UNCHANGED, 1, REMOVED, -1]);
+});
+
+test('against the suggestion, what is not labelled is still suggested', () => {
+  const suggestion = Uint8Array.of(0, 0, 0);
+  const source = sourceOf(3, 1, { base: suggestion, suggestion });
+  source.pixels.set([0, 1, NOT_LABELLED]);
+  assert.deepEqual(keysAt(source, 0).all, [UNCHANGED, 1, SUGGESTED]);
+});
+
+test('what shows as sure enough is what is then accepted', () => {
+  const random = seededRandom(9);
+  const uncertainty = { width: 13, height: 7, values: Uint8Array.from({ length: 91 }, () => between(random, 0, 255)) };
+  for (const confidence of [0, 0.3, 0.55, 0.9, 1]) {
+    const suggestion = new Uint8Array(60 * 40).fill(2);
+    const source = sourceOf(60, 40, { suggestion, uncertainty, mostUncertain: 255 * (1 - confidence) });
+    const shown = keysAt(source, 0).all.map((key) => (key === 2 ? 2 : NOT_LABELLED));
+    acceptAbove(source, suggestion, uncertainty, confidence);
+    assert.deepEqual(shown, [...source.pixels], `confidence ${confidence}`);
+  }
 });
 
 test('a suggestion sure enough shows as a label, at the map\'s own resolution', () => {

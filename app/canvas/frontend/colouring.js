@@ -216,9 +216,11 @@ function readKeys(source, y, places, count, out, start) {
   const { pixels, suggestion, base, width } = source;
   const row = y * width;
   if (base) {
+    // Against the suggestion, what nobody has vouched for was not taken away; it is still only suggested.
+    const missing = base === suggestion ? SUGGESTED : REMOVED;
     for (let i = 0; i < count; i++) {
       const at = row + places[i];
-      out[start + i] = differenceKey(pixels[at], base[at]);
+      out[start + i] = differenceKey(pixels[at], base[at], missing);
     }
   } else if (!suggestion) {
     for (let i = 0; i < count; i++) out[start + i] = pixels[row + places[i]];
@@ -249,7 +251,7 @@ function readCertainKeys({ pixels, suggestion, uncertainty, mostUncertain, width
   }
 }
 
-function differenceKey(value, before) {
+function differenceKey(value, before, missing) {
   if (value === before) return value === NOT_LABELLED ? value : UNCHANGED + value;
-  return value === NOT_LABELLED ? REMOVED + before : value;
+  return value === NOT_LABELLED ? missing + before : value;
 }

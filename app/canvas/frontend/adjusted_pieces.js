@@ -10,11 +10,15 @@ const MOST_BYTES = 64 * 1024 * 1024;
 export class AdjustedPieces {
   constructor() {
     this.tables = null;
+    this.wanted = '';
     this.cache = new TileCache(MOST_BYTES, (made) => (made.context.canvas.width = 0));
   }
 
   /** @param {import('./display.js').Adjustment} adjustment */
   set(adjustment) {
+    const wanted = JSON.stringify(adjustment);
+    if (wanted === this.wanted) return;
+    this.wanted = wanted;
     this.tables = adjustmentTables(adjustment);
   }
 

@@ -23,7 +23,7 @@ export const REACH = 2;
  * @property {Uint8Array | null} suggestion
  * @property {Uint8Array | null} base what the label map is compared with in the difference view
  * @property {{width: number, height: number, values: Uint8Array} | null} uncertainty
- * @property {number} mostUncertain a suggested pixel up to this uncertainty shows as labelled; -1 for none
+ * @property {number} mostUncertain a suggested pixel up to this uncertainty shows as labelled; below 0 none does
  */
 
 /**
@@ -35,21 +35,6 @@ export const REACH = 2;
  * @property {boolean} outlines only pixels beside another key
  * @property {number} grain a pattern's dots are 2^grain tile pixels wide
  */
-
-/** Certainty of 0…1 to the largest uncertainty byte that reaches it. */
-export function mostUncertainOf(certainty) {
-  return Math.floor((1 - certainty) * 255 + 1e-9);
-}
-
-/**
- * Where an uncertainty map holds the value of an image pixel along one axis.
- * @param {number} place pixel of the image
- * @param {number} extent of the image
- * @param {number} count of the map's values
- */
-export function uncertaintyPlace(place, extent, count) {
-  return Math.min(count - 1, Math.floor(((place + 0.5) * count) / extent));
-}
 
 export class Colouring {
   /** @param {number} side of the largest rectangle in tile pixels */
@@ -122,8 +107,8 @@ export class Colouring {
     const half = size / 2;
     const count = box.x1 - box.x0;
     const { places, stride } = this;
-    for (let i = 0; i < count; i++) places[i] = clamped((box.x0 + i) * size + half, source.width);
-    const middle = (y) => clamped(y * size + half, source.height);
+    for (let i = 0; i < count; i++) places[i] = middleOf(box.x0 + i, size, source.width);
+    const middle = (y) => middleOf(y, size, source.height);
     readKeys(source, middle(box.y0 - 1), places, count, this.here, 0);
     readKeys(source, middle(box.y0), places, count, this.after, 0);
     for (let y = box.y0; y < box.y1; y++) {
@@ -215,6 +200,13 @@ function show(rank, key, middle, out, i) {
   if (rank[key] > 0 && rank[key] >= rank[middle] && (found === middle || rank[key] > rank[found])) out[i] = key;
 }
 
+/** The middle pixel of a block along one axis; beyond the image's edge, that of the block on the other side. */
+function middleOf(block, size, extent) {
+  const last = Math.ceil(extent / size) - 1;
+  const inside = block < 0 ? Math.min(last, -block) : block > last ? Math.max(0, 2 * last - block) : block;
+  return clamped(inside * size + size / 2, extent);
+}
+
 function clamped(place, extent) {
   return place < 0 ? 0 : place < extent ? place : extent - 1;
 }
@@ -224,9 +216,11 @@ function readKeys(source, y, places, count, out, start) {
   const { pixels, suggestion, base, width } = source;
   const row = y * width;
   if (base) {
+    // Against the suggestion, what nobody has vouched for was not taken away; it is still only suggested.
+    const missing = base === suggestion ? SUGGESTED : REMOVED;
     for (let i = 0; i < count; i++) {
       const at = row + places[i];
-      out[start + i] = differenceKey(pixels[at], base[at]);
+      out[start + i] = differenceKey(pixels[at], base[at], missing);
     }
   } else if (!suggestion) {
     for (let i = 0; i < count; i++) out[start + i] = pixels[row + places[i]];
@@ -243,13 +237,13 @@ function readKeys(source, y, places, count, out, start) {
 
 function readCertainKeys({ pixels, suggestion, uncertainty, mostUncertain, width, height }, y, places, count, out, start) {
   const row = y * width;
-  const mapRow = uncertaintyPlace(y, height, uncertainty.height) * uncertainty.width;
+  const mapRow = Math.floor((y * uncertainty.height) / height) * uncertainty.width;
   for (let i = 0; i < count; i++) {
     const at = row + places[i];
     let key = pixels[at];
     if (key === NOT_LABELLED) {
       const suggested = suggestion[at];
-      const place = mapRow + uncertaintyPlace(places[i], width, uncertainty.width);
+      const place = mapRow + Math.floor((places[i] * uncertainty.width) / width);
       const isAccepted = suggested < NOT_LABELLED && uncertainty.values[place] <= mostUncertain;
       key = isAccepted ? suggested : SUGGESTED + suggested;
     }
@@ -257,7 +251,7 @@ function readCertainKeys({ pixels, suggestion, uncertainty, mostUncertain, width
   }
 }
 
-function differenceKey(value, before) {
+function differenceKey(value, before, missing) {
   if (value === before) return value === NOT_LABELLED ? value : UNCHANGED + value;
-  return value === NOT_LABELLED ? REMOVED + before : value;
+  return value === NOT_LABELLED ? missing + before : value;
 }

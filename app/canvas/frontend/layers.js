@@ -2,7 +2,6 @@
 // A view of the label map only: nothing is ever read back from here.
 
 import { AdjustedPieces } from './adjusted_pieces.js';
-import { mostUncertainOf } from './colouring.js';
 import { PLAIN, isAdjusted } from './display.js';
 import { heatOf } from './heat.js';
 import { LabelTiles } from './label_tiles.js';
@@ -28,6 +27,7 @@ export class Layers {
     this.uncertainty = null;
     this.classes = [];
     this.display = PLAIN;
+    this.shown = labelsOf(PLAIN);
     /** @type {LabelTiles | null} */
     this.tiles = null;
     /** @type {AdjustedPieces | null} */
@@ -53,13 +53,18 @@ export class Layers {
    * @param {import('./display.js').Display} display
    */
   setDisplay(display) {
+    const shown = labelsOf(display);
+    if (shown !== this.shown || display.difference !== this.display.difference) this.look = null;
+    this.shown = shown;
     this.display = display;
-    this.look = null;
     if (this.tiles) this.tiles.source = this.#sourceOf(this.tiles.source);
     if (isAdjusted(display.adjustment)) {
       this.adjusted ??= new AdjustedPieces();
       this.adjusted.set(display.adjustment);
-    } else this.#dropAdjusted();
+    } else {
+      this.adjusted?.release();
+      this.adjusted = null;
+    }
   }
 
   /**
@@ -194,14 +199,14 @@ export class Layers {
       suggestion,
       uncertainty,
       base: difference?.length === pixels.length ? difference : null,
-      mostUncertain: acceptAbove === null ? -1 : mostUncertainOf(acceptAbove),
+      mostUncertain: acceptAbove === null ? -1 : 255 * (1 - acceptAbove),
     };
   }
+}
 
-  #dropAdjusted() {
-    this.adjusted?.release();
-    this.adjusted = null;
-  }
+/** What of a display changes label tiles, all but the map of the difference view; equal when it is the same. */
+function labelsOf({ hidden, outlines, patterns, suggestion, acceptAbove }) {
+  return [[...hidden].sort(), outlines, patterns, suggestion, acceptAbove].join(' ');
 }
 
 /** The pixels of the canvas that image pixels may show in. */

@@ -16,6 +16,7 @@ const REMOVED_BACK = '#15181d';
 /** Strength of a suggestion between the lines of its hatch, and of what did not change in the difference view. */
 const GAP = 0.45;
 const DIM = 0.3;
+const OUTLINE_GAIN = 1.8;
 
 /** The red, green and blue of `#rrggbb`, 0…255 each; grey for anything else. */
 export function channels(colour) {
@@ -49,13 +50,15 @@ export function lookOf(classes, opacity, display, grain) {
     if (between >>> 24 || on >>> 24) rank[key] = key >= SUGGESTED && key < UNCHANGED ? 1 : 2;
   };
   const known = new Map(classes.map((one) => [one.index, one.colour]));
+  // A line must be stronger than an area to be seen as well.
+  const gain = display.outlines ? OUTLINE_GAIN : 1;
+  const strength = (share) => Math.round(255 * Math.min(1, gain * share));
   for (let value = 0; value < 256; value++) {
     if (value === NOT_LABELLED || display.hidden.has(value)) continue;
     const isVoid = value === VOID;
     const colour = isVoid ? VOID_DARK : (known.get(value) ?? UNKNOWN);
     const on = isVoid ? VOID_LIGHT : display.patterns ? contrastOf(colour) : colour;
     const pattern = isVoid ? HATCH : classPattern(value);
-    const strength = (share) => Math.round(255 * share);
     paint(LABELLED + value, pattern, packed(colour, strength(opacity.label)), packed(on, strength(opacity.label)));
     const dim = packed(mixed(colour, GREY, 0.6), strength(opacity.label * DIM));
     paint(UNCHANGED + value, pattern, dim, display.patterns ? packed(on, strength(opacity.label * DIM)) : dim);

@@ -4,6 +4,7 @@
 //                 unsent, suggestion, uncertainty, hasSuggestion, hasUncertainty, split, rank, phase, dialog}
 //   labelBytes() a copy of the label map
 //   toScreen(x, y) client coordinates of an image point
+//   run(command, detail) what a key or a button would do
 //   counters     {paints, mounts, saves, shownAt}; shownAt is performance.now() at the first paint of the last image
 //
 // The controls have stable data-testid attributes: submit, skip, accept-all, fill-rest, truth, truth-submit,
@@ -18,6 +19,7 @@ export function debugHandle(editor) {
     counters: editor.counters,
     labelBytes: () => new Uint8Array(session.image?.pixels ?? 0),
     toScreen: (x, y) => editor.surface.clientOf(x, y),
+    run: (command, detail) => editor.run(command, detail),
     state: () => {
       const { image, view, phase } = session;
       const { tool, classIndex, brush, zoom, queueLength, unsent } = editor.gathered();

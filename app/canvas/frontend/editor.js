@@ -10,6 +10,7 @@ import { DoubtWalk } from './doubt_walk.js';
 import { EditorState, TOOLS } from './editor_state.js';
 import { h } from './elements.js';
 import { EmptyState } from './empty_state.js';
+import { heatScale } from './heat_scale.js';
 import { Finder } from './finder.js';
 import { Journal } from './journal.js';
 import { KeyListener } from './key_listener.js';
@@ -369,7 +370,8 @@ export class Editor {
   }
 
   #build() {
-    const stage = [this.surface.element, this.adjustments.element, this.empty.element, this.notices.element];
+    this.scale = heatScale();
+    const stage = [this.surface.element, this.scale, this.adjustments.element, this.empty.element, this.notices.element];
     this.element = h(
       'div',
       { class: 'editor' },
@@ -385,6 +387,7 @@ export class Editor {
     const shown = shownOf(this);
     this.toolbar.update(shown);
     this.panel.update(shown);
+    this.scale.hidden = !(shown.hasUncertainty && this.state.show.uncertainty);
     const hasClasses = this.classes.some((one) => !one.archived);
     const { phase, failure, progress } = this.session;
     this.empty.update({ phase, failure, progress, hasClasses });

@@ -84,22 +84,24 @@ function mixed(one, other, share) {
   return `#${a.map((value, i) => Math.round(value + share * (b[i] - value)).toString(16).padStart(2, '0')).join('')}`;
 }
 
+/** Share of the greatest uncertainty, then red, green, blue and alpha, 0…255. */
+export const HEAT_STOPS = [
+  [0, 60, 20, 110, 0],
+  [0.25, 110, 30, 140, 90],
+  [0.5, 200, 50, 100, 190],
+  [0.75, 250, 120, 40, 225],
+  [1, 255, 240, 110, 245],
+];
+
 /**
  * 256 RGBA pixels for an uncertainty map: clear where the model is sure, then violet, red, yellow.
  * @returns {Uint32Array}
  */
 export function heatTable() {
-  const stops = [
-    [0, 60, 20, 110, 0],
-    [0.25, 110, 30, 140, 90],
-    [0.5, 200, 50, 100, 190],
-    [0.75, 250, 120, 40, 225],
-    [1, 255, 240, 110, 245],
-  ];
   return Uint32Array.from({ length: 256 }, (_, value) => {
     const share = value / 255;
-    const upper = Math.max(1, stops.findIndex((stop) => stop[0] >= share));
-    const [low, high] = [stops[upper - 1], stops[upper]];
+    const upper = Math.max(1, HEAT_STOPS.findIndex((stop) => stop[0] >= share));
+    const [low, high] = [HEAT_STOPS[upper - 1], HEAT_STOPS[upper]];
     const t = (share - low[0]) / (high[0] - low[0]);
     const [red, green, blue, alpha] = [1, 2, 3, 4].map((i) => Math.round(low[i] + t * (high[i] - low[i])));
     return ((alpha << 24) | (blue << 16) | (green << 8) | red) >>> 0;

@@ -53,7 +53,7 @@ test('no path is cheaper than the one found, in whichever order targets are aske
     const costs = Uint8Array.from({ length: columns * rows }, () => between(random, 1, random() < 0.5 ? 9 : 60));
     const start = between(random, 0, costs.length - 1);
     const expected = allDistances(costs, columns, start);
-    const paths = new CheapestPaths(costs, columns, start);
+    const paths = new CheapestPaths(costs, columns, [start]);
     for (let ask = 0; ask < 10; ask++) {
       const target = between(random, 0, costs.length - 1);
       const path = paths.to(target);

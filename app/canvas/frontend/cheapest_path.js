@@ -1,34 +1,39 @@
-// Cheapest paths over a grid of costs from one node, found no further than they are asked for.
+// Cheapest paths over a grid of costs from some nodes, found no further than they are asked for.
 
 /** Straight steps cost 5 and diagonal ones 7 times the node stepped on: close to 1 : √2 in whole numbers. */
 const STRAIGHT = 5;
 const DIAGONAL = 7;
+export const UNREACHED = 0x7fffffff;
 
 export class CheapestPaths {
   /**
-   * @param {Uint8Array} costs of stepping on each node, at least 1, rows of `columns`
+   * @param {Uint8Array} costs of stepping on each node, rows of `columns`; no path crosses nodes of cost 0
    * @param {number} columns
-   * @param {number} start index of the node that all paths start from
+   * @param {Iterable<number>} starts indices of the nodes that paths start from
    */
-  constructor(costs, columns, start) {
+  constructor(costs, columns, starts) {
     this.costs = costs;
     this.columns = columns;
-    this.distances = new Int32Array(costs.length).fill(0x7fffffff);
+    /** Costs of the way to each settled node; UNREACHED or an upper bound for others. */
+    this.distances = new Int32Array(costs.length).fill(UNREACHED);
     this.previous = new Int32Array(costs.length).fill(-1);
     this.isSettled = new Uint8Array(costs.length);
     let dearest = 1;
     for (let i = 0; i < costs.length; i++) if (costs[i] > dearest) dearest = costs[i];
     /** Nodes waiting, by distance; no wait is longer than one step, so a ring of lists is enough. */
     this.buckets = Array.from({ length: DIAGONAL * dearest + 1 }, () => []);
-    this.waiting = 1;
+    this.waiting = 0;
     this.distance = 0;
-    this.distances[start] = 0;
-    this.buckets[0].push(start);
+    for (const start of starts) {
+      this.distances[start] = 0;
+      this.buckets[0].push(start);
+      this.waiting++;
+    }
   }
 
   /**
    * @param {number} target index of a node
-   * @returns {number[]} indices of the nodes from the start to the target, both included
+   * @returns {number[]} indices of the nodes from a start to the target, both included
    */
   to(target) {
     while (!this.isSettled[target] && this.waiting > 0) this.#settleNext();
@@ -37,8 +42,13 @@ export class CheapestPaths {
     return path.reverse();
   }
 
+  /** Find the distances of all nodes that can be reached. */
+  settleAll() {
+    while (this.waiting > 0) this.#settleNext();
+  }
+
   #settleNext() {
-    const { buckets, distances, isSettled } = this;
+    const { buckets, costs, distances, isSettled } = this;
     let bucket = buckets[this.distance % buckets.length];
     while (bucket.length === 0) bucket = buckets[++this.distance % buckets.length];
     const at = bucket.pop();
@@ -51,21 +61,20 @@ export class CheapestPaths {
     const hasRight = column + 1 < columns;
     if (hasLeft) this.#reach(at, at - 1, STRAIGHT);
     if (hasRight) this.#reach(at, at + 1, STRAIGHT);
-    if (at >= columns) {
-      this.#reach(at, at - columns, STRAIGHT);
-      if (hasLeft) this.#reach(at, at - columns - 1, DIAGONAL);
-      if (hasRight) this.#reach(at, at - columns + 1, DIAGONAL);
-    }
-    if (at + columns < distances.length) {
-      this.#reach(at, at + columns, STRAIGHT);
-      if (hasLeft) this.#reach(at, at + columns - 1, DIAGONAL);
-      if (hasRight) this.#reach(at, at + columns + 1, DIAGONAL);
+    for (const step of [-columns, columns]) {
+      const beside = at + step;
+      if (beside < 0 || beside >= costs.length) continue;
+      this.#reach(at, beside, STRAIGHT);
+      // Two barred nodes that touch by their corners let nothing through between them.
+      if (hasLeft && (costs[beside] || costs[at - 1])) this.#reach(at, beside - 1, DIAGONAL);
+      if (hasRight && (costs[beside] || costs[at + 1])) this.#reach(at, beside + 1, DIAGONAL);
     }
   }
 
   #reach(from, to, weight) {
-    const distance = this.distance + weight * this.costs[to];
-    if (distance >= this.distances[to]) return;
+    const cost = this.costs[to];
+    const distance = this.distance + weight * cost;
+    if (cost === 0 || distance >= this.distances[to]) return;
     this.distances[to] = distance;
     this.previous[to] = from;
     this.buckets[distance % this.buckets.length].push(to);

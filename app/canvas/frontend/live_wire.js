@@ -63,7 +63,7 @@ export class LiveWire {
     const scale = Math.max(1, Math.ceil(Math.sqrt(area / MOST_CORNERS)));
     this.map = edgeMap(picture, this.window, scale);
     const costs = Uint8Array.from(this.map.strengths, costOf);
-    this.paths = new CheapestPaths(costs, this.map.columns, cornerAt(this.map, start));
+    this.paths = new CheapestPaths(costs, this.map.columns, [cornerAt(this.map, start)]);
   }
 }
 

@@ -7,7 +7,7 @@ import { edgeMap } from './edge_map.js';
 /** @typedef {import('./edge_map.js').Picture} Picture */
 
 /** Corners searched at most; in a larger window the edges are sought between cells of several pixels. */
-const MOST_CORNERS = 60_000;
+const MOST_CORNERS = 48_000;
 /** What the window holds around the vertex and the cursor: a share of their distance, and pixels. */
 const ROOM_SHARE = 0.35;
 const LEAST_ROOM = 24;
@@ -63,7 +63,7 @@ export class LiveWire {
     const scale = Math.max(1, Math.ceil(Math.sqrt(area / MOST_CORNERS)));
     this.map = edgeMap(picture, this.window, scale);
     const costs = Uint8Array.from(this.map.strengths, costOf);
-    this.paths = new CheapestPaths(costs, this.map.columns, cornerAt(this.map, start));
+    this.paths = new CheapestPaths(costs, this.map.columns, [cornerAt(this.map, start)]);
   }
 }
 

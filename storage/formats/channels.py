@@ -209,7 +209,7 @@ def _read_tiff(data: bytes) -> Channels | None:
         if page.dtype is None or page.dtype.kind not in "uif":
             return None
         _require_size(page.imagewidth, page.imagelength, count, page.dtype.itemsize)
-        values = np.concatenate([_plane(series, place) for place in planes])
+        values = _planes(series, planes)
         if values.dtype == np.float16:
             values = values.astype(np.float32)
         tag = page.tags.get("Orientation")
@@ -249,6 +249,19 @@ def _channel_planes(series: Any) -> list[int]:
         return [0]
     grid = np.meshgrid(*first, indexing="ij")
     return [int(place) for place in np.ravel_multi_index([one.ravel() for one in grid], shape)]
+
+
+def _planes(series: Any, places: Sequence[int]) -> NDArray[np.generic]:
+    """Return planes one behind the other as (channels, H, W)."""
+    first = _plane(series, places[0])
+    if len(places) == 1:
+        return first
+    # Filled plane by plane, so that the memory of only one comes on top.
+    values = np.empty((len(places) * len(first), *first.shape[1:]), first.dtype)
+    values[: len(first)] = first
+    for number, place in enumerate(places[1:], start=1):
+        values[number * len(first) : (number + 1) * len(first)] = _plane(series, place)
+    return values
 
 
 def _plane(series: Any, place: int) -> NDArray[np.generic]:

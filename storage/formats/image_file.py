@@ -17,6 +17,7 @@ from PIL import ExifTags, Image, ImageOps
 from storage.errors import InvalidInput
 from storage.formats.channels import Channels, first_view, read_channels, shown_channels
 from storage.formats.image_size import require_readable
+from storage.formats.quick_png import encode_png
 from storage.formats.window import summary, windowed
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif", ".pgm", ".ppm")
@@ -191,11 +192,9 @@ def _picture_of(channels: Channels) -> UprightImage:
         )
     if channels.has_alpha:
         notes.append("Transparent pixels are shown black.")
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
     height, width = pixels.shape[:2]
     return UprightImage(
-        buffer.getvalue(),
+        encode_png(pixels, "picture"),
         "image/png",
         width,
         height,

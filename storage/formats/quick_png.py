@@ -27,9 +27,10 @@ def encode_png(pixels: NDArray[np.uint8], content: Literal["regions", "picture"]
     deflate = zlib.compressobj(1, zlib.DEFLATED, 15, 9, strategy)
     step = max(1, _BAND_BYTES // max(1, rows.shape[1]))
     parts = []
+    lines = np.empty((min(step, height), rows.shape[1] + 1), np.uint8)
     for top in range(0, height, step):
         band = rows[top : top + step]
-        filtered = np.empty((len(band), rows.shape[1] + 1), np.uint8)
+        filtered = lines[: len(band)]
         if content == "regions":
             filtered[:, 0] = _NO_FILTER
             filtered[:, 1:] = band

@@ -21,6 +21,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from canvas_browser import Chromium, temporary_folder
 from canvas_measures import MEASURES, OURS, Bench
+from canvas_peers import peers
 from canvas_workspace import SEED
 from csv_rows import about, write_rows
 
@@ -58,7 +59,11 @@ def with_aim(row: dict[str, object]) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few repetitions: whether it runs, not figures")
-    parser.add_argument("--only", nargs="+", choices=list(MEASURES), default=list(MEASURES))
+    parser.add_argument("--only", nargs="+", choices=[*MEASURES, "peers"], default=[*MEASURES, "peers"])
+    parser.add_argument(
+        "--peers-python", type=Path, help="a Python with labelme and streamlit-drawable-canvas"
+    )
+    parser.add_argument("--label-studio", type=Path, help="the command label-studio")
     parser.add_argument("--out", type=Path, default=RESULT)
     arguments = parser.parse_args()
     console = Console(width=200)
@@ -66,13 +71,22 @@ def main() -> None:
     with temporary_folder() as folder, sync_playwright() as playwright, ExitStack() as stack:
         bench = Bench(Chromium(playwright), folder, arguments.quick, stack)
         for name in arguments.only:
-            for measured in MEASURES[name](bench):
+            if name == "peers":
+                found = peers(bench, arguments.peers_python, arguments.label_studio)
+            else:
+                found = MEASURES[name](bench)
+            for measured in found:
                 rows.append({**with_aim(measured), "seed": SEED, **about()})
                 console.print(printed(rows[-1]))
                 write_rows(arguments.out, rows)
     table = Table("measure", "size", "condition", "figures", "aim", "met")
     for one in rows:
-        table.add_row(*(str(one.get(name, "")) for name in ("measure", "size", "condition")), figures(one), str(one.get("aim", "")), str(one.get("met", "")))
+        table.add_row(
+            *(str(one.get(name, "")) for name in ("measure", "size", "condition")),
+            figures(one),
+            str(one.get("aim", "")),
+            str(one.get("met", "")),
+        )
     console.print(table)
 
 

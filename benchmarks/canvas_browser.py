@@ -1,4 +1,4 @@
-"""Our server, a real Chromium on it, and what a page, a trace and the processes tell about time and memory."""
+"""Our server, a real Chromium on it, and what a page, a trace and the processes tell of time and memory."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ def process(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[byte
             started.wait()
 
 
-def wait_for(address: str, running: subprocess.Popen[bytes], log: Path) -> None:
+def wait_for(address: str, running: subprocess.Popen[bytes], log: Path, patience_s: float = READY_S) -> None:
     """Wait until an address answers.
 
     Raises:
         RuntimeError: The process ended, or did not answer in time.
     """
-    deadline = time.monotonic() + READY_S
+    deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline and running.poll() is None:
         try:
             with urllib.request.urlopen(address, timeout=2):

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import canvas_workspace as made
 import numpy as np
@@ -116,8 +115,8 @@ def submit(bench: Bench) -> Iterator[dict[str, object]]:
     """Submit → next image painted, with and without prefetching, quiet and beside a training worker."""
     for size in (HD, WIDE):
         site = bench.site(size)
-        for condition, load in (("quiet", nullcontext), ("worker busy", lambda: training(site))):
-            with load():
+        for condition in ("quiet", "worker busy"):
+            with training(site) if condition == "worker busy" else nullcontext():
                 for is_prefetched in (True, False):
                     took, own = _submits(bench, site, is_prefetched, bench.count(17, 5))
                     figures = times(took)
@@ -168,8 +167,8 @@ def cold_open(bench: Bench) -> Iterator[dict[str, object]]:
         page = _fresh_page(bench, site)
         page.context.new_cdp_session(page).send("Network.setCacheDisabled", {"cacheDisabled": True})
         took = []
-        for number in range(bench.count(16, 4)):
-            timed_key(page, "n", "image") if number else page.keyboard.press("n")
+        for _ in range(bench.count(16, 4)):
+            page.keyboard.press("n")
             page.wait_for_timeout(think_ms)
             took.append(timed_key(page, "PageUp", "image"))
             page.wait_for_timeout(think_ms)
@@ -192,12 +191,8 @@ def painting(bench: Bench) -> Iterator[dict[str, object]]:
     seconds = bench.count(10, 3)
     for size in (WIDE, LARGE):
         site = bench.site(size)
-        conditions: list[tuple[str, Callable[[], Any]]] = [
-            ("quiet", nullcontext),
-            ("panel polling, worker busy", lambda: training(site)),
-        ]
-        for condition, load in conditions:
-            with load():
+        for condition in ("quiet", "panel polling, worker busy"):
+            with nullcontext() if condition == "quiet" else training(site):
                 page = _fresh_page(bench, site)
                 if condition != "quiet":
                     panel = page.context.new_page()
@@ -207,7 +202,10 @@ def painting(bench: Bench) -> Iterator[dict[str, object]]:
                 page.keyboard.press("a")
                 for radius in (12, 200):
                     yield row(
-                        f"painting, radius {radius}", size, condition, _stroke(bench, page, size, radius, seconds)
+                        f"painting, radius {radius}",
+                        size,
+                        condition,
+                        _stroke(bench, page, size, radius, seconds),
                     )
                 close(page)
 
@@ -289,12 +287,12 @@ def _command(bench: Bench, page: Page, command: Command, count: int) -> dict[str
                 page.keyboard.press(key)
                 if state(page)["tool"] != name:
                     raise NotThere(f"The editor has no tool {name!r} on the key {key.upper()}.")
-            for x, y in snake((left, top, width, height), command.corners):
+            for x, y in snake((left, top, width, height), command.corners) if command.corners else ():
                 page.mouse.click(x, y)
             page.mouse.move(left + width / 2, top + height / 2)
             page.wait_for_timeout(400)
             if command.key is not None:
-                took.append(timed_key(page, _key_name(command.key), "paint"))
+                took.append(timed_key(page, command.key, "paint"))
             else:
                 took.append(timed(page, page.mouse.down, type="pointerdown", until="paint"))
                 page.mouse.up()
@@ -305,12 +303,8 @@ def _command(bench: Bench, page: Page, command: Command, count: int) -> dict[str
     return {**times(took), **_work(trace)}
 
 
-def _key_name(key: str) -> str:
-    return f"Key{key.upper()}" if len(key) == 1 else key
-
-
 def _work(trace: Trace) -> dict[str, object]:
-    """Return the main thread's work from each measured event to its painted result, and in the second after."""
+    """Return the main thread's work from each measured event to its painted result, and shortly after."""
     spans = list(zip(trace.marks["began"], trace.marks["painted"], strict=True))
     work = [trace.busy(began, painted) for began, painted in spans]
     return {

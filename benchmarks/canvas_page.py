@@ -56,7 +56,7 @@ def timed(page: Page, action: Any, *, type: str, until: str, code: str | None = 
 
 def timed_key(page: Page, key: str, until: str) -> float:
     """Return the milliseconds from a key press to the frame after the one that drew its result."""
-    code = key.rpartition("+")[2]
+    code = f"Key{key.upper()}" if len(key) == 1 else key
     return timed(page, lambda: page.keyboard.press(key), type="keydown", until=until, code=code)
 
 

@@ -1,0 +1,263 @@
+"""Our server, a real Chromium on it, and what a page, a trace and the processes tell of time and memory."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, Playwright
+from websockets.sync.client import ClientConnection, connect
+
+from run_app import chromium_path
+
+ROOT = Path(__file__).resolve().parents[1]
+VIEWPORT = {"width": 1500, "height": 900}
+# As in the browser tests.
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+TRACED = ["viz", "devtools.timeline", "disabled-by-default-devtools.timeline", "blink.user_timing"]
+PROBE = (Path(__file__).with_name("canvas_probe.js")).read_text(encoding="utf-8")
+READY_S = 60
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def process(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command in the repository until the block ends."""
+    with log.open("ab") as out:
+        started = subprocess.Popen(
+            command, cwd=ROOT, stdout=out, stderr=out, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        )
+    try:
+        yield started
+    finally:
+        started.send_signal(signal.SIGINT)
+        try:
+            started.wait(20)
+        except subprocess.TimeoutExpired:
+            started.kill()
+            started.wait()
+
+
+def wait_for(address: str, running: subprocess.Popen[bytes], log: Path, patience_s: float = READY_S) -> None:
+    """Wait until an address answers.
+
+    Raises:
+        RuntimeError: The process ended, or did not answer in time.
+    """
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline and running.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError(f"{address} did not answer. {log} says why:\n{log.read_text()[-2000:]}")
+
+
+@contextmanager
+def server(workspace: Path) -> Iterator[str]:
+    """Run ``run_app.py serve`` without a worker and give its address."""
+    port = free_port()
+    log = workspace.with_name(f"{workspace.name}-server.log")
+    command = [sys.executable, "run_app.py", "serve", "--workspace", str(workspace), "--no-worker"]
+    with process([*command, "--no-browser", "--port", str(port)], log) as running:
+        wait_for(f"http://127.0.0.1:{port}/_stcore/health", running, log)
+        yield f"http://127.0.0.1:{port}"
+
+
+class Chromium:
+    """A Chromium that Playwright drives, with a second line for input that waits for no answer."""
+
+    def __init__(self, playwright: Playwright) -> None:
+        self.port = free_port()
+        self.browser: Browser = playwright.chromium.launch(
+            executable_path=chromium_path(),
+            args=[*CHROMIUM_ARGUMENTS, f"--remote-debugging-port={self.port}"],
+        )
+
+    def new_page(self, probe: bool = True) -> Page:
+        """Return a page in a session of its own, with cookies, cache and storage empty."""
+        context = self.browser.new_context(viewport=VIEWPORT)  # type: ignore[arg-type]
+        context.set_default_timeout(60_000)
+        if probe:
+            context.add_init_script(PROBE)
+        return context.new_page()
+
+    @contextmanager
+    def traced(self, page: Page) -> Iterator[Trace]:
+        """Trace what happens in the block; the trace is filled when the block ends."""
+        trace = Trace()
+        self.browser.start_tracing(page=page, categories=TRACED)
+        try:
+            yield trace
+        finally:
+            trace.read(json.loads(self.browser.stop_tracing()), page)
+
+    @contextmanager
+    def mouse(self, page: Page) -> Iterator[Mouse]:
+        """Give the mouse of a page by a DevTools connection of its own."""
+        title = f"mouse {time.monotonic_ns()}"
+        before = page.title()
+        page.evaluate("title => { document.title = title; }", title)
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/json/list") as answer:
+            targets = json.load(answer)
+        address = next(one["webSocketDebuggerUrl"] for one in targets if one["title"] == title)
+        page.evaluate("title => { document.title = title; }", before)
+        with connect(address, max_size=None) as connection:
+            yield Mouse(connection)
+
+    def memory(self) -> dict[str, float]:
+        """Return the resident memory of all processes (shared pages counted once) and of the largest tab."""
+        session = self.browser.new_browser_cdp_session()
+        processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
+        session.detach()
+        tabs = [_resident(int(one["id"]))["Rss"] for one in processes if one["type"] == "renderer"]
+        return {
+            "all_mb": sum(_resident(int(one["id"]))["Pss"] for one in processes),
+            "tab_mb": max(tabs),
+        }
+
+
+def _resident(pid: int) -> dict[str, float]:
+    """Return Rss and Pss of a process in MB."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {"Rss": 0.0, "Pss": 0.0}
+    found = {line.partition(":")[0]: line.split()[1] for line in lines if line.startswith(("Rss:", "Pss:"))}
+    return {name: int(kilobytes) / 1024 for name, kilobytes in found.items()}
+
+
+def heap_mb(page: Page) -> float:
+    """Return what the page's JavaScript holds after a collection, in MB."""
+    session: CDPSession = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.collectGarbage")
+    session.send("Performance.enable")
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    session.detach()
+    return float(next(one["value"] for one in metrics if one["name"] == "JSHeapUsedSize")) / 2**20
+
+
+class Mouse:
+    """Mouse events at a steady pace, sent without waiting until the page has dealt with the one before."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+        self.numbers = itertools.count(1)
+
+    def _send(self, kind: str, x: float, y: float, buttons: int) -> None:
+        button = "left" if buttons or kind == "mouseReleased" else "none"
+        event = {"type": kind, "x": x, "y": y, "button": button, "buttons": buttons, "clickCount": 1}
+        message = {"id": next(self.numbers), "method": "Input.dispatchMouseEvent", "params": event}
+        self.connection.send(json.dumps(message))
+        try:
+            while True:
+                self.connection.recv(timeout=0)
+        except TimeoutError:
+            return
+
+    def drag(self, points: Iterator[tuple[float, float]], seconds: float, pace_s: float = 0.008) -> int:
+        """Draw along client coordinates for so long and return how many moves were sent."""
+        x, y = next(points)
+        self._send("mouseMoved", x, y, 0)
+        time.sleep(0.1)
+        self._send("mousePressed", x, y, 1)
+        began = time.monotonic()
+        for count in itertools.count(1):
+            due = began + count * pace_s
+            if due > began + seconds:
+                break
+            time.sleep(max(0.0, due - time.monotonic()))
+            x, y = next(points)
+            self._send("mouseMoved", x, y, 1)
+        self._send("mouseReleased", x, y, 0)
+        return count - 1
+
+
+@dataclass(frozen=True)
+class Task:
+    """A piece of work of a page's main thread, in milliseconds of the trace's clock."""
+
+    start: float
+    duration: float
+
+    @property
+    def end(self) -> float:
+        return self.start + self.duration
+
+
+class Trace:
+    """Display swaps, tasks of one page's main thread and the page's own marks."""
+
+    def __init__(self) -> None:
+        self.swaps: list[float] = []
+        self.tasks: list[Task] = []
+        self.marks: dict[str, list[float]] = {}
+
+    def read(self, content: dict[str, Any], page: Page) -> None:
+        events = content["traceEvents"]
+        marks = [one for one in events if "blink.user_timing" in one.get("cat", "") and one["ph"] in "IRn"]
+        own = [one for one in marks if one["name"].startswith("probe-")]
+        if not own:
+            raise RuntimeError("The page set no mark while it was traced.")
+        thread = (own[0]["pid"], own[0]["tid"])
+        for one in own:
+            self.marks.setdefault(one["name"].removeprefix("probe-"), []).append(one["ts"] / 1000)
+        for one in events:
+            if one.get("name") == "Display::DrawAndSwap" and one["ph"] == "X":
+                self.swaps.append(one["ts"] / 1000)
+            elif one.get("name") == "RunTask" and one["ph"] == "X" and (one["pid"], one["tid"]) == thread:
+                self.tasks.append(Task(one["ts"] / 1000, one.get("dur", 0) / 1000))
+        self.swaps.sort()
+        self.tasks.sort(key=lambda task: task.start)
+
+    def swap_intervals(self, start: float, end: float) -> list[float]:
+        """Return milliseconds from swap to swap within a span of the trace."""
+        inside = [swap for swap in self.swaps if start <= swap <= end]
+        return [after - before for before, after in itertools.pairwise(inside)]
+
+    def longest_task(self, start: float, end: float) -> float:
+        """Return the longest task of the main thread that ran within a span, in milliseconds."""
+        return max((one.duration for one in self.tasks if one.end > start and one.start < end), default=0.0)
+
+    def busy(self, start: float, end: float) -> float:
+        """Return how long the main thread worked within a span, in milliseconds."""
+        return sum(max(0.0, min(one.end, end) - max(one.start, start)) for one in self.tasks)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="qualm-canvas-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def close(page: Page) -> None:
+    """Close a page with the session that was opened for it."""
+    context: BrowserContext = page.context
+    context.close()

@@ -291,7 +291,9 @@ def test_prefetch_survives_reorder(site: CamVidSite, page: Page) -> None:
     assert np.array_equal(labelling.label_map(page), painted)
     assert page.evaluate("() => window.qualmCanvas.counters.shownAt") == shutter, "nothing was shown anew"
     assert [pixels_of(image_id) for image_id in [*kept, new]] == [1] * 5
-    again = {url for url, count in asked.items() if url.endswith("/label") and count > labels_asked.get(url, 1)}
+    again = {
+        url for url, count in asked.items() if url.endswith("/label") and count > labels_asked.get(url, 1)
+    }
     assert again <= {url for url in asked if f"/images/{pool[0]}/label" in url}, "and no label map twice"
 
     labelling.submit(page)
@@ -315,7 +317,8 @@ def test_zoomed_strokes_hit_the_right_pixels(site: CamVidSite, browser: Browser,
             page.keyboard.press("[" if class_index != SKY else "]")
             centre = labelling.on_screen(page, 300, 120)
             client = [
-                (int(centre[0] + dx), int(centre[1] + dy)) for dx, dy in generator.integers(-160, 160, size=(6, 2))
+                (int(centre[0] + dx), int(centre[1] + dy))
+                for dx, dy in generator.integers(-160, 160, size=(6, 2))
             ]
             to_image = labelling.image_coordinates(page)
             page.mouse.move(*client[0])

@@ -33,12 +33,9 @@ def peers(bench: Bench, python: Path | None, studio: Path | None) -> Iterator[di
         python: A Python with streamlit-drawable-canvas and labelme.
         studio: The command ``label-studio``.
     """
-    for tool, module, measure in (
-        ("streamlit-drawable-canvas", "streamlit_drawable_canvas", drawable_canvas),
-        ("labelme", "labelme", labelme),
-    ):
+    for tool, measure in (("streamlit-drawable-canvas", drawable_canvas), ("labelme", labelme)):
         try:
-            version = _version(python, tool, module)
+            version = _version(python, tool)
             for measured in measure(bench, python or Path(sys.executable)):
                 yield {**measured, "tool": f"{tool} {version}"}
         except NotInstalled as missing:
@@ -50,14 +47,14 @@ def peers(bench: Bench, python: Path | None, studio: Path | None) -> Iterator[di
         yield from label_studio(bench, studio)
 
 
-def _version(python: Path | None, distribution: str, module: str) -> str:
+def _version(python: Path | None, distribution: str) -> str:
     if python is None:
         raise NotInstalled("not installed: give its Python with --peers-python")
-    code = f"import {module}, importlib.metadata as m; print(m.version({distribution!r}))"
+    code = f"import importlib.metadata as m; print(m.version({distribution!r}))"
     found = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
     if found.returncode:
         raise NotInstalled("not installed")
-    return found.stdout.split()[-1]
+    return found.stdout.strip()
 
 
 def pictures(bench: Bench, size: Size) -> Path:

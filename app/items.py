@@ -4,26 +4,41 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.levels import TILE_SIDE, is_large, level_sizes
 from storage.images import ImageInfo
 from storage.queue import Progress, QueueItem
 
 
 def image_url(image: ImageInfo) -> str:
-    """Return the address of an image's pixels; it changes with the pixels, so it may be kept for ever."""
-    return f"/api/images/{image.id}/pixels/{image.blob}"
+    """Return the address of an image's pixels, or of the overview of a large one.
+
+    It changes with the pixels, so it may be kept for ever.
+    """
+    kind = "overview" if is_large(image.width, image.height) else "pixels"
+    return f"/api/images/{image.id}/{kind}/{image.blob}"
 
 
 def item_json(item: QueueItem) -> dict[str, Any]:
     """Return what the label canvas needs to open an image of the queue."""
-    image = item.image
+    image, source = item.image, item.image.source
     base = f"/api/images/{image.id}"
+    large = is_large(image.width, image.height)
     return {
         "image_id": image.id,
         "name": image.name,
         "width": image.width,
         "height": image.height,
         "image_url": image_url(image),
+        "tiles_url": f"{base}/tiles/{image.blob}" if large else None,
+        "tile_side": TILE_SIDE if large else None,
+        "tile_levels": len(level_sizes(image.width, image.height)) if large else None,
+        "source_url": f"{base}/view/{source.blob}" if source else None,
+        "source_tiles_url": f"{base}/tiles/{source.blob}" if source and large else None,
+        "channels_url": f"{base}/channels/{source.blob}" if source else None,
+        "bit_depth": source.bit_depth if source else 8,
+        "channels": list(source.channels) if source else None,
         "label_url": f"{base}/label",
+        "superpixels_url": f"{base}/superpixels/{image.blob}",
         "revision": item.revision,
         "status": item.status,
         "author": item.author,

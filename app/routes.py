@@ -24,6 +24,8 @@ from starlette.routing import Route
 
 from app.canvas.component import FRONTEND, frontend_version
 from app.items import item_json, progress_json
+from app.picture_routes import IMMUTABLE, get_channels, get_overview, get_tile, get_view
+from app.superpixels import superpixels
 from app.thumbnails import thumbnail
 from storage import images, labels, projects, queue
 from storage.errors import (
@@ -42,7 +44,6 @@ from storage.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
-IMMUTABLE = {"cache-control": "private, max-age=31536000, immutable"}
 MOST_ITEMS = 50
 """Images one request may take from the queue."""
 
@@ -71,6 +72,11 @@ def routes(workspace: Workspace) -> list[Route]:
     return [
         route(f"{image}/pixels/{{blob}}", get_pixels),
         route(f"{image}/thumbnail/{{blob}}", get_thumbnail),
+        route(f"{image}/superpixels/{{blob}}", get_superpixels),
+        route(f"{image}/view/{{blob}}", get_view),
+        route(f"{image}/channels/{{blob}}", get_channels),
+        route(f"{image}/overview/{{blob}}", get_overview),
+        route(f"{image}/tiles/{{blob}}/{{level:int}}/{{column:int}}/{{row:int}}", get_tile),
         route(f"{image}/label", get_label),
         route(f"{image}/label", put_label, "PUT"),
         route(f"{image}/suggestion/{{blob}}", get_suggestion),
@@ -95,8 +101,16 @@ def get_pixels(workspace: Workspace, request: Request) -> Response:
 def get_thumbnail(workspace: Workspace, request: Request) -> Response:
     """Answer a small JPEG of the image, ``?side=`` pixels at its long side."""
     image = _image_with_blob(workspace, request)
-    jpeg = thumbnail(workspace, image.blob, _whole_number(request, "side", 320))
+    jpeg = thumbnail(workspace, image, _whole_number(request, "side", 320))
     return Response(jpeg, media_type="image/jpeg", headers=IMMUTABLE)
+
+
+def get_superpixels(workspace: Workspace, request: Request) -> Response:
+    """Answer the image's superpixels, about ``?segments=`` of them."""
+    image = _image_with_blob(workspace, request)
+    body = superpixels(workspace, image.blob, _whole_number(request, "segments", 600))
+    headers = {**IMMUTABLE, "content-encoding": "gzip"}
+    return Response(body, media_type="application/octet-stream", headers=headers)
 
 
 def get_label(workspace: Workspace, request: Request) -> Response:

@@ -7,8 +7,11 @@ import io
 
 from PIL import Image
 
+from app.levels import is_large
+from app.tiles import overview
 from storage.errors import InvalidInput, QualmError
 from storage.files import write_atomically
+from storage.images import ImageInfo
 from storage.workspace import Workspace
 
 SIDES = (160, 320, 640)
@@ -17,19 +20,25 @@ SIDES = (160, 320, 640)
 _QUALITY = 82
 
 
-def thumbnail(workspace: Workspace, blob: str, side: int) -> bytes:
+def thumbnail(workspace: Workspace, image: ImageInfo, side: int) -> bytes:
     """Return the JPEG of an image at most ``side`` pixels long, from the cache when it is there.
 
     Raises:
         InvalidInput: a side that is not on offer.
         NotFound: the image's file is missing.
+        DiskFull: the image is large, and there is no space to cut it up.
     """
     if side not in SIDES:
         raise InvalidInput(f"Thumbnails come {', '.join(map(str, SIDES))} pixels long.")
-    kept = workspace.path / "thumbnails" / f"{blob}-{side}.jpg"
+    kept = workspace.path / "thumbnails" / f"{image.blob}-{side}.jpg"
     with contextlib.suppress(OSError):
         return kept.read_bytes()
-    with Image.open(io.BytesIO(workspace.blobs.get(blob))) as picture:
+    # Only a JPEG can be decoded in a smaller size; of other large images the overview is at hand.
+    if is_large(image.width, image.height) and image.media_type != "image/jpeg":
+        data, _ = overview(workspace, image)
+    else:
+        data = workspace.blobs.get(image.blob)
+    with Image.open(io.BytesIO(data)) as picture:
         picture.draft("RGB", (side, side))
         small = picture.convert("RGB")
     small.thumbnail((side, side), Image.Resampling.LANCZOS)

@@ -21,6 +21,18 @@ _ROWS_PER_QUERY = 500
 
 
 @dataclass(frozen=True)
+class SourceFile:
+    """The imported file of an image whose stored picture lost depth or channels of it."""
+
+    blob: str
+    media_type: str
+    bit_depth: int
+    """Bits a channel."""
+    channels: tuple[str, ...]
+    """Their names, one for each."""
+
+
+@dataclass(frozen=True)
 class ImageInfo:
     """An image without its pixels. ``revision`` is the newest label revision, 0 when there is none."""
 
@@ -35,6 +47,7 @@ class ImageInfo:
     split: str
     group: str | None
     truth_blob: str | None
+    source: SourceFile | None
     revision: int
     labelled_revision: int
     draft_by: str | None
@@ -56,6 +69,7 @@ def add_image(
     split: str = "pool",
     group: str | None = None,
     truth_blob: str | None = None,
+    source: SourceFile | None = None,
 ) -> int | None:
     """Add an image whose pixels are stored already; return its id, or None when the project has it.
 
@@ -86,6 +100,10 @@ def add_image(
             split="pool" if split == "train" else split,
             group=group[:200] if group else None,
             truth_blob=truth_blob,
+            source_blob=source and source.blob,
+            source_type=source and source.media_type,
+            bit_depth=source and source.bit_depth,
+            channels=list(source.channels) if source else None,
             revision=0,
             labelled_revision=0,
             imported_at=time.time(),
@@ -228,6 +246,7 @@ def image_info(row: Image) -> ImageInfo:
         split=row.split,
         group=row.group,
         truth_blob=row.truth_blob,
+        source=_source(row),
         revision=row.revision,
         labelled_revision=row.labelled_revision,
         draft_by=row.draft_by,
@@ -235,6 +254,12 @@ def image_info(row: Image) -> ImageInfo:
         leased_until=row.leased_until,
         skipped_at=row.skipped_at,
     )
+
+
+def _source(row: Image) -> SourceFile | None:
+    if row.source_blob is None:
+        return None
+    return SourceFile(row.source_blob, row.source_type or "", row.bit_depth or 0, tuple(row.channels or ()))
 
 
 def _unknown_split(split: str) -> InvalidInput:

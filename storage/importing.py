@@ -30,7 +30,7 @@ from storage.formats.class_list import (
     find_class_list,
     read_class_list,
 )
-from storage.formats.image_file import UprightImage, read_image
+from storage.formats.image_file import KeptSource, UprightImage, read_image
 from storage.formats.label_map import encode_label_map
 from storage.formats.layout import ImageFile, Layout, find_layout, source_groups
 from storage.formats.mask_meaning import CodeCount, MaskMeaning, UnknownCode, decide_meaning
@@ -229,6 +229,7 @@ class _Prepared:
     entry: PlannedImage
     image: UprightImage | None
     blob: str | None
+    source: images.SourceFile | None
     label_map: NDArray[np.uint8] | None
     truth_blob: str | None
     problems: tuple[Problem, ...]
@@ -473,6 +474,7 @@ def add_rendered(
             height=image.height,
             group=entry.group,
             truth_blob=workspace.blobs.put(encode_label_map(entry.truth)),
+            source=_kept_source(workspace, entry.image_file, image.source),
         )
         if image_id is None:
             already_there += 1
@@ -646,23 +648,31 @@ def _prepare(workspace: Workspace, opened: OpenSource, plan: ImportPlan, entry: 
             raise InvalidInput("The file changed after it was checked. Check the source again.")
         image = read_image(data)
     except InvalidInput as error:
-        return _Prepared(entry, None, None, None, None, (Problem(entry.path, str(error)),))
+        return _Prepared(entry, None, None, None, None, None, (Problem(entry.path, str(error)),))
     blob = workspace.blobs.put(image.blob)
+    source = _kept_source(workspace, data, image.source)
     slim = dataclasses.replace(image, blob=b"")
     if entry.mask is None:
-        return _Prepared(entry, slim, blob, None, None, ())
+        return _Prepared(entry, slim, blob, source, None, None, ())
     try:
         mask = _read_codes(opened.read(entry.mask), plan.table_colours)
         _require_size(mask.codes, image)
     except InvalidInput as error:
-        return _Prepared(entry, slim, blob, None, None, (Problem(entry.mask, str(error)),))
+        return _Prepared(entry, slim, blob, source, None, None, (Problem(entry.mask, str(error)),))
     label_map = to_label_map(mask, plan.meaning.values[mask.kind])
     if entry.mask_becomes == "truth":
-        return _Prepared(entry, slim, blob, None, workspace.blobs.put(encode_label_map(label_map)), ())
+        truth_blob = workspace.blobs.put(encode_label_map(label_map))
+        return _Prepared(entry, slim, blob, source, None, truth_blob, ())
     if (label_map == NOT_LABELLED).all():
         problem = Problem(entry.mask, "No pixel of it has a class, so the image comes in without labels.")
-        return _Prepared(entry, slim, blob, None, None, (problem,))
-    return _Prepared(entry, slim, blob, label_map, None, ())
+        return _Prepared(entry, slim, blob, source, None, None, (problem,))
+    return _Prepared(entry, slim, blob, source, label_map, None, ())
+
+
+def _kept_source(workspace: Workspace, data: bytes, kept: KeptSource | None) -> images.SourceFile | None:
+    if kept is None:
+        return None
+    return images.SourceFile(workspace.blobs.put(data), kept.media_type, kept.bit_depth, kept.channels)
 
 
 def _add(workspace: Workspace, project_id: int, prepared: _Prepared) -> int | None:
@@ -681,6 +691,7 @@ def _add(workspace: Workspace, project_id: int, prepared: _Prepared) -> int | No
         split=entry.split,
         group=entry.group,
         truth_blob=prepared.truth_blob,
+        source=prepared.source,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from storage import events
 from storage.errors import InvalidInput, InvalidLabelMap, LabelConflict, LeaseLost, NotFound
-from storage.formats.label_map import decode_label_map, encode_label_map
+from storage.formats.label_map import count_values, decode_label_map, encode_label_map
 from storage.images import ImageInfo, image_info, image_row
 from storage.projects import class_count, project_info, project_row
 from storage.schema import LABEL_STATUSES, NOT_LABELLED, VOID, Image, Label
@@ -99,8 +100,11 @@ def save(
         raise InvalidInput(f"{status} is not a status. Choose one of {', '.join(LABEL_STATUSES)}.")
     with workspace.database.reading() as session:
         info = image_info(image_row(session, image_id))
-        indices = _checked_indices(label_map, info, class_count(session, info.project_id))
-    labelled = float(np.count_nonzero(label_map != NOT_LABELLED)) / label_map.size
+        classes = class_count(session, info.project_id)
+    _require_fit(label_map, info)
+    counts = count_values(label_map)
+    indices = _checked_indices(counts, info, classes)
+    labelled = 1.0 - counts[NOT_LABELLED] / label_map.size
     if status != "draft" and labelled == 0.0:
         raise InvalidLabelMap("Nothing is labelled yet. Paint at least one region, or skip the image.")
     new = Label(
@@ -186,14 +190,16 @@ def restore(workspace: Workspace, image_id: int, revision: int, author: str) -> 
         return _append(session, new, "restore", restored=revision)
 
 
-def _checked_indices(label_map: np.ndarray, info: ImageInfo, classes: int) -> list[int]:
+def _require_fit(label_map: np.ndarray, info: ImageInfo) -> None:
     if label_map.dtype != np.uint8 or label_map.shape != (info.height, info.width):
         raise InvalidLabelMap(
             f"The label map of {info.name} must be uint8 of {info.width}×{info.height} pixels, "
             f"this one is {label_map.dtype} of shape {label_map.shape}. Load the image again."
         )
-    values = np.flatnonzero(np.bincount(label_map.ravel(), minlength=256)).tolist()
-    indices = [int(value) for value in values if value not in (NOT_LABELLED, VOID)]
+
+
+def _checked_indices(counts: Sequence[int], info: ImageInfo, classes: int) -> list[int]:
+    indices = [value for value, count in enumerate(counts) if count and value not in (NOT_LABELLED, VOID)]
     if indices and indices[-1] >= classes:
         raise InvalidLabelMap(
             f"The label map of {info.name} holds class {indices[-1]}, and the project has "

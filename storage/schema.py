@@ -99,6 +99,13 @@ class Image(Base):
     split: Mapped[str] = mapped_column(String(10), default="pool")
     group: Mapped[str | None] = mapped_column(String(200))
     """Drive, patient, plate or video: images that look alike because they come from one source."""
+    source_blob: Mapped[str | None] = mapped_column(String(64))
+    """The imported file, kept where ``blob`` lost depth or channels of it; else null, as are the next."""
+    source_type: Mapped[str | None] = mapped_column(String(40))
+    bit_depth: Mapped[int | None]
+    """Bits a channel of the source."""
+    channels: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    """Names of the source's channels."""
     truth_blob: Mapped[str | None] = mapped_column(String(64))
     """Known true label map (index PNG), for the demo's oracle and for simulations; never trained on."""
     revision: Mapped[int] = mapped_column(default=0)

@@ -117,6 +117,7 @@ def blobs_in_use(workspace: Workspace) -> set[str]:
     """Return the key of every blob that a row of the database names."""
     columns = (
         Image.blob,
+        Image.source_blob,
         Image.truth_blob,
         Label.blob,
         Round.snapshot_blob,

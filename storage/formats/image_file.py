@@ -12,23 +12,30 @@ import struct
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
 from storage.errors import InvalidInput
+from storage.formats.channels import Channels, first_view, read_channels, shown_channels
+from storage.formats.image_size import require_readable
+from storage.formats.quick_png import encode_png
+from storage.formats.window import summary, windowed
 
-MAX_PIXELS = 500_000_000
-"""Largest image that is read; a decoded one takes 3 bytes a pixel."""
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif", ".pgm", ".ppm")
-WINDOW_PERCENTILES = (0.5, 99.5)
-"""Values at these percentiles become 0 and 255 when more than 8 bits are narrowed."""
 
 _MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _SHOWN_MODES = {"JPEG": {"L", "RGB"}, "PNG": {"1", "L", "P", "RGB"}, "WEBP": {"RGB"}}
 _DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 
-# Pillow's own limit warns at 89 megapixels; open_image checks ours before anything is decoded.
-Image.MAX_IMAGE_PIXELS = None
+
+@dataclass(frozen=True)
+class KeptSource:
+    """What an imported file holds beyond the 8-bit picture of it, for the rest to be seen as well."""
+
+    media_type: str
+    bit_depth: int
+    """Bits a channel."""
+    channels: tuple[str, ...]
+    """Their names, one for each."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,8 @@ class UprightImage:
     """The EXIF orientation asked for a rotation or mirroring, and it was applied."""
     note: str | None
     """What was changed, a sentence or several; ``None`` when the file is stored as it came."""
+    source: KeptSource | None = None
+    """Given when the file itself is to be kept too, since the picture lost depth or channels."""
 
 
 def open_image(data: bytes) -> Image.Image:
@@ -62,11 +71,7 @@ def open_image(data: bytes) -> Image.Image:
             "This is no image that can be read, or its first bytes are damaged. JPEG, PNG, WebP, TIFF and "
             "BMP are known."
         ) from error
-    if image.width * image.height > MAX_PIXELS:
-        raise InvalidInput(
-            f"The image ({image.width:,} × {image.height:,}) has more than {MAX_PIXELS // 1_000_000} "
-            "megapixels, the most that is read. Cut it into tiles and import those."
-        )
+    require_readable(*image.size)
     return image
 
 
@@ -87,13 +92,17 @@ def decode(image: Image.Image) -> None:
 def read_image(data: bytes) -> UprightImage:
     """Check an image file completely and return what is to be stored.
 
-    The EXIF orientation is applied here, once. More than 8 bits a channel are narrowed by
-    :data:`WINDOW_PERCENTILES`; of several frames or pages the first is taken; transparent pixels become
-    black.
+    The EXIF orientation is applied here, once. More than 8 bits a channel are narrowed and of more than
+    three channels the first are shown, as :func:`storage.formats.channels.first_view` does it; then
+    ``source`` says that the file is to be kept. Of several frames or pages the first is taken; transparent
+    pixels become black.
 
     Raises:
         InvalidInput: The file is empty, damaged, cut short, no image, or larger than :data:`MAX_PIXELS`.
     """
+    channels = read_channels(data)
+    if channels is not None:
+        return _picture_of(channels)
     image = open_image(data)
     notes: list[str] = []
     rotated = _orientation(image) != 1
@@ -124,8 +133,9 @@ def read_image(data: bytes) -> UprightImage:
     if sixteen_bit_colour:
         notes.append("Holds 16 bits a colour channel; the upper 8 are kept.")
     if image.mode in _DEEP_MODES:
-        pixels, low, high = _windowed(np.asarray(image))
-        image = Image.fromarray(pixels)
+        values = np.asarray(image)
+        low, high = summary(values).window
+        image = Image.fromarray(windowed(values, low, high))
         icc_profile = None
         notes.append(f"Holds more than 8 bits; {low:g}…{high:g} is shown as black…white.")
     elif image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
@@ -161,17 +171,37 @@ def _orientation(image: Image.Image) -> int:
     return value if value in range(1, 9) else 1
 
 
-def _windowed(values: NDArray[np.generic]) -> tuple[NDArray[np.uint8], float, float]:
-    numbers = np.asarray(values, dtype=np.float64)
-    finite = numbers[np.isfinite(numbers)]
-    if finite.size == 0:
-        return np.zeros(numbers.shape, np.uint8), 0.0, 0.0
-    low, high = (float(value) for value in np.percentile(finite, WINDOW_PERCENTILES))
-    # A small bright thing on a flat ground would vanish: fall back to the whole range, then to any.
-    if high <= low:
-        low, high = float(finite.min()), float(finite.max())
-    scaled = (np.nan_to_num(numbers, nan=low) - low) / ((high - low) or 1.0)
-    return np.round(np.clip(scaled, 0, 1) * 255).astype(np.uint8), low, high
+def _picture_of(channels: Channels) -> UprightImage:
+    pixels, windows = first_view(channels)
+    shown = shown_channels(channels)
+    notes = []
+    if channels.pages > 1:
+        notes.append(f"Holds {channels.pages} frames or pages; the first is taken.")
+    if channels.rotated:
+        notes.append("Turned upright as its EXIF orientation says.")
+    if len(shown) == 1:
+        low, high = windows[0]
+        notes.append(f"Holds more than 8 bits; {low:g}…{high:g} is shown as black…white at first.")
+    elif channels.is_colour and channels.bit_depth > 8:
+        notes.append(f"Holds {channels.bit_depth} bits a colour channel; 8 are shown at first.")
+    if len(channels.names) > len(shown) or not (channels.is_colour or len(shown) == 1):
+        first = ", ".join(channels.names[one] for one in shown)
+        notes.append(
+            f"Holds {len(channels.names)} channels of {channels.bit_depth} bits; at first {first} "
+            f"{'is' if len(shown) == 1 else 'are'} shown."
+        )
+    if channels.has_alpha:
+        notes.append("Transparent pixels are shown black.")
+    height, width = pixels.shape[:2]
+    return UprightImage(
+        encode_png(pixels, "picture"),
+        "image/png",
+        width,
+        height,
+        rotated=channels.rotated,
+        note=" ".join(notes),
+        source=KeptSource(channels.media_type, channels.bit_depth, channels.names),
+    )
 
 
 def _flattened(image: Image.Image) -> tuple[Image.Image, bool]:

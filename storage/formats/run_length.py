@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 _HEADER_BYTES = 4
 _MAX_LENGTH_BYTES = 5
 """Five groups of 7 bits hold every length below 2**35, more than any image has pixels."""
+_GROUPS = np.arange(_MAX_LENGTH_BYTES, dtype=np.uint64) * np.uint64(7)
+_BLOCK = 1 << 20
+"""Values or length bytes worked on at once, so that a map of single pixels takes little more memory."""
 
 
 def encode(values: NDArray[np.uint8]) -> bytes:
@@ -24,19 +27,21 @@ def encode(values: NDArray[np.uint8]) -> bytes:
     flat = np.ascontiguousarray(values, dtype=np.uint8).reshape(-1)
     if flat.size == 0:
         return bytes(_HEADER_BYTES)
-    starts = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1))
-    lengths = np.diff(starts, append=flat.size).astype(np.uint64)
-
-    groups = np.arange(_MAX_LENGTH_BYTES, dtype=np.uint64) * np.uint64(7)
-    digits = (lengths[:, None] >> groups) & np.uint64(0x7F)
-    used = (groups == 0) | ((lengths[:, None] >> groups) > 0)
-    has_more = np.zeros_like(used)
-    has_more[:, :-1] = used[:, 1:]
-    with_flags = (digits | (has_more.astype(np.uint64) << np.uint64(7))).astype(np.uint8)
-    length_bytes: NDArray[np.uint8] = with_flags[used]
-
-    header = starts.size.to_bytes(_HEADER_BYTES, "little")
-    return header + flat[starts].tobytes() + length_bytes.tobytes()
+    run_values: list[bytes] = []
+    length_bytes: list[bytes] = []
+    runs, open_since = 0, 0
+    for start in range(0, flat.size, _BLOCK):
+        # A block sees the value before it, so that a run may go on from one block to the next.
+        block = flat[max(start - 1, 0) : start + _BLOCK]
+        changes = np.flatnonzero(block[1:] != block[:-1]) + (max(start - 1, 0) + 1)
+        if changes.size:
+            starts = np.concatenate(([open_since], changes[:-1]))
+            run_values.append(flat[starts].tobytes())
+            length_bytes.append(_encoded_lengths(changes - starts))
+            runs, open_since = runs + changes.size, int(changes[-1])
+    run_values.append(flat[open_since : open_since + 1].tobytes())
+    length_bytes.append(_encoded_lengths(np.array([flat.size - open_since])))
+    return b"".join(((runs + 1).to_bytes(_HEADER_BYTES, "little"), *run_values, *length_bytes))
 
 
 def decode(data: bytes, size: int) -> NDArray[np.uint8]:
@@ -44,7 +49,7 @@ def decode(data: bytes, size: int) -> NDArray[np.uint8]:
 
     Raises:
         ValueError: The bytes are cut short, have bytes left over, hold an empty run, or describe another
-            number of values than ``size``. Nothing larger than ``size`` is ever allocated.
+            number of values than ``size``. Little more than ``size`` bytes are ever allocated.
     """
     if len(data) < _HEADER_BYTES:
         raise ValueError("the run-length data has no header")
@@ -53,22 +58,51 @@ def decode(data: bytes, size: int) -> NDArray[np.uint8]:
         raise ValueError(f"the run-length data announces {runs} runs, which cannot be")
     run_values = np.frombuffer(data, dtype=np.uint8, count=runs, offset=_HEADER_BYTES)
     length_bytes = np.frombuffer(data, dtype=np.uint8, offset=_HEADER_BYTES + runs)
-
-    ends = np.flatnonzero(length_bytes < 0x80)
-    if ends.size != runs or (length_bytes.size != 0 if runs == 0 else ends[-1] + 1 != length_bytes.size):
-        raise ValueError(f"the run-length data holds another number of lengths than its {runs} runs")
-    if runs == 0:
-        lengths = np.zeros(0, dtype=np.uint64)
-    else:
-        starts = np.concatenate(([0], ends[:-1] + 1))
-        if int((ends - starts).max()) >= _MAX_LENGTH_BYTES:
-            raise ValueError("the run-length data holds a length that no image has")
-        position = np.arange(length_bytes.size) - np.repeat(starts, ends - starts + 1)
-        parts = (length_bytes & np.uint8(0x7F)).astype(np.uint64) << (position * 7).astype(np.uint64)
-        lengths = np.add.reduceat(parts, starts)
-    if (lengths == 0).any():
-        raise ValueError("the run-length data holds an empty run")
-    # Runs are at most `size` long before they are added up, so the sum cannot wrap around.
-    if (lengths > size).any() or int(lengths.sum()) != size:
+    values = np.empty(size, dtype=np.uint8)
+    position = read = run = 0
+    while read < length_bytes.size:
+        block = length_bytes[read : read + _BLOCK]
+        lengths, used = _decoded_lengths(block)
+        if run + lengths.size > runs:
+            break
+        if (lengths == 0).any():
+            raise ValueError("the run-length data holds an empty run")
+        # A block's lengths are below 2**35 each and at most 2**20, so the sum cannot wrap around.
+        end = position + int(lengths.sum())
+        if end > size:
+            break
+        values[position:end] = np.repeat(run_values[run : run + lengths.size], lengths)
+        position, read, run = end, read + used, run + lengths.size
+    if run != runs or read != length_bytes.size:
+        raise ValueError(f"the run-length data does not hold the lengths of its {runs} runs")
+    if position != size:
         raise ValueError(f"the run-length data does not describe the {size} pixels of the image")
-    return np.repeat(run_values, lengths.astype(np.int64))
+    return values
+
+
+def _encoded_lengths(lengths: NDArray[np.int64]) -> bytes:
+    if int(lengths.max()) < 0x80:
+        return bytes(lengths.astype(np.uint8))
+    shifted = lengths.astype(np.uint64)[:, None] >> _GROUPS
+    used = shifted > 0
+    used[:, 0] = True
+    flags = np.zeros_like(used, dtype=np.uint8)
+    flags[:, :-1] = used[:, 1:]
+    return bytes(((shifted & np.uint64(0x7F)).astype(np.uint8) | flags * np.uint8(0x80))[used])
+
+
+def _decoded_lengths(block: NDArray[np.uint8]) -> tuple[NDArray[np.int64], int]:
+    """Return the lengths that end within the block and how many bytes they take."""
+    ends = np.flatnonzero(block < 0x80)
+    if ends.size == block.size:
+        return block.astype(np.int64), block.size
+    if ends.size == 0:
+        raise ValueError("the run-length data ends within a length, or holds one that no image has")
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    if int((ends - starts).max()) >= _MAX_LENGTH_BYTES:
+        raise ValueError("the run-length data holds a length that no image has")
+    used = int(ends[-1]) + 1
+    place = np.arange(used) - np.repeat(starts, ends - starts + 1)
+    parts = (block[:used] & np.uint8(0x7F)).astype(np.int64) << (place * 7)
+    lengths: NDArray[np.int64] = np.add.reduceat(parts, starts)
+    return lengths, used

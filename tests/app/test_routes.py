@@ -50,7 +50,8 @@ def test_the_queue_hands_out_items_and_progress(browser: TestClient, site: Site)
     assert set(item) == {
         "image_id", "name", "width", "height", "image_url", "label_url", "revision", "status", "author",
         "split", "blind", "suggestion_url", "uncertainty_url", "round_id", "round_number", "rank", "ranked",
-        "score", "why", "has_truth",
+        "score", "why", "has_truth", "tiles_url", "tile_side", "tile_levels", "source_url",
+        "source_tiles_url", "channels_url", "bit_depth", "channels",
     }  # fmt: skip
     assert (item["width"], item["height"], item["revision"]) == (WIDTH, HEIGHT, 0)
     assert answer["progress"]["images"] == 4

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { BINDINGS, commandOf, isStreamlitKey, receiverOf } from '../../app/canvas/frontend/keys.js';
+import {
+  BINDINGS, chordName, commandOf, commandsByChord, isStreamlitKey, objectionTo, receiverOf, shownChord,
+} from '../../app/canvas/frontend/keys.js';
 import { keyName } from '../../app/canvas/frontend/palette.js';
 
 const CLASSES = [
@@ -30,7 +32,7 @@ test('undo and redo, with Ctrl and with Command', () => {
     assert.equal(commandOf(press('KeyZ', { [mod]: true, shiftKey: true }), []).command, 'redo');
     assert.equal(commandOf(press('KeyY', { [mod]: true }), []).command, 'redo');
   }
-  assert.equal(commandOf(press('KeyZ'), []), null);
+  assert.equal(commandOf(press('KeyZ'), []).command, 'toggle-difference');
 });
 
 test('the browser keeps its own keys', () => {
@@ -69,13 +71,43 @@ test('Enter and Space press a button that has the focus', () => {
   assert.equal(receiverOf(press('KeyB'), focus), 'editor');
 });
 
-test('no key has two meanings', () => {
-  const seen = new Set();
-  for (const { code, shift, mod } of BINDINGS) {
-    const chord = `${mod ? 'Ctrl ' : ''}${shift ? 'Shift ' : ''}${code}`;
-    assert.ok(!seen.has(chord), chord);
-    seen.add(chord);
-  }
+test('no key has two meanings, and every command has a key', () => {
+  const chords = BINDINGS.flatMap((one) => one.chords);
+  assert.equal(new Set(chords).size, chords.length);
+  assert.equal(new Set(BINDINGS.map((one) => one.command)).size, BINDINGS.length);
+  for (const { command, chords: own } of BINDINGS) assert.ok(own.length > 0, command);
+});
+
+test("no first key is one of Streamlit's", () => {
+  for (const { chords } of BINDINGS) for (const chord of chords) assert.ok(!['KeyR', 'KeyC'].includes(chord), chord);
+});
+
+test('a key that the person changed takes the place of all the old ones', () => {
+  const changed = { redo: 'Mod+KeyE' };
+  const commands = commandsByChord(changed);
+  assert.equal(commands.get('Mod+KeyE'), 'redo');
+  assert.equal(commands.get('Mod+KeyY'), undefined);
+  assert.equal(commands.get('Mod+KeyZ'), 'undo');
+  assert.equal(shownChord('redo', changed), 'Mod+KeyE');
+  assert.equal(commandOf(press('KeyE', { ctrlKey: true }), [], commands).command, 'redo');
+});
+
+test('a key that means something else is refused with a sentence', () => {
+  const classes = [{ name: 'road', hotkey: 'KeyK', archived: false }];
+  assert.match(objectionTo('KeyB', 'fit', {}, []), /taken by “Brush”/);
+  assert.match(objectionTo('KeyK', 'tool-region', {}, classes), /class road/);
+  assert.match(objectionTo('KeyR', 'fit', {}, []), /Streamlit/);
+  assert.match(objectionTo('Mod+KeyW', 'fit', {}, []), /browser/);
+  assert.match(objectionTo('Escape', 'fit', {}, []), /needed elsewhere/);
+  assert.equal(objectionTo('ShiftLeft', 'fit', {}, []), '', 'half a chord is no mistake');
+  assert.equal(objectionTo('KeyF', 'fit', {}, []), null);
+  assert.equal(objectionTo('Shift+KeyZ', 'fit', {}, []), null);
+});
+
+test('chords are named as the keycaps are', () => {
+  assert.equal(chordName('Mod+Shift+KeyZ'), 'Ctrl ⇧ Z');
+  assert.equal(chordName('BracketLeft'), '[');
+  assert.equal(chordName('NumpadAdd'), 'Num Add');
 });
 
 test('keycaps are short', () => {

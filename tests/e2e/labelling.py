@@ -1,5 +1,6 @@
 """What a person does at the label canvas, as functions on a Playwright page."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,13 +45,35 @@ def wait_until_saved(page: Page) -> dict[str, Any]:
 
 def label_map(page: Page) -> np.ndarray:
     """Return the label map on the canvas, flat, ``uint8``."""
-    return np.array(page.evaluate("() => Array.from(window.qualmCanvas.labelBytes())"), dtype=np.uint8)
+    latin = page.evaluate(
+        """() => {
+            let text = '';
+            for (const value of window.qualmCanvas.labelBytes()) text += String.fromCharCode(value);
+            return text;
+        }"""
+    )
+    return np.frombuffer(latin.encode("latin-1"), dtype=np.uint8)
 
 
 def on_screen(page: Page, x: float, y: float) -> tuple[float, float]:
     """Return the client coordinates of an image pixel."""
     point = page.evaluate("([x, y]) => window.qualmCanvas.toScreen(x, y)", [x, y])
     return (point["x"], point["y"]) if isinstance(point, dict) else (point[0], point[1])
+
+
+def image_coordinates(page: Page) -> Callable[[tuple[float, float]], tuple[float, float]]:
+    """Return a function from client to image coordinates, in the view as it is now."""
+    (x0, y0), (x1, _) = on_screen(page, 0, 0), on_screen(page, 1, 0)
+    scale = x1 - x0
+    return lambda point: ((point[0] - x0) / scale, (point[1] - y0) / scale)
+
+
+def zoom(page: Page, wheel: int) -> None:
+    """Turn the wheel under the mouse and wait until the view has followed."""
+    before = state(page)["zoom"]
+    page.mouse.wheel(0, wheel)
+    if wheel:
+        page.wait_for_function("(before) => window.qualmCanvas.state().zoom !== before", arg=before)
 
 
 def choose_class(page: Page, index: int) -> None:
@@ -72,6 +95,10 @@ def polygon(page: Page, corners: list[tuple[float, float]]) -> None:
     for corner in corners:
         page.mouse.click(*on_screen(page, *corner))
     page.keyboard.press("Enter")
+
+
+def wait_for_dialog(page: Page) -> None:
+    page.wait_for_function("() => window.qualmCanvas.state().dialog")
 
 
 def submit(page: Page) -> None:

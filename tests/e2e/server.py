@@ -67,6 +67,12 @@ class Server:
                 time.sleep(0.2)
         pytest.fail(f"The server did not answer within 60 s:\n{self.log.read_text()}")
 
+    def kill(self) -> None:
+        """End it without a chance to clean up, as a power cut does."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
     def stop(self) -> None:
         if self.process is None or self.process.poll() is not None:
             return

@@ -5,21 +5,26 @@ import time
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import event, text
+from sqlalchemy import event, inspect, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable
 
 import storage.migrations
+from storage import labels
 from storage.database import Database
 from storage.errors import WorkspaceError
+from storage.images import list_images
 from storage.migrations import NEWEST_REVISION
 from storage.schema import Base, Event, Image, Project
 from storage.workspace import Workspace, open_workspace
+from tests.storage.project_factory import make_project, submit
 
 
 def pragma(session: Session, name: str) -> object:
@@ -104,6 +109,28 @@ def test_an_empty_database_is_upgraded(tmp_path: Path) -> None:
     with workspace.database.reading() as session:
         assert session.query(Image).count() == 0
         assert session.execute(text("SELECT version_num FROM alembic_version")).scalar() == NEWEST_REVISION
+
+
+def test_a_database_of_the_first_version_keeps_its_rows(tmp_path: Path) -> None:
+    workspace = open_workspace(tmp_path)
+    project = make_project(workspace, images=2)
+    submit(workspace, 1)
+    before = list_images(workspace, project.id)
+    assert workspace.database.engine.dialect.name == "sqlite"
+    config = Config()
+    config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))
+    with workspace.database.writing_connection() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+        assert "source_blob" not in [column["name"] for column in inspect(connection).get_columns("image")]
+    workspace.close()
+
+    workspace = open_workspace(tmp_path)
+    assert list_images(workspace, project.id) == before
+    assert [image.source for image in before] == [None, None]
+    assert labels.read(workspace, 1)[1] == 1
+    with workspace.database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 
 
 def test_many_openers_migrate_once(tmp_path: Path) -> None:

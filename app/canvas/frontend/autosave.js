@@ -2,15 +2,22 @@
 // image, again and again until the server answers. The journal holds the pixels until then. No DOM; the
 // clock, the timer, the journal and the request are passed in.
 
-import { encode } from './run_length.js';
+import { EncodedBands } from './encoded_bands.js';
 
 const DRAFT_AFTER_MS = 1200;
+/** Somebody who never pauses is saved this often. */
+const DRAFT_AT_LEAST_EVERY_MS = 10000;
+/** The first look at an image is not held up by encoding it. */
+const ENCODE_AFTER_MS = 200;
+/** Encoding goes on in slices this long, so that painting goes on between them. */
+const SLICE_MS = 4;
 const RETRY_FIRST_MS = 1000;
 const RETRY_MOST_MS = 30000;
 
 /**
  * @typedef {object} Answer
  * @property {'saved' | 'conflict' | 'held' | 'refused' | 'signed-out' | 'unreachable'} kind
+ * @property {number} [status] the HTTP status, 0 when no answer came at all
  * @property {object} [body] the server's JSON
  * @property {string} [message] the server's sentence
  */
@@ -22,16 +29,18 @@ const RETRY_MOST_MS = 30000;
  * @property {number | null} savedAt milliseconds, null when never saved here
  * @property {number | null} retryAt milliseconds
  * @property {string} message why the last try failed
+ * @property {boolean} isKept false when this browser had no room for a copy of what is not saved
  */
 
 export class Autosave {
   /**
    * @param {object} parts
    * @param {(request: object) => Promise<Answer>} parts.send
-   * @param {{put: (entry: object) => Promise<void>, remove: (imageId: number) => Promise<void>}} parts.journal
+   * @param {{put: (entry: object) => Promise<boolean>, remove: (imageId: number) => Promise<boolean>}} parts.journal
    * @param {() => object} parts.context what goes with every save: seconds spent, round shown, blind
    * @param {(image: object, answer: Answer, wasSubmit: boolean) => void} parts.onAnswer
    * @param {() => void} parts.onState
+   * @param {(image: object) => void} parts.onNotKept the browser had no room for what is not saved
    */
   constructor({
     send,
@@ -39,11 +48,12 @@ export class Autosave {
     context,
     onAnswer,
     onState,
+    onNotKept = () => {},
     now = Date.now,
     later = (action, delay) => setTimeout(action, delay),
     uuid = randomUuid,
   }) {
-    Object.assign(this, { send, journal, context, onAnswer, onState, now, later, uuid });
+    Object.assign(this, { send, journal, context, onAnswer, onState, onNotKept, now, later, uuid });
     /** @type {Map<number, object>} */
     this.tasks = new Map();
   }
@@ -66,20 +76,33 @@ export class Autosave {
   /** @returns {SaveState} */
   stateOf(image) {
     const task = this.tasks.get(image.id);
-    if (!task) return { kind: image.hasUnsaved ? 'unsaved' : 'saved', savedAt: null, retryAt: null, message: '' };
+    if (!task) {
+      const kind = image.hasUnsaved ? 'unsaved' : 'saved';
+      return { kind, savedAt: null, retryAt: null, message: '', isKept: true };
+    }
     let kind = image.hasUnsaved || task.submission ? 'unsaved' : 'saved';
     if (task.sending) kind = 'saving';
     else if (task.refused) kind = 'refused';
     else if (task.retryAt !== null) kind = 'retrying';
-    return { kind, savedAt: task.savedAt, retryAt: task.retryAt, message: task.message };
+    const isKept = kind === 'saved' || task.isKept;
+    return { kind, savedAt: task.savedAt, retryAt: task.retryAt, message: task.message, isKept };
+  }
+
+  /** The image came on the screen: be ready to keep its first change at once. */
+  opened(image) {
+    const task = this.#taskOf(image);
+    this.later(() => this.#work(task), ENCODE_AFTER_MS);
   }
 
   /** A change was made: keep it in the journal and save it as a draft soon. */
   changed(image) {
     const task = this.#taskOf(image);
     task.isLeft = false;
-    this.#record(task);
-    this.#schedule(task, Math.max(DRAFT_AFTER_MS, (task.retryAt ?? 0) - this.now()));
+    if (task.isSettled) task.refused = task.isSettled = false;
+    this.#keep(task);
+    task.unsavedSince ??= this.now();
+    const soon = Math.min(DRAFT_AFTER_MS, task.unsavedSince + DRAFT_AT_LEAST_EVERY_MS - this.now());
+    this.#schedule(task, Math.max(0, soon, (task.retryAt ?? 0) - this.now()));
     this.onState();
   }
 
@@ -97,13 +120,30 @@ export class Autosave {
     if (image.hasUnsaved || task.submission) this.#schedule(task, 0);
   }
 
+  /** Save everything now, before the browser slows the timers of a hidden page down. */
+  flushHidden() {
+    for (const task of this.pending) {
+      task.bands.encodeFor(Infinity);
+      this.#sendWhenDue(task);
+    }
+  }
+
+  /** The server answers again: what waits for it need not wait longer. */
+  serverIsBack() {
+    for (const task of this.tasks.values()) {
+      if (!task.isCutOff || task.retryAt === null) continue;
+      task.retryAt = null;
+      this.#schedule(task, 0);
+    }
+  }
+
   /** Hand the label map in. The answer comes through `onAnswer`; until then the pixels are in the journal. */
   submit(image, submissionId = this.uuid()) {
     const task = this.#taskOf(image);
     task.submission = submissionId;
     task.refused = false;
     task.context = this.context(image);
-    this.#record(task);
+    this.#keep(task);
     this.#schedule(task, 0);
     this.onState();
   }
@@ -115,8 +155,13 @@ export class Autosave {
     task.request = null;
     task.attempts = 0;
     task.retryAt = null;
-    this.#record(task);
+    this.#keep(task);
     this.#schedule(task, 0);
+  }
+
+  /** A refusal stands, and the person knows: it is tried again after the next change. */
+  settle(image) {
+    this.#taskOf(image).isSettled = true;
   }
 
   /** Forget an image whose pixels the person gave up or took away as a file. */
@@ -131,7 +176,7 @@ export class Autosave {
 
   /** Take back a submission that the server refused; the pixels stay an unsaved draft. */
   withdraw(image) {
-    this.#taskOf(image).submission = null;
+    Object.assign(this.#taskOf(image), { submission: null, context: null });
   }
 
   /**
@@ -139,6 +184,10 @@ export class Autosave {
    * @returns {object[]} one request for each image with unsaved pixels and no request under way
    */
   lastRequests() {
+    for (const task of this.pending) {
+      task.bands.encodeFor(Infinity);
+      if (task.mustKeep) this.#record(task);
+    }
     return this.pending.filter((task) => !task.refused && !task.sending).map((task) => this.#request(task));
   }
 
@@ -147,52 +196,79 @@ export class Autosave {
     if (!task) {
       task = {
         image,
+        bands: new EncodedBands(image),
         submission: null,
         context: null,
         sending: false,
         refused: false,
+        isSettled: false,
+        isCutOff: false,
         dropped: false,
         isLeft: false,
         attempts: 0,
         timer: 0,
         retryAt: null,
+        unsavedSince: null,
         savedAt: null,
         message: '',
-        encoded: null,
+        isKept: true,
+        mustKeep: false,
+        isDue: false,
+        isWorking: false,
         request: null,
       };
       this.tasks.set(image.id, task);
     }
-    task.image = image;
+    if (task.image !== image) Object.assign(task, { image, bands: new EncodedBands(image) });
     return task;
   }
 
-  /** The run-length bytes of the label map as it is now, encoded once per change. */
-  #bytes(task) {
-    const { image } = task;
-    if (task.encoded?.edits !== image.edits || task.encoded.image !== image) {
-      task.encoded = { image, edits: image.edits, bytes: encode(image.pixels) };
-    }
-    return task.encoded;
-  }
-
-  #record(task) {
-    const { image } = task;
-    this.journal.put({
-      imageId: image.id,
-      item: image.item,
-      revision: image.revision,
-      submission: task.submission,
-      bytes: this.#bytes(task).bytes,
-      at: this.now(),
-    });
+  #keep(task) {
+    task.mustKeep = true;
+    this.#work(task);
   }
 
   #schedule(task, delay) {
     const turn = ++task.timer;
     this.later(() => {
-      if (turn === task.timer) this.#sendNow(task);
+      if (turn !== task.timer) return;
+      task.isDue = true;
+      this.#work(task);
     }, delay);
+  }
+
+  /** Encode a slice of what changed; when all of it is, keep it and send it as far as that is asked for. */
+  #work(task) {
+    if (task.dropped) return;
+    if (!task.bands.encodeFor(SLICE_MS)) {
+      if (task.isWorking) return;
+      task.isWorking = true;
+      this.later(() => {
+        task.isWorking = false;
+        this.#work(task);
+      }, 0);
+      return;
+    }
+    if (task.mustKeep) this.#record(task);
+    if (task.isDue) this.#sendWhenDue(task);
+  }
+
+  /** Put the encoded bands into the journal. */
+  async #record(task) {
+    task.mustKeep = false;
+    const { image } = task;
+    const isKept = await this.journal.put({
+      imageId: image.id,
+      item: image.item,
+      revision: image.revision,
+      submission: task.submission,
+      bands: task.bands.bands,
+      at: this.now(),
+    });
+    if (task.isKept === isKept) return;
+    task.isKept = isKept;
+    this.onState();
+    if (!isKept) this.onNotKept(image);
   }
 
   /**
@@ -202,20 +278,21 @@ export class Autosave {
   #request(task) {
     if (task.request) return task.request;
     const { image } = task;
-    const { bytes, edits } = this.#bytes(task);
     task.request = {
       imageId: image.id,
       revision: image.revision,
       status: task.submission ? 'submitted' : 'draft',
       submission: task.submission ?? this.uuid(),
-      bytes,
-      edits,
+      bytes: task.bands.joined(),
+      edits: image.edits,
       ...(task.context ?? this.context(image)),
     };
     return task.request;
   }
 
-  async #sendNow(task) {
+  /** The bands are encoded by now. */
+  async #sendWhenDue(task) {
+    task.isDue = false;
     if (task.sending || task.refused || task.dropped) return;
     const { image, submission } = task;
     if (!image.hasUnsaved && !submission) return;
@@ -241,6 +318,7 @@ export class Autosave {
     const { image } = task;
     task.request = null;
     task.attempts = 0;
+    task.unsavedSince = null;
     task.message = '';
     task.savedAt = this.now();
     image.revision = answer.body.revision;
@@ -251,10 +329,10 @@ export class Autosave {
       task.context = null;
     }
     if (image.hasUnsaved || task.submission) {
-      this.#record(task);
+      task.unsavedSince = this.now();
+      this.#keep(task);
       this.#schedule(task, task.submission ? 0 : DRAFT_AFTER_MS);
     } else {
-      task.encoded = null;
       this.journal.remove(image.id);
       this.#tidy(task);
     }
@@ -269,6 +347,7 @@ export class Autosave {
     const delay = Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** task.attempts);
     task.attempts++;
     task.message = answer.message ?? '';
+    task.isCutOff = answer.status === 0;
     task.retryAt = this.now() + delay;
     this.#schedule(task, delay);
   }

@@ -2,14 +2,17 @@
 //
 //   state()      {imageId, name, revision, status, saveState, tool, classIndex, brush, zoom, queueLength, unsaved,
 //                 unsent, suggestion, uncertainty, hasSuggestion, hasUncertainty, split, rank, phase, dialog}
-//   labelBytes() a copy of the label map
+//   labelBytes(), suggestionBytes() copies of the label map and of the suggestion
 //   toScreen(x, y) client coordinates of an image point
+//   run(command, detail) what a key or a button would do
 //   counters     {paints, mounts, saves, shownAt}; shownAt is performance.now() at the first paint of the last image
 //
-// The controls have stable data-testid attributes: submit, skip, accept-all, fill-rest, truth, truth-submit,
-// tool-brush, tool-eraser, tool-polygon, tool-accept, undo, redo, fit, back, key-sheet, toggle-label,
-// toggle-suggestion, toggle-uncertainty, class-<index>, class-void, why, save-state, download, progress, round,
-// image-name, empty-state, notice, answer-<choice>, download-label.
+// The controls have stable data-testid attributes: every button of a command is named for it (submit, skip,
+// accept-all, tool-brush, undo, fit, toggle-label …), and class-<index>, lock-<index>, hide-<index>, class-void,
+// why, save-state, download, progress, round, image-name, empty-state, notice, answer-<choice>, download-label,
+// confidence, find-input, key-sheet, key-<command>.
+
+import { shownOf } from './shown.js';
 
 /** @param {import('./editor.js').Editor} editor */
 export function debugHandle(editor) {
@@ -17,10 +20,13 @@ export function debugHandle(editor) {
   return {
     counters: editor.counters,
     labelBytes: () => new Uint8Array(session.image?.pixels ?? 0),
+    suggestionBytes: () => new Uint8Array(session.image?.suggestion ?? 0),
     toScreen: (x, y) => editor.surface.clientOf(x, y),
+    run: (command, detail) => editor.run(command, detail),
     state: () => {
       const { image, view, phase } = session;
-      const { tool, classIndex, brush, zoom, queueLength, unsent } = editor.gathered();
+      const { zoom, queueLength, unsent } = shownOf(editor);
+      const { tool, value: classIndex, brush, show } = editor.state;
       return {
         imageId: image?.id ?? null,
         name: image?.item.name ?? null,
@@ -34,8 +40,8 @@ export function debugHandle(editor) {
         queueLength,
         unsaved: image?.hasUnsaved ?? false,
         unsent,
-        suggestion: Boolean(image?.suggestion) && editor.show.suggestion,
-        uncertainty: Boolean(view?.uncertainty) && editor.show.uncertainty,
+        suggestion: Boolean(image?.suggestion) && show.suggestion,
+        uncertainty: Boolean(view?.uncertainty) && show.uncertainty,
         hasSuggestion: Boolean(image?.suggestion),
         hasUncertainty: Boolean(view?.uncertainty),
         split: image?.item.split ?? null,

@@ -1,7 +1,6 @@
-// Windows over the editor: questions that must be answered, and the key sheet.
+// Windows over the editor, and the questions that must be answered.
 
-import { button, h } from './elements.js';
-import { BINDINGS } from './keys.js';
+import { h } from './elements.js';
 
 /**
  * The words of a question and its answers.
@@ -111,31 +110,28 @@ export class Dialogs {
     });
   }
 
-  /** @param {boolean} demo */
-  keySheet(demo) {
-    if (this.stack.some((entry) => entry.isKeySheet)) {
-      this.escape();
-      return;
-    }
-    const rows = BINDINGS.filter((one) => !one.hidden && (demo || !one.demo)).map((one) =>
-      h('div', { class: 'key-row' }, h('kbd', {}, one.keys), h('span', {}, one.text)),
-    );
-    rows.push(h('div', { class: 'key-row' }, h('kbd', {}, '1 … 0'), h('span', {}, 'Choose a class, by its own key')));
-    rows.push(h('div', { class: 'key-row' }, h('kbd', {}, 'Shift click'), h('span', {}, 'Straight line from the last stroke')));
-    const close = button({ class: 'wide', onclick: () => this.escape() }, 'Close');
-    const entry = this.#open('Keys', [h('div', { class: 'key-sheet', 'data-testid': 'key-sheet' }, ...rows), close], () => {});
-    entry.isKeySheet = true;
+  /**
+   * Open a window that may be closed without an answer.
+   * @param {string} title
+   * @param {Node[]} content
+   * @param {() => void} closed
+   * @returns {{close: () => void}}
+   */
+  open(title, content, closed) {
+    const entry = this.#open(title, content, closed);
+    return { close: () => this.#close(entry) };
   }
 
   /** Close the topmost window that may be closed without an answer. */
   escape() {
     const entry = this.stack.at(-1);
-    if (entry?.dismiss) this.#close(entry);
+    if (entry?.closed) this.#close(entry);
   }
 
-  #open(title, content, dismiss) {
+  /** @param {(() => void) | null} closed null: only an answer closes the window */
+  #open(title, content, closed) {
     const box = h('div', { class: 'dialog', role: 'dialog', 'aria-modal': 'true', 'aria-label': title }, h('h2', {}, title), ...content);
-    const entry = { box, dismiss, isKeySheet: false };
+    const entry = { box, closed };
     this.stack.push(entry);
     this.element.append(box);
     this.element.hidden = false;
@@ -144,6 +140,7 @@ export class Dialogs {
 
   #close(entry) {
     entry.box.remove();
+    entry.closed?.();
     this.stack = this.stack.filter((one) => one !== entry);
     this.element.hidden = this.stack.length === 0;
   }

@@ -1,63 +1,95 @@
-// The editor: wires session, surface, tools, panel and keys together.
+// The editor: wires session, surface, tools, panel and keys together. What commands do stands in commands.js.
 // Tests drive it through `window.qualmCanvas` (debug_handle.js) and data-testid attributes.
 
+import { Adjustments } from './adjustments.js';
+import { runCommand } from './commands.js';
+import { ConfidencePreview } from './confidence_preview.js';
 import { debugHandle } from './debug_handle.js';
 import { Dialogs } from './dialogs.js';
+import { DoubtWalk } from './doubt_walk.js';
+import { EditorState, TOOLS } from './editor_state.js';
 import { h } from './elements.js';
 import { EmptyState } from './empty_state.js';
+import { heatScale } from './heat_scale.js';
+import { Finder } from './finder.js';
 import { Journal } from './journal.js';
 import { KeyListener } from './key_listener.js';
+import { KeySheet } from './key_sheet.js';
+import { commandsByChord } from './keys.js';
 import { NOT_LABELLED, VOID } from './label_map.js';
-import { labelPng } from './label_png.js';
+import { downloadLabel } from './label_png.js';
 import { Layers } from './layers.js';
 import { Notices } from './notices.js';
 import { Panel } from './panel.js';
+import { Pointer } from './pointer.js';
 import { keepPreferences, readPreferences } from './preferences.js';
 import { LabelSession } from './session.js';
+import { shownOf } from './shown.js';
+import { SourceView } from './source_view.js';
 import { Surface } from './surface.js';
-import { PointerTools, TOOLS, brushStep } from './tools.js';
+import { ToolDesk, pixelOf } from './tool_desk.js';
 import { Toolbar } from './toolbar.js';
+import { toolsAt } from './toolbox.js';
 import { Transport } from './transport.js';
-import { saveState } from './wording.js';
+import { hoverWords } from './wording.js';
 
 const COUNT_AFTER_MS = 120;
-const UNDER_HEAT = 0.4;
 
 export class Editor {
   /**
-   * @param {object} data what Python handed over: project_id, annotator, classes, open_image, demo
+   * @param {import('./types.js').ComponentData} data what Python handed over
    * @param {(left: object) => void} nudge tells Streamlit that the person went on from an image
    */
   constructor(data, nudge) {
     this.projectId = data.project_id;
+    this.annotator = data.annotator;
     this.demo = data.demo;
-    this.preferences = readPreferences();
+    this.preferences = readPreferences(data.annotator);
+    this.state = new EditorState(this.preferences);
     this.counters = { paints: 0, mounts: 0, saves: 0, shownAt: 0 };
-    this.show = { label: true, suggestion: true, uncertainty: false };
-    this.state = { tool: 'brush', value: 0, brush: this.preferences.brush };
+    /** @type {import('./palette.js').LabelClass[]} */
     this.classes = [];
+    this.classesJson = '';
     this.shares = null;
     this.countTimer = 0;
     this.refreshFrame = 0;
     this.opened = null;
 
+    const run = (command, detail) => this.run(command, detail);
+    const transport = new Transport(data.project_id);
     this.layers = new Layers();
-    this.surface = new Surface(this.layers, () => this.#opacity(), this.counters);
-    this.toolbar = new Toolbar(
-      (command) => this.run(command),
-      (size) => this.#setBrush(size),
-    );
-    this.panel = new Panel(
-      (command, detail) => this.run(command, detail),
-      (layer, opacity) => this.#setOpacity(layer, opacity),
-    );
+    this.surface = new Surface(this.layers, () => this.state.opacity(Boolean(this.session.view?.uncertainty)), this.counters);
+    this.toolbar = new Toolbar(run, (wanted) => this.prefer(wanted));
+    this.panel = new Panel(run, {
+      setOpacity: (layer, opacity) => this.prefer({ opacity: { ...this.preferences.opacity, [layer]: opacity } }),
+      setConfidence: (confidence) => this.confidence.show(confidence),
+    });
     this.empty = new EmptyState();
     this.notices = new Notices();
-    this.dialogs = new Dialogs((image) => this.#download(image));
+    this.dialogs = new Dialogs(downloadLabel);
+    this.keySheet = new KeySheet(this.dialogs, {
+      preferences: this.preferences,
+      classes: () => this.classes,
+      isDemo: () => this.demo,
+      changed: () => this.prefer({}),
+    });
+    this.finder = new Finder(run, () => ({ classes: this.classes, keys: this.preferences.keys, demo: this.demo }));
+    const source = new SourceView(transport, {
+      view: () => this.session.view,
+      changed: () => this.#showPicture(),
+      notice: (text, tone) => this.notices.add(text, tone),
+    });
+    this.adjustments = new Adjustments(this.state, {
+      source,
+      channels: (item) => transport.channels(item),
+      changed: () => this.displayChanged(),
+    });
+    this.confidence = new ConfidencePreview(this.state, () => this.displayChanged());
+    this.walk = new DoubtWalk(this.surface, (text, tone) => this.notices.add(text, tone));
     this.#build();
 
     this.session = new LabelSession({
-      transport: new Transport(data.project_id),
+      transport,
       journal: new Journal(data.annotator, data.project_id),
       annotator: data.annotator,
       counters: this.counters,
@@ -71,34 +103,50 @@ export class Editor {
         ask: (question) => this.dialogs.ask(question),
       },
     });
-    this.tools = new PointerTools(this.surface, this.state, {
-      image: () => this.session.image,
-      colour: () => this.#colourOf(this.state.value),
-      onEdit: () => this.session.edited(),
+    this.desk = new ToolDesk({
+      surface: this.surface,
+      layers: this.layers,
+      state: this.state,
+      transport,
+      view: () => this.session.view,
+      colourOf: (value) => this.#colourOf(value),
+      edited: () => this.session.edited(),
+      notice: (text, tone) => this.notices.add(text, tone),
+    });
+    this.tools = toolsAt(this.desk);
+    this.pointer = new Pointer(this.surface, {
+      tool: () => this.tools[this.state.tool],
+      eraser: () => this.tools.eraser,
+      isReady: () => this.session.image !== null,
       onHover: (point) => this.#showHover(point),
       onActive: () => this.#active(),
     });
     this.surface.onViewport = () => {
-      this.tools.viewChanged();
+      this.pointer.showCursor();
       this.refresh();
     };
     this.keys = new KeyListener({
       classes: () => this.classes,
+      commands: () => commandsByChord(this.preferences.keys),
       isBlocked: () => this.dialogs.isOpen,
-      run: (command, detail) => this.run(command, detail),
-      peekBack: (command) => this.run(command),
-      holdSpace: (held) => this.tools.holdSpace(held),
+      capture: (event) => this.keySheet.capture(event),
+      run,
+      peekBack: run,
+      holdSpace: (held) => this.pointer.holdSpace(held),
     });
     this.onLeavePage = () => {
-      this.tools.finish();
+      this.pointer.finish();
       this.session.leavePage();
     };
     this.onVisibility = () => {
-      if (document.hidden && this.session.image) this.session.autosave.flush(this.session.image);
+      if (!document.hidden) return;
+      this.pointer.finish();
+      this.session.autosave.flushHidden();
     };
     // Also while another page of the app is on the screen: what is unsaved must not depend on where one is.
     window.addEventListener('pagehide', this.onLeavePage);
     document.addEventListener('visibilitychange', this.onVisibility);
+    this.displayChanged();
     this.update(data);
     this.session.start(data.open_image);
   }
@@ -111,9 +159,8 @@ export class Editor {
       this.classes = data.classes;
       this.layers.setClasses(data.classes);
       this.panel.setClasses(data.classes);
-      const usable = data.classes.filter((one) => !one.archived);
-      if (!usable.some((one) => one.index === this.state.value)) this.state.value = usable[0]?.index ?? VOID;
-      this.surface.redraw();
+      this.state.keepTo(data.classes);
+      this.displayChanged();
     }
     this.demo = data.demo;
     if (data.open_image !== null && data.open_image !== this.opened && this.counters.mounts > 0) {
@@ -130,12 +177,12 @@ export class Editor {
     this.keys.listen();
     if (this.counters.mounts > 1) this.session.resume();
     this.clock = setInterval(() => this.refresh(), 1000);
-    window.qualmCanvas = debugHandle(this);
+    Object.assign(window, { qualmCanvas: debugHandle(this) });
   }
 
   /** Another page is shown; the editor lives on, with everything unsaved on its way to the server. */
   unmounted() {
-    this.tools.finish();
+    this.pointer.finish();
     this.keys.deafen();
     clearInterval(this.clock);
     this.session.pause();
@@ -156,57 +203,22 @@ export class Editor {
     });
   }
 
-  /**
-   * Do what a key or a button asks for.
-   * @param {string} command as in {@link BINDINGS}, `class` or `download`
-   */
+  /** Do what a key or a button asks for. */
   run(command, detail = {}) {
     this.#active();
-    const { image } = this.session;
-    if (command.startsWith('tool-')) this.#setTool(command.slice(5));
-    else if (command === 'class') this.#setClass(detail.classIndex);
-    else if (command === 'void') this.#setClass(VOID);
-    else if (command === 'smaller') this.#setBrush(brushStep(this.state.brush, -1));
-    else if (command === 'larger') this.#setBrush(brushStep(this.state.brush, 1));
-    else if (command === 'pick') this.#pick();
-    else if (command.startsWith('toggle-')) this.#toggle(command.slice(7));
-    else if (command === 'fit') this.surface.fit();
-    else if (command === 'one-to-one') this.surface.oneToOne();
-    else if (command === 'zoom-in') this.surface.zoomAt(1.25);
-    else if (command === 'zoom-out') this.surface.zoomAt(0.8);
-    else if (command === 'key-sheet') this.dialogs.keySheet(this.demo);
-    else if (command === 'escape') this.#escape();
-    else if (command === 'remove-point') this.tools.removePoint();
-    else if (command === 'back') this.session.back();
-    else if (image) this.#change(command, image);
+    runCommand(this, command, detail);
     this.refresh();
   }
 
-  #active() {
-    const { image, time } = this.session;
-    if (image) time.add(image.id);
-  }
-
-  #change(command, image) {
-    if (command === 'undo') this.#edit(() => image.undo());
-    else if (command === 'redo') this.#edit(() => image.redo());
-    else if (command === 'accept-all') this.#edit(() => image.acceptAll());
-    else if (command === 'fill-rest') this.#edit(() => image.fillRest(this.state.value));
-    else if (command === 'submit') this.#submit(image);
-    else if (command === 'skip') this.session.skip();
-    else if (command === 'truth') this.session.answerWithTruth();
-    else if (command === 'truth-submit') this.#answerAndSubmit();
-    else if (command === 'download') this.#download(image);
-  }
-
-  #edit(change) {
-    this.tools.finish();
+  /** Change the label map; `change` says whether it did. */
+  edit(change) {
+    this.pointer.finish();
     if (change()) this.session.edited();
   }
 
-  async #submit(image) {
-    if (this.tools.closePolygon()) return;
-    this.tools.finish();
+  async submit(image) {
+    if (this.tools.polygon.close()) return;
+    this.pointer.finish();
     if (!image.isLabelled) {
       const choice = await this.dialogs.ask({ kind: 'nothing-labelled', image });
       if (this.session.image !== image || choice === 'stay') return;
@@ -218,72 +230,81 @@ export class Editor {
     this.session.submit();
   }
 
-  async #answerAndSubmit() {
+  async answerAndSubmit() {
     if (await this.session.answerWithTruth()) this.session.submit();
   }
 
-  #escape() {
+  escape() {
     if (this.dialogs.isOpen) this.dialogs.escape();
-    else this.tools.cancel();
+    else if (this.adjustments.isOpen) this.adjustments.toggle();
+    else {
+      this.tools[this.state.tool].giveUp();
+      this.confidence.end();
+    }
   }
 
-  #setTool(tool) {
+  removePoint() {
+    this.tools.polygon.removePoint();
+  }
+
+  setTool(tool) {
     if (!TOOLS.includes(tool)) return;
-    this.state.tool = tool;
-    this.tools.changed();
+    this.tools[this.state.tool].giveUp();
+    this.desk.preview(null);
+    this.state.setTool(tool);
+    this.pointer.showCursor();
   }
 
-  #setClass(index) {
-    this.state.value = index;
-    // Choosing a class means wanting to paint it.
-    if (this.state.tool === 'eraser' || this.state.tool === 'accept') this.state.tool = 'brush';
-    this.tools.changed();
+  setClass(index) {
+    const before = this.state.tool;
+    this.state.setClass(index);
+    if (this.state.tool !== before) this.tools[before].giveUp();
+    this.pointer.showCursor();
   }
 
-  #setBrush(size) {
-    this.state.brush = size;
-    this.preferences.brush = size;
-    keepPreferences(this.preferences);
-    this.tools.changed();
+  stepSize(direction) {
+    this.state.stepSize(direction);
+    this.prefer({});
+  }
+
+  /** Keep what the person prefers from now on. @param {Partial<typeof this.preferences>} wanted */
+  prefer(wanted) {
+    Object.assign(this.preferences, wanted);
+    keepPreferences(this.annotator, this.preferences);
+    this.tools[this.state.tool].sizeChanged?.();
+    this.pointer.showCursor();
+    this.displayChanged();
+  }
+
+  toggle(layer) {
+    this.state.show[layer] = !this.state.show[layer];
+    this.displayChanged();
+  }
+
+  /** What is drawn, and how, changed. */
+  displayChanged() {
+    this.layers.setDisplay(this.state.display(this.session?.image ?? null));
+    this.surface.redraw();
     this.refresh();
   }
 
-  #setOpacity(layer, opacity) {
-    this.preferences.opacity[layer] = opacity;
-    keepPreferences(this.preferences);
-    this.surface.redraw();
-  }
-
-  #toggle(layer) {
-    this.show[layer] = !this.show[layer];
-    this.surface.redraw();
-  }
-
-  #pick() {
-    const { image } = this.session;
-    const value = this.#valueUnder(image, this.tools.hover);
-    if (value !== null && value !== NOT_LABELLED) this.#setClass(value);
-  }
-
-  #valueUnder(image, point) {
-    const pixel = pixelOf(image, point);
-    if (!pixel) return null;
-    const at = pixel.y * image.width + pixel.x;
+  /** The value that the person sees at a pixel: the label, or the suggestion where nothing is labelled. */
+  seenValue(image, { x, y }) {
+    const at = y * image.width + x;
     const value = image.pixels[at];
-    return value === NOT_LABELLED && image.suggestion && this.show.suggestion ? image.suggestion[at] : value;
+    return value === NOT_LABELLED && image.suggestion && this.state.show.suggestion ? image.suggestion[at] : value;
+  }
+
+  #active() {
+    const { image, time } = this.session;
+    if (image) time.add(image.id);
   }
 
   #showHover(point) {
-    const { image } = this.session;
+    const { image, view } = this.session;
     const pixel = pixelOf(image, point);
-    if (!pixel) {
-      this.toolbar.showHover(null, '');
-      return;
-    }
-    const at = pixel.y * image.width + pixel.x;
-    const label = this.#nameOf(image.pixels[at]);
-    const suggested = image.pixels[at] === NOT_LABELLED && image.suggestion ? this.#nameOf(image.suggestion[at]) : '';
-    this.toolbar.showHover(pixel, suggested ? `${label} · suggested ${suggested}` : label);
+    const words = pixel ? hoverWords(image, pixel, view?.uncertainty ?? null, (value) => this.#nameOf(value)) : '';
+    this.toolbar.showHover(pixel, words);
   }
 
   #nameOf(value) {
@@ -296,19 +317,18 @@ export class Editor {
     return this.classes.find((one) => one.index === value)?.colour ?? '#8a8f98';
   }
 
-  #opacity() {
-    const { opacity } = this.preferences;
-    // Heat and class colours do not mix: while the uncertainty is shown, the others step back.
-    const back = this.show.uncertainty && this.session.view?.uncertainty ? UNDER_HEAT : 1;
-    const of = (layer) => (this.show[layer] ? opacity[layer] * (layer === 'uncertainty' ? 1 : back) : 0);
-    return { label: of('label'), suggestion: of('suggestion'), uncertainty: of('uncertainty') };
-  }
-
   #showView(view, keepView) {
-    this.tools.finish();
+    this.pointer.finish();
     this.shares = null;
-    this.layers.show(view?.image ?? null, view?.bitmap ?? null, view?.uncertainty ?? null, view?.coloured);
-    if (!keepView) this.tools.cancel();
+    if (!keepView) {
+      this.tools.polygon.giveUp();
+      this.walk.forget();
+    }
+    this.layers.show(view?.image ?? null, view?.picture ?? null, view?.uncertainty ?? null, view?.coloured);
+    // The difference is against this image's own suggestion.
+    if (this.state.show.difference) this.displayChanged();
+    this.desk.imageChanged();
+    this.adjustments.show(view?.image.item ?? null);
     if (view) {
       this.#countSoon();
       this.surface.afterPaint = () => {
@@ -320,8 +340,18 @@ export class Editor {
     else this.surface.showImage();
   }
 
+  /** The same image in another view. */
+  #showPicture() {
+    const { view } = this.session;
+    if (!view) return;
+    this.layers.showPicture(view.picture);
+    this.surface.showPicture();
+    this.desk.pictureChanged();
+  }
+
   async #prepare(loaded) {
     const { width, height } = loaded.item;
+    if (this.state.tool === 'superpixel') this.desk.superpixels.prefetch(loaded.item, this.state.superpixels);
     loaded.coloured = await this.layers.prepare({ ...loaded, width, height });
   }
 
@@ -339,60 +369,27 @@ export class Editor {
     }, COUNT_AFTER_MS);
   }
 
-  async #download(image) {
-    const png = await labelPng(image.pixels, image.width, image.height);
-    const address = URL.createObjectURL(new Blob([png], { type: 'image/png' }));
-    const stem = image.item.name.split('/').pop().replace(/\.[^.]*$/, '');
-    h('a', { href: address, download: `${stem}.png` }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 60000);
-  }
-
   #build() {
+    this.scale = heatScale();
+    const stage = [this.surface.element, this.scale, this.adjustments.element, this.empty.element, this.notices.element];
     this.element = h(
       'div',
       { class: 'editor' },
       this.toolbar.strip,
-      h('main', { class: 'middle' }, this.toolbar.header, h('div', { class: 'stage' }, this.surface.element, this.empty.element, this.notices.element), this.toolbar.footer),
+      h('main', { class: 'middle' }, this.toolbar.header, h('div', { class: 'stage' }, ...stage), this.toolbar.footer),
       this.panel.element,
+      this.finder.element,
       this.dialogs.element,
     );
   }
 
-  /** Everything that the controls show. */
-  gathered() {
-    const { image, view, progress, autosave, visited, queue } = this.session;
-    const saving = image ? autosave.stateOf(image) : null;
-    return {
-      image,
-      progress,
-      shares: this.shares,
-      classIndex: this.state.value,
-      tool: this.state.tool,
-      brush: this.state.brush,
-      show: this.show,
-      opacity: this.preferences.opacity,
-      hasUncertainty: Boolean(view?.uncertainty),
-      demo: this.demo,
-      zoom: this.surface.viewport.scale * this.surface.ratio,
-      canGoBack: visited.length > 0,
-      unsent: autosave.submitting.filter((task) => task.image !== image).length,
-      save: saving ? saveState(saving, image, Date.now()) : { text: '', tone: 'quiet' },
-      queueLength: queue.length,
-    };
-  }
-
   #update() {
-    const state = this.gathered();
-    this.toolbar.update(state);
-    this.panel.update(state);
+    const shown = shownOf(this);
+    this.toolbar.update(shown);
+    this.panel.update(shown);
+    this.scale.hidden = !(shown.hasUncertainty && this.state.show.uncertainty);
     const hasClasses = this.classes.some((one) => !one.archived);
-    this.empty.update({ ...this.session, hasClasses });
+    const { phase, failure, progress } = this.session;
+    this.empty.update({ phase, failure, progress, hasClasses });
   }
-}
-
-function pixelOf(image, point) {
-  if (!image || !point) return null;
-  const pixel = { x: Math.floor(point.x), y: Math.floor(point.y) };
-  const inside = pixel.x >= 0 && pixel.y >= 0 && pixel.x < image.width && pixel.y < image.height;
-  return inside ? pixel : null;
 }

@@ -4,7 +4,8 @@ import { union } from './rectangle.js';
 
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
 
-const TILE = 64;
+/** Pixels along a side of a tile. */
+export const TILE = 64;
 const MOST_BYTES = 512 * 1024 * 1024;
 
 export class History {
@@ -23,6 +24,11 @@ export class History {
     /** @type {Map<number, Uint8Array> | null} */
     this.open = null;
     this.bytes = 0;
+    /**
+     * Rows of tiles that complete actions changed since somebody last emptied this.
+     * @type {Set<number>}
+     */
+    this.changedRows = new Set();
   }
 
   get canUndo() {
@@ -65,10 +71,23 @@ export class History {
     if (action.size === 0) return false;
     for (const dropped of this.undone) this.bytes -= bytesOf(dropped);
     this.undone = [];
+    this.#noteRows(action);
     this.done.push(action);
     this.bytes += bytesOf(action);
     while (this.bytes > this.mostBytes && this.done.length > 1) this.bytes -= bytesOf(this.done.shift());
     return true;
+  }
+
+  /** Take back what was changed since `begin`. @returns {Rectangle | null} where */
+  rollBack() {
+    const action = this.open;
+    this.open = null;
+    let changed = null;
+    for (const [tile, before] of action ?? []) {
+      this.#restore(tile, before);
+      changed = union(changed, this.#boxOf(tile));
+    }
+    return changed;
   }
 
   /** @returns {Rectangle | null} what changed; null when there is nothing to undo */
@@ -84,16 +103,26 @@ export class History {
   #swap(from, to) {
     const action = from.pop();
     if (!action) return null;
+    this.#noteRows(action);
     let changed = null;
     const swapped = new Map();
     for (const [tile, stored] of action) {
       swapped.set(tile, this.#copyOf(tile));
-      const box = this.#boxOf(tile);
-      this.#eachRow(box, (start, end, at) => this.map.pixels.set(stored.subarray(at, at + end - start), start));
-      changed = union(changed, box);
+      this.#restore(tile, stored);
+      changed = union(changed, this.#boxOf(tile));
     }
     to.push(swapped);
     return changed;
+  }
+
+  #restore(tile, stored) {
+    this.#eachRow(this.#boxOf(tile), (start, end, at) => {
+      this.map.pixels.set(stored.subarray(at, at + end - start), start);
+    });
+  }
+
+  #noteRows(action) {
+    for (const tile of action.keys()) this.changedRows.add(Math.floor(tile / this.columns));
   }
 
   #boxOf(tile) {

@@ -1,8 +1,10 @@
 // Label maps that the server has not acknowledged, in the browser's IndexedDB: they outlive a reload and a
-// crash of the tab. One entry per annotator, project and image; the newest wins.
+// crash of the tab. One entry per annotator, project and image, in bands of run lengths; the newest wins.
 
 const DATABASE = 'qualm';
-const STORE = 'unsaved';
+const VERSION = 2;
+const HEADS = 'unsaved';
+const BANDS = 'bands';
 
 /**
  * @typedef {object} JournalEntry
@@ -10,64 +12,133 @@ const STORE = 'unsaved';
  * @property {object} item the queue's item, so that a submission can be repeated without asking
  * @property {number} revision the server's revision that the label map stands on
  * @property {string | null} submission id of the submission under way, null for a draft
- * @property {Uint8Array} bytes run lengths of the label map
+ * @property {Uint8Array[]} bands run lengths of the label map, one part after the other
  * @property {number} at milliseconds
  */
 
 export class Journal {
-  constructor(annotator, projectId) {
+  /**
+   * @param {string} annotator
+   * @param {number} projectId
+   * @param {IDBFactory | undefined} factory
+   */
+  constructor(annotator, projectId, factory = globalThis.indexedDB) {
     this.scope = `${annotator}\n${projectId}\n`;
-    this.database = openDatabase();
+    this.factory = factory;
+    /** @type {Promise<IDBDatabase | null> | null} */
+    this.database = null;
+    // Two tabs may have the same image open; the bands of one must not end up under the head of the other.
+    this.writer = `${Date.now()} ${Math.random()}`;
+    /** @type {Map<number, Uint8Array[]>} bands that lie in the database, by image */
+    this.kept = new Map();
     // Writes keep their order, so that a removal never overtakes the entry it removes.
+    /** @type {Promise<any>} */
     this.writes = Promise.resolve();
   }
 
-  /** @param {JournalEntry} entry */
-  put(entry) {
-    return this.#write((store) => store.put({ ...entry, key: this.scope + entry.imageId, scope: this.scope }));
+  /**
+   * Keep a label map; only bands that are other objects than at the last time are written.
+   * @param {JournalEntry} entry
+   * @returns {Promise<boolean>} whether the browser keeps it now
+   */
+  put({ bands, ...head }) {
+    const key = this.scope + head.imageId;
+    const parts = [...bands];
+    return this.#write(async (transaction) => {
+      const heads = transaction.objectStore(HEADS);
+      const store = transaction.objectStore(BANDS);
+      const isMine = (await finished(heads.get(key)))?.writer === this.writer;
+      const before = (isMine && this.kept.get(head.imageId)) || [];
+      this.kept.delete(head.imageId);
+      if (!isMine) store.delete(bandsUnder(key));
+      for (const [row, band] of parts.entries()) if (band !== before[row]) store.put(band, [key, row]);
+      heads.put({ ...head, key, scope: this.scope, writer: this.writer });
+      return () => this.kept.set(head.imageId, parts);
+    });
   }
 
+  /** @returns {Promise<boolean>} whether the entry is gone */
   remove(imageId) {
-    return this.#write((store) => store.delete(this.scope + imageId));
+    const key = this.scope + imageId;
+    return this.#write(async (transaction) => {
+      transaction.objectStore(HEADS).delete(key);
+      transaction.objectStore(BANDS).delete(bandsUnder(key));
+      return () => this.kept.delete(imageId);
+    });
   }
 
   /** @returns {Promise<JournalEntry[]>} newest first; empty when the browser keeps nothing */
   async entries() {
-    const database = await this.database;
-    if (!database) return [];
     await this.writes;
-    const all = await finished(database.transaction(STORE).objectStore(STORE).getAll());
-    return all.filter((entry) => entry.scope === this.scope).sort((a, b) => b.at - a.at);
+    const database = await this.#open();
+    if (!database) return [];
+    const transaction = database.transaction([HEADS, BANDS]);
+    const heads = await finished(transaction.objectStore(HEADS).getAll());
+    const own = heads.filter((head) => head.scope === this.scope).sort((a, b) => b.at - a.at);
+    const bands = own.map((head) => finished(transaction.objectStore(BANDS).getAll(bandsUnder(head.key))));
+    // The first version of the database had the whole map in the head.
+    return Promise.all(own.map(async (head, i) => ({ ...head, bands: head.bytes ? [head.bytes] : await bands[i] })));
   }
 
   #write(change) {
     this.writes = this.writes.then(async () => {
-      const database = await this.database;
-      if (!database) return;
+      const database = await this.#open();
+      if (!database) return false;
+      let transaction = null;
       try {
-        await finished(change(database.transaction(STORE, 'readwrite').objectStore(STORE)));
+        transaction = database.transaction([HEADS, BANDS], 'readwrite');
+        const [afterwards] = await Promise.all([change(transaction), completed(transaction)]);
+        afterwards();
+        return true;
       } catch (error) {
         // A full disk must not stop the work: the label map still goes to the server.
         console.warn('Qualm could not keep a copy of the label map in this browser.', error);
+        abort(transaction);
+        return false;
       }
     });
     return this.writes;
   }
+
+  #open() {
+    this.database ??= openDatabase(this.factory, () => (this.database = null));
+    return this.database;
+  }
 }
 
-/** @returns {Promise<IDBDatabase | null>} null in a browser that offers none, such as some private windows */
-function openDatabase() {
+/**
+ * @param {IDBFactory | undefined} factory
+ * @param {() => void} onClosed the browser or a newer version of this page took the database away
+ * @returns {Promise<IDBDatabase | null>} null in a browser that offers none, such as some private windows
+ */
+function openDatabase(factory, onClosed) {
   return new Promise((resolve) => {
-    if (!globalThis.indexedDB) {
+    if (!factory) {
       resolve(null);
       return;
     }
-    const request = indexedDB.open(DATABASE, 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: 'key' });
-    request.onsuccess = () => resolve(request.result);
+    const request = factory.open(DATABASE, VERSION);
+    request.onupgradeneeded = () => {
+      const database = request.result;
+      if (!database.objectStoreNames.contains(HEADS)) database.createObjectStore(HEADS, { keyPath: 'key' });
+      database.createObjectStore(BANDS);
+    };
+    request.onsuccess = () => {
+      const database = request.result;
+      database.onclose = onClosed;
+      database.onversionchange = () => {
+        database.close();
+        onClosed();
+      };
+      resolve(database);
+    };
     request.onerror = () => resolve(null);
     request.onblocked = () => resolve(null);
   });
+}
+
+function bandsUnder(key) {
+  return IDBKeyRange.bound([key, 0], [key, Infinity]);
 }
 
 function finished(request) {
@@ -75,4 +146,20 @@ function finished(request) {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
+}
+
+function completed(transaction) {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () => reject(transaction.error);
+  });
+}
+
+/** Half a label map must not stay behind. */
+function abort(transaction) {
+  try {
+    transaction?.abort();
+  } catch {
+    // It is over already.
+  }
 }

@@ -3,19 +3,23 @@
 import { PEEK_COMMANDS, commandOf, isStreamlitKey, receiverOf } from './keys.js';
 
 const PEEK_AFTER_MS = 300;
-const REPEATING = new Set(['smaller', 'larger', 'undo', 'redo', 'zoom-in', 'zoom-out', 'remove-point']);
+const REPEATING = new Set([
+  'smaller', 'larger', 'undo', 'redo', 'zoom-in', 'zoom-out', 'remove-point', 'grow', 'shrink', 'less-sure', 'more-sure',
+]);
 
 export class KeyListener {
   /**
    * @param {object} parts
    * @param {() => object[]} parts.classes
+   * @param {() => Map<string, string>} parts.commands by chord, with what the person changed
    * @param {() => boolean} parts.isBlocked a window over the editor has the keys, except Escape and ?
+   * @param {(event: KeyboardEvent) => boolean} parts.capture a window that waits for a key; whether it took it
    * @param {(command: string, detail: object) => void} parts.run
    * @param {(command: string) => void} parts.peekBack a key held long was let go
    * @param {(held: boolean) => void} parts.holdSpace
    */
-  constructor({ classes, isBlocked, run, peekBack, holdSpace }) {
-    Object.assign(this, { classes, isBlocked, run, peekBack, holdSpace });
+  constructor({ classes, commands, isBlocked, capture, run, peekBack, holdSpace }) {
+    Object.assign(this, { classes, commands, isBlocked, capture, run, peekBack, holdSpace });
     this.peeking = new Map();
     this.down = (event) => this.#down(event);
     this.up = (event) => this.#up(event);
@@ -36,8 +40,14 @@ export class KeyListener {
   }
 
   #down(event) {
-    if (event.defaultPrevented || receiverOf(event, focusOf(event)) === 'page' || isInForeignDialog(event)) return;
-    const found = commandOf(event, this.classes());
+    if (event.defaultPrevented || isInForeignDialog(event)) return;
+    if (this.capture(event)) {
+      event.stopImmediatePropagation();
+      event.preventDefault();
+      return;
+    }
+    if (receiverOf(event, focusOf(event)) === 'page') return;
+    const found = commandOf(event, this.classes(), this.commands());
     if (found || isStreamlitKey(event)) event.stopImmediatePropagation();
     if (!found) return;
     if (this.isBlocked() && found.command !== 'escape' && found.command !== 'key-sheet') return;
@@ -69,7 +79,8 @@ export class KeyListener {
 function focusOf(event) {
   const target = event.composedPath()[0];
   if (!(target instanceof Element)) return { tag: '', editable: false };
-  return { tag: target.tagName.toUpperCase(), editable: target.isContentEditable, type: target.type };
+  const { isContentEditable: editable, type } = /** @type {HTMLInputElement} */ (target);
+  return { tag: target.tagName.toUpperCase(), editable, type };
 }
 
 /** Streamlit's own dialogs and menus keep their keys. */

@@ -1,73 +1,206 @@
 // Keys, by their place on the keyboard (KeyboardEvent.code), so that every layout has them at the same spot.
+// A chord is written `Mod+Shift+KeyZ`: Mod is Ctrl or Command.
 
 /** Streamlit's own keys: rerun, clear the cache. They never fire while the editor is on the page. */
 const STREAMLIT_KEYS = new Set(['KeyR', 'KeyC', 'r', 'c', 'R', 'C']);
 
 /**
- * Commands with their keys, in the order of the key sheet. `shift` and `mod` (Ctrl or Command) must match.
- * @typedef {{command: string, code: string, shift?: boolean, mod?: boolean, text: string, keys: string,
- *   hidden?: boolean, demo?: boolean}} KeyBinding
- * @type {KeyBinding[]}
+ * Commands with their first keys, in the order of the key sheet.
+ * @typedef {object} KeyBinding
+ * @property {string} command
+ * @property {string[]} chords the first one is shown
+ * @property {string} text
+ * @property {boolean} [demo] only where images have a known truth
+ * @property {boolean} [fixed] cannot be given another key
+ *
+ * @type {{title: string, bindings: KeyBinding[]}[]}
  */
-export const BINDINGS = [
-  { command: 'tool-brush', code: 'KeyB', keys: 'B', text: 'Brush' },
-  { command: 'tool-eraser', code: 'KeyE', keys: 'E', text: 'Eraser: back to not labelled' },
-  { command: 'tool-polygon', code: 'KeyP', keys: 'P', text: 'Polygon' },
-  { command: 'tool-accept', code: 'KeyQ', keys: 'Q', text: 'Accept the suggestion under the brush' },
-  { command: 'smaller', code: 'BracketLeft', keys: '[', text: 'Smaller brush' },
-  { command: 'larger', code: 'BracketRight', keys: ']', text: 'Larger brush' },
-  { command: 'pick', code: 'KeyI', keys: 'I', text: 'Take the class under the cursor' },
-  { command: 'void', code: 'KeyV', keys: 'V', text: 'Void: ignore these pixels' },
-  { command: 'accept-all', code: 'KeyA', keys: 'A', text: 'Accept the suggestion where nothing is labelled' },
-  { command: 'fill-rest', code: 'KeyR', keys: 'R', text: 'Fill the rest with the chosen class' },
-  { command: 'toggle-suggestion', code: 'KeyS', keys: 'S', text: 'Show or hide the suggestion; hold to look' },
-  { command: 'toggle-uncertainty', code: 'KeyU', keys: 'U', text: 'Show or hide the uncertainty; hold to look' },
-  { command: 'toggle-label', code: 'KeyL', keys: 'L', text: 'Show or hide the label map; hold to look' },
-  { command: 'fit', code: 'KeyF', keys: 'F', text: 'Fit the image to the window' },
-  { command: 'one-to-one', code: 'KeyO', keys: 'O', text: 'One image pixel per screen pixel' },
-  { command: 'zoom-in', code: 'Equal', keys: '+', text: 'Zoom in; the wheel zooms at the cursor' },
-  { command: 'zoom-in', code: 'Equal', shift: true, keys: '+', text: '', hidden: true },
-  { command: 'zoom-in', code: 'NumpadAdd', keys: '+', text: '', hidden: true },
-  { command: 'zoom-out', code: 'Minus', keys: '−', text: 'Zoom out' },
-  { command: 'zoom-out', code: 'NumpadSubtract', keys: '−', text: '', hidden: true },
-  { command: 'undo', code: 'KeyZ', mod: true, keys: 'Ctrl Z', text: 'Undo' },
-  { command: 'redo', code: 'KeyZ', mod: true, shift: true, keys: 'Ctrl Shift Z', text: 'Redo' },
-  { command: 'redo', code: 'KeyY', mod: true, keys: 'Ctrl Y', text: '', hidden: true },
-  { command: 'submit', code: 'Enter', keys: 'Enter', text: 'Submit and go on; closes an open polygon' },
-  { command: 'submit', code: 'NumpadEnter', keys: 'Enter', text: '', hidden: true },
-  { command: 'skip', code: 'KeyN', keys: 'N', text: 'Skip: the image comes back last' },
-  { command: 'back', code: 'PageUp', keys: 'Page Up', text: 'Back to the image before' },
-  { command: 'truth', code: 'KeyT', keys: 'T', text: 'Answer with the truth', demo: true },
-  { command: 'truth-submit', code: 'KeyT', shift: true, keys: 'Shift T', text: 'Answer and submit', demo: true },
-  { command: 'remove-point', code: 'Backspace', keys: 'Backspace', text: 'Remove the last point of the polygon' },
-  { command: 'escape', code: 'Escape', keys: 'Esc', text: 'Give up the polygon; close a window' },
-  { command: 'key-sheet', code: 'Slash', shift: true, keys: '?', text: 'This list' },
-  { command: 'key-sheet', code: 'Slash', keys: '?', text: '', hidden: true },
-  { command: 'pan', code: 'Space', keys: 'Space', text: 'Hold and drag to move the image; so does the middle button' },
+export const BINDING_GROUPS = [
+  {
+    title: 'Tools',
+    bindings: [
+      { command: 'tool-brush', chords: ['KeyB'], text: 'Brush' },
+      { command: 'tool-eraser', chords: ['KeyE'], text: 'Eraser: back to not labelled' },
+      { command: 'tool-polygon', chords: ['KeyP'], text: 'Polygon' },
+      { command: 'tool-rectangle', chords: ['KeyM'], text: 'Rectangle' },
+      { command: 'tool-line', chords: ['KeyJ'], text: 'Line of one pixel: cracks, membranes' },
+      { command: 'tool-superpixel', chords: ['KeyX'], text: 'Superpixel brush' },
+      { command: 'tool-flood', chords: ['KeyG'], text: 'Flood fill: pixels of alike colour' },
+      { command: 'tool-smart', chords: ['KeyW'], text: 'Smart fill: click or scribble' },
+      { command: 'tool-region', chords: ['KeyK'], text: 'Give a whole region the class' },
+      { command: 'tool-accept', chords: ['KeyQ'], text: 'Accept the suggestion under the brush' },
+      { command: 'smaller', chords: ['BracketLeft'], text: 'Smaller, finer or less' },
+      { command: 'larger', chords: ['BracketRight'], text: 'Larger, coarser or more' },
+      { command: 'magnet', chords: ['Shift+KeyW'], text: 'Magnet: the polygon follows edges' },
+      { command: 'remove-point', chords: ['Backspace'], text: 'Remove the last point of the polygon' },
+      { command: 'escape', chords: ['Escape'], text: 'Give up what is half drawn; close a window', fixed: true },
+    ],
+  },
+  {
+    title: 'Classes',
+    bindings: [
+      { command: 'find', chords: ['Slash'], text: 'Find a class or an action by name' },
+      { command: 'pick', chords: ['KeyI'], text: 'Take the class under the cursor' },
+      { command: 'void', chords: ['KeyV'], text: 'Void: ignore these pixels' },
+      { command: 'only-unlabelled', chords: ['Shift+KeyB'], text: 'Paint only what is not labelled' },
+      { command: 'lock-class', chords: ['Shift+KeyL'], text: 'Lock the chosen class against painting over' },
+      { command: 'hide-class', chords: ['KeyH'], text: 'Hide or show the chosen class' },
+      { command: 'fill-rest', chords: ['KeyY'], text: 'Give all that is not labelled the chosen class' },
+    ],
+  },
+  {
+    title: 'Suggestion',
+    bindings: [
+      { command: 'accept-all', chords: ['KeyA'], text: 'Accept the suggestion where nothing is labelled' },
+      { command: 'accept-region', chords: ['KeyD'], text: 'Accept the region under the cursor' },
+      { command: 'reject-region', chords: ['Shift+KeyD'], text: 'Reject the region under the cursor' },
+      { command: 'accept-sure', chords: ['Shift+KeyA'], text: 'Accept what the model is sure of' },
+      { command: 'less-sure', chords: ['Shift+Comma'], text: 'Lower the confidence that is asked for' },
+      { command: 'more-sure', chords: ['Shift+Period'], text: 'Raise the confidence that is asked for' },
+      { command: 'next-doubt', chords: ['Period'], text: 'Go to the next doubtful place' },
+      { command: 'previous-doubt', chords: ['Comma'], text: 'Go to the doubtful place before' },
+    ],
+  },
+  {
+    title: 'Class under the cursor',
+    bindings: [
+      { command: 'fill-holes', chords: ['Shift+KeyF'], text: 'Fill the holes' },
+      { command: 'remove-islands', chords: ['Shift+KeyI'], text: 'Remove small islands' },
+      { command: 'grow', chords: ['Shift+BracketRight'], text: 'Grow by one pixel' },
+      { command: 'shrink', chords: ['Shift+BracketLeft'], text: 'Shrink by one pixel' },
+      { command: 'smooth', chords: ['Shift+KeyS'], text: 'Smooth the outline' },
+    ],
+  },
+  {
+    title: 'View',
+    bindings: [
+      { command: 'toggle-suggestion', chords: ['KeyS'], text: 'Show or hide the suggestion; hold to look' },
+      { command: 'toggle-uncertainty', chords: ['KeyU'], text: 'Show or hide the uncertainty; hold to look' },
+      { command: 'toggle-label', chords: ['KeyL'], text: 'Show or hide the label map; hold to look' },
+      { command: 'toggle-difference', chords: ['KeyZ'], text: 'What you changed in the suggestion; hold to look' },
+      { command: 'toggle-outlines', chords: ['Shift+KeyO'], text: 'Outlines only' },
+      { command: 'toggle-patterns', chords: ['Shift+KeyP'], text: 'Patterns beside colours' },
+      { command: 'toggle-dimmed', chords: ['Shift+KeyU'], text: 'Suggestion dimmed instead of hatched' },
+      { command: 'adjust', chords: ['Shift+KeyX'], text: 'Brightness, contrast, gamma, channel' },
+      { command: 'fit', chords: ['KeyF'], text: 'Fit the image to the window' },
+      { command: 'one-to-one', chords: ['KeyO'], text: 'One image pixel per screen pixel' },
+      { command: 'zoom-in', chords: ['Equal', 'Shift+Equal', 'NumpadAdd'], text: 'Zoom in; the wheel zooms at the cursor' },
+      { command: 'zoom-out', chords: ['Minus', 'NumpadSubtract'], text: 'Zoom out' },
+      { command: 'pan', chords: ['Space'], text: 'Hold and drag to move the image', fixed: true },
+    ],
+  },
+  {
+    title: 'Image',
+    bindings: [
+      { command: 'undo', chords: ['Mod+KeyZ'], text: 'Undo' },
+      { command: 'redo', chords: ['Mod+Shift+KeyZ', 'Mod+KeyY'], text: 'Redo' },
+      { command: 'submit', chords: ['Enter', 'NumpadEnter'], text: 'Submit and go on; closes an open polygon' },
+      { command: 'skip', chords: ['KeyN'], text: 'Skip: the image comes back last' },
+      { command: 'back', chords: ['PageUp'], text: 'Back to the image before' },
+      { command: 'copy-previous', chords: ['Shift+PageUp'], text: 'Copy the label map of the image before in its group' },
+      { command: 'truth', chords: ['KeyT'], text: 'Answer with the truth', demo: true },
+      { command: 'truth-submit', chords: ['Shift+KeyT'], text: 'Answer and submit', demo: true },
+      { command: 'key-sheet', chords: ['Shift+Slash'], text: 'This list', fixed: true },
+    ],
+  },
 ];
 
+/** @type {KeyBinding[]} */
+export const BINDINGS = BINDING_GROUPS.flatMap((group) => group.bindings);
+
 /** Commands that show something while the key is held and put it back when it was held long. */
-export const PEEK_COMMANDS = new Set(['toggle-suggestion', 'toggle-uncertainty', 'toggle-label']);
+export const PEEK_COMMANDS = new Set(['toggle-suggestion', 'toggle-uncertainty', 'toggle-label', 'toggle-difference']);
+
+/**
+ * @param {{code: string, shiftKey: boolean, ctrlKey: boolean, metaKey: boolean, altKey: boolean}} event
+ * @returns {string | null} null with Alt, which belongs to the browser and the layout
+ */
+export function chordOf(event) {
+  if (event.altKey) return null;
+  return `${event.ctrlKey || event.metaKey ? 'Mod+' : ''}${event.shiftKey ? 'Shift+' : ''}${event.code}`;
+}
+
+/** What stands on the keycaps of a chord: `Mod+Shift+KeyZ` → `Ctrl ⇧ Z`. */
+export function chordName(chord) {
+  return chord
+    .split('+')
+    .map((part) => PART_NAMES[part] ?? part.replace(/^(Digit|Key)/, '').replace(/^Numpad/, 'Num '))
+    .join(' ');
+}
+
+const PART_NAMES = {
+  Mod: 'Ctrl',
+  Shift: '⇧',
+  BracketLeft: '[',
+  BracketRight: ']',
+  Slash: '/',
+  Backslash: '\\',
+  Period: '.',
+  Comma: ',',
+  Semicolon: ';',
+  Quote: "'",
+  Backquote: '`',
+  Equal: '+',
+  Minus: '−',
+  Escape: 'Esc',
+  PageUp: 'Page Up',
+  PageDown: 'Page Down',
+};
+
+/**
+ * The chords of each command, with what this person changed.
+ * @param {Record<string, string>} changed command → its one chord
+ * @returns {Map<string, string>} chord → command
+ */
+export function commandsByChord(changed = {}) {
+  const commands = new Map();
+  for (const { command, chords } of BINDINGS) {
+    for (const chord of changed[command] ? [changed[command]] : chords) commands.set(chord, command);
+  }
+  return commands;
+}
+
+/** The chord that is shown beside a command. */
+export function shownChord(command, changed = {}) {
+  return changed[command] ?? BINDINGS.find((one) => one.command === command)?.chords[0] ?? '';
+}
+
+/**
+ * Why a command cannot have a chord, or null when it can.
+ * @param {{name: string, hotkey: string | null, archived: boolean}[]} classes
+ * @returns {string | null} a sentence
+ */
+export function objectionTo(chord, command, changed, classes) {
+  const code = chord.split('+').at(-1);
+  if (/^(Shift|Control|Alt|Meta|OS)/.test(code)) return '';
+  if (['Escape', 'Tab', 'F5', 'F11', 'F12'].includes(code)) return 'This key is needed elsewhere. Press another one.';
+  if (['KeyR', 'KeyC'].includes(chord)) return 'R and C belong to Streamlit. Press another one.';
+  if (/^Mod\+(Shift\+)?Key[WTNQRLCVXAFPS]$/.test(chord)) return 'The browser needs this key itself. Press another one.';
+  const taken = commandsByChord(changed).get(chord);
+  if (taken && taken !== command) {
+    const text = BINDINGS.find((one) => one.command === taken)?.text ?? taken;
+    return `${chordName(chord)} is taken by “${text}”. Press another one, or change that first.`;
+  }
+  const byClass = classes.find((one) => !one.archived && one.hotkey === chord);
+  return byClass ? `${chordName(chord)} chooses the class ${byClass.name}. Press another one.` : null;
+}
 
 /**
  * What a key press asks for.
  * @param {{code: string, key?: string, shiftKey: boolean, ctrlKey: boolean, metaKey: boolean, altKey: boolean}} event
  * @param {{index: number, hotkey: string | null, archived: boolean}[]} classes their hotkeys come first
+ * @param {Map<string, string>} commands by chord
  * @returns {{command: string, classIndex?: number} | null}
  */
-export function commandOf(event, classes) {
-  if (event.altKey) return null;
-  const mod = event.ctrlKey || event.metaKey;
-  if (!mod && !event.shiftKey) {
-    const chosen = classes.find((one) => one.hotkey && one.hotkey === event.code && !one.archived);
-    if (chosen) return { command: 'class', classIndex: chosen.index };
-  }
+export function commandOf(event, classes, commands = commandsByChord()) {
+  const chord = chordOf(event);
+  if (chord === null) return null;
+  const chosen = classes.find((one) => one.hotkey && one.hotkey === chord && !one.archived);
+  if (chosen) return { command: 'class', classIndex: chosen.index };
   // Where ? stands differs between layouts; the character is the same everywhere.
   if (event.key === '?') return { command: 'key-sheet' };
-  const binding = BINDINGS.find(
-    (one) => one.code === event.code && Boolean(one.shift) === event.shiftKey && Boolean(one.mod) === mod,
-  );
-  return binding ? { command: binding.command } : null;
+  const command = commands.get(chord);
+  return command ? { command } : null;
 }
 
 /**

@@ -13,8 +13,9 @@ export const VOID = 255;
 
 /**
  * What a shape does to the pixels it covers: paint one value, or move the suggestion's class into the
- * pixels that are not labelled yet.
- * @typedef {{value: number} | {suggestion: Uint8Array}} Paint
+ * pixels that are not labelled yet. `over` has 256 entries, 1 for the values that may be painted over; all
+ * may without it.
+ * @typedef {({value: number} | {suggestion: Uint8Array}) & {over?: Uint8Array}} Paint
  */
 
 /**
@@ -141,6 +142,25 @@ function crossingsOfRow(points, cy) {
   return crossings.sort((one, other) => one.x - other.x);
 }
 
+/**
+ * Paint all pixels whose centre lies in the rectangle between two corners.
+ * @param {LabelMap} map
+ * @param {{x: number, y: number}} corner
+ * @param {{x: number, y: number}} opposite
+ * @param {Paint} paint
+ * @returns {Rectangle | null}
+ */
+export function paintRectangle(map, corner, opposite, paint) {
+  const bounds = polygonBounds(map, [corner, opposite]);
+  if (!bounds) return null;
+  const [left, right] = [Math.min(corner.x, opposite.x), Math.max(corner.x, opposite.x)];
+  const [top, bottom] = [Math.min(corner.y, opposite.y), Math.max(corner.y, opposite.y)];
+  for (let y = bounds.y0; y < bounds.y1; y++) {
+    if (y + 0.5 >= top && y + 0.5 <= bottom) fillSpan(map, y, left, right, paint);
+  }
+  return bounds;
+}
+
 /** Paint the pixels of row y whose centre lies between two x coordinates, both included. */
 function fillSpan(map, y, left, right, paint) {
   const first = Math.max(0, Math.ceil(left - 0.5));
@@ -150,19 +170,45 @@ function fillSpan(map, y, left, right, paint) {
 }
 
 function fillIndices(pixels, start, end, paint) {
-  if ('value' in paint) {
-    pixels.fill(paint.value, start, end);
+  if ('suggestion' in paint) {
+    const { suggestion } = paint;
+    for (let i = start; i < end; i++) {
+      if (pixels[i] === NOT_LABELLED) pixels[i] = suggestion[i];
+    }
     return;
   }
-  const { suggestion } = paint;
-  for (let i = start; i < end; i++) {
-    if (pixels[i] === NOT_LABELLED) pixels[i] = suggestion[i];
-  }
+  const { value, over } = paint;
+  if (!over) pixels.fill(value, start, end);
+  else for (let i = start; i < end; i++) if (over[pixels[i]]) pixels[i] = value;
 }
 
 /** Move the suggestion into every pixel that is not labelled. */
 export function acceptAll(map, suggestion) {
   fillIndices(map.pixels, 0, map.pixels.length, { suggestion });
+}
+
+/**
+ * A map of how unsure the model is, of any size: 0 is sure, 255 cannot be less sure.
+ * @typedef {{width: number, height: number, values: Uint8Array}} UncertaintyMap
+ */
+
+/**
+ * Move the suggestion into the pixels that are not labelled and that the model is sure of.
+ * @param {LabelMap} map
+ * @param {Uint8Array} suggestion
+ * @param {UncertaintyMap} uncertainty
+ * @param {number} confidence in [0, 1]; 1 − uncertainty / 255 must reach it
+ */
+export function acceptAbove(map, suggestion, uncertainty, confidence) {
+  const { pixels, width, height } = map;
+  const most = 255 * (1 - confidence);
+  const columns = Int32Array.from({ length: width }, (_, x) => Math.floor((x * uncertainty.width) / width));
+  for (let y = 0; y < height; y++) {
+    const row = Math.floor((y * uncertainty.height) / height) * uncertainty.width;
+    for (let x = 0, i = y * width; x < width; x++, i++) {
+      if (pixels[i] === NOT_LABELLED && uncertainty.values[row + columns[x]] <= most) pixels[i] = suggestion[i];
+    }
+  }
 }
 
 /** Paint every pixel that is not labelled. */

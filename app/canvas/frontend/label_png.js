@@ -1,5 +1,16 @@
 // A label map as an index PNG (8-bit grey), for the download that a failed save offers.
 
+import { h } from './elements.js';
+
+/** Hand the person the label map of an image as a file, named as the image is. */
+export async function downloadLabel({ pixels, width, height, item }) {
+  const png = await labelPng(pixels, width, height);
+  const address = URL.createObjectURL(new Blob([png], { type: 'image/png' }));
+  const stem = item.name.split('/').pop().replace(/\.[^.]*$/, '');
+  h('a', { href: address, download: `${stem}.png` }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60000);
+}
+
 /**
  * @param {Uint8Array} pixels
  * @returns {Promise<Uint8Array>} the bytes of a PNG file

@@ -1,172 +1,228 @@
-// Offscreen canvases in image pixels: image, label, suggestion, uncertainty; and how they come on the screen.
+// What lies over each other on the canvas: image, label map with suggestion, uncertainty, preview of a region.
 // A view of the label map only: nothing is ever read back from here.
 
-import { NOT_LABELLED, VOID } from './label_map.js';
-import { colourTables } from './palette.js';
-import { toScreen } from './viewport.js';
+import { AdjustedPieces } from './adjusted_pieces.js';
+import { PLAIN, isAdjusted } from './display.js';
+import { heatOf } from './heat.js';
+import { LabelTiles } from './label_tiles.js';
+import { lookOf } from './palette.js';
+import { overlap, pixelsAround } from './rectangle.js';
+import { RegionPreview } from './region_preview.js';
+import { fitted } from './viewport.js';
 
-/** Share of the image's long side that one period of the suggestion's hatch takes. */
-const HATCH_SHARE = 1 / 64;
-/** Pixels coloured in one go; a few milliseconds. */
-const BAND_PIXELS = 200_000;
+/** @typedef {import('./rectangle.js').Rectangle} Rectangle */
 
-/**
- * Coloured pixels of one image: `label` and `suggestion` are offscreen, as large as the image.
- * @typedef {{label: CanvasRenderingContext2D, suggestion: CanvasRenderingContext2D, tables: object}} Coloured
- */
+/** How long one frame may colour; what is left comes in the next. The first frame of an image may take longer. */
+const FRAME_MS = 12;
+const FIRST_FRAME_MS = 30;
+const IDLE_MS = 8;
+/** How far a changed pixel may show beyond its own place: smoothing and outlines, in pixels of the canvas. */
+const SPREAD = 6;
 
 export class Layers {
   constructor() {
     this.image = null;
-    this.bitmap = null;
+    /** @type {import('./picture.js').Picture | import('./image_tiles.js').TiledPicture | null} */
+    this.picture = null;
     this.uncertainty = null;
-    this.tables = colourTables([]);
-    /** @type {Coloured | null} */
-    this.coloured = null;
+    this.classes = [];
+    this.display = PLAIN;
+    this.shown = labelsOf(PLAIN);
+    /** @type {LabelTiles | null} */
+    this.tiles = null;
+    /** @type {AdjustedPieces | null} */
+    this.adjusted = null;
+    this.preview = null;
+    this.heat = null;
+    this.look = null;
+    this.lookedAt = '';
+    this.isFirstFrame = false;
+    this.screen = { width: 1, height: 1, ratio: 1 };
+    /** Called when there is more to draw than the last frame could. */
+    this.onMore = () => {};
   }
 
+  /** @param {import('./palette.js').LabelClass[]} classes */
   setClasses(classes) {
-    this.tables = colourTables(classes);
-    if (this.image) this.render(this.image.everything);
+    this.classes = classes;
+    this.look = null;
+  }
+
+  /**
+   * Show label map and image in another way from the next frame on.
+   * @param {import('./display.js').Display} display
+   */
+  setDisplay(display) {
+    const shown = labelsOf(display);
+    if (shown !== this.shown || display.difference !== this.display.difference) this.look = null;
+    this.shown = shown;
+    this.display = display;
+    if (this.tiles) this.tiles.source = this.#sourceOf(this.tiles.source);
+    if (isAdjusted(display.adjustment)) {
+      this.adjusted ??= new AdjustedPieces();
+      this.adjusted.set(display.adjustment);
+    } else {
+      this.adjusted?.release();
+      this.adjusted = null;
+    }
+  }
+
+  /**
+   * Show a region that a click would change.
+   * @param {import('./region_preview.js').Region | null} region null shows none
+   * @param {string} colour `#rrggbb`
+   */
+  setPreview(region, colour) {
+    this.preview = region && new RegionPreview(region, colour);
   }
 
   /**
    * Show another image.
    * @param {import('./open_image.js').OpenImage | null} image
-   * @param {ImageBitmap | null} bitmap
-   * @param {HTMLCanvasElement | null} uncertainty
-   * @param {Coloured | null} prepared by {@link prepare}, for the pixels that the image has now
+   * @param {import('./picture.js').Picture | import('./image_tiles.js').TiledPicture | null} picture
+   * @param {{width: number, height: number, values: Uint8Array} | null} uncertainty
+   * @param {LabelTiles | null} prepared by {@link prepare}, for the pixels that the image has now
    */
-  show(image, bitmap, uncertainty, prepared = null) {
+  show(image, picture, uncertainty, prepared = null) {
+    if (this.tiles !== prepared) this.tiles?.release();
+    this.adjusted?.release();
     this.image = image;
-    this.bitmap = bitmap;
+    this.picture = picture;
     this.uncertainty = uncertainty;
-    this.coloured = null;
+    this.heat = null;
+    this.preview = null;
+    this.tiles = null;
+    this.isFirstFrame = true;
+    if (picture) picture.onArrival = () => this.onMore();
     if (!image) return;
-    if (prepared?.tables === this.tables) {
-      this.coloured = prepared;
-      return;
-    }
-    this.coloured = this.#blank(image);
-    for (const band of bandsOf(image.everything)) colour(image, band, this.coloured, true);
+    this.tiles = prepared ?? new LabelTiles(this.#sourceOf(image));
+    this.tiles.source = this.#sourceOf(image);
+  }
+
+  /** Show the same image in another view of its values. @param {import('./picture.js').Picture | import('./image_tiles.js').TiledPicture} picture */
+  showPicture(picture) {
+    this.adjusted?.release();
+    this.picture = picture;
+    picture.onArrival = () => this.onMore();
   }
 
   /**
-   * Colour an image that is not on the screen yet, in small pieces while the browser is idle.
+   * Colour what an image will show when it is opened, in small pieces while the browser is idle.
    * @param {{width: number, height: number, pixels: Uint8Array, suggestion: Uint8Array | null}} image
-   * @returns {Promise<Coloured>}
+   * @returns {Promise<LabelTiles>}
    */
   async prepare(image) {
-    const coloured = this.#blank(image);
-    for (const band of bandsOf({ x0: 0, y0: 0, x1: image.width, y1: image.height })) {
+    const tiles = new LabelTiles(this.#sourceOf(image));
+    const everything = { x0: 0, y0: 0, x1: image.width, y1: image.height };
+    let isDone = false;
+    while (!isDone) {
       await idle();
-      colour(image, band, coloured, true);
+      if (!this.look) break;
+      const scale = fitted(this.screen, image).scale * this.screen.ratio;
+      isDone = tiles.prepare(this.look, scale, everything, performance.now() + IDLE_MS);
     }
-    return coloured;
+    return tiles;
   }
 
-  /** Turn the label map and the suggestion inside a rectangle into colours. */
-  render(rectangle) {
-    this.coloured.tables = this.tables;
-    for (const band of bandsOf(rectangle)) colour(this.image, band, this.coloured, false);
-  }
-
-  #blank({ width, height }) {
-    return { label: context2d(width, height), suggestion: context2d(width, height), tables: this.tables };
+  /** The label map or the suggestion changed inside a rectangle. */
+  changed(rectangle) {
+    this.tiles?.changed(rectangle);
   }
 
   /**
    * Draw all visible layers.
    * @param {CanvasRenderingContext2D} context of the visible canvas
    * @param {import('./viewport.js').Viewport} viewport
-   * @param {number} ratio device pixels per CSS pixel
+   * @param {number} ratio pixels of the canvas per CSS pixel
    * @param {{label: number, suggestion: number, uncertainty: number}} opacity 0 hides a layer
-   * @param {import('./rectangle.js').Rectangle | null} only image pixels to draw again; null for all
+   * @param {Rectangle | null} only image pixels to draw again; null for all
+   * @returns {boolean} whether all is drawn; otherwise another frame is needed
    */
   draw(context, viewport, ratio, opacity, only = null) {
-    const { canvas } = context;
-    context.setTransform(1, 0, 0, 1, 0, 0);
+    const { width, height } = context.canvas;
+    const place = { scale: viewport.scale * ratio, x: viewport.x * ratio, y: viewport.y * ratio };
+    this.screen = { width: width / ratio, height: height / ratio, ratio };
+    const whole = { x0: 0, y0: 0, x1: width, y1: height };
+    const part = only ? overlap(whole, onCanvas(only, place)) : whole;
+    if (!part) return true;
     context.save();
     if (only) {
-      const from = toScreen(viewport, only.x0, only.y0);
-      const to = toScreen(viewport, only.x1, only.y1);
-      // Smoothing reaches one pixel further than the pixels that changed.
-      const around = Math.ceil(viewport.scale) + 1;
-      const left = Math.floor((from.x - around) * ratio);
-      const top = Math.floor((from.y - around) * ratio);
       context.beginPath();
-      context.rect(left, top, Math.ceil((to.x + around) * ratio) - left, Math.ceil((to.y + around) * ratio) - top);
+      context.rect(part.x0, part.y0, part.x1 - part.x0, part.y1 - part.y0);
       context.clip();
     }
-    context.clearRect(0, 0, canvas.width, canvas.height);
-    if (this.image) {
-      const scale = viewport.scale * ratio;
-      context.setTransform(scale, 0, 0, scale, viewport.x * ratio, viewport.y * ratio);
-      const { width, height } = this.image;
-      if (this.bitmap) {
-        context.imageSmoothingEnabled = scale < 3;
-        context.imageSmoothingQuality = 'medium';
-        context.drawImage(this.bitmap, 0, 0, width, height);
-      }
-      context.imageSmoothingEnabled = scale < 1;
-      context.imageSmoothingQuality = 'low';
-      if (this.image.suggestion && opacity.suggestion > 0) {
-        context.globalAlpha = opacity.suggestion;
-        context.drawImage(this.coloured.suggestion.canvas, 0, 0);
-      }
-      if (opacity.label > 0) {
-        context.globalAlpha = opacity.label;
-        context.drawImage(this.coloured.label.canvas, 0, 0);
-      }
-      if (this.uncertainty && opacity.uncertainty > 0) {
-        context.imageSmoothingEnabled = true;
-        context.globalAlpha = opacity.uncertainty;
-        context.drawImage(this.uncertainty, 0, 0, width, height);
-      }
-    }
+    context.clearRect(part.x0, part.y0, part.x1 - part.x0, part.y1 - part.y0);
+    const visible = this.image && seenThrough(part, place, this.image);
+    const isComplete = visible === null || this.#drawLayers(context, place, visible, opacity);
+    if (this.image && !only) this.picture?.want?.(place.scale, visible);
     context.restore();
+    return isComplete;
   }
-}
 
-/** A rectangle in pieces of a few hundred thousand pixels: small buffers stay in the processor's cache. */
-function* bandsOf({ x0, y0, x1, y1 }) {
-  const rows = Math.max(1, Math.floor(BAND_PIXELS / (x1 - x0)));
-  for (let top = y0; top < y1; top += rows) yield { x0, y0: top, x1, y1: Math.min(y1, top + rows) };
-}
-
-/**
- * @param {boolean} isBlank nothing was drawn in the rectangle yet, so that empty pixels need no writing
- */
-function colour({ pixels, suggestion, width: imageWidth, height: imageHeight }, rectangle, coloured, isBlank) {
-  const { label, stripe, gap, voidLight } = coloured.tables;
-  const width = rectangle.x1 - rectangle.x0;
-  const height = rectangle.y1 - rectangle.y0;
-  const labelData = coloured.label.createImageData(width, height);
-  const labelOut = new Uint32Array(labelData.data.buffer);
-  const suggestionData = suggestion && coloured.suggestion.createImageData(width, height);
-  const suggestionOut = suggestionData && new Uint32Array(suggestionData.data.buffer);
-  const half = halfHatch(imageWidth, imageHeight);
-  let isLabelled = false;
-  let out = 0;
-  for (let y = rectangle.y0; y < rectangle.y1; y++) {
-    const end = y * imageWidth + rectangle.x1;
-    for (let at = y * imageWidth + rectangle.x0, place = rectangle.x0 + y; at < end; at++, out++, place++) {
-      const value = pixels[at];
-      if (value !== NOT_LABELLED) {
-        labelOut[out] = value === VOID && place & half ? voidLight : label[value];
-        isLabelled = true;
-      } else if (suggestionOut) {
-        suggestionOut[out] = (place & half ? stripe : gap)[suggestion[at]];
-      }
+  #drawLayers(context, place, visible, opacity) {
+    const { width, height } = this.image;
+    const start = performance.now();
+    const until = start + (this.isFirstFrame ? FIRST_FRAME_MS : FRAME_MS);
+    this.isFirstFrame = false;
+    let isComplete = this.picture?.draw(context, place, visible, this.adjusted, until) ?? true;
+    if (opacity.label > 0 || (opacity.suggestion > 0 && this.image.suggestion)) {
+      isComplete = this.tiles.draw(context, this.#lookFor(opacity), place, visible, until) && isComplete;
     }
+    if (this.uncertainty && opacity.uncertainty > 0) {
+      this.heat ??= heatOf(this.uncertainty);
+      context.imageSmoothingEnabled = true;
+      context.globalAlpha = opacity.uncertainty;
+      context.drawImage(this.heat, place.x, place.y, width * place.scale, height * place.scale);
+      context.globalAlpha = 1;
+    }
+    this.preview?.draw(context, place);
+    return isComplete;
   }
-  if (isLabelled || !isBlank) coloured.label.putImageData(labelData, rectangle.x0, rectangle.y0);
-  if (suggestionData) coloured.suggestion.putImageData(suggestionData, rectangle.x0, rectangle.y0);
+
+  #lookFor(opacity) {
+    // Dots of a pattern stay about one CSS pixel wide.
+    const grain = this.screen.ratio >= 1.5 ? 1 : 0;
+    const wanted = `${opacity.label} ${opacity.suggestion} ${grain}`;
+    if (!this.look || this.lookedAt !== wanted) {
+      this.look = lookOf(this.classes, opacity, this.display, grain);
+      this.lookedAt = wanted;
+    }
+    return this.look;
+  }
+
+  #sourceOf({ width, height, pixels, suggestion, uncertainty = this.uncertainty }) {
+    const { difference, acceptAbove } = this.display;
+    return {
+      width,
+      height,
+      pixels,
+      suggestion,
+      uncertainty,
+      base: difference?.length === pixels.length ? difference : null,
+      mostUncertain: acceptAbove === null ? -1 : 255 * (1 - acceptAbove),
+    };
+  }
 }
 
-/** Half a period of the hatch in image pixels: a power of two, so that the place within it is one mask away. */
-function halfHatch(width, height) {
-  return 2 ** Math.max(1, Math.round(Math.log2(Math.max(width, height) * HATCH_SHARE)) - 1);
+/** What of a display changes label tiles, all but the map of the difference view; equal when it is the same. */
+function labelsOf({ hidden, outlines, patterns, suggestion, acceptAbove }) {
+  return [[...hidden].sort(), outlines, patterns, suggestion, acceptAbove].join(' ');
+}
+
+/** The pixels of the canvas that image pixels may show in. */
+function onCanvas({ x0, y0, x1, y1 }, { scale, x, y }) {
+  const around = Math.ceil(scale) + SPREAD;
+  return {
+    x0: Math.floor(x0 * scale + x) - around,
+    y0: Math.floor(y0 * scale + y) - around,
+    x1: Math.ceil(x1 * scale + x) + around,
+    y1: Math.ceil(y1 * scale + y) + around,
+  };
+}
+
+/** @returns {Rectangle | null} the image pixels that show in a part of the canvas */
+function seenThrough(part, { scale, x, y }, { width, height }) {
+  return pixelsAround((part.x0 - x) / scale, (part.y0 - y) / scale, (part.x1 - x) / scale, (part.y1 - y) / scale, width, height);
 }
 
 function idle() {
@@ -174,11 +230,4 @@ function idle() {
     if (globalThis.requestIdleCallback) requestIdleCallback(resolve, { timeout: 500 });
     else setTimeout(resolve, 4);
   });
-}
-
-function context2d(width, height) {
-  const canvas = document.createElement('canvas');
-  canvas.width = width;
-  canvas.height = height;
-  return canvas.getContext('2d');
 }

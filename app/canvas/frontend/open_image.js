@@ -3,21 +3,25 @@
 import { History } from './history.js';
 import {
   NOT_LABELLED,
+  acceptAbove,
   acceptAll,
   fillRest,
   histogram,
   paintPolygon,
+  paintRectangle,
   paintStroke,
   polygonBounds,
   strokeBounds,
 } from './label_map.js';
+import { applyChange, paintRegion } from './region.js';
 
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
+/** @typedef {import('./label_map.js').Paint} Paint */
 
 export class OpenImage {
   /**
    * @param {object} loaded
-   * @param {object} loaded.item the queue's item, as the server gave it
+   * @param {import('./types.js').Item} loaded.item the queue's item, as the server gave it
    * @param {Uint8Array} loaded.pixels the saved label map
    * @param {number} loaded.revision its revision, 0 when there is none
    * @param {string | null} loaded.status `draft`, `submitted`, `approved` or null
@@ -31,13 +35,31 @@ export class OpenImage {
     this.pixels = pixels;
     this.revision = revision;
     this.status = status;
-    this.suggestion = suggestion;
     this.history = new History(this);
+    /** @type {History[]} whose turn it is to undo, the newest action last */
+    this.done = [];
+    /** @type {History[]} */
+    this.undone = [];
+    this.suggestion = suggestion;
     /** Counts complete changes; what is saved remembers the count it saved. */
     this.edits = 0;
     this.savedEdits = 0;
     /** Called with the changed rectangle after every change, also in the middle of a stroke. */
     this.onChange = () => {};
+  }
+
+  /** The model's map; 254 where it has none or a person rejected it. */
+  get suggestion() {
+    return this.suggested;
+  }
+
+  set suggestion(suggestion) {
+    const before = this.suggestionHistory;
+    this.suggested = suggestion;
+    this.suggestionHistory = suggestion && new History({ pixels: suggestion, width: this.width, height: this.height });
+    // What was rejected of an older suggestion cannot be taken back in a newer one.
+    this.done = this.done.filter((history) => history !== before);
+    this.undone = this.undone.filter((history) => history !== before);
   }
 
   get hasUnsaved() {
@@ -48,29 +70,88 @@ export class OpenImage {
     return { x0: 0, y0: 0, x1: this.width, y1: this.height };
   }
 
+  get canUndo() {
+    return this.done.at(-1)?.canUndo ?? false;
+  }
+
+  get canRedo() {
+    return this.undone.at(-1)?.canRedo ?? false;
+  }
+
   /** Paint a piece of a stroke; `endStroke` completes it. */
   stroke(from, to, radius, paint) {
+    this.part(strokeBounds(this, from, to, radius), () => paintStroke(this, from, to, radius, paint));
+  }
+
+  /**
+   * Do one part of an action that `endStroke` completes.
+   * @param {Rectangle | null} bounds what `change` may touch
+   * @param {() => void} change
+   */
+  part(bounds, change) {
+    if (!bounds) return;
     this.history.begin();
-    this.history.remember(strokeBounds(this, from, to, radius));
-    const painted = paintStroke(this, from, to, radius, paint);
-    if (painted) this.onChange(painted);
+    this.history.remember(bounds);
+    change();
+    this.onChange(bounds);
   }
 
   /** @returns {boolean} whether the stroke changed a pixel */
   endStroke() {
-    const changed = this.history.commit();
+    const changed = this.#commit(this.history);
     if (changed) this.edits++;
     return changed;
   }
 
+  /** Take back a stroke under way, as if it had never begun. */
+  giveUpStroke() {
+    const changed = this.history.rollBack();
+    if (changed) this.onChange(changed);
+  }
+
+  /** @param {{x: number, y: number}[]} points @param {Paint} paint */
   polygon(points, paint) {
     if (points.length < 3) return false;
     return this.#action(polygonBounds(this, points), () => paintPolygon(this, points, paint));
   }
 
+  rectangle(corner, opposite, paint) {
+    return this.#action(polygonBounds(this, [corner, opposite]), () => paintRectangle(this, corner, opposite, paint));
+  }
+
+  /** @param {import('./region.js').Region | null} region @param {Paint} paint */
+  region(region, paint) {
+    return region !== null && this.#action(region, () => paintRegion(this, region, paint));
+  }
+
+  /** @param {import('./region.js').Change | null} change @param {Uint8Array} [over] */
+  change(change, over) {
+    return change !== null && this.#action(change, () => applyChange(this, change, over));
+  }
+
   acceptAll() {
     const { suggestion } = this;
     return suggestion !== null && this.#action(this.everything, () => acceptAll(this, suggestion));
+  }
+
+  /** @param {import('./label_map.js').UncertaintyMap} uncertainty @param {number} confidence in [0, 1] */
+  acceptAbove(uncertainty, confidence) {
+    const { suggestion } = this;
+    if (!suggestion) return false;
+    return this.#action(this.everything, () => acceptAbove(this, suggestion, uncertainty, confidence));
+  }
+
+  /** Strike the suggestion out in a region. @param {import('./region.js').Region | null} region */
+  reject(region) {
+    const { suggestion, suggestionHistory } = this;
+    if (!region || !suggestion || !suggestionHistory) return false;
+    const map = { pixels: suggestion, width: this.width, height: this.height };
+    suggestionHistory.begin();
+    suggestionHistory.remember(region);
+    paintRegion(map, region, { value: NOT_LABELLED });
+    const changed = this.#commit(suggestionHistory);
+    if (changed) this.onChange(region);
+    return changed;
   }
 
   fillRest(value) {
@@ -83,11 +164,11 @@ export class OpenImage {
   }
 
   undo() {
-    return this.#changed(this.history.undo());
+    return this.#step(this.done, this.undone, (history) => history.undo());
   }
 
   redo() {
-    return this.#changed(this.history.redo());
+    return this.#step(this.undone, this.done, (history) => history.redo());
   }
 
   /** @returns {boolean} whether any pixel is labelled */
@@ -102,18 +183,36 @@ export class OpenImage {
   }
 
   #action(bounds, change) {
+    if (!bounds) return false;
     this.history.begin();
     this.history.remember(bounds);
     change();
-    const changed = this.history.commit();
-    if (changed) this.#changed(bounds);
+    const changed = this.#commit(this.history);
+    if (changed) {
+      this.edits++;
+      this.onChange(bounds);
+    }
     return changed;
   }
 
-  #changed(rectangle) {
-    if (!rectangle) return false;
-    this.edits++;
+  #commit(history) {
+    const changed = history.commit();
+    if (changed) {
+      this.done.push(history);
+      this.undone = [];
+    }
+    return changed;
+  }
+
+  /** @returns {boolean} whether the label map changed; a rejected suggestion that comes back is no edit of it */
+  #step(from, to, step) {
+    const history = from.pop();
+    const rectangle = history ? step(history) : null;
+    if (!history || !rectangle) return false;
+    to.push(history);
     this.onChange(rectangle);
+    if (history !== this.history) return false;
+    this.edits++;
     return true;
   }
 }

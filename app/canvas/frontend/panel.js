@@ -1,24 +1,35 @@
 // The right hand panel: why this image, the classes, the layers, the progress and what to do with the image.
 
 import { button, h, icon, setText } from './elements.js';
+import { chordName, shownChord } from './keys.js';
 import { VOID } from './label_map.js';
 import { keyName } from './palette.js';
 import { originLine, percent, roundLine } from './wording.js';
 
 const LAYERS = [
-  { id: 'label', name: 'Label map', testid: 'toggle-label', command: 'toggle-label', key: 'L' },
-  { id: 'suggestion', name: 'Suggestion', testid: 'toggle-suggestion', command: 'toggle-suggestion', key: 'S' },
-  { id: 'uncertainty', name: 'Uncertainty', testid: 'toggle-uncertainty', command: 'toggle-uncertainty', key: 'U' },
+  { id: 'label', name: 'Label map', command: 'toggle-label' },
+  { id: 'suggestion', name: 'Suggestion', command: 'toggle-suggestion' },
+  { id: 'uncertainty', name: 'Uncertainty', command: 'toggle-uncertainty' },
+];
+
+const VIEWS = [
+  ['toggle-difference', 'difference', 'What you changed in the suggestion'],
+  ['toggle-outlines', 'outlines', 'Outlines only'],
+  ['toggle-patterns', 'patterns', 'Patterns beside colours'],
+  ['toggle-dimmed', 'dimmed', 'Suggestion dimmed instead of hatched'],
 ];
 
 export class Panel {
   /**
    * @param {(command: string, detail?: object) => void} run
-   * @param {(layer: string, opacity: number) => void} setOpacity
+   * @param {object} parts
+   * @param {(layer: string, opacity: number) => void} parts.setOpacity
+   * @param {(confidence: number) => void} parts.setConfidence in [0, 1]; shows what would be accepted
    */
-  constructor(run, setOpacity) {
-    this.run = run;
-    this.setOpacity = setOpacity;
+  constructor(run, { setOpacity, setConfidence }) {
+    Object.assign(this, { run, setOpacity, setConfidence });
+    /** Keycaps by command, which change when the person changes a key. @type {[HTMLElement, string][]} */
+    this.keycaps = [];
     this.classRows = new Map();
     this.origin = h('span', { class: 'chip' });
     this.why = h('p', { class: 'why-text', 'data-testid': 'why' });
@@ -34,25 +45,39 @@ export class Panel {
     this.round = h('div', { class: 'round', 'data-testid': 'round' });
     this.roundBar = h('div', { class: 'bar thin', hidden: true }, h('i', { class: 'live' }));
     this.roundNote = h('p', { class: 'round-note' });
-    this.acceptAll = this.#action('accept-all', 'Accept all', 'A', 'Take the suggestion where nothing is labelled');
-    this.fillRest = this.#action('fill-rest', 'Fill rest', 'R', 'Give the chosen class to all that is not labelled');
-    this.truth = this.#action('truth', 'Answer with the truth', 'T', 'Demo: put the known label map in');
-    this.truthSubmit = this.#action('truth-submit', '& submit', '⇧T', 'Demo: put the known label map in and submit');
+    this.acceptAll = this.#action('accept-all', 'Accept all', 'Take the suggestion where nothing is labelled');
+    this.fillRest = this.#action('fill-rest', 'Fill rest', 'Give the chosen class to all that is not labelled');
+    this.fillRest.classList.add('small');
+    this.acceptSure = this.#action('accept-sure', 'Accept', 'Take the suggestion where the model is this sure');
+    this.confidence = h('input', {
+      type: 'range',
+      min: '0',
+      max: '100',
+      'aria-label': 'Confidence from which the suggestion is accepted',
+      'data-testid': 'confidence',
+      oninput: () => setConfidence(Number(this.confidence.value) / 100),
+    });
+    this.confidenceValue = h('output', { class: 'confidence-value' });
+    this.doubt = this.#action('next-doubt', 'Next doubt', 'Zoom to the next place the model is unsure of');
+    this.sureRow = h('div', { class: 'row sure' }, this.confidence, this.confidenceValue, this.acceptSure);
+    this.truth = this.#action('truth', 'Answer with the truth', 'Demo: put the known label map in');
+    this.truthSubmit = this.#action('truth-submit', '& submit', 'Demo: put the known label map in and submit');
     this.demoRow = h('div', { class: 'row demo', hidden: true }, this.truth, this.truthSubmit);
-    this.skip = this.#action('skip', 'Skip', 'N', 'Put the image at the end of the queue');
-    this.submit = this.#action('submit', 'Submit', '↵', 'Hand the label map in and go on');
+    this.skip = this.#action('skip', 'Skip', 'Put the image at the end of the queue');
+    this.submit = this.#action('submit', 'Submit', 'Hand the label map in and go on');
     this.submit.classList.add('primary');
     this.element = h(
       'aside',
       { class: 'panel', 'aria-label': 'Image and classes' },
       h('section', { class: 'why' }, h('h2', {}, 'Why this image', this.origin), this.why),
-      h('section', { class: 'grow' }, h('h2', {}, 'Classes', this.labelled), this.classList),
-      h('section', {}, h('h2', {}, 'Layers'), ...this.layers.map((layer) => layer.element)),
+      h('section', { class: 'grow' }, h('h2', {}, 'Classes', this.labelled, this.fillRest), this.classList),
+      h('section', { class: 'layers' }, h('h2', {}, 'Layers', this.#views()), ...this.layers.map((layer) => layer.element)),
       h('section', { class: 'progress' }, h('h2', {}, 'Progress'), this.progressText, this.bar, this.round, this.roundBar, this.roundNote),
       h(
         'section',
         { class: 'actions' },
-        h('div', { class: 'row' }, this.acceptAll, this.fillRest),
+        this.sureRow,
+        h('div', { class: 'row' }, this.acceptAll, this.doubt),
         this.demoRow,
         h('div', { class: 'row' }, this.skip, this.submit),
       ),
@@ -66,7 +91,7 @@ export class Panel {
       .filter((one) => !one.archived)
       .map((one) => this.#classRow(one.index, one.name, one.colour, one.hotkey, `class-${one.index}`));
     this.classes.replaceChildren(...rows);
-    this.voidRow.replaceChildren(this.#classRow(VOID, 'Void', null, 'KeyV', 'class-void'));
+    this.voidRow.replaceChildren(this.#classRow(VOID, 'Void', null, null, 'class-void'));
   }
 
   /** @param {object} state as the editor gathers it */
@@ -75,19 +100,36 @@ export class Panel {
     const item = image?.item ?? null;
     setText(this.origin, item ? originLine(item) : '');
     setText(this.why, item ? item.why || 'No reason was given.' : '–');
+    this.why.title = item?.why ?? '';
     this.origin.hidden = this.origin.textContent === '';
     setText(this.labelled, shares ? `${percent(shares.labelledShare)} labelled` : '');
     for (const [index, row] of this.classRows) {
-      const isChosen = index === state.classIndex;
+      const isChosen = index === state.state.value;
+      const isHidden = state.state.hidden.has(index);
+      const isLocked = state.state.locked.has(index);
       if (isChosen && this.chosen !== index) row.element.scrollIntoView({ block: 'nearest' });
       row.element.setAttribute('aria-selected', String(isChosen));
+      row.element.classList.toggle('hidden-class', isHidden);
+      setPressed(row.hide, isHidden, isHidden ? 'hidden' : 'eye');
+      setPressed(row.lock, isLocked, isLocked ? 'lock' : 'unlocked');
       const share = shares && image ? shares.counts[index] / image.pixels.length : 0;
       setText(row.share, share > 0 ? percent(share) : '');
     }
-    this.chosen = state.classIndex;
+    this.chosen = state.state.value;
+    for (const [keycap, command] of this.keycaps) setText(keycap, chordName(shownChord(command, state.preferences.keys)));
     for (const layer of this.layers) this.#updateLayer(layer, state);
     this.#updateProgress(progress);
     const has = image !== null;
+    const hasBoth = Boolean(image?.suggestion) && state.hasUncertainty;
+    const confidence = Math.round(100 * state.state.confidence);
+    if (Number(this.confidence.value) !== confidence) this.confidence.value = String(confidence);
+    setText(this.confidenceValue, `≥ ${confidence} %`);
+    this.confidence.disabled = !hasBoth;
+    this.acceptSure.disabled = !hasBoth;
+    this.doubt.disabled = !state.hasUncertainty;
+    for (const [command, one] of this.viewButtons) {
+      one.setAttribute('aria-pressed', String(viewIsOn(command, state)));
+    }
     this.acceptAll.disabled = !has || !image.suggestion;
     this.fillRest.disabled = !has;
     this.skip.disabled = !has;
@@ -101,7 +143,7 @@ export class Panel {
       suggestion: Boolean(state.image?.suggestion),
       uncertainty: Boolean(state.hasUncertainty),
     }[layer.id];
-    const shown = state.show[layer.id];
+    const shown = state.state.show[layer.id];
     layer.toggle.setAttribute('aria-pressed', String(shown));
     if (layer.shown !== shown) {
       layer.shown = shown;
@@ -109,7 +151,7 @@ export class Panel {
     }
     layer.toggle.disabled = !has;
     layer.slider.disabled = !has || !shown;
-    layer.slider.value = String(Math.round(state.opacity[layer.id] * 100));
+    layer.slider.value = String(Math.round(state.preferences.opacity[layer.id] * 100));
     layer.element.classList.toggle('off', !has || !shown);
   }
 
@@ -131,28 +173,51 @@ export class Panel {
 
   #classRow(index, name, colour, hotkey, testid) {
     const share = h('span', { class: 'share' });
-    const element = button(
+    const small = (command, what) =>
+      button({
+        class: `mini ${command}`,
+        'aria-pressed': 'false',
+        'aria-label': `${what} ${name}`,
+        title: `${what} ${name}`,
+        'data-testid': `${command.slice(0, 4)}-${index === VOID ? 'void' : index}`,
+        onclick: (event) => {
+          event.stopPropagation();
+          this.run(command, { classIndex: index });
+        },
+      });
+    const hide = small('hide-class', 'Hide');
+    const lock = small('lock-class', 'Lock');
+    const keycap = index === VOID ? this.#keycap('void') : h('kbd', {}, keyName(hotkey));
+    const element = h(
+      'div',
       {
         class: 'class-row',
         role: 'option',
         'data-testid': testid,
         'aria-selected': 'false',
         title: index === VOID ? 'Void: these pixels are ignored' : name,
+        onmousedown: (event) => event.preventDefault(),
         onclick: () => this.run('class', { classIndex: index }),
       },
       h('i', { class: colour ? 'swatch' : 'swatch void', style: colour ? `background:${colour}` : null }),
       h('span', { class: 'name' }, name),
       share,
-      h('kbd', {}, keyName(hotkey)),
+      hide,
+      lock,
+      keycap,
     );
-    this.classRows.set(index, { element, share });
+    this.classRows.set(index, { element, share, hide, lock });
     return element;
   }
 
-  #layerRow({ id, name, testid, command, key }) {
-    const toggle = button(
-      { class: 'eye', 'data-testid': testid, 'aria-label': `Show ${name.toLowerCase()}`, title: `${name} (${key})`, onclick: () => this.run(command) },
-    );
+  #layerRow({ id, name, command }) {
+    const toggle = button({
+      class: 'eye',
+      'data-testid': command,
+      'aria-label': `Show ${name.toLowerCase()}`,
+      title: name,
+      onclick: () => this.run(command),
+    });
     const slider = h('input', {
       type: 'range',
       min: '5',
@@ -160,11 +225,41 @@ export class Panel {
       'aria-label': `Opacity of ${name.toLowerCase()}`,
       oninput: () => this.setOpacity(id, Number(slider.value) / 100),
     });
-    const element = h('div', { class: `layer ${id}` }, toggle, h('span', { class: 'name' }, name), slider, h('kbd', {}, key));
+    const element = h('div', { class: `layer ${id}` }, toggle, h('span', { class: 'name' }, name), slider, this.#keycap(command));
     return { id, element, toggle, slider, shown: null };
   }
 
-  #action(command, label, key, title) {
-    return button({ 'data-testid': command, title, onclick: () => this.run(command) }, h('span', {}, label), h('kbd', {}, key));
+  /** Other ways to look at the layers, as small buttons. */
+  #views() {
+    this.viewButtons = new Map(
+      VIEWS.map(([command, name, title]) => [
+        command,
+        button({ class: 'mini view', 'data-testid': command, title, 'aria-label': title, onclick: () => this.run(command) }, icon(name)),
+      ]),
+    );
+    return h('span', { class: 'views' }, ...this.viewButtons.values());
   }
+
+  #action(command, label, title) {
+    return button({ 'data-testid': command, title, onclick: () => this.run(command) }, h('span', {}, label), this.#keycap(command));
+  }
+
+  #keycap(command) {
+    const keycap = h('kbd', {});
+    this.keycaps.push([keycap, command]);
+    return keycap;
+  }
+}
+
+/** @param {object} state as the editor gathers it */
+function viewIsOn(command, { state, preferences }) {
+  if (command === 'toggle-difference') return state.show.difference;
+  return preferences[command.slice('toggle-'.length)];
+}
+
+function setPressed(element, isPressed, name) {
+  if (element.dataset.icon === name) return;
+  element.dataset.icon = name;
+  element.setAttribute('aria-pressed', String(isPressed));
+  element.replaceChildren(icon(name));
 }

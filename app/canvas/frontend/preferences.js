@@ -1,23 +1,39 @@
-// What a person set up for the eyes and the hand, kept in the browser.
+// What a person set up for the eyes and the hand, kept in the browser under their name.
 
-const KEY = 'qualm.canvas';
+const FIRST = {
+  brush: 24,
+  tolerance: 24,
+  reach: 0,
+  superpixelScale: 1,
+  magnet: false,
+  outlines: false,
+  patterns: false,
+  dimmed: false,
+  opacity: { label: 0.6, suggestion: 0.4, uncertainty: 0.6 },
+  /** Commands whose key the person changed, with its chord. @type {Record<string, string>} */
+  keys: {},
+};
 
-const FIRST = { brush: 24, opacity: { label: 0.6, suggestion: 0.4, uncertainty: 0.6 } };
-
-/** @returns {{brush: number, opacity: {label: number, suggestion: number, uncertainty: number}}} */
-export function readPreferences() {
+/** @param {string} annotator @returns {typeof FIRST} */
+export function readPreferences(annotator) {
+  const first = structuredClone(FIRST);
   try {
-    const kept = JSON.parse(localStorage.getItem(KEY) ?? '{}');
-    return { ...FIRST, ...kept, opacity: { ...FIRST.opacity, ...kept.opacity } };
+    const kept = JSON.parse(localStorage.getItem(keyOf(annotator)) ?? '{}');
+    return { ...first, ...kept, opacity: { ...first.opacity, ...kept.opacity }, keys: { ...kept.keys } };
   } catch {
-    return structuredClone(FIRST);
+    return first;
   }
 }
 
-export function keepPreferences(preferences) {
+/** @param {string} annotator @param {typeof FIRST} preferences */
+export function keepPreferences(annotator, preferences) {
   try {
-    localStorage.setItem(KEY, JSON.stringify(preferences));
+    localStorage.setItem(keyOf(annotator), JSON.stringify(preferences));
   } catch {
     // A browser that keeps nothing still labels.
   }
+}
+
+function keyOf(annotator) {
+  return `qualm.canvas ${annotator}`;
 }

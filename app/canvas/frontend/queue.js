@@ -131,3 +131,8 @@ function sameSources(one, other) {
     one.revision === other.revision
   );
 }
+
+/** Whether there is an image that nobody has labelled, perhaps with somebody else now. */
+export function mayHaveMore({ images, labelled, excluded }) {
+  return images - excluded > labelled;
+}

@@ -29,3 +29,16 @@ export function union(a, b) {
     y1: Math.max(a.y1, b.y1),
   };
 }
+
+/**
+ * @param {Rectangle} a
+ * @param {Rectangle} b
+ * @returns {Rectangle | null} what lies in both
+ */
+export function overlap(a, b) {
+  const x0 = Math.max(a.x0, b.x0);
+  const y0 = Math.max(a.y0, b.y0);
+  const x1 = Math.min(a.x1, b.x1);
+  const y1 = Math.min(a.y1, b.y1);
+  return x0 < x1 && y0 < y1 ? { x0, y0, x1, y1 } : null;
+}

@@ -1,6 +1,28 @@
 // What happens when the server does not take a label map: the person decides, and nothing is lost.
 
-import { merged } from './label_map.js';
+import { merged, same } from './label_map.js';
+
+/**
+ * The save that was refused may be an earlier one of this person, whose answer was lost with the page: when the
+ * server has the very same pixels, there is nothing to ask.
+ * @param {{autosave: import('./autosave.js').Autosave, transport: import('./transport.js').Transport}} parts
+ * @param {import('./open_image.js').OpenImage} image
+ * @param {import('./autosave.js').Answer} answer
+ * @returns {Promise<boolean>} whether that was so; the save then goes on by itself
+ */
+export async function adoptEqual({ autosave, transport }, image, answer) {
+  if (answer.kind !== 'conflict') return false;
+  try {
+    const theirs = await transport.label(image.item);
+    if (!same(theirs.pixels, image.pixels)) return false;
+    image.revision = theirs.revision;
+    image.status = theirs.status;
+    autosave.resume(image);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /**
  * Ask what to do with a label map that the server refused, and do it.
@@ -22,6 +44,7 @@ export async function settleRefusal({ autosave, screen, transport }, image, answ
     message: answer.message,
   });
   if (choice === 'retry') autosave.resume(image);
+  else autosave.settle(image);
   if (choice !== 'next') return false;
   await autosave.forget(image);
   return true;

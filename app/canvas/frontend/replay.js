@@ -2,7 +2,7 @@
 
 import { OpenImage } from './open_image.js';
 import { same } from './label_map.js';
-import { decode } from './run_length.js';
+import { decode, join } from './run_length.js';
 
 /** @typedef {import('./journal.js').JournalEntry} JournalEntry */
 
@@ -11,8 +11,8 @@ import { decode } from './run_length.js';
  * @param {JournalEntry} entry
  * @returns {OpenImage | null} null when the entry cannot be read
  */
-export function imageOfEntry({ item, bytes, revision }) {
-  const pixels = pixelsOf(bytes, item.width * item.height);
+export function imageOfEntry({ item, bands, revision }) {
+  const pixels = pixelsOf(bands, item.width * item.height);
   if (!pixels) return null;
   const image = new OpenImage({ item, pixels, revision, status: null, suggestion: null });
   image.edits = 1;
@@ -28,7 +28,7 @@ export function imageOfEntry({ item, bytes, revision }) {
  *   the image since, and the next save is refused, so that the person is asked what holds
  */
 export function replayStrokes(image, entry, annotator) {
-  const pixels = pixelsOf(entry.bytes, image.pixels.length);
+  const pixels = pixelsOf(entry.bands, image.pixels.length);
   if (!pixels || same(pixels, image.pixels)) return 'nothing';
   const isOthers = image.revision !== entry.revision && image.item.author !== annotator;
   image.replace(pixels);
@@ -37,9 +37,9 @@ export function replayStrokes(image, entry, annotator) {
   return 'others';
 }
 
-function pixelsOf(bytes, size) {
+function pixelsOf(bands, size) {
   try {
-    return decode(bytes, size);
+    return decode(join(bands), size);
   } catch {
     return null;
   }

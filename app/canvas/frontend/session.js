@@ -2,10 +2,11 @@
 
 import { ActiveTime } from './active_time.js';
 import { Autosave } from './autosave.js';
-import { ImageQueue } from './queue.js';
+import { ImageQueue, mayHaveMore } from './queue.js';
 import { OpenImage } from './open_image.js';
-import { settleRefusal } from './refusals.js';
+import { adoptEqual, settleRefusal } from './refusals.js';
 import { imageOfEntry, replayStrokes } from './replay.js';
+import { NOT_KEPT } from './wording.js';
 
 const PROGRESS_EVERY_MS = 2500;
 const LEASE_EVERY_MS = 60000;
@@ -25,7 +26,7 @@ export class LabelSession {
     Object.assign(this, { transport, journal, screen, annotator, counters, nudge });
     this.queue = new ImageQueue(
       (item) => transport.load(item),
-      (loaded) => loaded.bitmap.close(),
+      (loaded) => loaded.picture.close(),
       (loaded) => screen.prepare(loaded),
     );
     this.autosave = new Autosave({
@@ -34,6 +35,7 @@ export class LabelSession {
       context: (image) => this.#contextOf(image),
       onAnswer: (image, answer, wasSubmit) => this.#answered(image, answer, wasSubmit),
       onState: () => screen.refresh(),
+      onNotKept: () => screen.notice(NOT_KEPT, 'warning'),
     });
     /** @type {import('./types.js').View | null} */
     this.view = null;
@@ -126,12 +128,7 @@ export class LabelSession {
         this.screen.notice(`${heldBy} is labelling ${item.name} now.`, 'warning');
         return;
       }
-      if (this.image) {
-        this.autosave.flush(this.image);
-        this.queue.items.unshift(this.image.item);
-      }
-      this.queue.hold(imageId);
-      await this.#show(item);
+      await this.#showInstead(item);
     } catch (error) {
       this.#failed(error);
     }
@@ -175,13 +172,23 @@ export class LabelSession {
 
   /** @returns {Promise<boolean>} whether the truth was put in; as an action that can be undone */
   async answerWithTruth() {
+    if (!this.image?.item.has_truth) return false;
+    return this.#putIn(async (item) => ({ pixels: await this.transport.truth(item) }));
+  }
+
+  /** Put in the label map of the image before this one in its group; as an action that can be undone. */
+  copyPrevious() {
+    return this.#putIn((item) => this.transport.previousLabel(item));
+  }
+
+  async #putIn(load) {
     const { image } = this;
-    if (!image?.item.has_truth) return false;
+    if (!image) return false;
     try {
-      const truth = await this.transport.truth(image.item);
+      const { pixels, name } = await load(image.item);
       if (this.image !== image) return false;
-      image.replace(truth);
-      this.edited();
+      if (image.replace(pixels)) this.edited();
+      if (name) this.screen.notice(`This is the label map of ${name}.`);
       return true;
     } catch (error) {
       this.#failed(error);
@@ -210,7 +217,7 @@ export class LabelSession {
       return;
     }
     if (turn !== this.turn) {
-      loaded.bitmap.close();
+      loaded.picture.close();
       return;
     }
     this.#leave();
@@ -223,19 +230,20 @@ export class LabelSession {
     this.phase = 'labelling';
     this.time.begin();
     this.screen.show(this.view);
+    this.autosave.opened(image);
     this.#replayJournal(image);
     this.screen.refresh();
   }
 
   #leave() {
     if (!this.view) return;
-    const { image, bitmap } = this.view;
+    const { image, picture } = this.view;
     // A stroke under way is completed by this, while it still has its image.
     this.screen.show(null);
     this.view = null;
     image.onChange = () => {};
     this.autosave.left(image);
-    bitmap.close();
+    picture.close();
   }
 
   /** Put back the strokes of an earlier visit that never reached the server. */
@@ -251,10 +259,7 @@ export class LabelSession {
 
   #resubmit(entry) {
     const image = imageOfEntry(entry);
-    if (!image) {
-      this.journal.remove(entry.imageId);
-      return;
-    }
+    if (!image) return void this.journal.remove(entry.imageId);
     this.queue.leave(image.id);
     this.autosave.submit(image, entry.submission);
   }
@@ -275,7 +280,7 @@ export class LabelSession {
       if (wasSubmit) await this.#submitted(image, answer.body);
     } else if (answer.kind === 'signed-out') {
       this.#signedOut(answer.message);
-    } else if (answer.kind !== 'unreachable') {
+    } else if (answer.kind !== 'unreachable' && !(await adoptEqual(this, image, answer))) {
       this.autosave.withdraw(image);
       await this.#bringBack(image);
       await this.#settle(image, answer, wasSubmit);
@@ -292,28 +297,32 @@ export class LabelSession {
     if (!this.view && this.phase === 'empty') await this.advance();
   }
 
-  /** Show an image again that the server refused, with everything the person did. */
-  async #bringBack(image) {
-    if (this.image === image) return;
+  /** Show an image; the one on the screen comes next. */
+  async #showInstead(item) {
     if (this.image) {
       this.autosave.flush(this.image);
       this.queue.items.unshift(this.image.item);
     }
-    this.queue.hold(image.id);
-    await this.#show(image.item);
+    this.queue.hold(item.image_id);
+    await this.#show(item);
+  }
+
+  /** Show an image again that the server refused, with everything the person did. */
+  async #bringBack(image) {
+    if (this.image === image) return;
+    await this.#showInstead(image.item);
   }
 
   async #settle(image, answer, wasSubmit) {
-    const { autosave, screen, transport } = this;
     try {
-      const isGivenUp = await settleRefusal({ autosave, screen, transport }, image, answer);
+      const isGivenUp = await settleRefusal(this, image, answer);
       if (isGivenUp) {
         this.queue.leave(image.id);
         this.queue.acknowledge(image.id, Date.now());
         if (this.image === image) await this.advance();
-      } else if (wasSubmit) screen.notice('Look it over, then submit again.');
+      } else if (wasSubmit) this.screen.notice('Look it over, then submit again.');
     } catch (error) {
-      autosave.resume(image);
+      this.autosave.resume(image);
       this.#failed(error);
     }
   }
@@ -323,11 +332,12 @@ export class LabelSession {
     try {
       const before = this.progress?.current_round_number ?? null;
       const progress = await this.transport.progress();
-      const wasUnreachable = this.phase === 'unreachable';
+      this.autosave.serverIsBack();
+      const wasLost = this.phase === 'unreachable';
       const isNewRound = this.progress !== null && progress.current_round_number !== before;
       this.#setProgress(progress);
       if (isNewRound) await this.#takeNewRound(progress.current_round_number);
-      else if (wasUnreachable || (this.phase === 'empty' && mayHaveMore(progress))) await this.#lookForMore();
+      else if (wasLost || (this.phase === 'empty' && mayHaveMore(progress))) await this.#lookForMore();
     } catch (error) {
       if (error.status === 401) this.#signedOut(error.message);
     }
@@ -345,14 +355,10 @@ export class LabelSession {
     if (number !== null) this.screen.notice(`Round ${number} is done: the queue has its new order.`, 'good');
     if (!view || view.image.edits > 0) return;
     try {
-      const { item } = await this.transport.item(view.image.id);
-      if (item.suggestion_url === view.image.item.suggestion_url) return;
-      const maps = await this.transport.modelMaps(item);
-      if (this.view !== view || view.image.edits > 0) return;
-      view.image.item = item;
-      view.image.suggestion = maps.suggestion;
-      view.uncertainty = maps.uncertainty;
-      view.coloured = null;
+      const newer = await this.transport.newerMaps(view.image);
+      if (!newer || this.view !== view || view.image.edits > 0) return;
+      Object.assign(view.image, { item: newer.item, suggestion: newer.suggestion });
+      Object.assign(view, { uncertainty: newer.uncertainty, coloured: null });
       this.screen.show(view, true);
       this.screen.refresh();
     } catch {
@@ -393,8 +399,4 @@ export class LabelSession {
       this.screen.refresh();
     } else this.screen.notice(error.message, 'warning');
   }
-}
-
-function mayHaveMore({ images, labelled, excluded }) {
-  return images - excluded > labelled;
 }

@@ -1,8 +1,11 @@
 // The visible canvas: its size, its viewport, one draw per animation frame, the brush ring and the open polygon.
 
 import { h, svg } from './elements.js';
-import { union } from './rectangle.js';
-import { centred, fitted, panned, resized, toImage, toScreen, zoomedAt } from './viewport.js';
+import { Minimap } from './minimap.js';
+import { pixelsAround, union } from './rectangle.js';
+import { between, centred, centredOn, fitted, pinched, panned, resized, shown, toImage, toScreen, zoomedAt } from './viewport.js';
+
+const GLIDE_MS = 220;
 
 export class Surface {
   /**
@@ -18,21 +21,27 @@ export class Surface {
     this.size = { width: 1, height: 1 };
     this.ratio = window.devicePixelRatio || 1;
     this.isFitted = true;
+    /** Image pixels to draw again at the next frame. */
     this.dirty = null;
     this.wholeView = true;
     this.frame = 0;
+    this.glide = 0;
     this.afterPaint = () => {};
     this.onViewport = () => {};
     this.canvas = h('canvas', { class: 'picture', 'aria-label': 'Image and label map', role: 'img' });
     this.ring = h('div', { class: 'brush-ring', hidden: true });
     this.line = svg('polyline', { class: 'polygon-line' });
     this.lineShadow = svg('polyline', { class: 'polygon-shadow' });
-    this.points = svg('g', {});
-    this.outline = svg('svg', { class: 'polygon' }, this.lineShadow, this.line, this.points);
-    this.element = h('div', { class: 'surface', tabindex: '-1' }, this.canvas, this.outline, this.ring);
+    this.corners = svg('path', { class: 'polygon-corners' });
+    this.cornersRim = svg('path', { class: 'polygon-rim' });
+    const parts = [this.lineShadow, this.line, this.cornersRim, this.corners];
+    this.outline = svg('svg', { class: 'polygon' }, ...parts);
+    this.minimap = new Minimap((x, y) => this.centreOn(x, y));
+    this.element = h('div', { class: 'surface', tabindex: '-1' }, this.canvas, this.outline, this.ring, this.minimap.element);
     this.context = this.canvas.getContext('2d', { alpha: true });
-    this.observer = new ResizeObserver(() => this.#resize());
-    this.observer.observe(this.element);
+    layers.onMore = () => this.redraw();
+    this.observer = new ResizeObserver(([entry]) => this.#resize(entry));
+    observeDevicePixels(this.observer, this.canvas);
   }
 
   get image() {
@@ -42,8 +51,15 @@ export class Surface {
   /** Show another image, fitted. */
   showImage() {
     this.isFitted = true;
+    this.minimap.show(this.layers.picture);
     if (this.image) this.#move(fitted(this.size, this.image), true);
     else this.redraw();
+  }
+
+  /** The image is shown in another view of its values. */
+  showPicture() {
+    this.minimap.show(this.layers.picture);
+    this.redraw();
   }
 
   fit() {
@@ -62,6 +78,55 @@ export class Surface {
     if (this.image) this.#move(panned(this.viewport, dx, dy, this.size, this.image));
   }
 
+  /**
+   * Zoom and pan in one step, as two fingers do.
+   * @param {number} factor
+   * @param {number} x where the middle of the fingers is now, CSS pixels of the canvas
+   * @param {number} y
+   * @param {number} dx how far it came, CSS pixels
+   * @param {number} dy
+   */
+  pinch(factor, x, y, dx, dy) {
+    if (this.image) this.#move(pinched(this.viewport, factor, x, y, dx, dy, this.size, this.image));
+  }
+
+  /** Bring an image point to the middle of the screen. */
+  centreOn(x, y) {
+    if (this.image) this.#move(centredOn(this.viewport, x, y, this.size, this.image));
+  }
+
+  /**
+   * Show a rectangle of image pixels with some room around it.
+   * @param {import('./rectangle.js').Rectangle} rectangle
+   * @param {boolean} animate glide there, unless the person asked for less motion
+   */
+  zoomToRectangle(rectangle, animate = false) {
+    const { image } = this;
+    if (!image) return;
+    const from = this.viewport;
+    const to = shown(rectangle, this.size, image);
+    if (!animate || matchMedia('(prefers-reduced-motion: reduce)').matches) {
+      this.#move(to);
+      return;
+    }
+    const start = performance.now();
+    const step = (now) => {
+      const share = Math.min(1, Math.max(0, (now - start) / GLIDE_MS));
+      this.#move(between(from, to, 1 - (1 - share) ** 3, this.size));
+      if (share < 1) this.glide = requestAnimationFrame(step);
+    };
+    cancelAnimationFrame(this.glide);
+    this.glide = requestAnimationFrame(step);
+  }
+
+  /** @returns {import('./rectangle.js').Rectangle | null} the image pixels that are on the screen */
+  visible() {
+    if (!this.image) return null;
+    const from = toImage(this.viewport, 0, 0);
+    const to = toImage(this.viewport, this.size.width, this.size.height);
+    return pixelsAround(from.x, from.y, to.x, to.y, this.image.width, this.image.height);
+  }
+
   /** @returns {{x: number, y: number}} image coordinates of a pointer event */
   pointOf(event) {
     const box = this.canvas.getBoundingClientRect();
@@ -77,8 +142,20 @@ export class Surface {
 
   /** The pixels of a rectangle changed: colour and draw them at the next frame. */
   changed(rectangle) {
-    this.dirty = union(this.dirty, rectangle);
-    this.#request();
+    this.layers.changed(rectangle);
+    this.#redrawIn(rectangle);
+  }
+
+  /**
+   * Show a region that a click would change, from the next frame on.
+   * @param {import('./region_preview.js').Region | null} region null shows none
+   * @param {string} colour `#rrggbb`
+   */
+  showPreview(region, colour) {
+    const before = this.layers.preview?.box ?? null;
+    if (!before && !region) return;
+    this.layers.setPreview(region, colour);
+    this.#redrawIn(union(before, this.layers.preview?.box ?? null));
   }
 
   /** Draw everything again at the next frame. */
@@ -100,37 +177,53 @@ export class Surface {
 
   /**
    * Show an open polygon.
-   * @param {{x: number, y: number}[]} points in image coordinates
-   * @param {{x: number, y: number} | null} cursor
+   * @param {{x: number, y: number}[]} points its corners, in image coordinates
+   * @param {{x: number, y: number}[]} next where the line would go on from the last corner
+   * @param {string} colour
+   * @param {{isOpen?: boolean}} line open: it encloses nothing
    */
-  showPolygon(points, cursor, colour) {
-    const corners = points.map((point) => toScreen(this.viewport, point.x, point.y));
-    const trail = cursor && points.length ? [...corners, toScreen(this.viewport, cursor.x, cursor.y)] : corners;
+  showPolygon(points, next, colour, { isOpen = false } = {}) {
+    if (points.length === 0 && next.length < 2 && !this.line.hasAttribute('points')) return;
+    const onScreen = (list) => list.map(({ x, y }) => toScreen(this.viewport, x, y));
+    const corners = onScreen(points);
+    const trail = points.length || next.length > 1 ? [...corners, ...onScreen(next)] : [];
     const path = trail.map(({ x, y }) => `${x},${y}`).join(' ');
-    for (const line of [this.line, this.lineShadow]) line.setAttribute('points', path);
+    for (const line of [this.line, this.lineShadow]) {
+      if (path) line.setAttribute('points', path);
+      else line.removeAttribute('points');
+    }
     this.line.style.stroke = colour;
-    this.line.style.fill = trail.length > 2 ? colour : 'none';
-    this.points.replaceChildren(
-      ...corners.map(({ x, y }, i) => svg('circle', { cx: x, cy: y, r: i === 0 ? 5 : 3.5, style: `fill:${colour}` })),
-    );
+    this.line.style.fill = trail.length > 2 && !isOpen ? colour : 'none';
+    // A line of no length with round ends is a dot: one element for all corners, however many there are.
+    const dots = corners.map(({ x, y }) => `M${x} ${y}h0`).join('');
+    for (const mark of [this.corners, this.cornersRim]) mark.setAttribute('d', dots);
+    this.corners.style.stroke = colour;
+  }
+
+  #redrawIn(rectangle) {
+    this.dirty = union(this.dirty, rectangle);
+    this.#request();
   }
 
   #move(viewport, isFitted = false) {
+    cancelAnimationFrame(this.glide);
     this.viewport = viewport;
     this.isFitted = isFitted;
     this.redraw();
     this.onViewport();
   }
 
-  #resize() {
-    const size = { width: this.element.clientWidth, height: this.element.clientHeight };
-    if (size.width < 2 || size.height < 2) return;
+  #resize(entry) {
+    const { width, height } = entry.contentRect;
+    if (width < 2 || height < 2) return;
     const before = this.size;
-    this.size = size;
-    this.ratio = window.devicePixelRatio || 1;
-    this.canvas.width = Math.round(size.width * this.ratio);
-    this.canvas.height = Math.round(size.height * this.ratio);
-    if (this.image) this.#move(resized(this.viewport, before, size, this.image, this.isFitted), this.isFitted);
+    this.size = { width, height };
+    // What the browser really gives the canvas; with a ratio of 1.5 that need not be the rounded product.
+    const pixels = entry.devicePixelContentBoxSize?.[0];
+    this.canvas.width = pixels?.inlineSize ?? Math.round(width * window.devicePixelRatio);
+    this.canvas.height = pixels?.blockSize ?? Math.round(height * window.devicePixelRatio);
+    this.ratio = this.canvas.width / width;
+    if (this.image) this.#move(resized(this.viewport, before, this.size, this.image, this.isFitted), this.isFitted);
     // A canvas that changed its size is empty until it is drawn again; waiting a frame would flash.
     this.#paint();
   }
@@ -142,12 +235,22 @@ export class Surface {
   #paint() {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
-    const { dirty, wholeView } = this;
+    const only = this.wholeView ? null : this.dirty;
     this.dirty = null;
     this.wholeView = false;
-    if (dirty && this.image) this.layers.render(dirty);
-    this.layers.draw(this.context, this.viewport, this.ratio, this.opacity(), wholeView ? null : dirty);
+    const isComplete = this.layers.draw(this.context, this.viewport, this.ratio, this.opacity(), only);
+    if (!isComplete) this.redraw();
+    this.minimap.update(this.viewport, this.size);
     this.counters.paints++;
     this.afterPaint();
+  }
+}
+
+/** Have an observer hear of an element's size in CSS pixels and, where the browser knows them, in the screen's. */
+function observeDevicePixels(observer, element) {
+  try {
+    observer.observe(element, { box: 'device-pixel-content-box' });
+  } catch {
+    observer.observe(element);
   }
 }

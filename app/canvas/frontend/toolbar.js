@@ -1,24 +1,49 @@
 // The tool strip at the left, the line above the canvas and the line below it.
 
+import { MOST_REACH } from './editor_state.js';
 import { button, h, icon, setText } from './elements.js';
-import { LARGEST_BRUSH, SMALLEST_BRUSH } from './tools.js';
+import { chordName, shownChord } from './keys.js';
+import { SUPERPIXEL_SCALES } from './superpixel_map.js';
+import { LARGEST_BRUSH, SMALLEST_BRUSH } from './tool_stroke.js';
 
 const TOOL_BUTTONS = [
-  ['brush', 'brush', 'Brush (B)'],
-  ['eraser', 'eraser', 'Eraser: back to not labelled (E)'],
-  ['polygon', 'polygon', 'Polygon (P)'],
-  ['accept', 'accept', 'Accept the suggestion under the brush (Q)'],
+  ['brush', 'Brush'],
+  ['eraser', 'Eraser: back to not labelled'],
+  ['polygon', 'Polygon'],
+  ['rectangle', 'Rectangle'],
+  ['line', 'Line of one pixel'],
+  ['superpixel', 'Superpixel brush'],
+  ['flood', 'Flood fill: pixels of alike colour'],
+  ['smart', 'Smart fill: click or scribble'],
+  ['region', 'Give a whole region the class'],
+  ['accept', 'Accept the suggestion under the brush'],
 ];
+const BRUSHES = new Set(['brush', 'eraser', 'accept']);
+
+/** What the slider of a tool sets. @type {Record<string, {name: string, min: number, max: number, shown: (value: number) => string}>} */
+const SLIDERS = {
+  brush: { name: 'Size', min: 0, max: 100, shown: (value) => `${sizeOfSlider(value)} px` },
+  flood: { name: 'Tolerance', min: 0, max: 255, shown: String },
+  smart: { name: 'Reach', min: -MOST_REACH, max: MOST_REACH, shown: (value) => (value > 0 ? `+${value}` : String(value)) },
+  superpixel: {
+    name: 'Superpixels',
+    min: 0,
+    max: SUPERPIXEL_SCALES.length - 1,
+    shown: (value) => ['coarse', 'medium', 'fine'][value],
+  },
+};
 
 export class Toolbar {
   /**
    * @param {(command: string) => void} run
-   * @param {(size: number) => void} setBrush
+   * @param {(wanted: object) => void} prefer sets a size, tolerance, reach or scale
    */
-  constructor(run, setBrush) {
-    this.tools = new Map(TOOL_BUTTONS.map(([tool, name, title]) => [tool, this.#button(run, `tool-${tool}`, name, title)]));
-    this.undo = this.#button(run, 'undo', 'undo', 'Undo (Ctrl Z)');
-    this.redo = this.#button(run, 'redo', 'redo', 'Redo (Ctrl Shift Z)');
+  constructor(run, prefer) {
+    /** Buttons whose title names their key. @type {[HTMLElement, string, string][]} */
+    this.titled = [];
+    this.tools = new Map(TOOL_BUTTONS.map(([tool, title]) => [tool, this.#button(run, `tool-${tool}`, tool, title)]));
+    this.undo = this.#button(run, 'undo', 'undo', 'Undo');
+    this.redo = this.#button(run, 'redo', 'redo', 'Redo');
     this.strip = h(
       'div',
       { class: 'strip', role: 'toolbar', 'aria-label': 'Tools', 'aria-orientation': 'vertical' },
@@ -27,24 +52,23 @@ export class Toolbar {
       this.undo,
       this.redo,
       h('hr', {}),
-      this.#button(run, 'fit', 'fit', 'Fit the image to the window (F)'),
+      this.#button(run, 'fit', 'fit', 'Fit the image to the window'),
+      this.#button(run, 'adjust', 'adjust', 'Brightness, contrast, gamma, channel'),
       h('span', { class: 'spring' }),
-      this.#button(run, 'key-sheet', 'keys', 'Keys (?)'),
+      this.#button(run, 'find', 'find', 'Find a class or an action'),
+      this.#button(run, 'key-sheet', 'keys', 'Keys'),
     );
 
-    this.back = this.#button(run, 'back', 'back', 'Back to the image before (Page Up)');
+    this.back = this.#button(run, 'back', 'back', 'Back to the image before');
     this.name = h('strong', { class: 'image-name', 'data-testid': 'image-name' });
-    this.size = h('span', { class: 'muted' });
+    this.size = h('span', { class: 'muted image-size' });
     this.badge = h('span', { class: 'badge', hidden: true });
-    this.brushValue = h('output', { class: 'brush-value' });
-    this.brush = h('input', {
-      type: 'range',
-      min: '0',
-      max: '100',
-      'aria-label': 'Brush size',
-      oninput: () => setBrush(sizeOfSlider(Number(this.brush.value))),
-    });
-    this.brushBox = h('label', { class: 'brush-box', title: 'Brush size in image pixels ([ and ])' }, 'Size', this.brush, this.brushValue);
+    this.sliderName = h('span', {});
+    this.sliderValue = h('output', { class: 'brush-value' });
+    this.slider = h('input', { type: 'range', 'data-testid': 'tool-size', oninput: () => prefer(this.#wanted()) });
+    this.sliderBox = h('label', { class: 'brush-box' }, this.sliderName, this.slider, this.sliderValue);
+    this.magnet = this.#chip(run, 'magnet', 'Magnet', 'The polygon follows edges of the picture');
+    this.onlyUnlabelled = this.#chip(run, 'only-unlabelled', 'Only unlabelled', 'Paint only what is not labelled');
     this.unsent = h('span', { class: 'badge', hidden: true });
     this.saveText = h('span', {});
     this.saveDot = h('i', { class: 'dot' });
@@ -58,7 +82,9 @@ export class Toolbar {
       this.size,
       this.badge,
       h('span', { class: 'spring' }),
-      this.brushBox,
+      this.sliderBox,
+      this.magnet,
+      this.onlyUnlabelled,
       h('span', { class: 'spring' }),
       this.unsent,
       this.save,
@@ -67,6 +93,7 @@ export class Toolbar {
 
     this.position = h('span', { class: 'position' });
     this.under = h('span', { class: 'under' });
+    this.doubt = h('span', { class: 'muted' });
     this.zoom = h('output', { class: 'zoom-value', title: 'Zoom' });
     const small = (command, text, title) => button({ class: 'small', title, 'aria-label': title, onclick: () => run(command) }, text);
     this.footer = h(
@@ -75,22 +102,27 @@ export class Toolbar {
       this.position,
       this.under,
       h('span', { class: 'spring' }),
-      small('zoom-out', '−', 'Zoom out (−)'),
+      this.doubt,
+      small('zoom-out', '−', 'Zoom out'),
       this.zoom,
-      small('zoom-in', '+', 'Zoom in (+)'),
-      small('fit', 'Fit', 'Fit the image to the window (F)'),
-      small('one-to-one', '1:1', 'One image pixel per screen pixel (O)'),
+      small('zoom-in', '+', 'Zoom in'),
+      small('fit', 'Fit', 'Fit the image to the window'),
+      small('one-to-one', '1:1', 'One image pixel per screen pixel'),
     );
   }
 
-  /** @param {object} state as the editor gathers it */
-  update(state) {
-    const { image } = state;
+  /** @param {object} shown as the editor gathers it */
+  update(shown) {
+    const { image, state, preferences } = shown;
     for (const [tool, one] of this.tools) one.setAttribute('aria-pressed', String(tool === state.tool));
+    for (const [element, command, title] of this.titled) {
+      const withKey = `${title} (${chordName(shownChord(command, preferences.keys))})`;
+      if (element.title !== withKey) element.title = withKey;
+    }
     this.tools.get('accept').disabled = image !== null && !image.suggestion;
-    this.undo.disabled = !image?.history.canUndo;
-    this.redo.disabled = !image?.history.canRedo;
-    this.back.disabled = !state.canGoBack;
+    this.undo.disabled = !image?.canUndo;
+    this.redo.disabled = !image?.canRedo;
+    this.back.disabled = !shown.canGoBack;
     setText(this.name, image?.item.name ?? '');
     this.name.title = image?.item.name ?? '';
     setText(this.size, image ? `${image.width} × ${image.height}` : '');
@@ -98,16 +130,18 @@ export class Toolbar {
     this.badge.hidden = !badge;
     setText(this.badge, badge ?? '');
     this.badge.title = badge === 'Audit' ? 'Drawn at random and labelled without a suggestion; measures, never trains.' : '';
-    this.brushBox.classList.toggle('off', state.tool === 'polygon');
-    setText(this.brushValue, `${state.brush} px`);
-    this.brush.value = String(sliderOfSize(state.brush));
-    this.unsent.hidden = state.unsent === 0;
-    setText(this.unsent, `${state.unsent} on the way`);
-    setText(this.saveText, state.save.text);
-    this.save.dataset.tone = state.save.tone;
-    this.save.title = state.save.more ?? '';
-    this.download.hidden = state.save.tone !== 'bad';
-    setText(this.zoom, `${Math.round(state.zoom * 100)} %`);
+    this.#updateSlider(state);
+    this.magnet.hidden = state.tool !== 'polygon';
+    this.magnet.setAttribute('aria-pressed', String(state.magnet));
+    this.onlyUnlabelled.setAttribute('aria-pressed', String(state.onlyUnlabelled));
+    this.unsent.hidden = shown.unsent === 0;
+    setText(this.unsent, `${shown.unsent} on the way`);
+    setText(this.saveText, shown.save.text);
+    this.save.dataset.tone = shown.save.tone;
+    this.save.title = shown.save.more ?? '';
+    this.download.hidden = shown.save.tone !== 'bad';
+    setText(this.doubt, shown.doubt);
+    setText(this.zoom, `${Math.round(shown.zoom * 100)} %`);
   }
 
   /** What is under the cursor. */
@@ -116,8 +150,48 @@ export class Toolbar {
     setText(this.under, words);
   }
 
+  #updateSlider({ tool, brush, preferences }) {
+    const kind = BRUSHES.has(tool) ? 'brush' : tool;
+    const slider = SLIDERS[kind];
+    this.sliderBox.hidden = !slider;
+    if (!slider) return;
+    const value = {
+      brush: sliderOfSize(brush),
+      flood: preferences.tolerance,
+      smart: preferences.reach,
+      superpixel: preferences.superpixelScale,
+    }[kind];
+    if (this.slider.dataset.kind !== kind) {
+      this.slider.dataset.kind = kind;
+      this.slider.min = String(slider.min);
+      this.slider.max = String(slider.max);
+      this.slider.setAttribute('aria-label', kind === 'brush' ? 'Brush size' : slider.name);
+      setText(this.sliderName, slider.name);
+    }
+    if (Number(this.slider.value) !== value) this.slider.value = String(value);
+    setText(this.sliderValue, kind === 'brush' ? `${brush} px` : slider.shown(value));
+  }
+
+  #wanted() {
+    const value = Number(this.slider.value);
+    return {
+      brush: { brush: sizeOfSlider(value) },
+      flood: { tolerance: value },
+      smart: { reach: value },
+      superpixel: { superpixelScale: value },
+    }[this.slider.dataset.kind];
+  }
+
   #button(run, command, name, title) {
-    return button({ class: 'tool', 'data-testid': command, title, 'aria-label': title, onclick: () => run(command) }, icon(name));
+    const element = button({ class: 'tool', 'data-testid': command, 'aria-label': title, onclick: () => run(command) }, icon(name));
+    this.titled.push([element, command, title]);
+    return element;
+  }
+
+  #chip(run, command, text, title) {
+    const element = button({ class: 'toggle-chip', 'aria-pressed': 'false', 'data-testid': command, onclick: () => run(command) }, text);
+    this.titled.push([element, command, title]);
+    return element;
   }
 }
 

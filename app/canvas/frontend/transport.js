@@ -1,12 +1,16 @@
 // Requests to the server's routes. Every answer is data; a request that got none says `unreachable`.
 
+import { TiledPicture } from './image_tiles.js';
+import { Picture, decodedLevels } from './picture.js';
 import { decode } from './run_length.js';
-import { heatTable } from './palette.js';
+import { SuperpixelMap } from './superpixel_map.js';
 
 const TIMEOUT_MS = 20000;
 /** Browsers refuse larger bodies for requests that outlive the page. */
 const KEEPALIVE_MOST_BYTES = 60 * 1024;
 const AHEAD = 6;
+
+/** @typedef {{width: number, height: number, values: Uint8Array}} Uncertainty 0 for sure … 255, at a resolution of its own */
 
 /** A request that failed in a way the person must hear of. */
 export class RequestFailed extends Error {
@@ -22,6 +26,8 @@ export class Transport {
   /** @param {number} projectId */
   constructor(projectId) {
     this.projectId = projectId;
+    /** The view in which images of many bits or channels are wanted. @type {(item: object) => string} */
+    this.viewQuery = () => '';
   }
 
   /** @returns {Promise<{items: object[], progress: object}>} */
@@ -54,6 +60,19 @@ export class Transport {
     return this.#runLengths(`/api/images/${item.image_id}/truth`, item);
   }
 
+  /** @returns {Promise<{pixels: Uint8Array, name: string}>} of the image before this one in its group */
+  async previousLabel(item) {
+    const response = await this.#get(`/api/images/${item.image_id}/previous-label`, { cache: 'no-store' });
+    const pixels = decode(new Uint8Array(await response.arrayBuffer()), item.width * item.height);
+    return { pixels, name: decodeURIComponent(response.headers.get('X-Image-Name') ?? '') };
+  }
+
+  /** @param {number} count about how many superpixels the image is to have */
+  async superpixels(item, count) {
+    const response = await this.#get(`${item.superpixels_url}?segments=${count}`);
+    return new SuperpixelMap(new Uint8Array(await response.arrayBuffer()), item.width, item.height);
+  }
+
   /** The label map as the server has it now. */
   async label(item) {
     const response = await this.#get(item.label_url ?? `/api/images/${item.image_id}/label`, { cache: 'no-store' });
@@ -66,26 +85,32 @@ export class Transport {
 
   /**
    * Everything that the editor needs of one item, decoded.
-   * @returns {Promise<{item: object, bitmap: ImageBitmap, pixels: Uint8Array, revision: number,
-   *   status: string | null, suggestion: Uint8Array | null, uncertainty: HTMLCanvasElement | null}>}
+   * @returns {Promise<{item: object, picture: Picture | TiledPicture, query: string, pixels: Uint8Array,
+   *   revision: number, status: string | null, suggestion: Uint8Array | null, uncertainty: Uncertainty | null}>}
    */
   async load(item) {
-    const [bitmap, label, suggestion, uncertainty] = await Promise.all([
-      this.#bitmap(item.image_url),
+    const query = this.viewQuery(item);
+    const [picture, label, suggestion, uncertainty] = await Promise.all([
+      this.picture(item, query),
       this.label(item),
       item.suggestion_url ? this.#runLengths(item.suggestion_url, item) : null,
       item.uncertainty_url ? this.#uncertainty(item.uncertainty_url) : null,
     ]);
-    return { item, bitmap, suggestion, uncertainty, ...label };
+    return { item, picture, query, suggestion, uncertainty, ...label };
   }
 
-  /** The model's view of an item alone: suggestion and uncertainty. */
-  async modelMaps(item) {
+  /**
+   * The model's newest view of an image; null when it is the one that is shown.
+   * @param {{id: number, item: import('./types.js').Item}} image
+   */
+  async newerMaps({ id, item: shown }) {
+    const { item } = await this.item(id);
+    if (item.suggestion_url === shown.suggestion_url) return null;
     const [suggestion, uncertainty] = await Promise.all([
       item.suggestion_url ? this.#runLengths(item.suggestion_url, item) : null,
       item.uncertainty_url ? this.#uncertainty(item.uncertainty_url) : null,
     ]);
-    return { suggestion, uncertainty };
+    return { item, suggestion, uncertainty };
   }
 
   /**
@@ -100,7 +125,7 @@ export class Transport {
       const response = await this.#send(`/api/images/${request.imageId}/label${next}`, this.#put(request));
       return { kind: 'saved', body: await response.json() };
     } catch (error) {
-      return { kind: kindOf(error.status), body: error.body, message: error.message };
+      return { kind: kindOf(error.status), status: error.status, body: error.body, message: error.message };
     }
   }
 
@@ -152,26 +177,43 @@ export class Transport {
     return decode(new Uint8Array(await response.arrayBuffer()), item.width * item.height);
   }
 
-  async #bitmap(url) {
+  /**
+   * The picture of an item; of one of many bits or channels the view that is asked for.
+   * @param {import('./types.js').Item} item
+   * @param {string} query of the view, empty for the picture as it was imported
+   */
+  async picture(item, query) {
+    const url = query && item.source_url ? item.source_url + query : item.image_url;
     const response = await this.#get(url);
+    const picture = new Picture(await decodedLevels(await response.blob()), item.width, item.height);
+    if (!item.tiles_url) return picture;
+    const isView = query && item.source_tiles_url;
+    const tiling = isView ? { ...item, tiles_url: item.source_tiles_url, tiles_query: query } : item;
+    return new TiledPicture(picture, tiling, (address, signal) => this.#bitmap(address, signal));
+  }
+
+  /** @returns {Promise<import('./source_view.js').ChannelFigures>} of an item of many bits or channels */
+  channels(item) {
+    return this.#json(item.channels_url, { cache: 'default' });
+  }
+
+  async #bitmap(url, signal = AbortSignal.timeout(TIMEOUT_MS)) {
+    const response = await this.#get(url, { signal });
     return createImageBitmap(await response.blob(), { imageOrientation: 'none' });
   }
 
-  /** The uncertainty map as a picture in heat colours. */
+  /** @returns {Promise<Uncertainty>} the grey values of an uncertainty map */
   async #uncertainty(url) {
     const bitmap = await this.#bitmap(url);
+    const { width, height } = bitmap;
     const canvas = document.createElement('canvas');
-    canvas.width = bitmap.width;
-    canvas.height = bitmap.height;
+    canvas.width = width;
+    canvas.height = height;
     const context = canvas.getContext('2d', { willReadFrequently: true });
     context.drawImage(bitmap, 0, 0);
     bitmap.close();
-    const picture = context.getImageData(0, 0, canvas.width, canvas.height);
-    const heat = heatTable();
-    const pixels = new Uint32Array(picture.data.buffer);
-    for (let i = 0; i < pixels.length; i++) pixels[i] = heat[pixels[i] & 0xff];
-    context.putImageData(picture, 0, 0);
-    return canvas;
+    const pixels = new Uint32Array(context.getImageData(0, 0, width, height).data.buffer);
+    return { width, height, values: Uint8Array.from(pixels) };
   }
 }
 

@@ -7,8 +7,19 @@
  * @property {string} name
  * @property {number} width
  * @property {number} height
- * @property {string} image_url
+ * @property {string} image_url its pixels; of an image above 16 megapixels the overview, which is smaller
+ * @property {string | null} tiles_url of a large image, to be followed by `/level/column/row`; level 0 is the
+ *   image in full, each further one half as wide and high (halves rounded up)
+ * @property {number | null} tile_side pixels of a tile; those at the right and the bottom are smaller
+ * @property {number | null} tile_levels levels of a large image; the last is a single tile
+ * @property {string | null} source_url of an image of more than 8 bits or three colours: the view of its values,
+ *   to be followed by `?channel=0,1,2&low=&high=&gamma=`; a large one comes in the size of the overview
+ * @property {string | null} source_tiles_url as `tiles_url`, with the query of a view behind the tile
+ * @property {string | null} channels_url JSON of each channel's range, window, percentiles and histogram
+ * @property {number} bit_depth bits a channel of the imported file, where they are kept; otherwise 8
+ * @property {string[] | null} channels names of the channels behind `source_url`
  * @property {string} label_url
+ * @property {string} superpixels_url
  * @property {number} revision newest revision of its label map, 0 when there is none
  * @property {'draft' | 'submitted' | 'approved' | null} status
  * @property {string | null} author
@@ -53,9 +64,21 @@
  */
 
 /**
+ * What Python hands over.
+ * @typedef {object} ComponentData
+ * @property {number} project_id
+ * @property {string} annotator
+ * @property {import('./palette.js').LabelClass[]} classes
+ * @property {number | null} open_image picked by hand
+ * @property {boolean} demo some images have a known truth
+ */
+
+/**
  * An image on the screen.
- * @typedef {{image: import('./open_image.js').OpenImage, bitmap: ImageBitmap,
- *   uncertainty: HTMLCanvasElement | null, coloured: import('./layers.js').Coloured | null}} View
+ * @typedef {{image: import('./open_image.js').OpenImage,
+ *   picture: import('./picture.js').Picture | import('./image_tiles.js').TiledPicture,
+ *   uncertainty: import('./transport.js').Uncertainty | null,
+ *   coloured: import('./label_tiles.js').LabelTiles | null}} View
  */
 
 export {};

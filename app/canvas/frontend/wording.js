@@ -1,5 +1,10 @@
 // Sentences about the state of things. Pure text.
 
+import { NOT_LABELLED } from './label_map.js';
+
+export const NOT_KEPT =
+  'This browser has no room for a copy of your strokes: keep the page open until they are saved, or download them.';
+
 /** @param {number} seconds @returns {string} */
 export function duration(seconds) {
   if (seconds < 60) return `${Math.max(1, Math.round(seconds))} s`;
@@ -22,6 +27,9 @@ export function percent(share) {
  * @returns {{text: string, tone: 'good' | 'busy' | 'bad' | 'quiet', more?: string}} `more` for who wants to know
  */
 export function saveState(state, image, now) {
+  if (state.isKept === false && state.kind !== 'refused') {
+    return { text: 'Not saved, and no room for a copy in this browser', tone: 'bad', more: state.message };
+  }
   if (state.kind === 'saving') return { text: 'Saving…', tone: 'busy' };
   if (state.kind === 'unsaved') return { text: 'Saving soon…', tone: 'busy' };
   if (state.kind === 'refused') return { text: 'Not saved: the server refused it', tone: 'bad', more: state.message };
@@ -48,6 +56,27 @@ export function roundLine(progress) {
     return `Round ${live.number} ${doing}${count}${left}`;
   }
   return progress.next_round.reason;
+}
+
+/**
+ * What is under the cursor: the label, the suggestion where nothing is labelled, and how sure the model is.
+ * @param {import('./open_image.js').OpenImage} image
+ * @param {{x: number, y: number}} pixel
+ * @param {import('./label_map.js').UncertaintyMap | null} uncertainty
+ * @param {(value: number) => string} nameOf
+ */
+export function hoverWords({ pixels, suggestion, width, height }, { x, y }, uncertainty, nameOf) {
+  const at = y * width + x;
+  const words = [nameOf(pixels[at])];
+  if (pixels[at] === NOT_LABELLED && suggestion && suggestion[at] !== NOT_LABELLED) {
+    words.push(`suggested ${nameOf(suggestion[at])}`);
+  }
+  if (uncertainty) {
+    const row = Math.floor((y * uncertainty.height) / height);
+    const value = uncertainty.values[row * uncertainty.width + Math.floor((x * uncertainty.width) / width)];
+    words.push(`${Math.round(100 * (1 - value / 255))} % sure`);
+  }
+  return words.join(' · ');
 }
 
 /** Which round's view of the image is shown. */

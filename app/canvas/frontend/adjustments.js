@@ -1,0 +1,138 @@
+// The window over the picture for brightness, contrast, gamma and channel. Changes what is seen, never what is
+// stored. Plain images are adjusted here in the browser, those of many bits or channels by the server.
+
+import { UNADJUSTED } from './display.js';
+import { button, h, setText } from './elements.js';
+import { AS_IMPORTED } from './source_view.js';
+
+const COLOURS = [
+  ['all', 'All colours'],
+  ['red', 'Red'],
+  ['green', 'Green'],
+  ['blue', 'Blue'],
+];
+
+export class Adjustments {
+  /**
+   * @param {import('./editor_state.js').EditorState} state
+   * @param {object} parts
+   * @param {import('./source_view.js').SourceView} parts.source
+   * @param {(item: import('./types.js').Item) => Promise<import('./source_view.js').ChannelFigures>} parts.channels
+   * @param {() => void} parts.changed the adjustment of plain images
+   */
+  constructor(state, { source, channels, changed }) {
+    this.state = state;
+    this.source = source;
+    this.channels = channels;
+    this.changed = changed;
+    /** @type {import('./types.js').Item | null} */
+    this.item = null;
+    /** @type {import('./source_view.js').ChannelFigures | null} of an image of many bits or channels */
+    this.figures = null;
+    this.low = slider('Black below', (low) => this.#set({ low }));
+    this.high = slider('White above', (high) => this.#set({ high }));
+    this.brightness = slider('Brightness', (brightness) => this.#set({ brightness }));
+    this.gamma = slider('Gamma', (gamma) => this.#set({ gamma }));
+    this.channel = h('select', {
+      'aria-label': 'Channel',
+      'data-testid': 'channel',
+      onchange: () => this.#set({ channel: this.channel.value, ...(this.figures && { low: null, high: null }) }),
+    });
+    const close = button({ class: 'small', title: 'Close (Esc)', 'aria-label': 'Close', onclick: () => this.toggle() }, '×');
+    this.element = h(
+      'div',
+      { class: 'adjustments', role: 'group', 'aria-label': 'Brightness and contrast', hidden: true },
+      h('h2', {}, 'Picture', close),
+      this.low.row,
+      this.high.row,
+      this.brightness.row,
+      this.gamma.row,
+      h('label', { class: 'adjustment' }, h('span', {}, 'Channel'), this.channel),
+      button({ class: 'small', 'data-testid': 'adjust-reset', onclick: () => this.#reset() }, 'As it came'),
+    );
+    this.#update();
+  }
+
+  get isOpen() {
+    return !this.element.hidden;
+  }
+
+  toggle() {
+    this.element.hidden = !this.element.hidden;
+    if (this.isOpen) this.show(this.item);
+  }
+
+  /**
+   * Another image is on the screen, or none: what was set stays, as the next image mostly is alike.
+   * @param {import('./types.js').Item | null} item
+   */
+  async show(item) {
+    this.item = item;
+    this.figures = null;
+    this.source.settle();
+    if (this.isOpen && item?.channels_url) {
+      const figures = await this.channels(item).catch(() => null);
+      if (this.item === item) this.figures = figures;
+    }
+    this.#update();
+  }
+
+  #set(wanted) {
+    if (this.figures) this.source.set(wanted);
+    else this.state.adjustment = { ...this.state.adjustment, ...wanted };
+    this.#update();
+    if (!this.figures) this.changed();
+  }
+
+  #reset() {
+    this.#set(this.figures ? AS_IMPORTED : UNADJUSTED);
+  }
+
+  #update() {
+    if (this.figures) this.#updateSource(this.figures);
+    else {
+      const { low, high, brightness, gamma, channel } = this.state.adjustment;
+      this.low.show(low, 0, high - 1, 1);
+      this.high.show(high, low + 1, 255, 1);
+      this.brightness.show(brightness, -0.5, 0.5, 0.01);
+      this.gamma.show(gamma, 0.2, 4, 0.05);
+      this.#offer(COLOURS, channel);
+    }
+    this.brightness.row.hidden = this.figures !== null;
+  }
+
+  /** @param {import('./source_view.js').ChannelFigures} figures */
+  #updateSource({ channels, shown }) {
+    const { channel, low, high, gamma } = this.source.wanted;
+    const first = channels[channel === '' ? shown[0] : Number(channel.split(',')[0])] ?? channels[0];
+    const step = (first.most - first.least) / 1000 || 1;
+    this.low.show(low ?? first.low, first.least, (high ?? first.high) - step, step);
+    this.high.show(high ?? first.high, (low ?? first.low) + step, first.most, step);
+    this.gamma.show(gamma, 0.2, 4, 0.05);
+    const single = channels.map(({ name }, at) => /** @type {[string, string]} */ ([String(at), name || `Channel ${at + 1}`]));
+    const several = channels.length > 1 ? [['', `First ${shown.length === 1 ? 'one' : shown.length}`]] : [['', 'As it came']];
+    this.#offer([...several, ...single], channel);
+  }
+
+  #offer(options, chosen) {
+    const key = JSON.stringify(options);
+    if (this.offered !== key) {
+      this.offered = key;
+      this.channel.replaceChildren(...options.map(([value, name]) => h('option', { value }, name)));
+    }
+    this.channel.value = chosen;
+  }
+}
+
+/** @param {string} name @param {(value: number) => void} set */
+function slider(name, set) {
+  const input = h('input', { type: 'range', 'aria-label': name, oninput: () => set(Number(input.value)) });
+  const value = h('output', {});
+  return {
+    row: h('label', { class: 'adjustment' }, h('span', {}, name), input, value),
+    show(number, least, most, step) {
+      Object.assign(input, { min: String(least), max: String(most), step: String(step), value: String(number) });
+      setText(value, Math.abs(number) >= 100 || Number.isInteger(number) ? String(Math.round(number)) : number.toFixed(2));
+    },
+  };
+}

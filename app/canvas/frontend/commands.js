@@ -1,0 +1,114 @@
+// What every command of a key or a button does. The editor gives the parts; nothing is kept here.
+
+import { filledHoles, grown, removedIslands, shrunk, smoothed } from './class_edits.js';
+import { NOT_LABELLED, VOID } from './label_map.js';
+import { downloadLabel } from './label_png.js';
+import { suggestedRegion } from './tool_click.js';
+import { pixelOf } from './tool_desk.js';
+
+/** @typedef {import('./editor.js').Editor} Editor */
+
+/**
+ * Do what a key or a button asks for.
+ * @param {Editor} editor
+ * @param {string} command as in {@link BINDINGS}, or one that only buttons have
+ * @param {{classIndex?: number}} detail
+ */
+export function runCommand(editor, command, detail) {
+  const { image } = editor.session;
+  if (command.startsWith('tool-')) editor.setTool(command.slice(5));
+  else if (Object.hasOwn(ANYWHERE, command)) ANYWHERE[command](editor, detail);
+  else if (image && Object.hasOwn(ON_IMAGE, command)) ON_IMAGE[command](editor, image, detail);
+}
+
+/** @type {Record<string, (editor: Editor, detail: {classIndex?: number}) => void>} */
+const ANYWHERE = {
+  class: (editor, { classIndex }) => editor.setClass(classIndex),
+  void: (editor) => editor.setClass(VOID),
+  smaller: (editor) => editor.stepSize(-1),
+  larger: (editor) => editor.stepSize(1),
+  magnet: (editor) => editor.prefer({ magnet: !editor.state.magnet }),
+  'only-unlabelled': (editor) => {
+    editor.state.onlyUnlabelled = !editor.state.onlyUnlabelled;
+  },
+  'lock-class': (editor, { classIndex = editor.state.value }) => editor.state.toggleLock(classIndex),
+  'hide-class': (editor, { classIndex = editor.state.value }) => {
+    editor.state.toggleHidden(classIndex);
+    editor.displayChanged();
+  },
+  'toggle-label': (editor) => editor.toggle('label'),
+  'toggle-suggestion': (editor) => editor.toggle('suggestion'),
+  'toggle-uncertainty': (editor) => editor.toggle('uncertainty'),
+  'toggle-difference': (editor) => editor.toggle('difference'),
+  'toggle-outlines': (editor) => editor.prefer({ outlines: !editor.preferences.outlines }),
+  'toggle-patterns': (editor) => editor.prefer({ patterns: !editor.preferences.patterns }),
+  'toggle-dimmed': (editor) => editor.prefer({ dimmed: !editor.preferences.dimmed }),
+  adjust: (editor) => editor.adjustments.toggle(),
+  'less-sure': (editor) => editor.confidence.show(editor.state.confidenceAt(-1)),
+  'more-sure': (editor) => editor.confidence.show(editor.state.confidenceAt(1)),
+  fit: (editor) => editor.surface.fit(),
+  'one-to-one': (editor) => editor.surface.oneToOne(),
+  'zoom-in': (editor) => editor.surface.zoomAt(1.25),
+  'zoom-out': (editor) => editor.surface.zoomAt(0.8),
+  find: (editor) => editor.finder.open(),
+  'key-sheet': (editor) => editor.keySheet.toggle(),
+  escape: (editor) => editor.escape(),
+  'remove-point': (editor) => editor.removePoint(),
+  back: (editor) => editor.session.back(),
+};
+
+/** @type {Record<string, (editor: Editor, image: import('./open_image.js').OpenImage, detail: object) => void>} */
+const ON_IMAGE = {
+  undo: (editor, image) => editor.edit(() => image.undo()),
+  redo: (editor, image) => editor.edit(() => image.redo()),
+  pick: (editor, image) => {
+    const pixel = pixelOf(image, editor.pointer.hover);
+    const value = pixel ? editor.seenValue(image, pixel) : NOT_LABELLED;
+    if (value !== NOT_LABELLED) editor.setClass(value);
+  },
+  'accept-all': (editor, image) => editor.edit(() => image.acceptAll()),
+  'accept-sure': (editor, image) => {
+    const uncertainty = editor.session.view?.uncertainty;
+    if (uncertainty) editor.edit(() => image.acceptAbove(uncertainty, editor.state.confidence));
+    editor.confidence.end();
+  },
+  'accept-region': (editor, image) => {
+    const pixel = pixelOf(image, editor.pointer.hover);
+    const { suggestion } = image;
+    if (pixel && suggestion) editor.edit(() => image.region(suggestedRegion(image, pixel), { suggestion }));
+  },
+  'reject-region': (editor, image) => {
+    const pixel = pixelOf(image, editor.pointer.hover);
+    editor.pointer.finish();
+    if (pixel) image.reject(suggestedRegion(image, pixel));
+  },
+  'next-doubt': (editor) => editor.walk.step(editor.session.view, 1),
+  'previous-doubt': (editor) => editor.walk.step(editor.session.view, -1),
+  'fill-rest': (editor, image) => editor.edit(() => image.fillRest(editor.state.value)),
+  'fill-holes': classEdit(filledHoles),
+  'remove-islands': classEdit(removedIslands),
+  grow: classEdit(grown),
+  shrink: classEdit(shrunk),
+  smooth: classEdit(smoothed),
+  submit: (editor, image) => editor.submit(image),
+  skip: (editor) => editor.session.skip(),
+  'copy-previous': (editor) => editor.session.copyPrevious(),
+  truth: (editor) => editor.session.answerWithTruth(),
+  'truth-submit': (editor) => editor.answerAndSubmit(),
+  download: (editor, image) => downloadLabel(image),
+};
+
+/**
+ * An edit of the class under the cursor, or of the chosen class while the cursor is elsewhere.
+ * @param {(image: import('./open_image.js').OpenImage, value: number, pixel: {x: number, y: number} | null) =>
+ *   import('./region.js').Change | null} changeOf
+ */
+function classEdit(changeOf) {
+  return (editor, image) => {
+    const pixel = pixelOf(image, editor.pointer.hover);
+    const under = pixel ? image.pixels[pixel.y * image.width + pixel.x] : NOT_LABELLED;
+    const value = under === NOT_LABELLED ? editor.state.value : under;
+    editor.edit(() => image.change(changeOf(image, value, pixel), editor.state.over()));
+  };
+}
+

@@ -1,0 +1,29 @@
+// The connected region of one value around a pixel.
+
+import { cutOut } from './region.js';
+import { spanFill } from './span_fill.js';
+
+/**
+ * All pixels that hold the same value as pixel (x, y) and are 4-connected to it through such pixels.
+ * @param {Uint8Array} values `width` · `height`, row by row
+ * @param {number} width
+ * @param {number} height
+ * @param {number} x
+ * @param {number} y
+ * @param {{values: Uint8Array, allowed: Uint8Array} | null} within a second map of the same size; only
+ *   pixels whose value there has a 1 among the 256 entries of `allowed` count
+ * @returns {import('./region.js').Region | null} null outside the image or where `within` forbids the pixel
+ */
+export function connectedRegion(values, width, height, x, y, within = null) {
+  const wanted = values[y * width + x];
+  const markEqual = (members, start) => {
+    for (let i = start, end = start + width; i < end; i++) members[i] = values[i] === wanted ? 1 : 0;
+  };
+  const markEqualWithin = (members, start) => {
+    for (let i = start, end = start + width; i < end; i++) {
+      members[i] = values[i] === wanted && within.allowed[within.values[i]] ? 1 : 0;
+    }
+  };
+  const filled = spanFill(width, height, x, y, within ? markEqualWithin : markEqual);
+  return filled && cutOut(filled.mask, width, filled.box);
+}

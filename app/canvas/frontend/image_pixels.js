@@ -1,0 +1,76 @@
+// The picture's bytes, for the tools that look at colours. Read once per image, when the first tool asks.
+
+/** @typedef {{rgba: Uint8ClampedArray, width: number, height: number}} Rgba */
+
+export class ImagePixels {
+  constructor() {
+    /** @type {ImageBitmap | null} */
+    this.bitmap = null;
+    /** @type {Rgba | null} */
+    this.bytes = null;
+  }
+
+  /** Another image is on the screen. @param {ImageBitmap | null} bitmap */
+  show(bitmap) {
+    if (bitmap === this.bitmap) return;
+    this.bitmap = bitmap;
+    this.bytes = null;
+  }
+
+  /**
+   * All pixels; of a tiled image those of its overview, which is smaller than the label map.
+   * @returns {Rgba | null} null without an image
+   */
+  read() {
+    if (!this.bytes && this.bitmap) {
+      const { width, height } = this.bitmap;
+      const canvas = new OffscreenCanvas(width, height);
+      const context = canvas.getContext('2d', { willReadFrequently: true });
+      context?.drawImage(this.bitmap, 0, 0);
+      const picture = context?.getImageData(0, 0, width, height);
+      this.bytes = picture ? { rgba: picture.data, width, height } : null;
+    }
+    return this.bytes;
+  }
+}
+
+/**
+ * A region of a smaller grid as a region of the image that the grid covers.
+ * @param {import('./region.js').Region | null} region
+ * @param {{width: number, height: number}} grid
+ * @param {{width: number, height: number}} image
+ * @returns {import('./region.js').Region | null}
+ */
+export function enlarged(region, grid, image) {
+  if (!region || (grid.width === image.width && grid.height === image.height)) return region;
+  const first = (at, from, to) => Math.ceil((at * to) / from);
+  const x0 = first(region.x0, grid.width, image.width);
+  const x1 = first(region.x1, grid.width, image.width);
+  const y0 = first(region.y0, grid.height, image.height);
+  const y1 = first(region.y1, grid.height, image.height);
+  const mask = new Uint8Array((x1 - x0) * (y1 - y0));
+  const across = region.x1 - region.x0;
+  for (let y = y0, to = 0; y < y1; y++) {
+    const row = (Math.floor((y * grid.height) / image.height) - region.y0) * across - region.x0;
+    for (let x = x0; x < x1; x++) mask[to++] = region.mask[row + Math.floor((x * grid.width) / image.width)];
+  }
+  return { x0, y0, x1, y1, mask };
+}
+
+/**
+ * A map as large as the image, on a smaller grid that covers it: the value at each cell's first pixel.
+ * @param {Uint8Array} values
+ * @param {{width: number, height: number}} image
+ * @param {{width: number, height: number}} grid
+ * @returns {Uint8Array} the values themselves when the grid is as large as the image
+ */
+export function sampled(values, image, grid) {
+  if (grid.width === image.width && grid.height === image.height) return values;
+  const columns = Int32Array.from({ length: grid.width }, (_, x) => Math.floor((x * image.width) / grid.width));
+  const cells = new Uint8Array(grid.width * grid.height);
+  for (let y = 0, to = 0; y < grid.height; y++) {
+    const row = Math.floor((y * image.height) / grid.height) * image.width;
+    for (let x = 0; x < grid.width; x++) cells[to++] = values[row + columns[x]];
+  }
+  return cells;
+}

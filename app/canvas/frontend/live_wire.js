@@ -1,0 +1,118 @@
+// The magnetic side of a polygon: from the last fixed vertex to the cursor along the edges of the image.
+
+import { CheapestPaths } from './cheapest_path.js';
+import { edgeMap } from './edge_map.js';
+
+/** @typedef {{x: number, y: number}} Point */
+/** @typedef {import('./edge_map.js').Picture} Picture */
+
+/** Corners searched at most; in a larger window the edges are sought between cells of several pixels. */
+const MOST_CORNERS = 48_000;
+/** What the window holds around the vertex and the cursor: a share of their distance, and pixels. */
+const ROOM_SHARE = 0.35;
+const LEAST_ROOM = 24;
+/** Cost of a step where there is no edge, and along the strongest one. */
+const COST_OFF_EDGE = 48;
+const COST_ON_EDGE = 2;
+
+export class LiveWire {
+  /** @param {Picture} picture */
+  constructor(picture) {
+    this.picture = picture;
+    this.start = null;
+    this.window = null;
+  }
+
+  /**
+   * Fix the vertex that paths start from.
+   * @param {Point} point in image coordinates
+   */
+  startAt(point) {
+    this.start = point;
+    this.window = null;
+  }
+
+  /**
+   * The path along edges from the fixed vertex to a point. Nearby points are answered from the same window.
+   * @param {Point} point in image coordinates
+   * @returns {Point[]} from the vertex to the point, both included, a corner of pixels in each step between
+   */
+  pathTo(point) {
+    const { width, height } = this.picture;
+    const end = { x: Math.min(width, Math.max(0, point.x)), y: Math.min(height, Math.max(0, point.y)) };
+    if (!this.window || !isWithin(this.window, end)) this.#lookAround(end);
+    const { map, paths } = this;
+    const corners = paths.to(cornerAt(map, end)).map((at) => ({
+      x: map.x0 + (at % map.columns) * map.scale,
+      y: map.y0 + Math.floor(at / map.columns) * map.scale,
+    }));
+    return [this.start, ...corners.slice(1, -1), end];
+  }
+
+  #lookAround(end) {
+    const { start, picture } = this;
+    const distance = Math.hypot(end.x - start.x, end.y - start.y);
+    const room = Math.max(LEAST_ROOM, ROOM_SHARE * distance);
+    this.window = {
+      x0: Math.max(0, Math.floor(Math.min(start.x, end.x) - room)),
+      y0: Math.max(0, Math.floor(Math.min(start.y, end.y) - room)),
+      x1: Math.min(picture.width, Math.ceil(Math.max(start.x, end.x) + room)),
+      y1: Math.min(picture.height, Math.ceil(Math.max(start.y, end.y) + room)),
+    };
+    const area = (this.window.x1 - this.window.x0) * (this.window.y1 - this.window.y0);
+    const scale = Math.max(1, Math.ceil(Math.sqrt(area / MOST_CORNERS)));
+    this.map = edgeMap(picture, this.window, scale);
+    const costs = Uint8Array.from(this.map.strengths, costOf);
+    this.paths = new CheapestPaths(costs, this.map.columns, [cornerAt(this.map, start)]);
+  }
+}
+
+function costOf(strength) {
+  return COST_ON_EDGE + Math.round((COST_OFF_EDGE - COST_ON_EDGE) * (1 - strength) ** 2);
+}
+
+function isWithin({ x0, y0, x1, y1 }, { x, y }) {
+  return x >= x0 && x <= x1 && y >= y0 && y <= y1;
+}
+
+function cornerAt(map, { x, y }) {
+  const column = Math.min(map.columns - 1, Math.max(0, Math.round((x - map.x0) / map.scale)));
+  const row = Math.min(map.rows - 1, Math.max(0, Math.round((y - map.y0) / map.scale)));
+  return row * map.columns + column;
+}
+
+/**
+ * A path with few vertices, none of the left out ones further from it than the tolerance.
+ * @param {Point[]} path
+ * @param {number} tolerance in pixels
+ * @returns {Point[]} some of the path's points; its ends always
+ */
+export function simplified(path, tolerance) {
+  if (path.length < 3) return path.slice();
+  const isKept = new Uint8Array(path.length);
+  isKept[0] = isKept[path.length - 1] = 1;
+  const waiting = [[0, path.length - 1]];
+  while (waiting.length > 0) {
+    const [first, last] = waiting.pop();
+    let furthest = tolerance;
+    let middle = -1;
+    for (let i = first + 1; i < last; i++) {
+      const distance = distanceToSegment(path[i], path[first], path[last]);
+      if (distance <= furthest) continue;
+      furthest = distance;
+      middle = i;
+    }
+    if (middle < 0) continue;
+    isKept[middle] = 1;
+    waiting.push([first, middle], [middle, last]);
+  }
+  return path.filter((_, i) => isKept[i]);
+}
+
+function distanceToSegment(point, from, to) {
+  const dx = to.x - from.x;
+  const dy = to.y - from.y;
+  const along = ((point.x - from.x) * dx + (point.y - from.y) * dy) / (dx * dx + dy * dy || 1);
+  const share = Math.min(1, Math.max(0, along));
+  return Math.hypot(point.x - from.x - share * dx, point.y - from.y - share * dy);
+}

@@ -1,0 +1,122 @@
+// An image as a person sees it, at full size and at every half of it; drawn from the size that fits the screen.
+
+import { pictureLevel, tileBox, tilesOver } from './levels.js';
+
+/** @typedef {import('./rectangle.js').Rectangle} Rectangle */
+/** @typedef {import('./pieces.js').Place} Place */
+/** @typedef {import('./pieces.js').Piece} Piece */
+
+/** From this many screen pixels per image pixel on, pixels are shown as squares. */
+const SQUARES_FROM = 3;
+const PIECE_SIDE = 512;
+
+export class Picture {
+  /**
+   * @param {ImageBitmap[]} levels full size first, each half of the one before
+   * @param {number} width of the image in its own pixels, which may be more than the largest bitmap has
+   * @param {number} height
+   */
+  constructor(levels, width = levels[0].width, height = levels[0].height) {
+    this.levels = levels;
+    this.width = width;
+    this.height = height;
+  }
+
+  /** The smallest bitmap. */
+  get smallest() {
+    return this.levels.at(-1);
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {Place} place
+   * @param {Rectangle} visible image pixels
+   * @param {import('./adjusted_pieces.js').AdjustedPieces | null} adjusted null for the image as it is
+   * @param {number} until as `performance.now()` counts
+   * @returns {boolean} whether everything is drawn as it should be
+   */
+  draw(context, place, visible, adjusted, until) {
+    const level = this.#levelAt(place.scale);
+    smoothAt(context, place.scale, this.#reduction(level));
+    if (!adjusted) {
+      const { width, height } = this;
+      context.drawImage(this.levels[level], place.x, place.y, width * place.scale, height * place.scale);
+      return true;
+    }
+    return adjusted.draw(context, place, this.#pieces(level, visible), until);
+  }
+
+  close() {
+    for (const bitmap of this.levels) bitmap.close();
+  }
+
+  /** Image pixels for a pixel of a level. */
+  #reduction(level) {
+    return this.width / this.levels[level].width;
+  }
+
+  #levelAt(scale) {
+    return pictureLevel(scale * this.#reduction(0), this.levels.length);
+  }
+
+  /** @returns {Piece[]} */
+  #pieces(level, visible) {
+    const bitmap = this.levels[level];
+    const per = { x: this.width / bitmap.width, y: this.height / bitmap.height };
+    const seen = { x0: visible.x0 / per.x, y0: visible.y0 / per.y, x1: visible.x1 / per.x, y1: visible.y1 / per.y };
+    const { column0, row0, column1, row1 } = tilesOver(seen, 0, PIECE_SIDE);
+    const pieces = [];
+    for (let row = row0; row < row1; row++) {
+      for (let column = column0; column < column1; column++) {
+        const { x0, y0, x1, y1 } = tileBox(column, row, 0, PIECE_SIDE, bitmap.width, bitmap.height);
+        if (x0 >= x1 || y0 >= y1) continue;
+        pieces.push({
+          key: `${level}/${column}/${row}`,
+          bitmap,
+          from: { x: x0, y: y0, width: x1 - x0, height: y1 - y0 },
+          box: { x0: x0 * per.x, y0: y0 * per.y, x1: x1 * per.x, y1: y1 * per.y },
+        });
+      }
+    }
+    return pieces;
+  }
+}
+
+/** Set how pixels are drawn: as squares from close by, otherwise smoothly. */
+export function smoothAt(context, scale, reduction) {
+  context.imageSmoothingEnabled = scale < SQUARES_FROM;
+  // Below one half, four neighbours are not enough.
+  context.imageSmoothingQuality = scale * reduction < 0.45 ? 'medium' : 'low';
+}
+
+let worker = null;
+const waiting = new Map();
+let asked = 0;
+
+/**
+ * Decode an image file at all its sizes, off the page's thread.
+ * @param {Blob} blob
+ * @returns {Promise<ImageBitmap[]>} full size first
+ * @throws {Error} when the file is no image that the browser knows
+ */
+export function decodedLevels(blob) {
+  if (!worker) {
+    worker = new Worker(new URL('./picture_worker.js', import.meta.url), { type: 'module' });
+    worker.onmessage = ({ data: { id, levels } }) => {
+      const { resolve, reject } = waiting.get(id);
+      waiting.delete(id);
+      if (levels) resolve(levels);
+      else reject(new Error('The browser cannot read the image.'));
+    };
+    worker.onerror = () => {
+      for (const { reject } of waiting.values()) reject(new Error('The browser cannot read images.'));
+      waiting.clear();
+      worker = null;
+    };
+  }
+  return new Promise((resolve, reject) => {
+    const id = asked++;
+    waiting.set(id, { resolve, reject });
+    worker.postMessage({ id, blob });
+  });
+}

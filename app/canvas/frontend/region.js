@@ -1,0 +1,159 @@
+// Sets of pixels: a half-open box and one byte, 0 or 1, for each pixel in it. null is the empty set.
+// Tools return regions and changes; nothing but `paintRegion` and `applyChange` touches a label map.
+
+import { NOT_LABELLED } from './label_map.js';
+import { union } from './rectangle.js';
+
+/** @typedef {import('./rectangle.js').Rectangle} Rectangle */
+/** @typedef {import('./label_map.js').LabelMap} LabelMap */
+
+/**
+ * @typedef {Rectangle & {mask: Uint8Array}} Region `mask` has (x1 - x0) · (y1 - y0) bytes, row by row
+ */
+
+/**
+ * A region and the value that each of its pixels is to get; `values` is laid out as `mask` is.
+ * @typedef {Region & {values: Uint8Array}} Change
+ */
+
+/**
+ * What a region's pixels get: one value, or the suggestion's class where nothing is labelled yet. `over`
+ * has 256 entries, 1 for present values that may be painted over; without it all of them may.
+ * @typedef {{value: number, over?: Uint8Array} | {suggestion: Uint8Array, over?: Uint8Array}} RegionPaint
+ */
+
+/** @returns {Rectangle | null} the box alone */
+function boxOf(region) {
+  return region && { x0: region.x0, y0: region.y0, x1: region.x1, y1: region.y1 };
+}
+
+/** @returns {boolean} whether pixel (x, y) belongs to the region */
+export function hasPixel(region, x, y) {
+  if (!region || x < region.x0 || x >= region.x1 || y < region.y0 || y >= region.y1) return false;
+  return region.mask[(y - region.y0) * (region.x1 - region.x0) + x - region.x0] === 1;
+}
+
+/** @returns {number} how many pixels belong to the region */
+export function pixelCount(region) {
+  let count = 0;
+  if (region) for (let i = 0; i < region.mask.length; i++) count += region.mask[i];
+  return count;
+}
+
+/**
+ * The pixels of either region.
+ * @param {Region | null} one
+ * @param {Region | null} other
+ * @returns {Region | null}
+ */
+export function joined(one, other) {
+  if (!one || !other) return one ?? other;
+  const box = union(one, other);
+  const width = box.x1 - box.x0;
+  const mask = new Uint8Array(width * (box.y1 - box.y0));
+  for (const { x0, y0, x1, y1, mask: part } of [one, other]) {
+    for (let y = y0, from = 0; y < y1; y++) {
+      let to = (y - box.y0) * width + x0 - box.x0;
+      for (let x = x0; x < x1; x++) mask[to++] |= part[from++];
+    }
+  }
+  return { ...box, mask };
+}
+
+/**
+ * The part of a mask that lies in a box, as a region of its own.
+ * @param {Uint8Array} mask of a whole grid, `width` pixels wide
+ * @param {Rectangle} box inside that grid
+ * @returns {Region}
+ */
+export function cutOut(mask, width, box) {
+  const columns = box.x1 - box.x0;
+  if (columns * (box.y1 - box.y0) === mask.length) return { ...box, mask };
+  const out = new Uint8Array(columns * (box.y1 - box.y0));
+  for (let y = box.y0; y < box.y1; y++) {
+    const start = y * width + box.x0;
+    out.set(mask.subarray(start, start + columns), (y - box.y0) * columns);
+  }
+  return { ...box, mask: out };
+}
+
+/**
+ * Paint a region.
+ * @param {LabelMap} map changed in place
+ * @param {Region | null} region inside the map
+ * @param {RegionPaint} paint
+ * @returns {Rectangle | null} the region's box
+ */
+export function paintRegion(map, region, paint) {
+  if (!region) return null;
+  const { pixels, width } = map;
+  const { mask, x0, x1 } = region;
+  const { over } = paint;
+  const suggestion = 'suggestion' in paint ? paint.suggestion : null;
+  if (suggestion && over && !over[NOT_LABELLED]) return boxOf(region);
+  for (let y = region.y0, from = 0; y < region.y1; y++) {
+    const end = y * width + x1;
+    let at = y * width + x0;
+    if (suggestion) {
+      for (; at < end; at++) if (mask[from++] && pixels[at] === NOT_LABELLED) pixels[at] = suggestion[at];
+    } else if (over) {
+      for (; at < end; at++) if (mask[from++] && over[pixels[at]]) pixels[at] = paint.value;
+    } else {
+      for (; at < end; at++) if (mask[from++]) pixels[at] = paint.value;
+    }
+  }
+  return boxOf(region);
+}
+
+/**
+ * Give the pixels of a change their new values.
+ * @param {LabelMap} map changed in place
+ * @param {Change | null} change inside the map
+ * @param {Uint8Array | null} over 256 entries, 1 for present values that may be painted over; null for all
+ * @returns {Rectangle | null} the change's box
+ */
+export function applyChange(map, change, over = null) {
+  if (!change) return null;
+  const { pixels, width } = map;
+  const { mask, values, x0, x1 } = change;
+  for (let y = change.y0, from = 0; y < change.y1; y++) {
+    const end = y * width + x1;
+    for (let at = y * width + x0; at < end; at++, from++) {
+      if (mask[from] && (!over || over[pixels[at]])) pixels[at] = values[from];
+    }
+  }
+  return boxOf(change);
+}
+
+/**
+ * The border of a region as straight segments on the lines between pixels, for drawing.
+ * @param {Region | null} region
+ * @returns {Int32Array} x, y of one end, then x, y of the other, for each segment; horizontal or vertical
+ */
+export function outlineOf(region) {
+  if (!region) return new Int32Array(0);
+  const { mask, x0, y0 } = region;
+  const width = region.x1 - x0;
+  const height = region.y1 - y0;
+  const at = (x, y) => (x < 0 || x >= width || y < 0 || y >= height ? 0 : mask[y * width + x]);
+  const segments = [];
+  for (let y = 0; y <= height; y++) {
+    for (let x = 0, start = 0, side = 0; x <= width; x++) {
+      const here = x < width ? at(x, y) - at(x, y - 1) : 0;
+      if (here === side) continue;
+      if (side) segments.push(x0 + start, y0 + y, x0 + x, y0 + y);
+      start = x;
+      side = here;
+    }
+  }
+  for (let x = 0; x <= width; x++) {
+    for (let y = 0, start = 0, side = 0; y <= height; y++) {
+      const here = y < height ? at(x, y) - at(x - 1, y) : 0;
+      if (here === side) continue;
+      if (side) segments.push(x0 + x, y0 + start, x0 + x, y0 + y);
+      start = y;
+      side = here;
+    }
+  }
+  return Int32Array.from(segments);
+}

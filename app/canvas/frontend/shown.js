@@ -1,0 +1,25 @@
+// What the controls show, gathered from the parts of the editor.
+
+import { saveState } from './wording.js';
+
+/** @param {import('./editor.js').Editor} editor */
+export function shownOf({ session, state, preferences, shares, surface, walk, demo }) {
+  const { image, view, progress, autosave, visited, queue } = session;
+  return {
+    image,
+    progress,
+    /** How many pixels each value has; null until they are counted. */
+    shares,
+    state,
+    preferences,
+    hasUncertainty: Boolean(view?.uncertainty),
+    /** Where the walk along the doubts stands. */
+    doubt: walk.place,
+    demo,
+    zoom: surface.viewport.scale * surface.ratio,
+    canGoBack: visited.length > 0,
+    unsent: autosave.submitting.filter((task) => task.image !== image).length,
+    save: image ? saveState(autosave.stateOf(image), image, Date.now()) : { text: '', tone: 'quiet', more: '' },
+    queueLength: queue.length,
+  };
+}

@@ -1,0 +1,93 @@
+// Tools that find a region around a click: flood fill by colour, and the whole region of one class.
+
+import { connectedRegion } from './connected.js';
+import { floodFill } from './flood_fill.js';
+import { enlarged } from './image_pixels.js';
+import { NOT_LABELLED } from './label_map.js';
+import { pixelOf } from './tool_desk.js';
+
+/** Values that count as not labelled: where the suggestion shows. */
+export const WHERE_NOT_LABELLED = Uint8Array.from({ length: 256 }, (_, value) => Number(value === NOT_LABELLED));
+
+/**
+ * The region that the person sees under a pixel: of the label map, or of the suggestion where nothing is
+ * labelled.
+ * @param {import('./open_image.js').OpenImage} image
+ * @param {{x: number, y: number}} pixel
+ */
+export function seenRegion(image, { x, y }) {
+  const { pixels, suggestion, width, height } = image;
+  if (pixels[y * width + x] !== NOT_LABELLED || !suggestion) return connectedRegion(pixels, width, height, x, y);
+  return suggestedRegion(image, { x, y });
+}
+
+/** The region of the suggestion under a pixel that is not labelled; null where there is none. */
+export function suggestedRegion({ pixels, suggestion, width, height }, { x, y }) {
+  const at = y * width + x;
+  if (!suggestion || pixels[at] !== NOT_LABELLED || suggestion[at] === NOT_LABELLED) return null;
+  return connectedRegion(suggestion, width, height, x, y, { values: pixels, allowed: WHERE_NOT_LABELLED });
+}
+
+/**
+ * The pixels of alike colour around a pixel.
+ * @param {import('./image_pixels.js').Rgba} picture
+ * @param {{width: number, height: number}} image which the picture shows, perhaps smaller
+ */
+export function alikeRegion(picture, image, { x, y }, tolerance) {
+  const at = (value, from, to) => Math.floor((value * to) / from);
+  const { rgba, width, height } = picture;
+  const region = floodFill(rgba, width, height, at(x, image.width, width), at(y, image.height, height), tolerance);
+  return enlarged(region, picture, image);
+}
+
+/** @implements {import('./pointer.js').Tool} */
+export class ClickTool {
+  /**
+   * @param {import('./tool_desk.js').ToolDesk} desk
+   * @param {(image: import('./open_image.js').OpenImage, pixel: {x: number, y: number}) =>
+   *   import('./region.js').Region | null} regionAt
+   */
+  constructor(desk, regionAt) {
+    this.desk = desk;
+    this.regionAt = regionAt;
+    this.cursor = /** @type {const} */ ('crosshair');
+    /** The last click, which another tolerance does over. */
+    this.last = null;
+  }
+
+  down(point) {
+    const { image } = this.desk;
+    const pixel = pixelOf(image, point);
+    this.last = null;
+    if (image && pixel) this.#fill(image, pixel);
+  }
+
+  move() {}
+
+  up() {}
+
+  giveUp() {
+    this.last = null;
+  }
+
+  hover() {}
+
+  /** The tolerance changed: do the last click over, unless something was done since. */
+  sizeChanged() {
+    const { last } = this;
+    if (!last || last.image !== this.desk.image || last.edits !== last.image.edits) return;
+    last.image.undo();
+    this.#fill(last.image, last.pixel);
+    this.desk.edited();
+  }
+
+  show() {
+    this.desk.surface.showRing(null, 0);
+  }
+
+  #fill(image, pixel) {
+    if (!image.region(this.regionAt(image, pixel), this.desk.paint())) return;
+    this.desk.edited();
+    this.last = { image, pixel, edits: image.edits };
+  }
+}

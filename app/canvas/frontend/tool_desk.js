@@ -1,0 +1,63 @@
+// What all tools share: the image on the screen, the paint, the picture's colours, the magnet, the superpixels.
+
+import { ImagePixels } from './image_pixels.js';
+import { Magnet } from './magnet.js';
+import { SuperpixelShelf } from './superpixel_shelf.js';
+
+export class ToolDesk {
+  /**
+   * @param {object} parts
+   * @param {import('./surface.js').Surface} parts.surface
+   * @param {import('./layers.js').Layers} parts.layers
+   * @param {import('./editor_state.js').EditorState} parts.state
+   * @param {import('./transport.js').Transport} parts.transport
+   * @param {() => import('./types.js').View | null} parts.view
+   * @param {(value: number) => string} parts.colourOf
+   * @param {() => void} parts.edited an action is complete
+   * @param {(text: string, tone?: string) => void} parts.notice
+   */
+  constructor({ surface, layers, state, transport, view, colourOf, edited, notice }) {
+    Object.assign(this, { surface, layers, state, view, colourOf, edited, notice });
+    this.pixels = new ImagePixels();
+    this.magnet = new Magnet(this.pixels, () => this.image);
+    this.superpixels = new SuperpixelShelf(transport, notice);
+    /** Where the last stroke ended, for the straight line that Shift draws from there. */
+    this.lastEnd = null;
+  }
+
+  /** @returns {import('./open_image.js').OpenImage | null} */
+  get image() {
+    return this.view()?.image ?? null;
+  }
+
+  paint() {
+    return this.state.paint();
+  }
+
+  /** Another image is on the screen, or none. */
+  imageChanged() {
+    this.pictureChanged();
+    this.lastEnd = null;
+    this.preview(null);
+  }
+
+  /** The image is shown in another view of its values: edges and colours are those that the person sees. */
+  pictureChanged() {
+    const picture = this.view()?.picture;
+    this.pixels.show(picture ? (picture.overview ?? picture).levels[0] : null);
+    this.magnet.forget();
+  }
+
+  /** Show what a click would paint; null takes it away. @param {import('./region.js').Region | null} region */
+  preview(region) {
+    this.surface.showPreview(region, this.colourOf(this.state.value));
+  }
+}
+
+/** The pixel under a point, or null outside the image. */
+export function pixelOf(image, point) {
+  if (!image || !point) return null;
+  const pixel = { x: Math.floor(point.x), y: Math.floor(point.y) };
+  const inside = pixel.x >= 0 && pixel.y >= 0 && pixel.x < image.width && pixel.y < image.height;
+  return inside ? pixel : null;
+}

@@ -1,0 +1,156 @@
+// The polygon: click its corners, drag them, click an edge for one more; along edges of the image with the magnet.
+
+import { brushPoint } from './tool_stroke.js';
+
+const GRAB_PX = 8;
+const SIMPLER_PX = 1.2;
+
+/**
+ * The corner within reach of a point, or -1.
+ * @param {{x: number, y: number}[]} points
+ * @param {number} reach in image pixels
+ */
+export function cornerAt(points, { x, y }, reach) {
+  let best = -1;
+  let nearest = reach;
+  points.forEach((corner, i) => {
+    const distance = Math.hypot(corner.x - x, corner.y - y);
+    if (distance <= nearest) [best, nearest] = [i, distance];
+  });
+  return best;
+}
+
+/**
+ * The edge within reach of a point: the index of the corner after which a new one belongs, or -1. The closing
+ * edge counts too.
+ */
+export function edgeAt(points, point, reach) {
+  let best = -1;
+  let nearest = reach;
+  for (let i = 0; points.length > 2 && i < points.length; i++) {
+    const distance = distanceToSegment(point, points[i], points[(i + 1) % points.length]);
+    if (distance <= nearest) [best, nearest] = [i, distance];
+  }
+  return best;
+}
+
+function distanceToSegment({ x, y }, a, b) {
+  const [dx, dy] = [b.x - a.x, b.y - a.y];
+  const length = dx * dx + dy * dy;
+  const t = length ? Math.max(0, Math.min(1, ((x - a.x) * dx + (y - a.y) * dy) / length)) : 0;
+  return Math.hypot(a.x + t * dx - x, a.y + t * dy - y);
+}
+
+/** @implements {import('./pointer.js').Tool} */
+export class PolygonTool {
+  /** @param {import('./tool_desk.js').ToolDesk} desk */
+  constructor(desk) {
+    this.desk = desk;
+    this.cursor = /** @type {const} */ ('crosshair');
+    /** @type {{x: number, y: number}[]} */
+    this.points = [];
+    /** How many corners each click added, for the key that removes the last one. @type {number[]} */
+    this.added = [];
+    this.dragged = -1;
+    this.wasMoved = false;
+    this.point = null;
+    /** Where the magnet leads from the last corner to the cursor. */
+    this.trail = null;
+  }
+
+  get isOpen() {
+    return this.points.length > 0;
+  }
+
+  down(point, event) {
+    this.point = point;
+    const reach = GRAB_PX / this.desk.surface.viewport.scale;
+    const corner = cornerAt(this.points, point, reach);
+    // The second press of a double click closes the polygon; it is no corner of its own.
+    if (event.detail > 1 && this.points.length >= 3) {
+      this.close();
+      return;
+    }
+    this.wasMoved = false;
+    if (corner >= 0 && event.altKey) {
+      this.points.splice(corner, 1);
+      this.added = this.points.map(() => 1);
+      return;
+    }
+    this.dragged = corner;
+    if (corner >= 0) return;
+    const edge = edgeAt(this.points.slice(0), point, reach / 2);
+    if (edge >= 0 && edge < this.points.length - 1) {
+      this.points.splice(edge + 1, 0, point);
+      this.added = this.points.map(() => 1);
+      this.dragged = edge + 1;
+      return;
+    }
+    this.#add(point);
+  }
+
+  move(points) {
+    this.point = points.at(-1);
+    this.wasMoved = true;
+    if (this.dragged >= 0) this.points[this.dragged] = this.point;
+  }
+
+  up(event) {
+    const { dragged, wasMoved } = this;
+    this.dragged = -1;
+    if (event && dragged === 0 && !wasMoved && this.points.length >= 3) this.close();
+  }
+
+  giveUp() {
+    this.points = [];
+    this.added = [];
+    this.trail = null;
+    this.dragged = -1;
+    this.show();
+  }
+
+  hover(point) {
+    this.point = point;
+    this.trail = null;
+    const last = this.points.at(-1);
+    if (point && last && this.desk.state.magnet) this.trail = this.desk.magnet.path(last, point);
+  }
+
+  /** @returns {boolean} whether there was a polygon to close */
+  close() {
+    const { points } = this;
+    const { image } = this.desk;
+    if (points.length === 0) return false;
+    this.giveUp();
+    if (image?.polygon(points, this.desk.paint())) this.desk.edited();
+    return true;
+  }
+
+  removePoint() {
+    this.points.splice(this.points.length - (this.added.pop() ?? 1));
+    this.hover(this.point);
+    this.show();
+  }
+
+  show() {
+    const { surface, state } = this.desk;
+    surface.showRing(null, 0);
+    const next = this.trail ? this.trail.slice(1) : this.point && this.dragged < 0 ? [this.point] : [];
+    surface.showPolygon(this.points, next, this.desk.colourOf(state.value));
+  }
+
+  #add(point) {
+    const last = this.points.at(-1);
+    const { magnet, state, surface } = this.desk;
+    if (!state.magnet) {
+      this.points.push(brushPoint(point, 2));
+      this.added.push(1);
+      return;
+    }
+    const path = last ? magnet.corners(last, point, SIMPLER_PX / Math.min(1, surface.viewport.scale)) : [];
+    const corners = path.length > 1 ? path.slice(1) : [magnet.snapped(point)];
+    this.points.push(...corners);
+    this.added.push(corners.length);
+    this.trail = null;
+  }
+}

@@ -1,0 +1,44 @@
+// The rectangle: from one corner to the opposite one.
+
+/** @implements {import('./pointer.js').Tool} */
+export class RectangleTool {
+  /** @param {import('./tool_desk.js').ToolDesk} desk */
+  constructor(desk) {
+    this.desk = desk;
+    this.cursor = /** @type {const} */ ('crosshair');
+    this.corner = null;
+    this.opposite = null;
+  }
+
+  down(point) {
+    this.corner = point;
+    this.opposite = point;
+  }
+
+  move(points) {
+    this.opposite = points.at(-1);
+  }
+
+  up() {
+    const { corner, opposite } = this;
+    const { image } = this.desk;
+    this.corner = null;
+    if (corner && opposite && image?.rectangle(corner, opposite, this.desk.paint())) this.desk.edited();
+    this.show();
+  }
+
+  giveUp() {
+    this.corner = null;
+    this.show();
+  }
+
+  hover() {}
+
+  show() {
+    const { surface, state } = this.desk;
+    surface.showRing(null, 0);
+    const [a, b] = [this.corner, this.opposite];
+    const outline = a && b ? [a, { x: b.x, y: a.y }, b, { x: a.x, y: b.y }, a] : [];
+    surface.showPolygon([], outline, this.desk.colourOf(state.value));
+  }
+}

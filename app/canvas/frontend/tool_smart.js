@@ -1,0 +1,100 @@
+// Smart fill: a click or a scribble becomes the region of alike pixels around it, which the size keys widen.
+
+import { enlarged, sampled } from './image_pixels.js';
+import { NOT_LABELLED } from './label_map.js';
+import { SmartFill } from './smart_fill.js';
+import { pixelOf } from './tool_desk.js';
+
+/** @implements {import('./pointer.js').Tool} */
+export class SmartTool {
+  /** @param {import('./tool_desk.js').ToolDesk} desk */
+  constructor(desk) {
+    this.desk = desk;
+    this.cursor = /** @type {const} */ ('crosshair');
+    /** @type {{x: number, y: number}[]} */
+    this.points = [];
+    /** The last fill, which another reach does over. */
+    this.last = null;
+  }
+
+  down(point) {
+    this.points = [point];
+  }
+
+  move(points) {
+    this.points.push(...points);
+  }
+
+  up(event) {
+    const { points } = this;
+    this.points = [];
+    this.show();
+    const { image } = this.desk;
+    const picture = this.desk.pixels.read();
+    if (!event || !image || !picture || points.length === 0) return;
+    this.#fill({ image, fill: this.#fillFrom(image, picture, points), picture, edits: -1 });
+  }
+
+  giveUp() {
+    this.points = [];
+    this.last = null;
+    this.show();
+  }
+
+  hover() {}
+
+  /** The reach changed: do the last fill over, unless something was done since. */
+  sizeChanged() {
+    const { last } = this;
+    if (!last || last.image !== this.desk.image || last.edits !== last.image.edits) return;
+    last.image.undo();
+    this.#fill(last);
+    this.desk.edited();
+  }
+
+  show() {
+    const { surface, state } = this.desk;
+    surface.showRing(null, 0);
+    surface.showPolygon([], this.points, this.desk.colourOf(state.value), { isOpen: true });
+  }
+
+  #fill({ image, fill, picture }) {
+    const level = fill.levelBeside(fill.level, this.desk.state.reach);
+    const region = enlarged(fill.regionAt(level), picture, image);
+    if (!image.region(region, this.desk.paint())) return;
+    this.desk.edited();
+    this.last = { image, fill, picture, edits: image.edits };
+  }
+
+  #fillFrom(image, picture, points) {
+    const { surface, state } = this.desk;
+    const { width, height } = picture;
+    const [across, down] = [width / image.width, height / image.height];
+    const { suggestion } = image;
+    const sources = {
+      ...picture,
+      labels: sampled(image.pixels, image, picture),
+      suggestion: suggestion && sampled(suggestion, image, picture),
+      uncertainty: this.desk.view()?.uncertainty ?? null,
+    };
+    // What is labelled is a wall, except what the scribble itself lies on and the class that is painted.
+    const open = new Uint8Array(256);
+    open[NOT_LABELLED] = 1;
+    open[state.value] = 1;
+    for (const point of points) {
+      const pixel = pixelOf(image, point);
+      if (pixel) open[image.pixels[pixel.y * image.width + pixel.x]] = 1;
+    }
+    const over = state.over();
+    if (over) for (let value = 0; value < 256; value++) open[value] &= over[value];
+    const seen = surface.visible();
+    const window = seen && {
+      x0: Math.floor(seen.x0 * across),
+      y0: Math.floor(seen.y0 * down),
+      x1: Math.ceil(seen.x1 * across),
+      y1: Math.ceil(seen.y1 * down),
+    };
+    const within = points.map(({ x, y }) => ({ x: x * across, y: y * down }));
+    return new SmartFill(sources, within, { open, window });
+  }
+}

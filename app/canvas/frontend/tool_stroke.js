@@ -1,0 +1,101 @@
+// Tools that paint along the way of the pointer: brush, eraser, the brush that accepts, and the thin line.
+
+import { paintRegion } from './region.js';
+import { thinLine } from './thin_line.js';
+
+export const SMALLEST_BRUSH = 1;
+export const LARGEST_BRUSH = 400;
+/** A pen that is barely pressed paints with this share of the brush. */
+const LIGHTEST = 0.25;
+
+/** The next larger or smaller brush: fine steps for fine brushes. @returns {number} diameter in image pixels */
+export function brushStep(size, direction) {
+  const step = Math.max(1, Math.round(size * 0.2));
+  return Math.min(LARGEST_BRUSH, Math.max(SMALLEST_BRUSH, size + direction * step));
+}
+
+/**
+ * Where a stroke goes with this brush: the smallest one snaps to pixel centres, so that it paints exactly
+ * the pixel under the cursor.
+ */
+export function brushPoint(point, size) {
+  return size > 1 ? point : { x: Math.floor(point.x) + 0.5, y: Math.floor(point.y) + 0.5 };
+}
+
+/**
+ * The diameter that a pen's pressure gives the brush; a mouse and a finger have none.
+ * @param {{pointerType: string, pressure: number}} event
+ */
+export function pressedSize(size, { pointerType, pressure }) {
+  if (pointerType !== 'pen' || pressure === 0) return size;
+  return Math.max(SMALLEST_BRUSH, size * (LIGHTEST + (1 - LIGHTEST) * pressure));
+}
+
+/** @implements {import('./pointer.js').Tool} */
+export class StrokeTool {
+  /**
+   * @param {import('./tool_desk.js').ToolDesk} desk
+   * @param {(image: import('./open_image.js').OpenImage) => import('./label_map.js').Paint | null} paintOf
+   * @param {boolean} isThin one pixel wide, whatever the brush
+   */
+  constructor(desk, paintOf, isThin = false) {
+    Object.assign(this, { desk, paintOf, isThin });
+    this.cursor = /** @type {const} */ ('brush');
+    this.paint = null;
+    this.last = null;
+    this.point = null;
+  }
+
+  down(point, event) {
+    const { image } = this.desk;
+    this.paint = image && this.paintOf(image);
+    if (!image || !this.paint) return;
+    const size = this.#size(event);
+    const start = brushPoint(point, size);
+    // Shift joins this stroke to the end of the one before by a straight line.
+    const joined = event.shiftKey && this.desk.lastEnd;
+    this.last = joined || start;
+    this.#draw(image, start, size);
+  }
+
+  move(points, event) {
+    const { image } = this.desk;
+    this.point = points.at(-1) ?? null;
+    if (!image || !this.paint) return;
+    const size = this.#size(event);
+    for (const point of points) this.#draw(image, brushPoint(point, size), size);
+  }
+
+  up() {
+    this.paint = null;
+    if (this.last) this.desk.lastEnd = this.last;
+    this.last = null;
+    if (this.desk.image?.endStroke()) this.desk.edited();
+  }
+
+  giveUp() {
+    this.paint = null;
+    this.last = null;
+    this.desk.image?.giveUpStroke();
+  }
+
+  hover(point) {
+    this.point = point;
+  }
+
+  show() {
+    this.desk.surface.showRing(this.point, this.isThin ? 0.5 : this.desk.state.brush / 2);
+  }
+
+  #size(event) {
+    return this.isThin ? 1 : pressedSize(this.desk.state.brush, event);
+  }
+
+  #draw(image, point, size) {
+    if (this.isThin) {
+      const line = thinLine([this.last, point], image.width, image.height);
+      image.part(line, () => paintRegion(image, line, this.paint));
+    } else image.stroke(this.last, point, size / 2, this.paint);
+    this.last = point;
+  }
+}

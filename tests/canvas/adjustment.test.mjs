@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { adjust, adjustmentTables } from '../../app/canvas/frontend/adjustment.js';
+import { UNADJUSTED, isAdjusted } from '../../app/canvas/frontend/display.js';
+
+function adjusted(rgba, adjustment) {
+  const pixels = new Uint8Array(rgba);
+  adjust(new Uint32Array(pixels.buffer), adjustmentTables({ ...UNADJUSTED, ...adjustment }));
+  return [...pixels];
+}
+
+test('without an adjustment every pixel stays', () => {
+  assert.equal(isAdjusted(UNADJUSTED), false);
+  for (let value = 0; value < 256; value++) {
+    assert.deepEqual(adjusted([value, 255 - value, 7, 200], {}), [value, 255 - value, 7, 200]);
+  }
+});
+
+test('a window stretches what lies in it', () => {
+  assert.deepEqual(adjusted([50, 100, 150, 255], { low: 50, high: 150 }), [0, 128, 255, 255]);
+  assert.deepEqual(adjusted([10, 200, 75, 255], { low: 50, high: 150 }), [0, 255, 64, 255]);
+});
+
+test('gamma lightens the dark, brightness shifts', () => {
+  assert.deepEqual(adjusted([0, 64, 255, 255], { gamma: 2 }), [0, 128, 255, 255]);
+  assert.deepEqual(adjusted([0, 100, 255, 255], { brightness: 0.2 }), [51, 151, 255, 255]);
+});
+
+test('one channel shows as grey', () => {
+  assert.deepEqual(adjusted([10, 20, 30, 255], { channel: 'green' }), [20, 20, 20, 255]);
+  assert.deepEqual(adjusted([10, 20, 30, 90], { channel: 'blue', low: 10, high: 50 }), [128, 128, 128, 90]);
+});

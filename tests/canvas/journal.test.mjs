@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { Journal } from '../../app/canvas/frontend/journal.js';
+import { fakeIndexedDb } from './fake_indexed_db.mjs';
+
+const band = (value) => Uint8Array.of(1, 0, 0, 0, value, 9);
+const entry = (imageId, bands, more = {}) => ({
+  imageId,
+  item: { image_id: imageId },
+  revision: 3,
+  submission: null,
+  at: 1,
+  bands,
+  ...more,
+});
+
+console.warn = () => {};
+
+test('an entry comes back as it was put, newest first', async () => {
+  const store = fakeIndexedDb();
+  const journal = new Journal('Ada', 1, store);
+  assert.equal(await journal.put(entry(1, [band(1), band(2)])), true);
+  assert.equal(await journal.put(entry(2, [band(3)], { at: 2, submission: 'id' })), true);
+  const found = await new Journal('Ada', 1, store).entries();
+  assert.deepEqual(
+    found.map(({ imageId, revision, submission, bands }) => [imageId, revision, submission, bands]),
+    [
+      [2, 3, 'id', [band(3)]],
+      [1, 3, null, [band(1), band(2)]],
+    ],
+  );
+});
+
+test('only bands that changed are written', async () => {
+  const store = fakeIndexedDb();
+  const journal = new Journal('Ada', 1, store);
+  const bands = [band(1), band(2), band(3)];
+  await journal.put(entry(1, bands));
+  store.database.puts.length = 0;
+  bands[1] = band(7);
+  await journal.put(entry(1, bands));
+  assert.deepEqual(
+    store.database.puts.map(([name, key]) => [name, key[1]]).filter(([name]) => name === 'bands'),
+    [['bands', 1]],
+  );
+  assert.deepEqual((await journal.entries())[0].bands, [band(1), band(7), band(3)]);
+});
+
+test('a later change of the array does not reach a put under way', async () => {
+  const journal = new Journal('Ada', 1, fakeIndexedDb());
+  const bands = [band(1)];
+  const first = journal.put(entry(1, bands));
+  bands[0] = band(2);
+  await first;
+  assert.deepEqual((await journal.entries())[0].bands, [band(1)]);
+});
+
+test('two tabs on one image never mix their bands', async () => {
+  const store = fakeIndexedDb();
+  const tabs = [new Journal('Ada', 1, store), new Journal('Ada', 1, store)];
+  const maps = [
+    [band(1), band(1)],
+    [band(2), band(2)],
+  ];
+  await tabs[0].put(entry(1, maps[0]));
+  await tabs[1].put(entry(1, maps[1]));
+  maps[0][0] = band(5);
+  await tabs[0].put(entry(1, maps[0]));
+  assert.deepEqual((await tabs[0].entries())[0].bands, [band(5), band(1)]);
+});
+
+test('other people and other projects have their own entries', async () => {
+  const store = fakeIndexedDb();
+  await new Journal('Ada', 1, store).put(entry(1, [band(1)]));
+  assert.deepEqual(await new Journal('Bo', 1, store).entries(), []);
+  assert.deepEqual(await new Journal('Ada', 2, store).entries(), []);
+});
+
+test('a removed entry is gone, and the next one is whole', async () => {
+  const journal = new Journal('Ada', 1, fakeIndexedDb());
+  const bands = [band(1), band(2)];
+  await journal.put(entry(1, bands));
+  await journal.remove(1);
+  assert.deepEqual(await journal.entries(), []);
+  await journal.put(entry(1, bands));
+  assert.deepEqual((await journal.entries())[0].bands, bands);
+});
+
+test('a full disk says so, leaves the entry before as it was, and is overcome later', async () => {
+  const store = fakeIndexedDb();
+  const journal = new Journal('Ada', 1, store);
+  const bands = [band(1), band(2)];
+  await journal.put(entry(1, bands));
+  store.database.isFull = true;
+  bands[0] = band(8);
+  assert.equal(await journal.put(entry(1, bands)), false);
+  assert.deepEqual((await journal.entries())[0].bands, [band(1), band(2)]);
+  store.database.isFull = false;
+  assert.equal(await journal.put(entry(1, bands)), true);
+  assert.deepEqual((await journal.entries())[0].bands, [band(8), band(2)]);
+});
+
+test('a browser without a database keeps nothing and says so', async () => {
+  const journal = new Journal('Ada', 1, undefined);
+  assert.equal(await journal.put(entry(1, [band(1)])), false);
+  assert.deepEqual(await journal.entries(), []);
+});
+
+test('a database that was taken away is opened again', async () => {
+  const store = fakeIndexedDb();
+  const journal = new Journal('Ada', 1, store);
+  await journal.put(entry(1, [band(1)]));
+  store.database.onversionchange();
+  assert.equal(await journal.put(entry(1, [band(2)])), true);
+});
+
+test('an entry of the first version, with the map in its head, is found', async () => {
+  const store = fakeIndexedDb();
+  store.database.createObjectStore('unsaved', { keyPath: 'key' });
+  store.database.createObjectStore('bands');
+  const transaction = store.database.transaction();
+  transaction.objectStore('unsaved').put({ key: 'Ada\n1\n4', scope: 'Ada\n1\n', imageId: 4, bytes: band(6), at: 1 });
+  await new Promise((resolve) => (transaction.oncomplete = resolve));
+  assert.deepEqual((await new Journal('Ada', 1, store).entries())[0].bands, [band(6)]);
+});

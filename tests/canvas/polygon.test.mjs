@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { cornerAt, edgeAt } from '../../app/canvas/frontend/tool_polygon.js';
+import { brushPoint, pressedSize } from '../../app/canvas/frontend/tool_stroke.js';
+
+const SQUARE = [{ x: 0, y: 0 }, { x: 10, y: 0 }, { x: 10, y: 10 }, { x: 0, y: 10 }];
+
+test('the nearest corner within reach is grabbed', () => {
+  assert.equal(cornerAt(SQUARE, { x: 9, y: 1 }, 3), 1);
+  assert.equal(cornerAt(SQUARE, { x: 5, y: 5 }, 3), -1);
+  assert.equal(cornerAt([], { x: 0, y: 0 }, 3), -1);
+});
+
+test('an edge is found by its first corner, the closing one too', () => {
+  assert.equal(edgeAt(SQUARE, { x: 5, y: 1 }, 2), 0);
+  assert.equal(edgeAt(SQUARE, { x: 1, y: 5 }, 2), 3);
+  assert.equal(edgeAt(SQUARE, { x: 5, y: 5 }, 2), -1);
+  assert.equal(edgeAt(SQUARE.slice(0, 2), { x: 5, y: 0 }, 2), -1, 'two corners have no edge to divide yet');
+});
+
+test('a pen presses the brush wider; a mouse does not', () => {
+  assert.equal(pressedSize(40, { pointerType: 'mouse', pressure: 0.5 }), 40);
+  assert.equal(pressedSize(40, { pointerType: 'pen', pressure: 1 }), 40);
+  assert.ok(pressedSize(40, { pointerType: 'pen', pressure: 0.1 }) < 20);
+  assert.equal(pressedSize(40, { pointerType: 'pen', pressure: 0 }), 40, 'a pen without a gauge');
+});
+
+test('the smallest brush snaps to the pixel under the cursor', () => {
+  assert.deepEqual(brushPoint({ x: 3.9, y: 7.1 }, 1), { x: 3.5, y: 7.5 });
+  assert.deepEqual(brushPoint({ x: 3.9, y: 7.1 }, 2), { x: 3.9, y: 7.1 });
+});

@@ -1,0 +1,140 @@
+"""CamVid pictures on a real server, with a suggestion for each: what the promises of the canvas are tested on."""
+
+import io
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Picture
+from sqlalchemy import update
+
+from storage import images, labels, projects, queue, rounds
+from storage.importing import plan_import, run_import
+from storage.rounds import NewPrediction
+from storage.schema import Image
+from storage.workspace import Workspace, open_workspace
+from tests.e2e.server import Server
+
+WIDTH, HEIGHT = 480, 360
+SKY, BUILDING, POLE, ROAD, PAVEMENT = 0, 1, 2, 3, 4
+TURNED = "turned.jpg"
+ORIENTATION, TURN_RIGHT = 0x0112, 6
+"""The EXIF tag, and its value for a camera that was held upright."""
+CORNERS = ((220, 30, 30), (30, 200, 30), (30, 30, 220), (220, 200, 30))
+"""Colours of the upright picture's quarters: upper left, upper right, lower left, lower right."""
+
+
+@dataclass
+class CamVidSite:
+    """A server, its workspace and its one project."""
+
+    server: Server
+    workspace: Workspace
+    project_id: int
+
+    def stored(self, image_id: int) -> np.ndarray:
+        """Return the newest label map on the server, flat, ``uint8``."""
+        return labels.read(self.workspace, image_id)[0].ravel()
+
+    def suggestion(self, image_id: int) -> np.ndarray:
+        """Return what the published round suggests: the truth, flat, ``uint8``."""
+        return images.truth(self.workspace, image_id).ravel()
+
+    def id_of(self, name: str) -> int:
+        everything = queue.ranked_images(self.workspace, self.project_id)[0]
+        return next(one.image.id for one in everything if one.image.name.endswith(name))
+
+    def release_all(self) -> None:
+        """End all reservations, so that the next person begins at the head of the queue."""
+        with self.workspace.database.writing() as session:
+            session.execute(update(Image).values(leased_by=None, leased_until=None))
+
+    def save_as_somebody(self, image_id: int, label_map: np.ndarray) -> None:
+        """Save a revision under whoever has the image open."""
+        self.release_all()
+        revision = images.image(self.workspace, image_id).revision
+        shaped = label_map.reshape(HEIGHT, WIDTH)
+        labels.save(self.workspace, image_id, shaped, expected_revision=revision, author="somebody")
+        self.release_all()
+
+    def publish(self, ranked: Sequence[int]) -> None:
+        """Publish a round that ranks these images so; its suggestions are the truth."""
+        asked = rounds.request_round(self.workspace, self.project_id, "test", "a test asked for it")
+        claimed = rounds.claim(self.workspace, "elsewhere:1", 60.0)
+        assert claimed is not None
+        assert claimed.id == asked.id
+        grey = io.BytesIO()
+        Picture.fromarray(np.linspace(0, 255, 60 * 45).astype(np.uint8).reshape(45, 60)).save(grey, "PNG")
+        uncertainty = self.workspace.blobs.put(grey.getvalue())
+        predictions = [
+            NewPrediction(
+                image_id=image_id,
+                score=1.0 / rank,
+                rank=rank,
+                why={"sentence": "unsure about road against pavement"},
+                map_blob=images.image(self.workspace, image_id).truth_blob,
+                uncertainty_blob=uncertainty,
+            )
+            for rank, image_id in enumerate(ranked, start=1)
+        ]
+        rounds.publish(self.workspace, asked.id, "elsewhere:1", predictions, {})
+
+    def pool(self) -> list[int]:
+        """Return the ids of the pool in the order of the queue."""
+        ranked, _ = queue.ranked_images(self.workspace, self.project_id, split="pool")
+        return [one.image.id for one in ranked]
+
+
+def turned_jpeg() -> bytes:
+    """Return a JPEG that lies on its side and says so in its EXIF."""
+    upright = np.zeros((WIDTH, HEIGHT, 3), np.uint8)
+    for corner, colour in enumerate(CORNERS):
+        top, left = corner // 2 * WIDTH // 2, corner % 2 * HEIGHT // 2
+        upright[top : top + WIDTH // 2, left : left + HEIGHT // 2] = colour
+    exif = Picture.Exif()
+    exif[ORIENTATION] = TURN_RIGHT
+    file = io.BytesIO()
+    Picture.fromarray(np.rot90(upright).copy()).save(file, "JPEG", quality=95, exif=exif)
+    return file.getvalue()
+
+
+@contextmanager
+def camvid_site(camvid: Path, folder: Path, count: int) -> Iterator[CamVidSite]:
+    """Serve ``count`` CamVid images, the first of them labelled and a round published, and a turned JPEG."""
+    source = folder / "source"
+    for name in ("train", "trainannot"):
+        (source / name).mkdir(parents=True)
+    everything = sorted((camvid / "train").iterdir())
+    for path in everything[:: len(everything) // count][:count]:
+        shutil.copy(path, source / "train")
+        shutil.copy(camvid / "trainannot" / f"{path.stem}.png", source / "trainannot")
+    (source / "train" / TURNED).write_bytes(turned_jpeg())
+    workspace = open_workspace(folder / "workspace")
+    plan = plan_import(source, workspace=workspace, masks_as="truth")
+    project = projects.create_project(workspace, "Roads", plan.classes, actor="test")
+    run_import(workspace, project.id, plan, actor="test")
+    settings = projects.get_project(workspace, project.id).settings
+    settings.annotation.audit_every = 0
+    settings.start.automatic = False
+    projects.update_settings(workspace, project.id, settings, actor="test")
+    site = CamVidSite(Server(workspace.path, ["--no-worker"]), workspace, project.id)
+    turned = site.id_of(TURNED)
+    first, *rest = (image_id for image_id in site.pool() if image_id != turned)
+    labels.save(
+        workspace,
+        first,
+        images.truth(workspace, first),
+        expected_revision=0,
+        author="oracle",
+        status="submitted",
+    )
+    site.publish(rest)
+    site.server.start()
+    try:
+        yield site
+    finally:
+        site.server.stop()
+        workspace.close()

@@ -1,0 +1,356 @@
+"""The promises of the label canvas, one test each, on CamVid pictures in a real Chromium."""
+
+import contextlib
+import io
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+from playwright.sync_api import Browser, Error, Page, expect
+
+from storage import labels
+from storage.schema import NOT_LABELLED, VOID
+from tests.e2e import labelling
+from tests.e2e.camvid_site import (
+    BUILDING,
+    CORNERS,
+    HEIGHT,
+    PAVEMENT,
+    ROAD,
+    SKY,
+    TURNED,
+    WIDTH,
+    CamVidSite,
+    camvid_site,
+)
+from tests.e2e.stroke_pixels import stroke_pixels
+
+pytestmark = pytest.mark.browser
+
+# Requests of a page that goes away pass by Playwright's own routes.
+CUTTABLE_FETCH = """
+const fetchOfBrowser = window.fetch;
+window.fetch = (address, options) =>
+  options?.method === 'PUT' && localStorage.getItem('test-cut')
+    ? Promise.reject(new TypeError('cut by the test'))
+    : fetchOfBrowser(address, options);
+"""
+
+
+@pytest.fixture(scope="module")
+def shared_site(camvid: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CamVidSite]:
+    with camvid_site(camvid, tmp_path_factory.mktemp("promises"), count=40) as site:
+        yield site
+
+
+@pytest.fixture
+def site(shared_site: CamVidSite) -> CamVidSite:
+    shared_site.release_all()
+    return shared_site
+
+
+@pytest.fixture
+def page(page: Page) -> Page:
+    page.context.add_init_script(CUTTABLE_FETCH)
+    return page
+
+
+def cut_saves(page: Page, *, cut: bool) -> None:
+    """Let no label map out of the browser, neither while the page goes away nor after; or let them out again."""
+    page.evaluate("(cut) => localStorage.setItem('test-cut', cut ? 'yes' : '')", cut)
+
+
+def paint(page: Page, class_index: int, points: list[tuple[float, float]]) -> None:
+    labelling.choose_class(page, class_index)
+    page.get_by_test_id("tool-brush").click()
+    labelling.stroke(page, points)
+
+
+def paint_rows(page: Page, class_index: int, rows: range) -> None:
+    labelling.choose_class(page, class_index)
+    page.get_by_test_id("tool-brush").click()
+    for row in rows:
+        labelling.stroke(page, [(60, row), (400, row + 10)])
+
+
+def test_lost_nothing_on_reload(site: CamVidSite, page: Page) -> None:
+    before = labelling.open_label_page(page, site.server.url)
+    cut_saves(page, cut=True)
+    paint_rows(page, ROAD, range(60, 260, 40))
+    page.keyboard.press("Control+z")
+    page.get_by_test_id("accept-all").click()
+    paint_rows(page, SKY, range(300, 340, 20))
+    painted = labelling.label_map(page)
+    assert {ROAD, SKY} < set(painted.tolist())
+
+    page.reload()
+    after = labelling.wait_for_image(page)
+    assert after["imageId"] == before["imageId"]
+    assert np.array_equal(labelling.label_map(page), painted)
+    assert (site.stored(before["imageId"]) == NOT_LABELLED).all(), "only the browser had it"
+
+    cut_saves(page, cut=False)
+    labelling.wait_until_saved(page)
+    assert np.array_equal(site.stored(before["imageId"]), painted)
+
+    # The same without the browser's own memory: a new session of the same person sees the draft.
+    page.evaluate(
+        "() => indexedDB.databases().then(all => all.forEach(one => indexedDB.deleteDatabase(one.name)))"
+    )
+    page.reload()
+    assert labelling.wait_for_image(page)["imageId"] == before["imageId"]
+    assert np.array_equal(labelling.label_map(page), painted)
+
+
+def test_lost_nothing_on_tab_crash(site: CamVidSite, page: Page) -> None:
+    before = labelling.open_label_page(page, site.server.url)
+    cut_saves(page, cut=True)
+    paint_rows(page, ROAD, range(100, 220, 40))
+    complete = labelling.label_map(page)
+    page.mouse.move(*labelling.on_screen(page, 60, 300))
+    page.mouse.down()
+    page.mouse.move(*labelling.on_screen(page, 300, 300), steps=4)
+    assert not np.array_equal(labelling.label_map(page), complete), "the next stroke is under way"
+    context = page.context
+    with page.expect_event("crash"), contextlib.suppress(Error):
+        page.goto("chrome://crash")
+
+    again = context.new_page()
+    after = labelling.open_label_page(again, site.server.url)
+    assert after["imageId"] == before["imageId"]
+    assert np.array_equal(labelling.label_map(again), complete)
+    cut_saves(again, cut=False)
+    labelling.wait_until_saved(again)
+    assert np.array_equal(site.stored(before["imageId"]), complete)
+
+
+def test_lost_nothing_when_server_dies(site: CamVidSite, page: Page) -> None:
+    first = labelling.open_label_page(page, site.server.url)["imageId"]
+    page.wait_for_load_state("networkidle")
+    paint_rows(page, ROAD, range(100, 180, 40))
+    labelling.wait_until_saved(page)
+    paint(page, SKY, [(60, 40), (400, 40)])
+    site.server.kill()
+    paint(page, BUILDING, [(60, 240), (400, 240)])
+    maps = {first: labelling.label_map(page)}
+    labelling.submit(page)
+    second = labelling.wait_for_image(page, other_than=first)["imageId"]
+    paint(page, PAVEMENT, [(60, 200), (400, 200)])
+    maps[second] = labelling.label_map(page)
+    expect(page.get_by_test_id("save-state")).to_contain_text("retrying")
+    expect(page.get_by_test_id("download")).to_be_visible()
+    with page.expect_download() as taken:
+        page.get_by_test_id("download").click()
+    file = np.asarray(Picture.open(taken.value.path()))
+    assert np.array_equal(file.ravel(), maps[second]), "the file offered is the label map"
+
+    site.server.start()
+    labelling.wait_until_saved(page)
+    for image_id, label_map in maps.items():
+        assert np.array_equal(site.stored(image_id), label_map)
+    assert labels.history(site.workspace, first)[0].status == "submitted"
+    assert labels.history(site.workspace, second)[0].status == "draft"
+
+
+def test_conflict_offers_three_ways(site: CamVidSite, page: Page) -> None:
+    image_id = labelling.open_label_page(page, site.server.url)["imageId"]
+    theirs = np.full((HEIGHT, WIDTH), NOT_LABELLED, np.uint8)
+    theirs[:220] = BUILDING
+    theirs = theirs.ravel()
+    for choice in ("merge", "mine", "theirs"):
+        paint(page, SKY, [(60, 200), (400, 240)])
+        mine = labelling.label_map(page)
+        site.save_as_somebody(image_id, theirs)
+        labelling.wait_for_dialog(page)
+        assert np.array_equal(labelling.label_map(page), mine), "nothing changes before the choice"
+        page.get_by_test_id(f"answer-{choice}").click()
+        page.wait_for_function("() => !window.qualmCanvas.state().dialog")
+        labelling.wait_until_saved(page)
+        wanted = {
+            "merge": np.where(theirs == NOT_LABELLED, mine, theirs),
+            "mine": mine,
+            "theirs": theirs,
+        }[choice]
+        assert np.array_equal(labelling.label_map(page), wanted)
+        assert np.array_equal(site.stored(image_id), wanted)
+        revisions = [one.author for one in labels.history(site.workspace, image_id)]
+        assert ("somebody" in revisions[:2]) and len(revisions) >= 1 + (choice != "theirs")
+        if choice != "mine":
+            page.get_by_test_id("undo").click()
+            assert np.array_equal(labelling.label_map(page), mine)
+            labelling.wait_until_saved(page)
+            assert np.array_equal(site.stored(image_id), mine)
+        labelling.submit(page)
+        image_id = labelling.wait_for_image(page, other_than=image_id)["imageId"]
+
+
+def test_keys_do_not_rerun_streamlit(site: CamVidSite, page: Page) -> None:
+    sent: list[int] = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(len(frame))))
+    image_id = labelling.open_label_page(page, site.server.url)["imageId"]
+    page.wait_for_load_state("networkidle")
+    labelling.choose_class(page, ROAD)
+    mounts = page.evaluate("() => window.qualmCanvas.counters.mounts")
+    sent.clear()
+    for key in ("r", "c", "Shift+r", "Shift+c", "b", "e", "p", "Escape", "KeyR", "KeyC"):
+        page.keyboard.press(key)
+    page.wait_for_timeout(300)
+    assert sent == [], "nothing went to Streamlit"
+    assert page.locator('[data-testid="stDialog"]').count() == 0
+    assert page.evaluate("() => window.qualmCanvas.counters.mounts") == mounts
+    assert labelling.state(page)["imageId"] == image_id
+
+    labelling.choose_class(page, ROAD)
+    paint(page, ROAD, [(60, 200), (400, 200)])
+    labelling.submit(page)
+    labelling.wait_for_image(page, other_than=image_id)
+    labelling.wait_until_saved(page)
+    page.wait_for_timeout(300)
+    assert sent, "a submit does tell Streamlit, so silence would have been seen"
+
+
+def test_void_and_unlabelled_round_trip(site: CamVidSite, page: Page) -> None:
+    image_id = labelling.open_label_page(page, site.server.url)["imageId"]
+    labelling.choose_class(page, ROAD)
+    labelling.polygon(page, [(100, 100), (300, 100), (300, 300), (100, 300)])
+    page.keyboard.press("v")
+    page.get_by_test_id("tool-brush").click()
+    labelling.stroke(page, [(60, 150), (400, 150)])
+    page.get_by_test_id("tool-eraser").click()
+    labelling.stroke(page, [(60, 250), (400, 250)])
+    painted = labelling.label_map(page).reshape(HEIGHT, WIDTH)
+    assert (painted[150, 200], painted[250, 200], painted[200, 200], painted[5, 5]) == (
+        VOID,
+        NOT_LABELLED,
+        ROAD,
+        NOT_LABELLED,
+    )
+    labelling.wait_until_saved(page)
+    assert np.array_equal(site.stored(image_id), painted.ravel())
+    page.reload()
+    labelling.wait_for_image(page)
+    assert np.array_equal(labelling.label_map(page), painted.ravel())
+    labelling.submit(page)
+    second = labelling.wait_for_image(page, other_than=image_id)["imageId"]
+    labelling.wait_until_saved(page)
+    saved = labels.history(site.workspace, image_id)[0]
+    assert (saved.status, saved.class_indices) == ("submitted", (ROAD,))
+    page.keyboard.press("PageUp")
+    labelling.wait_for_image(page, other_than=second)
+    assert labelling.state(page)["imageId"] == image_id
+    assert np.array_equal(labelling.label_map(page), painted.ravel())
+
+
+def test_undo_of_bulk_accept(site: CamVidSite, page: Page) -> None:
+    image_id = labelling.open_label_page(page, site.server.url)["imageId"]
+    paint(page, PAVEMENT, [(60, 200), (400, 240)])
+    before = labelling.label_map(page)
+    page.get_by_test_id("accept-all").click()
+    accepted = np.where(before == NOT_LABELLED, site.suggestion(image_id), before)
+    assert np.array_equal(labelling.label_map(page), accepted)
+    page.get_by_test_id("undo").click()
+    assert np.array_equal(labelling.label_map(page), before)
+    page.get_by_test_id("redo").click()
+    assert np.array_equal(labelling.label_map(page), accepted)
+    labelling.wait_until_saved(page)
+    assert np.array_equal(site.stored(image_id), accepted)
+    page.get_by_test_id("undo").click()
+    labelling.wait_until_saved(page)
+    assert np.array_equal(site.stored(image_id), before)
+    page.get_by_test_id("undo").click()
+    assert (labelling.label_map(page) == NOT_LABELLED).all()
+    labelling.wait_until_saved(page)
+
+
+def test_prefetch_survives_reorder(site: CamVidSite, page: Page) -> None:
+    asked: Counter[str] = Counter()
+    page.on("request", lambda request: asked.update([request.url]))
+    now = labelling.open_label_page(page, site.server.url)
+    pool = site.pool()
+    ahead = pool[1:6]
+    assert now["imageId"] == pool[0]
+
+    def pixels_of(image_id: int) -> int:
+        return sum(count for url, count in asked.items() if f"/images/{image_id}/pixels/" in url)
+
+    page.wait_for_load_state("networkidle")
+    assert [pixels_of(image_id) for image_id in pool[:7]] == [1] * 6 + [0], "five are fetched ahead"
+    paint(page, ROAD, [(60, 200), (400, 240)])
+    painted = labelling.label_map(page)
+    labels_asked = {url: count for url, count in asked.items() if url.endswith("/label")}
+
+    kept, new = ahead[::-1][:4], pool[8]
+    shutter = page.evaluate("() => window.qualmCanvas.counters.shownAt")
+    site.publish([kept[0], new, *kept[1:], *(one for one in pool[1:] if one not in (*kept, new))])
+    expect(page.get_by_test_id("notice").filter(has_text="new order")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    assert labelling.state(page)["imageId"] == pool[0]
+    assert np.array_equal(labelling.label_map(page), painted)
+    assert page.evaluate("() => window.qualmCanvas.counters.shownAt") == shutter, "nothing was shown anew"
+    assert [pixels_of(image_id) for image_id in [*kept, new]] == [1] * 5
+    again = {
+        url for url, count in asked.items() if url.endswith("/label") and count > labels_asked.get(url, 1)
+    }
+    assert again <= {url for url in asked if f"/images/{pool[0]}/label" in url}, "and no label map twice"
+
+    labelling.submit(page)
+    assert labelling.wait_for_image(page, other_than=pool[0])["imageId"] == kept[0]
+    assert pixels_of(kept[0]) == 1
+
+
+@pytest.mark.parametrize("ratio", [1, 1.5, 2])
+def test_zoomed_strokes_hit_the_right_pixels(site: CamVidSite, browser: Browser, ratio: float) -> None:
+    context = browser.new_context(viewport={"width": 1400, "height": 900}, device_scale_factor=ratio)
+    with contextlib.closing(context):
+        page = context.new_page()
+        image_id = labelling.open_label_page(page, site.server.url)["imageId"]
+        wanted = np.full((HEIGHT, WIDTH), NOT_LABELLED, np.uint8)
+        generator = np.random.default_rng(int(10 * ratio))
+        page.get_by_test_id("tool-brush").click()
+        page.mouse.move(*labelling.on_screen(page, 300, 120))
+        for class_index, notches in ((ROAD, 0), (SKY, -3), (BUILDING, -6), (PAVEMENT, 12)):
+            labelling.zoom(page, 100 * notches)
+            labelling.choose_class(page, class_index)
+            page.keyboard.press("[" if class_index != SKY else "]")
+            centre = labelling.on_screen(page, 300, 120)
+            client = [
+                (int(centre[0] + dx), int(centre[1] + dy))
+                for dx, dy in generator.integers(-160, 160, size=(6, 2))
+            ]
+            to_image = labelling.image_coordinates(page)
+            page.mouse.move(*client[0])
+            page.mouse.down()
+            for point in client[1:]:
+                page.mouse.move(*point)
+            page.mouse.up()
+            radius = labelling.state(page)["brush"] / 2
+            path = [to_image(point) for point in client]
+            wanted[stroke_pixels(path, radius, HEIGHT, WIDTH)] = class_index
+            assert np.array_equal(labelling.label_map(page).reshape(HEIGHT, WIDTH), wanted)
+        assert len(np.unique(wanted)) >= 4
+        labelling.wait_until_saved(page)
+        assert np.array_equal(site.stored(image_id), wanted.ravel())
+
+
+def test_exif_shows_right(site: CamVidSite, page: Page) -> None:
+    image_id = site.id_of(TURNED)
+    now = labelling.open_label_page(page, f"{site.server.url}/?image={image_id}")
+    assert now["imageId"] == image_id
+    width, height = HEIGHT, WIDTH  # it lies on its side in the file
+    middles = [(width * x / 4, height * y / 4) for y in (1, 3) for x in (1, 3)]
+    shot = Picture.open(io.BytesIO(page.screenshot())).convert("RGB")
+    for (x, y), colour in zip(middles, CORNERS, strict=True):
+        left, top = labelling.on_screen(page, x, y)
+        seen = shot.getpixel((int(left), int(top)))
+        assert np.abs(np.subtract(seen, colour)).max() < 12
+    paint(page, ROAD, [(20, 20), (60, 20)])
+    labelling.wait_until_saved(page)
+    stored = labels.read(site.workspace, image_id)[0]
+    assert stored.shape == (height, width)
+    rows, columns = np.nonzero(stored == ROAD)
+    assert rows.max() < height / 2
+    assert columns.max() < width / 2
+    assert stored[20, 40] == ROAD

@@ -1,0 +1,249 @@
+"""Images of more than 8 bits or three colours keep every value, upright and under their channel's name."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageOps
+
+from storage import images
+from storage.errors import InvalidInput
+from storage.formats import channels as channels_module
+from storage.formats.channels import Channels, read_channels
+from storage.formats.image_file import read_image
+from storage.formats.quick_png import encode_png
+from storage.formats.window import PERCENTILES, summary, windowed
+from storage.importing import plan_import, run_import
+from storage.projects import ClassSpec, create_project
+from storage.workspace import Workspace, blobs_in_use, sweep_blobs
+
+SIZE = (6, 10)
+
+
+def values_of(*shape: int, dtype: type = np.uint16) -> np.ndarray:
+    return np.random.default_rng(len(shape)).integers(0, 4000, shape).astype(dtype)
+
+
+def tiff(values: np.ndarray, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, values, **options)
+    return buffer.getvalue()
+
+
+def png_16(values: np.ndarray, orientation: int = 1) -> bytes:
+    """A PNG of 16 bits a channel, (H, W) or (H, W, 3), with an eXIf chunk."""
+    height, width = values.shape[:2]
+    raw = b"".join(b"\x00" + row.astype(">u2").tobytes() for row in values)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 16, 2 if values.ndim == 3 else 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\x00\x00"))
+        + chunk(b"IDAT", zlib.compress(raw))
+        + chunk(b"IEND", b"")
+    )
+
+
+def read(data: bytes) -> Channels:
+    found = read_channels(data)
+    assert found is not None
+    return found
+
+
+def shown(data: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(read_image(data).blob)))
+
+
+@pytest.mark.parametrize(
+    ("values", "options"),
+    [
+        (values_of(5, *SIZE), {"photometric": "minisblack", "planarconfig": "separate"}),
+        (values_of(*SIZE, 5), {"photometric": "minisblack", "planarconfig": "contig"}),
+        (values_of(5, *SIZE), {"photometric": "minisblack"}),
+        (values_of(5, *SIZE), {"photometric": "minisblack", "ome": True, "metadata": {"axes": "CYX"}}),
+        (values_of(5, *SIZE), {"imagej": True, "metadata": {"axes": "CYX"}}),
+        (values_of(5, *SIZE), {"photometric": "minisblack", "compression": "lzw", "predictor": True}),
+        (values_of(5, *SIZE).astype(np.float32), {"photometric": "minisblack", "planarconfig": "separate"}),
+        (values_of(5, *SIZE, dtype=np.int16), {"photometric": "minisblack", "byteorder": ">"}),
+    ],
+    ids=["planar", "contiguous", "pages", "ome", "imagej", "lzw", "float", "big-endian"],
+)
+def test_channels_are_read_however_they_lie(values: np.ndarray, options: dict[str, object]) -> None:
+    found = read(tiff(values, **options))
+    by_channel = values if values.shape[0] == 5 else np.moveaxis(values, 2, 0)
+    np.testing.assert_array_equal(found.values, by_channel)
+    assert found.names == tuple(f"channel {number}" for number in range(1, 6))
+    assert found.bit_depth == 8 * values.dtype.itemsize
+
+
+def test_channels_bear_the_names_of_the_file() -> None:
+    names = ["DAPI", "GFP", "mCherry"]
+    ome = tiff(values_of(3, *SIZE), ome=True, metadata={"axes": "CYX", "Channel": {"Name": names}})
+    image_j = tiff(values_of(3, *SIZE), imagej=True, metadata={"axes": "CYX", "Labels": names})
+    assert read(ome).names == read(image_j).names == tuple(names)
+    assert read(tiff(values_of(*SIZE, 3))).names == ("red", "green", "blue")
+
+
+def test_of_time_and_depth_the_first_is_taken_and_the_note_says_so() -> None:
+    values = values_of(3, 4, 2, *SIZE)
+    data = tiff(values, ome=True, metadata={"axes": "TZCYX"})
+    np.testing.assert_array_equal(read(data).values, values[0, 0])
+    image = read_image(data)
+    assert image.note is not None
+    assert image.note.startswith("Holds 12 frames or pages; the first is taken.")
+    stack = values_of(20, *SIZE)
+    for data in (tiff(stack, photometric="minisblack"), tiff(stack[:5], metadata=None)):
+        np.testing.assert_array_equal(read(data).values, stack[:1])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["png", "colour png", "tiff", "channels"])
+def test_deep_images_are_turned_upright_value_by_value(kind: str, orientation: int) -> None:
+    values = values_of(*SIZE, *{"colour png": (3,), "channels": (5,)}.get(kind, ()))
+    if kind.endswith("png"):
+        data = png_16(values, orientation)
+    else:
+        layout = {"planarconfig": "contig"} if kind == "channels" else {}
+        tag = (274, 3, 1, orientation, True)
+        data = tiff(values, photometric="minisblack", extratags=[tag], **layout)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    places = Image.fromarray(np.arange(SIZE[0] * SIZE[1], dtype=np.int32).reshape(SIZE))
+    places.info["exif"] = exif.tobytes()
+    upright = np.asarray(ImageOps.exif_transpose(places))
+
+    found = read(data)
+    as_stored = np.atleast_3d(values).reshape(SIZE[0] * SIZE[1], -1)
+    np.testing.assert_array_equal(found.values, np.moveaxis(as_stored[upright], 2, 0))
+    image = read_image(data)
+    assert (image.height, image.width) == upright.shape
+    assert image.rotated == (orientation != 1)
+
+
+def test_the_picture_of_one_channel_is_its_window() -> None:
+    values = values_of(*SIZE)
+    low, high = np.percentile(values, (PERCENTILES[0], PERCENTILES[-1]))
+    expected = np.round(np.clip((values - low) / (high - low), 0, 1) * 255)
+    for data in (png_16(values), tiff(values)):
+        np.testing.assert_array_equal(shown(data), expected)
+
+
+def test_the_picture_of_many_channels_shows_the_first_three_each_in_its_window() -> None:
+    values = values_of(5, *SIZE) * np.array([1, 4, 9, 1, 1], np.uint16)[:, None, None]
+    pixels = shown(tiff(values, photometric="minisblack"))
+    for number in range(3):
+        np.testing.assert_array_equal(
+            pixels[..., number], windowed(values[number], *summary(values[number]).window)
+        )
+    two = shown(tiff(values[:2], photometric="minisblack"))
+    assert two.shape == (*SIZE, 3)
+    assert not two[..., 2].any()
+
+
+def test_colours_of_16_bits_keep_their_proportions_and_8_bit_colours_beside_more_channels_theirs() -> None:
+    colours = values_of(*SIZE, 3)
+    for data in (png_16(colours), tiff(colours)):
+        np.testing.assert_array_equal(shown(data), np.round(colours / 65535 * 255))
+        kept = read_image(data).source
+        assert kept is not None
+        assert (kept.bit_depth, kept.channels) == (16, ("red", "green", "blue"))
+    near_infrared = values_of(*SIZE, 4, dtype=np.uint8)
+    data = tiff(near_infrared, photometric="rgb", extrasamples=["unspecified"])
+    np.testing.assert_array_equal(shown(data), near_infrared[..., :3])
+    assert read(data).names == ("red", "green", "blue", "channel 4")
+
+
+def test_transparent_deep_pixels_are_black() -> None:
+    values = values_of(*SIZE, 4) + np.uint16(20_000)
+    values[0, 0, 3], values[1:, :, 3] = 0, 65535
+    data = tiff(values, photometric="rgb", extrasamples=["unassalpha"])
+    assert shown(data)[0, 0].tolist() == [0, 0, 0]
+    assert shown(data)[2].any()
+    assert read(data).names[-1] == "alpha"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        tiff(values_of(*SIZE, dtype=np.uint8)),
+        tiff(values_of(*SIZE, 3, dtype=np.uint8)),
+        tiff(values_of(*SIZE, 4, dtype=np.uint8), photometric="rgb", extrasamples=["unassalpha"]),
+        tiff(values_of(4, *SIZE, 3, dtype=np.uint8)),
+        encode_png(values_of(*SIZE, 3, dtype=np.uint8), "picture"),
+    ],
+    ids=["grey", "colour", "alpha", "pages", "png"],
+)
+def test_what_8_bits_hold_keeps_no_source(data: bytes) -> None:
+    assert read_channels(data) is None
+    assert read_image(data).source is None
+
+
+@pytest.mark.parametrize(
+    "whole", [tiff(values_of(64, 64)), png_16(values_of(64, 64, 3))], ids=["tiff", "png"]
+)
+def test_cut_deep_files_give_the_sentences_of_others(whole: bytes) -> None:
+    with pytest.raises(InvalidInput, match=r"cut short or damaged|first bytes are damaged"):
+        read_image(whole[: len(whole) // 2])
+
+
+def test_channels_too_large_together_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tiff(values_of(5, *SIZE), photometric="minisblack", planarconfig="separate")
+    monkeypatch.setattr(channels_module, "MAX_CHANNEL_BYTES", 2 * 5 * SIZE[0] * SIZE[1] - 1)
+    with pytest.raises(InvalidInput, match=r"5 channels of 16 bits.*Save fewer"):
+        read_image(data)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "<u2", ">u2", "<i2", ">i2", "<u4", "<i4", "<f4", ">f4", "<f8"])
+def test_values_of_every_type_are_windowed_by_one_formula(dtype: str) -> None:
+    generator = np.random.default_rng(0)
+    values = generator.integers(0 if "u" in dtype else -100, 100, (40, 30)).astype(dtype)
+    numbers = values.astype(np.float64)
+    found = summary(values)
+    np.testing.assert_allclose(list(found.percentiles.values()), np.percentile(numbers, PERCENTILES))
+    assert (found.least, found.most) == (numbers.min(), numbers.max())
+    assert found.histogram == tuple(np.histogram(numbers, 256)[0])
+    expected = np.round(np.clip((numbers + 20) / 70, 0, 1) ** (1 / 2.2) * 255)
+    np.testing.assert_array_equal(windowed(values, -20, 50, 2.2), expected)
+
+
+def test_values_that_are_no_numbers_are_black_and_count_nothing() -> None:
+    values = np.array([[np.nan, 1.0], [3.0, np.inf]], np.float32)
+    assert (summary(values).least, summary(values).most) == (1.0, 3.0)
+    assert windowed(values, 1, 3).tolist() == [[0, 0], [255, 255]]
+    assert summary(np.full((2, 2), np.nan)).window == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 5), (7, 5, 3), (1200, 1000)])
+@pytest.mark.parametrize("content", ["regions", "picture"])
+def test_a_quick_png_holds_exactly_its_pixels(shape: tuple[int, ...], content: str) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    data = encode_png(pixels, content)
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(data))), pixels)
+    assert encode_png(pixels.copy(), content) == data
+
+
+def test_the_source_is_kept_with_the_image_and_never_swept(workspace: Workspace) -> None:
+    deep = tiff(values_of(2, *SIZE), ome=True, metadata={"axes": "CYX", "Channel": {"Name": ["DAPI", "GFP"]}})
+    plain = encode_png(values_of(*SIZE, dtype=np.uint8), "picture")
+    project_id = create_project(workspace, "cells", [ClassSpec("cell")], "ada").id
+    plan = plan_import([("a.tif", deep), ("b.png", plain)], workspace=workspace, project_id=project_id)
+    assert blobs_in_use(workspace) == set()
+    assert any("2 channels of 16 bits; at first DAPI, GFP are shown" in line for line in plan.report())
+    run_import(workspace, project_id, plan, "ada")
+    first, second = images.list_images(workspace, project_id)
+    assert second.source is None
+    assert first.source is not None
+    assert (first.source.media_type, first.source.bit_depth) == ("image/tiff", 16)
+    assert first.source.channels == ("DAPI", "GFP")
+    assert sweep_blobs(workspace, older_than_s=-60) == 0
+    assert workspace.blobs.get(first.source.blob) == deep
+    assert run_import(workspace, project_id, plan, "ada").already_there == 2

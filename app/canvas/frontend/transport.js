@@ -66,17 +66,21 @@ export class Transport {
 
   /**
    * Everything that the editor needs of one item, decoded.
+   * @param {object} item
+   * @param {Promise<object> | null} earlier what was loaded for it before; what did not change since is taken over
    * @returns {Promise<{item: object, bitmap: ImageBitmap, pixels: Uint8Array, revision: number,
    *   status: string | null, suggestion: Uint8Array | null, uncertainty: HTMLCanvasElement | null}>}
    */
-  async load(item) {
-    const [bitmap, label, suggestion, uncertainty] = await Promise.all([
-      this.#bitmap(item.image_url),
-      this.label(item),
-      item.suggestion_url ? this.#runLengths(item.suggestion_url, item) : null,
-      item.uncertainty_url ? this.#uncertainty(item.uncertainty_url) : null,
+  async load(item, earlier = null) {
+    const before = await earlier?.catch(() => null);
+    const hasSame = (name) => before?.item[name] === item[name];
+    const [bitmap, label, maps] = await Promise.all([
+      hasSame('image_url') ? before.bitmap : this.#bitmap(item.image_url),
+      hasSame('revision') ? labelOf(before) : this.label(item),
+      hasSame('suggestion_url') && hasSame('uncertainty_url') ? mapsOf(before) : this.modelMaps(item),
     ]);
-    return { item, bitmap, suggestion, uncertainty, ...label };
+    if (before && before.bitmap !== bitmap) before.bitmap.close();
+    return { item, bitmap, ...label, ...maps };
   }
 
   /** The model's view of an item alone: suggestion and uncertainty. */
@@ -173,6 +177,14 @@ export class Transport {
     context.putImageData(picture, 0, 0);
     return canvas;
   }
+}
+
+function labelOf({ pixels, revision, status }) {
+  return { pixels, revision, status };
+}
+
+function mapsOf({ suggestion, uncertainty }) {
+  return { suggestion, uncertainty };
 }
 
 function kindOf(status) {

@@ -40,12 +40,22 @@ class CamVidSite:
         return labels.read(self.workspace, image_id)[0].ravel()
 
     def suggestion(self, image_id: int) -> np.ndarray:
-        """Return what the published round suggests: the truth, flat, ``uint8``."""
-        return images.truth(self.workspace, image_id).ravel()
+        """Return what the last published round suggests, flat, ``uint8``."""
+        item, _ = queue.open_image(self.workspace, image_id, "nobody")
+        self.release_all()
+        assert item.map_blob is not None
+        return labels.decode_label_map(self.workspace.blobs.get(item.map_blob)).ravel()
 
     def id_of(self, name: str) -> int:
         everything = queue.ranked_images(self.workspace, self.project_id)[0]
         return next(one.image.id for one in everything if one.image.name.endswith(name))
+
+    def set_used_images_aside(self) -> None:
+        """Give the next person the queue that the first one had, less the images that were labelled."""
+        self.release_all()
+        used = (Image.split == "pool", Image.revision > 0)
+        with self.workspace.database.writing() as session:
+            session.execute(update(Image).where(*used).values(split="excluded"))
 
     def release_all(self) -> None:
         """End all reservations, so that the next person begins at the head of the queue."""
@@ -60,8 +70,8 @@ class CamVidSite:
         labels.save(self.workspace, image_id, shaped, expected_revision=revision, author="somebody")
         self.release_all()
 
-    def publish(self, ranked: Sequence[int]) -> None:
-        """Publish a round that ranks these images so; its suggestions are the truth."""
+    def publish(self, ranked: Sequence[int], *, upside_down: bool = False) -> None:
+        """Publish a round that ranks these images so; its suggestions are the truth, or that upside down."""
         asked = rounds.request_round(self.workspace, self.project_id, "test", "a test asked for it")
         claimed = rounds.claim(self.workspace, "elsewhere:1", 60.0)
         assert claimed is not None
@@ -69,16 +79,22 @@ class CamVidSite:
         grey = io.BytesIO()
         Picture.fromarray(np.linspace(0, 255, 60 * 45).astype(np.uint8).reshape(45, 60)).save(grey, "PNG")
         uncertainty = self.workspace.blobs.put(grey.getvalue())
+
+        def suggested(image_id: int) -> str:
+            truth = images.truth(self.workspace, image_id)
+            return self.workspace.blobs.put(labels.encode_label_map(truth[::-1] if upside_down else truth))
+
+        with_truth = [one for one in ranked if images.image(self.workspace, one).truth_blob]
         predictions = [
             NewPrediction(
                 image_id=image_id,
                 score=1.0 / rank,
                 rank=rank,
                 why={"sentence": "unsure about road against pavement"},
-                map_blob=images.image(self.workspace, image_id).truth_blob,
+                map_blob=suggested(image_id),
                 uncertainty_blob=uncertainty,
             )
-            for rank, image_id in enumerate(ranked, start=1)
+            for rank, image_id in enumerate(with_truth, start=1)
         ]
         rounds.publish(self.workspace, asked.id, "elsewhere:1", predictions, {})
 

@@ -3,8 +3,6 @@
 import contextlib
 import io
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,7 +22,6 @@ from tests.e2e.camvid_site import (
     TURNED,
     WIDTH,
     CamVidSite,
-    camvid_site,
 )
 from tests.e2e.stroke_pixels import stroke_pixels
 
@@ -38,18 +35,6 @@ window.fetch = (address, options) =>
     ? Promise.reject(new TypeError('cut by the test'))
     : fetchOfBrowser(address, options);
 """
-
-
-@pytest.fixture(scope="module")
-def shared_site(camvid: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CamVidSite]:
-    with camvid_site(camvid, tmp_path_factory.mktemp("promises"), count=40) as site:
-        yield site
-
-
-@pytest.fixture
-def site(shared_site: CamVidSite) -> CamVidSite:
-    shared_site.release_all()
-    return shared_site
 
 
 @pytest.fixture
@@ -284,8 +269,8 @@ def test_prefetch_survives_reorder(site: CamVidSite, page: Page) -> None:
 
     kept, new = ahead[::-1][:4], pool[8]
     shutter = page.evaluate("() => window.qualmCanvas.counters.shownAt")
-    site.publish([kept[0], new, *kept[1:], *(one for one in pool[1:] if one not in (*kept, new))])
-    expect(page.get_by_test_id("notice").filter(has_text="new order")).to_be_visible()
+    site.publish([kept[0], new, *kept[1:], *(one for one in pool[1:] if one not in (*kept, new))], upside_down=True)
+    expect(page.get_by_test_id("notice").filter(has_text="new order")).to_be_visible(timeout=20_000)
     page.wait_for_load_state("networkidle")
     assert labelling.state(page)["imageId"] == pool[0]
     assert np.array_equal(labelling.label_map(page), painted)
@@ -299,6 +284,9 @@ def test_prefetch_survives_reorder(site: CamVidSite, page: Page) -> None:
     labelling.submit(page)
     assert labelling.wait_for_image(page, other_than=pool[0])["imageId"] == kept[0]
     assert pixels_of(kept[0]) == 1
+    page.get_by_test_id("accept-all").click()
+    assert np.array_equal(labelling.label_map(page), site.suggestion(kept[0])), "with the new suggestion"
+    labelling.wait_until_saved(page)
 
 
 @pytest.mark.parametrize("ratio", [1, 1.5, 2])
@@ -310,16 +298,15 @@ def test_zoomed_strokes_hit_the_right_pixels(site: CamVidSite, browser: Browser,
         wanted = np.full((HEIGHT, WIDTH), NOT_LABELLED, np.uint8)
         generator = np.random.default_rng(int(10 * ratio))
         page.get_by_test_id("tool-brush").click()
-        page.mouse.move(*labelling.on_screen(page, 300, 120))
-        for class_index, notches in ((ROAD, 0), (SKY, -3), (BUILDING, -6), (PAVEMENT, 12)):
-            labelling.zoom(page, 100 * notches)
+        surface = page.locator(".surface").bounding_box()
+        assert surface is not None
+        x, y = int(surface["x"] + surface["width"] / 2), int(surface["y"] + surface["height"] / 2)
+        for class_index, wheel in ((ROAD, 0), (SKY, -300), (BUILDING, -600), (PAVEMENT, 1200)):
+            page.mouse.move(x, y)
+            labelling.zoom(page, wheel)
             labelling.choose_class(page, class_index)
             page.keyboard.press("[" if class_index != SKY else "]")
-            centre = labelling.on_screen(page, 300, 120)
-            client = [
-                (int(centre[0] + dx), int(centre[1] + dy))
-                for dx, dy in generator.integers(-160, 160, size=(6, 2))
-            ]
+            client = [(x + int(dx), y + int(dy)) for dx, dy in generator.integers(-160, 160, size=(6, 2))]
             to_image = labelling.image_coordinates(page)
             page.mouse.move(*client[0])
             page.mouse.down()

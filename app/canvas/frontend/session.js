@@ -2,9 +2,10 @@
 
 import { ActiveTime } from './active_time.js';
 import { Autosave } from './autosave.js';
-import { ImageQueue, mayHaveMore } from './queue.js';
+import { ImageQueue } from './queue.js';
 import { OpenImage } from './open_image.js';
 import { adoptEqual, settleRefusal } from './refusals.js';
+import { ProgressWatch } from './progress_watch.js';
 import { imageOfEntry, replayStrokes } from './replay.js';
 import { NOT_KEPT } from './wording.js';
 
@@ -25,7 +26,7 @@ export class LabelSession {
   constructor({ transport, journal, screen, annotator, counters, nudge }) {
     Object.assign(this, { transport, journal, screen, annotator, counters, nudge });
     this.queue = new ImageQueue(
-      (item) => transport.load(item),
+      (item, earlier) => transport.load(item, earlier),
       (loaded) => loaded.picture.close(),
       (loaded) => screen.prepare(loaded),
     );
@@ -47,6 +48,7 @@ export class LabelSession {
     /** @type {Map<number, object>} journal entries found at the start, by image */
     this.replay = new Map();
     this.time = new ActiveTime();
+    this.watch = new ProgressWatch(this);
     this.turn = 0;
     this.timers = [];
   }
@@ -73,7 +75,7 @@ export class LabelSession {
   resume() {
     this.pause();
     this.timers = [
-      setInterval(() => this.#watchProgress(), PROGRESS_EVERY_MS),
+      setInterval(() => this.watch.look(), PROGRESS_EVERY_MS),
       setInterval(() => this.#renewLease(), LEASE_EVERY_MS),
     ];
   }
@@ -94,7 +96,7 @@ export class LabelSession {
     try {
       const { items, progress } = await this.transport.next(this.image?.id ?? null);
       this.queue.update(items, askedAt);
-      this.#setProgress(progress);
+      this.setProgress(progress);
     } catch (error) {
       this.#failed(error);
     }
@@ -157,7 +159,7 @@ export class LabelSession {
       const { items, progress } = await this.transport.skip(image.id, this.image?.id ?? null);
       this.queue.acknowledge(image.id, Date.now());
       this.queue.update(items, askedAt);
-      this.#setProgress(progress);
+      this.setProgress(progress);
       this.nudge({ image_id: image.id });
       if (!this.view && this.phase === 'empty') await this.advance();
     } catch (error) {
@@ -204,6 +206,8 @@ export class LabelSession {
   async #show(item) {
     const turn = ++this.turn;
     const entry = this.queue.take(item);
+    // While the image loads, its save may be answered; what was loaded is older than its pixels even then.
+    const unsaved = this.autosave.unsavedImage(item.image_id);
     if (!entry.loaded) {
       this.#leave();
       this.phase = 'loading';
@@ -221,7 +225,7 @@ export class LabelSession {
       return;
     }
     this.#leave();
-    const kept = this.autosave.unsavedImage(item.image_id);
+    const kept = this.autosave.unsavedImage(item.image_id) ?? unsaved;
     const image = kept ?? new OpenImage(loaded);
     image.item = { ...item, ...(kept ? {} : { revision: loaded.revision }) };
     image.suggestion = loaded.suggestion;
@@ -276,10 +280,11 @@ export class LabelSession {
   async #answered(image, answer, wasSubmit) {
     if (answer.kind === 'saved') {
       this.counters.saves++;
-      if (answer.body.progress) this.#setProgress(answer.body.progress);
+      this.queue.saved(image.id, answer.body.revision);
+      if (answer.body.progress) this.setProgress(answer.body.progress);
       if (wasSubmit) await this.#submitted(image, answer.body);
     } else if (answer.kind === 'signed-out') {
-      this.#signedOut(answer.message);
+      this.signedOut(answer.message);
     } else if (answer.kind !== 'unreachable' && !(await adoptEqual(this, image, answer))) {
       this.autosave.withdraw(image);
       await this.#bringBack(image);
@@ -327,45 +332,6 @@ export class LabelSession {
     }
   }
 
-  async #watchProgress() {
-    if (document.hidden || this.phase === 'signed-out') return;
-    try {
-      const before = this.progress?.current_round_number ?? null;
-      const progress = await this.transport.progress();
-      this.autosave.serverIsBack();
-      const wasLost = this.phase === 'unreachable';
-      const isNewRound = this.progress !== null && progress.current_round_number !== before;
-      this.#setProgress(progress);
-      if (isNewRound) await this.#takeNewRound(progress.current_round_number);
-      else if (wasLost || (this.phase === 'empty' && mayHaveMore(progress))) await this.#lookForMore();
-    } catch (error) {
-      if (error.status === 401) this.#signedOut(error.message);
-    }
-  }
-
-  async #lookForMore() {
-    await this.refreshQueue();
-    if (!this.view && (this.queue.length > 0 || this.phase === 'unreachable')) await this.advance();
-  }
-
-  /** A round was published: the queue has a new order, and an untouched image gets the new suggestion. */
-  async #takeNewRound(number) {
-    await this.#lookForMore();
-    const { view } = this;
-    if (number !== null) this.screen.notice(`Round ${number} is done: the queue has its new order.`, 'good');
-    if (!view || view.image.edits > 0) return;
-    try {
-      const newer = await this.transport.newerMaps(view.image);
-      if (!newer || this.view !== view || view.image.edits > 0) return;
-      Object.assign(view.image, { item: newer.item, suggestion: newer.suggestion });
-      Object.assign(view, { uncertainty: newer.uncertainty, coloured: null });
-      this.screen.show(view, true);
-      this.screen.refresh();
-    } catch {
-      // The old suggestion still serves.
-    }
-  }
-
   async #renewLease() {
     const { image } = this;
     if (!image || document.hidden || this.time.idleSeconds > ACTIVE_WITHIN_S) return;
@@ -378,19 +344,21 @@ export class LabelSession {
     }
   }
 
-  #setProgress(progress) {
+  /** @param {import('./types.js').Progress} progress */
+  setProgress(progress) {
     this.progress = progress;
     this.screen.refresh();
   }
 
-  #signedOut(message) {
+  /** @param {string} [message] the server's sentence */
+  signedOut(message) {
     this.phase = 'signed-out';
     this.failure = message ?? '';
     this.screen.refresh();
   }
 
   #failed(error, item = null) {
-    if (error.status === 401) this.#signedOut(error.message);
+    if (error.status === 401) this.signedOut(error.message);
     else if (error.status === undefined) throw error;
     else if (!this.view) {
       if (item) this.queue.items.unshift(item);

@@ -212,13 +212,14 @@ function costOfLevel(level) {
 function wallsOf({ labels, width }, grid, open) {
   const isWall = new Uint8Array(grid.columns * grid.rows);
   const { x0, x1, y0, y1 } = grid.window;
-  const isOpen = open[NOT_LABELLED] === 1;
+  const passing = open[NOT_LABELLED] ? NOT_LABELLED : -1;
   for (let y = y0; y < y1; y++) {
     const start = Math.floor((y - y0) / grid.scale) * grid.columns;
-    for (let x = x0, at = y * width + x0; x < x1; x++, at++) {
+    const first = y * width + x0;
+    const end = y * width + x1;
+    for (let at = first; at < end; at++) {
       const value = labels[at];
-      if (isOpen && value === NOT_LABELLED) continue;
-      if (!open[value]) isWall[start + Math.floor((x - x0) / grid.scale)] = 1;
+      if (value !== passing && open[value] === 0) isWall[start + Math.floor((at - first) / grid.scale)] = 1;
     }
   }
   return isWall;

@@ -32,8 +32,16 @@ export class ColourGrid {
     this.scale = Math.max(1, Math.ceil(Math.sqrt((width * height) / MOST_CELLS)));
     this.columns = Math.ceil(width / this.scale);
     this.rows = Math.ceil(height / this.scale);
-    /** Lightness, red against green, yellow against blue. */
-    this.planes = this.#means().map((plane) => binomial(plane, this.columns, this.rows));
+    const [light, reds, blues] = this.#means();
+    /**
+     * Lightness, red against green, yellow against blue.
+     * @type {[Float32Array, Float32Array, Float32Array]}
+     */
+    this.planes = [
+      binomial(light, this.columns, this.rows),
+      binomial(reds, this.columns, this.rows),
+      binomial(blues, this.columns, this.rows),
+    ];
   }
 
   /** @returns {number} the cell of an image point; -1 outside the window */

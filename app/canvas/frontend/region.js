@@ -110,6 +110,7 @@ export function paintRegion(map, region, paint) {
   const { mask, x0, x1 } = region;
   const { over } = paint;
   const suggestion = 'suggestion' in paint ? paint.suggestion : null;
+  const value = 'value' in paint ? paint.value : NOT_LABELLED;
   if (suggestion && over && !over[NOT_LABELLED]) return boxOf(region);
   for (let y = region.y0, from = 0; y < region.y1; y++) {
     const end = y * width + x1;
@@ -117,9 +118,9 @@ export function paintRegion(map, region, paint) {
     if (suggestion) {
       for (; at < end; at++) if (mask[from++] && pixels[at] === NOT_LABELLED) pixels[at] = suggestion[at];
     } else if (over) {
-      for (; at < end; at++) if (mask[from++] && over[pixels[at]]) pixels[at] = paint.value;
+      for (; at < end; at++) if (mask[from++] && over[pixels[at]]) pixels[at] = value;
     } else {
-      for (; at < end; at++) if (mask[from++]) pixels[at] = paint.value;
+      for (; at < end; at++) if (mask[from++]) pixels[at] = value;
     }
   }
   return boxOf(region);

@@ -126,9 +126,8 @@ export class SmartFill {
         if (isWall[i]) continue;
         const left = column > 0 ? i - 1 : i;
         const right = column + 1 < columns ? i + 1 : i;
-        const across = (light[right] - light[left]) ** 2 + (reds[right] - reds[left]) ** 2 + (blues[right] - blues[left]) ** 2;
-        const along =
-          (light[i + down] - light[i + up]) ** 2 + (reds[i + down] - reds[i + up]) ** 2 + (blues[i + down] - blues[i + up]) ** 2;
+        const across = unlikeness(planes, left, right);
+        const along = unlikeness(planes, i + up, i + down);
         let nearest = Infinity;
         for (let k = 0; k < colours.length; k += 3) {
           const distance =
@@ -208,6 +207,11 @@ function costOfLevel(level) {
   return LOWEST_LEVEL * LEVEL_STEP ** level;
 }
 
+/** @returns {number} the squared difference of two cells' colours */
+function unlikeness([light, reds, blues], one, other) {
+  return (light[one] - light[other]) ** 2 + (reds[one] - reds[other]) ** 2 + (blues[one] - blues[other]) ** 2;
+}
+
 /** Cells that hold a pixel the fill may not cover. */
 function wallsOf({ labels, width }, grid, open) {
   const isWall = new Uint8Array(grid.columns * grid.rows);
@@ -242,7 +246,8 @@ function startsOf(grid, points) {
 }
 
 /** A few colours, three numbers each, spread over those of the scribble: each next one is the least like. */
-function coloursOf([light, reds, blues], cells) {
+function coloursOf(planes, cells) {
+  const [light, reds, blues] = planes;
   const colours = [];
   const distances = new Float32Array(cells.length).fill(Infinity);
   let next = 0;

@@ -1,4 +1,4 @@
-"""A thousand random actions at the canvas: in the end the server has what the canvas showed, and undo leads back.
+"""A thousand random actions at the canvas: the server ends with what the canvas showed, and undo leads back.
 
 ``QUALM_FUZZ_SEED`` chooses the actions; a failure names the seed it ran with.
 """
@@ -30,7 +30,7 @@ UNDO_ALL = """() => {
         return all;
     };
     const all = (command) => {
-        for (let step = 0; step < 1500; step++) run(command);
+        for (let step = 0; step < 1100; step++) run(command);
         return text(labelBytes());
     };
     const before = all('redo');

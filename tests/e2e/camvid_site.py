@@ -53,6 +53,13 @@ class CamVidSite:
         everything = images.list_images(self.workspace, self.project_id)
         return next(one.id for one in everything if one.name.endswith(name))
 
+    def set_used_images_aside(self) -> None:
+        """Give the next person the queue that the first one had, less the images that were labelled."""
+        self.release_all()
+        used = (Image.split == "pool", Image.revision > 0)
+        with self.workspace.database.writing() as session:
+            session.execute(update(Image).where(*used).values(split="excluded"))
+
     def release_all(self) -> None:
         """End all reservations, so that the next person begins at the head of the queue."""
         with self.workspace.database.writing() as session:

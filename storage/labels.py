@@ -158,7 +158,7 @@ def previous_of_group(workspace: Workspace, image_id: int) -> tuple[np.ndarray, 
     with workspace.database.reading() as session:
         info = image_info(image_row(session, image_id))
         if info.group is None:
-            raise NotFound(f"{info.name} belongs to no group, so nothing comes before it. Label it by itself.")
+            raise NotFound(f"{info.name} belongs to no group: nothing comes before it. Label it by itself.")
         same = select(Image).where(
             Image.project_id == info.project_id,
             Image.group == info.group,

@@ -12,7 +12,7 @@ const MOST_CORNERS = 48_000;
 const ROOM_SHARE = 0.35;
 const LEAST_ROOM = 24;
 /** Cost of a step where there is no edge, and along the strongest one. */
-const COST_OFF_EDGE = 48;
+const COST_OFF_EDGE = 24;
 const COST_ON_EDGE = 2;
 
 export class LiveWire {

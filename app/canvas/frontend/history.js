@@ -49,7 +49,7 @@ export class History {
    * @param {Rectangle | null} rectangle
    */
   remember(rectangle) {
-    if (!rectangle) return;
+    if (!rectangle || !this.open) return;
     const lastColumn = Math.floor((rectangle.x1 - 1) / TILE);
     const lastRow = Math.floor((rectangle.y1 - 1) / TILE);
     for (let row = Math.floor(rectangle.y0 / TILE); row <= lastRow; row++) {

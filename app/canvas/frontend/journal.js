@@ -150,7 +150,7 @@ function finished(request) {
 
 function completed(transaction) {
   return new Promise((resolve, reject) => {
-    transaction.oncomplete = () => resolve();
+    transaction.oncomplete = () => resolve(null);
     transaction.onabort = () => reject(transaction.error);
   });
 }

@@ -30,7 +30,10 @@ export class Transport {
     this.viewQuery = () => '';
   }
 
-  /** @returns {Promise<{items: object[], progress: object}>} */
+  /**
+   * @param {number | null} holding the image on the screen, which stays reserved
+   * @returns {Promise<{items: object[], progress: object}>}
+   */
   next(holding = null) {
     const held = holding === null ? '' : `&holding=${holding}`;
     return this.#json(`/api/projects/${this.projectId}/next?count=${AHEAD}${held}`);
@@ -45,7 +48,11 @@ export class Transport {
     return this.#json(`/api/projects/${this.projectId}/progress`);
   }
 
-  /** @returns {Promise<{items: object[], progress: object}>} */
+  /**
+   * @param {number} imageId
+   * @param {number | null} holding the image on the screen, which stays reserved
+   * @returns {Promise<{items: object[], progress: object}>}
+   */
   skip(imageId, holding = null) {
     const held = holding === null ? '' : `&holding=${holding}`;
     return this.#json(`/api/images/${imageId}/skip?next=${AHEAD}${held}`, { method: 'POST' });
@@ -217,7 +224,7 @@ export class Transport {
     const canvas = document.createElement('canvas');
     canvas.width = width;
     canvas.height = height;
-    const context = canvas.getContext('2d', { willReadFrequently: true });
+    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d', { willReadFrequently: true }));
     context.drawImage(bitmap, 0, 0);
     bitmap.close();
     const pixels = new Uint32Array(context.getImageData(0, 0, width, height).data.buffer);

@@ -59,15 +59,17 @@ export function lookOf(classes, opacity, display, grain) {
     const colour = isVoid ? VOID_DARK : (known.get(value) ?? UNKNOWN);
     const on = isVoid ? VOID_LIGHT : display.patterns ? contrastOf(colour) : colour;
     const pattern = isVoid ? HATCH : classPattern(value);
-    paint(LABELLED + value, pattern, packed(colour, strength(opacity.label)), packed(on, strength(opacity.label)));
+    const full = strength(opacity.label);
+    paint(LABELLED + value, pattern, packed(colour, full), packed(on, full));
     const dim = packed(mixed(colour, GREY, 0.6), strength(opacity.label * DIM));
     paint(UNCHANGED + value, pattern, dim, display.patterns ? packed(on, strength(opacity.label * DIM)) : dim);
-    paint(REMOVED + value, CROSSED, packed(REMOVED_BACK, strength(opacity.label)), packed(colour, strength(opacity.label)));
+    paint(REMOVED + value, CROSSED, packed(REMOVED_BACK, full), packed(colour, full));
     if (isVoid) continue;
-    const faint = packed(colour, strength(opacity.suggestion * GAP));
+    const step = strength(opacity.suggestion * GAP);
+    const faint = packed(colour, step);
     if (display.suggestion === 'hatched') {
       paint(SUGGESTED + value, display.patterns ? pattern : HATCH, faint, packed(colour, strength(opacity.suggestion)));
-    } else paint(SUGGESTED + value, pattern, faint, display.patterns ? packed(on, strength(opacity.suggestion * GAP)) : faint);
+    } else paint(SUGGESTED + value, pattern, faint, display.patterns ? packed(on, step) : faint);
   }
   return { colours, patterns, rank, outlines: display.outlines, grain };
 }

@@ -143,8 +143,11 @@ def _submits(bench: Bench, site: Site, is_prefetched: bool, count: int) -> tuple
         page.keyboard.press("a")
         dab(page, box[0] + 20 * number, box[1] + 60)
         page.wait_for_timeout(450)
-        left = state(page)["imageId"]
+        before = state(page)
+        left = before["imageId"]
         if not is_prefetched:
+            if before["queueLength"]:
+                raise RuntimeError("The page knows of more images already.")
             # The page learns of it only when it asks for more.
             made.let_go(site.workspace, next(ahead))
         milliseconds = timed_key(page, "Enter", "image")

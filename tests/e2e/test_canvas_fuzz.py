@@ -1,4 +1,4 @@
-"""A thousand random actions at the canvas: in the end the server has what the canvas showed, and undo leads back.
+"""A thousand random actions at the canvas: the server ends with what the canvas showed; undo leads back.
 
 ``QUALM_FUZZ_SEED`` chooses the actions; a failure names the seed it ran with.
 """
@@ -210,7 +210,9 @@ class RandomPerson:
         labelling.wait_until_saved(self.page)
         for image_id, label_map in self.expected.items():
             stored = self.site.stored(image_id)
-            assert np.array_equal(stored, label_map), f"image {image_id}: {(stored != label_map).sum()} pixels differ"
+            assert np.array_equal(stored, label_map), (
+                f"image {image_id}: {(stored != label_map).sum()} pixels differ"
+            )
         for image_id in self.submitted:
             statuses = [one.status for one in labels.history(self.site.workspace, image_id)]
             assert "submitted" in statuses, f"image {image_id} was submitted"

@@ -15,6 +15,7 @@ from tests.e2e import labelling
 from tests.e2e.camvid_site import (
     BUILDING,
     CORNERS,
+    DEEP,
     HEIGHT,
     PAVEMENT,
     ROAD,
@@ -44,7 +45,7 @@ def page(page: Page) -> Page:
 
 
 def cut_saves(page: Page, *, cut: bool) -> None:
-    """Let no label map out of the browser, neither while the page goes away nor after; or let them out again."""
+    """Let no label map out of the browser, also while the page goes away; or let them out again."""
     page.evaluate("(cut) => localStorage.setItem('test-cut', cut ? 'yes' : '')", cut)
 
 
@@ -162,7 +163,8 @@ def test_conflict_offers_three_ways(site: CamVidSite, page: Page) -> None:
         assert np.array_equal(labelling.label_map(page), wanted)
         assert np.array_equal(site.stored(image_id), wanted)
         revisions = [one.author for one in labels.history(site.workspace, image_id)]
-        assert ("somebody" in revisions[:2]) and len(revisions) >= 1 + (choice != "theirs")
+        assert "somebody" in revisions[:2]
+        assert len(revisions) >= 1 + (choice != "theirs")
         if choice != "mine":
             page.get_by_test_id("undo").click()
             assert np.array_equal(labelling.label_map(page), mine)
@@ -269,7 +271,9 @@ def test_prefetch_survives_reorder(site: CamVidSite, page: Page) -> None:
 
     kept, new = ahead[::-1][:4], pool[8]
     shutter = page.evaluate("() => window.qualmCanvas.counters.shownAt")
-    site.publish([kept[0], new, *kept[1:], *(one for one in pool[1:] if one not in (*kept, new))], upside_down=True)
+    site.publish(
+        [kept[0], new, *kept[1:], *(one for one in pool[1:] if one not in (*kept, new))], upside_down=True
+    )
     expect(page.get_by_test_id("notice").filter(has_text="new order")).to_be_visible(timeout=20_000)
     page.wait_for_load_state("networkidle")
     assert labelling.state(page)["imageId"] == pool[0]
@@ -322,17 +326,20 @@ def test_zoomed_strokes_hit_the_right_pixels(site: CamVidSite, browser: Browser,
         assert np.array_equal(site.stored(image_id), wanted.ravel())
 
 
-def test_exif_shows_right(site: CamVidSite, page: Page) -> None:
+def seen_quarters(page: Page, width: int, height: int) -> list[tuple[int, ...]]:
+    """Return the colours in the middle of the picture's quarters, as they are on the screen."""
+    shot = Picture.open(io.BytesIO(page.screenshot())).convert("RGB")
+    middles = [(width * x / 4, height * y / 4) for y in (1, 3) for x in (1, 3)]
+    at = [labelling.on_screen(page, x, y) for x, y in middles]
+    return [shot.getpixel((int(left), int(top))) for left, top in at]
+
+
+def test_exif_and_16bit_show_right(site: CamVidSite, page: Page) -> None:
     image_id = site.id_of(TURNED)
     now = labelling.open_label_page(page, f"{site.server.url}/?image={image_id}")
     assert now["imageId"] == image_id
     width, height = HEIGHT, WIDTH  # it lies on its side in the file
-    middles = [(width * x / 4, height * y / 4) for y in (1, 3) for x in (1, 3)]
-    shot = Picture.open(io.BytesIO(page.screenshot())).convert("RGB")
-    for (x, y), colour in zip(middles, CORNERS, strict=True):
-        left, top = labelling.on_screen(page, x, y)
-        seen = shot.getpixel((int(left), int(top)))
-        assert np.abs(np.subtract(seen, colour)).max() < 12
+    assert np.abs(np.subtract(seen_quarters(page, width, height), CORNERS)).max() < 12
     paint(page, ROAD, [(20, 20), (60, 20)])
     labelling.wait_until_saved(page)
     stored = labels.read(site.workspace, image_id)[0]
@@ -341,3 +348,14 @@ def test_exif_shows_right(site: CamVidSite, page: Page) -> None:
     assert rows.max() < height / 2
     assert columns.max() < width / 2
     assert stored[20, 40] == ROAD
+
+    labelling.open_label_page(page, f"{site.server.url}/?image={site.id_of(DEEP)}")
+    greys = [colour[0] for colour in seen_quarters(page, WIDTH, HEIGHT)]
+    assert np.abs(np.subtract(greys, (0, 85, 170, 255))).max() <= 2
+    page.get_by_test_id("adjust").click()
+    with page.expect_response("**/view/**"):
+        page.get_by_label("White above").fill("2000")
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(300)
+    greys = [colour[0] for colour in seen_quarters(page, WIDTH, HEIGHT)]
+    assert np.abs(np.subtract(greys, (0, 255, 255, 255))).max() <= 2

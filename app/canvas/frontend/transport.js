@@ -1,8 +1,8 @@
 // Requests to the server's routes. Every answer is data; a request that got none says `unreachable`.
 
+import { decodedMap } from './decoded_map.js';
 import { TiledPicture } from './image_tiles.js';
 import { Picture, decodedLevels } from './picture.js';
-import { decode } from './run_length.js';
 import { SuperpixelMap } from './superpixel_map.js';
 
 const TIMEOUT_MS = 20000;
@@ -63,7 +63,7 @@ export class Transport {
   /** @returns {Promise<{pixels: Uint8Array, name: string}>} of the image before this one in its group */
   async previousLabel(item) {
     const response = await this.#get(`/api/images/${item.image_id}/previous-label`, { cache: 'no-store' });
-    const pixels = decode(new Uint8Array(await response.arrayBuffer()), item.width * item.height);
+    const pixels = await decodedMap(await response.arrayBuffer(), item.width * item.height);
     return { pixels, name: decodeURIComponent(response.headers.get('X-Image-Name') ?? '') };
   }
 
@@ -77,7 +77,7 @@ export class Transport {
   async label(item) {
     const response = await this.#get(item.label_url ?? `/api/images/${item.image_id}/label`, { cache: 'no-store' });
     return {
-      pixels: decode(new Uint8Array(await response.arrayBuffer()), item.width * item.height),
+      pixels: await decodedMap(await response.arrayBuffer(), item.width * item.height),
       revision: Number.parseInt((response.headers.get('ETag') ?? '0').replace(/^W\/|"/g, ''), 10) || 0,
       status: response.headers.get('X-Label-Status') || null,
     };
@@ -182,7 +182,7 @@ export class Transport {
 
   async #runLengths(url, item) {
     const response = await this.#get(url);
-    return decode(new Uint8Array(await response.arrayBuffer()), item.width * item.height);
+    return decodedMap(await response.arrayBuffer(), item.width * item.height);
   }
 
   /**

@@ -8,7 +8,8 @@ export class DoubtWalk {
    * @param {(text: string, tone?: string) => void} notice
    */
   constructor(surface, notice) {
-    Object.assign(this, { surface, notice });
+    this.surface = surface;
+    this.notice = notice;
     this.forget();
   }
 

@@ -34,7 +34,8 @@ export class Finder {
    * @param {() => {classes: import('./palette.js').LabelClass[], keys: Record<string, string>, demo: boolean}} about
    */
   constructor(run, about) {
-    Object.assign(this, { run, about });
+    this.run = run;
+    this.about = about;
     this.chosen = 0;
     this.found = [];
     this.input = h('input', {

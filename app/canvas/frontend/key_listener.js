@@ -19,7 +19,13 @@ export class KeyListener {
    * @param {(held: boolean) => void} parts.holdSpace
    */
   constructor({ classes, commands, isBlocked, capture, run, peekBack, holdSpace }) {
-    Object.assign(this, { classes, commands, isBlocked, capture, run, peekBack, holdSpace });
+    this.classes = classes;
+    this.commands = commands;
+    this.isBlocked = isBlocked;
+    this.capture = capture;
+    this.run = run;
+    this.peekBack = peekBack;
+    this.holdSpace = holdSpace;
     this.peeking = new Map();
     this.down = (event) => this.#down(event);
     this.up = (event) => this.#up(event);

@@ -13,7 +13,11 @@ export class KeySheet {
    * @param {() => void} parts.changed a key was changed
    */
   constructor(dialogs, { preferences, classes, isDemo, changed }) {
-    Object.assign(this, { dialogs, preferences, classes, isDemo, changed });
+    this.dialogs = dialogs;
+    this.preferences = preferences;
+    this.classes = classes;
+    this.isDemo = isDemo;
+    this.changed = changed;
     /** The command that waits for its new key. @type {string | null} */
     this.waiting = null;
     this.rows = h('div', { class: 'key-sheet', 'data-testid': 'key-sheet' });

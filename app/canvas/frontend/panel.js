@@ -27,7 +27,9 @@ export class Panel {
    * @param {(confidence: number) => void} parts.setConfidence in [0, 1]; shows what would be accepted
    */
   constructor(run, { setOpacity, setConfidence }) {
-    Object.assign(this, { run, setOpacity, setConfidence });
+    this.run = run;
+    this.setOpacity = setOpacity;
+    this.setConfidence = setConfidence;
     /** Keycaps by command, which change when the person changes a key. @type {[HTMLElement, string][]} */
     this.keycaps = [];
     this.classRows = new Map();

@@ -23,7 +23,12 @@ export class LabelSession {
    * @param {(left: object) => void} parts.nudge tells Streamlit that the person went on from an image
    */
   constructor({ transport, journal, screen, annotator, counters, nudge }) {
-    Object.assign(this, { transport, journal, screen, annotator, counters, nudge });
+    this.transport = transport;
+    this.journal = journal;
+    this.screen = screen;
+    this.annotator = annotator;
+    this.counters = counters;
+    this.nudge = nudge;
     this.queue = new ImageQueue(
       (item) => transport.load(item),
       (loaded) => loaded.picture.close(),

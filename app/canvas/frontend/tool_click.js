@@ -6,6 +6,9 @@ import { enlarged } from './image_pixels.js';
 import { NOT_LABELLED } from './label_map.js';
 import { pixelOf } from './tool_desk.js';
 
+/** @typedef {import('./pointer.js').Tool} Tool */
+/** @typedef {import('./types.js').Point} Point */
+
 /** Values that count as not labelled: where the suggestion shows. */
 export const WHERE_NOT_LABELLED = Uint8Array.from({ length: 256 }, (_, value) => Number(value === NOT_LABELLED));
 
@@ -40,7 +43,7 @@ export function alikeRegion(picture, image, { x, y }, tolerance) {
   return enlarged(region, picture, image);
 }
 
-/** @implements {import('./pointer.js').Tool} */
+/** @implements {Tool} */
 export class ClickTool {
   /**
    * @param {import('./tool_desk.js').ToolDesk} desk

@@ -17,7 +17,13 @@ export class ToolDesk {
    * @param {(text: string, tone?: string) => void} parts.notice
    */
   constructor({ surface, layers, state, transport, view, colourOf, edited, notice }) {
-    Object.assign(this, { surface, layers, state, view, colourOf, edited, notice });
+    this.surface = surface;
+    this.layers = layers;
+    this.state = state;
+    this.view = view;
+    this.colourOf = colourOf;
+    this.edited = edited;
+    this.notice = notice;
     this.pixels = new ImagePixels();
     this.magnet = new Magnet(this.pixels, () => this.image);
     this.superpixels = new SuperpixelShelf(transport, notice);

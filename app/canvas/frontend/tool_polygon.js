@@ -2,6 +2,9 @@
 
 import { brushPoint } from './tool_stroke.js';
 
+/** @typedef {import('./pointer.js').Tool} Tool */
+/** @typedef {import('./types.js').Point} Point */
+
 const GRAB_PX = 8;
 const SIMPLER_PX = 1.2;
 
@@ -41,7 +44,7 @@ function distanceToSegment({ x, y }, a, b) {
   return Math.hypot(a.x + t * dx - x, a.y + t * dy - y);
 }
 
-/** @implements {import('./pointer.js').Tool} */
+/** @implements {Tool} */
 export class PolygonTool {
   /** @param {import('./tool_desk.js').ToolDesk} desk */
   constructor(desk) {

@@ -1,6 +1,9 @@
 // The rectangle: from one corner to the opposite one.
 
-/** @implements {import('./pointer.js').Tool} */
+/** @typedef {import('./pointer.js').Tool} Tool */
+/** @typedef {import('./types.js').Point} Point */
+
+/** @implements {Tool} */
 export class RectangleTool {
   /** @param {import('./tool_desk.js').ToolDesk} desk */
   constructor(desk) {

@@ -5,7 +5,10 @@ import { NOT_LABELLED } from './label_map.js';
 import { SmartFill } from './smart_fill.js';
 import { pixelOf } from './tool_desk.js';
 
-/** @implements {import('./pointer.js').Tool} */
+/** @typedef {import('./pointer.js').Tool} Tool */
+/** @typedef {import('./types.js').Point} Point */
+
+/** @implements {Tool} */
 export class SmartTool {
   /** @param {import('./tool_desk.js').ToolDesk} desk */
   constructor(desk) {

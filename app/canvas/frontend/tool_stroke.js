@@ -3,6 +3,9 @@
 import { paintRegion } from './region.js';
 import { thinLine } from './thin_line.js';
 
+/** @typedef {import('./pointer.js').Tool} Tool */
+/** @typedef {import('./types.js').Point} Point */
+
 export const SMALLEST_BRUSH = 1;
 export const LARGEST_BRUSH = 400;
 /** A pen that is barely pressed paints with this share of the brush. */
@@ -31,7 +34,7 @@ export function pressedSize(size, { pointerType, pressure }) {
   return Math.max(SMALLEST_BRUSH, size * (LIGHTEST + (1 - LIGHTEST) * pressure));
 }
 
-/** @implements {import('./pointer.js').Tool} */
+/** @implements {Tool} */
 export class StrokeTool {
   /**
    * @param {import('./tool_desk.js').ToolDesk} desk
@@ -39,7 +42,9 @@ export class StrokeTool {
    * @param {boolean} isThin one pixel wide, whatever the brush
    */
   constructor(desk, paintOf, isThin = false) {
-    Object.assign(this, { desk, paintOf, isThin });
+    this.desk = desk;
+    this.paintOf = paintOf;
+    this.isThin = isThin;
     this.cursor = /** @type {const} */ ('brush');
     this.paint = null;
     this.last = null;

@@ -2,7 +2,10 @@
 
 import { paintRegion } from './region.js';
 
-/** @implements {import('./pointer.js').Tool} */
+/** @typedef {import('./pointer.js').Tool} Tool */
+/** @typedef {import('./types.js').Point} Point */
+
+/** @implements {Tool} */
 export class SuperpixelTool {
   /** @param {import('./tool_desk.js').ToolDesk} desk */
   constructor(desk) {

@@ -5,6 +5,7 @@ import { UNADJUSTED } from './display.js';
 import { button, h, setText } from './elements.js';
 import { AS_IMPORTED } from './source_view.js';
 
+/** @type {[string, string][]} */
 const COLOURS = [
   ['all', 'All colours'],
   ['red', 'Red'],
@@ -50,6 +51,8 @@ export class Adjustments {
       h('label', { class: 'adjustment' }, h('span', {}, 'Channel'), this.channel),
       button({ class: 'small', 'data-testid': 'adjust-reset', onclick: () => this.#reset() }, 'As it came'),
     );
+    /** What the list of channels offers now. */
+    this.offered = '';
     this.#update();
   }
 
@@ -77,6 +80,7 @@ export class Adjustments {
     this.#update();
   }
 
+  /** @param {Partial<import('./display.js').Adjustment> | Partial<import('./source_view.js').Wanted>} wanted */
   #set(wanted) {
     if (this.figures) this.source.set(wanted);
     else this.state.adjustment = { ...this.state.adjustment, ...wanted };
@@ -110,10 +114,12 @@ export class Adjustments {
     this.high.show(high ?? first.high, (low ?? first.low) + step, first.most, step);
     this.gamma.show(gamma, 0.2, 4, 0.05);
     const single = channels.map(({ name }, at) => /** @type {[string, string]} */ ([String(at), name || `Channel ${at + 1}`]));
+    /** @type {[string, string][]} */
     const several = channels.length > 1 ? [['', `First ${shown.length === 1 ? 'one' : shown.length}`]] : [['', 'As it came']];
     this.#offer([...several, ...single], channel);
   }
 
+  /** @param {[string, string][]} options values with their names @param {string} chosen */
   #offer(options, chosen) {
     const key = JSON.stringify(options);
     if (this.offered !== key) {
@@ -130,6 +136,7 @@ function slider(name, set) {
   const value = h('output', {});
   return {
     row: h('label', { class: 'adjustment' }, h('span', {}, name), input, value),
+    /** @param {number} number @param {number} least @param {number} most @param {number} step */
     show(number, least, most, step) {
       Object.assign(input, { min: String(least), max: String(most), step: String(step), value: String(number) });
       setText(value, Math.abs(number) >= 100 || Number.isInteger(number) ? String(Math.round(number)) : number.toFixed(2));

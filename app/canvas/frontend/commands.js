@@ -18,12 +18,12 @@ export function runCommand(editor, command, detail) {
   const { image } = editor.session;
   if (command.startsWith('tool-')) editor.setTool(command.slice(5));
   else if (Object.hasOwn(ANYWHERE, command)) ANYWHERE[command](editor, detail);
-  else if (image && Object.hasOwn(ON_IMAGE, command)) ON_IMAGE[command](editor, image, detail);
+  else if (image && Object.hasOwn(ON_IMAGE, command)) ON_IMAGE[command](editor, image);
 }
 
 /** @type {Record<string, (editor: Editor, detail: {classIndex?: number}) => void>} */
 const ANYWHERE = {
-  class: (editor, { classIndex }) => editor.setClass(classIndex),
+  class: (editor, { classIndex = editor.state.value }) => editor.setClass(classIndex),
   void: (editor) => editor.setClass(VOID),
   smaller: (editor) => editor.stepSize(-1),
   larger: (editor) => editor.stepSize(1),
@@ -57,7 +57,7 @@ const ANYWHERE = {
   back: (editor) => editor.session.back(),
 };
 
-/** @type {Record<string, (editor: Editor, image: import('./open_image.js').OpenImage, detail: object) => void>} */
+/** @type {Record<string, (editor: Editor, image: import('./open_image.js').OpenImage) => void>} */
 const ON_IMAGE = {
   undo: (editor, image) => editor.edit(() => image.undo()),
   redo: (editor, image) => editor.edit(() => image.redo()),
@@ -102,6 +102,7 @@ const ON_IMAGE = {
  * An edit of the class under the cursor, or of the chosen class while the cursor is elsewhere.
  * @param {(image: import('./open_image.js').OpenImage, value: number, pixel: {x: number, y: number} | null) =>
  *   import('./region.js').Change | null} changeOf
+ * @returns {(editor: Editor, image: import('./open_image.js').OpenImage) => void}
  */
 function classEdit(changeOf) {
   return (editor, image) => {

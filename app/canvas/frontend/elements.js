@@ -2,7 +2,7 @@
 
 /**
  * `on…` are listeners, true sets an empty attribute, false and null none.
- * @typedef {Record<string, string | number | boolean | null | undefined | ((event: any) => unknown)>} Attributes
+ * @typedef {Record<string, string | number | boolean | null | undefined | Function> & Partial<GlobalEventHandlers>} Attributes
  */
 /** @typedef {Node | string | null} Child */
 
@@ -35,9 +35,9 @@ export function svg(tag, attributes = {}, ...children) {
  */
 function furnished(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+    if (name.startsWith('on')) element.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
     else if (value === true) element.setAttribute(name, '');
-    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, String(value));
   }
   element.append(...children.filter((child) => child !== null));
   return element;

@@ -22,6 +22,7 @@ export class KeySheet {
     this.waiting = null;
     this.rows = h('div', { class: 'key-sheet', 'data-testid': 'key-sheet' });
     this.words = h('p', { class: 'key-words', role: 'status' });
+    /** Its window while it is open. @type {{close: () => void} | null} */
     this.window = null;
   }
 
@@ -84,6 +85,7 @@ export class KeySheet {
     this.#list();
   }
 
+  /** @param {string} words */
   #say(words) {
     this.words.textContent = words || 'Click a key to change it. What you change is kept in this browser, under your name.';
   }
@@ -106,6 +108,7 @@ export class KeySheet {
     this.rows.replaceChildren(...groups);
   }
 
+  /** @param {import('./keys.js').KeyBinding} binding */
   #row({ command, text, fixed }) {
     const waits = this.waiting === command;
     const name = chordName(shownChord(command, this.preferences.keys));
@@ -128,6 +131,7 @@ export class KeySheet {
   }
 }
 
+/** @param {string} name @param {string} text */
 function fixedRow(name, text) {
   return h('div', { class: 'key-row' }, h('kbd', {}, name), h('span', {}, text));
 }

@@ -9,17 +9,21 @@ export class RectangleTool {
   constructor(desk) {
     this.desk = desk;
     this.cursor = /** @type {const} */ ('crosshair');
+    /** @type {Point | null} */
     this.corner = null;
+    /** @type {Point | null} */
     this.opposite = null;
   }
 
+  /** @param {Point} point */
   down(point) {
     this.corner = point;
     this.opposite = point;
   }
 
+  /** @param {Point[]} points */
   move(points) {
-    this.opposite = points.at(-1);
+    this.opposite = points[points.length - 1];
   }
 
   up() {

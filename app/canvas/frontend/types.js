@@ -114,7 +114,6 @@
  */
 
 /** @typedef {ReturnType<import('./shown.js').shownOf>} Shown what the controls show */
-/** @typedef {ReturnType<import('./preferences.js').readPreferences>} Preferences */
 /** @typedef {{paints: number, mounts: number, saves: number, shownAt: number}} Counters what tests and measurements ask for */
 
 /**

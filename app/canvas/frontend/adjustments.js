@@ -5,6 +5,8 @@ import { UNADJUSTED } from './display.js';
 import { button, h, setText } from './elements.js';
 import { AS_IMPORTED } from './source_view.js';
 
+/** @typedef {import('./display.js').Adjustment} Adjustment */
+
 /** @type {[string, string][]} */
 const COLOURS = [
   ['all', 'All colours'],
@@ -37,7 +39,7 @@ export class Adjustments {
     this.channel = h('select', {
       'aria-label': 'Channel',
       'data-testid': 'channel',
-      onchange: () => this.#set({ channel: this.channel.value, ...(this.figures && { low: null, high: null }) }),
+      onchange: () => this.#setChannel(),
     });
     const close = button({ class: 'small', title: 'Close (Esc)', 'aria-label': 'Close', onclick: () => this.toggle() }, '×');
     this.element = h(
@@ -80,16 +82,35 @@ export class Adjustments {
     this.#update();
   }
 
-  /** @param {Partial<import('./display.js').Adjustment> | Partial<import('./source_view.js').Wanted>} wanted */
+  /** @param {Partial<Record<'low' | 'high' | 'brightness' | 'gamma', number>>} wanted */
   #set(wanted) {
-    if (this.figures) this.source.set(wanted);
-    else this.state.adjustment = { ...this.state.adjustment, ...wanted };
-    this.#update();
-    if (!this.figures) this.changed();
+    if (this.figures) this.#setSource(wanted);
+    else this.#setPlain(wanted);
+  }
+
+  #setChannel() {
+    const channel = this.channel.value;
+    // The window was that of another channel.
+    if (this.figures) this.#setSource({ channel, low: null, high: null });
+    else this.#setPlain({ channel: /** @type {Adjustment['channel']} */ (channel) });
   }
 
   #reset() {
-    this.#set(this.figures ? AS_IMPORTED : UNADJUSTED);
+    if (this.figures) this.#setSource(AS_IMPORTED);
+    else this.#setPlain(UNADJUSTED);
+  }
+
+  /** @param {Partial<import('./source_view.js').Wanted>} wanted */
+  #setSource(wanted) {
+    this.source.set(wanted);
+    this.#update();
+  }
+
+  /** @param {Partial<Adjustment>} wanted */
+  #setPlain(wanted) {
+    this.state.adjustment = { ...this.state.adjustment, ...wanted };
+    this.#update();
+    this.changed();
   }
 
   #update() {

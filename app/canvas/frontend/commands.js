@@ -3,7 +3,7 @@
 import { filledHoles, grown, removedIslands, shrunk, smoothed } from './class_edits.js';
 import { NOT_LABELLED, VOID } from './label_map.js';
 import { downloadLabel } from './label_png.js';
-import { suggestedRegion } from './tool_click.js';
+import { seenValue, suggestedRegion } from './tool_click.js';
 import { pixelOf } from './tool_desk.js';
 
 /** @typedef {import('./editor.js').Editor} Editor */
@@ -63,7 +63,7 @@ const ON_IMAGE = {
   redo: (editor, image) => editor.edit(() => image.redo()),
   pick: (editor, image) => {
     const pixel = pixelOf(image, editor.pointer.hover);
-    const value = pixel ? editor.seenValue(image, pixel) : NOT_LABELLED;
+    const value = pixel ? seenValue(image, pixel, editor.state.show.suggestion) : NOT_LABELLED;
     if (value !== NOT_LABELLED) editor.setClass(value);
   },
   'accept-all': (editor, image) => editor.edit(() => image.acceptAll()),

@@ -16,12 +16,12 @@ import { Journal } from './journal.js';
 import { KeyListener } from './key_listener.js';
 import { KeySheet } from './key_sheet.js';
 import { commandsByChord } from './keys.js';
-import { NOT_LABELLED, VOID } from './label_map.js';
 import { downloadLabel } from './label_png.js';
 import { Layers } from './layers.js';
 import { Notices } from './notices.js';
 import { Panel } from './panel.js';
 import { Pointer } from './pointer.js';
+import { colourOf, nameOf } from './palette.js';
 import { keepPreferences, readPreferences } from './preferences.js';
 import { LabelSession } from './session.js';
 import { shownOf } from './shown.js';
@@ -32,6 +32,9 @@ import { Toolbar } from './toolbar.js';
 import { toolsAt } from './toolbox.js';
 import { Transport } from './transport.js';
 import { hoverWords } from './wording.js';
+
+/** @typedef {import('./types.js').View} View */
+/** @typedef {import('./types.js').Run} Run */
 
 const COUNT_AFTER_MS = 120;
 
@@ -60,7 +63,7 @@ export class Editor {
     /** @type {number | null} */
     this.opened = null;
 
-    /** @type {import('./types.js').Run} */
+    /** @type {Run} */
     const run = (command, detail) => this.run(command, detail);
     const transport = new Transport(data.project_id);
     this.layers = new Layers();
@@ -116,7 +119,7 @@ export class Editor {
       state: this.state,
       transport,
       view: () => this.session.view,
-      colourOf: (value) => this.#colourOf(value),
+      colourOf: (value) => colourOf(this.classes, value),
       edited: () => this.session.edited(),
       notice: (text, tone) => this.notices.add(text, tone),
     });
@@ -158,10 +161,7 @@ export class Editor {
     this.session.start(data.open_image);
   }
 
-  /**
-   * Take over what Python says now; called again on every run of the page.
-   * @param {import('./types.js').ComponentData} data
-   */
+  /** What Python says now, on every run of the page. @param {import('./types.js').ComponentData} data */
   update(data) {
     const classes = JSON.stringify(data.classes);
     if (classes !== this.classesJson) {
@@ -213,11 +213,7 @@ export class Editor {
     });
   }
 
-  /**
-   * Do what a key or a button asks for.
-   * @param {string} command
-   * @param {{classIndex?: number}} detail
-   */
+  /** Do what a key or a button asks for. @param {string} command @param {{classIndex?: number}} detail */
   run(command, detail = {}) {
     this.#active();
     runCommand(this, command, detail);
@@ -307,17 +303,6 @@ export class Editor {
     this.refresh();
   }
 
-  /**
-   * The value that the person sees at a pixel: the label, or the suggestion where nothing is labelled.
-   * @param {import('./open_image.js').OpenImage} image
-   * @param {import('./types.js').Point} pixel
-   */
-  seenValue(image, { x, y }) {
-    const at = y * image.width + x;
-    const value = image.pixels[at];
-    return value === NOT_LABELLED && image.suggestion && this.state.show.suggestion ? image.suggestion[at] : value;
-  }
-
   #active() {
     const { image, time } = this.session;
     if (image) time.add(image.id);
@@ -327,23 +312,12 @@ export class Editor {
   #showHover(point) {
     const { image, view } = this.session;
     const pixel = pixelOf(image, point);
-    const words = image && pixel ? hoverWords(image, pixel, view?.uncertainty ?? null, (value) => this.#nameOf(value)) : '';
+    const name = (/** @type {number} */ value) => nameOf(this.classes, value);
+    const words = image && pixel ? hoverWords(image, pixel, view?.uncertainty ?? null, name) : '';
     this.toolbar.showHover(pixel, words);
   }
 
-  /** @param {number} value */
-  #nameOf(value) {
-    if (value === NOT_LABELLED) return 'not labelled';
-    if (value === VOID) return 'void';
-    return this.classes.find((one) => one.index === value)?.name ?? `class ${value}`;
-  }
-
-  /** @param {number} value */
-  #colourOf(value) {
-    return this.classes.find((one) => one.index === value)?.colour ?? '#8a8f98';
-  }
-
-  /** @param {import('./types.js').View | null} view @param {boolean} keepView */
+  /** @param {View | null} view @param {boolean} keepView */
   #showView(view, keepView) {
     this.pointer.finish();
     this.shares = null;

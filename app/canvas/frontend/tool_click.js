@@ -13,6 +13,17 @@ import { pixelOf } from './tool_desk.js';
 export const WHERE_NOT_LABELLED = Uint8Array.from({ length: 256 }, (_, value) => Number(value === NOT_LABELLED));
 
 /**
+ * The value that the person sees at a pixel: the label, or the suggestion where nothing is labelled.
+ * @param {import('./open_image.js').OpenImage} image
+ * @param {Point} pixel
+ * @param {boolean} showsSuggestion
+ */
+export function seenValue({ pixels, suggestion, width }, { x, y }, showsSuggestion) {
+  const at = y * width + x;
+  return pixels[at] === NOT_LABELLED && suggestion && showsSuggestion ? suggestion[at] : pixels[at];
+}
+
+/**
  * The region that the person sees under a pixel: of the label map, or of the suggestion where nothing is
  * labelled.
  * @param {import('./open_image.js').OpenImage} image

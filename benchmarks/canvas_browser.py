@@ -182,6 +182,13 @@ class Mouse:
         except TimeoutError:
             return
 
+    def click(self, x: float, y: float, to: tuple[float, float] = (0, 0)) -> None:
+        """Press and release, after a move by ``to`` in between when there is one."""
+        self._send("mousePressed", x, y, 1)
+        if any(to):
+            self._send("mouseMoved", x + to[0], y + to[1], 1)
+        self._send("mouseReleased", x + to[0], y + to[1], 0)
+
     def drag(self, points: Iterator[tuple[float, float]], seconds: float, pace_s: float = 0.008) -> int:
         """Draw along client coordinates for so long and return how many moves were sent."""
         x, y = next(points)

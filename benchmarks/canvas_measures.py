@@ -142,9 +142,12 @@ def _submits(bench: Bench, site: Site, is_prefetched: bool, count: int) -> tuple
     for number in range(count + 2):
         page.keyboard.press("a")
         dab(page, box[0] + 20 * number, box[1] + 60)
-        page.wait_for_timeout(700)
-        left = state(page)["imageId"]
+        page.wait_for_timeout(450)
+        before = state(page)
+        left = before["imageId"]
         if not is_prefetched:
+            if before["queueLength"]:
+                raise RuntimeError("The page knows of more images already.")
             # The page learns of it only when it asks for more.
             made.let_go(site.workspace, next(ahead))
         milliseconds = timed_key(page, "Enter", "image")
@@ -162,12 +165,12 @@ def _submits(bench: Bench, site: Site, is_prefetched: bool, count: int) -> tuple
 
 def cold_open(bench: Bench) -> Iterator[dict[str, object]]:
     """Back to the image before, with the browser's cache off: everything is fetched, decoded and coloured."""
-    for size, think_ms in ((WIDE, 1000), (LARGE, 2500)):
+    for size, think_ms in ((WIDE, 800), (LARGE, 2000)):
         site = bench.site(size)
         page = _fresh_page(bench, site)
         page.context.new_cdp_session(page).send("Network.setCacheDisabled", {"cacheDisabled": True})
         took = []
-        for _ in range(bench.count(16, 4)):
+        for _ in range(bench.count(16 if size == WIDE else 11, 4)):
             page.keyboard.press("n")
             page.wait_for_timeout(think_ms)
             took.append(timed_key(page, "PageUp", "image"))
@@ -214,12 +217,12 @@ def _stroke(bench: Bench, page: Page, size: Size, radius: int, seconds: float) -
     page.keyboard.press("b")
     page.keyboard.press(f"Digit{3 if radius == 12 else 4}")
     set_brush(page, 2 * radius)
-    page.wait_for_timeout(2500)
+    page.wait_for_timeout(1500)
     with bench.chromium.traced(page) as trace, bench.chromium.mouse(page) as mouse:
         mark(page, "start")
         mouse.drag(curve(image_box(page, size)), seconds)
         mark(page, "end")
-        page.wait_for_timeout(2500)
+        page.wait_for_timeout(2000)
         mark(page, "after")
     (start,), (end,), (after,) = (trace.marks[name] for name in ("start", "end", "after"))
     swaps = trace.swap_intervals(start + 200, end)
@@ -263,7 +266,7 @@ def commands(bench: Bench) -> Iterator[dict[str, object]]:
     page = _fresh_page(bench, site)
     for command in COMMANDS:
         try:
-            figures = _command(bench, page, command, bench.count(7, 3))
+            figures = _command(bench, page, command, bench.count(5, 3))
         except NotThere as missing:
             yield row(command.name, LARGE, "quiet", {"note": str(missing)})
             continue
@@ -278,7 +281,7 @@ class NotThere(Exception):
 def _command(bench: Bench, page: Page, command: Command, count: int) -> dict[str, object]:
     took = []
     left, top, width, height = image_box(page, LARGE)
-    with bench.chromium.traced(page) as trace:
+    with bench.chromium.traced(page) as trace, bench.chromium.mouse(page) as mouse:
         mark(page, "start")
         for number in range(count):
             page.keyboard.press(f"Digit{1 + number % 9}")
@@ -288,7 +291,8 @@ def _command(bench: Bench, page: Page, command: Command, count: int) -> dict[str
                 if state(page)["tool"] != name:
                     raise NotThere(f"The editor has no tool {name!r} on the key {key.upper()}.")
             for x, y in snake((left, top, width, height), command.corners) if command.corners else ():
-                page.mouse.click(x, y)
+                mouse.click(x, y)
+                time.sleep(0.004)
             page.mouse.move(left + width / 2, top + height / 2)
             page.wait_for_timeout(400)
             if command.key is not None:
@@ -325,9 +329,11 @@ def undo(bench: Bench) -> Iterator[dict[str, object]]:
     set_brush(page, 24)
     before = _pixels_of(page, 1)
     left, top, width, height = image_box(page, LARGE)
-    for x, y in snake((left, top, width, height), steps):
-        dab(page, x, y)
-    page.wait_for_timeout(3000)
+    with bench.chromium.mouse(page) as mouse:
+        for x, y in snake((left, top, width, height), steps):
+            mouse.click(x, y, to=(6, 4))
+            time.sleep(0.02)
+    wait_until_saved(page)
     took: list[float] = []
     with bench.chromium.traced(page) as trace:
         mark(page, "start")
@@ -394,8 +400,7 @@ def save(bench: Bench) -> Iterator[dict[str, object]]:
             tasks.append(trace.longest_task(*span))
         wait_until_saved(page)
     close(page)
-    puts = requests[: len(encodes)]
-    totals = [encode + put for encode, put in zip(encodes, puts, strict=False)]
+    totals = [statistics.median(encodes) + put for put in requests]
     yield row(
         "save",
         LARGE,

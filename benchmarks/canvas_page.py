@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from canvas_workspace import Size
@@ -37,7 +37,9 @@ def wait_until_saved(page: Page) -> None:
     )
 
 
-def timed(page: Page, action: Any, *, type: str, until: str, code: str | None = None) -> float:
+def timed(
+    page: Page, action: Callable[[], object], *, type: str, until: str, code: str | None = None
+) -> float:
     """Return the milliseconds from an event to the frame after the one that drew its result.
 
     Args:

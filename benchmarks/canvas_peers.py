@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,12 +34,9 @@ def peers(bench: Bench, python: Path | None, studio: Path | None) -> Iterator[di
         python: A Python with streamlit-drawable-canvas and labelme.
         studio: The command ``label-studio``.
     """
-    for tool, module, measure in (
-        ("streamlit-drawable-canvas", "streamlit_drawable_canvas", drawable_canvas),
-        ("labelme", "labelme", labelme),
-    ):
+    for tool, measure in (("streamlit-drawable-canvas", drawable_canvas), ("labelme", labelme)):
         try:
-            version = _version(python, tool, module)
+            version = _version(python, tool)
             for measured in measure(bench, python or Path(sys.executable)):
                 yield {**measured, "tool": f"{tool} {version}"}
         except NotInstalled as missing:
@@ -50,14 +48,14 @@ def peers(bench: Bench, python: Path | None, studio: Path | None) -> Iterator[di
         yield from label_studio(bench, studio)
 
 
-def _version(python: Path | None, distribution: str, module: str) -> str:
+def _version(python: Path | None, distribution: str) -> str:
     if python is None:
         raise NotInstalled("not installed: give its Python with --peers-python")
-    code = f"import {module}, importlib.metadata as m; print(m.version({distribution!r}))"
+    code = f"import importlib.metadata as m; print(m.version({distribution!r}))"
     found = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
     if found.returncode:
         raise NotInstalled("not installed")
-    return found.stdout.split()[-1]
+    return found.stdout.strip()
 
 
 def pictures(bench: Bench, size: Size) -> Path:
@@ -81,17 +79,17 @@ def drawable_canvas(bench: Bench, python: Path) -> Iterator[dict[str, object]]:
             page.wait_for_function("() => window.peerProbe.paintedAt > 0")
             page.wait_for_timeout(2000)
             submits, strokes = [], []
-            for number in range(bench.count(17, 4)):
+            for number in range(bench.count(14, 4)):
                 x, y = 300 + 20 * number, 400
                 page.mouse.move(x, y)
                 page.mouse.down()
                 page.mouse.move(x + 60, y + 40, steps=6)
                 page.mouse.up()
-                page.wait_for_timeout(1500)
                 released = page.evaluate("() => window.peerProbe.releasedAt") / 1000
                 strokes.append(1000 * (_first_run_after(folder / "strokes.log", released) - released))
+                page.wait_for_timeout(800)
                 submits.append(_clicked(page, page.get_by_text("Next", exact=True).click))
-                page.wait_for_timeout(1200)
+                page.wait_for_timeout(800)
             close(page)
         yield row("submit, not prefetched", size, "quiet", times(submits[2:]))
         yield row("stroke to Python", size, "quiet", times(strokes[2:]))
@@ -111,10 +109,12 @@ def _drawable_canvas_server(bench: Bench, python: Path, folder: Path, size: Size
 
 def _first_run_after(log: Path, moment: float) -> float:
     """Return when the page's script first ran after a moment, both in epoch seconds."""
-    for line in log.read_text(encoding="utf-8").splitlines():
-        at = float(line.split()[0])
-        if at > moment:
-            return at
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        for line in log.read_text(encoding="utf-8").splitlines():
+            if float(line.split()[0]) > moment:
+                return float(line.split()[0])
+        time.sleep(0.1)
     raise RuntimeError("The stroke never reached Python.")
 
 
@@ -122,7 +122,7 @@ def labelme(bench: Bench, python: Path) -> Iterator[dict[str, object]]:
     """Opening an image and adding a polygon of 500 vertices, until the window is painted."""
     for size in (WIDE, LARGE):
         picture = pictures(bench, size) / "0.jpg"
-        command = [str(python), "benchmarks/peer_labelme.py", str(picture), str(bench.count(15, 3))]
+        command = [str(python), "benchmarks/peer_labelme.py", str(picture), str(bench.count(10, 3))]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode:
             raise NotInstalled(f"does not run here: {done.stderr.strip().splitlines()[-1]}")
@@ -164,9 +164,9 @@ def label_studio(bench: Bench, command: Path) -> Iterator[dict[str, object]]:
             project = f"{url}/projects/{_studio_project(bench, url, size)}/data"
             figures = {}
             if size != LARGE:
-                figures["submit, not prefetched"] = _studio_submits(page, project, bench.count(15, 3))
+                figures["submit, not prefetched"] = _studio_submits(page, project, bench.count(8, 3))
             if size != HD:
-                figures["cold open"] = _studio_opens(page, project, bench.count(6, 3))
+                figures["cold open"] = _studio_opens(page, project, bench.count(5, 3))
             for measure, took in figures.items():
                 yield {**row(measure, size, "quiet", times(took)), "tool": f"label-studio {version}"}
         close(page)

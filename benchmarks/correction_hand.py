@@ -8,32 +8,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
-from skimage.graph import route_through_array
-from skimage.measure import approximate_polygon, find_contours
+from skimage.measure import approximate_polygon, find_contours, label
+from skimage.morphology import skeletonize
 from skimage.segmentation import flood
 
 from storage.schema import NOT_LABELLED, VOID
 
 LabelMap = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
+Box = tuple[slice, slice]
 
-BRUSHES = (4, 8, 16, 32, 64)
+BRUSHES = (4, 8, 16, 32)
 """Diameters the person considers, in pixels; a key press makes a brush a fifth larger or smaller."""
 TOLERANCES = (8, 16, 32)
-"""Of the flood fill, in grey levels a channel."""
+"""Of the flood fill, in grey levels a channel; a key press goes from one to the next."""
 ROUGHNESS = (1.0, 2.0, 4.0, 8.0)
 """How far a polygon's side may run from the border it follows, in pixels."""
-LOOKED_AT = 10
+LOOKED_AT = 8
 """Wrong regions the person considers at a time, the largest first."""
-LONGEST_DRAG = 24
-"""Superpixels one drag passes, at most."""
-FOUR = ndimage.generate_binary_structure(2, 1)
+LONGEST_ROW = 24
+"""Superpixels that one drag passes, at most."""
+LONGEST_STROKE = 300
+"""Pixels that one stroke of the brush goes, at most."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,19 @@ class Hand:
 
 @dataclass(frozen=True)
 class Action:
-    """Pixels that get a class, how the hand stands then, and the clicks or corners beside key presses."""
+    """Pixels of a box that get a class.
 
+    Attributes:
+        box: Rows and columns of the image.
+        mask: Which pixels of the box.
+        clicks: Clicks, drags or corners; presses of keys come on top.
+        stand: Fields of :class:`Hand` that must stand so: at least ``tool`` and ``value``.
+    """
+
+    box: Box
     mask: Mask
-    hand: Hand
     clicks: int
+    stand: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -84,28 +96,26 @@ class Picture:
     pixels: NDArray[np.uint8]
     truth: LabelMap
     suggestion: LabelMap
-    confidence: NDArray[np.float32]
+    confidence: NDArray[np.floating]
     superpixels: tuple[NDArray[np.uint16], ...]
 
-    @property
+    @cached_property
     def matters(self) -> Mask:
-        return self.truth != VOID
+        return np.not_equal(self.truth, VOID)
 
     def agreement(self, label_map: LabelMap) -> float:
         """Return the share of the pixels that matter which have their true class."""
         return float((label_map == self.truth)[self.matters].mean())
 
 
-def corrected(picture: Picture, targets: tuple[float, ...], tools: frozenset[str]) -> dict[float, int]:
+def corrected(picture: Picture, targets: tuple[float, ...]) -> dict[float, int]:
     """Return the presses until the label map agrees with the truth to each target.
 
-    Args:
-        picture: The image; its suggestion is taken first, at once or above a confidence.
-        targets: Shares of agreement, rising.
-        tools: Names of the tools the person has; a tool is a function of this module.
+    The suggestion is taken first, at once or above a confidence. Then the person relabels regions, paints
+    superpixels, draws the brush, fills by colour and draws polygons, whatever gains most.
     """
     label_map, presses = _start(picture)
-    hand = Hand()
+    person = _Person(picture, label_map)
     reached: dict[float, int] = {}
     while True:
         agreement = picture.agreement(label_map)
@@ -114,15 +124,7 @@ def corrected(picture: Picture, targets: tuple[float, ...], tools: frozenset[str
                 reached.setdefault(target, presses)
         if len(reached) == len(targets):
             return reached
-        best = max(
-            _candidates(picture, label_map, hand, tools),
-            key=lambda one: _gain(picture, label_map, one) / (one.clicks + hand.presses_to(one.hand)),
-        )
-        if _gain(picture, label_map, best) <= 0:
-            raise RuntimeError("No action brings the label map closer to the truth.")
-        presses += best.clicks + hand.presses_to(best.hand)
-        hand = best.hand
-        label_map[best.mask] = hand.value
+        presses += person.act()
 
 
 def _start(picture: Picture) -> tuple[LabelMap, int]:
@@ -134,162 +136,209 @@ def _start(picture: Picture) -> tuple[LabelMap, int]:
     return max(starts, key=lambda start: picture.agreement(start[0]) / start[1])
 
 
-def _gain(picture: Picture, label_map: LabelMap, action: Action) -> int:
-    truth = picture.truth[action.mask]
-    right = np.count_nonzero(truth == action.hand.value)
-    return right - int(np.count_nonzero((label_map[action.mask] == truth) & (truth != VOID)))
+@dataclass
+class _Person:
+    """The hand over one image, and the actions considered before, which cost most of the time to find."""
 
+    picture: Picture
+    label_map: LabelMap
+    hand: Hand = Hand()
+    by_region: dict[tuple[Any, ...], list[Action]] = field(default_factory=dict)
+    by_class: dict[int, tuple[bytes, list[Action]]] = field(default_factory=dict)
 
-def _candidates(picture: Picture, label_map: LabelMap, hand: Hand, tools: frozenset[str]) -> Iterator[Action]:
-    wrong = (label_map != picture.truth) & picture.matters
-    wanted = np.where(wrong, picture.truth, VOID)
-    if "relabel" in tools:
-        yield from relabel(picture, label_map, hand)
-    if "superpixel" in tools:
-        yield from superpixel(picture, label_map, hand)
-    for value, region in _largest_regions(wanted):
-        if "brush" in tools:
-            yield from brush(region, value, hand)
-        if "flood" in tools:
-            yield from flood_fill(picture, region, value, hand)
-        if "polygon" in tools:
-            yield from polygon(region, value, hand)
+    def __post_init__(self) -> None:
+        self.scales = [_Scale(ids) for ids in self.picture.superpixels]
+        values = np.unique(self.picture.truth[self.picture.matters]).tolist()
+        self.depths = {
+            value: ndimage.distance_transform_edt(np.pad(self.picture.truth == value, 1))[1:-1, 1:-1]
+            for value in values
+        }
 
+    def act(self) -> int:
+        """Do what gains most pixels per press and return the presses.
 
-def _largest_regions(label_map: LabelMap, count: int = LOOKED_AT) -> list[tuple[int, Mask]]:
-    """Return class and mask of the largest connected regions of a map, without void."""
-    pieces, sizes, values = regions_of(label_map)
-    order = [one for one in np.argsort(-sizes) if values[one] != VOID][:count]
-    return [(int(values[one]), pieces == one) for one in order]
+        Raises:
+            RuntimeError: Nothing brings the label map closer to the truth.
+        """
+        best, most, cost = None, 0.0, 0
+        for action in self._actions():
+            presses = action.clicks + self.hand.presses_to(replace(self.hand, **action.stand))
+            gain = self._gain(action) / presses
+            if gain > most:
+                best, most, cost = action, gain, presses
+        if best is None:
+            raise RuntimeError("No action brings the label map closer to the truth.")
+        self.hand = replace(self.hand, **best.stand)
+        self.label_map[best.box][best.mask] = self.hand.value
+        return cost
 
+    def _gain(self, action: Action) -> int:
+        truth = self.picture.truth[action.box][action.mask]
+        now = self.label_map[action.box][action.mask]
+        right = int(np.count_nonzero(truth == action.stand["value"]))
+        return right - int(np.count_nonzero((now == truth) & (truth != VOID)))
 
-def regions_of(label_map: LabelMap) -> tuple[NDArray[np.int32], NDArray[np.int64], LabelMap]:
-    """Return the connected regions of equal value: ids (H, W), their pixel counts and their values."""
-    pieces = np.zeros(label_map.shape, np.int32)
-    values: list[int] = []
-    for value in np.unique(label_map):
-        found, count = ndimage.label(label_map == value, FOUR)
-        pieces[found > 0] = found[found > 0] + len(values) - 1
-        values += [int(value)] * count
-    return pieces, np.bincount(pieces.ravel()), np.array(values, np.uint8)
+    def _actions(self) -> Iterator[Action]:
+        yield from self._relabel()
+        for number, scale in enumerate(self.scales):
+            yield from self._superpixels(number, scale)
+        wrong = (self.label_map != self.picture.truth) & self.picture.matters
+        wanted = np.where(wrong, self.picture.truth, VOID).astype(np.uint8)
+        for value in self.depths:
+            yield from self._strokes_of_class(value, wanted == value)
+        for value, box, mask in _largest_regions(wanted):
+            key = (value, box[0].start, box[1].start, mask.shape, mask.tobytes())
+            if key not in self.by_region:
+                fills = flood_fill(self.picture.pixels, box, mask, value)
+                self.by_region[key] = [*fills, *polygon(box, mask, value)]
+            yield from self.by_region[key]
 
+    def _strokes_of_class(self, value: int, wanted: Mask) -> list[Action]:
+        key = np.packbits(wanted).tobytes()
+        known = self.by_class.get(value)
+        if known is None or known[0] != key:
+            found = list(strokes(wanted, self.depths[value], value)) if wanted.any() else []
+            self.by_class[value] = known = (key, found)
+        return known[1]
 
-def _best_classes(
-    picture: Picture, label_map: LabelMap, pieces: NDArray[np.integer]
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return for each piece the class that most of it should have, and the pixels that this would gain."""
-    count = int(pieces.max()) + 1
-    keys = pieces.astype(np.int64) * 256 + picture.truth
-    hits = np.bincount(keys.ravel(), minlength=256 * count).reshape(count, 256)
-    hits[:, VOID] = 0
-    right = np.bincount(pieces[(label_map == picture.truth) & picture.matters], minlength=count)
-    best = hits.argmax(axis=1).astype(np.uint8)
-    return best, hits.max(axis=1) - right
+    def _relabel(self) -> Iterator[Action]:
+        """Give a connected region of the label map another class by a click."""
+        pieces = label(self.label_map, background=-1, connectivity=1) - 1
+        best, gains = self._best_classes(pieces)
+        for piece in np.argsort(-gains)[:3]:
+            box, mask = _cut_out(pieces == piece)
+            yield Action(box, mask, 1, {"tool": "relabel", "value": int(best[piece])})
 
-
-def relabel(picture: Picture, label_map: LabelMap, hand: Hand) -> Iterator[Action]:
-    """Give a connected region of the label map another class by a click."""
-    pieces, _, _ = regions_of(label_map)
-    best, gains = _best_classes(picture, label_map, pieces)
-    for piece in np.argsort(-gains)[:3]:
-        yield Action(pieces == piece, replace(hand, tool="relabel", value=int(best[piece])), 1)
-
-
-def superpixel(picture: Picture, label_map: LabelMap, hand: Hand) -> Iterator[Action]:
-    """Paint one superpixel by a click, or a row of neighbours by a drag."""
-    for scale, pieces in enumerate(picture.superpixels):
-        best, gains = _best_classes(picture, label_map, pieces)
-        neighbours = _neighbours(pieces)
-        for first in np.argsort(-gains)[:4]:
+    def _superpixels(self, number: int, scale: _Scale) -> Iterator[Action]:
+        """Paint one superpixel by a click, or a row of neighbours by a drag."""
+        best, gains = self._best_classes(scale.ids)
+        for first in np.argsort(-gains)[:4].tolist():
             if gains[first] <= 0:
                 break
-            row = [int(first)]
-            while len(row) < LONGEST_DRAG:
+            row = [first]
+            while len(row) < LONGEST_ROW:
                 near = [
                     one
-                    for one in neighbours.get(row[-1], ())
+                    for one in scale.neighbours.get(row[-1], ())
                     if one not in row and best[one] == best[first] and gains[one] > 0
                 ]
                 if not near:
                     break
                 row.append(max(near, key=gains.__getitem__))
-            stands = replace(hand, tool="superpixel", value=int(best[first]), scale=scale)
-            yield Action(np.isin(pieces, row), stands, 1)
+            box, mask = _cut_out(np.isin(scale.ids, row))
+            yield Action(box, mask, 1, {"tool": "superpixel", "value": int(best[first]), "scale": number})
+
+    def _best_classes(self, pieces: NDArray[np.integer]) -> tuple[LabelMap, NDArray[np.int64]]:
+        """Return for each piece the class most of it should have, and the pixels that this would gain."""
+        count = int(pieces.max()) + 1
+        keys = pieces.astype(np.int64) * 256 + self.picture.truth
+        hits = np.bincount(keys.ravel(), minlength=256 * count).reshape(count, 256)
+        hits[:, VOID] = 0
+        is_right = (self.label_map == self.picture.truth) & self.picture.matters
+        right = np.bincount(pieces[is_right], minlength=count)
+        return hits.argmax(axis=1).astype(np.uint8), hits.max(axis=1) - right
 
 
-def _neighbours(pieces: NDArray[np.integer]) -> dict[int, set[int]]:
-    found: dict[int, set[int]] = {}
-    for one, other in ((pieces[:, :-1], pieces[:, 1:]), (pieces[:-1], pieces[1:])):
-        apart = one != other
-        pairs = np.unique(np.stack([one[apart], other[apart]], axis=1), axis=0)
-        for a, b in pairs.tolist():
-            found.setdefault(a, set()).add(b)
-            found.setdefault(b, set()).add(a)
-    return found
+class _Scale:
+    """Superpixels of one scale, and which ones touch."""
+
+    def __init__(self, ids: NDArray[np.uint16]) -> None:
+        self.ids = ids
+        self.neighbours: dict[int, set[int]] = {}
+        for one, other in ((ids[:, :-1], ids[:, 1:]), (ids[:-1], ids[1:])):
+            apart = one != other
+            for a, b in np.unique(np.stack([one[apart], other[apart]], axis=1), axis=0).tolist():
+                self.neighbours.setdefault(a, set()).add(b)
+                self.neighbours.setdefault(b, set()).add(a)
 
 
-def brush(region: Mask, value: int, hand: Hand) -> Iterator[Action]:
-    """Draw one stroke along the middle of a region from end to end."""
-    inside = ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
-    path = _middle_line(region, inside)
-    stroke = np.ones(region.shape, bool)
-    stroke[path[:, 0], path[:, 1]] = False
-    distance = ndimage.distance_transform_edt(stroke)
-    for diameter in {*BRUSHES, hand.brush}:
-        stands = replace(hand, tool="brush", value=value, brush=diameter)
-        yield Action(distance <= diameter / 2, stands, 1)
+def strokes(wanted: Mask, depth: NDArray[np.float64], value: int) -> Iterator[Action]:
+    """Draw the brush over wrong pixels of a class, nowhere over its border.
+
+    Args:
+        wanted: Pixels of the class that do not have it.
+        depth: How far each pixel of the class is from another class; 0 outside.
+        value: The class.
+    """
+    away = ndimage.distance_transform_edt(~wanted)
+    for diameter in BRUSHES:
+        reach = diameter / 2
+        ways = label((depth >= reach) & (away < reach), connectivity=2)
+        covered = np.bincount(ways.ravel())
+        covered[0] = 0
+        for way in np.argsort(-covered)[:3]:
+            if covered[way] == 0:
+                break
+            box, centres = _cut_out(ways == way, margin=diameter)
+            path = _at_most(skeletonize(centres), LONGEST_STROKE)
+            mask = ndimage.distance_transform_edt(~path) < reach
+            yield Action(box, mask, 1, {"tool": "brush", "value": value, "brush": diameter})
 
 
-def _middle_line(region: Mask, inside: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the pixels of a line between the two far ends of a region that keeps to its middle."""
-    rows, columns = np.nonzero(region)
-    one = _farthest(rows, columns, int(rows[inside[region].argmax()]), int(columns[inside[region].argmax()]))
-    other = _farthest(rows, columns, *one)
-    top, left = rows.min(), columns.min()
-    box = (slice(top, rows.max() + 1), slice(left, columns.max() + 1))
-    costs = np.where(region[box], 1 / (1 + inside[box]) ** 2, 4.0)
-    path, _ = route_through_array(costs, (one[0] - top, one[1] - left), (other[0] - top, other[1] - left))
-    return np.array(path) + np.array([top, left])
+def _at_most(path: Mask, length: int) -> Mask:
+    """Return the first ``length`` pixels of a thin line, from one of its ends on."""
+    if np.count_nonzero(path) <= length:
+        return path
+    rows, columns = np.nonzero(path)
+    reached = np.zeros_like(path)
+    reached[rows[0], columns[0]] = True
+    eight = np.ones((3, 3), bool)
+    while np.count_nonzero(reached) < length:
+        reached = ndimage.binary_dilation(reached, eight, iterations=8, mask=path)
+    return reached
 
 
-def _farthest(rows: NDArray[np.intp], columns: NDArray[np.intp], row: int, column: int) -> tuple[int, int]:
-    place = int(((rows - row) ** 2 + (columns - column) ** 2).argmax())
-    return int(rows[place]), int(columns[place])
-
-
-def flood_fill(picture: Picture, region: Mask, value: int, hand: Hand) -> Iterator[Action]:
+def flood_fill(pixels: NDArray[np.uint8], box: Box, region: Mask, value: int) -> Iterator[Action]:
     """Click into the middle of a region: what has nearly the same colour and touches gets the class."""
     inside = ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
     row, column = np.unravel_index(inside.argmax(), inside.shape)
-    seed = picture.pixels[row, column].astype(np.int16)
-    apart = np.abs(picture.pixels.astype(np.int16) - seed).max(axis=2)
+    seed = (int(row) + box[0].start, int(column) + box[1].start)
+    apart = np.abs(pixels.astype(np.int16) - pixels[seed]).max(axis=2)
     for place, tolerance in enumerate(TOLERANCES):
-        alike = (apart <= tolerance).astype(np.uint8)
-        mask = flood(alike, (row, column), connectivity=1)
-        yield Action(mask, replace(hand, tool="flood", value=value, tolerance=place), 1)
+        filled_box, mask = _cut_out(flood((apart <= tolerance).astype(np.uint8), seed, connectivity=1))
+        yield Action(filled_box, mask, 1, {"tool": "flood", "value": value, "tolerance": place})
 
 
-def polygon(region: Mask, value: int, hand: Hand) -> Iterator[Action]:
+def polygon(box: Box, region: Mask, value: int) -> Iterator[Action]:
     """Draw a polygon around a region, coarse or fine."""
     for corners in outlines(region):
         mask = filled(corners, region.shape)
-        yield Action(mask, replace(hand, tool="polygon", value=value), len(corners))
+        yield Action(box, mask, len(corners), {"tool": "polygon", "value": value})
 
 
 def outlines(region: Mask, roughness: tuple[float, ...] = ROUGHNESS) -> list[NDArray[np.float64]]:
     """Return the outer border of a region as polygons of (row, column), fine to coarse (Douglas-Peucker)."""
     contours = find_contours(np.pad(region, 1).astype(np.float32), 0.5)
     outer = max(contours, key=len) - 1
-    found = []
-    for tolerance in roughness:
-        corners = approximate_polygon(outer, tolerance)[:-1]
-        if len(corners) >= 3:
-            found.append(corners)
-    return found
+    found = [approximate_polygon(outer, tolerance)[:-1] for tolerance in roughness]
+    return [corners for corners in found if len(corners) >= 3]
 
 
-def filled(corners: NDArray[np.float64], shape: tuple[int, int]) -> Mask:
+def filled(corners: NDArray[np.float64], shape: tuple[int, ...]) -> Mask:
     """Return the pixels of a polygon given as (row, column)."""
     canvas = Image.new("1", (shape[1], shape[0]))
     ImageDraw.Draw(canvas).polygon([(float(x), float(y)) for y, x in corners], fill=1, outline=1)
     return np.asarray(canvas)
+
+
+def _largest_regions(wanted: LabelMap) -> list[tuple[int, Box, Mask]]:
+    """Return class, box and mask of the largest connected regions of a map, without void."""
+    pieces = label(wanted, background=VOID, connectivity=1)
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    found = []
+    for piece in np.argsort(-sizes)[:LOOKED_AT]:
+        if sizes[piece]:
+            box, mask = _cut_out(pieces == piece)
+            found.append((int(wanted[box][mask][0]), box, mask))
+    return found
+
+
+def _cut_out(mask: Mask, margin: int = 0) -> tuple[Box, Mask]:
+    """Return the box around the set pixels, with a margin inside the image, and the mask within it."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    box = (
+        slice(max(0, int(rows[0]) - margin), int(rows[-1]) + 1 + margin),
+        slice(max(0, int(columns[0]) - margin), int(columns[-1]) + 1 + margin),
+    )
+    return box, mask[box]

@@ -122,11 +122,60 @@ def demo_rounds() -> str:
     return "\n\n".join([_table(shown, [[row[name] for name in shown] for row in rows]), _origin(rows)])
 
 
+def canvas() -> str:
+    """Return what a person waits for at the label canvas, beside the aims and other tools."""
+    rows = read("canvas")
+    columns = {
+        "measure": "measure",
+        "tool": "tool",
+        "image": "size",
+        "condition": "condition",
+        "n": "n",
+        "p50 ms": "p50_ms",
+        "p95 ms": "p95_ms",
+        "main thread p95 ms": "main_p95_ms",
+        "longest task ms": "longest_task_ms",
+        "frames > 34 ms": "frames_over_34_ms",
+        "MB": "all_mb",
+        "growth %": "growth_percent",
+        "load": "load",
+        "aim": "aim",
+        "met": "met",
+        "note": "note",
+    }
+    lines = [[_short(row.get(name, "")) for name in columns.values()] for row in rows]
+    return "\n\n".join([_table(list(columns), lines), _origin(rows)])
+
+
+def correction_actions() -> str:
+    """Return the actions to correct suggestions, and to draw the same label maps by polygons alone."""
+    rows = read("correction_actions")
+    targets = sorted({row["target"] for row in rows}, key=float)
+    ways = list(dict.fromkeys(row["way"] for row in rows))
+    lines = []
+    for target in targets:
+        drawn = sum(_of(rows, "actions", target=target, way="polygons alone"))
+        for way in ways:
+            own = _of(rows, "actions", target=target, way=way)
+            ratio = sum(own) / drawn
+            aim = ["≤ 0.5", "yes" if ratio <= 0.5 else "no"] if way != "polygons alone" else ["", ""]
+            middle = [f"{value:.0f}" for value in statistics.quantiles(own, n=4)]
+            cells = [f"{float(target):.0%}", way, str(len(own)), _spread(own, 0), *middle, f"{ratio:.2f}"]
+            lines.append(cells + aim)
+    before = _of(rows, "suggestion_agreement", target=targets[0], way=ways[0])
+    head = ["agreement", "way", "images", "actions", "25 %", "median", "75 %", "over polygons", "aim", "met"]
+    share = _spread([100 * one for one in before], 1)
+    said = f"The suggestions agree with the truth on {share} % of the pixels."
+    return "\n\n".join([_table(head, lines), said, _origin(rows)])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "uncertainty": uncertainty,
     "semi": semi,
     "step": step,
     "demo_rounds": demo_rounds,
+    "canvas": canvas,
+    "correction_actions": correction_actions,
 }
 
 
@@ -161,6 +210,15 @@ def _spread(values: Sequence[float], digits: int, sign: bool = False) -> str:
     if len(set(values)) == 1:
         return mean
     return f"{mean} ± {statistics.stdev(values):.{digits}f}"
+
+
+def _short(cell: str) -> str:
+    """Write a number with as many digits as its size is worth."""
+    try:
+        value = float(cell)
+    except ValueError:
+        return cell
+    return f"{value:.0f}" if abs(value) >= 100 or value.is_integer() else f"{value:.1f}"
 
 
 def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:

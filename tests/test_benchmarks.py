@@ -29,7 +29,12 @@ def test_every_row_says_where_it_comes_from(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "columns"), [("uncertainty", ["method"]), ("semi", ["recipe", "head", "labelled"])]
+    ("name", "columns"),
+    [
+        ("uncertainty", ["method"]),
+        ("semi", ["recipe", "head", "labelled"]),
+        ("correction_actions", ["target", "way"]),
+    ],
 )
 def test_every_claim_has_three_seeds(name: str, columns: list[str]) -> None:
     seeds: dict[tuple[str, ...], set[str]] = {}

@@ -26,7 +26,9 @@ def test_modules_pass_their_tests() -> None:
 def test_modules_keep_their_types() -> None:
     compiler = HERE / "node_modules" / ".bin" / "tsc"
     if not compiler.exists():
-        pytest.fail(f"TypeScript, which checks the types of the label canvas, is not installed: run npm ci in {HERE}.")
+        pytest.fail(
+            f"TypeScript, which checks the types of the label canvas, is not installed: run npm ci in {HERE}."
+        )
     done = subprocess.run([compiler, "-p", HERE], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

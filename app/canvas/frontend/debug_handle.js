@@ -48,6 +48,7 @@ export function debugHandle(editor) {
         split: image?.item.split ?? null,
         rank: image?.item.rank ?? null,
         phase,
+        canUndo: image?.canUndo ?? false,
         dialog: editor.dialogs.isOpen,
       };
     },

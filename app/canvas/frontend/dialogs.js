@@ -49,7 +49,6 @@ export function wordsOf(question) {
       choices: [
         { id: 'stay', label: 'Go on labelling', primary: true },
         { id: 'skip', label: 'Skip' },
-        { id: 'submit', label: 'Submit anyway' },
       ],
       download: false,
     };

@@ -23,6 +23,7 @@ import { TileCache } from './tile_cache.js';
 const SIDE = 256;
 const TILE_BYTES = SIDE * SIDE * 4;
 const MOST_BYTES = 96 * 1024 * 1024;
+const MOST_SPARE = 64;
 
 export class LabelTiles {
   /** @param {import('./colouring.js').Source} source read whenever a tile is coloured */
@@ -30,7 +31,7 @@ export class LabelTiles {
     this.source = source;
     this.coarsest = coarsestLevel(source.width, source.height, SIDE);
     /** @type {TileCache<Tile>} */
-    this.cache = new TileCache(MOST_BYTES, (tile) => (tile.context.canvas.width = 0));
+    this.cache = new TileCache(MOST_BYTES, (tile) => giveBack(tile.context));
   }
 
   /** Image pixels changed: the tiles that show them are coloured again when they are seen. */
@@ -159,9 +160,18 @@ function grown({ x0, y0, x1, y1 }, reach) {
   return { x0: x0 - reach, y0: y0 - reach, x1: x1 + reach, y1: y1 + reach };
 }
 
+/** Canvases of tiles that were given up, for the next ones: a new one costs more than to colour it. */
+const spare = [];
+
 function tileContext() {
+  if (spare.length > 0) return spare.pop();
   const canvas = document.createElement('canvas');
   canvas.width = SIDE;
   canvas.height = SIDE;
   return canvas.getContext('2d');
+}
+
+function giveBack(context) {
+  if (spare.length < MOST_SPARE) spare.push(context);
+  else context.canvas.width = 0;
 }

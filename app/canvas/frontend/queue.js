@@ -5,7 +5,9 @@ const PREPARE_AHEAD = 2;
 
 export class ImageQueue {
   /**
-   * @param {(item: object) => Promise<object>} load brings everything of an item that the editor needs
+   * @param {(item: object, earlier: Promise<object> | null) => Promise<object>} load brings everything of an item
+   *   that the editor needs; `earlier` is what was brought for it before the server changed a part of it, and
+   *   belongs to the new load
    * @param {(loaded: object) => void} release lets go of what `load` brought
    * @param {(loaded: object) => void} prepare makes what comes very next ready for the screen
    */
@@ -55,6 +57,14 @@ export class ImageQueue {
     if (this.leaving.has(imageId)) this.leaving.set(imageId, knownAt);
   }
 
+  /** An image that waits here has a newer label map on the server than the one loaded ahead. */
+  saved(imageId, revision) {
+    const at = this.items.findIndex((item) => item.image_id === imageId);
+    if (at < 0 || this.items[at].revision === revision) return;
+    this.items[at] = { ...this.items[at], revision };
+    this.#loadAhead();
+  }
+
   /** Take the first item out of the queue and make it the current one. @returns {object | null} */
   next() {
     const item = this.items.shift() ?? null;
@@ -83,8 +93,7 @@ export class ImageQueue {
   #entry(item) {
     const known = this.ahead.get(item.image_id);
     if (known && sameSources(known.item, item)) return known;
-    if (known) this.#drop(item.image_id);
-    const entry = { item, promise: this.load(item), loaded: null, isPrepared: false };
+    const entry = { item, promise: this.load(item, known?.promise ?? null), loaded: null, isPrepared: false };
     entry.promise.then(
       (loaded) => {
         entry.loaded = loaded;

@@ -2,20 +2,17 @@
 
 import { ActiveTime } from './active_time.js';
 import { Autosave } from './autosave.js';
-import { takeNewerMaps } from './newer_maps.js';
 import { OpenImage } from './open_image.js';
-import { ImageQueue, mayHaveMore } from './queue.js';
+import { ProgressWatch } from './progress_watch.js';
+import { ImageQueue } from './queue.js';
 import { adoptEqual, settleRefusal } from './refusals.js';
 import { EarlierVisit } from './replay.js';
 import { RequestFailed } from './transport.js';
-import { Watch } from './watch.js';
 import { NOT_KEPT } from './wording.js';
 
 /** @typedef {import('./types.js').Item} Item */
 /** @typedef {import('./types.js').Progress} Progress */
 /** @typedef {import('./autosave.js').Answer} Answer */
-
-const ACTIVE_WITHIN_S = 300;
 
 export class LabelSession {
   /**
@@ -35,7 +32,7 @@ export class LabelSession {
     this.counters = counters;
     this.nudge = nudge;
     this.queue = new ImageQueue(
-      (item) => transport.load(item),
+      (item, earlier) => transport.load(item, earlier),
       (loaded) => loaded.picture.close(),
       (loaded) => screen.prepare(loaded),
     );
@@ -58,15 +55,8 @@ export class LabelSession {
     this.visited = [];
     this.earlier = new EarlierVisit(journal, annotator);
     this.time = new ActiveTime();
+    this.watch = new ProgressWatch(this);
     this.turn = 0;
-    this.watch = new Watch(transport, {
-      isSignedIn: () => this.phase !== 'signed-out',
-      progress: () => this.progress,
-      onProgress: (progress, isNewRound) => this.#takeProgress(progress, isNewRound),
-      onSignedOut: (message) => this.#signedOut(message),
-      imageInWork: () => (this.time.idleSeconds > ACTIVE_WITHIN_S ? null : this.image),
-      onLost: (image, refusal) => this.#lost(image, refusal),
-    });
   }
 
   /** @returns {OpenImage | null} */
@@ -107,7 +97,7 @@ export class LabelSession {
     try {
       const { items, progress } = await this.transport.next(this.image?.id ?? null);
       this.queue.update(items, askedAt);
-      this.#setProgress(progress);
+      this.setProgress(progress);
     } catch (error) {
       this.#failed(error);
     }
@@ -170,7 +160,7 @@ export class LabelSession {
       const { items, progress } = await this.transport.skip(image.id, this.image?.id ?? null);
       this.queue.acknowledge(image.id, Date.now());
       this.queue.update(items, askedAt);
-      this.#setProgress(progress);
+      this.setProgress(progress);
       this.nudge({ image_id: image.id });
       if (!this.view && this.phase === 'empty') await this.advance();
     } catch (error) {
@@ -220,6 +210,8 @@ export class LabelSession {
   async #show(item) {
     const turn = ++this.turn;
     const entry = this.queue.take(item);
+    // While the image loads, its save may be answered; what was loaded is older than its pixels even then.
+    const unsaved = this.autosave.unsavedImage(item.image_id);
     if (!entry.loaded) {
       this.#leave();
       this.phase = 'loading';
@@ -237,7 +229,7 @@ export class LabelSession {
       return;
     }
     this.#leave();
-    const kept = this.autosave.unsavedImage(item.image_id);
+    const kept = this.autosave.unsavedImage(item.image_id) ?? unsaved;
     const image = kept ?? new OpenImage(loaded);
     image.item = { ...item, ...(kept ? {} : { revision: loaded.revision }) };
     image.suggestion = loaded.suggestion;
@@ -283,10 +275,11 @@ export class LabelSession {
   async #answered(image, answer, wasSubmit) {
     if (answer.kind === 'saved') {
       this.counters.saves++;
-      if (answer.body.progress) this.#setProgress(answer.body.progress);
+      this.queue.saved(image.id, answer.body.revision);
+      if (answer.body.progress) this.setProgress(answer.body.progress);
       if (wasSubmit) await this.#submitted(image, answer.body);
     } else if (answer.kind === 'signed-out') {
-      this.#signedOut(answer.message);
+      this.signedOut(answer.message);
     } else if (answer.kind !== 'unreachable' && !(await adoptEqual(this, image, answer))) {
       this.autosave.withdraw(image);
       // It comes back on the screen with everything the person did.
@@ -331,46 +324,19 @@ export class LabelSession {
     }
   }
 
-  /** @param {Progress} progress @param {boolean} isNewRound */
-  async #takeProgress(progress, isNewRound) {
-    this.autosave.serverIsBack();
-    const wasLost = this.phase === 'unreachable';
-    this.#setProgress(progress);
-    if (isNewRound) await this.#takeNewRound(progress.current_round_number);
-    else if (wasLost || (this.phase === 'empty' && mayHaveMore(progress))) await this.#lookForMore();
-  }
-
-  async #lookForMore() {
-    await this.refreshQueue();
-    if (!this.view && (this.queue.length > 0 || this.phase === 'unreachable')) await this.advance();
-  }
-
-  /**
-   * A round was published: the queue has a new order, and an untouched image gets the new suggestion.
-   * @param {number | null} number
-   */
-  async #takeNewRound(number) {
-    await this.#lookForMore();
-    const { view } = this;
-    if (number !== null) this.screen.notice(`Round ${number} is done: the queue has its new order.`, 'good');
-    if (!view || !(await takeNewerMaps(view, this.transport, () => this.view === view))) return;
-    this.screen.show(view, true);
-    this.screen.refresh();
-  }
-
   /** Somebody else has the image now. @param {OpenImage} image @param {RequestFailed} refusal */
-  async #lost(image, { body, message }) {
+  async lost(image, { body, message }) {
     if (this.image === image) await this.#settle(image, { kind: 'held', body, message }, false);
   }
 
   /** @param {Progress} progress */
-  #setProgress(progress) {
+  setProgress(progress) {
     this.progress = progress;
     this.screen.refresh();
   }
 
-  /** @param {string | undefined} message */
-  #signedOut(message) {
+  /** @param {string} [message] the server's sentence */
+  signedOut(message) {
     this.phase = 'signed-out';
     this.failure = message ?? '';
     this.screen.refresh();
@@ -379,7 +345,7 @@ export class LabelSession {
   /** @param {unknown} error @param {Item | null} item */
   #failed(error, item = null) {
     if (!(error instanceof RequestFailed)) throw error;
-    if (error.status === 401) this.#signedOut(error.message);
+    if (error.status === 401) this.signedOut(error.message);
     else if (!this.view) {
       if (item) this.queue.items.unshift(item);
       this.phase = 'unreachable';

@@ -85,18 +85,22 @@ export class Transport {
 
   /**
    * Everything that the editor needs of one item, decoded.
+   * @param {import('./types.js').Item} item
+   * @param {Promise<object> | null} earlier what was loaded for it before; what did not change since is taken over
    * @returns {Promise<{item: object, picture: Picture | TiledPicture, query: string, pixels: Uint8Array,
    *   revision: number, status: string | null, suggestion: Uint8Array | null, uncertainty: Uncertainty | null}>}
    */
-  async load(item) {
+  async load(item, earlier = null) {
+    const before = await earlier?.catch(() => null);
     const query = this.viewQuery(item);
-    const [picture, label, suggestion, uncertainty] = await Promise.all([
-      this.picture(item, query),
-      this.label(item),
-      item.suggestion_url ? this.#runLengths(item.suggestion_url, item) : null,
-      item.uncertainty_url ? this.#uncertainty(item.uncertainty_url) : null,
+    const hasSame = (name) => before?.item[name] === item[name];
+    const [picture, label, maps] = await Promise.all([
+      hasSame('image_url') && before.query === query ? before.picture : this.picture(item, query),
+      hasSame('revision') ? labelOf(before) : this.label(item),
+      hasSame('suggestion_url') && hasSame('uncertainty_url') ? mapsOf(before) : this.#modelMaps(item),
     ]);
-    return { item, picture, query, suggestion, uncertainty, ...label };
+    if (before && before.picture !== picture) before.picture.close();
+    return { item, picture, query, ...label, ...maps };
   }
 
   /**
@@ -106,11 +110,15 @@ export class Transport {
   async newerMaps({ id, item: shown }) {
     const { item } = await this.item(id);
     if (item.suggestion_url === shown.suggestion_url) return null;
+    return { item, ...(await this.#modelMaps(item)) };
+  }
+
+  async #modelMaps(item) {
     const [suggestion, uncertainty] = await Promise.all([
       item.suggestion_url ? this.#runLengths(item.suggestion_url, item) : null,
       item.uncertainty_url ? this.#uncertainty(item.uncertainty_url) : null,
     ]);
-    return { item, suggestion, uncertainty };
+    return { suggestion, uncertainty };
   }
 
   /**
@@ -215,6 +223,14 @@ export class Transport {
     const pixels = new Uint32Array(context.getImageData(0, 0, width, height).data.buffer);
     return { width, height, values: Uint8Array.from(pixels) };
   }
+}
+
+function labelOf({ pixels, revision, status }) {
+  return { pixels, revision, status };
+}
+
+function mapsOf({ suggestion, uncertainty }) {
+  return { suggestion, uncertainty };
 }
 
 function kindOf(status) {

@@ -48,7 +48,7 @@ export class LabelTiles {
    * @param {number} scale screen pixels per image pixel
    * @param {Rectangle} visible image pixels
    * @param {number} until as `performance.now()` counts
-   * @returns {boolean} whether all are coloured
+   * @returns {Rectangle | null} image pixels that are still to be coloured
    */
   prepare(look, scale, visible, until) {
     return this.#each(scale, visible, (level, column, row) => {
@@ -65,14 +65,14 @@ export class LabelTiles {
    * @param {Place} place
    * @param {Rectangle} visible image pixels
    * @param {number} until as `performance.now()` counts
-   * @returns {boolean} whether everything is drawn as it is now
+   * @returns {Rectangle | null} image pixels that are not drawn as they are now
    */
   draw(context, look, place, visible, until) {
     const perTilePixel = place.scale * 2 ** labelLevel(place.scale, this.coarsest);
     context.imageSmoothingEnabled = perTilePixel !== 1 && perTilePixel < 1.5;
     context.imageSmoothingQuality = 'low';
     let seen = 0;
-    const isComplete = this.#each(place.scale, visible, (level, column, row) => {
+    const left = this.#each(place.scale, visible, (level, column, row) => {
       seen++;
       let tile = this.#tile(level, column, row);
       const isCurrent = tile !== null && tile.look === look && tile.dirty === null;
@@ -82,21 +82,24 @@ export class LabelTiles {
       return hasTime;
     });
     this.cache.trim(2 * seen);
-    return isComplete;
+    return left;
   }
 
   release() {
     this.cache.clear();
   }
 
+  /** The image pixels of the tiles of a view for which `visit` had no time. */
   #each(scale, visible, visit) {
     const level = labelLevel(scale, this.coarsest);
     const { column0, row0, column1, row1 } = tilesOver(visible, level, SIDE);
-    let all = true;
+    let left = null;
     for (let row = row0; row < row1; row++) {
-      for (let column = column0; column < column1; column++) all = visit(level, column, row) && all;
+      for (let column = column0; column < column1; column++) {
+        if (!visit(level, column, row)) left = union(left, this.#box(level, column, row));
+      }
     }
-    return all;
+    return left;
   }
 
   #box(level, column, row) {

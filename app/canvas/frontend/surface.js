@@ -237,8 +237,8 @@ export class Surface {
     const only = this.wholeView ? null : this.dirty;
     this.dirty = null;
     this.wholeView = false;
-    const isComplete = this.layers.draw(this.context, this.viewport, this.ratio, this.opacity(), only);
-    if (!isComplete) this.redraw();
+    const left = this.layers.draw(this.context, this.viewport, this.ratio, this.opacity(), only);
+    if (left) this.#redrawIn(left);
     this.minimap.update(this.viewport, this.size);
     this.counters.paints++;
     this.afterPaint();

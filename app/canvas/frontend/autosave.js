@@ -346,8 +346,9 @@ export class Autosave {
 }
 
 function randomUuid() {
-  if ('randomUUID' in crypto) return crypto.randomUUID();
   // Browsers offer randomUUID only on https and localhost; the tool may run on a plain address in a LAN.
+  const { randomUUID } = /** @type {Partial<Crypto>} */ (crypto);
+  if (randomUUID) return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] & 0x0f) | 0x40;
   bytes[8] = (bytes[8] & 0x3f) | 0x80;

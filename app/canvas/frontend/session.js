@@ -332,6 +332,7 @@ export class LabelSession {
   /** @param {Progress} progress */
   setProgress(progress) {
     this.progress = progress;
+    this.watch.heard(progress);
     this.screen.refresh();
   }
 

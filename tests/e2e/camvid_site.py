@@ -1,4 +1,4 @@
-"""CamVid pictures on a real server, with a suggestion for each: what the canvas is tested on."""
+"""CamVid pictures with suggestions on a real server: what the promises of the canvas are tested on."""
 
 import io
 import shutil

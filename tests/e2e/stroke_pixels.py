@@ -7,7 +7,7 @@ import numpy as np
 
 
 def stroke_pixels(path: Sequence[tuple[float, float]], radius: float, height: int, width: int) -> np.ndarray:
-    """Return bool (height, width): pixels whose centre is at most ``radius`` from the line along ``path``."""
+    """Return bool (height, width): pixels whose centre is within ``radius`` of a line."""
     y, x = np.mgrid[:height, :width] + 0.5
     painted = np.zeros((height, width), bool)
     for (x0, y0), (x1, y1) in pairwise(path):

@@ -4,6 +4,8 @@ import contextlib
 import io
 import json
 import struct
+import subprocess
+import sys
 import zipfile
 import zlib
 from pathlib import Path
@@ -207,6 +209,12 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded() -> None:
         png[29:33] = struct.pack(">I", zlib.crc32(bytes(png[12:29])))
         with pytest.raises(InvalidInput, match="500 megapixels"):
             read_image(bytes(png))
+
+
+def test_a_label_map_of_more_pixels_than_pillow_allows_is_read() -> None:
+    decode = "import storage.labels, PIL.Image; print(PIL.Image.MAX_IMAGE_PIXELS)"
+    shown = subprocess.run([sys.executable, "-c", decode], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "None"
 
 
 # Masks

@@ -3,6 +3,7 @@
 import { union } from './rectangle.js';
 
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
+/** @typedef {Map<number, Uint8Array>} Action the pixels that each tile had before it */
 
 /** Pixels along a side of a tile. */
 export const TILE = 64;
@@ -17,11 +18,11 @@ export class History {
     this.map = map;
     this.mostBytes = mostBytes;
     this.columns = Math.ceil(map.width / TILE);
-    /** @type {Map<number, Uint8Array>[]} */
+    /** @type {Action[]} */
     this.undone = [];
-    /** @type {Map<number, Uint8Array>[]} */
+    /** @type {Action[]} */
     this.done = [];
-    /** @type {Map<number, Uint8Array> | null} */
+    /** @type {Action | null} */
     this.open = null;
     this.bytes = 0;
     /**
@@ -42,6 +43,7 @@ export class History {
   /** Start an action; everything until `commit` is undone together. */
   begin() {
     this.open ??= new Map();
+    return this.open;
   }
 
   /**
@@ -50,12 +52,13 @@ export class History {
    */
   remember(rectangle) {
     if (!rectangle) return;
+    const before = this.begin();
     const lastColumn = Math.floor((rectangle.x1 - 1) / TILE);
     const lastRow = Math.floor((rectangle.y1 - 1) / TILE);
     for (let row = Math.floor(rectangle.y0 / TILE); row <= lastRow; row++) {
       for (let column = Math.floor(rectangle.x0 / TILE); column <= lastColumn; column++) {
         const tile = row * this.columns + column;
-        if (!this.open.has(tile)) this.open.set(tile, this.#copyOf(tile));
+        if (!before.has(tile)) before.set(tile, this.#copyOf(tile));
       }
     }
   }
@@ -74,7 +77,9 @@ export class History {
     this.#noteRows(action);
     this.done.push(action);
     this.bytes += bytesOf(action);
-    while (this.bytes > this.mostBytes && this.done.length > 1) this.bytes -= bytesOf(this.done.shift());
+    while (this.bytes > this.mostBytes && this.done.length > 1) {
+      for (const oldest of this.done.splice(0, 1)) this.bytes -= bytesOf(oldest);
+    }
     return true;
   }
 
@@ -100,6 +105,7 @@ export class History {
     return this.#swap(this.undone, this.done);
   }
 
+  /** @param {Action[]} from @param {Action[]} to @returns {Rectangle | null} */
   #swap(from, to) {
     const action = from.pop();
     if (!action) return null;
@@ -113,10 +119,12 @@ export class History {
     return changed;
   }
 
+  /** @param {Action} action */
   #noteRows(action) {
     for (const tile of action.keys()) this.changedRows.add(Math.floor(tile / this.columns));
   }
 
+  /** @param {number} tile */
   #boxOf(tile) {
     const x0 = (tile % this.columns) * TILE;
     const y0 = Math.floor(tile / this.columns) * TILE;
@@ -125,6 +133,7 @@ export class History {
 
   // Plain loops: a tile's rows are too short for the built-in copies to be worth their call.
 
+  /** @param {number} tile */
   #copyOf(tile) {
     const { x0, y0, x1, y1 } = this.#boxOf(tile);
     const { pixels, width } = this.map;
@@ -135,7 +144,11 @@ export class History {
     return copy;
   }
 
-  /** Put a tile's stored pixels into the map, and the map's into the store. */
+  /**
+   * Put a tile's stored pixels into the map, and the map's into the store.
+   * @param {number} tile
+   * @param {Uint8Array} stored
+   */
   #exchange(tile, stored) {
     const { x0, y0, x1, y1 } = this.#boxOf(tile);
     const { pixels, width } = this.map;
@@ -148,6 +161,7 @@ export class History {
     }
   }
 
+  /** @param {number} tile @param {Uint8Array} before */
   #isUnchanged(tile, before) {
     const { x0, y0, x1, y1 } = this.#boxOf(tile);
     const { pixels, width } = this.map;
@@ -160,6 +174,7 @@ export class History {
   }
 }
 
+/** @param {Action} action */
 function bytesOf(action) {
   let bytes = 0;
   for (const pixels of action.values()) bytes += pixels.length;

@@ -27,7 +27,10 @@ export class TiledPicture {
    * @param {(action: () => void, delay: number) => void} later
    */
   constructor(overview, tiling, fetchTile, later = (action, delay) => setTimeout(action, delay)) {
-    Object.assign(this, { overview, tiling, fetchTile, later });
+    this.overview = overview;
+    this.tiling = tiling;
+    this.fetchTile = fetchTile;
+    this.later = later;
     this.width = tiling.width;
     this.height = tiling.height;
     /** Called when a tile came that the last view wanted. */

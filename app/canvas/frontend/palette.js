@@ -18,12 +18,26 @@ const GAP = 0.45;
 const DIM = 0.3;
 const OUTLINE_GAIN = 1.8;
 
-/** The red, green and blue of `#rrggbb`, 0…255 each; grey for anything else. */
-export function channels(colour) {
-  const match = /^#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/i.exec(colour) ?? channels.fallback;
-  return [1, 2, 3].map((i) => Number.parseInt(match[i], 16));
+/** @param {LabelClass[]} classes @param {number} value of a label map @returns {string} `#rrggbb` */
+export function colourOf(classes, value) {
+  return classes.find((one) => one.index === value)?.colour ?? UNKNOWN;
 }
-channels.fallback = /^#(..)(..)(..)$/.exec(UNKNOWN);
+
+/** @param {LabelClass[]} classes @param {number} value of a label map */
+export function nameOf(classes, value) {
+  if (value === NOT_LABELLED) return 'not labelled';
+  if (value === VOID) return 'void';
+  return classes.find((one) => one.index === value)?.name ?? `class ${value}`;
+}
+
+/**
+ * The red, green and blue of `#rrggbb`, 0…255 each; grey for anything else.
+ * @param {string} colour
+ */
+export function channels(colour) {
+  const known = /^#[0-9a-f]{6}$/i.test(colour) ? colour : UNKNOWN;
+  return [1, 3, 5].map((start) => Number.parseInt(known.slice(start, start + 2), 16));
+}
 
 /** One RGBA pixel as the integer that a Uint32Array over ImageData wants (little-endian). */
 export function packed(colour, alpha = 255) {

@@ -20,12 +20,22 @@ export class Picture {
     this.levels = levels;
     this.width = width;
     this.height = height;
+    /** Never called: all of it is here from the start. */
+    this.onArrival = () => {};
+  }
+
+  /** The whole of the image in few bitmaps; of this one, itself. @returns {Picture} */
+  get overview() {
+    return this;
   }
 
   /** The smallest bitmap. */
   get smallest() {
-    return this.levels.at(-1);
+    return this.levels[this.levels.length - 1];
   }
+
+  /** Nothing is left to be asked for. */
+  want() {}
 
   /**
    * @param {CanvasRenderingContext2D} context

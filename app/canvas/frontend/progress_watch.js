@@ -1,11 +1,32 @@
-// Looks after the project while a person labels: progress, new rounds, a server that went away and came back.
+// Looks after the project while a person labels: progress, new rounds, a server that went away and came back, and
+// the reservation of the image in work.
 
 import { mayHaveMore } from './queue.js';
+import { RequestFailed } from './transport.js';
+
+const PROGRESS_EVERY_MS = 2500;
+const LEASE_EVERY_MS = 60000;
+const ACTIVE_WITHIN_S = 300;
 
 export class ProgressWatch {
   /** @param {import('./session.js').LabelSession} session */
   constructor(session) {
     this.session = session;
+    /** @type {number[]} */
+    this.timers = [];
+  }
+
+  start() {
+    this.stop();
+    this.timers = [
+      setInterval(() => this.look(), PROGRESS_EVERY_MS),
+      setInterval(() => this.#renewLease(), LEASE_EVERY_MS),
+    ];
+  }
+
+  stop() {
+    for (const timer of this.timers) clearInterval(timer);
+    this.timers = [];
   }
 
   /** Ask the server how far the project is, and act on what is new. */
@@ -22,7 +43,7 @@ export class ProgressWatch {
       if (isNewRound) await this.#takeNewRound(progress.current_round_number);
       else if (wasUnreachable || (session.phase === 'empty' && mayHaveMore(progress))) await this.#lookForMore();
     } catch (error) {
-      if (error.status === 401) session.signedOut(error.message);
+      if (error instanceof RequestFailed && error.status === 401) session.signedOut(error.message);
     }
   }
 
@@ -32,7 +53,10 @@ export class ProgressWatch {
     if (!session.view && (session.queue.length > 0 || session.phase === 'unreachable')) await session.advance();
   }
 
-  /** A round was published: the queue has a new order, and an untouched image gets the new suggestion. */
+  /**
+   * A round was published: the queue has a new order, and an untouched image gets the new suggestion.
+   * @param {number | null} number
+   */
   async #takeNewRound(number) {
     await this.#lookForMore();
     const { view, screen, transport } = this.session;
@@ -47,6 +71,18 @@ export class ProgressWatch {
       screen.refresh();
     } catch {
       // The old suggestion still serves.
+    }
+  }
+
+  /** Keep the image in work reserved for the person. */
+  async #renewLease() {
+    const { session } = this;
+    const { image, time, transport } = session;
+    if (!image || document.hidden || time.idleSeconds > ACTIVE_WITHIN_S) return;
+    try {
+      await transport.renewLease(image.id);
+    } catch (error) {
+      if (error instanceof RequestFailed && error.status === 423) await session.lost(image, error);
     }
   }
 }

@@ -48,7 +48,7 @@ export function pixelCount(region) {
  */
 export function joined(one, other) {
   if (!one || !other) return one ?? other;
-  const box = union(one, other);
+  const box = /** @type {Rectangle} */ (union(one, other));
   const width = box.x1 - box.x0;
   const mask = new Uint8Array(width * (box.y1 - box.y0));
   for (const { x0, y0, x1, y1, mask: part } of [one, other]) {

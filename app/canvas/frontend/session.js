@@ -2,16 +2,17 @@
 
 import { ActiveTime } from './active_time.js';
 import { Autosave } from './autosave.js';
-import { ImageQueue } from './queue.js';
 import { OpenImage } from './open_image.js';
-import { adoptEqual, settleRefusal } from './refusals.js';
 import { ProgressWatch } from './progress_watch.js';
-import { imageOfEntry, replayStrokes } from './replay.js';
+import { ImageQueue } from './queue.js';
+import { adoptEqual, settleRefusal } from './refusals.js';
+import { EarlierVisit } from './replay.js';
+import { RequestFailed } from './transport.js';
 import { NOT_KEPT } from './wording.js';
 
-const PROGRESS_EVERY_MS = 2500;
-const LEASE_EVERY_MS = 60000;
-const ACTIVE_WITHIN_S = 300;
+/** @typedef {import('./types.js').Item} Item */
+/** @typedef {import('./types.js').Progress} Progress */
+/** @typedef {import('./autosave.js').Answer} Answer */
 
 export class LabelSession {
   /**
@@ -21,10 +22,15 @@ export class LabelSession {
    * @param {import('./types.js').Screen} parts.screen
    * @param {string} parts.annotator
    * @param {{saves: number}} parts.counters
-   * @param {(left: object) => void} parts.nudge tells Streamlit that the person went on from an image
+   * @param {(left: {image_id: number}) => void} parts.nudge tells Streamlit that the person went on from an image
    */
   constructor({ transport, journal, screen, annotator, counters, nudge }) {
-    Object.assign(this, { transport, journal, screen, annotator, counters, nudge });
+    this.transport = transport;
+    this.journal = journal;
+    this.screen = screen;
+    this.annotator = annotator;
+    this.counters = counters;
+    this.nudge = nudge;
     this.queue = new ImageQueue(
       (item, earlier) => transport.load(item, earlier),
       (loaded) => loaded.picture.close(),
@@ -40,17 +46,17 @@ export class LabelSession {
     });
     /** @type {import('./types.js').View | null} */
     this.view = null;
+    /** @type {Progress | null} */
     this.progress = null;
-    /** `loading`, `labelling`, `empty`, `signed-out` or `unreachable`: what the screen shows. */
+    /** What the screen shows. @type {'loading' | 'labelling' | 'empty' | 'signed-out' | 'unreachable'} */
     this.phase = 'loading';
     this.failure = '';
+    /** Images that were on the screen before, the last one last. @type {number[]} */
     this.visited = [];
-    /** @type {Map<number, object>} journal entries found at the start, by image */
-    this.replay = new Map();
+    this.earlier = new EarlierVisit(journal, annotator);
     this.time = new ActiveTime();
     this.watch = new ProgressWatch(this);
     this.turn = 0;
-    this.timers = [];
   }
 
   /** @returns {OpenImage | null} */
@@ -61,12 +67,11 @@ export class LabelSession {
   /** @param {number | null} openImage an image picked by hand */
   async start(openImage) {
     this.resume();
-    const entries = await this.journal.entries();
-    for (const entry of entries) {
-      if (entry.submission) this.#resubmit(entry);
-      else this.replay.set(entry.imageId, entry);
+    for (const { image, submission } of await this.earlier.read()) {
+      this.queue.leave(image.id);
+      this.autosave.submit(image, submission);
     }
-    const first = openImage ?? [...this.replay.keys()][0] ?? null;
+    const first = openImage ?? this.earlier.lastImage;
     if (first !== null) await this.open(first);
     await this.refreshQueue();
     if (!this.view && this.phase !== 'signed-out') await this.advance();
@@ -74,15 +79,11 @@ export class LabelSession {
 
   resume() {
     this.pause();
-    this.timers = [
-      setInterval(() => this.watch.look(), PROGRESS_EVERY_MS),
-      setInterval(() => this.#renewLease(), LEASE_EVERY_MS),
-    ];
+    this.watch.start();
   }
 
   pause() {
-    for (const timer of this.timers) clearInterval(timer);
-    this.timers = [];
+    this.watch.stop();
     if (this.image) this.autosave.flush(this.image);
   }
 
@@ -121,7 +122,7 @@ export class LabelSession {
     }
   }
 
-  /** Show an image picked by hand. */
+  /** Show an image picked by hand. @param {number} imageId */
   async open(imageId) {
     if (this.image?.id === imageId) return;
     try {
@@ -169,7 +170,8 @@ export class LabelSession {
 
   /** Back to the image that was on the screen before. */
   async back() {
-    if (this.visited.length) await this.open(this.visited.pop());
+    const imageId = this.visited.pop();
+    if (imageId !== undefined) await this.open(imageId);
   }
 
   /** @returns {Promise<boolean>} whether the truth was put in; as an action that can be undone */
@@ -183,6 +185,7 @@ export class LabelSession {
     return this.#putIn((item) => this.transport.previousLabel(item));
   }
 
+  /** @param {(item: Item) => Promise<{pixels: Uint8Array, name?: string}>} load */
   async #putIn(load) {
     const { image } = this;
     if (!image) return false;
@@ -203,6 +206,7 @@ export class LabelSession {
     for (const request of this.autosave.lastRequests()) this.transport.saveOnTheWayOut(request);
   }
 
+  /** @param {Item} item */
   async #show(item) {
     const turn = ++this.turn;
     const entry = this.queue.take(item);
@@ -250,24 +254,14 @@ export class LabelSession {
     picture.close();
   }
 
-  /** Put back the strokes of an earlier visit that never reached the server. */
+  /** Put back the strokes of an earlier visit that never reached the server. @param {OpenImage} image */
   #replayJournal(image) {
-    const entry = this.replay.get(image.id);
-    this.replay.delete(image.id);
-    if (!entry) return;
-    const outcome = replayStrokes(image, entry, this.annotator);
-    if (outcome === 'nothing') this.journal.remove(image.id);
-    else this.autosave.changed(image);
+    const outcome = this.earlier.replayOn(image);
+    if (outcome !== 'nothing') this.autosave.changed(image);
     if (outcome === 'mine') this.screen.notice('Your last strokes, not saved before the page closed, are back.');
   }
 
-  #resubmit(entry) {
-    const image = imageOfEntry(entry);
-    if (!image) return void this.journal.remove(entry.imageId);
-    this.queue.leave(image.id);
-    this.autosave.submit(image, entry.submission);
-  }
-
+  /** @param {OpenImage} image */
   #contextOf(image) {
     const blind = image.suggestion === null;
     return {
@@ -277,6 +271,7 @@ export class LabelSession {
     };
   }
 
+  /** @param {OpenImage} image @param {Answer} answer @param {boolean} wasSubmit */
   async #answered(image, answer, wasSubmit) {
     if (answer.kind === 'saved') {
       this.counters.saves++;
@@ -287,12 +282,14 @@ export class LabelSession {
       this.signedOut(answer.message);
     } else if (answer.kind !== 'unreachable' && !(await adoptEqual(this, image, answer))) {
       this.autosave.withdraw(image);
-      await this.#bringBack(image);
+      // It comes back on the screen with everything the person did.
+      if (this.image !== image) await this.#showInstead(image.item);
       await this.#settle(image, answer, wasSubmit);
     }
     this.screen.refresh();
   }
 
+  /** @param {OpenImage} image @param {{items?: Item[]}} body */
   async #submitted(image, body) {
     const now = Date.now();
     this.queue.acknowledge(image.id, now);
@@ -302,7 +299,7 @@ export class LabelSession {
     if (!this.view && this.phase === 'empty') await this.advance();
   }
 
-  /** Show an image; the one on the screen comes next. */
+  /** Show an image; the one on the screen comes next. @param {Item} item */
   async #showInstead(item) {
     if (this.image) {
       this.autosave.flush(this.image);
@@ -312,12 +309,7 @@ export class LabelSession {
     await this.#show(item);
   }
 
-  /** Show an image again that the server refused, with everything the person did. */
-  async #bringBack(image) {
-    if (this.image === image) return;
-    await this.#showInstead(image.item);
-  }
-
+  /** @param {OpenImage} image @param {Answer} answer @param {boolean} wasSubmit */
   async #settle(image, answer, wasSubmit) {
     try {
       const isGivenUp = await settleRefusal(this, image, answer);
@@ -332,19 +324,12 @@ export class LabelSession {
     }
   }
 
-  async #renewLease() {
-    const { image } = this;
-    if (!image || document.hidden || this.time.idleSeconds > ACTIVE_WITHIN_S) return;
-    try {
-      await this.transport.renewLease(image.id);
-    } catch (error) {
-      if (error.status === 423 && this.image === image) {
-        await this.#settle(image, { kind: 'held', body: error.body, message: error.message }, false);
-      }
-    }
+  /** Somebody else has the image now. @param {OpenImage} image @param {RequestFailed} refusal */
+  async lost(image, { body, message }) {
+    if (this.image === image) await this.#settle(image, { kind: 'held', body, message }, false);
   }
 
-  /** @param {import('./types.js').Progress} progress */
+  /** @param {Progress} progress */
   setProgress(progress) {
     this.progress = progress;
     this.screen.refresh();
@@ -357,9 +342,10 @@ export class LabelSession {
     this.screen.refresh();
   }
 
+  /** @param {unknown} error @param {Item | null} item */
   #failed(error, item = null) {
+    if (!(error instanceof RequestFailed)) throw error;
     if (error.status === 401) this.signedOut(error.message);
-    else if (error.status === undefined) throw error;
     else if (!this.view) {
       if (item) this.queue.items.unshift(item);
       this.phase = 'unreachable';

@@ -89,7 +89,7 @@ export class History {
     this.open = null;
     let changed = null;
     for (const [tile, before] of action ?? []) {
-      this.#restore(tile, before);
+      this.#exchange(tile, before);
       changed = union(changed, this.#boxOf(tile));
     }
     return changed;
@@ -111,21 +111,12 @@ export class History {
     if (!action) return null;
     this.#noteRows(action);
     let changed = null;
-    const swapped = new Map();
     for (const [tile, stored] of action) {
-      swapped.set(tile, this.#copyOf(tile));
-      this.#restore(tile, stored);
+      this.#exchange(tile, stored);
       changed = union(changed, this.#boxOf(tile));
     }
-    to.push(swapped);
+    to.push(action);
     return changed;
-  }
-
-  /** @param {number} tile @param {Uint8Array} stored */
-  #restore(tile, stored) {
-    this.#eachRow(this.#boxOf(tile), (start, end, at) => {
-      this.map.pixels.set(stored.subarray(at, at + end - start), start);
-    });
   }
 
   /** @param {Action} action */
@@ -140,31 +131,46 @@ export class History {
     return { x0, y0, x1: Math.min(x0 + TILE, this.map.width), y1: Math.min(y0 + TILE, this.map.height) };
   }
 
-  /** @param {Rectangle} box @param {(start: number, end: number, at: number) => void} visit `at` in the snapshot */
-  #eachRow(box, visit) {
-    const width = box.x1 - box.x0;
-    for (let y = box.y0; y < box.y1; y++) {
-      const start = y * this.map.width + box.x0;
-      visit(start, start + width, (y - box.y0) * width);
-    }
-  }
+  // Plain loops: a tile's rows are too short for the built-in copies to be worth their call.
 
   /** @param {number} tile */
   #copyOf(tile) {
-    const box = this.#boxOf(tile);
-    const copy = new Uint8Array((box.x1 - box.x0) * (box.y1 - box.y0));
-    this.#eachRow(box, (start, end, at) => copy.set(this.map.pixels.subarray(start, end), at));
+    const { x0, y0, x1, y1 } = this.#boxOf(tile);
+    const { pixels, width } = this.map;
+    const copy = new Uint8Array((x1 - x0) * (y1 - y0));
+    for (let y = y0, to = 0; y < y1; y++) {
+      for (let at = y * width + x0, end = y * width + x1; at < end; at++, to++) copy[to] = pixels[at];
+    }
     return copy;
+  }
+
+  /**
+   * Put a tile's stored pixels into the map, and the map's into the store.
+   * @param {number} tile
+   * @param {Uint8Array} stored
+   */
+  #exchange(tile, stored) {
+    const { x0, y0, x1, y1 } = this.#boxOf(tile);
+    const { pixels, width } = this.map;
+    for (let y = y0, to = 0; y < y1; y++) {
+      for (let at = y * width + x0, end = y * width + x1; at < end; at++, to++) {
+        const value = pixels[at];
+        pixels[at] = stored[to];
+        stored[to] = value;
+      }
+    }
   }
 
   /** @param {number} tile @param {Uint8Array} before */
   #isUnchanged(tile, before) {
-    const box = this.#boxOf(tile);
-    let unchanged = true;
-    this.#eachRow(box, (start, end, at) => {
-      for (let i = start; unchanged && i < end; i++) unchanged = this.map.pixels[i] === before[at + i - start];
-    });
-    return unchanged;
+    const { x0, y0, x1, y1 } = this.#boxOf(tile);
+    const { pixels, width } = this.map;
+    for (let y = y0, to = 0; y < y1; y++) {
+      for (let at = y * width + x0, end = y * width + x1; at < end; at++, to++) {
+        if (pixels[at] !== before[to]) return false;
+      }
+    }
+    return true;
   }
 }
 

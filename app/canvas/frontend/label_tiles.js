@@ -72,12 +72,17 @@ export class LabelTiles {
     context.imageSmoothingEnabled = perTilePixel !== 1 && perTilePixel < 1.5;
     context.imageSmoothingQuality = 'low';
     let seen = 0;
+    let made = 0;
     const left = this.#each(place.scale, visible, (level, column, row) => {
       seen++;
       let tile = this.#tile(level, column, row);
       const isCurrent = tile !== null && tile.look === look && tile.dirty === null;
-      const hasTime = isCurrent || performance.now() < until;
-      if (!isCurrent && hasTime) tile = this.#coloured(level, column, row, look);
+      // One in any case, so that every frame comes closer to the end.
+      const hasTime = isCurrent || made === 0 || performance.now() < until;
+      if (!isCurrent && hasTime) {
+        tile = this.#coloured(level, column, row, look);
+        made++;
+      }
       this.#draw(context, tile ?? this.#coarser(level, column, row), this.#box(level, column, row), place);
       return hasTime;
     });

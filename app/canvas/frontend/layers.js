@@ -14,7 +14,7 @@ import { fitted } from './viewport.js';
 
 /** How long one frame may colour; what is left comes in the next. The first frame of an image may take longer. */
 const FRAME_MS = 12;
-const FIRST_FRAME_MS = 30;
+const FIRST_FRAME_MS = 24;
 const IDLE_MS = 8;
 /** How far a changed pixel may show beyond its own place: smoothing and outlines, in pixels of the canvas. */
 const SPREAD = 6;

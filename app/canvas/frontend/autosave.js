@@ -3,6 +3,7 @@
 // clock, the timer, the journal and the request are passed in.
 
 import { EncodedBands } from './encoded_bands.js';
+import { newTask } from './save_task.js';
 
 const DRAFT_AFTER_MS = 1200;
 /** Somebody who never pauses is saved this often. */
@@ -14,13 +15,21 @@ const SLICE_MS = 4;
 const RETRY_FIRST_MS = 1000;
 const RETRY_MOST_MS = 30000;
 
+/** @typedef {import('./open_image.js').OpenImage} OpenImage */
+/** @typedef {import('./types.js').SaveRequest} SaveRequest */
+/** @typedef {import('./types.js').Saved} Saved */
+/** @typedef {import('./types.js').Refusal} Refusal */
+/** @typedef {import('./save_task.js').Context} Context */
+/** @typedef {import('./save_task.js').SaveTask} Task */
+
 /**
- * @typedef {object} Answer
- * @property {'saved' | 'conflict' | 'held' | 'refused' | 'signed-out' | 'unreachable'} kind
+ * @typedef {object} Refused
+ * @property {'conflict' | 'held' | 'refused' | 'signed-out' | 'unreachable'} kind
  * @property {number} [status] the HTTP status, 0 when no answer came at all
- * @property {object} [body] the server's JSON
+ * @property {Refusal} [body] the server's JSON
  * @property {string} [message] the server's sentence
  */
+/** @typedef {{kind: 'saved', body: Saved} | Refused} Answer */
 
 /**
  * What is known about saving one image.
@@ -35,12 +44,15 @@ const RETRY_MOST_MS = 30000;
 export class Autosave {
   /**
    * @param {object} parts
-   * @param {(request: object) => Promise<Answer>} parts.send
-   * @param {{put: (entry: object) => Promise<boolean>, remove: (imageId: number) => Promise<boolean>}} parts.journal
-   * @param {() => object} parts.context what goes with every save: seconds spent, round shown, blind
-   * @param {(image: object, answer: Answer, wasSubmit: boolean) => void} parts.onAnswer
+   * @param {(request: SaveRequest) => Promise<Answer>} parts.send
+   * @param {Pick<import('./journal.js').Journal, 'put' | 'remove'>} parts.journal
+   * @param {(image: OpenImage) => Context} parts.context
+   * @param {(image: OpenImage, answer: Answer, wasSubmit: boolean) => void} parts.onAnswer
    * @param {() => void} parts.onState
-   * @param {(image: object) => void} parts.onNotKept the browser had no room for what is not saved
+   * @param {(image: OpenImage) => void} [parts.onNotKept] the browser had no room for what is not saved
+   * @param {() => number} [parts.now] milliseconds
+   * @param {(action: () => void, delay: number) => void} [parts.later]
+   * @param {() => string} [parts.uuid]
    */
   constructor({
     send,
@@ -53,8 +65,16 @@ export class Autosave {
     later = (action, delay) => setTimeout(action, delay),
     uuid = randomUuid,
   }) {
-    Object.assign(this, { send, journal, context, onAnswer, onState, onNotKept, now, later, uuid });
-    /** @type {Map<number, object>} */
+    this.send = send;
+    this.journal = journal;
+    this.context = context;
+    this.onAnswer = onAnswer;
+    this.onState = onState;
+    this.onNotKept = onNotKept;
+    this.now = now;
+    this.later = later;
+    this.uuid = uuid;
+    /** @type {Map<number, Task>} */
     this.tasks = new Map();
   }
 
@@ -68,18 +88,19 @@ export class Autosave {
     return this.pending.filter((task) => task.submission);
   }
 
-  /** @returns {object | null} the image with this id that holds pixels the server does not have */
+  /** @param {number} imageId @returns {OpenImage | null} the image, where it holds pixels the server does not have */
   unsavedImage(imageId) {
     return this.pending.find((task) => task.image.id === imageId)?.image ?? null;
   }
 
-  /** @returns {SaveState} */
+  /** @param {OpenImage} image @returns {SaveState} */
   stateOf(image) {
     const task = this.tasks.get(image.id);
     if (!task) {
       const kind = image.hasUnsaved ? 'unsaved' : 'saved';
       return { kind, savedAt: null, retryAt: null, message: '', isKept: true };
     }
+    /** @type {SaveState['kind']} */
     let kind = image.hasUnsaved || task.submission ? 'unsaved' : 'saved';
     if (task.sending) kind = 'saving';
     else if (task.refused) kind = 'refused';
@@ -88,13 +109,13 @@ export class Autosave {
     return { kind, savedAt: task.savedAt, retryAt: task.retryAt, message: task.message, isKept };
   }
 
-  /** The image came on the screen: be ready to keep its first change at once. */
+  /** The image came on the screen: be ready to keep its first change at once. @param {OpenImage} image */
   opened(image) {
     const task = this.#taskOf(image);
     this.later(() => this.#work(task), ENCODE_AFTER_MS);
   }
 
-  /** A change was made: keep it in the journal and save it as a draft soon. */
+  /** A change was made: keep it in the journal and save it as a draft soon. @param {OpenImage} image */
   changed(image) {
     const task = this.#taskOf(image);
     task.isLeft = false;
@@ -106,7 +127,7 @@ export class Autosave {
     this.onState();
   }
 
-  /** The image went off the screen: nothing is kept of it here once it is saved. */
+  /** The image went off the screen: nothing is kept of it here once it is saved. @param {OpenImage} image */
   left(image) {
     const task = this.tasks.get(image.id);
     if (!task) return;
@@ -114,7 +135,7 @@ export class Autosave {
     this.#tidy(task);
   }
 
-  /** Save now what is not saved yet. */
+  /** Save now what is not saved yet. @param {OpenImage} image */
   flush(image) {
     const task = this.#taskOf(image);
     if (image.hasUnsaved || task.submission) this.#schedule(task, 0);
@@ -137,7 +158,11 @@ export class Autosave {
     }
   }
 
-  /** Hand the label map in. The answer comes through `onAnswer`; until then the pixels are in the journal. */
+  /**
+   * Hand the label map in. The answer comes through `onAnswer`; until then the pixels are in the journal.
+   * @param {OpenImage} image
+   * @param {string} submissionId
+   */
   submit(image, submissionId = this.uuid()) {
     const task = this.#taskOf(image);
     task.submission = submissionId;
@@ -148,7 +173,7 @@ export class Autosave {
     this.onState();
   }
 
-  /** Try again after a refusal that the person has dealt with. */
+  /** Try again after a refusal that the person has dealt with. @param {OpenImage} image */
   resume(image) {
     const task = this.#taskOf(image);
     task.refused = false;
@@ -159,12 +184,12 @@ export class Autosave {
     this.#schedule(task, 0);
   }
 
-  /** A refusal stands, and the person knows: it is tried again after the next change. */
+  /** A refusal stands, and the person knows: it is tried again after the next change. @param {OpenImage} image */
   settle(image) {
     this.#taskOf(image).isSettled = true;
   }
 
-  /** Forget an image whose pixels the person gave up or took away as a file. */
+  /** Forget an image whose pixels the person gave up or took away as a file. @param {OpenImage} image */
   async forget(image) {
     const task = this.tasks.get(image.id);
     if (task) task.dropped = true;
@@ -174,14 +199,14 @@ export class Autosave {
     this.onState();
   }
 
-  /** Take back a submission that the server refused; the pixels stay an unsaved draft. */
+  /** Take back a submission that the server refused; the pixels stay an unsaved draft. @param {OpenImage} image */
   withdraw(image) {
     Object.assign(this.#taskOf(image), { submission: null, context: null });
   }
 
   /**
    * What has to go out while the page is being left.
-   * @returns {object[]} one request for each image with unsaved pixels and no request under way
+   * @returns {SaveRequest[]} one request for each image with unsaved pixels and no request under way
    */
   lastRequests() {
     for (const task of this.pending) {
@@ -191,43 +216,24 @@ export class Autosave {
     return this.pending.filter((task) => !task.refused && !task.sending).map((task) => this.#request(task));
   }
 
+  /** @param {OpenImage} image @returns {Task} */
   #taskOf(image) {
     let task = this.tasks.get(image.id);
     if (!task) {
-      task = {
-        image,
-        bands: new EncodedBands(image),
-        submission: null,
-        context: null,
-        sending: false,
-        refused: false,
-        isSettled: false,
-        isCutOff: false,
-        dropped: false,
-        isLeft: false,
-        attempts: 0,
-        timer: 0,
-        retryAt: null,
-        unsavedSince: null,
-        savedAt: null,
-        message: '',
-        isKept: true,
-        mustKeep: false,
-        isDue: false,
-        isWorking: false,
-        request: null,
-      };
+      task = newTask(image);
       this.tasks.set(image.id, task);
     }
     if (task.image !== image) Object.assign(task, { image, bands: new EncodedBands(image) });
     return task;
   }
 
+  /** @param {Task} task */
   #keep(task) {
     task.mustKeep = true;
     this.#work(task);
   }
 
+  /** @param {Task} task @param {number} delay milliseconds */
   #schedule(task, delay) {
     const turn = ++task.timer;
     this.later(() => {
@@ -237,7 +243,7 @@ export class Autosave {
     }, delay);
   }
 
-  /** Encode a slice of what changed; when all of it is, keep it and send it as far as that is asked for. */
+  /** Encode a slice of what changed; when all of it is, keep it and send it as far as that is asked for. @param {Task} task */
   #work(task) {
     if (task.dropped) return;
     if (!task.bands.encodeFor(SLICE_MS)) {
@@ -253,7 +259,7 @@ export class Autosave {
     if (task.isDue) this.#sendWhenDue(task);
   }
 
-  /** Put the encoded bands into the journal. */
+  /** Put the encoded bands into the journal. @param {Task} task */
   async #record(task) {
     task.mustKeep = false;
     const { image } = task;
@@ -274,11 +280,14 @@ export class Autosave {
   /**
    * The request to send. One that got no answer is sent again as it was: the server may have obeyed it, and
    * knows it by its id.
+   * @param {Task} task
+   * @returns {SaveRequest}
    */
   #request(task) {
     if (task.request) return task.request;
     const { image } = task;
-    task.request = {
+    /** @type {SaveRequest} */
+    const request = {
       imageId: image.id,
       revision: image.revision,
       status: task.submission ? 'submitted' : 'draft',
@@ -287,10 +296,11 @@ export class Autosave {
       edits: image.edits,
       ...(task.context ?? this.context(image)),
     };
-    return task.request;
+    task.request = request;
+    return request;
   }
 
-  /** The bands are encoded by now. */
+  /** The bands are encoded by now. @param {Task} task */
   async #sendWhenDue(task) {
     task.isDue = false;
     if (task.sending || task.refused || task.dropped) return;
@@ -303,7 +313,7 @@ export class Autosave {
     const answer = await this.send(request);
     task.sending = false;
     if (task.dropped) return;
-    if (answer.kind === 'saved') this.#saved(task, request, answer);
+    if (answer.kind === 'saved') this.#saved(task, request, answer.body);
     else if (answer.kind === 'unreachable' || answer.kind === 'signed-out') this.#retry(task, answer);
     else {
       task.request = null;
@@ -314,15 +324,16 @@ export class Autosave {
     this.onAnswer(image, answer, request.status === 'submitted');
   }
 
-  #saved(task, request, answer) {
+  /** @param {Task} task @param {SaveRequest} request @param {Saved} body */
+  #saved(task, request, body) {
     const { image } = task;
     task.request = null;
     task.attempts = 0;
     task.unsavedSince = null;
     task.message = '';
     task.savedAt = this.now();
-    image.revision = answer.body.revision;
-    image.status = answer.body.status;
+    image.revision = body.revision;
+    image.status = body.status;
     image.savedEdits = request.edits;
     if (task.submission === request.submission) {
       task.submission = null;
@@ -338,11 +349,13 @@ export class Autosave {
     }
   }
 
+  /** @param {Task} task */
   #tidy(task) {
     const isPending = task.image.hasUnsaved || task.submission || task.sending;
     if (task.isLeft && !isPending) this.tasks.delete(task.image.id);
   }
 
+  /** @param {Task} task @param {Refused} answer */
   #retry(task, answer) {
     const delay = Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** task.attempts);
     task.attempts++;
@@ -354,7 +367,7 @@ export class Autosave {
 }
 
 function randomUuid() {
-  if (globalThis.crypto?.randomUUID) return crypto.randomUUID();
+  if (typeof crypto.randomUUID === 'function') return crypto.randomUUID();
   // Browsers offer randomUUID only on https and localhost; the tool may run on a plain address in a LAN.
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] & 0x0f) | 0x40;

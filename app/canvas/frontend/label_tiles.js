@@ -2,6 +2,7 @@
 // pixels changed. A view of the label map only: nothing is ever read back from here.
 
 import { Colouring, REACH } from './colouring.js';
+import { given } from './given.js';
 import { coarsestLevel, labelLevel, tileBox, tilesOver } from './levels.js';
 import { drawPiece, fromOf } from './pieces.js';
 import { overlap, union } from './rectangle.js';
@@ -171,7 +172,7 @@ function tileContext() {
   const canvas = document.createElement('canvas');
   canvas.width = SIDE;
   canvas.height = SIDE;
-  return canvas.getContext('2d');
+  return given(canvas.getContext('2d'));
 }
 
 function giveBack(context) {

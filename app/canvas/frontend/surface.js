@@ -1,6 +1,7 @@
 // The visible canvas: its size, its viewport, one draw per animation frame, the brush ring and the open polygon.
 
 import { h, svg } from './elements.js';
+import { given } from './given.js';
 import { Minimap } from './minimap.js';
 import { pixelsAround, union } from './rectangle.js';
 import { between, centred, centredOn, fitted, pinched, panned, resized, shown, toImage, toScreen, zoomedAt } from './viewport.js';
@@ -10,7 +11,7 @@ const GLIDE_MS = 220;
 export class Surface {
   /**
    * @param {import('./layers.js').Layers} layers
-   * @param {() => object} opacity what to draw how strongly, asked at each frame
+   * @param {() => import('./editor_state.js').Opacity} opacity what to draw how strongly, asked at each frame
    * @param {{paints: number}} counters
    */
   constructor(layers, opacity, counters) {
@@ -38,7 +39,7 @@ export class Surface {
     this.outline = svg('svg', { class: 'polygon' }, ...parts);
     this.minimap = new Minimap((x, y) => this.centreOn(x, y));
     this.element = h('div', { class: 'surface', tabindex: '-1' }, this.canvas, this.outline, this.ring, this.minimap.element);
-    this.context = this.canvas.getContext('2d', { alpha: true });
+    this.context = given(this.canvas.getContext('2d', { alpha: true }));
     layers.onMore = () => this.redraw();
     this.observer = new ResizeObserver(([entry]) => this.#resize(entry));
     observeDevicePixels(this.observer, this.canvas);

@@ -268,7 +268,7 @@ function mapsOf({ suggestion, uncertainty }) {
   return { suggestion, uncertainty };
 }
 
-/** @param {number} status @returns {import('./autosave.js').Answer['kind']} */
+/** @param {number} status @returns {import('./autosave.js').Refused['kind']} */
 function kindOf(status) {
   if (status === 401) return 'signed-out';
   if (status === 409) return 'conflict';

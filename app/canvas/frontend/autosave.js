@@ -243,7 +243,10 @@ export class Autosave {
     }, delay);
   }
 
-  /** Encode a slice of what changed; when all of it is, keep it and send it as far as that is asked for. @param {Task} task */
+  /**
+   * Encode a slice of what changed; when all of it is, keep it and send it as far as that is asked for.
+   * @param {Task} task
+   */
   #work(task) {
     if (task.dropped) return;
     if (!task.bands.encodeFor(SLICE_MS)) {

@@ -230,7 +230,10 @@ export class Layers {
   }
 }
 
-/** What of a display changes label tiles, all but the map of the difference view; equal when it is the same. @param {import('./display.js').Display} display */
+/**
+ * What of a display changes label tiles, all but the map of the difference view; equal when it is the same.
+ * @param {import('./display.js').Display} display
+ */
 function labelsOf({ hidden, outlines, patterns, suggestion, acceptAbove }) {
   return [[...hidden].sort(), outlines, patterns, suggestion, acceptAbove].join(' ');
 }

@@ -20,7 +20,7 @@ export class Adjustments {
    * @param {import('./editor_state.js').EditorState} state
    * @param {object} parts
    * @param {import('./source_view.js').SourceView} parts.source
-   * @param {(item: import('./types.js').Item) => Promise<import('./source_view.js').ChannelFigures>} parts.channels
+   * @param {(url: string) => Promise<import('./source_view.js').ChannelFigures>} parts.channels
    * @param {() => void} parts.changed the adjustment of plain images
    */
   constructor(state, { source, channels, changed }) {
@@ -76,7 +76,7 @@ export class Adjustments {
     this.figures = null;
     this.source.settle();
     if (this.isOpen && item?.channels_url) {
-      const figures = await this.channels(item).catch(() => null);
+      const figures = await this.channels(item.channels_url).catch(() => null);
       if (this.item === item) this.figures = figures;
     }
     this.#update();

@@ -61,7 +61,7 @@ export class CheapestPaths {
     while (waiting > 0 && !(target >= 0 && isSettled[target])) {
       let bucket = buckets[distance % ring];
       while (bucket.length === 0) bucket = buckets[++distance % ring];
-      const at = bucket.pop();
+      const at = /** @type {number} */ (bucket.pop());
       waiting--;
       if (isSettled[at]) continue;
       isSettled[at] = 1;

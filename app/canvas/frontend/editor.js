@@ -90,7 +90,7 @@ export class Editor {
     });
     this.adjustments = new Adjustments(this.state, {
       source,
-      channels: (item) => transport.channels(item),
+      channels: (url) => transport.channels(url),
       changed: () => this.displayChanged(),
     });
     this.confidence = new ConfidencePreview(this.state, () => this.displayChanged());

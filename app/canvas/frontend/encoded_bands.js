@@ -36,7 +36,7 @@ export class EncodedBands {
     return this.stale.size === 0;
   }
 
-  /** @returns {Uint8Array} run-length bytes of the whole map */
+  /** @returns {Uint8Array<ArrayBuffer>} run-length bytes of the whole map */
   joined() {
     return join(this.bands);
   }

@@ -3,6 +3,7 @@
 import { union } from './rectangle.js';
 
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
+/** @typedef {Map<number, Uint8Array>} Action the pixels that each tile had before it */
 
 /** Pixels along a side of a tile. */
 export const TILE = 64;
@@ -17,11 +18,11 @@ export class History {
     this.map = map;
     this.mostBytes = mostBytes;
     this.columns = Math.ceil(map.width / TILE);
-    /** @type {Map<number, Uint8Array>[]} */
+    /** @type {Action[]} */
     this.undone = [];
-    /** @type {Map<number, Uint8Array>[]} */
+    /** @type {Action[]} */
     this.done = [];
-    /** @type {Map<number, Uint8Array> | null} */
+    /** @type {Action | null} */
     this.open = null;
     this.bytes = 0;
     /**
@@ -42,6 +43,7 @@ export class History {
   /** Start an action; everything until `commit` is undone together. */
   begin() {
     this.open ??= new Map();
+    return this.open;
   }
 
   /**
@@ -49,13 +51,14 @@ export class History {
    * @param {Rectangle | null} rectangle
    */
   remember(rectangle) {
-    if (!rectangle || !this.open) return;
+    if (!rectangle) return;
+    const before = this.begin();
     const lastColumn = Math.floor((rectangle.x1 - 1) / TILE);
     const lastRow = Math.floor((rectangle.y1 - 1) / TILE);
     for (let row = Math.floor(rectangle.y0 / TILE); row <= lastRow; row++) {
       for (let column = Math.floor(rectangle.x0 / TILE); column <= lastColumn; column++) {
         const tile = row * this.columns + column;
-        if (!this.open.has(tile)) this.open.set(tile, this.#copyOf(tile));
+        if (!before.has(tile)) before.set(tile, this.#copyOf(tile));
       }
     }
   }
@@ -74,7 +77,9 @@ export class History {
     this.#noteRows(action);
     this.done.push(action);
     this.bytes += bytesOf(action);
-    while (this.bytes > this.mostBytes && this.done.length > 1) this.bytes -= bytesOf(this.done.shift());
+    while (this.bytes > this.mostBytes && this.done.length > 1) {
+      for (const oldest of this.done.splice(0, 1)) this.bytes -= bytesOf(oldest);
+    }
     return true;
   }
 
@@ -84,7 +89,7 @@ export class History {
     this.open = null;
     let changed = null;
     for (const [tile, before] of action ?? []) {
-      this.#restore(tile, before);
+      this.#exchange(tile, before);
       changed = union(changed, this.#boxOf(tile));
     }
     return changed;
@@ -100,62 +105,76 @@ export class History {
     return this.#swap(this.undone, this.done);
   }
 
+  /** @param {Action[]} from @param {Action[]} to @returns {Rectangle | null} */
   #swap(from, to) {
     const action = from.pop();
     if (!action) return null;
     this.#noteRows(action);
     let changed = null;
-    const swapped = new Map();
     for (const [tile, stored] of action) {
-      swapped.set(tile, this.#copyOf(tile));
-      this.#restore(tile, stored);
+      this.#exchange(tile, stored);
       changed = union(changed, this.#boxOf(tile));
     }
-    to.push(swapped);
+    to.push(action);
     return changed;
   }
 
-  #restore(tile, stored) {
-    this.#eachRow(this.#boxOf(tile), (start, end, at) => {
-      this.map.pixels.set(stored.subarray(at, at + end - start), start);
-    });
-  }
-
+  /** @param {Action} action */
   #noteRows(action) {
     for (const tile of action.keys()) this.changedRows.add(Math.floor(tile / this.columns));
   }
 
+  /** @param {number} tile */
   #boxOf(tile) {
     const x0 = (tile % this.columns) * TILE;
     const y0 = Math.floor(tile / this.columns) * TILE;
     return { x0, y0, x1: Math.min(x0 + TILE, this.map.width), y1: Math.min(y0 + TILE, this.map.height) };
   }
 
-  #eachRow(box, visit) {
-    const width = box.x1 - box.x0;
-    for (let y = box.y0; y < box.y1; y++) {
-      const start = y * this.map.width + box.x0;
-      visit(start, start + width, (y - box.y0) * width);
-    }
-  }
+  // Plain loops: a tile's rows are too short for the built-in copies to be worth their call.
 
+  /** @param {number} tile */
   #copyOf(tile) {
-    const box = this.#boxOf(tile);
-    const copy = new Uint8Array((box.x1 - box.x0) * (box.y1 - box.y0));
-    this.#eachRow(box, (start, end, at) => copy.set(this.map.pixels.subarray(start, end), at));
+    const { x0, y0, x1, y1 } = this.#boxOf(tile);
+    const { pixels, width } = this.map;
+    const copy = new Uint8Array((x1 - x0) * (y1 - y0));
+    for (let y = y0, to = 0; y < y1; y++) {
+      for (let at = y * width + x0, end = y * width + x1; at < end; at++, to++) copy[to] = pixels[at];
+    }
     return copy;
   }
 
+  /**
+   * Put a tile's stored pixels into the map, and the map's into the store.
+   * @param {number} tile
+   * @param {Uint8Array} stored
+   */
+  #exchange(tile, stored) {
+    const { x0, y0, x1, y1 } = this.#boxOf(tile);
+    const { pixels, width } = this.map;
+    for (let y = y0, to = 0; y < y1; y++) {
+      for (let at = y * width + x0, end = y * width + x1; at < end; at++, to++) {
+        const value = pixels[at];
+        pixels[at] = stored[to];
+        stored[to] = value;
+      }
+    }
+  }
+
+  /** @param {number} tile @param {Uint8Array} before */
   #isUnchanged(tile, before) {
-    const box = this.#boxOf(tile);
-    let unchanged = true;
-    this.#eachRow(box, (start, end, at) => {
-      for (let i = start; unchanged && i < end; i++) unchanged = this.map.pixels[i] === before[at + i - start];
-    });
-    return unchanged;
+    const { x0, y0, x1, y1 } = this.#boxOf(tile);
+    const { pixels, width } = this.map;
+    for (let y = y0, to = 0; y < y1; y++) {
+      for (let at = y * width + x0, end = y * width + x1; at < end; at++, to++) {
+        if (pixels[at] !== before[to]) return false;
+      }
+    }
+    return true;
   }
 }
 
+/** @param {Action} action */
 function bytesOf(action) {
   let bytes = 0;
   for (const pixels of action.values()) bytes += pixels.length;

@@ -25,6 +25,10 @@ export const VOID = 255;
 
 /**
  * The rectangle that a brush stroke from one point to another can touch.
+ * @param {{width: number, height: number}} map
+ * @param {{x: number, y: number}} from
+ * @param {{x: number, y: number}} to
+ * @param {number} radius
  * @returns {Rectangle | null}
  */
 export function strokeBounds(map, from, to, radius) {
@@ -131,6 +135,7 @@ export function paintPolygon(map, points, paint) {
   return bounds;
 }
 
+/** @param {{x: number, y: number}[]} points @param {number} cy */
 function crossingsOfRow(points, cy) {
   const crossings = [];
   for (let i = 0; i < points.length; i++) {

@@ -44,6 +44,7 @@ export class LiveWire {
     return [this.start, ...corners.slice(1, -1), end];
   }
 
+  /** @param {Point} end */
   #searchAround(end) {
     const { start, picture } = this;
     const distance = Math.hypot(end.x - start.x, end.y - start.y);
@@ -61,14 +62,17 @@ export class LiveWire {
   }
 }
 
+/** @param {number} strength */
 function costOf(strength) {
   return COST_ON_EDGE + Math.round((COST_OFF_EDGE - COST_ON_EDGE) * (1 - strength) ** 2);
 }
 
+/** @param {import('./rectangle.js').Rectangle} window @param {Point} point */
 function isWithin({ x0, y0, x1, y1 }, { x, y }) {
   return x >= x0 && x <= x1 && y >= y0 && y <= y1;
 }
 
+/** @param {import('./edge_map.js').EdgeMap} map @param {Point} point */
 function cornerAt(map, { x, y }) {
   const column = Math.min(map.columns - 1, Math.max(0, Math.round((x - map.x0) / map.scale)));
   const row = Math.min(map.rows - 1, Math.max(0, Math.round((y - map.y0) / map.scale)));
@@ -85,9 +89,10 @@ export function simplified(path, tolerance) {
   if (path.length < 3) return path.slice();
   const isKept = new Uint8Array(path.length);
   isKept[0] = isKept[path.length - 1] = 1;
+  /** @type {[number, number][]} */
   const waiting = [[0, path.length - 1]];
-  while (waiting.length > 0) {
-    const [first, last] = waiting.pop();
+  for (let part = waiting.pop(); part; part = waiting.pop()) {
+    const [first, last] = part;
     let furthest = tolerance;
     let middle = -1;
     for (let i = first + 1; i < last; i++) {
@@ -103,6 +108,7 @@ export function simplified(path, tolerance) {
   return path.filter((_, i) => isKept[i]);
 }
 
+/** @param {Point} point @param {Point} from @param {Point} to */
 function distanceToSegment(point, from, to) {
   const dx = to.x - from.x;
   const dy = to.y - from.y;

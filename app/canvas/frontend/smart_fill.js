@@ -195,11 +195,13 @@ export class SmartFill {
   /** The connected cells of the suggestion around the scribble, 0 or 1 each; null when there are none. */
   #suggestedRegion() {
     const { isSuggested, starts } = this;
+    if (!isSuggested) return null;
     const { columns, rows } = this.grid;
-    const start = isSuggested ? starts.find((cell) => isSuggested[cell]) : undefined;
+    const start = starts.find((cell) => isSuggested[cell]);
     if (start === undefined) return null;
+    /** @type {(members: Uint8Array, at: number) => void} */
     const markSuggested = (members, at) => members.set(isSuggested.subarray(at, at + columns), at);
-    return spanFill(columns, rows, start % columns, Math.floor(start / columns), markSuggested).mask;
+    return spanFill(columns, rows, start % columns, Math.floor(start / columns), markSuggested)?.mask ?? null;
   }
 }
 

@@ -113,8 +113,31 @@
  *   coloured?: import('./label_tiles.js').LabelTiles | null}} View
  */
 
+/**
+ * A label map on its way to the server.
+ * @typedef {object} SaveRequest
+ * @property {number} imageId
+ * @property {number} revision that it stands on
+ * @property {'draft' | 'submitted'} status
+ * @property {string} submission id, by which the server knows a request that comes again
+ * @property {Uint8Array<ArrayBuffer>} bytes run lengths
+ * @property {number} edits changes that it holds
+ * @property {number} seconds that the person worked on it
+ * @property {number | null} round whose suggestion was shown
+ * @property {boolean} blind no suggestion was shown
+ */
+
+/**
+ * The server's JSON when it took a label map, and when it refused something.
+ * @typedef {{revision: number, status: string, progress?: Progress, items?: Item[]}} Saved
+ * @typedef {{error?: string, held_by?: string | null, author?: string | null, revision?: number}} Refusal
+ */
+
 /** @typedef {ReturnType<import('./shown.js').shownOf>} Shown what the controls show */
-/** @typedef {{paints: number, mounts: number, saves: number, shownAt: number}} Counters what tests and measurements ask for */
+/**
+ * What tests and measurements ask for.
+ * @typedef {{paints: number, mounts: number, saves: number, shownAt: number}} Counters
+ */
 
 /**
  * Do what a key or a button asks for: one of the commands in keys.js, or one that only buttons have.

@@ -161,7 +161,7 @@ function finished(request) {
 /** @param {IDBTransaction} transaction @returns {Promise<void>} */
 function completed(transaction) {
   return new Promise((resolve, reject) => {
-    transaction.oncomplete = () => resolve(null);
+    transaction.oncomplete = () => resolve();
     transaction.onabort = () => reject(transaction.error);
   });
 }

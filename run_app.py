@@ -25,6 +25,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 REQUIREMENTS = "requirements.txt"
 DEV_REQUIREMENTS = "requirements-dev.txt"
+CANVAS_TESTS = HERE / "tests" / "canvas"
 
 
 def environment_is_active() -> bool:
@@ -561,6 +562,8 @@ def test(context: typer.Context) -> None:
     if not chromium_path():
         console.print("No Chromium found: letting Playwright install its own …")
         subprocess.call([sys.executable, "-m", "playwright", "install", "chromium"])
+    if not (CANVAS_TESTS / "node_modules").is_dir() and shutil.which("npm"):
+        subprocess.call([str(shutil.which("npm")), "ci", "--no-audit", "--no-fund"], cwd=CANVAS_TESTS)
     raise typer.Exit(subprocess.call([sys.executable, "-m", "pytest", *context.args], cwd=HERE))
 
 

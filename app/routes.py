@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from starlette.concurrency import run_in_threadpool
@@ -79,6 +80,7 @@ def routes(workspace: Workspace) -> list[Route]:
         route(f"{image}/tiles/{{blob}}/{{level:int}}/{{column:int}}/{{row:int}}", get_tile),
         route(f"{image}/label", get_label),
         route(f"{image}/label", put_label, "PUT"),
+        route(f"{image}/previous-label", get_previous_label),
         route(f"{image}/suggestion/{{blob}}", get_suggestion),
         route(f"{image}/uncertainty/{{blob}}", get_uncertainty),
         route(f"{image}/truth", get_truth),
@@ -125,6 +127,17 @@ def get_label(workspace: Workspace, request: Request) -> Response:
     return Response(run_length.encode(label_map), media_type=_RUN_LENGTH_TYPE, headers=headers)
 
 
+def get_previous_label(workspace: Workspace, request: Request) -> Response:
+    """Answer the newest vouched label map of the image before this one in its group as run lengths.
+
+    The name of that image is in ``x-image-name``, percent-encoded UTF-8. A blind audit image gets one too:
+    it is a person's work, and what must stay hidden from the person is the model's.
+    """
+    label_map, previous = labels.previous_of_group(workspace, _image_id(request))
+    headers = {"x-image-name": quote(previous.name), "cache-control": "no-cache"}
+    return Response(run_length.encode(label_map), media_type=_RUN_LENGTH_TYPE, headers=headers)
+
+
 def get_suggestion(workspace: Workspace, request: Request) -> Response:
     """Answer the model's map as run lengths at the image's full size."""
     image = images.image(workspace, _image_id(request))
@@ -134,7 +147,16 @@ def get_suggestion(workspace: Workspace, request: Request) -> Response:
 
 
 def get_uncertainty(workspace: Workspace, request: Request) -> Response:
-    """Answer the grey PNG of the uncertainty, 0…255 = 0…1, at the size it was stored in."""
+    """Answer the grey PNG of the uncertainty, 0…255 = 0…1, at the size it was stored in.
+
+    The worker stores the entropy of the class probabilities (mean over the samples, at the temperature
+    calibrated on the audit images) over log C, C being the number of classes: 0 is certain, 255 all classes
+    as likely. Where the round ranks by mutual information it stores that over log C, which is never above
+    the entropy. So ``1 − value / 255`` orders pixels by confidence, and is not the probability of the
+    suggested class. The size is the image's at the long side the round worked with, at most the image's
+    own, and it is to be stretched over the whole image; the detail in it is that of the network's
+    features, coarser still, enlarged bilinearly. The suggestion beside it has the image's full size.
+    """
     images.image(workspace, _image_id(request))
     png = _blob_of_address(workspace, request)
     if not png.startswith(b"\x89PNG"):

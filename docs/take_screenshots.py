@@ -50,6 +50,34 @@ def photograph(page: Page, name: str) -> None:
     page.screenshot(path=IMAGES / f"{name}.png")
 
 
+def photograph_canvas(page: Page) -> None:
+    """Photograph the canvas with a suggestion half accepted, on a walk, as a difference, and the key sheet."""
+    page.get_by_test_id("toggle-uncertainty").click()
+    photograph(page, "label")
+    page.get_by_test_id("toggle-uncertainty").click()
+    for x, y in ((160, 20), (160, 235)):
+        page.mouse.move(*labelling.on_screen(page, x, y))
+        page.keyboard.press("d")
+    photograph(page, "suggestion")
+    page.get_by_test_id("accept-all").click()
+    labelling.choose_class(page, 3)
+    labelling.stroke(page, [(60, 150), (130, 170), (120, 200)])
+    labelling.choose_class(page, 4)
+    labelling.stroke(page, [(220, 190), (245, 200)])
+    page.get_by_test_id("toggle-difference").click()
+    photograph(page, "difference")
+    page.get_by_test_id("toggle-difference").click()
+    while labelling.state(page)["canUndo"]:
+        page.keyboard.press("Control+z")
+    page.get_by_test_id("toggle-uncertainty").click()
+    page.keyboard.press(".")
+    photograph(page, "doubts")
+    page.get_by_test_id("toggle-uncertainty").click()
+    page.keyboard.press("?")
+    photograph(page, "keys")
+    page.keyboard.press("Escape")
+
+
 def main() -> None:
     """Play the demo and photograph it."""
     IMAGES.mkdir(exist_ok=True)
@@ -72,8 +100,7 @@ def main() -> None:
                     photograph(page, "training")
                 wait_for_rounds(workspace, project.id, number)
             labelling.open_label_page(page, server.url)
-            page.get_by_test_id("toggle-uncertainty").click()
-            photograph(page, "label")
+            photograph_canvas(page)
             page.goto(f"{server.url}/queue")
             photograph(page, "queue")
             page.goto(f"{server.url}/project")

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from storage import events
 from storage.errors import InvalidInput, InvalidLabelMap, LabelConflict, LeaseLost, NotFound
+from storage.formats.archives import natural_order
 from storage.formats.label_map import count_values, decode_label_map, encode_label_map
 from storage.images import ImageInfo, image_info, image_row
 from storage.projects import class_count, project_info, project_row
@@ -24,6 +25,7 @@ __all__ = [
     "decode_label_map",
     "encode_label_map",
     "history",
+    "previous_of_group",
     "read",
     "restore",
     "save",
@@ -141,6 +143,40 @@ def read(workspace: Workspace, image_id: int, revision: int | None = None) -> tu
             return np.full((row.height, row.width), NOT_LABELLED, np.uint8), 0
         blob = _label_row(session, image_id, wanted).blob
     return decode_label_map(workspace.blobs.get(blob)), wanted
+
+
+def previous_of_group(workspace: Workspace, image_id: int) -> tuple[np.ndarray, ImageInfo]:
+    """Return the label map of the image before this one, ``uint8`` (H, W), and that image.
+
+    That is the nearest one before it by name, as people count, that is of the same group and size and has
+    a submitted or approved label map; the newest of those is returned, never a draft. It is what a person
+    vouched for, whatever split its image is in.
+
+    Raises:
+        NotFound: there is no such image, it has no group, or none before it fits.
+    """
+    with workspace.database.reading() as session:
+        info = image_info(image_row(session, image_id))
+        if info.group is None:
+            raise NotFound(f"{info.name} belongs to no group: nothing comes before it. Label it by itself.")
+        same = select(Image).where(
+            Image.project_id == info.project_id,
+            Image.group == info.group,
+            Image.width == info.width,
+            Image.height == info.height,
+            Image.labelled_revision > 0,
+            Image.id != info.id,
+        )
+        place = (natural_order(info.name), info.id)
+        before = [row for row in session.scalars(same) if (natural_order(row.name), row.id) < place]
+        if not before:
+            raise NotFound(
+                f"No image of {info.group} before {info.name} has a submitted label map of its size yet. "
+                "Label one, then copy it."
+            )
+        previous = image_info(max(before, key=lambda row: (natural_order(row.name), row.id)))
+        blob = _label_row(session, previous.id, previous.labelled_revision).blob
+    return decode_label_map(workspace.blobs.get(blob)), previous
 
 
 def history(workspace: Workspace, image_id: int) -> list[LabelInfo]:

@@ -330,28 +330,50 @@ def _free_hotkey(hotkey: str, others: Sequence[LabelClass]) -> str:
     return hotkey
 
 
+_VISIONS = np.array(
+    [
+        np.eye(3),
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    ]
+)
+"""What linear sRGB becomes to full colour vision, protanopia and deuteranopia (Machado et al. 2009)."""
+
+
 @functools.cache
 def _palette() -> tuple[str, ...]:
-    """Return a colour for every possible class, each as far from the ones before as a coarse grid allows."""
+    """Return a colour for every possible class, each as far from the ones before as a coarse grid allows.
+
+    Two colours are as far apart as they are to the eye that tells them worst.
+    """
     levels = np.linspace(0, 255, 11).round()
     grid = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), -1).reshape(-1, 3)
     grid = grid[(grid.sum(1) > 150) & (grid.sum(1) < 700)]
     first = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in _COLOUR_BLIND_SAFE], float)
     places = _oklab(grid)
     chosen = [*_COLOUR_BLIND_SAFE]
-    distance = np.linalg.norm(places[:, None] - _oklab(first)[None], axis=2).min(1)
+    distance = np.full(len(grid), np.inf)
+    for place in _oklab(first).swapaxes(0, 1):
+        distance = np.minimum(distance, _least_distance(places, place))
     while len(chosen) < MAX_CLASSES:
         farthest = int(distance.argmax())
         chosen.append("#{:02x}{:02x}{:02x}".format(*grid[farthest].astype(int)))
-        distance = np.minimum(distance, np.linalg.norm(places - places[farthest], axis=1))
+        distance = np.minimum(distance, _least_distance(places, places[:, farthest]))
     return tuple(chosen)
 
 
+def _least_distance(places: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Return how far each of ``places`` (visions, N, 3) is from ``place`` (visions, 3) at least, (N,)."""
+    result: np.ndarray = np.linalg.norm(places - place[:, None], axis=2).min(0)
+    return result
+
+
 def _oklab(rgb: np.ndarray) -> np.ndarray:
-    """Return sRGB colours (N, 3) in 0…255 as Oklab (N, 3), where distance means difference to the eye."""
+    """Return sRGB colours (N, 3) in 0…255 as Oklab (visions, N, 3): distance is difference to the eye."""
     value = rgb / 255.0
     linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-    cones = linear @ np.array(
+    seen = (linear @ _VISIONS.swapaxes(1, 2)).clip(0)
+    cones = seen @ np.array(
         [
             [0.4122214708, 0.2119034982, 0.0883024619],
             [0.5363325363, 0.6806995451, 0.2817188376],

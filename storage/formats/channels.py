@@ -210,6 +210,8 @@ def _read_tiff(data: bytes) -> Channels | None:
             return None
         _require_size(page.imagewidth, page.imagelength, count, page.dtype.itemsize)
         values = _planes(series, planes)
+        if values.size == 0 or values.shape != (count, page.imagelength, page.imagewidth):
+            raise ValueError(f"the values have the shape {values.shape}")
         if values.dtype == np.float16:
             values = values.astype(np.float32)
         tag = page.tags.get("Orientation")
@@ -269,7 +271,11 @@ def _plane(series: Any, place: int) -> NDArray[np.generic]:
     axes = str(series.keyframe.axes)
     _, shape = _leading_axes(series)
     if len(series.pages) == math.prod(shape):
-        values = series.pages[place].asarray()
+        page = series.pages[place]
+        if len(page.dataoffsets) < math.prod(series.keyframe.chunked):
+            # The library would fill in what is not there.
+            raise ValueError("the file lacks strips or tiles")
+        values = page.asarray()
     else:
         # One page that is said to go on: the planes lie behind each other in the file.
         if series.nbytes > MAX_CHANNEL_BYTES:

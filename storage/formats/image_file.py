@@ -106,7 +106,7 @@ def read_image(data: bytes) -> UprightImage:
     image = open_image(data)
     notes: list[str] = []
     rotated = _orientation(image) != 1
-    frames = getattr(image, "n_frames", 1)
+    frames = _frames(image)
     sixteen_bit_colour = image.format == "PNG" and data[24] == 16 and image.mode not in _DEEP_MODES
     media_type = _MEDIA_TYPES.get(image.format or "")
     as_it_is = (
@@ -161,6 +161,14 @@ def read_image(data: bytes) -> UprightImage:
         rotated=rotated,
         note=" ".join(notes) or None,
     )
+
+
+def _frames(image: Image.Image) -> int:
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except Exception as error:
+        # Looking for more frames meets whatever is broken behind the first.
+        raise InvalidInput(f"The image is cut short or damaged ({error}). Copy it again.") from error
 
 
 def _orientation(image: Image.Image) -> int:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from PIL import Image
-
 from storage.errors import InvalidInput
 
 MAX_PIXELS = 500_000_000
 """Largest image that is read; a decoded one takes 3 bytes a pixel."""
 MAX_CHANNEL_BYTES = 3 * MAX_PIXELS
 """Most that the values of all channels of an image may take."""
-
-# Pillow's own limit warns at 89 megapixels; ours is checked before anything is decoded.
-Image.MAX_IMAGE_PIXELS = None
 
 
 def require_readable(width: int, height: int) -> None:

@@ -2,6 +2,7 @@ import io
 import uuid
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from app.canvas.component import FRONTEND, frontend_version
-from storage import labels, rounds
+from storage import images, labels, rounds
 from storage.errors import DiskFull
 from storage.formats import run_length
 from storage.formats.label_map import encode_label_map
@@ -51,7 +52,7 @@ def test_the_queue_hands_out_items_and_progress(browser: TestClient, site: Site)
         "image_id", "name", "width", "height", "image_url", "label_url", "revision", "status", "author",
         "split", "blind", "suggestion_url", "uncertainty_url", "round_id", "round_number", "rank", "ranked",
         "score", "why", "has_truth", "tiles_url", "tile_side", "tile_levels", "source_url",
-        "source_tiles_url", "channels_url", "bit_depth", "channels",
+        "source_tiles_url", "channels_url", "bit_depth", "channels", "superpixels_url",
     }  # fmt: skip
     assert (item["width"], item["height"], item["revision"]) == (WIDTH, HEIGHT, 0)
     assert answer["progress"]["images"] == 4
@@ -160,6 +161,51 @@ def test_a_skipped_image_comes_last(browser: TestClient, site: Site) -> None:
 def test_the_known_truth_is_answered_where_there_is_one(browser: TestClient, site: Site) -> None:
     assert np.array_equal(read(browser, f"/api/images/{site.image_ids[0]}/truth"), site.truth)
     assert browser.get(f"/api/images/{site.image_ids[1]}/truth").status_code == 404
+
+
+def test_the_label_map_before_is_the_nearest_vouched_one_of_group_and_size(
+    browser: TestClient, site: Site
+) -> None:
+    def add(name: str, group: str | None = "drive ä", width: int = WIDTH) -> int:
+        image_id = images.add_image(
+            site.workspace,
+            site.project_id,
+            name=name,
+            content_hash=name.rjust(64, "0"),
+            blob="0" * 64,
+            media_type="image/png",
+            width=width,
+            height=HEIGHT,
+            group=group,
+        )
+        assert image_id is not None
+        return image_id
+
+    ids = {number: add(f"drive ä/frame_{number}.png") for number in (1, 2, 9, 10, 11, 12)}
+    other_group, other_size, alone = (
+        add("drive ä/frame_9a.png", "other"),
+        add("x_9b", width=9),
+        add("y", None),
+    )
+    for image_id, value, status in [
+        (ids[2], 0, "submitted"),
+        (ids[9], 1, "submitted"),
+        (ids[10], 2, "draft"),
+        (ids[12], 2, "submitted"),
+        (other_group, 2, "submitted"),
+    ]:
+        assert put(browser, image_id, label_map(value), status=status).status_code == 200
+    put(browser, ids[9], label_map(1, 2), revision=1, status="submitted")
+    put(browser, ids[9], label_map(0), revision=2)
+
+    response = browser.get(f"/api/images/{ids[11]}/previous-label")
+    assert np.array_equal(read(browser, f"/api/images/{ids[11]}/previous-label"), label_map(1, 2))
+    assert unquote(response.headers["x-image-name"]) == "drive ä/frame_9.png"
+    images.set_split(site.workspace, [ids[11]], "audit", "test")
+    assert browser.get(f"/api/images/{ids[11]}/previous-label").content == response.content
+    for image_id, reason in [(ids[2], "before"), (other_size, "before"), (alone, "no group"), (999, "999")]:
+        answer = browser.get(f"/api/images/{image_id}/previous-label")
+        assert (answer.status_code, reason in answer.json()["error"]) == (404, True)
 
 
 def test_suggestion_and_uncertainty_of_the_current_round(browser: TestClient, site: Site) -> None:

@@ -235,3 +235,114 @@ test('what goes out with the page is what is unsaved, under the id of the next t
   assert.equal(requests[0].submission, last.submission, 'so that the server knows it when the page stays');
   assert.deepEqual(autosave.lastRequests(), []);
 });
+
+test('somebody who never pauses is saved every ten seconds', async () => {
+  const { autosave, requests, pass } = bench();
+  const image = openImage();
+  for (let stroke = 0; stroke < 25; stroke++) {
+    image.fillRest(1);
+    image.undo();
+    image.stroke({ x: 2, y: stroke % 10 }, { x: 7, y: stroke % 10 }, 0.5, { value: stroke });
+    image.endStroke();
+    autosave.changed(image);
+    await pass(1000);
+  }
+  assert.equal(requests.length, 2);
+});
+
+test('a stroke under way is in no save before it is complete', async () => {
+  const { autosave, requests, kept, pass } = bench();
+  const image = openImage();
+  image.fillRest(1);
+  autosave.changed(image);
+  image.stroke({ x: 2, y: 2 }, { x: 7, y: 2 }, 1, { value: 3 });
+  await pass(2000);
+  assert.deepEqual(decode(requests[0].bytes, 100), new Uint8Array(100).fill(1));
+  image.endStroke();
+  autosave.changed(image);
+  assert.deepEqual(decode(join(kept.get(1).bands), 100), image.pixels);
+  await pass(2000);
+  assert.deepEqual(decode(requests[1].bytes, 100), image.pixels);
+});
+
+test('a server that answers again is not kept waiting, one that refuses is', async () => {
+  const cut = { kind: 'unreachable', status: 0 };
+  const full = { kind: 'unreachable', status: 507 };
+  for (const [answer, count] of [[cut, 4], [full, 3]]) {
+    const { autosave, requests, pass } = bench([answer, answer, answer]);
+    const image = openImage();
+    image.fillRest(1);
+    autosave.changed(image);
+    await pass(4300);
+    assert.equal(requests.length, 3);
+    autosave.serverIsBack();
+    await pass(10);
+    assert.equal(requests.length, count);
+  }
+});
+
+test('a page that is hidden saves at once', async () => {
+  const { autosave, requests } = bench();
+  const image = openImage();
+  image.fillRest(1);
+  autosave.changed(image);
+  autosave.flushHidden();
+  assert.deepEqual(decode(requests[0].bytes, 100), image.pixels);
+});
+
+test('what the browser has no room for is said, until it is saved', async () => {
+  const { autosave, pass } = bench([unreachable]);
+  const warned = [];
+  autosave.onNotKept = (image) => warned.push(image.id);
+  autosave.journal.put = async () => false;
+  const image = openImage();
+  for (let value = 0; value < 3; value++) {
+    image.replace(new Uint8Array(100).fill(value));
+    autosave.changed(image);
+    await pass(100);
+  }
+  assert.deepEqual(warned, [1], 'once');
+  assert.equal(autosave.stateOf(image).isKept, false);
+  await pass(10000);
+  assert.deepEqual([autosave.stateOf(image).kind, autosave.stateOf(image).isKept], ['saved', true]);
+});
+
+test('after a refusal that stands, the next change is tried again', async () => {
+  const { autosave, requests, pass } = bench([{ kind: 'refused', message: 'no' }]);
+  const image = openImage();
+  image.fillRest(1);
+  autosave.changed(image);
+  await pass(2000);
+  autosave.settle(image);
+  await pass(20000);
+  assert.equal(requests.length, 1);
+  image.undo();
+  autosave.changed(image);
+  await pass(2000);
+  assert.equal(requests.length, 2);
+});
+
+test('a large map is encoded in slices, and saved whole', async () => {
+  const { autosave, requests, kept, pass } = bench();
+  const image = new OpenImage({
+    item: { image_id: 1, width: 64, height: 640 },
+    pixels: new Uint8Array(64 * 640).fill(NOT_LABELLED),
+    revision: 0,
+    status: null,
+    suggestion: null,
+  });
+  autosave.opened(image);
+  const { bands } = autosave.tasks.get(1);
+  let clock = 0;
+  bands.now = () => (clock += 3);
+  image.fillRest(1);
+  autosave.changed(image);
+  assert.equal(kept.size, 0, 'not in one go');
+  image.stroke({ x: 5, y: 5 }, { x: 50, y: 600 }, 4, { value: 2 });
+  image.endStroke();
+  autosave.changed(image);
+  await pass(0);
+  assert.deepEqual(decode(join(kept.get(1).bands), image.pixels.length), image.pixels);
+  await pass(2000);
+  assert.deepEqual(decode(requests[0].bytes, image.pixels.length), image.pixels);
+});

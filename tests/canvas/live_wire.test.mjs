@@ -73,8 +73,7 @@ test('the wire follows the edge of a disk', () => {
   const [centre, radius] = [60, 35];
   const picture = pictureOf(120, 120, (x, y) => Math.hypot(x + 0.5 - centre, y + 0.5 - centre) <= radius);
   const onDisk = (angle) => ({ x: centre + radius * Math.cos(angle), y: centre + radius * Math.sin(angle) });
-  const wire = new LiveWire(picture);
-  wire.startAt(onDisk(0));
+  const wire = new LiveWire(picture, onDisk(0));
   for (const angle of [0.3, 1, 2, -1.5]) {
     const path = wire.pathTo(onDisk(angle));
     assert.deepEqual([path[0], path.at(-1)], [onDisk(0), onDisk(angle)]);
@@ -85,14 +84,12 @@ test('the wire follows the edge of a disk', () => {
 test('in a large window the wire is found on cells, at their precision', () => {
   const picture = pictureOf(900, 700, (x, y) => y + 0.5 > 350 + 60 * Math.sin(x / 90));
   const edge = (x) => ({ x, y: 350 + 60 * Math.sin(x / 90) });
-  const wire = new LiveWire(picture);
-  wire.startAt(edge(40));
+  const wire = new LiveWire(picture, edge(40));
   for (const { x, y } of wire.pathTo(edge(860))) assert.ok(Math.abs(y - edge(x).y) < 6);
 });
 
 test('a wire to a point outside ends at the border, and without edges it is straight', () => {
-  const wire = new LiveWire(pictureOf(50, 40, () => false));
-  wire.startAt({ x: 10, y: 20 });
+  const wire = new LiveWire(pictureOf(50, 40, () => false), { x: 10, y: 20 });
   const path = wire.pathTo({ x: 80, y: 20 });
   assert.deepEqual(path.at(-1), { x: 50, y: 20 });
   for (const { y } of path) assert.equal(y, 20);

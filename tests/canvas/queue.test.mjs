@@ -52,15 +52,35 @@ test('a new order keeps what is loaded and lets go of the rest', async () => {
   assert.deepEqual(ids(queue.items), [3, 1, 9]);
 });
 
-test('a new suggestion is loaded anew', async () => {
-  const { queue, loads, released } = loader();
+test('a new suggestion is loaded anew, on top of what is there', async () => {
+  const given = [];
+  const released = [];
+  const queue = new ImageQueue(
+    async (one, earlier) => {
+      given.push(await earlier);
+      return { item: one };
+    },
+    (loaded) => released.push(loaded),
+  );
   queue.update([item(1, 1)], 1);
   await settled();
   queue.update([item(1, 2)], 2);
   await settled();
-  assert.equal(loads.length, 2);
-  assert.deepEqual(released, [1]);
+  assert.deepEqual(given, [null, { item: item(1, 1) }]);
+  assert.deepEqual(released, [], 'the image is not thrown away');
   assert.equal(queue.take(queue.next()).loaded.item.suggestion_url, '/suggestion/2/1');
+});
+
+test('a draft saved while its image waits is loaded again', async () => {
+  const { queue, loads } = loader();
+  queue.update([item(1), item(2)], 1);
+  await settled();
+  queue.saved(2, 5);
+  queue.saved(9, 1);
+  await settled();
+  assert.deepEqual(loads.map((one) => [one.image_id, one.revision]), [[1, 0], [2, 0], [2, 5]]);
+  queue.next();
+  assert.equal(queue.take(queue.next()).loaded.item.revision, 5);
 });
 
 test('the image on the screen is never in the queue', () => {

@@ -4,7 +4,10 @@ import assert from 'node:assert/strict';
 
 import { between } from './seeded_random.mjs';
 
-/** A map of boxes and lone pixels painted over each other. @returns {import('../../app/canvas/frontend/label_map.js').LabelMap} */
+/**
+ * A map of boxes and lone pixels painted over each other.
+ * @returns {import('../../app/canvas/frontend/label_map.js').LabelMap}
+ */
 export function randomMap(random, largest = 24, values = [0, 1, 2, 254, 255]) {
   const width = between(random, 1, largest);
   const height = between(random, 1, largest);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { NOT_LABELLED } from '../../app/canvas/frontend/label_map.js';
-import { encode } from '../../app/canvas/frontend/run_length.js';
+import { decode, encode } from '../../app/canvas/frontend/run_length.js';
 import { LabelSession } from '../../app/canvas/frontend/session.js';
 
 const PROGRESS = {
@@ -203,6 +203,39 @@ test('a skipped image goes, its strokes stay as a draft', async () => {
   assert.deepEqual([parts.saved[0].imageId, parts.saved[0].status], [1, 'draft']);
   await parts.session.back();
   assert.equal(parts.session.image.id, 1);
+  parts.end();
+});
+
+test('an image left for a moment comes back with what was painted on it', async () => {
+  const parts = bench();
+  const stored = new Map();
+  const { transport } = parts.session;
+  const load = transport.load;
+  transport.load = async (one) => {
+    const loaded = await load(one);
+    const kept = stored.get(one.image_id);
+    await parts.settled();
+    return kept ? { ...loaded, ...kept } : loaded;
+  };
+  const save = transport.save;
+  transport.save = async (request) => {
+    const answer = await save(request);
+    const pixels = decode(request.bytes, 16);
+    stored.set(request.imageId, { pixels, revision: answer.body.revision });
+    return answer;
+  };
+  await parts.session.start(null);
+  await parts.settled();
+  for (const wait of [0, 1, 3]) {
+    parts.session.image.replace(new Uint8Array(16).fill(wait));
+    parts.session.edited();
+    await parts.session.open(8);
+    for (let turn = 0; turn < wait; turn++) await parts.settled();
+    parts.session.submit();
+    for (let turn = 0; turn < 5; turn++) await parts.settled();
+    assert.equal(parts.session.image.id, 1);
+    assert.equal(parts.session.image.pixels[0], wait);
+  }
   parts.end();
 });
 

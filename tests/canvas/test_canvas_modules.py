@@ -23,6 +23,16 @@ def test_modules_pass_their_tests() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_modules_keep_their_types() -> None:
+    compiler = HERE / "node_modules" / ".bin" / "tsc"
+    if not compiler.exists():
+        pytest.fail(
+            f"TypeScript, which checks the types of the label canvas, is not installed: run npm ci in {HERE}."
+        )
+    done = subprocess.run([compiler, "-p", HERE], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("path", sorted(FRONTEND.glob("*.js")), ids=lambda path: path.name)
 def test_module_is_short(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES

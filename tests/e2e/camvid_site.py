@@ -1,4 +1,4 @@
-"""CamVid pictures on a real server, with a suggestion for each: what the promises of the canvas are tested on."""
+"""CamVid pictures with suggestions on a real server: what the promises of the canvas are tested on."""
 
 import io
 import shutil
@@ -21,6 +21,9 @@ from tests.e2e.server import Server
 WIDTH, HEIGHT = 480, 360
 SKY, BUILDING, POLE, ROAD, PAVEMENT = 0, 1, 2, 3, 4
 TURNED = "turned.jpg"
+DEEP = "deep.png"
+LEVELS = (1000, 2000, 3000, 4000)
+"""Values of the 16-bit picture's quarters, in the order of CORNERS."""
 ORIENTATION, TURN_RIGHT = 0x0112, 6
 """The EXIF tag, and its value for a camera that was held upright."""
 CORNERS = ((220, 30, 30), (30, 200, 30), (30, 30, 220), (220, 200, 30))
@@ -40,12 +43,22 @@ class CamVidSite:
         return labels.read(self.workspace, image_id)[0].ravel()
 
     def suggestion(self, image_id: int) -> np.ndarray:
-        """Return what the published round suggests: the truth, flat, ``uint8``."""
-        return images.truth(self.workspace, image_id).ravel()
+        """Return what the last published round suggests, flat, ``uint8``."""
+        item, _ = queue.open_image(self.workspace, image_id, "nobody")
+        self.release_all()
+        assert item.map_blob is not None
+        return labels.decode_label_map(self.workspace.blobs.get(item.map_blob)).ravel()
 
     def id_of(self, name: str) -> int:
-        everything = queue.ranked_images(self.workspace, self.project_id)[0]
-        return next(one.image.id for one in everything if one.image.name.endswith(name))
+        everything = images.list_images(self.workspace, self.project_id)
+        return next(one.id for one in everything if one.name.endswith(name))
+
+    def set_used_images_aside(self) -> None:
+        """Give the next person the queue that the first one had, less the images that were labelled."""
+        self.release_all()
+        used = (Image.split == "pool", Image.revision > 0)
+        with self.workspace.database.writing() as session:
+            session.execute(update(Image).where(*used).values(split="excluded"))
 
     def release_all(self) -> None:
         """End all reservations, so that the next person begins at the head of the queue."""
@@ -60,8 +73,8 @@ class CamVidSite:
         labels.save(self.workspace, image_id, shaped, expected_revision=revision, author="somebody")
         self.release_all()
 
-    def publish(self, ranked: Sequence[int]) -> None:
-        """Publish a round that ranks these images so; its suggestions are the truth."""
+    def publish(self, ranked: Sequence[int], *, upside_down: bool = False) -> None:
+        """Publish a round that ranks these images so; its suggestions are the truth, or that upside down."""
         asked = rounds.request_round(self.workspace, self.project_id, "test", "a test asked for it")
         claimed = rounds.claim(self.workspace, "elsewhere:1", 60.0)
         assert claimed is not None
@@ -69,16 +82,22 @@ class CamVidSite:
         grey = io.BytesIO()
         Picture.fromarray(np.linspace(0, 255, 60 * 45).astype(np.uint8).reshape(45, 60)).save(grey, "PNG")
         uncertainty = self.workspace.blobs.put(grey.getvalue())
+
+        def suggested(image_id: int) -> str:
+            truth = images.truth(self.workspace, image_id)
+            return self.workspace.blobs.put(labels.encode_label_map(truth[::-1] if upside_down else truth))
+
+        with_truth = [one for one in ranked if images.image(self.workspace, one).truth_blob]
         predictions = [
             NewPrediction(
                 image_id=image_id,
                 score=1.0 / rank,
                 rank=rank,
                 why={"sentence": "unsure about road against pavement"},
-                map_blob=images.image(self.workspace, image_id).truth_blob,
+                map_blob=suggested(image_id),
                 uncertainty_blob=uncertainty,
             )
-            for rank, image_id in enumerate(ranked, start=1)
+            for rank, image_id in enumerate(with_truth, start=1)
         ]
         rounds.publish(self.workspace, asked.id, "elsewhere:1", predictions, {})
 
@@ -86,6 +105,17 @@ class CamVidSite:
         """Return the ids of the pool in the order of the queue."""
         ranked, _ = queue.ranked_images(self.workspace, self.project_id, split="pool")
         return [one.image.id for one in ranked]
+
+
+def deep_png() -> bytes:
+    """Return a grey PNG of 16 bits."""
+    values = np.zeros((HEIGHT, WIDTH), np.uint16)
+    for corner, level in enumerate(LEVELS):
+        top, left = corner // 2 * HEIGHT // 2, corner % 2 * WIDTH // 2
+        values[top : top + HEIGHT // 2, left : left + WIDTH // 2] = level
+    file = io.BytesIO()
+    Picture.fromarray(values).save(file, "PNG")
+    return file.getvalue()
 
 
 def turned_jpeg() -> bytes:
@@ -103,7 +133,7 @@ def turned_jpeg() -> bytes:
 
 @contextmanager
 def camvid_site(camvid: Path, folder: Path, count: int) -> Iterator[CamVidSite]:
-    """Serve ``count`` CamVid images, the first of them labelled and a round published, and a turned JPEG."""
+    """Serve ``count`` CamVid images, the first of them labelled and a round published, and two odd ones."""
     source = folder / "source"
     for name in ("train", "trainannot"):
         (source / name).mkdir(parents=True)
@@ -112,6 +142,7 @@ def camvid_site(camvid: Path, folder: Path, count: int) -> Iterator[CamVidSite]:
         shutil.copy(path, source / "train")
         shutil.copy(camvid / "trainannot" / f"{path.stem}.png", source / "trainannot")
     (source / "train" / TURNED).write_bytes(turned_jpeg())
+    (source / "train" / DEEP).write_bytes(deep_png())
     workspace = open_workspace(folder / "workspace")
     plan = plan_import(source, workspace=workspace, masks_as="truth")
     project = projects.create_project(workspace, "Roads", plan.classes, actor="test")
@@ -121,8 +152,8 @@ def camvid_site(camvid: Path, folder: Path, count: int) -> Iterator[CamVidSite]:
     settings.start.automatic = False
     projects.update_settings(workspace, project.id, settings, actor="test")
     site = CamVidSite(Server(workspace.path, ["--no-worker"]), workspace, project.id)
-    turned = site.id_of(TURNED)
-    first, *rest = (image_id for image_id in site.pool() if image_id != turned)
+    odd = {site.id_of(TURNED), site.id_of(DEEP)}
+    first, *rest = (image_id for image_id in site.pool() if image_id not in odd)
     labels.save(
         workspace,
         first,

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from run_app import chromium_path
+from tests.e2e.camvid_site import CamVidSite, camvid_site
 from tests.e2e.server import Server
 
 CHROMIUM_ARGUMENTS = [
@@ -34,6 +35,19 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_site(camvid: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CamVidSite]:
+    with camvid_site(camvid, tmp_path_factory.mktemp("canvas"), count=60) as site:
+        yield site
+
+
+@pytest.fixture
+def site(shared_site: CamVidSite) -> CamVidSite:
+    """CamVid pictures that nobody has touched, on a server that all tests of the canvas share."""
+    shared_site.set_used_images_aside()
+    return shared_site
 
 
 @pytest.fixture(scope="session")

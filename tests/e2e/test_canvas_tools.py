@@ -1,7 +1,5 @@
 """What the tools of the label canvas promise, on CamVid pictures in a real Chromium."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,30 +10,9 @@ from skimage.measure import label as connected_pieces
 
 from storage.schema import NOT_LABELLED
 from tests.e2e import labelling
-from tests.e2e.camvid_site import HEIGHT, POLE, ROAD, SKY, WIDTH, CamVidSite, camvid_site
+from tests.e2e.camvid_site import HEIGHT, POLE, ROAD, SKY, WIDTH, CamVidSite
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def shared_site(camvid: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CamVidSite]:
-    with camvid_site(camvid, tmp_path_factory.mktemp("tools"), count=30) as site:
-        yield site
-
-
-@pytest.fixture
-def site(shared_site: CamVidSite) -> CamVidSite:
-    shared_site.release_all()
-    return shared_site
-
-
-def open_unlabelled(page: Page, site: CamVidSite) -> int:
-    """Open an image that no other test has labelled, and return its id."""
-    opened = labelling.open_label_page(page, site.server.url)
-    while (labelling.label_map(page) != NOT_LABELLED).any():
-        page.get_by_test_id("skip").click()
-        opened = labelling.wait_for_image(page, other_than=opened["imageId"])
-    return int(opened["imageId"])
 
 
 def shaped(flat: np.ndarray) -> np.ndarray:
@@ -58,7 +35,7 @@ def region_of(suggestion: np.ndarray, x: int, y: int) -> np.ndarray:
 
 
 def test_suggestion_accept_by_region(site: CamVidSite, page: Page) -> None:
-    image_id = open_unlabelled(page, site)
+    image_id = labelling.open_label_page(page, site.server.url)["imageId"]
     suggestion = shaped(site.suggestion(image_id))
     x, y = middle_of(suggestion == ROAD)
     road = region_of(suggestion, x, y)
@@ -81,7 +58,7 @@ def test_suggestion_accept_by_region(site: CamVidSite, page: Page) -> None:
 
 
 def test_accepts_only_what_the_model_is_sure_of(site: CamVidSite, page: Page) -> None:
-    image_id = open_unlabelled(page, site)
+    image_id = labelling.open_label_page(page, site.server.url)["imageId"]
     suggestion = shaped(site.suggestion(image_id))
     # The site's uncertainty rises evenly over the rows of a map of 60 × 45.
     rows = np.linspace(0, 255, 60 * 45).astype(np.uint8).reshape(45, 60)
@@ -96,7 +73,7 @@ def test_accepts_only_what_the_model_is_sure_of(site: CamVidSite, page: Page) ->
 
 
 def test_locked_and_only_unlabelled_pixels_are_safe(site: CamVidSite, page: Page) -> None:
-    open_unlabelled(page, site)
+    labelling.open_label_page(page, site.server.url)
     labelling.choose_class(page, ROAD)
     page.get_by_test_id("tool-rectangle").click()
     labelling.stroke(page, [(100, 100), (200, 200)])
@@ -115,7 +92,7 @@ def test_locked_and_only_unlabelled_pixels_are_safe(site: CamVidSite, page: Page
 
 
 def test_superpixels_paint_whole_pieces(site: CamVidSite, page: Page) -> None:
-    image_id = open_unlabelled(page, site)
+    image_id = labelling.open_label_page(page, site.server.url)["imageId"]
     labelling.choose_class(page, ROAD)
     page.get_by_test_id("tool-superpixel").click()
     with page.expect_response("**/superpixels/**") as answer:
@@ -131,7 +108,7 @@ def test_superpixels_paint_whole_pieces(site: CamVidSite, page: Page) -> None:
 
 
 def test_polygon_corners_can_be_moved_before_it_is_closed(site: CamVidSite, page: Page) -> None:
-    open_unlabelled(page, site)
+    labelling.open_label_page(page, site.server.url)
     labelling.choose_class(page, ROAD)
     page.get_by_test_id("tool-polygon").click()
     for corner in [(100, 100), (200, 100), (200, 200), (100, 200)]:
@@ -147,7 +124,7 @@ def test_polygon_corners_can_be_moved_before_it_is_closed(site: CamVidSite, page
 
 
 def test_keys_can_be_changed_and_are_kept(site: CamVidSite, page: Page) -> None:
-    open_unlabelled(page, site)
+    labelling.open_label_page(page, site.server.url)
     page.keyboard.press("?")
     page.get_by_test_id("key-tool-rectangle").click()
     page.keyboard.press("b")
@@ -163,7 +140,7 @@ def test_keys_can_be_changed_and_are_kept(site: CamVidSite, page: Page) -> None:
 
 
 def test_finder_runs_classes_and_actions(site: CamVidSite, page: Page) -> None:
-    open_unlabelled(page, site)
+    labelling.open_label_page(page, site.server.url)
     page.keyboard.press("/")
     page.keyboard.type("pole")
     page.keyboard.press("Enter")
@@ -186,7 +163,7 @@ def pen(input_: CDPSession, kind: str, point: tuple[float, float], **more: Any) 
 
 
 def test_touch_and_pen(site: CamVidSite, page: Page) -> None:
-    open_unlabelled(page, site)
+    labelling.open_label_page(page, site.server.url)
     labelling.choose_class(page, ROAD)
     fingers = page.context.new_cdp_session(page)
     at = [labelling.on_screen(page, *point) for point in [(100, 100), (150, 100), (200, 100)]]

@@ -211,41 +211,6 @@ def test_killed_worker_is_replaced_and_the_round_ends_done(
     expect(page.locator(".st-key-round-history")).to_contain_text("done", timeout=30_000)
 
 
-def test_reload_in_the_middle_of_strokes_loses_none(
-    start_server: Callable[..., Server], page: Page, camvid: Path, tmp_path: Path
-) -> None:
-    workspace = open_workspace(tmp_path / "workspace")
-    project_with_labels(workspace, camvid, tmp_path / "source", count=6, labelled=0)
-    server = start_server("--no-worker")
-    before = labelling.open_label_page(page, server.url)
-    labelling.choose_class(page, ROAD)
-    page.get_by_test_id("tool-brush").click()
-    for row in range(5):
-        labelling.stroke(page, [(60, 60 + 40 * row), (400, 70 + 40 * row)])
-    painted = labelling.label_map(page)
-    assert (painted == ROAD).sum() > 1000
-
-    page.reload()
-    after = labelling.wait_for_image(page)
-    assert after["imageId"] == before["imageId"]
-    assert np.array_equal(labelling.label_map(page), painted)
-    labelling.wait_until_saved(page)
-    stored, revision = labels.read(workspace, before["imageId"])
-    assert revision >= 1
-    assert np.array_equal(stored.ravel(), painted)
-
-    # The same again without the browser's own memory: a new session of the same person sees the draft.
-    labelling.stroke(page, [(60, 300), (400, 310)])
-    labelling.wait_until_saved(page)
-    painted = labelling.label_map(page)
-    page.evaluate(
-        "() => indexedDB.databases().then(all => all.forEach(one => indexedDB.deleteDatabase(one.name)))"
-    )
-    page.reload()
-    assert labelling.wait_for_image(page)["imageId"] == before["imageId"]
-    assert np.array_equal(labelling.label_map(page), painted)
-
-
 def test_two_people_never_share_an_image_and_never_overwrite_each_other(
     start_server: Callable[..., Server],
     new_context: Callable[[], BrowserContext],

@@ -1,5 +1,6 @@
 """Images of more than 8 bits or three colours keep every value, upright and under their channel's name."""
 
+import contextlib
 import io
 import struct
 import zlib
@@ -12,6 +13,7 @@ from PIL import Image, ImageOps
 from storage import images
 from storage.errors import InvalidInput
 from storage.formats import channels as channels_module
+from storage.formats import image_size
 from storage.formats.channels import Channels, read_channels
 from storage.formats.image_file import read_image
 from storage.formats.quick_png import encode_png
@@ -193,6 +195,27 @@ def test_what_8_bits_hold_keeps_no_source(data: bytes) -> None:
 def test_cut_deep_files_give_the_sentences_of_others(whole: bytes) -> None:
     with pytest.raises(InvalidInput, match=r"cut short or damaged|first bytes are damaged"):
         read_image(whole[: len(whole) // 2])
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+def test_mangled_deep_files_are_read_or_refused_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_size, "MAX_PIXELS", 100_000)
+    monkeypatch.setattr(channels_module, "MAX_CHANNEL_BYTES", 1_000_000)
+    generator = np.random.default_rng(5)
+    values = values_of(5, *SIZE)
+    whole = [
+        tiff(values, photometric="minisblack", planarconfig="separate"),
+        tiff(values, photometric="minisblack", compression="zlib"),
+        tiff(values, ome=True, metadata={"axes": "CYX"}),
+        png_16(values[0]),
+    ]
+    for number in range(200):
+        data = bytearray(whole[number % 4])
+        for place in generator.integers(0, min(len(data), 400), 3):
+            data[place] = generator.integers(0, 256)
+        with contextlib.suppress(InvalidInput):
+            image = read_image(bytes(data))
+            assert np.asarray(Image.open(io.BytesIO(image.blob))).shape[:2] == (image.height, image.width)
 
 
 def test_channels_too_large_together_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,8 @@ import contextlib
 import io
 import json
 import struct
+import subprocess
+import sys
 import zipfile
 import zlib
 from pathlib import Path
@@ -19,6 +21,7 @@ from storage.errors import InvalidInput
 from storage.formats import run_length
 from storage.formats.archives import ArchiveLimits, OpenSource, natural_order
 from storage.formats.image_file import read_image
+from storage.formats.label_map import count_values
 from storage.formats.layout import find_layout, source_groups
 from storage.formats.masks import Mask, read_colour_table, read_mask, to_label_map
 
@@ -53,6 +56,28 @@ def test_run_lengths_have_the_golden_bytes(case: dict) -> None:
 def test_run_lengths_give_back_what_went_in(values: np.ndarray, stretch: int) -> None:
     stretched = np.repeat(values, stretch)
     np.testing.assert_array_equal(run_length.decode(run_length.encode(stretched), stretched.size), stretched)
+
+
+@pytest.mark.parametrize("block", [5, 7, 64])
+def test_run_lengths_do_not_depend_on_how_much_is_worked_on_at_once(
+    monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    generator = np.random.default_rng(block)
+    for longest in (1, 2, 100, 500):
+        runs = generator.integers(1, longest + 1, 60)
+        values = np.repeat(generator.integers(0, 3, 60).astype(np.uint8), runs)
+        whole = run_length.encode(values)
+        with monkeypatch.context() as patched:
+            patched.setattr(run_length, "_BLOCK", block)
+            assert run_length.encode(values) == whole
+            np.testing.assert_array_equal(run_length.decode(whole, values.size), values)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (40, 50), (1100, 1000)])
+def test_values_of_a_label_map_are_counted(shape: tuple[int, int]) -> None:
+    label_map = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    label_map[shape[0] // 2 :] = 7
+    assert count_values(label_map) == np.bincount(label_map.ravel(), minlength=256).tolist()
 
 
 @given(st.binary(max_size=60), st.integers(0, 1000))
@@ -184,6 +209,12 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded() -> None:
         png[29:33] = struct.pack(">I", zlib.crc32(bytes(png[12:29])))
         with pytest.raises(InvalidInput, match="500 megapixels"):
             read_image(bytes(png))
+
+
+def test_a_label_map_of_more_pixels_than_pillow_allows_is_read() -> None:
+    decode = "import storage.labels, PIL.Image; print(PIL.Image.MAX_IMAGE_PIXELS)"
+    shown = subprocess.run([sys.executable, "-c", decode], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "None"
 
 
 # Masks

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from storage import events, projects
@@ -34,6 +35,14 @@ def test_the_palette_is_stable_and_distinct() -> None:
     assert colours[:2] == ["#e69f00", "#56b4e9"]
     assert len(set(colours)) == 254
     assert all(re.fullmatch(r"#[0-9a-f]{6}", colour) for colour in colours)
+
+
+def test_the_first_sixteen_colours_differ_to_colour_blind_eyes_too() -> None:
+    colours = [default_colour(index) for index in range(16)]
+    rgb = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in colours], float)
+    for place in projects._oklab(rgb):
+        distance = np.linalg.norm(place[:, None] - place[None], axis=2) + np.eye(16)
+        assert distance.min() > 0.07
 
 
 def test_a_chosen_hotkey_is_not_given_away(workspace: Workspace) -> None:

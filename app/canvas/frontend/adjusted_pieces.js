@@ -3,6 +3,7 @@
 
 import { adjust, adjustmentTables } from './adjustment.js';
 import { drawPiece } from './pieces.js';
+import { union } from './rectangle.js';
 import { TileCache } from './tile_cache.js';
 
 const MOST_BYTES = 64 * 1024 * 1024;
@@ -28,21 +29,21 @@ export class AdjustedPieces {
    * @param {import('./pieces.js').Place} place
    * @param {import('./pieces.js').Piece[]} pieces
    * @param {number} until as `performance.now()` counts
-   * @returns {boolean} whether all are as they should be
+   * @returns {import('./rectangle.js').Rectangle | null} image pixels that are not as they should be
    */
   draw(context, place, pieces, until) {
-    let all = true;
+    let left = null;
     for (const piece of pieces) {
       let made = this.cache.get(piece.key);
       const isCurrent = made?.tables === this.tables && made?.bitmap === piece.bitmap;
       if (!isCurrent) {
         if (performance.now() < until) made = this.#make(piece, made);
-        else all = false;
+        else left = union(left, piece.box);
       }
       if (made) drawPiece(context, made.context.canvas, { ...piece.from, x: 0, y: 0 }, piece.box, place);
     }
     this.cache.trim(pieces.length);
-    return all;
+    return left;
   }
 
   release() {

@@ -5,6 +5,9 @@ import { UNADJUSTED } from './display.js';
 import { button, h, setText } from './elements.js';
 import { AS_IMPORTED } from './source_view.js';
 
+/** @typedef {import('./display.js').Adjustment} Adjustment */
+
+/** @type {[string, string][]} */
 const COLOURS = [
   ['all', 'All colours'],
   ['red', 'Red'],
@@ -17,7 +20,7 @@ export class Adjustments {
    * @param {import('./editor_state.js').EditorState} state
    * @param {object} parts
    * @param {import('./source_view.js').SourceView} parts.source
-   * @param {(item: import('./types.js').Item) => Promise<import('./source_view.js').ChannelFigures>} parts.channels
+   * @param {(url: string) => Promise<import('./source_view.js').ChannelFigures>} parts.channels
    * @param {() => void} parts.changed the adjustment of plain images
    */
   constructor(state, { source, channels, changed }) {
@@ -36,7 +39,7 @@ export class Adjustments {
     this.channel = h('select', {
       'aria-label': 'Channel',
       'data-testid': 'channel',
-      onchange: () => this.#set({ channel: this.channel.value, ...(this.figures && { low: null, high: null }) }),
+      onchange: () => this.#setChannel(),
     });
     const close = button({ class: 'small', title: 'Close (Esc)', 'aria-label': 'Close', onclick: () => this.toggle() }, '×');
     this.element = h(
@@ -50,6 +53,8 @@ export class Adjustments {
       h('label', { class: 'adjustment' }, h('span', {}, 'Channel'), this.channel),
       button({ class: 'small', 'data-testid': 'adjust-reset', onclick: () => this.#reset() }, 'As it came'),
     );
+    /** What the list of channels offers now. */
+    this.offered = '';
     this.#update();
   }
 
@@ -71,21 +76,41 @@ export class Adjustments {
     this.figures = null;
     this.source.settle();
     if (this.isOpen && item?.channels_url) {
-      const figures = await this.channels(item).catch(() => null);
+      const figures = await this.channels(item.channels_url).catch(() => null);
       if (this.item === item) this.figures = figures;
     }
     this.#update();
   }
 
+  /** @param {Partial<Record<'low' | 'high' | 'brightness' | 'gamma', number>>} wanted */
   #set(wanted) {
-    if (this.figures) this.source.set(wanted);
-    else this.state.adjustment = { ...this.state.adjustment, ...wanted };
-    this.#update();
-    if (!this.figures) this.changed();
+    if (this.figures) this.#setSource(wanted);
+    else this.#setPlain(wanted);
+  }
+
+  #setChannel() {
+    const channel = this.channel.value;
+    // The window was that of another channel.
+    if (this.figures) this.#setSource({ channel, low: null, high: null });
+    else this.#setPlain({ channel: /** @type {Adjustment['channel']} */ (channel) });
   }
 
   #reset() {
-    this.#set(this.figures ? AS_IMPORTED : UNADJUSTED);
+    if (this.figures) this.#setSource(AS_IMPORTED);
+    else this.#setPlain(UNADJUSTED);
+  }
+
+  /** @param {Partial<import('./source_view.js').Wanted>} wanted */
+  #setSource(wanted) {
+    this.source.set(wanted);
+    this.#update();
+  }
+
+  /** @param {Partial<Adjustment>} wanted */
+  #setPlain(wanted) {
+    this.state.adjustment = { ...this.state.adjustment, ...wanted };
+    this.#update();
+    this.changed();
   }
 
   #update() {
@@ -110,10 +135,12 @@ export class Adjustments {
     this.high.show(high ?? first.high, (low ?? first.low) + step, first.most, step);
     this.gamma.show(gamma, 0.2, 4, 0.05);
     const single = channels.map(({ name }, at) => /** @type {[string, string]} */ ([String(at), name || `Channel ${at + 1}`]));
+    /** @type {[string, string][]} */
     const several = channels.length > 1 ? [['', `First ${shown.length === 1 ? 'one' : shown.length}`]] : [['', 'As it came']];
     this.#offer([...several, ...single], channel);
   }
 
+  /** @param {[string, string][]} options values with their names @param {string} chosen */
   #offer(options, chosen) {
     const key = JSON.stringify(options);
     if (this.offered !== key) {
@@ -130,6 +157,7 @@ function slider(name, set) {
   const value = h('output', {});
   return {
     row: h('label', { class: 'adjustment' }, h('span', {}, name), input, value),
+    /** @param {number} number @param {number} least @param {number} most @param {number} step */
     show(number, least, most, step) {
       Object.assign(input, { min: String(least), max: String(most), step: String(step), value: String(number) });
       setText(value, Math.abs(number) >= 100 || Number.isInteger(number) ? String(Math.round(number)) : number.toFixed(2));

@@ -4,6 +4,7 @@
 const STRAIGHT = 5;
 const DIAGONAL = 7;
 export const UNREACHED = 0x7fffffff;
+const NO_TARGET = -1;
 
 export class CheapestPaths {
   /**
@@ -20,7 +21,10 @@ export class CheapestPaths {
     this.isSettled = new Uint8Array(costs.length);
     let dearest = 1;
     for (let i = 0; i < costs.length; i++) if (costs[i] > dearest) dearest = costs[i];
-    /** Nodes waiting, by distance; no wait is longer than one step, so a ring of lists is enough. */
+    /**
+     * Nodes waiting, by distance; no wait is longer than one step, so a ring of lists is enough.
+     * @type {number[][]}
+     */
     this.buckets = Array.from({ length: DIAGONAL * dearest + 1 }, () => []);
     this.waiting = 0;
     this.distance = 0;
@@ -36,7 +40,7 @@ export class CheapestPaths {
    * @returns {number[]} indices of the nodes from a start to the target, both included
    */
   to(target) {
-    while (!this.isSettled[target] && this.waiting > 0) this.#settleNext();
+    this.#settle(target);
     const path = [];
     for (let at = target; at >= 0; at = this.previous[at]) path.push(at);
     return path.reverse();
@@ -44,40 +48,41 @@ export class CheapestPaths {
 
   /** Find the distances of all nodes that can be reached. */
   settleAll() {
-    while (this.waiting > 0) this.#settleNext();
+    this.#settle(NO_TARGET);
   }
 
-  #settleNext() {
-    const { buckets, costs, distances, isSettled } = this;
-    let bucket = buckets[this.distance % buckets.length];
-    while (bucket.length === 0) bucket = buckets[++this.distance % buckets.length];
-    const at = bucket.pop();
-    this.waiting--;
-    if (isSettled[at] || distances[at] !== this.distance) return;
-    isSettled[at] = 1;
-    const { columns } = this;
-    const column = at % columns;
-    const hasLeft = column > 0;
-    const hasRight = column + 1 < columns;
-    if (hasLeft) this.#reach(at, at - 1, STRAIGHT);
-    if (hasRight) this.#reach(at, at + 1, STRAIGHT);
-    for (const step of [-columns, columns]) {
-      const beside = at + step;
-      if (beside < 0 || beside >= costs.length) continue;
-      this.#reach(at, beside, STRAIGHT);
-      // Two barred nodes that touch by their corners let nothing through between them.
-      if (hasLeft && (costs[beside] || costs[at - 1])) this.#reach(at, beside - 1, DIAGONAL);
-      if (hasRight && (costs[beside] || costs[at + 1])) this.#reach(at, beside + 1, DIAGONAL);
+  #settle(target) {
+    // One loop over local variables: called for each node, methods and fields would take half of the time.
+    const { buckets, columns, costs, distances, isSettled, previous } = this;
+    const ring = buckets.length;
+    const sideways = [-1, 1, 0, 0, -1, 1, -1, 1];
+    const steps = [-1, 1, -columns, columns, -columns - 1, -columns + 1, columns - 1, columns + 1];
+    let { waiting, distance } = this;
+    while (waiting > 0 && !(target >= 0 && isSettled[target])) {
+      let bucket = buckets[distance % ring];
+      while (bucket.length === 0) bucket = buckets[++distance % ring];
+      const at = /** @type {number} */ (bucket.pop());
+      waiting--;
+      if (isSettled[at]) continue;
+      isSettled[at] = 1;
+      const column = at % columns;
+      for (let k = 0; k < 8; k++) {
+        const aside = sideways[k];
+        if ((aside < 0 && column === 0) || (aside > 0 && column === columns - 1)) continue;
+        const to = at + steps[k];
+        if (to < 0 || to >= costs.length) continue;
+        const cost = costs[to];
+        const reached = distance + (k < 4 ? STRAIGHT : DIAGONAL) * cost;
+        if (cost === 0 || reached >= distances[to]) continue;
+        // Two barred nodes that touch by their corners let nothing through between them.
+        if (k >= 4 && costs[at + aside] === 0 && costs[to - aside] === 0) continue;
+        distances[to] = reached;
+        previous[to] = at;
+        buckets[reached % ring].push(to);
+        waiting++;
+      }
     }
-  }
-
-  #reach(from, to, weight) {
-    const cost = this.costs[to];
-    const distance = this.distance + weight * cost;
-    if (cost === 0 || distance >= this.distances[to]) return;
-    this.distances[to] = distance;
-    this.previous[to] = from;
-    this.buckets[distance % this.buckets.length].push(to);
-    this.waiting++;
+    this.waiting = waiting;
+    this.distance = distance;
   }
 }

@@ -9,6 +9,7 @@ const ISLAND_SHARE = 0.0005;
 const LEAST_ISLAND = 9;
 /** Radius of the disk that smooths, as a share of the image's longer side. */
 const SMOOTHING_SHARE = 1 / 250;
+const MOST_SMOOTHING = 8;
 
 /** @typedef {import('./label_map.js').LabelMap} LabelMap */
 /** @typedef {{x: number, y: number} | null} Pixel */
@@ -36,7 +37,7 @@ export function shrunk(map, value, pixel) {
 /** @param {LabelMap} map @param {number} value @param {Pixel} pixel */
 export function smoothed(map, value, pixel) {
   const radius = Math.max(2, Math.round(SMOOTHING_SHARE * Math.max(map.width, map.height)));
-  return morphology.smoothed(map, value, Math.min(radius, morphology.LARGEST_RADIUS), partAt(map, pixel));
+  return morphology.smoothed(map, value, Math.min(radius, MOST_SMOOTHING), partAt(map, pixel));
 }
 
 function partAt({ pixels, width, height }, pixel) {

@@ -1,6 +1,6 @@
 // One class of a label map, or a part of it, as a mask on a box; what the tidying tools start from.
 
-import { cutOut } from './region.js';
+import { boxOfValue, cutOut } from './region.js';
 
 /** @typedef {import('./label_map.js').LabelMap} LabelMap */
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
@@ -57,20 +57,4 @@ export function trimmedChange(box, mask, values) {
     mask: cutOut(mask, width, part).mask,
     values: cutOut(values, width, part).mask,
   };
-}
-
-/** @returns {Rectangle | null} the smallest box around all places of a value */
-function boxOfValue(values, width, value) {
-  const first = values.indexOf(value);
-  if (first < 0) return null;
-  const y0 = Math.floor(first / width);
-  const y1 = Math.floor(values.lastIndexOf(value) / width) + 1;
-  let x0 = width;
-  let x1 = 0;
-  for (let y = y0; y < y1; y++) {
-    const start = y * width;
-    for (let x = 0; x < x0; x++) if (values[start + x] === value) x0 = x;
-    for (let x = width - 1; x >= x1; x--) if (values[start + x] === value) x1 = x + 1;
-  }
-  return { x0, y0, x1, y1 };
 }

@@ -63,8 +63,11 @@ export function islandsOf(map, value, smallest, region = null) {
   for (let run = 0; run < sizes.length; run++) {
     const root = rootOf(parents, run);
     if (sizes[root] >= smallest) continue;
-    if (!islands.has(root)) islands.set(root, { runs: [], border: new Map() });
-    const island = islands.get(root);
+    let island = islands.get(root);
+    if (!island) {
+      island = { runs: [], border: new Map() };
+      islands.set(root, island);
+    }
     island.runs.push(run);
     const row = Math.floor(starts[run] / width);
     const shift = (box.y0 + row) * map.width + box.x0 - row * width;

@@ -1,12 +1,15 @@
 // A window of an image as a grid of cells with their colours, coarse enough to be searched at once, and the
 // way back from chosen cells to pixels.
 
+import { binomial } from './binomial.js';
+import { boxOfValue } from './region.js';
+
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
 /** @typedef {import('./region.js').Region} Region */
 
 const MOST_CELLS = 180_000;
 /** Pixels looked at for a cell, to each side. */
-const MOST_SAMPLES = 3;
+const MOST_SAMPLES = 2;
 /** How many times more the hue of a colour counts than its lightness: shadows change the latter. */
 const HUE_WEIGHT = 1.5;
 /** A difference in colour that makes a pixel two thirds less likely to belong with a cell. */
@@ -29,8 +32,16 @@ export class ColourGrid {
     this.scale = Math.max(1, Math.ceil(Math.sqrt((width * height) / MOST_CELLS)));
     this.columns = Math.ceil(width / this.scale);
     this.rows = Math.ceil(height / this.scale);
-    /** Lightness, red against green, yellow against blue. */
-    this.planes = this.#means().map((plane) => smooth(plane, this.columns, this.rows));
+    const [light, reds, blues] = this.#means();
+    /**
+     * Lightness, red against green, yellow against blue.
+     * @type {[Float32Array, Float32Array, Float32Array]}
+     */
+    this.planes = [
+      binomial(light, this.columns, this.rows),
+      binomial(reds, this.columns, this.rows),
+      binomial(blues, this.columns, this.rows),
+    ];
   }
 
   /** @returns {number} the cell of an image point; -1 outside the window */
@@ -51,33 +62,33 @@ export class ColourGrid {
   }
 
   #means() {
-    const { picture, window, scale, columns, rows } = this;
-    const planes = [0, 1, 2].map(() => new Float32Array(columns * rows));
+    const { window, scale, columns, rows } = this;
+    const { rgba, width } = this.picture;
+    const [light, reds, blues] = [0, 1, 2].map(() => new Float32Array(columns * rows));
     const samples = Math.min(MOST_SAMPLES, scale);
     const offsets = Int32Array.from({ length: samples }, (_, i) => Math.floor(((i + 0.5) * scale) / samples));
+    const share = 1 / (samples * samples);
     for (let row = 0, to = 0; row < rows; row++) {
       for (let column = 0; column < columns; column++, to++) {
+        let red = 0;
+        let green = 0;
+        let blue = 0;
         for (let j = 0; j < samples; j++) {
           const y = Math.min(window.y1 - 1, window.y0 + row * scale + offsets[j]);
           for (let i = 0; i < samples; i++) {
             const x = Math.min(window.x1 - 1, window.x0 + column * scale + offsets[i]);
-            const at = 4 * (y * picture.width + x);
-            planes[0][to] += LIGHTNESS[picture.rgba[at]];
-            planes[1][to] += LIGHTNESS[picture.rgba[at + 1]];
-            planes[2][to] += LIGHTNESS[picture.rgba[at + 2]];
+            const at = 4 * (y * width + x);
+            red += LIGHTNESS[rgba[at]];
+            green += LIGHTNESS[rgba[at + 1]];
+            blue += LIGHTNESS[rgba[at + 2]];
           }
         }
+        light[to] = lightOf(red, green, blue) * share;
+        reds[to] = redOf(red, green) * share;
+        blues[to] = blueOf(red, green, blue) * share;
       }
     }
-    const [first, second, third] = planes;
-    const share = 1 / (samples * samples);
-    for (let i = 0; i < first.length; i++) {
-      const [red, green, blue] = [first[i] * share, second[i] * share, third[i] * share];
-      first[i] = lightOf(red, green, blue);
-      second[i] = redOf(red, green);
-      third[i] = blueOf(red, green, blue);
-    }
-    return planes;
+    return [light, reds, blues];
   }
 
   /**
@@ -88,7 +99,7 @@ export class ColourGrid {
    * @returns {Region | null}
    */
   regionOf(cells, isNeutral) {
-    const box = boxOfCells(cells, this.columns);
+    const box = boxOfValue(cells, this.columns, 1);
     if (!box) return null;
     const { scale, columns, rows, window } = this;
     // Pixels of the cells around may come in, up to half a cell.
@@ -155,39 +166,4 @@ function redOf(red, green) {
 
 function blueOf(red, green, blue) {
   return HUE_WEIGHT * (0.25 * (red + green) - 0.5 * blue);
-}
-
-/** Values under a 3 × 3 binomial. */
-function smooth(values, columns, rows) {
-  const across = new Float32Array(values.length);
-  for (let row = 0, i = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++, i++) {
-      const before = column > 0 ? values[i - 1] : values[i];
-      const after = column + 1 < columns ? values[i + 1] : values[i];
-      across[i] = 0.25 * (before + after) + 0.5 * values[i];
-    }
-  }
-  const out = new Float32Array(values.length);
-  for (let row = 0, i = 0; row < rows; row++) {
-    const up = row > 0 ? -columns : 0;
-    const down = row + 1 < rows ? columns : 0;
-    for (let column = 0; column < columns; column++, i++) {
-      out[i] = 0.25 * (across[i + up] + across[i + down]) + 0.5 * across[i];
-    }
-  }
-  return out;
-}
-
-function boxOfCells(cells, columns) {
-  const first = cells.indexOf(1);
-  if (first < 0) return null;
-  const box = { x0: columns, y0: Math.floor(first / columns), x1: 0, y1: Math.floor(cells.lastIndexOf(1) / columns) + 1 };
-  for (let y = box.y0; y < box.y1; y++) {
-    for (let x = 0; x < columns; x++) {
-      if (!cells[y * columns + x]) continue;
-      box.x0 = Math.min(box.x0, x);
-      box.x1 = Math.max(box.x1, x + 1);
-    }
-  }
-  return box;
 }

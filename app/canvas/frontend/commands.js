@@ -3,7 +3,7 @@
 import { filledHoles, grown, removedIslands, shrunk, smoothed } from './class_edits.js';
 import { NOT_LABELLED, VOID } from './label_map.js';
 import { downloadLabel } from './label_png.js';
-import { suggestedRegion } from './tool_click.js';
+import { seenValue, suggestedRegion } from './tool_click.js';
 import { pixelOf } from './tool_desk.js';
 
 /** @typedef {import('./editor.js').Editor} Editor */
@@ -18,12 +18,12 @@ export function runCommand(editor, command, detail) {
   const { image } = editor.session;
   if (command.startsWith('tool-')) editor.setTool(command.slice(5));
   else if (Object.hasOwn(ANYWHERE, command)) ANYWHERE[command](editor, detail);
-  else if (image && Object.hasOwn(ON_IMAGE, command)) ON_IMAGE[command](editor, image, detail);
+  else if (image && Object.hasOwn(ON_IMAGE, command)) ON_IMAGE[command](editor, image);
 }
 
 /** @type {Record<string, (editor: Editor, detail: {classIndex?: number}) => void>} */
 const ANYWHERE = {
-  class: (editor, { classIndex }) => editor.setClass(classIndex),
+  class: (editor, { classIndex = editor.state.value }) => editor.setClass(classIndex),
   void: (editor) => editor.setClass(VOID),
   smaller: (editor) => editor.stepSize(-1),
   larger: (editor) => editor.stepSize(1),
@@ -57,13 +57,13 @@ const ANYWHERE = {
   back: (editor) => editor.session.back(),
 };
 
-/** @type {Record<string, (editor: Editor, image: import('./open_image.js').OpenImage, detail: object) => void>} */
+/** @type {Record<string, (editor: Editor, image: import('./open_image.js').OpenImage) => void>} */
 const ON_IMAGE = {
   undo: (editor, image) => editor.edit(() => image.undo()),
   redo: (editor, image) => editor.edit(() => image.redo()),
   pick: (editor, image) => {
     const pixel = pixelOf(image, editor.pointer.hover);
-    const value = pixel ? editor.seenValue(image, pixel) : NOT_LABELLED;
+    const value = pixel ? seenValue(image, pixel, editor.state.show.suggestion) : NOT_LABELLED;
     if (value !== NOT_LABELLED) editor.setClass(value);
   },
   'accept-all': (editor, image) => editor.edit(() => image.acceptAll()),
@@ -102,6 +102,7 @@ const ON_IMAGE = {
  * An edit of the class under the cursor, or of the chosen class while the cursor is elsewhere.
  * @param {(image: import('./open_image.js').OpenImage, value: number, pixel: {x: number, y: number} | null) =>
  *   import('./region.js').Change | null} changeOf
+ * @returns {(editor: Editor, image: import('./open_image.js').OpenImage) => void}
  */
 function classEdit(changeOf) {
   return (editor, image) => {

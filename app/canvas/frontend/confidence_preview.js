@@ -8,7 +8,8 @@ export class ConfidencePreview {
    * @param {() => void} changed
    */
   constructor(state, changed) {
-    Object.assign(this, { state, changed });
+    this.state = state;
+    this.changed = changed;
     this.timer = 0;
   }
 

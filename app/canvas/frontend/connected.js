@@ -16,14 +16,18 @@ import { spanFill } from './span_fill.js';
  */
 export function connectedRegion(values, width, height, x, y, within = null) {
   const wanted = values[y * width + x];
-  const markEqual = (members, start) => {
+  /** @type {(members: Uint8Array, start: number) => void} */
+  let markEqual = (members, start) => {
     for (let i = start, end = start + width; i < end; i++) members[i] = values[i] === wanted ? 1 : 0;
   };
-  const markEqualWithin = (members, start) => {
-    for (let i = start, end = start + width; i < end; i++) {
-      members[i] = values[i] === wanted && within.allowed[within.values[i]] ? 1 : 0;
-    }
-  };
-  const filled = spanFill(width, height, x, y, within ? markEqualWithin : markEqual);
+  if (within) {
+    const { values: others, allowed } = within;
+    markEqual = (members, start) => {
+      for (let i = start, end = start + width; i < end; i++) {
+        members[i] = values[i] === wanted && allowed[others[i]] ? 1 : 0;
+      }
+    };
+  }
+  const filled = spanFill(width, height, x, y, markEqual);
   return filled && cutOut(filled.mask, width, filled.box);
 }

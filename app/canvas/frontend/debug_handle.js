@@ -19,9 +19,10 @@ export function debugHandle(editor) {
   const { session } = editor;
   return {
     counters: editor.counters,
-    labelBytes: () => new Uint8Array(session.image?.pixels ?? 0),
-    suggestionBytes: () => new Uint8Array(session.image?.suggestion ?? 0),
-    toScreen: (x, y) => editor.surface.clientOf(x, y),
+    labelBytes: () => new Uint8Array(session.image?.pixels ?? []),
+    suggestionBytes: () => new Uint8Array(session.image?.suggestion ?? []),
+    toScreen: (/** @type {number} */ x, /** @type {number} */ y) => editor.surface.clientOf(x, y),
+    /** @type {import('./types.js').Run} */
     run: (command, detail) => editor.run(command, detail),
     state: () => {
       const { image, view, phase } = session;
@@ -47,6 +48,7 @@ export function debugHandle(editor) {
         split: image?.item.split ?? null,
         rank: image?.item.rank ?? null,
         phase,
+        canUndo: image?.canUndo ?? false,
         dialog: editor.dialogs.isOpen,
       };
     },

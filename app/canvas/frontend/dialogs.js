@@ -2,11 +2,14 @@
 
 import { h } from './elements.js';
 
+/** @typedef {import('./types.js').Question} Question */
+/** @typedef {{id: string, label: string, primary?: boolean, takesFile?: boolean}} Choice */
+/** @typedef {{box: HTMLElement, closed: (() => void) | null}} Entry a window; `closed` is null where only an answer closes it */
+
 /**
  * The words of a question and its answers.
- * @param {object} question as {@link LabelSession} asks it
- * @returns {{title: string, text: string, choices: {id: string, label: string, primary?: boolean,
- *   takesFile?: boolean}[], download: boolean}}
+ * @param {Question} question
+ * @returns {{title: string, text: string, choices: Choice[], download: boolean}}
  */
 export function wordsOf(question) {
   const name = question.image.item.name;
@@ -46,7 +49,6 @@ export function wordsOf(question) {
       choices: [
         { id: 'stay', label: 'Go on labelling', primary: true },
         { id: 'skip', label: 'Skip' },
-        { id: 'submit', label: 'Submit anyway' },
       ],
       download: false,
     };
@@ -63,10 +65,11 @@ export function wordsOf(question) {
 }
 
 export class Dialogs {
-  /** @param {(image: object) => void} download saves a label map as a file */
+  /** @param {(image: import('./open_image.js').OpenImage) => void} download saves a label map as a file */
   constructor(download) {
     this.download = download;
     this.element = h('div', { class: 'dialogs', hidden: true });
+    /** @type {Entry[]} */
     this.stack = [];
   }
 
@@ -74,11 +77,11 @@ export class Dialogs {
     return this.stack.length > 0;
   }
 
-  /** @returns {Promise<string>} the id of the chosen answer */
+  /** @param {Question} question @returns {Promise<string>} the id of the chosen answer */
   ask(question) {
     const words = wordsOf(question);
     return new Promise((resolve) => {
-      const answer = ({ id, takesFile }) => {
+      const answer = (/** @type {Choice} */ { id, takesFile }) => {
         if (takesFile) this.download(question.image);
         this.#close(entry);
         resolve(id);
@@ -128,7 +131,12 @@ export class Dialogs {
     if (entry?.closed) this.#close(entry);
   }
 
-  /** @param {(() => void) | null} closed null: only an answer closes the window */
+  /**
+   * @param {string} title
+   * @param {Node[]} content
+   * @param {(() => void) | null} closed null: only an answer closes the window
+   * @returns {Entry}
+   */
   #open(title, content, closed) {
     const box = h('div', { class: 'dialog', role: 'dialog', 'aria-modal': 'true', 'aria-label': title }, h('h2', {}, title), ...content);
     const entry = { box, closed };
@@ -138,6 +146,7 @@ export class Dialogs {
     return entry;
   }
 
+  /** @param {Entry} entry */
   #close(entry) {
     entry.box.remove();
     entry.closed?.();

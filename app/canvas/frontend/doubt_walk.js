@@ -5,18 +5,20 @@ import { doubtsOf, nextDoubt } from './doubts.js';
 export class DoubtWalk {
   /**
    * @param {import('./surface.js').Surface} surface
-   * @param {(text: string, tone?: string) => void} notice
+   * @param {import('./types.js').Notice} notice
    */
   constructor(surface, notice) {
-    Object.assign(this, { surface, notice });
-    this.forget();
+    this.surface = surface;
+    this.notice = notice;
+    /** @type {import('./doubts.js').Doubt | null} */
+    this.current = null;
+    /** Where the person stands, `3 of 12`; empty before the first step. */
+    this.place = '';
   }
 
   /** Another image is on the screen. */
   forget() {
-    /** @type {import('./doubts.js').Doubt | null} */
     this.current = null;
-    /** Where the person stands, `3 of 12`; empty before the first step. */
     this.place = '';
   }
 

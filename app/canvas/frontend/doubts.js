@@ -56,7 +56,11 @@ export function doubtsOf(uncertainty, map) {
   }));
 }
 
-/** Sums of the uncertainty above and left of each corner, where nothing is labelled. */
+/**
+ * Sums of the uncertainty above and left of each corner, where nothing is labelled.
+ * @param {import('./label_map.js').UncertaintyMap} uncertainty
+ * @param {import('./label_map.js').LabelMap} map
+ */
 function sumsOf({ width, height, values }, map) {
   const sums = new Float64Array((width + 1) * (height + 1));
   const columns = Int32Array.from({ length: width }, (_, x) => Math.floor(((x + 0.5) * map.width) / width));
@@ -71,7 +75,7 @@ function sumsOf({ width, height, values }, map) {
   return sums;
 }
 
-/** Where windows begin along a side; the last one ends with it. */
+/** Where windows begin along a side; the last one ends with it. @param {number} length @param {number} side */
 function startsOf(length, side) {
   const step = Math.max(1, Math.floor(side / STRIDES));
   const starts = [];
@@ -79,6 +83,10 @@ function startsOf(length, side) {
   return [...starts, length - side];
 }
 
+/**
+ * @param {import('./rectangle.js').Rectangle} one
+ * @param {import('./rectangle.js').Rectangle} other
+ */
 function overlaps(one, other) {
   return one.x0 < other.x1 && other.x0 < one.x1 && one.y0 < other.y1 && other.y0 < one.y1;
 }

@@ -1,6 +1,8 @@
 // How strongly colours change at the corners of pixels. Corners have whole coordinates, so a polygon
 // through them parts the pixels exactly where the colours change.
 
+import { binomial } from './binomial.js';
+
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
 
 /**
@@ -34,7 +36,7 @@ export function edgeMap(picture, window, scale = 1) {
   const squares = new Float32Array(columns * rows);
   const isAcross = new Uint8Array(columns * rows);
   for (let channel = 0; channel < 3; channel++) {
-    const cells = smooth(cellsOf(picture, window, scale, width, height, channel), width, height);
+    const cells = binomial(cellsOf(picture, window, scale, width, height, channel), width, height);
     for (let row = 1; row < height; row++) {
       for (let column = 1, i = row * width + 1, at = row * columns + 1; column < width; column++, i++, at++) {
         const falling = cells[i] - cells[i - width - 1];
@@ -96,27 +98,6 @@ function cellsOf({ rgba, width: imageWidth }, window, scale, width, height, chan
     }
   }
   return cells;
-}
-
-/** Cells under a 3 × 3 binomial, so that single noisy ones make no edge. */
-function smooth(cells, width, height) {
-  const across = new Float32Array(cells.length);
-  for (let row = 0, i = 0; row < height; row++) {
-    for (let column = 0; column < width; column++, i++) {
-      const before = column > 0 ? cells[i - 1] : cells[i];
-      const after = column + 1 < width ? cells[i + 1] : cells[i];
-      across[i] = 0.25 * (before + after) + 0.5 * cells[i];
-    }
-  }
-  const out = new Float32Array(cells.length);
-  for (let row = 0, i = 0; row < height; row++) {
-    const up = row > 0 ? -width : 0;
-    const down = row + 1 < height ? width : 0;
-    for (let column = 0; column < width; column++, i++) {
-      out[i] = 0.25 * (across[i + up] + across[i + down]) + 0.5 * across[i];
-    }
-  }
-  return out;
 }
 
 /**

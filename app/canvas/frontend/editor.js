@@ -7,7 +7,7 @@ import { ConfidencePreview } from './confidence_preview.js';
 import { debugHandle } from './debug_handle.js';
 import { Dialogs } from './dialogs.js';
 import { DoubtWalk } from './doubt_walk.js';
-import { EditorState, TOOLS } from './editor_state.js';
+import { EditorState, isTool } from './editor_state.js';
 import { h } from './elements.js';
 import { EmptyState } from './empty_state.js';
 import { heatScale } from './heat_scale.js';
@@ -16,12 +16,12 @@ import { Journal } from './journal.js';
 import { KeyListener } from './key_listener.js';
 import { KeySheet } from './key_sheet.js';
 import { commandsByChord } from './keys.js';
-import { NOT_LABELLED, VOID } from './label_map.js';
 import { downloadLabel } from './label_png.js';
 import { Layers } from './layers.js';
 import { Notices } from './notices.js';
 import { Panel } from './panel.js';
 import { Pointer } from './pointer.js';
+import { colourOf, nameOf } from './palette.js';
 import { keepPreferences, readPreferences } from './preferences.js';
 import { LabelSession } from './session.js';
 import { shownOf } from './shown.js';
@@ -33,12 +33,15 @@ import { toolsAt } from './toolbox.js';
 import { Transport } from './transport.js';
 import { hoverWords } from './wording.js';
 
+/** @typedef {import('./types.js').View} View */
+/** @typedef {import('./types.js').Run} Run */
+
 const COUNT_AFTER_MS = 120;
 
 export class Editor {
   /**
    * @param {import('./types.js').ComponentData} data what Python handed over
-   * @param {(left: object) => void} nudge tells Streamlit that the person went on from an image
+   * @param {(left: {image_id: number}) => void} nudge tells Streamlit that the person went on from an image
    */
   constructor(data, nudge) {
     this.projectId = data.project_id;
@@ -46,15 +49,21 @@ export class Editor {
     this.demo = data.demo;
     this.preferences = readPreferences(data.annotator);
     this.state = new EditorState(this.preferences);
+    /** @type {import('./types.js').Counters} */
     this.counters = { paints: 0, mounts: 0, saves: 0, shownAt: 0 };
     /** @type {import('./palette.js').LabelClass[]} */
     this.classes = [];
     this.classesJson = '';
+    /** How many pixels each value has; null until they are counted. @type {import('./open_image.js').Shares | null} */
     this.shares = null;
     this.countTimer = 0;
     this.refreshFrame = 0;
+    /** Runs while the editor is on the page, for what tells the time. */
+    this.clock = 0;
+    /** @type {number | null} */
     this.opened = null;
 
+    /** @type {Run} */
     const run = (command, detail) => this.run(command, detail);
     const transport = new Transport(data.project_id);
     this.layers = new Layers();
@@ -81,12 +90,13 @@ export class Editor {
     });
     this.adjustments = new Adjustments(this.state, {
       source,
-      channels: (item) => transport.channels(item),
+      channels: (url) => transport.channels(url),
       changed: () => this.displayChanged(),
     });
     this.confidence = new ConfidencePreview(this.state, () => this.displayChanged());
     this.walk = new DoubtWalk(this.surface, (text, tone) => this.notices.add(text, tone));
-    this.#build();
+    this.scale = heatScale();
+    this.element = this.#build();
 
     this.session = new LabelSession({
       transport,
@@ -109,7 +119,7 @@ export class Editor {
       state: this.state,
       transport,
       view: () => this.session.view,
-      colourOf: (value) => this.#colourOf(value),
+      colourOf: (value) => colourOf(this.classes, value),
       edited: () => this.session.edited(),
       notice: (text, tone) => this.notices.add(text, tone),
     });
@@ -151,7 +161,7 @@ export class Editor {
     this.session.start(data.open_image);
   }
 
-  /** Take over what Python says now; called again on every run of the page. */
+  /** What Python says now, on every run of the page. @param {import('./types.js').ComponentData} data */
   update(data) {
     const classes = JSON.stringify(data.classes);
     if (classes !== this.classesJson) {
@@ -170,7 +180,7 @@ export class Editor {
     this.refresh();
   }
 
-  /** The editor is on the page (again). */
+  /** The editor is on the page (again). @param {HTMLElement} host */
   mounted(host) {
     host.append(this.element);
     this.counters.mounts++;
@@ -203,19 +213,20 @@ export class Editor {
     });
   }
 
-  /** Do what a key or a button asks for. */
+  /** Do what a key or a button asks for. @param {string} command @param {{classIndex?: number}} detail */
   run(command, detail = {}) {
     this.#active();
     runCommand(this, command, detail);
     this.refresh();
   }
 
-  /** Change the label map; `change` says whether it did. */
+  /** Change the label map; `change` says whether it did. @param {() => boolean} change */
   edit(change) {
     this.pointer.finish();
     if (change()) this.session.edited();
   }
 
+  /** @param {import('./open_image.js').OpenImage} image */
   async submit(image) {
     if (this.tools.polygon.close()) return;
     this.pointer.finish();
@@ -247,14 +258,16 @@ export class Editor {
     this.tools.polygon.removePoint();
   }
 
+  /** @param {string} tool */
   setTool(tool) {
-    if (!TOOLS.includes(tool)) return;
+    if (!isTool(tool)) return;
     this.tools[this.state.tool].giveUp();
     this.desk.preview(null);
     this.state.setTool(tool);
     this.pointer.showCursor();
   }
 
+  /** @param {number} index */
   setClass(index) {
     const before = this.state.tool;
     this.state.setClass(index);
@@ -262,12 +275,13 @@ export class Editor {
     this.pointer.showCursor();
   }
 
+  /** @param {1 | -1} direction */
   stepSize(direction) {
     this.state.stepSize(direction);
     this.prefer({});
   }
 
-  /** Keep what the person prefers from now on. @param {Partial<typeof this.preferences>} wanted */
+  /** Keep what the person prefers from now on. @param {Partial<import('./preferences.js').Preferences>} wanted */
   prefer(wanted) {
     Object.assign(this.preferences, wanted);
     keepPreferences(this.annotator, this.preferences);
@@ -276,6 +290,7 @@ export class Editor {
     this.displayChanged();
   }
 
+  /** @param {keyof EditorState['show']} layer */
   toggle(layer) {
     this.state.show[layer] = !this.state.show[layer];
     this.displayChanged();
@@ -288,35 +303,21 @@ export class Editor {
     this.refresh();
   }
 
-  /** The value that the person sees at a pixel: the label, or the suggestion where nothing is labelled. */
-  seenValue(image, { x, y }) {
-    const at = y * image.width + x;
-    const value = image.pixels[at];
-    return value === NOT_LABELLED && image.suggestion && this.state.show.suggestion ? image.suggestion[at] : value;
-  }
-
   #active() {
     const { image, time } = this.session;
     if (image) time.add(image.id);
   }
 
+  /** @param {import('./types.js').Point | null} point */
   #showHover(point) {
     const { image, view } = this.session;
     const pixel = pixelOf(image, point);
-    const words = pixel ? hoverWords(image, pixel, view?.uncertainty ?? null, (value) => this.#nameOf(value)) : '';
+    const name = (/** @type {number} */ value) => nameOf(this.classes, value);
+    const words = image && pixel ? hoverWords(image, pixel, view?.uncertainty ?? null, name) : '';
     this.toolbar.showHover(pixel, words);
   }
 
-  #nameOf(value) {
-    if (value === NOT_LABELLED) return 'not labelled';
-    if (value === VOID) return 'void';
-    return this.classes.find((one) => one.index === value)?.name ?? `class ${value}`;
-  }
-
-  #colourOf(value) {
-    return this.classes.find((one) => one.index === value)?.colour ?? '#8a8f98';
-  }
-
+  /** @param {View | null} view @param {boolean} keepView */
   #showView(view, keepView) {
     this.pointer.finish();
     this.shares = null;
@@ -349,12 +350,14 @@ export class Editor {
     this.desk.pictureChanged();
   }
 
+  /** @param {import('./types.js').Loaded} loaded */
   async #prepare(loaded) {
     const { width, height } = loaded.item;
     if (this.state.tool === 'superpixel') this.desk.superpixels.prefetch(loaded.item, this.state.superpixels);
     loaded.coloured = await this.layers.prepare({ ...loaded, width, height });
   }
 
+  /** @param {import('./rectangle.js').Rectangle} rectangle */
   #repaint(rectangle) {
     this.surface.changed(rectangle);
     this.#countSoon();
@@ -370,9 +373,8 @@ export class Editor {
   }
 
   #build() {
-    this.scale = heatScale();
     const stage = [this.surface.element, this.scale, this.adjustments.element, this.empty.element, this.notices.element];
-    this.element = h(
+    return h(
       'div',
       { class: 'editor' },
       this.toolbar.strip,

@@ -8,16 +8,23 @@ import { brushStep } from './tool_stroke.js';
 export const TOOLS = /** @type {const} */ ([
   'brush', 'eraser', 'polygon', 'rectangle', 'line', 'superpixel', 'flood', 'smart', 'region', 'accept',
 ]);
+/** @typedef {(typeof TOOLS)[number]} ToolName */
+
+/** @param {string} name @returns {name is ToolName} */
+export function isTool(name) {
+  return /** @type {readonly string[]} */ (TOOLS).includes(name);
+}
+
 const CONFIDENCE_STEP = 0.05;
 const UNDER_HEAT = 0.4;
 /** Steps by which a smart fill can be wider or narrower than it finds best itself. */
 export const MOST_REACH = 12;
 
 export class EditorState {
-  /** @param {ReturnType<import('./preferences.js').readPreferences>} preferences kept in the browser */
+  /** @param {import('./preferences.js').Preferences} preferences kept in the browser */
   constructor(preferences) {
     this.preferences = preferences;
-    /** @type {(typeof TOOLS)[number]} */
+    /** @type {ToolName} */
     this.tool = 'brush';
     /** The value that is painted: a class or void. */
     this.value = 0;
@@ -30,6 +37,7 @@ export class EditorState {
     /** The suggestion is taken from this confidence on; its preview is shown while it is being set. */
     this.confidence = 0.9;
     this.previewsConfidence = false;
+    /** @type {import('./display.js').Adjustment} */
     this.adjustment = { ...UNADJUSTED };
   }
 
@@ -78,17 +86,19 @@ export class EditorState {
     return { value: NOT_LABELLED, over };
   }
 
+  /** @param {string} tool */
   setTool(tool) {
-    if (TOOLS.includes(tool)) this.tool = tool;
+    if (isTool(tool)) this.tool = tool;
   }
 
+  /** @param {number} index */
   setClass(index) {
     this.value = index;
     // Choosing a class means wanting to paint it.
     if (this.tool === 'eraser' || this.tool === 'accept') this.tool = 'brush';
   }
 
-  /** The size, tolerance, reach or scale of the tool in use, one step up or down. */
+  /** The size, tolerance, reach or scale of the tool in use, one step up or down. @param {1 | -1} direction */
   stepSize(direction) {
     const { preferences } = this;
     if (this.tool === 'flood') preferences.tolerance = within(preferences.tolerance + 4 * direction, 0, 255);
@@ -98,7 +108,7 @@ export class EditorState {
     } else preferences.brush = brushStep(preferences.brush, direction);
   }
 
-  /** The confidence one step up or down. @returns {number} in [0, 1] */
+  /** The confidence one step up or down. @param {1 | -1} direction @returns {number} in [0, 1] */
   confidenceAt(direction) {
     return within(Math.round((this.confidence + direction * CONFIDENCE_STEP) * 100) / 100, 0, 1);
   }
@@ -133,10 +143,12 @@ export class EditorState {
     };
   }
 
+  /** @param {number} index */
   toggleLock(index) {
     toggle(this.locked, index);
   }
 
+  /** @param {number} index */
   toggleHidden(index) {
     toggle(this.hidden, index);
   }
@@ -149,10 +161,12 @@ export class EditorState {
   }
 }
 
+/** @param {Set<number>} set @param {number} index */
 function toggle(set, index) {
   if (!set.delete(index)) set.add(index);
 }
 
+/** @param {number} value @param {number} least @param {number} most */
 function within(value, least, most) {
   return Math.min(most, Math.max(least, value));
 }

@@ -1,31 +1,49 @@
 // DOM elements in one expression, and the icons.
 
 /**
- * @param {string} tag
- * @param {Record<string, any>} attributes `on…` are listeners, true sets an empty attribute, false and null none
- * @param {(Node | string | null)[]} children
- * @returns {HTMLElement}
+ * `on…` are listeners, true sets an empty attribute, false and null none.
+ * @typedef {Record<string, string | number | boolean | null | undefined | Function> & Partial<GlobalEventHandlers>} Attributes
+ */
+/** @typedef {Node | string | null} Child */
+
+/**
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Attributes} attributes
+ * @param {Child[]} children
  */
 export function h(tag, attributes = {}, ...children) {
   return furnished(document.createElement(tag), attributes, children);
 }
 
-/** The same for SVG. */
+/**
+ * The same for SVG.
+ * @template {keyof SVGElementTagNameMap} K
+ * @param {K} tag
+ * @param {Attributes} attributes
+ * @param {Child[]} children
+ */
 export function svg(tag, attributes = {}, ...children) {
   return furnished(document.createElementNS('http://www.w3.org/2000/svg', tag), attributes, children);
 }
 
+/**
+ * @template {HTMLElement | SVGElement} E
+ * @param {E} element
+ * @param {Attributes} attributes
+ * @param {Child[]} children
+ */
 function furnished(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+    if (name.startsWith('on')) element.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
     else if (value === true) element.setAttribute(name, '');
-    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, String(value));
   }
   element.append(...children.filter((child) => child !== null));
   return element;
 }
 
-/** Change a text only when it differs, so that nothing is laid out for nothing. */
+/** Change a text only when it differs, so that nothing is laid out for nothing. @param {Element} element @param {string} text */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -58,7 +76,9 @@ const PATHS = {
   flood: 'M9.5 3 4 8.5a1.5 1.5 0 0 0 0 2.1l4.4 4.4a1.5 1.5 0 0 0 2.1 0L16 9.5zM3.7 9.5H16M17.5 13.5s-1.3 1.7-1.3 2.5a1.3 1.3 0 0 0 2.6 0c0-.8-1.3-2.5-1.3-2.5z',
 };
 
-/** @param {keyof typeof PATHS} name */
+/** @typedef {keyof typeof PATHS} IconName */
+
+/** @param {IconName} name */
 export function icon(name) {
   return svg(
     'svg',
@@ -69,8 +89,9 @@ export function icon(name) {
 
 /**
  * A button that a mouse click leaves without the focus, so that Enter and Space keep their meaning.
- * @param {Record<string, any>} attributes
+ * @param {Attributes} attributes
+ * @param {Child[]} children
  */
 export function button(attributes, ...children) {
-  return h('button', { type: 'button', onmousedown: (event) => event.preventDefault(), ...attributes }, ...children);
+  return h('button', { type: 'button', onmousedown: (/** @type {MouseEvent} */ event) => event.preventDefault(), ...attributes }, ...children);
 }

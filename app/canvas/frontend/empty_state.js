@@ -11,7 +11,7 @@ export class EmptyState {
     this.element = h('div', { class: 'empty', 'data-testid': 'empty-state' }, this.title, this.text, this.reload);
   }
 
-  /** @param {{phase: string, failure: string, progress: object | null, hasClasses: boolean}} state */
+  /** @param {{phase: string, failure: string, progress: import('./types.js').Progress | null, hasClasses: boolean}} state */
   update(state) {
     this.element.hidden = state.phase === 'labelling' && state.hasClasses;
     if (this.element.hidden) return;

@@ -6,6 +6,12 @@ import { BINDINGS, chordName, shownChord } from './keys.js';
 const MOST_ROWS = 12;
 
 /**
+ * What can be found, and what it does.
+ * @typedef {{name: string, colour: string | null, chord: string | null, command: string,
+ *   detail: {classIndex?: number}}} Entry
+ */
+
+/**
  * What fits the words, the best first: names that begin with them, then words that do, then anything.
  * @template {{name: string}} T
  * @param {T[]} entries
@@ -15,7 +21,7 @@ const MOST_ROWS = 12;
 export function fitting(entries, wanted) {
   const words = wanted.trim().toLowerCase();
   if (!words) return entries;
-  const rank = ({ name }) => {
+  const rank = (/** @type {T} */ { name }) => {
     const lower = name.toLowerCase();
     if (lower.startsWith(words)) return 0;
     if (lower.split(/[\s:;,]+/).some((word) => word.startsWith(words))) return 1;
@@ -30,12 +36,14 @@ export function fitting(entries, wanted) {
 
 export class Finder {
   /**
-   * @param {(command: string, detail?: object) => void} run
+   * @param {import('./types.js').Run} run
    * @param {() => {classes: import('./palette.js').LabelClass[], keys: Record<string, string>, demo: boolean}} about
    */
   constructor(run, about) {
-    Object.assign(this, { run, about });
+    this.run = run;
+    this.about = about;
     this.chosen = 0;
+    /** @type {Entry[]} */
     this.found = [];
     this.input = h('input', {
       type: 'text',
@@ -61,6 +69,7 @@ export class Finder {
     this.element.hidden = true;
   }
 
+  /** @param {KeyboardEvent} event */
   #key(event) {
     if (event.key === 'Enter') this.#take(this.chosen);
     else if (event.key === 'Escape') this.close();
@@ -71,6 +80,7 @@ export class Finder {
     event.stopPropagation();
   }
 
+  /** @param {number} chosen */
   #list(chosen) {
     this.found = fitting(this.#entries(), this.input.value).slice(0, MOST_ROWS);
     this.chosen = Math.max(0, Math.min(this.found.length - 1, chosen));
@@ -85,6 +95,7 @@ export class Finder {
     this.rows.replaceChildren(...(rows.length ? rows : [h('p', { class: 'muted' }, 'Nothing has this name.')]));
   }
 
+  /** @returns {Entry[]} */
   #entries() {
     const { classes, keys, demo } = this.about();
     const usable = classes.filter((one) => !one.archived);
@@ -98,6 +109,7 @@ export class Finder {
     ];
   }
 
+  /** @param {number} at */
   #take(at) {
     const one = this.found[at];
     this.close();

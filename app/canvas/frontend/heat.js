@@ -1,5 +1,6 @@
 // The uncertainty map in heat colours, at its own resolution.
 
+import { given } from './given.js';
 import { heatTable } from './palette.js';
 
 /**
@@ -10,7 +11,7 @@ export function heatOf({ width, height, values }) {
   const canvas = document.createElement('canvas');
   canvas.width = width;
   canvas.height = height;
-  const context = canvas.getContext('2d');
+  const context = given(canvas.getContext('2d'));
   const picture = context.createImageData(width, height);
   const pixels = new Uint32Array(picture.data.buffer);
   const heat = heatTable();

@@ -3,6 +3,7 @@
 import { union } from './rectangle.js';
 
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
+/** @typedef {Map<number, Uint8Array>} Action the pixels that each tile had before it */
 
 /** Pixels along a side of a tile. */
 export const TILE = 64;
@@ -17,11 +18,11 @@ export class History {
     this.map = map;
     this.mostBytes = mostBytes;
     this.columns = Math.ceil(map.width / TILE);
-    /** @type {Map<number, Uint8Array>[]} */
+    /** @type {Action[]} */
     this.undone = [];
-    /** @type {Map<number, Uint8Array>[]} */
+    /** @type {Action[]} */
     this.done = [];
-    /** @type {Map<number, Uint8Array> | null} */
+    /** @type {Action | null} */
     this.open = null;
     this.bytes = 0;
     /**
@@ -42,6 +43,7 @@ export class History {
   /** Start an action; everything until `commit` is undone together. */
   begin() {
     this.open ??= new Map();
+    return this.open;
   }
 
   /**
@@ -50,12 +52,13 @@ export class History {
    */
   remember(rectangle) {
     if (!rectangle) return;
+    const before = this.begin();
     const lastColumn = Math.floor((rectangle.x1 - 1) / TILE);
     const lastRow = Math.floor((rectangle.y1 - 1) / TILE);
     for (let row = Math.floor(rectangle.y0 / TILE); row <= lastRow; row++) {
       for (let column = Math.floor(rectangle.x0 / TILE); column <= lastColumn; column++) {
         const tile = row * this.columns + column;
-        if (!this.open.has(tile)) this.open.set(tile, this.#copyOf(tile));
+        if (!before.has(tile)) before.set(tile, this.#copyOf(tile));
       }
     }
   }
@@ -74,7 +77,9 @@ export class History {
     this.#noteRows(action);
     this.done.push(action);
     this.bytes += bytesOf(action);
-    while (this.bytes > this.mostBytes && this.done.length > 1) this.bytes -= bytesOf(this.done.shift());
+    while (this.bytes > this.mostBytes && this.done.length > 1) {
+      for (const oldest of this.done.splice(0, 1)) this.bytes -= bytesOf(oldest);
+    }
     return true;
   }
 
@@ -100,6 +105,7 @@ export class History {
     return this.#swap(this.undone, this.done);
   }
 
+  /** @param {Action[]} from @param {Action[]} to @returns {Rectangle | null} */
   #swap(from, to) {
     const action = from.pop();
     if (!action) return null;
@@ -115,22 +121,26 @@ export class History {
     return changed;
   }
 
+  /** @param {number} tile @param {Uint8Array} stored */
   #restore(tile, stored) {
     this.#eachRow(this.#boxOf(tile), (start, end, at) => {
       this.map.pixels.set(stored.subarray(at, at + end - start), start);
     });
   }
 
+  /** @param {Action} action */
   #noteRows(action) {
     for (const tile of action.keys()) this.changedRows.add(Math.floor(tile / this.columns));
   }
 
+  /** @param {number} tile */
   #boxOf(tile) {
     const x0 = (tile % this.columns) * TILE;
     const y0 = Math.floor(tile / this.columns) * TILE;
     return { x0, y0, x1: Math.min(x0 + TILE, this.map.width), y1: Math.min(y0 + TILE, this.map.height) };
   }
 
+  /** @param {Rectangle} box @param {(start: number, end: number, at: number) => void} visit `at` in the snapshot */
   #eachRow(box, visit) {
     const width = box.x1 - box.x0;
     for (let y = box.y0; y < box.y1; y++) {
@@ -139,6 +149,7 @@ export class History {
     }
   }
 
+  /** @param {number} tile */
   #copyOf(tile) {
     const box = this.#boxOf(tile);
     const copy = new Uint8Array((box.x1 - box.x0) * (box.y1 - box.y0));
@@ -146,6 +157,7 @@ export class History {
     return copy;
   }
 
+  /** @param {number} tile @param {Uint8Array} before */
   #isUnchanged(tile, before) {
     const box = this.#boxOf(tile);
     let unchanged = true;
@@ -156,6 +168,7 @@ export class History {
   }
 }
 
+/** @param {Action} action */
 function bytesOf(action) {
   let bytes = 0;
   for (const pixels of action.values()) bytes += pixels.length;

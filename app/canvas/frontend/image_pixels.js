@@ -1,5 +1,7 @@
 // The picture's bytes, for the tools that look at colours. Read once per image, when the first tool asks.
 
+import { given } from './given.js';
+
 /** @typedef {{rgba: Uint8ClampedArray, width: number, height: number}} Rgba */
 
 export class ImagePixels {
@@ -25,10 +27,9 @@ export class ImagePixels {
     if (!this.bytes && this.bitmap) {
       const { width, height } = this.bitmap;
       const canvas = new OffscreenCanvas(width, height);
-      const context = canvas.getContext('2d', { willReadFrequently: true });
-      context?.drawImage(this.bitmap, 0, 0);
-      const picture = context?.getImageData(0, 0, width, height);
-      this.bytes = picture ? { rgba: picture.data, width, height } : null;
+      const context = given(canvas.getContext('2d', { willReadFrequently: true }));
+      context.drawImage(this.bitmap, 0, 0);
+      this.bytes = { rgba: context.getImageData(0, 0, width, height).data, width, height };
     }
     return this.bytes;
   }

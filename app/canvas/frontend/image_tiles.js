@@ -4,6 +4,7 @@
 import { pictureLevel, tileBox, tilesOver } from './levels.js';
 import { smoothAt } from './picture.js';
 import { drawPiece, fromOf } from './pieces.js';
+import { union } from './rectangle.js';
 import { TileCache } from './tile_cache.js';
 
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
@@ -26,7 +27,10 @@ export class TiledPicture {
    * @param {(action: () => void, delay: number) => void} later
    */
   constructor(overview, tiling, fetchTile, later = (action, delay) => setTimeout(action, delay)) {
-    Object.assign(this, { overview, tiling, fetchTile, later });
+    this.overview = overview;
+    this.tiling = tiling;
+    this.fetchTile = fetchTile;
+    this.later = later;
     this.width = tiling.width;
     this.height = tiling.height;
     /** Called when a tile came that the last view wanted. */
@@ -46,19 +50,18 @@ export class TiledPicture {
     return this.overview.smallest;
   }
 
-  /** As {@link import('./picture.js').Picture.draw}; tiles on their way count as drawn, for they announce themselves. */
+  /** As a {@link Picture} draws; tiles on their way count as drawn, for they announce themselves. */
   draw(context, place, visible, adjusted, until) {
     const { tiles, level } = this.#tilesOf(place.scale, visible);
     const pieces = tiles.map((tile) => this.#piece(tile)).filter((piece) => piece !== null);
-    let isComplete = true;
-    const covered = tiles.length > 0 && pieces.length === tiles.length;
-    if (!covered) isComplete = this.overview.draw(context, place, visible, adjusted, until);
+    const isCovered = tiles.length > 0 && pieces.length === tiles.length;
+    const left = isCovered ? null : this.overview.draw(context, place, visible, adjusted, until);
     this.cache.trim(2 * tiles.length);
-    if (pieces.length === 0) return isComplete;
+    if (pieces.length === 0) return left;
     smoothAt(context, place.scale, 2 ** level);
-    if (adjusted) return adjusted.draw(context, place, pieces, until) && isComplete;
+    if (adjusted) return union(left, adjusted.draw(context, place, pieces, until));
     for (const { bitmap, from, box } of pieces) drawPiece(context, bitmap, from, box, place);
-    return isComplete;
+    return left;
   }
 
   close() {
@@ -101,7 +104,9 @@ export class TiledPicture {
     for (let up = 0; level + up < this.tiling.tile_levels; up++) {
       const source = this.#tileAt(level + up, column >> up, row >> up);
       const bitmap = this.cache.get(source.key);
-      if (bitmap) return { key: up ? `${key} of ${source.key}` : key, bitmap, from: fromOf(box, source.box, 2 ** source.level), box };
+      if (!bitmap) continue;
+      const from = fromOf(box, source.box, 2 ** source.level);
+      return { key: up ? `${key} of ${source.key}` : key, bitmap, from, box };
     }
     return null;
   }

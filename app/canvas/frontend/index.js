@@ -2,14 +2,29 @@
 
 import { Editor } from './editor.js';
 
-/** The live editor outlives the component's element: leaving the page and coming back finds it as it was. */
+/** @typedef {{image_id: number}} Left the image that the person went on from */
+/**
+ * @typedef {object} Mount where an editor is on the page
+ * @property {HTMLElement} host
+ * @property {boolean} isFilled
+ * @property {(left: Left) => void} nudge
+ * @property {() => void} leave
+ */
+
+/**
+ * The live editor outlives the component's element: leaving the page and coming back finds it as it was.
+ * @type {Editor | null}
+ */
 let editor = null;
 
-/** Which element holds which editor; Streamlit calls again for the same element when the data changed. */
+/**
+ * Which element holds which editor; Streamlit calls again for the same element when the data changed.
+ * @type {WeakMap<HTMLElement | ShadowRoot, Mount>}
+ */
 const mounts = new WeakMap();
 
 /**
- * @param {{data: object, parentElement: HTMLElement | ShadowRoot,
+ * @param {{data: import('./types.js').ComponentData, parentElement: HTMLElement | ShadowRoot,
  *   setTriggerValue: (name: string, value: object) => void}} component
  * @returns {() => void} called when the component leaves the page
  */
@@ -42,9 +57,14 @@ export default function labelCanvas({ data, parentElement, setTriggerValue }) {
   };
 }
 
+/** @type {Mount | null} */
 let current = null;
 
-/** The element that the editor fills: from where Streamlit put it down to the lower edge of the window. */
+/**
+ * The element that the editor fills: from where Streamlit put it down to the lower edge of the window.
+ * @param {HTMLElement | ShadowRoot} parentElement
+ * @returns {Mount}
+ */
 function newMount(parentElement) {
   const host = document.createElement('div');
   host.className = 'host';
@@ -76,7 +96,9 @@ function newMount(parentElement) {
   };
 }
 
-/** How far Streamlit's own scrolling container is scrolled. */
+/** How far Streamlit's own scrolling container is scrolled. @param {HTMLElement} host */
 function scrollOf(host) {
-  return host.getRootNode().host?.closest('[data-testid="stMain"]')?.scrollTop ?? 0;
+  const root = host.getRootNode();
+  const outside = root instanceof ShadowRoot ? root.host : null;
+  return outside?.closest('[data-testid="stMain"]')?.scrollTop ?? 0;
 }

@@ -9,7 +9,7 @@ const BANDS = 'bands';
 /**
  * @typedef {object} JournalEntry
  * @property {number} imageId
- * @property {object} item the queue's item, so that a submission can be repeated without asking
+ * @property {import('./types.js').Item} item the queue's item, so that a submission can be repeated without asking
  * @property {number} revision the server's revision that the label map stands on
  * @property {string | null} submission id of the submission under way, null for a draft
  * @property {Uint8Array[]} bands run lengths of the label map, one part after the other
@@ -32,8 +32,8 @@ export class Journal {
     /** @type {Map<number, Uint8Array[]>} bands that lie in the database, by image */
     this.kept = new Map();
     // Writes keep their order, so that a removal never overtakes the entry it removes.
-    /** @type {Promise<any>} */
-    this.writes = Promise.resolve();
+    /** @type {Promise<boolean>} */
+    this.writes = Promise.resolve(true);
   }
 
   /**
@@ -57,7 +57,7 @@ export class Journal {
     });
   }
 
-  /** @returns {Promise<boolean>} whether the entry is gone */
+  /** @param {number} imageId @returns {Promise<boolean>} whether the entry is gone */
   remove(imageId) {
     const key = this.scope + imageId;
     return this.#write(async (transaction) => {
@@ -80,6 +80,10 @@ export class Journal {
     return Promise.all(own.map(async (head, i) => ({ ...head, bands: head.bytes ? [head.bytes] : await bands[i] })));
   }
 
+  /**
+   * @param {(transaction: IDBTransaction) => Promise<() => void>} change what it returns is done once it is written
+   * @returns {Promise<boolean>}
+   */
   #write(change) {
     this.writes = this.writes.then(async () => {
       const database = await this.#open();
@@ -137,10 +141,16 @@ function openDatabase(factory, onClosed) {
   });
 }
 
+/** @param {string} key */
 function bandsUnder(key) {
   return IDBKeyRange.bound([key, 0], [key, Infinity]);
 }
 
+/**
+ * @template T
+ * @param {IDBRequest<T>} request
+ * @returns {Promise<T>}
+ */
 function finished(request) {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
@@ -148,6 +158,7 @@ function finished(request) {
   });
 }
 
+/** @param {IDBTransaction} transaction @returns {Promise<void>} */
 function completed(transaction) {
   return new Promise((resolve, reject) => {
     transaction.oncomplete = () => resolve();
@@ -155,7 +166,7 @@ function completed(transaction) {
   });
 }
 
-/** Half a label map must not stay behind. */
+/** Half a label map must not stay behind. @param {IDBTransaction | null} transaction */
 function abort(transaction) {
   try {
     transaction?.abort();

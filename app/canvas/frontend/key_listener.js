@@ -10,19 +10,26 @@ const REPEATING = new Set([
 export class KeyListener {
   /**
    * @param {object} parts
-   * @param {() => object[]} parts.classes
+   * @param {() => import('./palette.js').LabelClass[]} parts.classes
    * @param {() => Map<string, string>} parts.commands by chord, with what the person changed
    * @param {() => boolean} parts.isBlocked a window over the editor has the keys, except Escape and ?
    * @param {(event: KeyboardEvent) => boolean} parts.capture a window that waits for a key; whether it took it
-   * @param {(command: string, detail: object) => void} parts.run
+   * @param {import('./types.js').Run} parts.run
    * @param {(command: string) => void} parts.peekBack a key held long was let go
    * @param {(held: boolean) => void} parts.holdSpace
    */
   constructor({ classes, commands, isBlocked, capture, run, peekBack, holdSpace }) {
-    Object.assign(this, { classes, commands, isBlocked, capture, run, peekBack, holdSpace });
+    this.classes = classes;
+    this.commands = commands;
+    this.isBlocked = isBlocked;
+    this.capture = capture;
+    this.run = run;
+    this.peekBack = peekBack;
+    this.holdSpace = holdSpace;
+    /** Keys held down, with what they show. @type {Map<string, {command: string, since: number}>} */
     this.peeking = new Map();
-    this.down = (event) => this.#down(event);
-    this.up = (event) => this.#up(event);
+    this.down = (/** @type {KeyboardEvent} */ event) => this.#down(event);
+    this.up = (/** @type {KeyboardEvent} */ event) => this.#up(event);
     this.blurred = () => this.#blurred();
   }
 
@@ -39,6 +46,7 @@ export class KeyListener {
     this.#blurred();
   }
 
+  /** @param {KeyboardEvent} event */
   #down(event) {
     if (event.defaultPrevented || isInForeignDialog(event)) return;
     if (this.capture(event)) {
@@ -61,6 +69,7 @@ export class KeyListener {
     this.run(found.command, found);
   }
 
+  /** @param {KeyboardEvent} event */
   #up(event) {
     if (event.code === 'Space') this.holdSpace(false);
     if (isStreamlitKey(event) && receiverOf(event, focusOf(event)) === 'editor') event.stopImmediatePropagation();
@@ -75,7 +84,7 @@ export class KeyListener {
   }
 }
 
-/** The element that has the focus, also behind the border of a shadow tree. */
+/** The element that has the focus, also behind the border of a shadow tree. @param {KeyboardEvent} event */
 function focusOf(event) {
   const target = event.composedPath()[0];
   if (!(target instanceof Element)) return { tag: '', editable: false };
@@ -83,7 +92,7 @@ function focusOf(event) {
   return { tag: target.tagName.toUpperCase(), editable, type };
 }
 
-/** Streamlit's own dialogs and menus keep their keys. */
+/** Streamlit's own dialogs and menus keep their keys. @param {KeyboardEvent} event */
 function isInForeignDialog(event) {
   return event.composedPath().some((one) => one instanceof Element && one.matches('.stDialog, [data-testid="stDialog"]'));
 }

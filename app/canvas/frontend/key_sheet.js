@@ -13,11 +13,16 @@ export class KeySheet {
    * @param {() => void} parts.changed a key was changed
    */
   constructor(dialogs, { preferences, classes, isDemo, changed }) {
-    Object.assign(this, { dialogs, preferences, classes, isDemo, changed });
+    this.dialogs = dialogs;
+    this.preferences = preferences;
+    this.classes = classes;
+    this.isDemo = isDemo;
+    this.changed = changed;
     /** The command that waits for its new key. @type {string | null} */
     this.waiting = null;
     this.rows = h('div', { class: 'key-sheet', 'data-testid': 'key-sheet' });
     this.words = h('p', { class: 'key-words', role: 'status' });
+    /** Its window while it is open. @type {{close: () => void} | null} */
     this.window = null;
   }
 
@@ -80,6 +85,7 @@ export class KeySheet {
     this.#list();
   }
 
+  /** @param {string} words */
   #say(words) {
     this.words.textContent = words || 'Click a key to change it. What you change is kept in this browser, under your name.';
   }
@@ -102,6 +108,7 @@ export class KeySheet {
     this.rows.replaceChildren(...groups);
   }
 
+  /** @param {import('./keys.js').KeyBinding} binding */
   #row({ command, text, fixed }) {
     const waits = this.waiting === command;
     const name = chordName(shownChord(command, this.preferences.keys));
@@ -124,6 +131,7 @@ export class KeySheet {
   }
 }
 
+/** @param {string} name @param {string} text */
 function fixedRow(name, text) {
   return h('div', { class: 'key-row' }, h('kbd', {}, name), h('span', {}, text));
 }

@@ -5,16 +5,16 @@
 const STREAMLIT_KEYS = new Set(['KeyR', 'KeyC', 'r', 'c', 'R', 'C']);
 
 /**
- * Commands with their first keys, in the order of the key sheet.
+ * A command and its first keys.
  * @typedef {object} KeyBinding
  * @property {string} command
  * @property {string[]} chords the first one is shown
  * @property {string} text
  * @property {boolean} [demo] only where images have a known truth
  * @property {boolean} [fixed] cannot be given another key
- *
- * @type {{title: string, bindings: KeyBinding[]}[]}
  */
+
+/** In the order of the key sheet. @type {{title: string, bindings: KeyBinding[]}[]} */
 export const BINDING_GROUPS = [
   {
     title: 'Tools',
@@ -120,7 +120,7 @@ export function chordOf(event) {
   return `${event.ctrlKey || event.metaKey ? 'Mod+' : ''}${event.shiftKey ? 'Shift+' : ''}${event.code}`;
 }
 
-/** What stands on the keycaps of a chord: `Mod+Shift+KeyZ` → `Ctrl ⇧ Z`. */
+/** What stands on the keycaps of a chord: `Mod+Shift+KeyZ` → `Ctrl ⇧ Z`. @param {string} chord */
 export function chordName(chord) {
   return chord
     .split('+')
@@ -128,6 +128,7 @@ export function chordName(chord) {
     .join(' ');
 }
 
+/** @type {Record<string, string>} */
 const PART_NAMES = {
   Mod: 'Ctrl',
   Shift: '⇧',
@@ -153,6 +154,7 @@ const PART_NAMES = {
  * @returns {Map<string, string>} chord → command
  */
 export function commandsByChord(changed = {}) {
+  /** @type {Map<string, string>} */
   const commands = new Map();
   for (const { command, chords } of BINDINGS) {
     for (const chord of changed[command] ? [changed[command]] : chords) commands.set(chord, command);
@@ -160,18 +162,25 @@ export function commandsByChord(changed = {}) {
   return commands;
 }
 
-/** The chord that is shown beside a command. */
+/**
+ * The chord that is shown beside a command.
+ * @param {string} command
+ * @param {Record<string, string>} changed
+ */
 export function shownChord(command, changed = {}) {
   return changed[command] ?? BINDINGS.find((one) => one.command === command)?.chords[0] ?? '';
 }
 
 /**
  * Why a command cannot have a chord, or null when it can.
+ * @param {string} chord
+ * @param {string} command
+ * @param {Record<string, string>} changed
  * @param {{name: string, hotkey: string | null, archived: boolean}[]} classes
  * @returns {string | null} a sentence
  */
 export function objectionTo(chord, command, changed, classes) {
-  const code = chord.split('+').at(-1);
+  const code = chord.split('+').at(-1) ?? '';
   if (/^(Shift|Control|Alt|Meta|OS)/.test(code)) return '';
   if (['Escape', 'Tab', 'F5', 'F11', 'F12'].includes(code)) return 'This key is needed elsewhere. Press another one.';
   if (['KeyR', 'KeyC'].includes(chord)) return 'R and C belong to Streamlit. Press another one.';
@@ -217,7 +226,10 @@ export function receiverOf(event, focus) {
   return 'editor';
 }
 
-/** @returns {boolean} whether the key must be kept from Streamlit even when the editor has no use for it */
+/**
+ * @param {{code: string, key: string, ctrlKey: boolean, metaKey: boolean, altKey: boolean}} event
+ * @returns {boolean} whether the key must be kept from Streamlit even when the editor has no use for it
+ */
 export function isStreamlitKey(event) {
   return (STREAMLIT_KEYS.has(event.code) || STREAMLIT_KEYS.has(event.key)) && !event.ctrlKey && !event.metaKey && !event.altKey;
 }

@@ -2,18 +2,20 @@
 
 import { h } from './elements.js';
 
-/** Hand the person the label map of an image as a file, named as the image is. */
+/** Hand the person the label map of an image as a file, named as the image is. @param {import('./open_image.js').OpenImage} image */
 export async function downloadLabel({ pixels, width, height, item }) {
   const png = await labelPng(pixels, width, height);
   const address = URL.createObjectURL(new Blob([png], { type: 'image/png' }));
-  const stem = item.name.split('/').pop().replace(/\.[^.]*$/, '');
+  const stem = item.name.replace(/^.*\//, '').replace(/\.[^.]*$/, '');
   h('a', { href: address, download: `${stem}.png` }).click();
   setTimeout(() => URL.revokeObjectURL(address), 60000);
 }
 
 /**
  * @param {Uint8Array} pixels
- * @returns {Promise<Uint8Array>} the bytes of a PNG file
+ * @param {number} width
+ * @param {number} height
+ * @returns {Promise<Uint8Array<ArrayBuffer>>} the bytes of a PNG file
  */
 export async function labelPng(pixels, width, height) {
   const rows = new Uint8Array((width + 1) * height);
@@ -32,11 +34,13 @@ export async function labelPng(pixels, width, height) {
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
+/** @param {Uint8Array<ArrayBuffer>} bytes */
 async function deflated(bytes) {
   const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream('deflate'));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
+/** @param {string} type @param {Uint8Array} data */
 function chunk(type, data) {
   const bytes = new Uint8Array(12 + data.length);
   const view = new DataView(bytes.buffer);
@@ -47,6 +51,7 @@ function chunk(type, data) {
   return bytes;
 }
 
+/** @param {Uint8Array} bytes */
 function crc32(bytes) {
   let crc = 0xffffffff;
   for (const byte of bytes) {

@@ -23,6 +23,7 @@ import { TileCache } from './tile_cache.js';
 const SIDE = 256;
 const TILE_BYTES = SIDE * SIDE * 4;
 const MOST_BYTES = 96 * 1024 * 1024;
+const MOST_SPARE = 64;
 
 export class LabelTiles {
   /** @param {import('./colouring.js').Source} source read whenever a tile is coloured */
@@ -30,7 +31,7 @@ export class LabelTiles {
     this.source = source;
     this.coarsest = coarsestLevel(source.width, source.height, SIDE);
     /** @type {TileCache<Tile>} */
-    this.cache = new TileCache(MOST_BYTES, (tile) => (tile.context.canvas.width = 0));
+    this.cache = new TileCache(MOST_BYTES, (tile) => giveBack(tile.context));
   }
 
   /** Image pixels changed: the tiles that show them are coloured again when they are seen. */
@@ -47,7 +48,7 @@ export class LabelTiles {
    * @param {number} scale screen pixels per image pixel
    * @param {Rectangle} visible image pixels
    * @param {number} until as `performance.now()` counts
-   * @returns {boolean} whether all are coloured
+   * @returns {Rectangle | null} image pixels that are still to be coloured
    */
   prepare(look, scale, visible, until) {
     return this.#each(scale, visible, (level, column, row) => {
@@ -64,14 +65,14 @@ export class LabelTiles {
    * @param {Place} place
    * @param {Rectangle} visible image pixels
    * @param {number} until as `performance.now()` counts
-   * @returns {boolean} whether everything is drawn as it is now
+   * @returns {Rectangle | null} image pixels that are not drawn as they are now
    */
   draw(context, look, place, visible, until) {
     const perTilePixel = place.scale * 2 ** labelLevel(place.scale, this.coarsest);
     context.imageSmoothingEnabled = perTilePixel !== 1 && perTilePixel < 1.5;
     context.imageSmoothingQuality = 'low';
     let seen = 0;
-    const isComplete = this.#each(place.scale, visible, (level, column, row) => {
+    const left = this.#each(place.scale, visible, (level, column, row) => {
       seen++;
       let tile = this.#tile(level, column, row);
       const isCurrent = tile !== null && tile.look === look && tile.dirty === null;
@@ -81,21 +82,24 @@ export class LabelTiles {
       return hasTime;
     });
     this.cache.trim(2 * seen);
-    return isComplete;
+    return left;
   }
 
   release() {
     this.cache.clear();
   }
 
+  /** The image pixels of the tiles of a view for which `visit` had no time. */
   #each(scale, visible, visit) {
     const level = labelLevel(scale, this.coarsest);
     const { column0, row0, column1, row1 } = tilesOver(visible, level, SIDE);
-    let all = true;
+    let left = null;
     for (let row = row0; row < row1; row++) {
-      for (let column = column0; column < column1; column++) all = visit(level, column, row) && all;
+      for (let column = column0; column < column1; column++) {
+        if (!visit(level, column, row)) left = union(left, this.#box(level, column, row));
+      }
     }
-    return all;
+    return left;
   }
 
   #box(level, column, row) {
@@ -159,9 +163,18 @@ function grown({ x0, y0, x1, y1 }, reach) {
   return { x0: x0 - reach, y0: y0 - reach, x1: x1 + reach, y1: y1 + reach };
 }
 
+/** Canvases of tiles that were given up, for the next ones: a new one costs more than to colour it. */
+const spare = [];
+
 function tileContext() {
+  if (spare.length > 0) return spare.pop();
   const canvas = document.createElement('canvas');
   canvas.width = SIDE;
   canvas.height = SIDE;
   return canvas.getContext('2d');
+}
+
+function giveBack(context) {
+  if (spare.length < MOST_SPARE) spare.push(context);
+  else context.canvas.width = 0;
 }

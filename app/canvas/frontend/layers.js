@@ -6,7 +6,7 @@ import { PLAIN, isAdjusted } from './display.js';
 import { heatOf } from './heat.js';
 import { LabelTiles } from './label_tiles.js';
 import { lookOf } from './palette.js';
-import { overlap, pixelsAround } from './rectangle.js';
+import { overlap, pixelsAround, union } from './rectangle.js';
 import { RegionPreview } from './region_preview.js';
 import { fitted } from './viewport.js';
 
@@ -119,7 +119,7 @@ export class Layers {
       await idle();
       if (!this.look) break;
       const scale = fitted(this.screen, image).scale * this.screen.ratio;
-      isDone = tiles.prepare(this.look, scale, everything, performance.now() + IDLE_MS);
+      isDone = tiles.prepare(this.look, scale, everything, performance.now() + IDLE_MS) === null;
     }
     return tiles;
   }
@@ -136,7 +136,7 @@ export class Layers {
    * @param {number} ratio pixels of the canvas per CSS pixel
    * @param {{label: number, suggestion: number, uncertainty: number}} opacity 0 hides a layer
    * @param {Rectangle | null} only image pixels to draw again; null for all
-   * @returns {boolean} whether all is drawn; otherwise another frame is needed
+   * @returns {Rectangle | null} image pixels that need another frame
    */
   draw(context, viewport, ratio, opacity, only = null) {
     const { width, height } = context.canvas;
@@ -144,7 +144,7 @@ export class Layers {
     this.screen = { width: width / ratio, height: height / ratio, ratio };
     const whole = { x0: 0, y0: 0, x1: width, y1: height };
     const part = only ? overlap(whole, onCanvas(only, place)) : whole;
-    if (!part) return true;
+    if (!part) return null;
     context.save();
     if (only) {
       context.beginPath();
@@ -153,10 +153,10 @@ export class Layers {
     }
     context.clearRect(part.x0, part.y0, part.x1 - part.x0, part.y1 - part.y0);
     const visible = this.image && seenThrough(part, place, this.image);
-    const isComplete = visible === null || this.#drawLayers(context, place, visible, opacity);
+    const left = visible && this.#drawLayers(context, place, visible, opacity);
     if (this.image && !only) this.picture?.want?.(place.scale, visible);
     context.restore();
-    return isComplete;
+    return left;
   }
 
   #drawLayers(context, place, visible, opacity) {
@@ -164,9 +164,9 @@ export class Layers {
     const start = performance.now();
     const until = start + (this.isFirstFrame ? FIRST_FRAME_MS : FRAME_MS);
     this.isFirstFrame = false;
-    let isComplete = this.picture?.draw(context, place, visible, this.adjusted, until) ?? true;
+    let left = this.picture?.draw(context, place, visible, this.adjusted, until) ?? null;
     if (opacity.label > 0 || (opacity.suggestion > 0 && this.image.suggestion)) {
-      isComplete = this.tiles.draw(context, this.#lookFor(opacity), place, visible, until) && isComplete;
+      left = union(left, this.tiles.draw(context, this.#lookFor(opacity), place, visible, until));
     }
     if (this.uncertainty && opacity.uncertainty > 0) {
       this.heat ??= heatOf(this.uncertainty);
@@ -176,7 +176,7 @@ export class Layers {
       context.globalAlpha = 1;
     }
     this.preview?.draw(context, place);
-    return isComplete;
+    return left;
   }
 
   #lookFor(opacity) {
@@ -222,7 +222,8 @@ function onCanvas({ x0, y0, x1, y1 }, { scale, x, y }) {
 
 /** @returns {Rectangle | null} the image pixels that show in a part of the canvas */
 function seenThrough(part, { scale, x, y }, { width, height }) {
-  return pixelsAround((part.x0 - x) / scale, (part.y0 - y) / scale, (part.x1 - x) / scale, (part.y1 - y) / scale, width, height);
+  const [left, right] = [(part.x0 - x) / scale, (part.x1 - x) / scale];
+  return pixelsAround(left, (part.y0 - y) / scale, right, (part.y1 - y) / scale, width, height);
 }
 
 function idle() {

@@ -12,24 +12,19 @@ const MOST_CORNERS = 48_000;
 const ROOM_SHARE = 0.35;
 const LEAST_ROOM = 24;
 /** Cost of a step where there is no edge, and along the strongest one. */
-const COST_OFF_EDGE = 48;
+const COST_OFF_EDGE = 24;
 const COST_ON_EDGE = 2;
 
 export class LiveWire {
-  /** @param {Picture} picture */
-  constructor(picture) {
-    this.picture = picture;
-    this.start = null;
-    this.window = null;
-  }
-
   /**
-   * Fix the vertex that paths start from.
-   * @param {Point} point in image coordinates
+   * @param {Picture} picture
+   * @param {Point} start the fixed vertex, in image coordinates
    */
-  startAt(point) {
-    this.start = point;
-    this.window = null;
+  constructor(picture, start) {
+    this.picture = picture;
+    this.start = start;
+    /** The part of the image that was last looked at, and the paths found in it. */
+    this.search = this.#searchAround(start);
   }
 
   /**
@@ -40,8 +35,8 @@ export class LiveWire {
   pathTo(point) {
     const { width, height } = this.picture;
     const end = { x: Math.min(width, Math.max(0, point.x)), y: Math.min(height, Math.max(0, point.y)) };
-    if (!this.window || !isWithin(this.window, end)) this.#lookAround(end);
-    const { map, paths } = this;
+    if (!isWithin(this.search.window, end)) this.search = this.#searchAround(end);
+    const { map, paths } = this.search;
     const corners = paths.to(cornerAt(map, end)).map((at) => ({
       x: map.x0 + (at % map.columns) * map.scale,
       y: map.y0 + Math.floor(at / map.columns) * map.scale,
@@ -49,32 +44,35 @@ export class LiveWire {
     return [this.start, ...corners.slice(1, -1), end];
   }
 
-  #lookAround(end) {
+  /** @param {Point} end */
+  #searchAround(end) {
     const { start, picture } = this;
     const distance = Math.hypot(end.x - start.x, end.y - start.y);
     const room = Math.max(LEAST_ROOM, ROOM_SHARE * distance);
-    this.window = {
+    const window = {
       x0: Math.max(0, Math.floor(Math.min(start.x, end.x) - room)),
       y0: Math.max(0, Math.floor(Math.min(start.y, end.y) - room)),
       x1: Math.min(picture.width, Math.ceil(Math.max(start.x, end.x) + room)),
       y1: Math.min(picture.height, Math.ceil(Math.max(start.y, end.y) + room)),
     };
-    const area = (this.window.x1 - this.window.x0) * (this.window.y1 - this.window.y0);
-    const scale = Math.max(1, Math.ceil(Math.sqrt(area / MOST_CORNERS)));
-    this.map = edgeMap(picture, this.window, scale);
-    const costs = Uint8Array.from(this.map.strengths, costOf);
-    this.paths = new CheapestPaths(costs, this.map.columns, [cornerAt(this.map, start)]);
+    const area = (window.x1 - window.x0) * (window.y1 - window.y0);
+    const map = edgeMap(picture, window, Math.max(1, Math.ceil(Math.sqrt(area / MOST_CORNERS))));
+    const costs = Uint8Array.from(map.strengths, costOf);
+    return { window, map, paths: new CheapestPaths(costs, map.columns, [cornerAt(map, start)]) };
   }
 }
 
+/** @param {number} strength */
 function costOf(strength) {
   return COST_ON_EDGE + Math.round((COST_OFF_EDGE - COST_ON_EDGE) * (1 - strength) ** 2);
 }
 
+/** @param {import('./rectangle.js').Rectangle} window @param {Point} point */
 function isWithin({ x0, y0, x1, y1 }, { x, y }) {
   return x >= x0 && x <= x1 && y >= y0 && y <= y1;
 }
 
+/** @param {import('./edge_map.js').EdgeMap} map @param {Point} point */
 function cornerAt(map, { x, y }) {
   const column = Math.min(map.columns - 1, Math.max(0, Math.round((x - map.x0) / map.scale)));
   const row = Math.min(map.rows - 1, Math.max(0, Math.round((y - map.y0) / map.scale)));
@@ -91,9 +89,10 @@ export function simplified(path, tolerance) {
   if (path.length < 3) return path.slice();
   const isKept = new Uint8Array(path.length);
   isKept[0] = isKept[path.length - 1] = 1;
+  /** @type {[number, number][]} */
   const waiting = [[0, path.length - 1]];
-  while (waiting.length > 0) {
-    const [first, last] = waiting.pop();
+  for (let part = waiting.pop(); part; part = waiting.pop()) {
+    const [first, last] = part;
     let furthest = tolerance;
     let middle = -1;
     for (let i = first + 1; i < last; i++) {
@@ -109,6 +108,7 @@ export function simplified(path, tolerance) {
   return path.filter((_, i) => isKept[i]);
 }
 
+/** @param {Point} point @param {Point} from @param {Point} to */
 function distanceToSegment(point, from, to) {
   const dx = to.x - from.x;
   const dy = to.y - from.y;

@@ -32,10 +32,9 @@ export class Magnet {
     const image = this.image();
     if (!picture || !image) return [from, to];
     const [across, down] = [picture.width / image.width, picture.height / image.height];
-    this.wire ??= new LiveWire(picture);
-    if (!this.start || this.start.x !== from.x || this.start.y !== from.y) {
+    if (!this.wire || this.start?.x !== from.x || this.start?.y !== from.y) {
       this.start = { ...from };
-      this.wire.startAt({ x: from.x * across, y: from.y * down });
+      this.wire = new LiveWire(picture, { x: from.x * across, y: from.y * down });
     }
     const path = this.wire.pathTo({ x: to.x * across, y: to.y * down });
     return path.map(({ x, y }) => ({ x: x / across, y: y / down }));

@@ -1,6 +1,7 @@
 // The whole of a large image in a corner while one is zoomed in, with the view as a frame that can be dragged.
 
 import { h } from './elements.js';
+import { given } from './given.js';
 import { viewIn } from './viewport.js';
 
 const FROM_PIXELS = 4_000_000;
@@ -12,8 +13,11 @@ export class Minimap {
   /** @param {(x: number, y: number) => void} centreOn image point that is to come to the middle */
   constructor(centreOn) {
     this.centreOn = centreOn;
+    /** @type {import('./picture.js').Picture | import('./image_tiles.js').TiledPicture | null} */
     this.picture = null;
     this.scale = 1;
+    /** Where the frame is drawn now. */
+    this.box = '';
     this.canvas = h('canvas', {});
     this.frame = h('i', {});
     this.element = h('div', { class: 'minimap', hidden: true, 'aria-hidden': 'true', 'data-testid': 'minimap' }, this.canvas, this.frame);
@@ -35,7 +39,7 @@ export class Minimap {
     this.canvas.width = Math.round(width * this.scale * ratio);
     this.canvas.height = Math.round(height * this.scale * ratio);
     this.canvas.style.width = `${width * this.scale}px`;
-    const context = this.canvas.getContext('2d');
+    const context = given(this.canvas.getContext('2d'));
     context.imageSmoothingQuality = 'medium';
     context.drawImage(smallest, 0, 0, this.canvas.width, this.canvas.height);
   }
@@ -61,6 +65,7 @@ export class Minimap {
     frame.style.height = `${height}px`;
   }
 
+  /** @param {PointerEvent} event */
   #press(event) {
     event.preventDefault();
     event.stopPropagation();
@@ -68,11 +73,13 @@ export class Minimap {
     this.#go(event);
   }
 
+  /** @param {PointerEvent} event */
   #drag(event) {
     event.stopPropagation();
     if (this.element.hasPointerCapture(event.pointerId)) this.#go(event);
   }
 
+  /** @param {PointerEvent} event */
   #go(event) {
     const box = this.canvas.getBoundingClientRect();
     this.centreOn((event.clientX - box.left) / this.scale, (event.clientY - box.top) / this.scale);

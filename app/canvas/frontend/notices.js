@@ -9,7 +9,7 @@ export class Notices {
     this.element = h('div', { class: 'notices' });
   }
 
-  /** @param {'quiet' | 'good' | 'warning'} tone */
+  /** @param {string} text @param {import('./types.js').Tone} tone */
   add(text, tone = 'quiet') {
     const box = h('div', { class: 'notice', role: 'status', 'data-testid': 'notice', 'data-tone': tone }, text);
     this.element.append(box);

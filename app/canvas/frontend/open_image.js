@@ -18,6 +18,8 @@ import { applyChange, paintRegion } from './region.js';
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
 /** @typedef {import('./label_map.js').Paint} Paint */
 
+/** @typedef {{counts: Uint32Array, labelledShare: number}} Shares pixels of each value; share not 254 in [0, 1] */
+
 export class OpenImage {
   /**
    * @param {object} loaded
@@ -44,7 +46,10 @@ export class OpenImage {
     /** Counts complete changes; what is saved remembers the count it saved. */
     this.edits = 0;
     this.savedEdits = 0;
-    /** Called with the changed rectangle after every change, also in the middle of a stroke. */
+    /**
+     * Called with the changed rectangle after every change, also in the middle of a stroke.
+     * @type {(rectangle: Rectangle) => void}
+     */
     this.onChange = () => {};
   }
 
@@ -176,7 +181,7 @@ export class OpenImage {
     return this.pixels.some((value) => value !== NOT_LABELLED);
   }
 
-  /** @returns {{counts: Uint32Array, labelledShare: number}} pixels of each value; share not 254 in [0, 1] */
+  /** @returns {Shares} */
   shares() {
     const counts = histogram(this.pixels);
     return { counts, labelledShare: 1 - counts[NOT_LABELLED] / this.pixels.length };

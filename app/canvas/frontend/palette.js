@@ -18,12 +18,26 @@ const GAP = 0.45;
 const DIM = 0.3;
 const OUTLINE_GAIN = 1.8;
 
-/** The red, green and blue of `#rrggbb`, 0…255 each; grey for anything else. */
-export function channels(colour) {
-  const match = /^#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/i.exec(colour) ?? channels.fallback;
-  return [1, 2, 3].map((i) => Number.parseInt(match[i], 16));
+/** @param {LabelClass[]} classes @param {number} value of a label map @returns {string} `#rrggbb` */
+export function colourOf(classes, value) {
+  return classes.find((one) => one.index === value)?.colour ?? UNKNOWN;
 }
-channels.fallback = /^#(..)(..)(..)$/.exec(UNKNOWN);
+
+/** @param {LabelClass[]} classes @param {number} value of a label map */
+export function nameOf(classes, value) {
+  if (value === NOT_LABELLED) return 'not labelled';
+  if (value === VOID) return 'void';
+  return classes.find((one) => one.index === value)?.name ?? `class ${value}`;
+}
+
+/**
+ * The red, green and blue of `#rrggbb`, 0…255 each; grey for anything else.
+ * @param {string} colour
+ */
+export function channels(colour) {
+  const known = /^#[0-9a-f]{6}$/i.test(colour) ? colour : UNKNOWN;
+  return [1, 3, 5].map((start) => Number.parseInt(known.slice(start, start + 2), 16));
+}
 
 /** One RGBA pixel as the integer that a Uint32Array over ImageData wants (little-endian). */
 export function packed(colour, alpha = 255) {
@@ -59,15 +73,17 @@ export function lookOf(classes, opacity, display, grain) {
     const colour = isVoid ? VOID_DARK : (known.get(value) ?? UNKNOWN);
     const on = isVoid ? VOID_LIGHT : display.patterns ? contrastOf(colour) : colour;
     const pattern = isVoid ? HATCH : classPattern(value);
-    paint(LABELLED + value, pattern, packed(colour, strength(opacity.label)), packed(on, strength(opacity.label)));
+    const full = strength(opacity.label);
+    paint(LABELLED + value, pattern, packed(colour, full), packed(on, full));
     const dim = packed(mixed(colour, GREY, 0.6), strength(opacity.label * DIM));
     paint(UNCHANGED + value, pattern, dim, display.patterns ? packed(on, strength(opacity.label * DIM)) : dim);
-    paint(REMOVED + value, CROSSED, packed(REMOVED_BACK, strength(opacity.label)), packed(colour, strength(opacity.label)));
+    paint(REMOVED + value, CROSSED, packed(REMOVED_BACK, full), packed(colour, full));
     if (isVoid) continue;
-    const faint = packed(colour, strength(opacity.suggestion * GAP));
+    const step = strength(opacity.suggestion * GAP);
+    const faint = packed(colour, step);
     if (display.suggestion === 'hatched') {
       paint(SUGGESTED + value, display.patterns ? pattern : HATCH, faint, packed(colour, strength(opacity.suggestion)));
-    } else paint(SUGGESTED + value, pattern, faint, display.patterns ? packed(on, strength(opacity.suggestion * GAP)) : faint);
+    } else paint(SUGGESTED + value, pattern, faint, display.patterns ? packed(on, step) : faint);
   }
   return { colours, patterns, rank, outlines: display.outlines, grain };
 }

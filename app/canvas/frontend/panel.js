@@ -6,12 +6,22 @@ import { VOID } from './label_map.js';
 import { keyName } from './palette.js';
 import { originLine, percent, roundLine } from './wording.js';
 
+/** @typedef {import('./types.js').Shown} Shown */
+/** @typedef {import('./elements.js').IconName} IconName */
+/** @typedef {'label' | 'suggestion' | 'uncertainty'} LayerName */
+/**
+ * @typedef {{id: LayerName, element: HTMLElement, toggle: HTMLButtonElement, slider: HTMLInputElement,
+ *   shown: boolean | null}} LayerRow `shown` as of the last update
+ */
+
+/** @type {{id: LayerName, name: string, command: string}[]} */
 const LAYERS = [
   { id: 'label', name: 'Label map', command: 'toggle-label' },
   { id: 'suggestion', name: 'Suggestion', command: 'toggle-suggestion' },
   { id: 'uncertainty', name: 'Uncertainty', command: 'toggle-uncertainty' },
 ];
 
+/** @type {[string, IconName, string][]} */
 const VIEWS = [
   ['toggle-difference', 'difference', 'What you changed in the suggestion'],
   ['toggle-outlines', 'outlines', 'Outlines only'],
@@ -21,16 +31,21 @@ const VIEWS = [
 
 export class Panel {
   /**
-   * @param {(command: string, detail?: object) => void} run
+   * @param {import('./types.js').Run} run
    * @param {object} parts
-   * @param {(layer: string, opacity: number) => void} parts.setOpacity
+   * @param {(layer: LayerName, opacity: number) => void} parts.setOpacity
    * @param {(confidence: number) => void} parts.setConfidence in [0, 1]; shows what would be accepted
    */
   constructor(run, { setOpacity, setConfidence }) {
-    Object.assign(this, { run, setOpacity, setConfidence });
+    this.run = run;
+    this.setOpacity = setOpacity;
+    this.setConfidence = setConfidence;
     /** Keycaps by command, which change when the person changes a key. @type {[HTMLElement, string][]} */
     this.keycaps = [];
+    /** @type {Map<number, Record<'element' | 'share' | 'hide' | 'lock', HTMLElement>>} */
     this.classRows = new Map();
+    /** The class that was chosen at the last update. @type {number | null} */
+    this.chosen = null;
     this.origin = h('span', { class: 'chip' });
     this.why = h('p', { class: 'why-text', 'data-testid': 'why' });
     this.classes = h('div', { class: 'classes' });
@@ -41,9 +56,11 @@ export class Panel {
     this.labelledCount = h('span', {});
     this.splits = h('span', { class: 'splits' });
     this.progressText = h('div', { class: 'progress-text', 'data-testid': 'progress' }, this.labelledCount, this.splits);
-    this.bar = h('div', { class: 'bar' }, h('i', { class: 'train' }), h('i', { class: 'audit' }));
+    this.trainBar = h('i', { class: 'train' });
+    this.auditBar = h('i', { class: 'audit' });
     this.round = h('div', { class: 'round', 'data-testid': 'round' });
-    this.roundBar = h('div', { class: 'bar thin', hidden: true }, h('i', { class: 'live' }));
+    this.liveBar = h('i', { class: 'live' });
+    this.roundBar = h('div', { class: 'bar thin', hidden: true }, this.liveBar);
     this.roundNote = h('p', { class: 'round-note' });
     this.acceptAll = this.#action('accept-all', 'Accept all', 'Take the suggestion where nothing is labelled');
     this.fillRest = this.#action('fill-rest', 'Fill rest', 'Give the chosen class to all that is not labelled');
@@ -66,13 +83,17 @@ export class Panel {
     this.skip = this.#action('skip', 'Skip', 'Put the image at the end of the queue');
     this.submit = this.#action('submit', 'Submit', 'Hand the label map in and go on');
     this.submit.classList.add('primary');
+    /** Other ways to look at the layers, by command. */
+    this.viewButtons = new Map(VIEWS.map(([command, name, title]) => [command, this.#viewButton(command, name, title)]));
+    const views = h('span', { class: 'views' }, ...this.viewButtons.values());
+    const bar = h('div', { class: 'bar' }, this.trainBar, this.auditBar);
     this.element = h(
       'aside',
       { class: 'panel', 'aria-label': 'Image and classes' },
       h('section', { class: 'why' }, h('h2', {}, 'Why this image', this.origin), this.why),
       h('section', { class: 'grow' }, h('h2', {}, 'Classes', this.labelled, this.fillRest), this.classList),
-      h('section', { class: 'layers' }, h('h2', {}, 'Layers', this.#views()), ...this.layers.map((layer) => layer.element)),
-      h('section', { class: 'progress' }, h('h2', {}, 'Progress'), this.progressText, this.bar, this.round, this.roundBar, this.roundNote),
+      h('section', { class: 'layers' }, h('h2', {}, 'Layers', views), ...this.layers.map((layer) => layer.element)),
+      h('section', { class: 'progress' }, h('h2', {}, 'Progress'), this.progressText, bar, this.round, this.roundBar, this.roundNote),
       h(
         'section',
         { class: 'actions' },
@@ -94,7 +115,7 @@ export class Panel {
     this.voidRow.replaceChildren(this.#classRow(VOID, 'Void', null, null, 'class-void'));
   }
 
-  /** @param {object} state as the editor gathers it */
+  /** @param {Shown} state */
   update(state) {
     const { image, progress, shares } = state;
     const item = image?.item ?? null;
@@ -130,13 +151,14 @@ export class Panel {
     for (const [command, one] of this.viewButtons) {
       one.setAttribute('aria-pressed', String(viewIsOn(command, state)));
     }
-    this.acceptAll.disabled = !has || !image.suggestion;
+    this.acceptAll.disabled = !image?.suggestion;
     this.fillRest.disabled = !has;
     this.skip.disabled = !has;
     this.submit.disabled = !has;
     this.demoRow.hidden = !(state.demo && item?.has_truth);
   }
 
+  /** @param {LayerRow} layer @param {Shown} state */
   #updateLayer(layer, state) {
     const has = {
       label: state.image !== null,
@@ -155,25 +177,33 @@ export class Panel {
     layer.element.classList.toggle('off', !has || !shown);
   }
 
+  /** @param {import('./types.js').Progress | null} progress */
   #updateProgress(progress) {
     if (!progress) return;
     const total = progress.images - progress.excluded;
     setText(this.labelledCount, `${progress.labelled} of ${total} labelled`);
     setText(this.splits, `train ${progress.train} · audit ${progress.audit} · pool ${progress.pool}`);
     // Audit images count once they are labelled; that they were drawn is no work done.
-    const share = (count) => `${total ? (100 * count) / total : 0}%`;
-    this.bar.children[0].style.width = share(Math.min(progress.train, progress.labelled));
-    this.bar.children[1].style.width = share(Math.max(0, progress.labelled - progress.train));
+    const share = (/** @type {number} */ count) => `${total ? (100 * count) / total : 0}%`;
+    this.trainBar.style.width = share(Math.min(progress.train, progress.labelled));
+    this.auditBar.style.width = share(Math.max(0, progress.labelled - progress.train));
     setText(this.round, roundLine(progress));
     setText(this.roundNote, progress.round?.note ?? '');
     const live = progress.round;
     this.roundBar.hidden = !live;
-    if (live) this.roundBar.children[0].style.width = `${live.steps ? (100 * live.step) / live.steps : 0}%`;
+    if (live) this.liveBar.style.width = `${live.steps ? (100 * live.step) / live.steps : 0}%`;
   }
 
+  /**
+   * @param {number} index
+   * @param {string} name
+   * @param {string | null} colour
+   * @param {string | null} hotkey
+   * @param {string} testid
+   */
   #classRow(index, name, colour, hotkey, testid) {
     const share = h('span', { class: 'share' });
-    const small = (command, what) =>
+    const small = (/** @type {string} */ command, /** @type {string} */ what) =>
       button({
         class: `mini ${command}`,
         'aria-pressed': 'false',
@@ -210,6 +240,7 @@ export class Panel {
     return element;
   }
 
+  /** @param {(typeof LAYERS)[number]} layer */
   #layerRow({ id, name, command }) {
     const toggle = button({
       class: 'eye',
@@ -226,24 +257,23 @@ export class Panel {
       oninput: () => this.setOpacity(id, Number(slider.value) / 100),
     });
     const element = h('div', { class: `layer ${id}` }, toggle, h('span', { class: 'name' }, name), slider, this.#keycap(command));
-    return { id, element, toggle, slider, shown: null };
+    /** @type {LayerRow} */
+    const row = { id, element, toggle, slider, shown: null };
+    return row;
   }
 
-  /** Other ways to look at the layers, as small buttons. */
-  #views() {
-    this.viewButtons = new Map(
-      VIEWS.map(([command, name, title]) => [
-        command,
-        button({ class: 'mini view', 'data-testid': command, title, 'aria-label': title, onclick: () => this.run(command) }, icon(name)),
-      ]),
-    );
-    return h('span', { class: 'views' }, ...this.viewButtons.values());
+  /** @param {string} command @param {IconName} name @param {string} title */
+  #viewButton(command, name, title) {
+    const attributes = { class: 'mini view', 'data-testid': command, title, 'aria-label': title };
+    return button({ ...attributes, onclick: () => this.run(command) }, icon(name));
   }
 
+  /** @param {string} command @param {string} label @param {string} title */
   #action(command, label, title) {
     return button({ 'data-testid': command, title, onclick: () => this.run(command) }, h('span', {}, label), this.#keycap(command));
   }
 
+  /** @param {string} command */
   #keycap(command) {
     const keycap = h('kbd', {});
     this.keycaps.push([keycap, command]);
@@ -251,12 +281,13 @@ export class Panel {
   }
 }
 
-/** @param {object} state as the editor gathers it */
+/** @param {string} command @param {Shown} shown */
 function viewIsOn(command, { state, preferences }) {
   if (command === 'toggle-difference') return state.show.difference;
   return preferences[command.slice('toggle-'.length)];
 }
 
+/** @param {HTMLElement} element @param {boolean} isPressed @param {IconName} name */
 function setPressed(element, isPressed, name) {
   if (element.dataset.icon === name) return;
   element.dataset.icon = name;

@@ -20,12 +20,22 @@ export class Picture {
     this.levels = levels;
     this.width = width;
     this.height = height;
+    /** Never called: all of it is here from the start. */
+    this.onArrival = () => {};
+  }
+
+  /** The whole of the image in few bitmaps; of this one, itself. @returns {Picture} */
+  get overview() {
+    return this;
   }
 
   /** The smallest bitmap. */
   get smallest() {
-    return this.levels.at(-1);
+    return this.levels[this.levels.length - 1];
   }
+
+  /** Nothing is left to be asked for. */
+  want() {}
 
   /**
    * @param {CanvasRenderingContext2D} context
@@ -33,7 +43,7 @@ export class Picture {
    * @param {Rectangle} visible image pixels
    * @param {import('./adjusted_pieces.js').AdjustedPieces | null} adjusted null for the image as it is
    * @param {number} until as `performance.now()` counts
-   * @returns {boolean} whether everything is drawn as it should be
+   * @returns {Rectangle | null} image pixels that are not drawn as they should be
    */
   draw(context, place, visible, adjusted, until) {
     const level = this.#levelAt(place.scale);
@@ -41,7 +51,7 @@ export class Picture {
     if (!adjusted) {
       const { width, height } = this;
       context.drawImage(this.levels[level], place.x, place.y, width * place.scale, height * place.scale);
-      return true;
+      return null;
     }
     return adjusted.draw(context, place, this.#pieces(level, visible), until);
   }

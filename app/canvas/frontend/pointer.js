@@ -14,9 +14,10 @@ const WHEEL_OF_A_MOUSE = 40;
  * @property {() => void} giveUp takes back what is under way, also what waits for more clicks
  * @property {(point: Point | null, event: PointerEvent | null) => void} hover not pressed; null: not over the image
  * @property {() => void} show brings its drawing on the screen up to date
- *
- * @typedef {{x: number, y: number}} Point
+ * @property {() => void} [sizeChanged] its size, tolerance, reach or scale is another one
  */
+
+/** @typedef {import('./types.js').Point} Point */
 
 export class Pointer {
   /**
@@ -29,11 +30,17 @@ export class Pointer {
    * @param {() => void} parts.onActive
    */
   constructor(surface, { tool, eraser, isReady, onHover, onActive }) {
-    Object.assign(this, { surface, tool, eraser, isReady, onHover, onActive });
+    this.surface = surface;
+    this.tool = tool;
+    this.eraser = eraser;
+    this.isReady = isReady;
+    this.onHover = onHover;
+    this.onActive = onActive;
     /** @type {{kind: 'pan', x: number, y: number} | {kind: 'tool', tool: Tool} | {kind: 'pinch'} | null} */
     this.drag = null;
-    /** @type {Map<number, {x: number, y: number}>} fingers on the surface */
+    /** @type {Map<number, Point>} fingers on the surface */
     this.fingers = new Map();
+    /** Where it is over the image. @type {Point | null} */
     this.hover = null;
     this.spaceHeld = false;
     /** Once a pen was used, a finger is a hand that rests or moves the image. */
@@ -55,6 +62,7 @@ export class Pointer {
     if (drag?.kind === 'tool') drag.tool.up(null);
   }
 
+  /** @param {boolean} held */
   holdSpace(held) {
     this.spaceHeld = held;
     this.showCursor();
@@ -68,6 +76,7 @@ export class Pointer {
     this.tool().show();
   }
 
+  /** @param {PointerEvent} event */
   #down(event) {
     this.onActive();
     if (event.pointerType === 'pen') this.penSeen = true;
@@ -94,6 +103,7 @@ export class Pointer {
     tool.show();
   }
 
+  /** @param {PointerEvent} event */
   #move(event) {
     if (this.fingers.has(event.pointerId)) {
       if (this.drag?.kind === 'pinch') {
@@ -121,6 +131,7 @@ export class Pointer {
     this.onHover(this.hover);
   }
 
+  /** @param {PointerEvent} event */
   #up(event) {
     this.fingers.delete(event.pointerId);
     if (this.surface.element.hasPointerCapture(event.pointerId)) {
@@ -148,6 +159,7 @@ export class Pointer {
     this.drag = { kind: 'pinch' };
   }
 
+  /** @param {PointerEvent} event */
   #pinch(event) {
     const box = this.surface.canvas.getBoundingClientRect();
     const before = spanOf([...this.fingers.values()]);
@@ -158,6 +170,7 @@ export class Pointer {
     this.surface.zoomAt(factor, after.x - box.left, after.y - box.top);
   }
 
+  /** @param {WheelEvent} event */
   #wheel(event) {
     event.preventDefault();
     if (!this.isReady()) return;
@@ -181,7 +194,7 @@ export class Pointer {
   }
 }
 
-/** The middle of the fingers, and how far the first two are apart, in CSS pixels. */
+/** The middle of the fingers, and how far the first two are apart, in CSS pixels. @param {Point[]} fingers */
 function spanOf(fingers) {
   const [a, b] = fingers;
   return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2, length: Math.hypot(a.x - b.x, a.y - b.y) };

@@ -14,7 +14,9 @@ const FIRST = {
   keys: {},
 };
 
-/** @param {string} annotator @returns {typeof FIRST} */
+/** @typedef {typeof FIRST} Preferences */
+
+/** @param {string} annotator @returns {Preferences} */
 export function readPreferences(annotator) {
   const first = structuredClone(FIRST);
   try {
@@ -25,7 +27,7 @@ export function readPreferences(annotator) {
   }
 }
 
-/** @param {string} annotator @param {typeof FIRST} preferences */
+/** @param {string} annotator @param {Preferences} preferences */
 export function keepPreferences(annotator, preferences) {
   try {
     localStorage.setItem(keyOf(annotator), JSON.stringify(preferences));
@@ -34,6 +36,7 @@ export function keepPreferences(annotator, preferences) {
   }
 }
 
+/** @param {string} annotator */
 function keyOf(annotator) {
   return `qualm.canvas ${annotator}`;
 }

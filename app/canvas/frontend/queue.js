@@ -3,17 +3,23 @@
 const LOAD_AHEAD = 5;
 const PREPARE_AHEAD = 2;
 
+/** @typedef {import('./types.js').Item} Item */
+/** @typedef {import('./types.js').Loaded} Loaded */
+/** @typedef {{item: Item, promise: Promise<Loaded>, loaded: Loaded | null, isPrepared: boolean}} Ahead */
+
 export class ImageQueue {
   /**
-   * @param {(item: object) => Promise<object>} load brings everything of an item that the editor needs
-   * @param {(loaded: object) => void} release lets go of what `load` brought
-   * @param {(loaded: object) => void} prepare makes what comes very next ready for the screen
+   * @param {(item: Item, earlier: Promise<Loaded> | null) => Promise<Loaded>} load brings everything of an item
+   *   that the editor needs; `earlier` is what was brought for it before the server changed a part of it, and
+   *   belongs to the new load
+   * @param {(loaded: Loaded) => void} release lets go of what `load` brought
+   * @param {(loaded: Loaded) => void} prepare makes what comes very next ready for the screen
    */
   constructor(load, release = () => {}, prepare = () => {}) {
     this.load = load;
     this.release = release;
     this.prepare = prepare;
-    /** @type {object[]} */
+    /** @type {Item[]} */
     this.items = [];
     /**
      * Images that were submitted or skipped here, and when the server said that it knows; an order it made
@@ -23,8 +29,7 @@ export class ImageQueue {
     this.leaving = new Map();
     /** @type {number | null} */
     this.current = null;
-    /** @type {Map<number, {item: object, promise: Promise<object>, loaded: object | null,
-     *   isPrepared: boolean}>} */
+    /** @type {Map<number, Ahead>} */
     this.ahead = new Map();
   }
 
@@ -34,7 +39,7 @@ export class ImageQueue {
 
   /**
    * Take the server's newest order. The image on the screen stays where it is.
-   * @param {object[]} items
+   * @param {Item[]} items
    * @param {number} askedAt milliseconds, when the server was asked for it
    */
   update(items, askedAt) {
@@ -45,24 +50,36 @@ export class ImageQueue {
     this.#loadAhead();
   }
 
-  /** The person is done with an image; it does not come again until the server has heard of that. */
+  /** The person is done with an image; it does not come again until the server has heard of that. @param {number} imageId */
   leave(imageId) {
     this.leaving.set(imageId, null);
   }
 
-  /** The server has heard that the person is done with an image. */
+  /** The server has heard that the person is done with an image. @param {number} imageId @param {number} knownAt */
   acknowledge(imageId, knownAt) {
     if (this.leaving.has(imageId)) this.leaving.set(imageId, knownAt);
   }
 
-  /** Take the first item out of the queue and make it the current one. @returns {object | null} */
+  /**
+   * An image that waits here has a newer label map on the server than the one loaded ahead.
+   * @param {number} imageId
+   * @param {number} revision
+   */
+  saved(imageId, revision) {
+    const at = this.items.findIndex((item) => item.image_id === imageId);
+    if (at < 0 || this.items[at].revision === revision) return;
+    this.items[at] = { ...this.items[at], revision };
+    this.#loadAhead();
+  }
+
+  /** Take the first item out of the queue and make it the current one. @returns {Item | null} */
   next() {
     const item = this.items.shift() ?? null;
     this.current = item?.image_id ?? null;
     return item;
   }
 
-  /** Make an image the current one that did not come from the queue. */
+  /** Make an image the current one that did not come from the queue. @param {number} imageId */
   hold(imageId) {
     this.current = imageId;
     this.leaving.delete(imageId);
@@ -71,7 +88,8 @@ export class ImageQueue {
 
   /**
    * What was loaded for an item, or the promise of it. It then belongs to the caller.
-   * @returns {{loaded: object | null, promise: Promise<object>}}
+   * @param {Item} item
+   * @returns {Ahead}
    */
   take(item) {
     const entry = this.#entry(item);
@@ -80,11 +98,12 @@ export class ImageQueue {
     return entry;
   }
 
+  /** @param {Item} item @returns {Ahead} */
   #entry(item) {
     const known = this.ahead.get(item.image_id);
     if (known && sameSources(known.item, item)) return known;
-    if (known) this.#drop(item.image_id);
-    const entry = { item, promise: this.load(item), loaded: null, isPrepared: false };
+    /** @type {Ahead} */
+    const entry = { item, promise: this.load(item, known?.promise ?? null), loaded: null, isPrepared: false };
     entry.promise.then(
       (loaded) => {
         entry.loaded = loaded;
@@ -115,6 +134,7 @@ export class ImageQueue {
     }
   }
 
+  /** @param {number} id */
   #drop(id) {
     const entry = this.ahead.get(id);
     this.ahead.delete(id);
@@ -122,7 +142,7 @@ export class ImageQueue {
   }
 }
 
-/** Whether what was loaded for one item is still what the other one asks for. */
+/** Whether what was loaded for one item is still what the other one asks for. @param {Item} one @param {Item} other */
 function sameSources(one, other) {
   return (
     one.image_url === other.image_url &&
@@ -132,7 +152,10 @@ function sameSources(one, other) {
   );
 }
 
-/** Whether there is an image that nobody has labelled, perhaps with somebody else now. */
+/**
+ * Whether there is an image that nobody has labelled, perhaps with somebody else now.
+ * @param {import('./types.js').Progress} progress
+ */
 export function mayHaveMore({ images, labelled, excluded }) {
   return images - excluded > labelled;
 }

@@ -38,7 +38,7 @@ export async function settleRefusal({ autosave, screen, transport }, image, answ
     return false;
   }
   const choice = await screen.ask({
-    kind: answer.kind,
+    kind: answer.kind === 'held' ? 'held' : 'refused',
     image,
     heldBy: answer.body?.held_by ?? null,
     message: answer.message,
@@ -50,7 +50,13 @@ export async function settleRefusal({ autosave, screen, transport }, image, answ
   return true;
 }
 
-/** Somebody saved a newer revision: theirs, mine, or both. Theirs and the merge can be undone. */
+/**
+ * Somebody saved a newer revision: theirs, mine, or both. Theirs and the merge can be undone.
+ * @param {{autosave: import('./autosave.js').Autosave, screen: import('./types.js').Screen,
+ *   transport: import('./transport.js').Transport}} parts
+ * @param {import('./open_image.js').OpenImage} image
+ * @param {import('./autosave.js').Answer} answer
+ */
 async function settleConflict({ autosave, screen, transport }, image, answer) {
   const choice = await screen.ask({
     kind: 'conflict',

@@ -48,7 +48,7 @@ export function pixelCount(region) {
  */
 export function joined(one, other) {
   if (!one || !other) return one ?? other;
-  const box = union(one, other);
+  const box = /** @type {Rectangle} */ (union(one, other));
   const width = box.x1 - box.x0;
   const mask = new Uint8Array(width * (box.y1 - box.y0));
   for (const { x0, y0, x1, y1, mask: part } of [one, other]) {
@@ -78,6 +78,26 @@ export function cutOut(mask, width, box) {
 }
 
 /**
+ * The smallest box around all places of a value.
+ * @param {Uint8Array} values of a whole grid, `width` pixels wide
+ * @returns {Rectangle | null} null when the value is nowhere
+ */
+export function boxOfValue(values, width, value) {
+  const first = values.indexOf(value);
+  if (first < 0) return null;
+  const y0 = Math.floor(first / width);
+  const y1 = Math.floor(values.lastIndexOf(value) / width) + 1;
+  let x0 = width;
+  let x1 = 0;
+  for (let y = y0; y < y1; y++) {
+    const start = y * width;
+    for (let x = 0; x < x0; x++) if (values[start + x] === value) x0 = x;
+    for (let x = width - 1; x >= x1; x--) if (values[start + x] === value) x1 = x + 1;
+  }
+  return { x0, y0, x1, y1 };
+}
+
+/**
  * Paint a region.
  * @param {LabelMap} map changed in place
  * @param {Region | null} region inside the map
@@ -90,6 +110,7 @@ export function paintRegion(map, region, paint) {
   const { mask, x0, x1 } = region;
   const { over } = paint;
   const suggestion = 'suggestion' in paint ? paint.suggestion : null;
+  const value = 'value' in paint ? paint.value : NOT_LABELLED;
   if (suggestion && over && !over[NOT_LABELLED]) return boxOf(region);
   for (let y = region.y0, from = 0; y < region.y1; y++) {
     const end = y * width + x1;
@@ -97,9 +118,9 @@ export function paintRegion(map, region, paint) {
     if (suggestion) {
       for (; at < end; at++) if (mask[from++] && pixels[at] === NOT_LABELLED) pixels[at] = suggestion[at];
     } else if (over) {
-      for (; at < end; at++) if (mask[from++] && over[pixels[at]]) pixels[at] = paint.value;
+      for (; at < end; at++) if (mask[from++] && over[pixels[at]]) pixels[at] = value;
     } else {
-      for (; at < end; at++) if (mask[from++]) pixels[at] = paint.value;
+      for (; at < end; at++) if (mask[from++]) pixels[at] = value;
     }
   }
   return boxOf(region);

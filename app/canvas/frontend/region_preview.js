@@ -1,5 +1,6 @@
 // A region that a click would change, shown before the click.
 
+import { given } from './given.js';
 import { packed } from './palette.js';
 
 /**
@@ -15,7 +16,7 @@ const EDGE_ALPHA = 235;
  * The region's pixels, each one of a block of `step` × `step` of its mask.
  * @param {Region} region
  * @param {string} colour `#rrggbb`
- * @returns {{width: number, height: number, step: number, pixels: Uint32Array}} RGBA
+ * @returns {{width: number, height: number, step: number, pixels: Uint32Array<ArrayBuffer>}} RGBA
  */
 export function previewPixels({ x0, y0, x1, y1, mask }, colour) {
   const [wide, high] = [x1 - x0, y1 - y0];
@@ -25,7 +26,7 @@ export function previewPixels({ x0, y0, x1, y1, mask }, colour) {
   const pixels = new Uint32Array(width * height);
   const fill = packed(colour, FILL_ALPHA);
   const edge = packed(colour, EDGE_ALPHA);
-  const has = (x, y) => x >= 0 && y >= 0 && x < wide && y < high && mask[y * wide + x] === 1;
+  const has = (/** @type {number} */ x, /** @type {number} */ y) => x >= 0 && y >= 0 && x < wide && y < high && mask[y * wide + x] === 1;
   for (let row = 0, y = 0; y < high; row++, y += step) {
     for (let column = 0, x = 0; x < wide; column++, x += step) {
       if (!mask[y * wide + x]) continue;
@@ -50,7 +51,7 @@ export class RegionPreview {
     this.canvas.width = width;
     this.canvas.height = height;
     const data = new ImageData(new Uint8ClampedArray(pixels.buffer), width, height);
-    this.canvas.getContext('2d').putImageData(data, 0, 0);
+    given(this.canvas.getContext('2d')).putImageData(data, 0, 0);
   }
 
   /**

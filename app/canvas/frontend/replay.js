@@ -37,6 +37,48 @@ export function replayStrokes(image, entry, annotator) {
   return 'others';
 }
 
+/** What an earlier visit left in the journal: submissions under way, and strokes that go back on their image. */
+export class EarlierVisit {
+  /** @param {import('./journal.js').Journal} journal @param {string} annotator */
+  constructor(journal, annotator) {
+    this.journal = journal;
+    this.annotator = annotator;
+    /** Entries with strokes that no image has got back yet, by image. @type {Map<number, JournalEntry>} */
+    this.strokes = new Map();
+  }
+
+  /** The image that was worked on last, null when nothing of it is left. */
+  get lastImage() {
+    return this.strokes.keys().next().value ?? null;
+  }
+
+  /** Read the journal. @returns {Promise<{image: OpenImage, submission: string}[]>} what was being submitted */
+  async read() {
+    const submitted = [];
+    for (const entry of await this.journal.entries()) {
+      if (!entry.submission) {
+        this.strokes.set(entry.imageId, entry);
+        continue;
+      }
+      const image = imageOfEntry(entry);
+      if (image) submitted.push({ image, submission: entry.submission });
+      else this.journal.remove(entry.imageId);
+    }
+    return submitted;
+  }
+
+  /** Put the strokes back on their image. @param {OpenImage} image @returns {ReturnType<typeof replayStrokes>} */
+  replayOn(image) {
+    const entry = this.strokes.get(image.id);
+    this.strokes.delete(image.id);
+    if (!entry) return 'nothing';
+    const outcome = replayStrokes(image, entry, this.annotator);
+    if (outcome === 'nothing') this.journal.remove(image.id);
+    return outcome;
+  }
+}
+
+/** @param {Uint8Array[]} bands @param {number} size */
 function pixelsOf(bands, size) {
   try {
     return decode(join(bands), size);

@@ -2,15 +2,17 @@
 
 import { ActiveTime } from './active_time.js';
 import { Autosave } from './autosave.js';
-import { ImageQueue, mayHaveMore } from './queue.js';
 import { OpenImage } from './open_image.js';
+import { ProgressWatch } from './progress_watch.js';
+import { ImageQueue } from './queue.js';
 import { adoptEqual, settleRefusal } from './refusals.js';
-import { imageOfEntry, replayStrokes } from './replay.js';
+import { EarlierVisit } from './replay.js';
+import { RequestFailed } from './transport.js';
 import { NOT_KEPT } from './wording.js';
 
-const PROGRESS_EVERY_MS = 2500;
-const LEASE_EVERY_MS = 60000;
-const ACTIVE_WITHIN_S = 300;
+/** @typedef {import('./types.js').Item} Item */
+/** @typedef {import('./types.js').Progress} Progress */
+/** @typedef {import('./autosave.js').Answer} Answer */
 
 export class LabelSession {
   /**
@@ -20,12 +22,17 @@ export class LabelSession {
    * @param {import('./types.js').Screen} parts.screen
    * @param {string} parts.annotator
    * @param {{saves: number}} parts.counters
-   * @param {(left: object) => void} parts.nudge tells Streamlit that the person went on from an image
+   * @param {(left: {image_id: number}) => void} parts.nudge tells Streamlit that the person went on from an image
    */
   constructor({ transport, journal, screen, annotator, counters, nudge }) {
-    Object.assign(this, { transport, journal, screen, annotator, counters, nudge });
+    this.transport = transport;
+    this.journal = journal;
+    this.screen = screen;
+    this.annotator = annotator;
+    this.counters = counters;
+    this.nudge = nudge;
     this.queue = new ImageQueue(
-      (item) => transport.load(item),
+      (item, earlier) => transport.load(item, earlier),
       (loaded) => loaded.picture.close(),
       (loaded) => screen.prepare(loaded),
     );
@@ -39,16 +46,17 @@ export class LabelSession {
     });
     /** @type {import('./types.js').View | null} */
     this.view = null;
+    /** @type {Progress | null} */
     this.progress = null;
-    /** `loading`, `labelling`, `empty`, `signed-out` or `unreachable`: what the screen shows. */
+    /** What the screen shows. @type {'loading' | 'labelling' | 'empty' | 'signed-out' | 'unreachable'} */
     this.phase = 'loading';
     this.failure = '';
+    /** Images that were on the screen before, the last one last. @type {number[]} */
     this.visited = [];
-    /** @type {Map<number, object>} journal entries found at the start, by image */
-    this.replay = new Map();
+    this.earlier = new EarlierVisit(journal, annotator);
     this.time = new ActiveTime();
+    this.watch = new ProgressWatch(this);
     this.turn = 0;
-    this.timers = [];
   }
 
   /** @returns {OpenImage | null} */
@@ -59,12 +67,11 @@ export class LabelSession {
   /** @param {number | null} openImage an image picked by hand */
   async start(openImage) {
     this.resume();
-    const entries = await this.journal.entries();
-    for (const entry of entries) {
-      if (entry.submission) this.#resubmit(entry);
-      else this.replay.set(entry.imageId, entry);
+    for (const { image, submission } of await this.earlier.read()) {
+      this.queue.leave(image.id);
+      this.autosave.submit(image, submission);
     }
-    const first = openImage ?? [...this.replay.keys()][0] ?? null;
+    const first = openImage ?? this.earlier.lastImage;
     if (first !== null) await this.open(first);
     await this.refreshQueue();
     if (!this.view && this.phase !== 'signed-out') await this.advance();
@@ -72,15 +79,11 @@ export class LabelSession {
 
   resume() {
     this.pause();
-    this.timers = [
-      setInterval(() => this.#watchProgress(), PROGRESS_EVERY_MS),
-      setInterval(() => this.#renewLease(), LEASE_EVERY_MS),
-    ];
+    this.watch.start();
   }
 
   pause() {
-    for (const timer of this.timers) clearInterval(timer);
-    this.timers = [];
+    this.watch.stop();
     if (this.image) this.autosave.flush(this.image);
   }
 
@@ -94,7 +97,7 @@ export class LabelSession {
     try {
       const { items, progress } = await this.transport.next(this.image?.id ?? null);
       this.queue.update(items, askedAt);
-      this.#setProgress(progress);
+      this.setProgress(progress);
     } catch (error) {
       this.#failed(error);
     }
@@ -119,7 +122,7 @@ export class LabelSession {
     }
   }
 
-  /** Show an image picked by hand. */
+  /** Show an image picked by hand. @param {number} imageId */
   async open(imageId) {
     if (this.image?.id === imageId) return;
     try {
@@ -157,7 +160,7 @@ export class LabelSession {
       const { items, progress } = await this.transport.skip(image.id, this.image?.id ?? null);
       this.queue.acknowledge(image.id, Date.now());
       this.queue.update(items, askedAt);
-      this.#setProgress(progress);
+      this.setProgress(progress);
       this.nudge({ image_id: image.id });
       if (!this.view && this.phase === 'empty') await this.advance();
     } catch (error) {
@@ -167,7 +170,8 @@ export class LabelSession {
 
   /** Back to the image that was on the screen before. */
   async back() {
-    if (this.visited.length) await this.open(this.visited.pop());
+    const imageId = this.visited.pop();
+    if (imageId !== undefined) await this.open(imageId);
   }
 
   /** @returns {Promise<boolean>} whether the truth was put in; as an action that can be undone */
@@ -181,6 +185,7 @@ export class LabelSession {
     return this.#putIn((item) => this.transport.previousLabel(item));
   }
 
+  /** @param {(item: Item) => Promise<{pixels: Uint8Array, name?: string}>} load */
   async #putIn(load) {
     const { image } = this;
     if (!image) return false;
@@ -201,9 +206,12 @@ export class LabelSession {
     for (const request of this.autosave.lastRequests()) this.transport.saveOnTheWayOut(request);
   }
 
+  /** @param {Item} item */
   async #show(item) {
     const turn = ++this.turn;
     const entry = this.queue.take(item);
+    // While the image loads, its save may be answered; what was loaded is older than its pixels even then.
+    const unsaved = this.autosave.unsavedImage(item.image_id);
     if (!entry.loaded) {
       this.#leave();
       this.phase = 'loading';
@@ -221,7 +229,7 @@ export class LabelSession {
       return;
     }
     this.#leave();
-    const kept = this.autosave.unsavedImage(item.image_id);
+    const kept = this.autosave.unsavedImage(item.image_id) ?? unsaved;
     const image = kept ?? new OpenImage(loaded);
     image.item = { ...item, ...(kept ? {} : { revision: loaded.revision }) };
     image.suggestion = loaded.suggestion;
@@ -246,24 +254,14 @@ export class LabelSession {
     picture.close();
   }
 
-  /** Put back the strokes of an earlier visit that never reached the server. */
+  /** Put back the strokes of an earlier visit that never reached the server. @param {OpenImage} image */
   #replayJournal(image) {
-    const entry = this.replay.get(image.id);
-    this.replay.delete(image.id);
-    if (!entry) return;
-    const outcome = replayStrokes(image, entry, this.annotator);
-    if (outcome === 'nothing') this.journal.remove(image.id);
-    else this.autosave.changed(image);
+    const outcome = this.earlier.replayOn(image);
+    if (outcome !== 'nothing') this.autosave.changed(image);
     if (outcome === 'mine') this.screen.notice('Your last strokes, not saved before the page closed, are back.');
   }
 
-  #resubmit(entry) {
-    const image = imageOfEntry(entry);
-    if (!image) return void this.journal.remove(entry.imageId);
-    this.queue.leave(image.id);
-    this.autosave.submit(image, entry.submission);
-  }
-
+  /** @param {OpenImage} image */
   #contextOf(image) {
     const blind = image.suggestion === null;
     return {
@@ -273,21 +271,25 @@ export class LabelSession {
     };
   }
 
+  /** @param {OpenImage} image @param {Answer} answer @param {boolean} wasSubmit */
   async #answered(image, answer, wasSubmit) {
     if (answer.kind === 'saved') {
       this.counters.saves++;
-      if (answer.body.progress) this.#setProgress(answer.body.progress);
+      this.queue.saved(image.id, answer.body.revision);
+      if (answer.body.progress) this.setProgress(answer.body.progress);
       if (wasSubmit) await this.#submitted(image, answer.body);
     } else if (answer.kind === 'signed-out') {
-      this.#signedOut(answer.message);
+      this.signedOut(answer.message);
     } else if (answer.kind !== 'unreachable' && !(await adoptEqual(this, image, answer))) {
       this.autosave.withdraw(image);
-      await this.#bringBack(image);
+      // It comes back on the screen with everything the person did.
+      if (this.image !== image) await this.#showInstead(image.item);
       await this.#settle(image, answer, wasSubmit);
     }
     this.screen.refresh();
   }
 
+  /** @param {OpenImage} image @param {{items?: Item[]}} body */
   async #submitted(image, body) {
     const now = Date.now();
     this.queue.acknowledge(image.id, now);
@@ -297,7 +299,7 @@ export class LabelSession {
     if (!this.view && this.phase === 'empty') await this.advance();
   }
 
-  /** Show an image; the one on the screen comes next. */
+  /** Show an image; the one on the screen comes next. @param {Item} item */
   async #showInstead(item) {
     if (this.image) {
       this.autosave.flush(this.image);
@@ -307,12 +309,7 @@ export class LabelSession {
     await this.#show(item);
   }
 
-  /** Show an image again that the server refused, with everything the person did. */
-  async #bringBack(image) {
-    if (this.image === image) return;
-    await this.#showInstead(image.item);
-  }
-
+  /** @param {OpenImage} image @param {Answer} answer @param {boolean} wasSubmit */
   async #settle(image, answer, wasSubmit) {
     try {
       const isGivenUp = await settleRefusal(this, image, answer);
@@ -327,71 +324,28 @@ export class LabelSession {
     }
   }
 
-  async #watchProgress() {
-    if (document.hidden || this.phase === 'signed-out') return;
-    try {
-      const before = this.progress?.current_round_number ?? null;
-      const progress = await this.transport.progress();
-      this.autosave.serverIsBack();
-      const wasLost = this.phase === 'unreachable';
-      const isNewRound = this.progress !== null && progress.current_round_number !== before;
-      this.#setProgress(progress);
-      if (isNewRound) await this.#takeNewRound(progress.current_round_number);
-      else if (wasLost || (this.phase === 'empty' && mayHaveMore(progress))) await this.#lookForMore();
-    } catch (error) {
-      if (error.status === 401) this.#signedOut(error.message);
-    }
+  /** Somebody else has the image now. @param {OpenImage} image @param {RequestFailed} refusal */
+  async lost(image, { body, message }) {
+    if (this.image === image) await this.#settle(image, { kind: 'held', body, message }, false);
   }
 
-  async #lookForMore() {
-    await this.refreshQueue();
-    if (!this.view && (this.queue.length > 0 || this.phase === 'unreachable')) await this.advance();
-  }
-
-  /** A round was published: the queue has a new order, and an untouched image gets the new suggestion. */
-  async #takeNewRound(number) {
-    await this.#lookForMore();
-    const { view } = this;
-    if (number !== null) this.screen.notice(`Round ${number} is done: the queue has its new order.`, 'good');
-    if (!view || view.image.edits > 0) return;
-    try {
-      const newer = await this.transport.newerMaps(view.image);
-      if (!newer || this.view !== view || view.image.edits > 0) return;
-      Object.assign(view.image, { item: newer.item, suggestion: newer.suggestion });
-      Object.assign(view, { uncertainty: newer.uncertainty, coloured: null });
-      this.screen.show(view, true);
-      this.screen.refresh();
-    } catch {
-      // The old suggestion still serves.
-    }
-  }
-
-  async #renewLease() {
-    const { image } = this;
-    if (!image || document.hidden || this.time.idleSeconds > ACTIVE_WITHIN_S) return;
-    try {
-      await this.transport.renewLease(image.id);
-    } catch (error) {
-      if (error.status === 423 && this.image === image) {
-        await this.#settle(image, { kind: 'held', body: error.body, message: error.message }, false);
-      }
-    }
-  }
-
-  #setProgress(progress) {
+  /** @param {Progress} progress */
+  setProgress(progress) {
     this.progress = progress;
     this.screen.refresh();
   }
 
-  #signedOut(message) {
+  /** @param {string} [message] the server's sentence */
+  signedOut(message) {
     this.phase = 'signed-out';
     this.failure = message ?? '';
     this.screen.refresh();
   }
 
+  /** @param {unknown} error @param {Item | null} item */
   #failed(error, item = null) {
-    if (error.status === 401) this.#signedOut(error.message);
-    else if (error.status === undefined) throw error;
+    if (!(error instanceof RequestFailed)) throw error;
+    if (error.status === 401) this.signedOut(error.message);
     else if (!this.view) {
       if (item) this.queue.items.unshift(item);
       this.phase = 'unreachable';

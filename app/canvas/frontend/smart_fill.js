@@ -4,9 +4,10 @@
 // afterwards without computing anything again.
 
 import { CheapestPaths } from './cheapest_path.js';
+import { islandsOf } from './class_pieces.js';
 import { ColourGrid } from './colour_grid.js';
 import { NOT_LABELLED } from './label_map.js';
-import { islandsOf } from './class_pieces.js';
+import { spanFill } from './span_fill.js';
 
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
 /** @typedef {import('./region.js').Region} Region */
@@ -25,12 +26,12 @@ import { islandsOf } from './class_pieces.js';
 
 /** Cost of a step: at least 1, and this much more for what speaks against it. */
 const EDGE_COST = 5;
-const COLOUR_COST = 2.2;
-const OTHER_CLASS_COST = 60;
+const COLOUR_COST = 1.3;
+const OTHER_CLASS_COST = 120;
 /** Where the model suggests the scribble's class, changes of the image count for less. */
-const SAME_CLASS_SHARE = 0.4;
+const SAME_CLASS_SHARE = 0.15;
 /** Changes of colour up to this do not count; the scale of colours is that of `ColourGrid`. */
-const NOISE = 3;
+const NOISE = 4;
 const OWN_COLOUR = 8;
 const MOST_COST = 255;
 /** Colours that stand for a scribble. */
@@ -40,9 +41,11 @@ const MOST_COLOURS = 6;
 const LEVEL_STEP = 1.2;
 const LEVELS = 36;
 const LOWEST_LEVEL = 30;
-const NOMINAL_LEVEL = 900;
+const NOMINAL_LEVEL = 1500;
 /** How much worse a level is rated for each doubling away from the nominal one. */
-const PRIOR = 0.06;
+const PRIOR = 0.12;
+/** How much better a level is rated for agreeing wholly with the region that the model suggests. */
+const AGREEMENT = 0.5;
 /** Holes of fewer cells are filled. */
 const HOLE_CELLS = 12;
 
@@ -62,6 +65,8 @@ export class SmartFill {
     this.grid = new ColourGrid(sources, window ?? { x0: 0, y0: 0, x1: sources.width, y1: sources.height });
     this.isWall = wallsOf(sources, this.grid, open);
     this.starts = startsOf(this.grid, points).filter((cell) => !this.isWall[cell]);
+    /** 1 for cells where the model suggests what it suggests under the scribble; null without a suggestion. */
+    this.isSuggested = suggestedCells(sources, this.grid, this.starts);
     const paths = new CheapestPaths(this.#costs(), this.grid.columns, this.starts);
     paths.settleAll();
     this.distances = paths.distances;
@@ -109,23 +114,20 @@ export class SmartFill {
 
   /** What it costs to step on each cell, 0 for walls. */
   #costs() {
-    const { grid, isWall, sources, starts } = this;
+    const { grid, isSuggested, isWall, starts } = this;
     const { columns, rows, planes } = grid;
     const [light, reds, blues] = planes;
     const costs = new Uint8Array(columns * rows);
     const colours = coloursOf(planes, starts);
-    const classes = suggestedAt(sources, grid, starts);
     for (let row = 0, i = 0; row < rows; row++) {
-      const y = grid.yOf(row);
       const up = row > 0 ? -columns : 0;
       const down = row + 1 < rows ? columns : 0;
       for (let column = 0; column < columns; column++, i++) {
         if (isWall[i]) continue;
         const left = column > 0 ? i - 1 : i;
         const right = column + 1 < columns ? i + 1 : i;
-        const across = (light[right] - light[left]) ** 2 + (reds[right] - reds[left]) ** 2 + (blues[right] - blues[left]) ** 2;
-        const along =
-          (light[i + down] - light[i + up]) ** 2 + (reds[i + down] - reds[i + up]) ** 2 + (blues[i + down] - blues[i + up]) ** 2;
+        const across = unlikeness(planes, left, right);
+        const along = unlikeness(planes, i + up, i + down);
         let nearest = Infinity;
         for (let k = 0; k < colours.length; k += 3) {
           const distance =
@@ -135,10 +137,9 @@ export class SmartFill {
         let cost =
           EDGE_COST * Math.max(0, 0.5 * Math.sqrt(across + along) - NOISE) +
           COLOUR_COST * Math.max(0, Math.sqrt(nearest) - OWN_COLOUR);
-        if (classes) {
-          const x = grid.xOf(column);
-          const certainty = 1 - doubtAt(sources, x, y);
-          if (classes[sources.suggestion[y * sources.width + x]]) cost *= 1 - (1 - SAME_CLASS_SHARE) * certainty;
+        if (isSuggested) {
+          const certainty = 1 - this.#doubtAt(row, column);
+          if (isSuggested[i]) cost *= 1 - (1 - SAME_CLASS_SHARE) * certainty;
           else cost += OTHER_CLASS_COST * certainty;
         }
         costs[i] = Math.min(MOST_COST, 1 + cost);
@@ -147,24 +148,59 @@ export class SmartFill {
     return costs;
   }
 
-  /** The level past which the region grows least, with a bias towards the nominal one. */
+  /** How unsure the model is of a cell, 0 … 1. */
+  #doubtAt(row, column) {
+    const { uncertainty, width, height } = this.sources;
+    if (!uncertainty) return 0;
+    const x = Math.floor((this.grid.xOf(column) * uncertainty.width) / width);
+    const y = Math.floor((this.grid.yOf(row) * uncertainty.height) / height);
+    return uncertainty.values[y * uncertainty.width + x] / 255;
+  }
+
+  /** The level past which the region grows least, with a bias towards the nominal one and the suggestion. */
   #bestLevel() {
+    const suggested = this.#suggestedRegion();
     const sizes = new Float64Array(LEVELS + 1);
+    const agreeing = new Float64Array(LEVELS + 1);
+    let suggestedSize = 0;
+    let certainty = 0;
     for (let i = 0; i < this.distances.length; i++) {
       const level = Math.ceil(Math.log(this.distances[i] / LOWEST_LEVEL) / Math.log(LEVEL_STEP));
-      if (level <= LEVELS) sizes[Math.max(0, level)]++;
+      if (suggested?.[i]) {
+        suggestedSize++;
+        const row = Math.floor(i / this.grid.columns);
+        certainty += 1 - this.#doubtAt(row, i - row * this.grid.columns);
+      }
+      if (level > LEVELS) continue;
+      sizes[Math.max(0, level)]++;
+      if (suggested) agreeing[Math.max(0, level)] += suggested[i];
     }
+    const trust = suggestedSize ? (AGREEMENT * certainty) / suggestedSize : 0;
     let best = 0;
     let least = Infinity;
     for (let level = 0; level < LEVELS; level++) {
       sizes[level + 1] += sizes[level];
+      agreeing[level + 1] += agreeing[level];
       const growth = Math.log((sizes[level + 1] + 1) / (sizes[level] + 1));
-      const badness = growth + PRIOR * Math.abs(Math.log2(costOfLevel(level) / NOMINAL_LEVEL));
+      const shared = suggested ? agreeing[level] / (sizes[level] + suggestedSize - agreeing[level]) : 0;
+      const distance = Math.abs(Math.log2(costOfLevel(level) / NOMINAL_LEVEL));
+      const badness = growth + PRIOR * distance - trust * shared;
       if (badness >= least) continue;
       least = badness;
       best = level;
     }
     return best;
+  }
+
+  /** The connected cells of the suggestion around the scribble, 0 or 1 each; null when there are none. */
+  #suggestedRegion() {
+    const { isSuggested, starts } = this;
+    if (!isSuggested) return null;
+    const { columns, rows } = this.grid;
+    const start = starts.find((cell) => isSuggested[cell]);
+    if (start === undefined) return null;
+    const markSuggested = (/** @type {Uint8Array} */ members, /** @type {number} */ at) => members.set(isSuggested.subarray(at, at + columns), at);
+    return spanFill(columns, rows, start % columns, Math.floor(start / columns), markSuggested)?.mask ?? null;
   }
 }
 
@@ -172,17 +208,23 @@ function costOfLevel(level) {
   return LOWEST_LEVEL * LEVEL_STEP ** level;
 }
 
+/** @returns {number} the squared difference of two cells' colours */
+function unlikeness([light, reds, blues], one, other) {
+  return (light[one] - light[other]) ** 2 + (reds[one] - reds[other]) ** 2 + (blues[one] - blues[other]) ** 2;
+}
+
 /** Cells that hold a pixel the fill may not cover. */
 function wallsOf({ labels, width }, grid, open) {
   const isWall = new Uint8Array(grid.columns * grid.rows);
   const { x0, x1, y0, y1 } = grid.window;
-  const isOpen = open[NOT_LABELLED] === 1;
+  const passing = open[NOT_LABELLED] ? NOT_LABELLED : -1;
   for (let y = y0; y < y1; y++) {
     const start = Math.floor((y - y0) / grid.scale) * grid.columns;
-    for (let x = x0, at = y * width + x0; x < x1; x++, at++) {
+    const first = y * width + x0;
+    const end = y * width + x1;
+    for (let at = first; at < end; at++) {
       const value = labels[at];
-      if (isOpen && value === NOT_LABELLED) continue;
-      if (!open[value]) isWall[start + Math.floor((x - x0) / grid.scale)] = 1;
+      if (value !== passing && open[value] === 0) isWall[start + Math.floor((at - first) / grid.scale)] = 1;
     }
   }
   return isWall;
@@ -205,7 +247,8 @@ function startsOf(grid, points) {
 }
 
 /** A few colours, three numbers each, spread over those of the scribble: each next one is the least like. */
-function coloursOf([light, reds, blues], cells) {
+function coloursOf(planes, cells) {
+  const [light, reds, blues] = planes;
   const colours = [];
   const distances = new Float32Array(cells.length).fill(Infinity);
   let next = 0;
@@ -225,21 +268,15 @@ function coloursOf([light, reds, blues], cells) {
   return Float32Array.from(colours);
 }
 
-/** 256 entries, 1 for classes suggested under a good part of the scribble; null without a suggestion. */
-function suggestedAt({ suggestion, width }, grid, cells) {
+/** @returns {Uint8Array | null} 1 for cells whose class is suggested under a good part of the scribble */
+function suggestedCells({ suggestion, width }, grid, starts) {
   if (!suggestion) return null;
-  const counts = new Uint32Array(256);
-  for (const cell of cells) {
-    const row = Math.floor(cell / grid.columns);
-    counts[suggestion[grid.yOf(row) * width + grid.xOf(cell - row * grid.columns)]]++;
+  const classes = new Uint8Array(grid.columns * grid.rows);
+  for (let row = 0, i = 0; row < grid.rows; row++) {
+    const start = grid.yOf(row) * width;
+    for (let column = 0; column < grid.columns; column++, i++) classes[i] = suggestion[start + grid.xOf(column)];
   }
-  return Uint8Array.from(counts, (count) => (count > 0 && 4 * count >= cells.length ? 1 : 0));
-}
-
-/** How unsure the model is of a pixel, 0 … 1. */
-function doubtAt({ uncertainty, width, height }, x, y) {
-  if (!uncertainty) return 0;
-  const column = Math.floor((x * uncertainty.width) / width);
-  const row = Math.floor((y * uncertainty.height) / height);
-  return uncertainty.values[row * uncertainty.width + column] / 255;
+  const counts = new Uint32Array(256);
+  for (const cell of starts) counts[classes[cell]]++;
+  return classes.map((value) => (counts[value] > 0 && 4 * counts[value] >= starts.length ? 1 : 0));
 }

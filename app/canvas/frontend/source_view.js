@@ -1,6 +1,8 @@
 // How an image of many bits or channels is shown: which channels, between which values, with which gamma. The
 // server makes the picture. What is set holds for the next images with the same channels. No DOM.
 
+import { reasonOf } from './wording.js';
+
 const SETTLED_MS = 150;
 
 /**
@@ -31,8 +33,8 @@ export class SourceView {
    * @param {import('./transport.js').Transport} transport
    * @param {object} parts
    * @param {() => import('./types.js').View | null} parts.view
-   * @param {(picture: object) => void} parts.changed the picture of the image on the screen is another one
-   * @param {(text: string, tone?: string) => void} parts.notice
+   * @param {() => void} parts.changed the picture of the image on the screen is another one
+   * @param {import('./types.js').Notice} parts.notice
    */
   constructor(transport, { view, changed, notice }) {
     this.transport = transport;
@@ -72,18 +74,20 @@ export class SourceView {
       }
       const before = view.picture;
       Object.assign(view, { picture, query });
-      this.changed(picture);
+      this.changed();
       before.close();
     } catch (error) {
-      this.notice(`The picture stays as it is: ${error.message}`, 'warning');
+      this.notice(`The picture stays as it is: ${reasonOf(error)}`, 'warning');
     }
   }
 
+  /** @param {import('./types.js').Item} item */
   #queryFor(item) {
     return item.source_url && namesOf(item) === this.names ? queryOf(this.wanted) : '';
   }
 }
 
+/** @param {import('./types.js').Item} item */
 function namesOf(item) {
   return (item.channels ?? []).join('\n');
 }

@@ -29,11 +29,12 @@ export function spanFill(width, height, x, y, markRow) {
   const box = { x0: x, y0: y, x1: x + 1, y1: y + 1 };
   // Spans still to be looked at: row, first and last column, and which way the fill was going.
   const waiting = [y, x, x, 1];
+  const next = () => /** @type {number} */ (waiting.pop());
   while (waiting.length > 0) {
-    const step = waiting.pop();
-    const last = waiting.pop();
-    const first = waiting.pop();
-    const row = waiting.pop();
+    const step = next();
+    const last = next();
+    const first = next();
+    const row = next();
     const start = row * width;
     if (!isMarked[row]) {
       markRow(members, start, row);
@@ -65,6 +66,10 @@ export function spanFill(width, height, x, y, markRow) {
 
 /**
  * Fill the run of members that starts at an index.
+ * @param {Uint8Array} members
+ * @param {Uint8Array} mask
+ * @param {number} start
+ * @param {number} limit
  * @returns {number} the index after its end, at most `limit`
  */
 function claim(members, mask, start, limit) {

@@ -32,7 +32,11 @@ export class SuperpixelMap {
    */
   constructor(bytes, imageWidth, imageHeight) {
     const { width, height, ids } = decodeSuperpixels(bytes);
-    Object.assign(this, { width, height, ids, imageWidth, imageHeight });
+    this.width = width;
+    this.height = height;
+    this.ids = ids;
+    this.imageWidth = imageWidth;
+    this.imageHeight = imageHeight;
     /** Grid column of each image column, and the same for rows. */
     this.columnOf = cellsOf(imageWidth, width);
     this.rowOf = cellsOf(imageHeight, height);

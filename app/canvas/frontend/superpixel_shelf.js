@@ -1,6 +1,7 @@
 // Superpixels of the images at hand: asked of the server once per image and number, and forgotten with the image.
 
 import { SuperpixelMap } from './superpixel_map.js';
+import { reasonOf } from './wording.js';
 
 const KEPT = 8;
 const RETRY_MS = 5000;
@@ -8,7 +9,7 @@ const RETRY_MS = 5000;
 export class SuperpixelShelf {
   /**
    * @param {import('./transport.js').Transport} transport
-   * @param {(text: string, tone?: string) => void} notice
+   * @param {import('./types.js').Notice} notice
    */
   constructor(transport, notice) {
     this.transport = transport;
@@ -29,11 +30,12 @@ export class SuperpixelShelf {
     return known ?? null;
   }
 
-  /** Ask for those of an image that comes soon. */
+  /** Ask for those of an image that comes soon. @param {import('./types.js').Item} item @param {number} count */
   prefetch(item, count) {
     this.of({ item }, count);
   }
 
+  /** @param {string} key @param {import('./types.js').Item} item @param {number} count */
   async #load(key, item, count) {
     this.maps.set(key, null);
     for (const oldest of [...this.maps.keys()].slice(0, -KEPT)) this.maps.delete(oldest);
@@ -41,7 +43,7 @@ export class SuperpixelShelf {
       this.maps.set(key, await this.transport.superpixels(item, count));
     } catch (error) {
       setTimeout(() => this.maps.delete(key), RETRY_MS);
-      this.notice(`The superpixels could not be had: ${error.message}`, 'warning');
+      this.notice(`The superpixels could not be had: ${reasonOf(error)}`, 'warning');
     }
   }
 }

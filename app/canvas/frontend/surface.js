@@ -218,10 +218,9 @@ export class Surface {
     if (width < 2 || height < 2) return;
     const before = this.size;
     this.size = { width, height };
-    // What the browser really gives the canvas; with a ratio of 1.5 that need not be the rounded product.
     const pixels = entry.devicePixelContentBoxSize?.[0];
-    this.canvas.width = pixels?.inlineSize ?? Math.round(width * window.devicePixelRatio);
-    this.canvas.height = pixels?.blockSize ?? Math.round(height * window.devicePixelRatio);
+    this.canvas.width = devicePixels(width, pixels?.inlineSize);
+    this.canvas.height = devicePixels(height, pixels?.blockSize);
     this.ratio = this.canvas.width / width;
     if (this.image) this.#move(resized(this.viewport, before, this.size, this.image, this.isFitted), this.isFitted);
     // A canvas that changed its size is empty until it is drawn again; waiting a frame would flash.
@@ -238,12 +237,21 @@ export class Surface {
     const only = this.wholeView ? null : this.dirty;
     this.dirty = null;
     this.wholeView = false;
-    const isComplete = this.layers.draw(this.context, this.viewport, this.ratio, this.opacity(), only);
-    if (!isComplete) this.redraw();
+    const left = this.layers.draw(this.context, this.viewport, this.ratio, this.opacity(), only);
+    if (left) this.#redrawIn(left);
     this.minimap.update(this.viewport, this.size);
     this.counters.paints++;
     this.afterPaint();
   }
+}
+
+/**
+ * A length in pixels of the screen. With a ratio of 1.5 what the browser gives an element may differ from the
+ * rounded product by one; a report further off is of something else, as while a ratio is only emulated.
+ */
+function devicePixels(length, reported) {
+  const product = length * window.devicePixelRatio;
+  return reported !== undefined && Math.abs(reported - product) <= 1 ? reported : Math.round(product);
 }
 
 /** Have an observer hear of an element's size in CSS pixels and, where the browser knows them, in the screen's. */

@@ -6,8 +6,22 @@ import { enlarged } from './image_pixels.js';
 import { NOT_LABELLED } from './label_map.js';
 import { pixelOf } from './tool_desk.js';
 
+/** @typedef {import('./pointer.js').Tool} Tool */
+/** @typedef {import('./types.js').Point} Point */
+
 /** Values that count as not labelled: where the suggestion shows. */
 export const WHERE_NOT_LABELLED = Uint8Array.from({ length: 256 }, (_, value) => Number(value === NOT_LABELLED));
+
+/**
+ * The value that the person sees at a pixel: the label, or the suggestion where nothing is labelled.
+ * @param {import('./open_image.js').OpenImage} image
+ * @param {Point} pixel
+ * @param {boolean} showsSuggestion
+ */
+export function seenValue({ pixels, suggestion, width }, { x, y }, showsSuggestion) {
+  const at = y * width + x;
+  return pixels[at] === NOT_LABELLED && suggestion && showsSuggestion ? suggestion[at] : pixels[at];
+}
 
 /**
  * The region that the person sees under a pixel: of the label map, or of the suggestion where nothing is
@@ -21,7 +35,11 @@ export function seenRegion(image, { x, y }) {
   return suggestedRegion(image, { x, y });
 }
 
-/** The region of the suggestion under a pixel that is not labelled; null where there is none. */
+/**
+ * The region of the suggestion under a pixel that is not labelled; null where there is none.
+ * @param {import('./open_image.js').OpenImage} image
+ * @param {Point} pixel
+ */
 export function suggestedRegion({ pixels, suggestion, width, height }, { x, y }) {
   const at = y * width + x;
   if (!suggestion || pixels[at] !== NOT_LABELLED || suggestion[at] === NOT_LABELLED) return null;
@@ -32,15 +50,17 @@ export function suggestedRegion({ pixels, suggestion, width, height }, { x, y })
  * The pixels of alike colour around a pixel.
  * @param {import('./image_pixels.js').Rgba} picture
  * @param {{width: number, height: number}} image which the picture shows, perhaps smaller
+ * @param {Point} pixel
+ * @param {number} tolerance
  */
 export function alikeRegion(picture, image, { x, y }, tolerance) {
-  const at = (value, from, to) => Math.floor((value * to) / from);
+  const at = (/** @type {number} */ value, /** @type {number} */ from, /** @type {number} */ to) => Math.floor((value * to) / from);
   const { rgba, width, height } = picture;
   const region = floodFill(rgba, width, height, at(x, image.width, width), at(y, image.height, height), tolerance);
   return enlarged(region, picture, image);
 }
 
-/** @implements {import('./pointer.js').Tool} */
+/** @implements {Tool} */
 export class ClickTool {
   /**
    * @param {import('./tool_desk.js').ToolDesk} desk
@@ -51,10 +71,14 @@ export class ClickTool {
     this.desk = desk;
     this.regionAt = regionAt;
     this.cursor = /** @type {const} */ ('crosshair');
-    /** The last click, which another tolerance does over. */
+    /**
+     * The last click, which another tolerance does over.
+     * @type {{image: import('./open_image.js').OpenImage, pixel: Point, edits: number} | null}
+     */
     this.last = null;
   }
 
+  /** @param {Point} point */
   down(point) {
     const { image } = this.desk;
     const pixel = pixelOf(image, point);
@@ -85,6 +109,7 @@ export class ClickTool {
     this.desk.surface.showRing(null, 0);
   }
 
+  /** @param {import('./open_image.js').OpenImage} image @param {Point} pixel */
   #fill(image, pixel) {
     if (!image.region(this.regionAt(image, pixel), this.desk.paint())) return;
     this.desk.edited();

@@ -4,6 +4,8 @@ import { ImagePixels } from './image_pixels.js';
 import { Magnet } from './magnet.js';
 import { SuperpixelShelf } from './superpixel_shelf.js';
 
+/** @typedef {import('./types.js').Point} Point */
+
 export class ToolDesk {
   /**
    * @param {object} parts
@@ -14,14 +16,20 @@ export class ToolDesk {
    * @param {() => import('./types.js').View | null} parts.view
    * @param {(value: number) => string} parts.colourOf
    * @param {() => void} parts.edited an action is complete
-   * @param {(text: string, tone?: string) => void} parts.notice
+   * @param {import('./types.js').Notice} parts.notice
    */
   constructor({ surface, layers, state, transport, view, colourOf, edited, notice }) {
-    Object.assign(this, { surface, layers, state, view, colourOf, edited, notice });
+    this.surface = surface;
+    this.layers = layers;
+    this.state = state;
+    this.view = view;
+    this.colourOf = colourOf;
+    this.edited = edited;
+    this.notice = notice;
     this.pixels = new ImagePixels();
     this.magnet = new Magnet(this.pixels, () => this.image);
     this.superpixels = new SuperpixelShelf(transport, notice);
-    /** Where the last stroke ended, for the straight line that Shift draws from there. */
+    /** Where the last stroke ended, for the straight line that Shift draws from there. @type {Point | null} */
     this.lastEnd = null;
   }
 
@@ -43,8 +51,7 @@ export class ToolDesk {
 
   /** The image is shown in another view of its values: edges and colours are those that the person sees. */
   pictureChanged() {
-    const picture = this.view()?.picture;
-    this.pixels.show(picture ? (picture.overview ?? picture).levels[0] : null);
+    this.pixels.show(this.view()?.picture.overview.levels[0] ?? null);
     this.magnet.forget();
   }
 
@@ -54,7 +61,12 @@ export class ToolDesk {
   }
 }
 
-/** The pixel under a point, or null outside the image. */
+/**
+ * The pixel under a point, or null outside the image.
+ * @param {{width: number, height: number} | null} image
+ * @param {Point | null} point
+ * @returns {Point | null}
+ */
 export function pixelOf(image, point) {
   if (!image || !point) return null;
   const pixel = { x: Math.floor(point.x), y: Math.floor(point.y) };

@@ -2,12 +2,16 @@
 
 import { brushPoint } from './tool_stroke.js';
 
+/** @typedef {import('./pointer.js').Tool} Tool */
+/** @typedef {import('./types.js').Point} Point */
+
 const GRAB_PX = 8;
 const SIMPLER_PX = 1.2;
 
 /**
  * The corner within reach of a point, or -1.
- * @param {{x: number, y: number}[]} points
+ * @param {Point[]} points
+ * @param {Point} point
  * @param {number} reach in image pixels
  */
 export function cornerAt(points, { x, y }, reach) {
@@ -23,6 +27,9 @@ export function cornerAt(points, { x, y }, reach) {
 /**
  * The edge within reach of a point: the index of the corner after which a new one belongs, or -1. The closing
  * edge counts too.
+ * @param {Point[]} points
+ * @param {Point} point
+ * @param {number} reach in image pixels
  */
 export function edgeAt(points, point, reach) {
   let best = -1;
@@ -34,6 +41,7 @@ export function edgeAt(points, point, reach) {
   return best;
 }
 
+/** @param {Point} point @param {Point} a @param {Point} b */
 function distanceToSegment({ x, y }, a, b) {
   const [dx, dy] = [b.x - a.x, b.y - a.y];
   const length = dx * dx + dy * dy;
@@ -41,20 +49,21 @@ function distanceToSegment({ x, y }, a, b) {
   return Math.hypot(a.x + t * dx - x, a.y + t * dy - y);
 }
 
-/** @implements {import('./pointer.js').Tool} */
+/** @implements {Tool} */
 export class PolygonTool {
   /** @param {import('./tool_desk.js').ToolDesk} desk */
   constructor(desk) {
     this.desk = desk;
     this.cursor = /** @type {const} */ ('crosshair');
-    /** @type {{x: number, y: number}[]} */
+    /** @type {Point[]} */
     this.points = [];
     /** How many corners each click added, for the key that removes the last one. @type {number[]} */
     this.added = [];
     this.dragged = -1;
     this.wasMoved = false;
+    /** Where the cursor is. @type {Point | null} */
     this.point = null;
-    /** Where the magnet leads from the last corner to the cursor. */
+    /** Where the magnet leads from the last corner to the cursor. @type {Point[] | null} */
     this.trail = null;
   }
 
@@ -62,6 +71,7 @@ export class PolygonTool {
     return this.points.length > 0;
   }
 
+  /** @param {Point} point @param {PointerEvent} event */
   down(point, event) {
     this.point = point;
     const reach = GRAB_PX / this.desk.surface.viewport.scale;
@@ -89,12 +99,15 @@ export class PolygonTool {
     this.#add(point);
   }
 
+  /** @param {Point[]} points */
   move(points) {
-    this.point = points.at(-1);
+    const point = points[points.length - 1];
+    this.point = point;
     this.wasMoved = true;
-    if (this.dragged >= 0) this.points[this.dragged] = this.point;
+    if (this.dragged >= 0) this.points[this.dragged] = point;
   }
 
+  /** @param {PointerEvent | null} event */
   up(event) {
     const { dragged, wasMoved } = this;
     this.dragged = -1;
@@ -109,6 +122,7 @@ export class PolygonTool {
     this.show();
   }
 
+  /** @param {Point | null} point */
   hover(point) {
     this.point = point;
     this.trail = null;
@@ -139,6 +153,7 @@ export class PolygonTool {
     surface.showPolygon(this.points, next, this.desk.colourOf(state.value));
   }
 
+  /** @param {Point} point */
   #add(point) {
     const last = this.points.at(-1);
     const { magnet, state, surface } = this.desk;

@@ -1,22 +1,29 @@
 // The rectangle: from one corner to the opposite one.
 
-/** @implements {import('./pointer.js').Tool} */
+/** @typedef {import('./pointer.js').Tool} Tool */
+/** @typedef {import('./types.js').Point} Point */
+
+/** @implements {Tool} */
 export class RectangleTool {
   /** @param {import('./tool_desk.js').ToolDesk} desk */
   constructor(desk) {
     this.desk = desk;
     this.cursor = /** @type {const} */ ('crosshair');
+    /** @type {Point | null} */
     this.corner = null;
+    /** @type {Point | null} */
     this.opposite = null;
   }
 
+  /** @param {Point} point */
   down(point) {
     this.corner = point;
     this.opposite = point;
   }
 
+  /** @param {Point[]} points */
   move(points) {
-    this.opposite = points.at(-1);
+    this.opposite = points[points.length - 1];
   }
 
   up() {

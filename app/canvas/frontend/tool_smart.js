@@ -5,26 +5,36 @@ import { NOT_LABELLED } from './label_map.js';
 import { SmartFill } from './smart_fill.js';
 import { pixelOf } from './tool_desk.js';
 
-/** @implements {import('./pointer.js').Tool} */
+/** @typedef {import('./pointer.js').Tool} Tool */
+/** @typedef {import('./types.js').Point} Point */
+
+/** @typedef {import('./image_pixels.js').Rgba} Rgba */
+/** @typedef {import('./open_image.js').OpenImage} OpenImage */
+/** @typedef {{image: OpenImage, fill: SmartFill, picture: Rgba}} Fill */
+
+/** @implements {Tool} */
 export class SmartTool {
   /** @param {import('./tool_desk.js').ToolDesk} desk */
   constructor(desk) {
     this.desk = desk;
     this.cursor = /** @type {const} */ ('crosshair');
-    /** @type {{x: number, y: number}[]} */
+    /** @type {Point[]} */
     this.points = [];
-    /** The last fill, which another reach does over. */
+    /** The last fill, which another reach does over. @type {(Fill & {edits: number}) | null} */
     this.last = null;
   }
 
+  /** @param {Point} point */
   down(point) {
     this.points = [point];
   }
 
+  /** @param {Point[]} points */
   move(points) {
     this.points.push(...points);
   }
 
+  /** @param {PointerEvent | null} event */
   up(event) {
     const { points } = this;
     this.points = [];
@@ -32,7 +42,7 @@ export class SmartTool {
     const { image } = this.desk;
     const picture = this.desk.pixels.read();
     if (!event || !image || !picture || points.length === 0) return;
-    this.#fill({ image, fill: this.#fillFrom(image, picture, points), picture, edits: -1 });
+    this.#fill({ image, fill: this.#fillFrom(image, picture, points), picture });
   }
 
   giveUp() {
@@ -58,6 +68,7 @@ export class SmartTool {
     surface.showPolygon([], this.points, this.desk.colourOf(state.value), { isOpen: true });
   }
 
+  /** @param {Fill} fill */
   #fill({ image, fill, picture }) {
     const level = fill.levelBeside(fill.level, this.desk.state.reach);
     const region = enlarged(fill.regionAt(level), picture, image);
@@ -66,6 +77,7 @@ export class SmartTool {
     this.last = { image, fill, picture, edits: image.edits };
   }
 
+  /** @param {OpenImage} image @param {Rgba} picture @param {Point[]} points */
   #fillFrom(image, picture, points) {
     const { surface, state } = this.desk;
     const { width, height } = picture;

@@ -3,12 +3,19 @@
 import { paintRegion } from './region.js';
 import { thinLine } from './thin_line.js';
 
+/** @typedef {import('./pointer.js').Tool} Tool */
+/** @typedef {import('./types.js').Point} Point */
+
 export const SMALLEST_BRUSH = 1;
 export const LARGEST_BRUSH = 400;
 /** A pen that is barely pressed paints with this share of the brush. */
 const LIGHTEST = 0.25;
 
-/** The next larger or smaller brush: fine steps for fine brushes. @returns {number} diameter in image pixels */
+/**
+ * The next larger or smaller brush: fine steps for fine brushes.
+ * @param {number} size diameter in image pixels
+ * @param {1 | -1} direction
+ */
 export function brushStep(size, direction) {
   const step = Math.max(1, Math.round(size * 0.2));
   return Math.min(LARGEST_BRUSH, Math.max(SMALLEST_BRUSH, size + direction * step));
@@ -17,6 +24,9 @@ export function brushStep(size, direction) {
 /**
  * Where a stroke goes with this brush: the smallest one snaps to pixel centres, so that it paints exactly
  * the pixel under the cursor.
+ * @param {Point} point
+ * @param {number} size
+ * @returns {Point}
  */
 export function brushPoint(point, size) {
   return size > 1 ? point : { x: Math.floor(point.x) + 0.5, y: Math.floor(point.y) + 0.5 };
@@ -24,6 +34,7 @@ export function brushPoint(point, size) {
 
 /**
  * The diameter that a pen's pressure gives the brush; a mouse and a finger have none.
+ * @param {number} size
  * @param {{pointerType: string, pressure: number}} event
  */
 export function pressedSize(size, { pointerType, pressure }) {
@@ -31,7 +42,7 @@ export function pressedSize(size, { pointerType, pressure }) {
   return Math.max(SMALLEST_BRUSH, size * (LIGHTEST + (1 - LIGHTEST) * pressure));
 }
 
-/** @implements {import('./pointer.js').Tool} */
+/** @implements {Tool} */
 export class StrokeTool {
   /**
    * @param {import('./tool_desk.js').ToolDesk} desk
@@ -39,13 +50,19 @@ export class StrokeTool {
    * @param {boolean} isThin one pixel wide, whatever the brush
    */
   constructor(desk, paintOf, isThin = false) {
-    Object.assign(this, { desk, paintOf, isThin });
+    this.desk = desk;
+    this.paintOf = paintOf;
+    this.isThin = isThin;
     this.cursor = /** @type {const} */ ('brush');
+    /** The paint of the stroke under way. @type {import('./label_map.js').Paint | null} */
     this.paint = null;
+    /** Where the stroke under way is. @type {Point | null} */
     this.last = null;
+    /** Where the cursor is. @type {Point | null} */
     this.point = null;
   }
 
+  /** @param {Point} point @param {PointerEvent} event */
   down(point, event) {
     const { image } = this.desk;
     this.paint = image && this.paintOf(image);
@@ -53,17 +70,20 @@ export class StrokeTool {
     const size = this.#size(event);
     const start = brushPoint(point, size);
     // Shift joins this stroke to the end of the one before by a straight line.
-    const joined = event.shiftKey && this.desk.lastEnd;
-    this.last = joined || start;
-    this.#draw(image, start, size);
+    const from = (event.shiftKey && this.desk.lastEnd) || start;
+    this.#draw(image, this.paint, from, start, size);
   }
 
+  /** @param {Point[]} points @param {PointerEvent} event */
   move(points, event) {
     const { image } = this.desk;
     this.point = points.at(-1) ?? null;
     if (!image || !this.paint) return;
     const size = this.#size(event);
-    for (const point of points) this.#draw(image, brushPoint(point, size), size);
+    for (const piece of points) {
+      const point = brushPoint(piece, size);
+      this.#draw(image, this.paint, this.last ?? point, point, size);
+    }
   }
 
   up() {
@@ -79,6 +99,7 @@ export class StrokeTool {
     this.desk.image?.giveUpStroke();
   }
 
+  /** @param {Point | null} point */
   hover(point) {
     this.point = point;
   }
@@ -87,15 +108,23 @@ export class StrokeTool {
     this.desk.surface.showRing(this.point, this.isThin ? 0.5 : this.desk.state.brush / 2);
   }
 
+  /** @param {PointerEvent} event */
   #size(event) {
     return this.isThin ? 1 : pressedSize(this.desk.state.brush, event);
   }
 
-  #draw(image, point, size) {
+  /**
+   * @param {import('./open_image.js').OpenImage} image
+   * @param {import('./label_map.js').Paint} paint
+   * @param {Point} from
+   * @param {Point} to
+   * @param {number} size
+   */
+  #draw(image, paint, from, to, size) {
     if (this.isThin) {
-      const line = thinLine([this.last, point], image.width, image.height);
-      image.part(line, () => paintRegion(image, line, this.paint));
-    } else image.stroke(this.last, point, size / 2, this.paint);
-    this.last = point;
+      const line = thinLine([from, to], image.width, image.height);
+      image.part(line, () => paintRegion(image, line, paint));
+    } else image.stroke(from, to, size / 2, paint);
+    this.last = to;
   }
 }

@@ -2,25 +2,30 @@
 
 import { paintRegion } from './region.js';
 
-/** @implements {import('./pointer.js').Tool} */
+/** @typedef {import('./pointer.js').Tool} Tool */
+/** @typedef {import('./types.js').Point} Point */
+
+/** @implements {Tool} */
 export class SuperpixelTool {
   /** @param {import('./tool_desk.js').ToolDesk} desk */
   constructor(desk) {
     this.desk = desk;
     this.cursor = /** @type {const} */ ('crosshair');
-    /** Where the stroke under way is, or null. @type {{x: number, y: number} | null} */
+    /** Where the stroke under way is, or null. @type {Point | null} */
     this.last = null;
     /** Superpixels that the stroke under way has painted. @type {Set<number>} */
     this.painted = new Set();
     this.under = -1;
   }
 
+  /** @param {Point} point */
   down(point) {
     this.last = point;
     this.painted.clear();
     this.move([point]);
   }
 
+  /** @param {Point[]} points */
   move(points) {
     const { image } = this.desk;
     const map = this.#map();
@@ -40,6 +45,7 @@ export class SuperpixelTool {
     this.desk.image?.giveUpStroke();
   }
 
+  /** @param {Point | null} point */
   hover(point) {
     const map = this.#map();
     const id = map && point ? map.at(point.x, point.y) : -1;
@@ -63,6 +69,12 @@ export class SuperpixelTool {
     return image && superpixels.of(image, state.superpixels);
   }
 
+  /**
+   * @param {import('./open_image.js').OpenImage} image
+   * @param {import('./superpixel_map.js').SuperpixelMap} map
+   * @param {Point} from
+   * @param {Point} to
+   */
   #paint(image, map, from, to) {
     const passed = [...map.along(from, to)].filter((id) => !this.painted.has(id));
     if (passed.length === 0) return;

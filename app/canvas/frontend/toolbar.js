@@ -6,6 +6,11 @@ import { chordName, shownChord } from './keys.js';
 import { SUPERPIXEL_SCALES } from './superpixel_map.js';
 import { LARGEST_BRUSH, SMALLEST_BRUSH } from './tool_stroke.js';
 
+/** @typedef {import('./editor_state.js').ToolName} ToolName */
+/** @typedef {import('./elements.js').IconName} IconName */
+/** @typedef {import('./types.js').Run} Run */
+
+/** @type {[ToolName, string][]} */
 const TOOL_BUTTONS = [
   ['brush', 'Brush'],
   ['eraser', 'Eraser: back to not labelled'],
@@ -35,8 +40,8 @@ const SLIDERS = {
 
 export class Toolbar {
   /**
-   * @param {(command: string) => void} run
-   * @param {(wanted: object) => void} prefer sets a size, tolerance, reach or scale
+   * @param {Run} run
+   * @param {(wanted: Partial<import('./preferences.js').Preferences>) => void} prefer sets a size, tolerance, reach or scale
    */
   constructor(run, prefer) {
     /** Buttons whose title names their key. @type {[HTMLElement, string, string][]} */
@@ -95,6 +100,7 @@ export class Toolbar {
     this.under = h('span', { class: 'under' });
     this.doubt = h('span', { class: 'muted' });
     this.zoom = h('output', { class: 'zoom-value', title: 'Zoom' });
+    /** @type {(command: string, text: string, title: string) => HTMLButtonElement} */
     const small = (command, text, title) => button({ class: 'small', title, 'aria-label': title, onclick: () => run(command) }, text);
     this.footer = h(
       'footer',
@@ -111,15 +117,17 @@ export class Toolbar {
     );
   }
 
-  /** @param {object} shown as the editor gathers it */
+  /** @param {import('./types.js').Shown} shown */
   update(shown) {
     const { image, state, preferences } = shown;
-    for (const [tool, one] of this.tools) one.setAttribute('aria-pressed', String(tool === state.tool));
+    for (const [tool, one] of this.tools) {
+      one.setAttribute('aria-pressed', String(tool === state.tool));
+      one.disabled = tool === 'accept' && image !== null && !image.suggestion;
+    }
     for (const [element, command, title] of this.titled) {
       const withKey = `${title} (${chordName(shownChord(command, preferences.keys))})`;
       if (element.title !== withKey) element.title = withKey;
     }
-    this.tools.get('accept').disabled = image !== null && !image.suggestion;
     this.undo.disabled = !image?.canUndo;
     this.redo.disabled = !image?.canRedo;
     this.back.disabled = !shown.canGoBack;
@@ -144,12 +152,13 @@ export class Toolbar {
     setText(this.zoom, `${Math.round(shown.zoom * 100)} %`);
   }
 
-  /** What is under the cursor. */
+  /** What is under the cursor. @param {import('./types.js').Point | null} point @param {string} words */
   showHover(point, words) {
     setText(this.position, point ? `${point.x}, ${point.y}` : '');
     setText(this.under, words);
   }
 
+  /** @param {import('./editor_state.js').EditorState} state */
   #updateSlider({ tool, brush, preferences }) {
     const kind = BRUSHES.has(tool) ? 'brush' : tool;
     const slider = SLIDERS[kind];
@@ -182,12 +191,14 @@ export class Toolbar {
     }[this.slider.dataset.kind];
   }
 
+  /** @param {Run} run @param {string} command @param {IconName} name @param {string} title */
   #button(run, command, name, title) {
     const element = button({ class: 'tool', 'data-testid': command, 'aria-label': title, onclick: () => run(command) }, icon(name));
     this.titled.push([element, command, title]);
     return element;
   }
 
+  /** @param {Run} run @param {string} command @param {string} text @param {string} title */
   #chip(run, command, text, title) {
     const element = button({ class: 'toggle-chip', 'aria-pressed': 'false', 'data-testid': command, onclick: () => run(command) }, text);
     this.titled.push([element, command, title]);
@@ -195,6 +206,7 @@ export class Toolbar {
   }
 }
 
+/** @param {import('./open_image.js').OpenImage | null} image */
 function badgeOf(image) {
   if (!image) return null;
   if (image.item.split === 'audit') return 'Audit';
@@ -202,11 +214,12 @@ function badgeOf(image) {
   return image.status === 'draft' ? 'Draft' : null;
 }
 
-// The slider is logarithmic: half of its way is for brushes under 20 pixels.
+/** The slider is logarithmic: half of its way is for brushes under 20 pixels. @param {number} position */
 function sizeOfSlider(position) {
   return Math.round(SMALLEST_BRUSH * (LARGEST_BRUSH / SMALLEST_BRUSH) ** (position / 100));
 }
 
+/** @param {number} size */
 function sliderOfSize(size) {
   return Math.round((100 * Math.log(size / SMALLEST_BRUSH)) / Math.log(LARGEST_BRUSH / SMALLEST_BRUSH));
 }

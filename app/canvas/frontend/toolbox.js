@@ -7,7 +7,10 @@ import { RectangleTool } from './tool_rectangle.js';
 import { StrokeTool } from './tool_stroke.js';
 import { SuperpixelTool } from './tool_superpixel.js';
 
-/** @param {import('./tool_desk.js').ToolDesk} desk */
+/**
+ * @param {import('./tool_desk.js').ToolDesk} desk
+ * @returns {Record<import('./editor_state.js').ToolName, import('./pointer.js').Tool> & {polygon: PolygonTool}}
+ */
 export function toolsAt(desk) {
   const { state } = desk;
   return {

@@ -1,9 +1,11 @@
 // Requests to the server's routes. Every answer is data; a request that got none says `unreachable`.
 
+import { decodedMap } from './decoded_map.js';
+import { given } from './given.js';
 import { TiledPicture } from './image_tiles.js';
 import { Picture, decodedLevels } from './picture.js';
-import { decode } from './run_length.js';
 import { SuperpixelMap } from './superpixel_map.js';
+import { reasonOf } from './wording.js';
 
 const TIMEOUT_MS = 20000;
 /** Browsers refuse larger bodies for requests that outlive the page. */
@@ -12,9 +14,18 @@ const AHEAD = 6;
 
 /** @typedef {{width: number, height: number, values: Uint8Array}} Uncertainty 0 for sure … 255, at a resolution of its own */
 
+/** @typedef {import('./types.js').Item} Item */
+/** @typedef {import('./types.js').Progress} Progress */
+/** @typedef {import('./types.js').Loaded} Loaded */
+/** @typedef {import('./types.js').SaveRequest} SaveRequest */
+
 /** A request that failed in a way the person must hear of. */
 export class RequestFailed extends Error {
-  /** @param {number} status HTTP status, 0 when the server could not be reached */
+  /**
+   * @param {number} status HTTP status, 0 when the server could not be reached
+   * @param {string} message a sentence for the person
+   * @param {import('./types.js').Refusal} body the server's JSON
+   */
   constructor(status, message, body = {}) {
     super(message);
     this.status = status;
@@ -26,58 +37,67 @@ export class Transport {
   /** @param {number} projectId */
   constructor(projectId) {
     this.projectId = projectId;
-    /** The view in which images of many bits or channels are wanted. @type {(item: object) => string} */
+    /** The view in which images of many bits or channels are wanted. @type {(item: Item) => string} */
     this.viewQuery = () => '';
   }
 
-  /** @returns {Promise<{items: object[], progress: object}>} */
+  /** @param {number | null} holding the image on the screen @returns {Promise<{items: Item[], progress: Progress}>} */
   next(holding = null) {
     const held = holding === null ? '' : `&holding=${holding}`;
     return this.#json(`/api/projects/${this.projectId}/next?count=${AHEAD}${held}`);
   }
 
-  /** @returns {Promise<{item: object, held_by: string | null}>} */
+  /** @param {number} imageId @returns {Promise<{item: Item, held_by: string | null}>} */
   item(imageId) {
     return this.#json(`/api/images/${imageId}/item`);
   }
 
+  /** @returns {Promise<Progress>} */
   progress() {
     return this.#json(`/api/projects/${this.projectId}/progress`);
   }
 
-  /** @returns {Promise<{items: object[], progress: object}>} */
+  /**
+   * @param {number} imageId
+   * @param {number | null} holding the image on the screen
+   * @returns {Promise<{items: Item[], progress: Progress}>}
+   */
   skip(imageId, holding = null) {
     const held = holding === null ? '' : `&holding=${holding}`;
     return this.#json(`/api/images/${imageId}/skip?next=${AHEAD}${held}`, { method: 'POST' });
   }
 
+  /** @param {number} imageId */
   renewLease(imageId) {
     return this.#json(`/api/images/${imageId}/lease`, { method: 'POST' });
   }
 
-  /** @returns {Promise<Uint8Array>} the known true label map */
+  /** @param {Item} item @returns {Promise<Uint8Array>} the known true label map */
   async truth(item) {
     return this.#runLengths(`/api/images/${item.image_id}/truth`, item);
   }
 
-  /** @returns {Promise<{pixels: Uint8Array, name: string}>} of the image before this one in its group */
+  /**
+   * @param {Item} item
+   * @returns {Promise<{pixels: Uint8Array, name: string}>} of the image before this one in its group
+   */
   async previousLabel(item) {
     const response = await this.#get(`/api/images/${item.image_id}/previous-label`, { cache: 'no-store' });
-    const pixels = decode(new Uint8Array(await response.arrayBuffer()), item.width * item.height);
+    const pixels = await decodedMap(await response.arrayBuffer(), item.width * item.height);
     return { pixels, name: decodeURIComponent(response.headers.get('X-Image-Name') ?? '') };
   }
 
-  /** @param {number} count about how many superpixels the image is to have */
+  /** @param {Item} item @param {number} count about how many superpixels the image is to have */
   async superpixels(item, count) {
     const response = await this.#get(`${item.superpixels_url}?segments=${count}`);
     return new SuperpixelMap(new Uint8Array(await response.arrayBuffer()), item.width, item.height);
   }
 
-  /** The label map as the server has it now. */
+  /** The label map as the server has it now. @param {Item} item */
   async label(item) {
     const response = await this.#get(item.label_url ?? `/api/images/${item.image_id}/label`, { cache: 'no-store' });
     return {
-      pixels: decode(new Uint8Array(await response.arrayBuffer()), item.width * item.height),
+      pixels: await decodedMap(await response.arrayBuffer(), item.width * item.height),
       revision: Number.parseInt((response.headers.get('ETag') ?? '0').replace(/^W\/|"/g, ''), 10) || 0,
       status: response.headers.get('X-Label-Status') || null,
     };
@@ -85,37 +105,47 @@ export class Transport {
 
   /**
    * Everything that the editor needs of one item, decoded.
-   * @returns {Promise<{item: object, picture: Picture | TiledPicture, query: string, pixels: Uint8Array,
-   *   revision: number, status: string | null, suggestion: Uint8Array | null, uncertainty: Uncertainty | null}>}
+   * @param {Item} item
+   * @param {Promise<Loaded> | null} earlier what was loaded for it before; what did not change since is taken over
+   * @returns {Promise<Loaded>}
    */
-  async load(item) {
+  async load(item, earlier = null) {
+    const before = await earlier?.catch(() => null);
     const query = this.viewQuery(item);
-    const [picture, label, suggestion, uncertainty] = await Promise.all([
-      this.picture(item, query),
-      this.label(item),
-      item.suggestion_url ? this.#runLengths(item.suggestion_url, item) : null,
-      item.uncertainty_url ? this.#uncertainty(item.uncertainty_url) : null,
+    const same = (/** @type {(keyof Item)[]} */ ...names) =>
+      before && names.every((name) => before.item[name] === item[name]) ? before : null;
+    const [shown, labelled, suggested] = [same('image_url'), same('revision'), same('suggestion_url', 'uncertainty_url')];
+    const [picture, label, maps] = await Promise.all([
+      shown?.query === query ? shown.picture : this.picture(item, query),
+      labelled ? labelOf(labelled) : this.label(item),
+      suggested ? mapsOf(suggested) : this.#modelMaps(item),
     ]);
-    return { item, picture, query, suggestion, uncertainty, ...label };
+    if (before && before.picture !== picture) before.picture.close();
+    return { item, picture, query, ...label, ...maps };
   }
 
   /**
    * The model's newest view of an image; null when it is the one that is shown.
-   * @param {{id: number, item: import('./types.js').Item}} image
+   * @param {{id: number, item: Item}} image
    */
   async newerMaps({ id, item: shown }) {
     const { item } = await this.item(id);
     if (item.suggestion_url === shown.suggestion_url) return null;
+    return { item, ...(await this.#modelMaps(item)) };
+  }
+
+  /** @param {Item} item */
+  async #modelMaps(item) {
     const [suggestion, uncertainty] = await Promise.all([
       item.suggestion_url ? this.#runLengths(item.suggestion_url, item) : null,
       item.uncertainty_url ? this.#uncertainty(item.uncertainty_url) : null,
     ]);
-    return { item, suggestion, uncertainty };
+    return { suggestion, uncertainty };
   }
 
   /**
    * Bring a label map to the server.
-   * @param {object} request as {@link Autosave} makes it
+   * @param {SaveRequest & {holding?: number | null}} request as {@link Autosave} makes it; `holding`: the image on the screen
    * @returns {Promise<import('./autosave.js').Answer>}
    */
   async save(request) {
@@ -125,16 +155,18 @@ export class Transport {
       const response = await this.#send(`/api/images/${request.imageId}/label${next}`, this.#put(request));
       return { kind: 'saved', body: await response.json() };
     } catch (error) {
+      if (!(error instanceof RequestFailed)) return { kind: 'unreachable', message: reasonOf(error) };
       return { kind: kindOf(error.status), status: error.status, body: error.body, message: error.message };
     }
   }
 
-  /** Bring a label map to the server while the page goes away. Nobody hears the answer. */
+  /** Bring a label map to the server while the page goes away. Nobody hears the answer. @param {SaveRequest} request */
   saveOnTheWayOut(request) {
     const keepalive = request.bytes.length < KEEPALIVE_MOST_BYTES;
     fetch(`/api/images/${request.imageId}/label`, { ...this.#put(request), keepalive }).catch(() => {});
   }
 
+  /** @param {SaveRequest} request @returns {RequestInit} */
   #put(request) {
     return {
       method: 'PUT',
@@ -152,14 +184,17 @@ export class Transport {
     };
   }
 
+  /** @param {string} url @param {RequestInit} options */
   async #json(url, options = {}) {
     return (await this.#get(url, { cache: 'no-store', ...options })).json();
   }
 
+  /** @param {string} url @param {RequestInit} options */
   async #get(url, options = {}) {
     return this.#send(url, { ...options, headers: { 'X-Qualm': '1', ...options.headers } });
   }
 
+  /** @param {string} url @param {RequestInit} options */
   async #send(url, options) {
     let response;
     try {
@@ -172,44 +207,50 @@ export class Transport {
     throw new RequestFailed(response.status, body.error ?? `The server answered ${response.status}.`, body);
   }
 
+  /** @param {string} url @param {Item} item */
   async #runLengths(url, item) {
     const response = await this.#get(url);
-    return decode(new Uint8Array(await response.arrayBuffer()), item.width * item.height);
+    return decodedMap(await response.arrayBuffer(), item.width * item.height);
   }
 
   /**
    * The picture of an item; of one of many bits or channels the view that is asked for.
-   * @param {import('./types.js').Item} item
+   * @param {Item} item
    * @param {string} query of the view, empty for the picture as it was imported
    */
   async picture(item, query) {
     const url = query && item.source_url ? item.source_url + query : item.image_url;
     const response = await this.#get(url);
     const picture = new Picture(await decodedLevels(await response.blob()), item.width, item.height);
-    if (!item.tiles_url) return picture;
-    const isView = query && item.source_tiles_url;
-    const tiling = isView ? { ...item, tiles_url: item.source_tiles_url, tiles_query: query } : item;
+    const { width, height, tiles_url: plain, tile_side, tile_levels } = item;
+    if (!plain || !tile_side || !tile_levels) return picture;
+    const view = query ? item.source_tiles_url : null;
+    const tiling = { width, height, tile_side, tile_levels, tiles_url: view ?? plain, tiles_query: view ? query : '' };
     return new TiledPicture(picture, tiling, (address, signal) => this.#bitmap(address, signal));
   }
 
-  /** @returns {Promise<import('./source_view.js').ChannelFigures>} of an item of many bits or channels */
-  channels(item) {
-    return this.#json(item.channels_url, { cache: 'default' });
+  /**
+   * @param {string} url of an item of many bits or channels
+   * @returns {Promise<import('./source_view.js').ChannelFigures>}
+   */
+  channels(url) {
+    return this.#json(url, { cache: 'default' });
   }
 
+  /** @param {string} url @param {AbortSignal} signal */
   async #bitmap(url, signal = AbortSignal.timeout(TIMEOUT_MS)) {
     const response = await this.#get(url, { signal });
     return createImageBitmap(await response.blob(), { imageOrientation: 'none' });
   }
 
-  /** @returns {Promise<Uncertainty>} the grey values of an uncertainty map */
+  /** @param {string} url @returns {Promise<Uncertainty>} the grey values of an uncertainty map */
   async #uncertainty(url) {
     const bitmap = await this.#bitmap(url);
     const { width, height } = bitmap;
     const canvas = document.createElement('canvas');
     canvas.width = width;
     canvas.height = height;
-    const context = canvas.getContext('2d', { willReadFrequently: true });
+    const context = given(canvas.getContext('2d', { willReadFrequently: true }));
     context.drawImage(bitmap, 0, 0);
     bitmap.close();
     const pixels = new Uint32Array(context.getImageData(0, 0, width, height).data.buffer);
@@ -217,6 +258,17 @@ export class Transport {
   }
 }
 
+/** @param {Loaded} loaded */
+function labelOf({ pixels, revision, status }) {
+  return { pixels, revision, status };
+}
+
+/** @param {Loaded} loaded */
+function mapsOf({ suggestion, uncertainty }) {
+  return { suggestion, uncertainty };
+}
+
+/** @param {number} status @returns {import('./autosave.js').Answer['kind']} */
 function kindOf(status) {
   if (status === 401) return 'signed-out';
   if (status === 409) return 'conflict';

@@ -1,5 +1,8 @@
 // Shapes that several modules hand to each other; nothing runs here.
 
+/** @typedef {{x: number, y: number}} Point in pixels of the image, unless it says otherwise */
+/** @typedef {{x: number, y: number}} Pixel whole numbers */
+
 /**
  * An image of the queue, as the server describes it.
  * @typedef {object} Item
@@ -58,9 +61,37 @@
  * @property {(view: View | null, keepView?: boolean) => void} show an image; null for none
  * @property {() => void} refresh something beside the pixels changed
  * @property {(rectangle: import('./rectangle.js').Rectangle) => void} repaint pixels of the shown image changed
- * @property {(loaded: object) => void} prepare an image that is likely to be shown next; it may set `coloured`
- * @property {(text: string, tone?: string) => void} notice one sentence that goes away by itself
- * @property {(question: object) => Promise<string>} ask a question that must be answered
+ * @property {(loaded: Loaded) => void} prepare an image that is likely to be shown next; it may set `coloured`
+ * @property {Notice} notice one sentence that goes away by itself
+ * @property {(question: Question) => Promise<string>} ask a question that must be answered
+ */
+
+/** @typedef {'quiet' | 'good' | 'warning'} Tone */
+/** @typedef {(text: string, tone?: Tone) => void} Notice shows one sentence that goes away by itself */
+
+/**
+ * What only a person can decide.
+ * @typedef {object} Question
+ * @property {'conflict' | 'held' | 'refused' | 'nothing-labelled'} kind
+ * @property {import('./open_image.js').OpenImage} image
+ * @property {string | null} [author] of the revision that stands against this label map
+ * @property {number | null} [revision]
+ * @property {string | null} [heldBy] who has the image now
+ * @property {string} [message] the server's sentence
+ */
+
+/**
+ * Everything that the editor needs of one item, decoded.
+ * @typedef {object} Loaded
+ * @property {Item} item
+ * @property {import('./picture.js').Picture | import('./image_tiles.js').TiledPicture} picture
+ * @property {string} query of the view that the picture is in
+ * @property {Uint8Array} pixels the label map
+ * @property {number} revision of the label map
+ * @property {string | null} status of the label map
+ * @property {Uint8Array | null} suggestion
+ * @property {import('./transport.js').Uncertainty | null} uncertainty
+ * @property {import('./label_tiles.js').LabelTiles | null} [coloured] once it was prepared for the screen
  */
 
 /**
@@ -77,8 +108,34 @@
  * An image on the screen.
  * @typedef {{image: import('./open_image.js').OpenImage,
  *   picture: import('./picture.js').Picture | import('./image_tiles.js').TiledPicture,
+ *   query: string,
  *   uncertainty: import('./transport.js').Uncertainty | null,
- *   coloured: import('./label_tiles.js').LabelTiles | null}} View
+ *   coloured?: import('./label_tiles.js').LabelTiles | null}} View
+ */
+
+/**
+ * A label map on its way to the server.
+ * @typedef {object} SaveRequest
+ * @property {number} imageId
+ * @property {number} revision that it stands on
+ * @property {'draft' | 'submitted'} status
+ * @property {string} submission id, by which the server knows a request that comes again
+ * @property {Uint8Array<ArrayBuffer>} bytes run lengths
+ * @property {number} edits changes that it holds
+ * @property {number} seconds that the person worked on it
+ * @property {number | null} round whose suggestion was shown
+ * @property {boolean} blind no suggestion was shown
+ */
+
+/** @typedef {{error?: string, held_by?: string | null, author?: string | null, revision?: number}} Refusal the server's JSON */
+/** @typedef {{revision: number, status: string, progress?: Progress, items?: Item[]}} Saved the server's JSON */
+
+/** @typedef {ReturnType<import('./shown.js').shownOf>} Shown what the controls show */
+/** @typedef {{paints: number, mounts: number, saves: number, shownAt: number}} Counters what tests and measurements ask for */
+
+/**
+ * Do what a key or a button asks for: one of the commands in keys.js, or one that only buttons have.
+ * @typedef {(command: string, detail?: {classIndex?: number}) => void} Run
  */
 
 export {};

@@ -2,6 +2,8 @@
 
 import { NOT_LABELLED } from './label_map.js';
 
+/** @typedef {import('./types.js').Progress} Progress */
+
 export const NOT_KEPT =
   'This browser has no room for a copy of your strokes: keep the page open until they are saved, or download them.';
 
@@ -34,7 +36,7 @@ export function saveState(state, image, now) {
   if (state.kind === 'unsaved') return { text: 'Saving soon…', tone: 'busy' };
   if (state.kind === 'refused') return { text: 'Not saved: the server refused it', tone: 'bad', more: state.message };
   if (state.kind === 'retrying') {
-    const wait = duration(Math.max(0, (state.retryAt - now) / 1000));
+    const wait = duration(Math.max(0, ((state.retryAt ?? now) - now) / 1000));
     return { text: `Not saved: retrying in ${wait}`, tone: 'bad', more: state.message };
   }
   if (image.revision === 0) return { text: 'Not labelled yet', tone: 'quiet' };
@@ -45,7 +47,7 @@ export function saveState(state, image, now) {
   return { text: `${word} ${ago < 1.5 ? 'just now' : `${duration(ago)} ago`} · ${revision}`, tone: 'good' };
 }
 
-/** What the live round does, or why the next one has not started. */
+/** What the live round does, or why the next one has not started. @param {Progress} progress */
 export function roundLine(progress) {
   const live = progress.round;
   if (live && live.state === 'queued') return `Round ${live.number} waits for a worker`;
@@ -79,12 +81,16 @@ export function hoverWords({ pixels, suggestion, width, height }, { x, y }, unce
   return words.join(' · ');
 }
 
-/** Which round's view of the image is shown. */
+/** Which round's view of the image is shown. @param {import('./types.js').Item} item */
 export function originLine(item) {
   return item.blind || item.round_number === null ? '' : `Round ${item.round_number}`;
 }
 
-/** What the empty canvas says. */
+/**
+ * What the empty canvas says.
+ * @param {{phase: string, failure: string, progress: Progress | null, hasClasses: boolean}} state
+ * @returns {{title: string, text: string, retry?: boolean}}
+ */
 export function emptyState({ phase, failure, progress, hasClasses }) {
   if (phase === 'signed-out') {
     return {
@@ -111,4 +117,9 @@ export function emptyState({ phase, failure, progress, hasClasses }) {
     title: 'Nothing left for you now',
     text: 'Other people hold the remaining images. Images that nobody finishes come back within minutes.',
   };
+}
+
+/** What went wrong, in its own words. @param {unknown} error */
+export function reasonOf(error) {
+  return error instanceof Error ? error.message : String(error);
 }

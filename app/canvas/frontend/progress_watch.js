@@ -1,0 +1,88 @@
+// Looks after the project while a person labels: progress, new rounds, a server that went away and came back, and
+// the reservation of the image in work.
+
+import { mayHaveMore } from './queue.js';
+import { RequestFailed } from './transport.js';
+
+const PROGRESS_EVERY_MS = 2500;
+const LEASE_EVERY_MS = 60000;
+const ACTIVE_WITHIN_S = 300;
+
+export class ProgressWatch {
+  /** @param {import('./session.js').LabelSession} session */
+  constructor(session) {
+    this.session = session;
+    /** @type {number[]} */
+    this.timers = [];
+  }
+
+  start() {
+    this.stop();
+    this.timers = [
+      setInterval(() => this.look(), PROGRESS_EVERY_MS),
+      setInterval(() => this.#renewLease(), LEASE_EVERY_MS),
+    ];
+  }
+
+  stop() {
+    for (const timer of this.timers) clearInterval(timer);
+    this.timers = [];
+  }
+
+  /** Ask the server how far the project is, and act on what is new. */
+  async look() {
+    const { session } = this;
+    if (document.hidden || session.phase === 'signed-out') return;
+    try {
+      const before = session.progress?.current_round_number ?? null;
+      const progress = await session.transport.progress();
+      session.autosave.serverIsBack();
+      const wasUnreachable = session.phase === 'unreachable';
+      const isNewRound = session.progress !== null && progress.current_round_number !== before;
+      session.setProgress(progress);
+      if (isNewRound) await this.#takeNewRound(progress.current_round_number);
+      else if (wasUnreachable || (session.phase === 'empty' && mayHaveMore(progress))) await this.#lookForMore();
+    } catch (error) {
+      if (error instanceof RequestFailed && error.status === 401) session.signedOut(error.message);
+    }
+  }
+
+  async #lookForMore() {
+    const { session } = this;
+    await session.refreshQueue();
+    if (!session.view && (session.queue.length > 0 || session.phase === 'unreachable')) await session.advance();
+  }
+
+  /**
+   * A round was published: the queue has a new order, and an untouched image gets the new suggestion.
+   * @param {number | null} number
+   */
+  async #takeNewRound(number) {
+    await this.#lookForMore();
+    const { view, screen, transport } = this.session;
+    if (number !== null) screen.notice(`Round ${number} is done: the queue has its new order.`, 'good');
+    if (!view || view.image.edits > 0) return;
+    try {
+      const newer = await transport.newerMaps(view.image);
+      if (!newer || this.session.view !== view || view.image.edits > 0) return;
+      Object.assign(view.image, { item: newer.item, suggestion: newer.suggestion });
+      Object.assign(view, { uncertainty: newer.uncertainty, coloured: null });
+      screen.show(view, true);
+      screen.refresh();
+    } catch {
+      // The old suggestion still serves.
+    }
+  }
+
+  /** Keep the image in work reserved for the person. */
+  async #renewLease() {
+    const { session } = this;
+    const { image, time, transport } = session;
+    if (!image || document.hidden || time.idleSeconds > ACTIVE_WITHIN_S) return;
+    try {
+      await transport.renewLease(image.id);
+    } catch (error) {
+      if (error instanceof RequestFailed && error.status === 423) await session.lost(image, error);
+    }
+  }
+}

@@ -69,6 +69,7 @@ def main() -> None:
     console = Console(width=200)
     rows: list[dict[str, object]] = []
     failed: list[str] = []
+    origin = about()
     with temporary_folder() as folder, sync_playwright() as playwright, ExitStack() as stack:
         bench = Bench(Chromium(playwright), folder, arguments.quick, stack)
         for name in arguments.only:
@@ -78,7 +79,7 @@ def main() -> None:
                 found = MEASURES[name](bench)
             try:
                 for measured in found:
-                    rows.append({**with_aim(measured), "seed": SEED, **about()})
+                    rows.append({**with_aim(measured), "seed": SEED, **origin})
                     console.print(printed(rows[-1]))
                     write_rows(arguments.out, rows)
             except (RuntimeError, OSError, Error):

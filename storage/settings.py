@@ -58,9 +58,10 @@ class RoundSettings(_Settings):
         description="supervised learns from labels only; consistency also from unlabelled images; "
         "u2pl from their unsure pixels too.",
     )
-    head: Literal["linear", "np"] = Field(
-        "np",
-        description="linear is a plain classifier; np a neural process whose samples show doubt.",
+    head: Literal["linear", "np", "np_classifier"] = Field(
+        "np_classifier",
+        description="linear is a plain classifier; the others are neural processes whose samples show doubt: "
+        "np draws a latent for each image, np_classifier the classifier itself.",
     )
     encoder: str = Field(
         "tf_efficientnet_lite0",

@@ -15,7 +15,10 @@ class AnnotationSettings(_Settings):
     """How images are handed out."""
 
     audit_every: int = Field(
-        6, title="Audit, one in", ge=0, description="One image in so many is for audit; 0 turns it off."
+        6,
+        title="Audit, one in",
+        ge=0,
+        description="One image in so many is for audit, the first four sooner; 0 turns it off.",
     )
     audit_target: int = Field(
         30, title="Audit images at most", ge=0, description="Stop drawing audit images at this many."

@@ -200,9 +200,7 @@ def label_in_order(workspace: Workspace, project: ProjectInfo, count: int, batch
 
 
 @pytest.mark.parametrize("batch", [1, 6])
-def test_every_sixth_image_is_an_audit_image_and_the_first_four_come_sooner(
-    workspace: Workspace, batch: int
-) -> None:
+def test_every_sixth_image_is_an_audit_image_the_first_four_sooner(workspace: Workspace, batch: int) -> None:
     project = make_project(workspace, images=42, size=(2, 2))
     done = label_in_order(workspace, project, 36, batch)
     audited = [number for number, item in enumerate(done, start=1) if item.split == "audit"]

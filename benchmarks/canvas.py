@@ -12,7 +12,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Error, sync_playwright
 from rich.console import Console
 from rich.table import Table
 
@@ -68,6 +68,8 @@ def main() -> None:
     arguments = parser.parse_args()
     console = Console(width=200)
     rows: list[dict[str, object]] = []
+    failed: list[str] = []
+    origin = about()
     with temporary_folder() as folder, sync_playwright() as playwright, ExitStack() as stack:
         bench = Bench(Chromium(playwright), folder, arguments.quick, stack)
         for name in arguments.only:
@@ -75,10 +77,15 @@ def main() -> None:
                 found = peers(bench, arguments.peers_python, arguments.label_studio)
             else:
                 found = MEASURES[name](bench)
-            for measured in found:
-                rows.append({**with_aim(measured), "seed": SEED, **about()})
-                console.print(printed(rows[-1]))
-                write_rows(arguments.out, rows)
+            try:
+                for measured in found:
+                    rows.append({**with_aim(measured), "seed": SEED, **origin})
+                    console.print(printed(rows[-1]))
+                    write_rows(arguments.out, rows)
+            except (RuntimeError, OSError, Error):
+                # The other figures do not depend on this one.
+                console.print_exception()
+                failed.append(name)
     table = Table("measure", "size", "condition", "figures", "aim", "met")
     for one in rows:
         table.add_row(
@@ -88,6 +95,8 @@ def main() -> None:
             str(one.get("met", "")),
         )
     console.print(table)
+    if failed:
+        sys.exit(f"Not measured to the end: {', '.join(failed)}. The messages above say why.")
 
 
 def figures(row: dict[str, object]) -> str:

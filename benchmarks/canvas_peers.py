@@ -80,7 +80,7 @@ def drawable_canvas(bench: Bench, python: Path) -> Iterator[dict[str, object]]:
             page.wait_for_timeout(2000)
             submits, strokes = [], []
             for number in range(bench.count(14, 4)):
-                x, y = 300 + 20 * number, 400
+                x, y = 400 + 20 * number, 400
                 page.mouse.move(x, y)
                 page.mouse.down()
                 page.mouse.move(x + 60, y + 40, steps=6)

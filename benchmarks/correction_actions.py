@@ -135,11 +135,12 @@ def main() -> None:
     console = Console(width=160)
     workspace = open_workspace(arguments.workspace)
     rows: list[dict[str, object]] = []
+    origin = about()
     for seed in arguments.seeds:
         chosen = pictures(workspace, arguments.images, seed)
         with ProcessPoolExecutor(arguments.jobs) as pool:
             for found in track(pool.map(counted, chosen), f"Seed {seed}", len(chosen), console=console):
-                rows += [{**row, "seed": seed, **about()} for row in found]
+                rows += [{**row, "seed": seed, **origin} for row in found]
                 write_rows(arguments.out, rows)
     for way in WAYS:
         for target in TARGETS:

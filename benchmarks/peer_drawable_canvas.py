@@ -13,6 +13,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit_drawable_canvas import st_canvas
 
+st.set_page_config(layout="wide")
 folder = Path(sys.argv[1])
 width, height = int(sys.argv[2]), int(sys.argv[3])
 files = sorted(folder.glob("*.jpg"))

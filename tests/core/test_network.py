@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import pytest
 import timm
@@ -12,7 +12,7 @@ from torch import nn
 
 from core.model import encoder_weights
 from core.model.dilated_convolution import PhasedDepthwiseConv2d, speed_up_dilated
-from core.model.network import NetworkOutput, SegmentationNetwork, build_network
+from core.model.network import HeadName, NetworkOutput, SegmentationNetwork, build_network
 from storage.settings import Preset, RoundSettings, with_preset
 from tests.core.small_network import seeded
 
@@ -72,10 +72,10 @@ DECODERS = [
 ]
 
 
-@pytest.mark.parametrize("head", ["np", "linear"])
+@pytest.mark.parametrize("head", ["np", "np_classifier", "linear"])
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_every_decoder_takes_odd_sizes_and_repeats_itself(
-    decoder: str, head: Literal["np", "linear"], device: torch.device, dtype: torch.dtype
+    decoder: str, head: HeadName, device: torch.device, dtype: torch.dtype
 ) -> None:
     encoder = "test_vit4" if decoder == "DPT" else "test_resnet"
     network = build_network(2, encoder=encoder, decoder=decoder, head=head, weights="none").to(device)
@@ -92,7 +92,7 @@ def test_every_decoder_takes_odd_sizes_and_repeats_itself(
     with torch.no_grad():
         output = forward()
     draws, images_out, classes, height, width = output.logits.shape
-    assert (draws, images_out, classes) == (2 if head == "np" else 1, 2, 2)
+    assert (draws, images_out, classes) == (1 if head == "linear" else 2, 2, 2)
     stride = max(1, round(61 / height))
     assert (height, width) == (-(-61 // stride), -(-39 // stride))
     assert output.features.shape[-2:] == (height, width)

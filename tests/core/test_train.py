@@ -29,7 +29,7 @@ def assert_same_state(one: Training, other: Training) -> None:
             assert torch.equal(value, state[name]), name
 
 
-@pytest.mark.parametrize("head", ["np", "linear"])
+@pytest.mark.parametrize("head", ["np", "np_classifier", "linear"])
 def test_a_resumed_run_ends_with_the_same_bits(tmp_path: Path, head: str) -> None:
     whole = training(CPU, head=head)
     whole_reports = run_steps(whole, 6)
@@ -90,7 +90,7 @@ def test_the_batch_size_may_change_between_save_and_restore(tmp_path: Path, devi
     assert [r.step for r in run_steps(smaller, 99)] == [3, 4, 5, 6]
 
 
-@pytest.mark.parametrize("head", ["np", "linear"])
+@pytest.mark.parametrize("head", ["np", "np_classifier", "linear"])
 @pytest.mark.parametrize("recipe", ["supervised", "consistency"])
 def test_one_labelled_image_and_an_empty_pool(head: str, recipe: str, device: torch.device) -> None:
     config = TrainConfig(**{**vars(SMALL), "steps": 2, "batch_size": 1, "recipe": recipe})

@@ -14,25 +14,21 @@ const SLICE_MS = 4;
 const RETRY_FIRST_MS = 1000;
 const RETRY_MOST_MS = 30000;
 
+/** @typedef {import('./open_image.js').OpenImage} OpenImage */
+/** @typedef {import('./types.js').SaveRequest} SaveRequest */
+
 /**
- * @typedef {object} Answer
- * @property {'saved' | 'conflict' | 'held' | 'refused' | 'signed-out' | 'unreachable'} kind
+ * @typedef {object} Refused
+ * @property {'conflict' | 'held' | 'refused' | 'signed-out' | 'unreachable'} kind
  * @property {number} [status] the HTTP status, 0 when no answer came at all
- * @property {any} [body] the server's JSON
+ * @property {import('./types.js').Refusal} [body] the server's JSON
  * @property {string} [message] the server's sentence
  */
-
-/** @typedef {import('./open_image.js').OpenImage} OpenImage */
+/** @typedef {{kind: 'saved', body: import('./types.js').Saved} | Refused} Answer */
 
 /**
  * What goes with every save.
  * @typedef {{seconds: number, round: number | null, blind: boolean}} SaveContext
- */
-
-/**
- * A label map on its way to the server.
- * @typedef {{imageId: number, revision: number, status: 'draft' | 'submitted', submission: string,
- *   bytes: Uint8Array, edits: number} & SaveContext} SaveRequest
  */
 
 export class Autosave {
@@ -293,7 +289,7 @@ export class Autosave {
     const answer = await this.send(request);
     task.sending = false;
     if (task.dropped) return;
-    if (answer.kind === 'saved') this.#saved(task, request, answer);
+    if (answer.kind === 'saved') this.#saved(task, request, answer.body);
     else if (answer.kind === 'unreachable' || answer.kind === 'signed-out') this.#retry(task, answer);
     else {
       task.request = null;
@@ -304,7 +300,7 @@ export class Autosave {
     this.onAnswer(image, answer, request.status === 'submitted');
   }
 
-  /** @param {SaveTask} task @param {SaveRequest} request @param {Answer} answer */
+  /** @param {SaveTask} task @param {SaveRequest} request @param {import('./types.js').Saved} answer */
   #saved(task, request, answer) {
     const { image } = task;
     task.request = null;
@@ -312,8 +308,8 @@ export class Autosave {
     task.unsavedSince = null;
     task.message = '';
     task.savedAt = this.now();
-    image.revision = answer.body.revision;
-    image.status = answer.body.status;
+    image.revision = answer.revision;
+    image.status = answer.status;
     image.savedEdits = request.edits;
     if (task.submission === request.submission) {
       task.submission = null;
@@ -334,7 +330,7 @@ export class Autosave {
     if (task.isLeft && !task.isPending) this.tasks.delete(task.image.id);
   }
 
-  /** @param {SaveTask} task @param {Answer} answer */
+  /** @param {SaveTask} task @param {Refused} answer */
   #retry(task, answer) {
     const delay = Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** task.attempts);
     task.attempts++;

@@ -23,7 +23,7 @@ export class SaveTask {
     this.submission = null;
     /** @type {import('./autosave.js').SaveContext | null} as it was when the person submitted */
     this.context = null;
-    /** @type {import('./autosave.js').SaveRequest | null} the one that got no answer yet */
+    /** @type {import('./types.js').SaveRequest | null} the one that got no answer yet */
     this.request = null;
     this.sending = false;
     /** The server said no; nothing is sent until the person has decided. */

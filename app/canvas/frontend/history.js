@@ -1,9 +1,10 @@
-// Undo and redo by snapshots of the 64 × 64 tiles an action touched.
+// Undo and redo by snapshots of what an action touched: tiles of 64 × 64 pixels, or a whole row of tiles where it
+// spans most of the image's width, as such a row is one piece of memory.
 
 import { union } from './rectangle.js';
 
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
-/** @typedef {Map<number, Uint8Array>} Action the pixels that each tile had before it */
+/** @typedef {Map<number, Uint8Array>} Action the pixels that each tile, and each row by {@link keyOfRow}, had before */
 
 /** Pixels along a side of a tile. */
 export const TILE = 64;
@@ -53,14 +54,44 @@ export class History {
   remember(rectangle) {
     if (!rectangle) return;
     const before = this.begin();
+    const firstColumn = Math.floor(rectangle.x0 / TILE);
     const lastColumn = Math.floor((rectangle.x1 - 1) / TILE);
     const lastRow = Math.floor((rectangle.y1 - 1) / TILE);
+    const isWide = 2 * (lastColumn - firstColumn) >= this.columns;
     for (let row = Math.floor(rectangle.y0 / TILE); row <= lastRow; row++) {
-      for (let column = Math.floor(rectangle.x0 / TILE); column <= lastColumn; column++) {
+      if (before.has(keyOfRow(row))) continue;
+      if (isWide && !this.#hasTileOf(before, row)) {
+        before.set(keyOfRow(row), this.#row(row).slice());
+        continue;
+      }
+      for (let column = firstColumn; column <= lastColumn; column++) {
         const tile = row * this.columns + column;
         if (!before.has(tile)) before.set(tile, this.#copyOf(tile));
       }
     }
+  }
+
+  /**
+   * The pixels of a row of tiles without the action under way.
+   * @param {number} row
+   * @returns {Uint8Array} not to be changed
+   */
+  completeRow(row) {
+    if (!this.open) return this.#row(row);
+    const before = this.open.get(keyOfRow(row));
+    if (before) return before;
+    const complete = this.#row(row).slice();
+    const { width } = this.map;
+    for (let column = 0; column < this.columns; column++) {
+      const tile = this.open.get(row * this.columns + column);
+      if (!tile) continue;
+      const x0 = column * TILE;
+      const tileWidth = Math.min(TILE, width - x0);
+      for (let at = 0, to = x0; at < tile.length; at += tileWidth, to += width) {
+        complete.set(tile.subarray(at, at + tileWidth), to);
+      }
+    }
+    return complete;
   }
 
   /** @returns {boolean} whether the action changed a pixel; one that did not leaves no trace */
@@ -121,11 +152,27 @@ export class History {
 
   /** @param {Action} action */
   #noteRows(action) {
-    for (const tile of action.keys()) this.changedRows.add(Math.floor(tile / this.columns));
+    for (const key of action.keys()) this.changedRows.add(key < 0 ? rowOfKey(key) : Math.floor(key / this.columns));
   }
 
-  /** @param {number} tile */
+  /** @param {Action} action @param {number} row */
+  #hasTileOf(action, row) {
+    for (let tile = row * this.columns; tile < (row + 1) * this.columns; tile++) if (action.has(tile)) return true;
+    return false;
+  }
+
+  /** @param {number} row of tiles */
+  #row(row) {
+    const { pixels, width } = this.map;
+    return pixels.subarray(row * TILE * width, (row + 1) * TILE * width);
+  }
+
+  /** @param {number} tile or the key of a row */
   #boxOf(tile) {
+    if (tile < 0) {
+      const y0 = rowOfKey(tile) * TILE;
+      return { x0: 0, y0, x1: this.map.width, y1: Math.min(y0 + TILE, this.map.height) };
+    }
     const x0 = (tile % this.columns) * TILE;
     const y0 = Math.floor(tile / this.columns) * TILE;
     return { x0, y0, x1: Math.min(x0 + TILE, this.map.width), y1: Math.min(y0 + TILE, this.map.height) };
@@ -146,10 +193,17 @@ export class History {
 
   /**
    * Put a tile's stored pixels into the map, and the map's into the store.
-   * @param {number} tile
+   * @param {number} tile or the key of a row
    * @param {Uint8Array} stored
    */
   #exchange(tile, stored) {
+    if (tile < 0) {
+      const row = this.#row(rowOfKey(tile));
+      const now = row.slice();
+      row.set(stored);
+      stored.set(now);
+      return;
+    }
     const { x0, y0, x1, y1 } = this.#boxOf(tile);
     const { pixels, width } = this.map;
     for (let y = y0, to = 0; y < y1; y++) {
@@ -172,6 +226,16 @@ export class History {
     }
     return true;
   }
+}
+
+/** Rows have keys below those of tiles. @param {number} row */
+function keyOfRow(row) {
+  return -1 - row;
+}
+
+/** @param {number} key */
+function rowOfKey(key) {
+  return -1 - key;
 }
 
 /** @param {Action} action */

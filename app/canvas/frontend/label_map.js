@@ -234,15 +234,10 @@ export function merged(theirs, mine) {
   return theirs.map((value, i) => (value === NOT_LABELLED ? mine[i] : value));
 }
 
-/**
- * How many pixels hold each of the 256 values.
- * @param {Uint8Array} pixels
- * @returns {Uint32Array}
- */
-export function histogram(pixels) {
-  const counts = new Uint32Array(256);
-  for (let i = 0; i < pixels.length; i++) counts[pixels[i]]++;
-  return counts;
+/** @param {Uint8Array} pixels @returns {boolean} whether any of them is labelled */
+export function hasLabelled(pixels) {
+  for (let i = 0; i < pixels.length; i++) if (pixels[i] !== NOT_LABELLED) return true;
+  return false;
 }
 
 /** @returns {boolean} whether two label maps hold the same values */

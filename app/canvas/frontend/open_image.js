@@ -6,7 +6,7 @@ import {
   acceptAbove,
   acceptAll,
   fillRest,
-  histogram,
+  hasLabelled,
   paintPolygon,
   paintRectangle,
   paintStroke,
@@ -19,7 +19,6 @@ import { applyChange, paintRegion } from './region.js';
 /** @typedef {import('./label_map.js').Paint} Paint */
 /** @typedef {import('./types.js').Point} Point */
 
-/** @typedef {{counts: Uint32Array, labelledShare: number}} Shares pixels of each value; share not 254 in [0, 1] */
 
 export class OpenImage {
   /**
@@ -191,13 +190,7 @@ export class OpenImage {
 
   /** @returns {boolean} whether any pixel is labelled */
   get isLabelled() {
-    return this.pixels.some((value) => value !== NOT_LABELLED);
-  }
-
-  /** @returns {Shares} */
-  shares() {
-    const counts = histogram(this.pixels);
-    return { counts, labelledShare: 1 - counts[NOT_LABELLED] / this.pixels.length };
+    return hasLabelled(this.pixels);
   }
 
   /** @param {Rectangle | null} bounds @param {() => void} change */

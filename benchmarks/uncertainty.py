@@ -243,9 +243,9 @@ def np_figures(network: SegmentationNetwork, data: FrozenCamVid) -> dict[str, fl
 def with_images(network: SegmentationNetwork, count: int) -> SegmentationNetwork:
     """Return the network with its first ``count`` labelled images alone as evidence."""
     smaller = copy.deepcopy(network)
-    evidence = smaller.head.evidence
-    evidence.moments[count:] = 0
-    evidence.keys[count:] = NO_IMAGE
+    assert isinstance(smaller.head, ClassifierNPHead)
+    smaller.head.evidence.moments[count:] = 0
+    smaller.head.evidence.keys[count:] = NO_IMAGE
     return smaller
 
 

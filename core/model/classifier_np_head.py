@@ -79,12 +79,12 @@ class ClassifierNPHead(nn.Module):
     def _deviations(self, noise: torch.Tensor) -> torch.Tensor:
         """Return draws from the posterior around the trained weights, ``(T, C, H + 1)``."""
         # In double precision and on the CPU: the condition is bad, the matrix small.
-        total = self.evidence.total().double().cpu()
+        total = self.evidence.total().cpu().double()
         precision = IMAGE_EVIDENCE * total + torch.eye(len(total), dtype=torch.float64) / PRIOR_STD**2
         factor = torch.linalg.cholesky(precision)
-        columns = noise.double().cpu().flatten(0, 1).mT
+        columns = noise.cpu().double().flatten(0, 1).mT
         drawn = torch.linalg.solve_triangular(factor.mT, columns, upper=True).mT.view(noise.shape)
-        return drawn * total.any()
+        return (drawn * total.any()).float()
 
     @torch.no_grad()
     def observe(self, features: torch.Tensor, labels: torch.Tensor, images: torch.Tensor) -> None:

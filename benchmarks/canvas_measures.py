@@ -72,7 +72,9 @@ class Bench:
         """Return the server of this image size, started at its first use."""
         if size not in self.sites:
             folder = self.folder / str(size)
-            workspace, project_id = made.make_project(folder, size, self.count(IMAGES[size], 40))
+            workspace, project_id = made.make_project(
+                folder, size, self.count(IMAGES[size], min(IMAGES[size], 40))
+            )
             url = self.stack.enter_context(server(folder))
             self.sites[size] = Site(size, workspace, project_id, url)
         return self.sites[size]
@@ -184,11 +186,11 @@ def cold_open(bench: Bench) -> Iterator[dict[str, object]]:
 
 
 def _fresh_page(bench: Bench, site: Site) -> Page:
-    """Open the Label page as somebody new, with the whole queue waiting and five images loaded ahead."""
+    """Open an untouched image as somebody new, with the whole queue waiting and five images loaded ahead."""
     made.hold_back_all(site.workspace, site.project_id)
     made.let_go_of_all(site.workspace, site.project_id)
     page = bench.chromium.new_page()
-    open_label_page(page, site.url)
+    open_label_page(page, f"{site.url}/?image={made.untouched(site.workspace, site.project_id)}")
     page.wait_for_timeout(5000 if site.size == LARGE else 2500)
     return page
 

@@ -126,6 +126,12 @@ def waiting(workspace: Workspace, project_id: int) -> list[int]:
     return [info.id for info in images.list_images(workspace, project_id, "pool")]
 
 
+def untouched(workspace: Workspace, project_id: int) -> int:
+    """Return the id of a waiting image without any label map, not even a draft."""
+    found = images.list_images(workspace, project_id, "pool")
+    return next(info.id for info in found if info.revision == 0)
+
+
 def _smooth(generator: np.random.Generator, size: Size, cells: int) -> np.ndarray:
     """Return a random field (H, W) with about ``cells`` bumps along its width."""
     rows = max(2, cells * size.height // size.width)

@@ -36,7 +36,7 @@ RESULT = ROOT / "benchmarks" / "results" / "correction_actions.csv"
 TARGETS = (0.95, 0.98)
 IMAGES = 12
 """Of each seed."""
-ROUGHNESS = (0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
+ROUGHNESS = (0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
 """Tolerances of the polygons drawn alone, in pixels."""
 WAYS = ("correcting the suggestion", "polygons alone")
 
@@ -61,7 +61,7 @@ def polygons_only(truth: LabelMap) -> dict[float, int]:
         if choices:
             drawn.append((int(truth[region][0]), int(sizes[piece]), choices))
     best: dict[float, int] = {}
-    for price in np.geomspace(0.5, 500, 40):  # pixels that one corner must be worth
+    for price in np.geomspace(0.1, 500, 48):  # pixels that one corner must be worth
         label_map = np.full(truth.shape, 254, np.uint8)
         presses, value_before = 0, None
         for value, size, choices in drawn:

@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image as Picture
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from storage import images, labels, projects, queue, rounds
 from storage.importing import plan_import, run_import
@@ -55,7 +56,10 @@ class CamVidSite:
 
     def set_used_images_aside(self) -> None:
         """Give the next person the queue that the first one had, less the images that were labelled."""
-        self.release_all()
+        # A page that was just closed may still have a request under way that reserves images.
+        while self._is_any_reserved():
+            self.release_all()
+            time.sleep(0.3)
         used = (Image.split == "pool", Image.revision > 0)
         with self.workspace.database.writing() as session:
             session.execute(update(Image).where(*used).values(split="excluded"))
@@ -64,6 +68,10 @@ class CamVidSite:
         """End all reservations, so that the next person begins at the head of the queue."""
         with self.workspace.database.writing() as session:
             session.execute(update(Image).values(leased_by=None, leased_until=None))
+
+    def _is_any_reserved(self) -> bool:
+        with self.workspace.database.reading() as session:
+            return session.scalar(select(Image.id).where(Image.leased_by.is_not(None)).limit(1)) is not None
 
     def save_as_somebody(self, image_id: int, label_map: np.ndarray) -> None:
         """Save a revision under whoever has the image open."""

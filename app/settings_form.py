@@ -10,7 +10,12 @@ from annotated_types import Ge, Le
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-OPTION_NAMES = {"np": "neural process", "clasp_pe": "ClaSP PE", "top": "highest score"}
+OPTION_NAMES = {
+    "np": "neural process, latent per image",
+    "np_classifier": "neural process, latent classifier",
+    "clasp_pe": "ClaSP PE",
+    "top": "highest score",
+}
 """What an option is called where its own word would not do."""
 
 Settings = TypeVar("Settings", bound=BaseModel)

@@ -25,6 +25,12 @@ def about(device: str = "cpu") -> dict[str, object]:
     }
 
 
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a result file without their empty cells."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{name: value for name, value in row.items() if value} for row in csv.DictReader(file)]
+
+
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
     """Write rows whose columns may differ; a missing value is an empty cell, a float has five digits."""
     columns = list(dict.fromkeys(name for row in rows for name in row))

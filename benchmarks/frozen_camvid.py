@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from core.augment import photometric
 from core.data import VOID, Batch, UnlabelledBatch, label_to_size
+from core.model.classifier_np_head import ClassifierNPHead
 from core.model.linear_head import LinearHead
 from core.model.network import SegmentationNetwork, build_network, make_repeatable
 from core.model.np_head import NPHead
@@ -82,7 +83,7 @@ class FrozenNetwork(SegmentationNetwork):
 
 
 def frozen_network(
-    head: Callable[[int, int], LinearHead | NPHead],
+    head: Callable[[int, int], LinearHead | NPHead | ClassifierNPHead],
     seed: int,
     representation: Callable[[int], RepresentationHead] | None = None,
     kind: type[FrozenNetwork] = FrozenNetwork,
@@ -213,7 +214,7 @@ def train(
         torch.autograd.backward(result.loss)
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimiser.step()
-        network.observe(result.features, result.labels, result.by_person, chance)
+        network.observe(result.features, result.labels, result.by_person, chance, batch.indices)
         update_teacher(teacher, network, decay_at(number, config.ema_decay))
     return teacher, time.process_time() - began
 
@@ -223,7 +224,7 @@ def _labelled_views(data: FrozenCamVid, chosen: Tensor, count: int, generator: t
     mirrored = torch.randint(2, (count,), generator=generator)
     labels = data.labels[index]
     labels = torch.where(mirrored[:, None, None] == 1, labels.flip(2), labels)
-    return Batch(data.views[mirrored, index].float(), labels)
+    return Batch(data.views[mirrored, index].float(), labels, index)
 
 
 def _unlabelled_views(

@@ -31,9 +31,7 @@ from csv_rows import Row, about, write_rows
 from frozen_camvid import CLASSES, FrozenCamVid, frozen_network
 
 from core.data import label_to_size
-from core.model.linear_head import LinearHead
-from core.model.network import SegmentationNetwork
-from core.model.np_head import NPHead
+from core.model.network import HEADS, SegmentationNetwork
 from core.model.representation_head import RepresentationHead
 from core.recipes import consistency, supervised, u2pl
 from core.recipes.step import StepInput, StepResult
@@ -51,7 +49,7 @@ STEPS: dict[Recipe, Callable[[StepInput], StepResult]] = {
     "consistency": consistency.step,
     "u2pl": u2pl.step,
 }
-METHODS = [(recipe, head) for recipe in STEPS for head in ("linear", "np")]
+METHODS = [(recipe, head) for recipe in STEPS for head in HEADS]
 
 
 def measured(recipe: Recipe, head: str, labelled: int, seed: int, data_folder: Path) -> Row:
@@ -59,7 +57,7 @@ def measured(recipe: Recipe, head: str, labelled: int, seed: int, data_folder: P
     torch.set_num_threads(1)
     data = frozen_camvid.load(data_folder)
     network = frozen_network(
-        NPHead if head == "np" else LinearHead,
+        HEADS[head],
         seed,
         representation=RepresentationHead if recipe == "u2pl" else None,
     )
@@ -102,11 +100,11 @@ def main(
     jobs: Annotated[int, typer.Option(help="Processes at once, one thread each.")] = 2,
     result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
 ) -> None:
-    """Measure every recipe with both heads on CamVid."""
+    """Measure every recipe with every head on CamVid."""
     origin = about()
     frozen_camvid.load(data)
     wanted = [(recipe, head, budget) for budget in BUDGETS for recipe, head in METHODS]
-    wanted += [("supervised", head, EVERY) for head in ("linear", "np")]
+    wanted += [("supervised", head, EVERY) for head in HEADS]
     rows: list[Row] = []
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         tasks = [pool.submit(measured, *one, seed, data) for seed in range(seeds) for one in wanted]

@@ -259,7 +259,7 @@ def whole_step(row: Row, setting: Setting, device: torch.device) -> Step:
     labels = random_labels(count, row.height, row.width, torch.device("cpu")).to(torch.uint8)
     data = TrainingData(images, dict(enumerate(labels[: count // 2])), list(range(count // 2, count)))
     config = TrainConfig(steps=10_000, crop=row.height, batch_size=row.labelled, samples_train=row.samples)
-    network = build_network(CLASSES, weights="none")
+    network = build_network(CLASSES, head="np", weights="none")
     training = Training(network, data, config, device)
     if row.implementation == COMPILED:
         # Kernels that an earlier run compiled would make compiling look cheap.

@@ -21,8 +21,11 @@ def read(name: str) -> Rows:
         return list(csv.DictReader(file))
 
 
+OURS = "NP, latent classifier"
+
+
 def uncertainty() -> str:
-    """Return the table of rivals and ablations, and the paired differences to the NP head."""
+    """Return the table of rivals and ablations, and the paired differences to the default head."""
     rows = read("uncertainty")
     figures = {
         "mIoU": ("miou", 3),
@@ -33,6 +36,7 @@ def uncertainty() -> str:
         "AUROC of MI": ("mi_auroc", 3),
         "Spearman of MI": ("mi_spearman", 3),
         "mean MI": ("mean_mi", 4),
+        "MI, small context": ("mean_mi_small_context", 4),
         "active dim.": ("active_dimensions", 1),
         "ECE": ("ece", 3),
         "class-wise ECE": ("classwise_ece", 4),
@@ -49,17 +53,17 @@ def uncertainty() -> str:
     ]
     differences = []
     for method in methods:
-        if method == "NP":
+        if method == OURS:
             continue
         cells = [method]
         for name, _ in (figures[label] for label in ("mIoU", "error AUROC", "Spearman")):
-            ours, theirs = (_of(rows, name, method=one) for one in ("NP", method))
+            ours, theirs = (_of(rows, name, method=one) for one in (OURS, method))
             cells.append(_spread([a - b for a, b in zip(ours, theirs, strict=True)], 3, sign=True))
         differences.append(cells)
     return "\n\n".join(
         [
             _table(["method", *figures], lines),
-            "NP minus the other, paired over seeds:",
+            f"{OURS} minus the other, paired over seeds:",
             _table(["method", "mIoU", "error AUROC", "Spearman"], differences),
             _origin(rows),
         ]

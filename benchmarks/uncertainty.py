@@ -8,10 +8,11 @@ ensemble; then the NP head with one thing changed at a time. Quality is measured
 
 from __future__ import annotations
 
+import copy
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from multiprocessing import get_context
@@ -29,11 +30,13 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import frozen_camvid
-from csv_rows import Row, about, write_rows
+from csv_rows import Row, about, read_rows, write_rows
 from frozen_camvid import CLASSES, ENCODER, HEIGHT, WIDTH, FrozenCamVid, FrozenNetwork, frozen_network
 
 from core.acquisition.pixel_scores import SampleStatistics
 from core.data import label_to_size
+from core.model.classifier_np_head import ClassifierNPHead
+from core.model.labelled_evidence import NO_IMAGE
 from core.model.linear_head import LinearHead
 from core.model.network import SegmentationNetwork, build_network
 from core.model.np_head import NPHead
@@ -52,8 +55,9 @@ CONFIG = TrainConfig(
 DROPOUT = 0.2
 REPETITIONS = 31
 SMALL_CONTEXT = 8
-"""Rows of each class in a small context set."""
+"""Rows of each class, or labelled images, in a small context set."""
 
+ONE_PASS = "softmax, linear head"
 TARGET_LATENT = "NP, target latent at test"
 
 Probabilities = Callable[[Tensor], Tensor]
@@ -210,6 +214,11 @@ def np_figures(network: SegmentationNetwork, data: FrozenCamVid) -> dict[str, fl
     0.01 (Burda et al. 2016).
     """
     head = network.head
+    if isinstance(head, ClassifierNPHead):
+        return {
+            "mean_mi_small_context": mean_information(with_images(network, SMALL_CONTEXT), data),
+            "mean_mi_whole_context": mean_information(network, data),
+        }
     assert isinstance(head, NPHead)
     few = torch.zeros(head.context.rows.shape[:2], dtype=torch.bool)
     few[:, :SMALL_CONTEXT] = True
@@ -231,8 +240,27 @@ def np_figures(network: SegmentationNetwork, data: FrozenCamVid) -> dict[str, fl
     }
 
 
+def with_images(network: SegmentationNetwork, count: int) -> SegmentationNetwork:
+    """Return the network with its first ``count`` labelled images alone as evidence."""
+    smaller = copy.deepcopy(network)
+    assert isinstance(smaller.head, ClassifierNPHead)
+    smaller.head.evidence.moments[count:] = 0
+    smaller.head.evidence.keys[count:] = NO_IMAGE
+    return smaller
+
+
+def mean_information(network: SegmentationNetwork, data: FrozenCamVid) -> float:
+    """Return the mean MI over every fourth test image, nats."""
+    some, total = data.test[::4], 0.0
+    for images in torch.split(some, 8):
+        sampled = SampleStatistics()
+        sampled.add(decoded(network)(images))
+        total += float(sampled.mutual_information().mean(dim=(1, 2)).sum())
+    return total / len(some)
+
+
 def trained(
-    head: Callable[[int, int], LinearHead | NPHead],
+    head: Callable[[int, int], LinearHead | NPHead | ClassifierNPHead],
     seed: int,
     data: FrozenCamVid,
     config: TrainConfig = CONFIG,
@@ -250,9 +278,18 @@ def dropping(channels: int, class_count: int) -> HiddenHead:
     return HiddenHead(channels, class_count, DROPOUT)
 
 
+RIVALS = (
+    ONE_PASS,
+    "softmax, hidden layer",
+    "ensemble of 3",
+    "MC dropout, head",
+    "MC dropout, whole network",
+)
+
+
 def rivals(seed: int, data: FrozenCamVid) -> Iterator[tuple[str, Probabilities]]:
     """Yield the NP head's rivals, trained."""
-    yield "softmax, linear head", decoded(trained(LinearHead, seed, data))
+    yield ONE_PASS, decoded(trained(LinearHead, seed, data))
     members = [decoded(trained(HiddenHead, seed, data, member=member)) for member in range(3)]
     yield "softmax, hidden layer", members[0]
     yield "ensemble of 3", lambda images: torch.cat([member(images) for member in members])
@@ -266,13 +303,14 @@ def rivals(seed: int, data: FrozenCamVid) -> Iterator[tuple[str, Probabilities]]
 
 
 NEURAL_PROCESSES: dict[str, dict[str, Any]] = {
+    "NP, latent classifier": {"head": ClassifierNPHead},
     "NP": {"head": NPHead},
     "NP, no KL": {"head": NPHead, "config": replace(CONFIG, kl_weight=0.0)},
     "NP, whole context in training": {"head": WholeContextHead},
     "NP, InstanceNorm after z": {"head": NormAfterLatentHead},
     "NP, mean over samples": {"head": NPHead, "step": elbo_step},
 }
-"""What is trained, by name: the product's head, then the same with one thing changed."""
+"""What is trained, by name: the product's heads, then the latter with one thing changed."""
 
 
 def measured(name: str, seed: int, data_folder: Path) -> list[Row]:
@@ -294,11 +332,11 @@ def measured(name: str, seed: int, data_folder: Path) -> list[Row]:
     return rows
 
 
-def milliseconds() -> dict[str, float]:
-    """Return the median time per image of every way to predict, with the encoder, T = 20."""
+def milliseconds(wanted: Sequence[str]) -> dict[str, float]:
+    """Return the median time per image of ways to predict, with the encoder, T = 20; none means all."""
     image = torch.rand(1, 3, HEIGHT, WIDTH).contiguous(memory_format=torch.channels_last)
 
-    def built(head: LinearHead | NPHead | None = None) -> SegmentationNetwork:
+    def built(head: LinearHead | ClassifierNPHead | None = None) -> SegmentationNetwork:
         network = build_network(len(CLASSES), encoder=ENCODER, head="linear", weights="none")
         if head is not None:
             network.head = head
@@ -307,16 +345,22 @@ def milliseconds() -> dict[str, float]:
     process = build_network(len(CLASSES), encoder=ENCODER, head="np", weights="none").eval()
     process.to(memory_format=torch.channels_last)
     channels = process.encode(image)[0].shape[1]
+    classifier = ClassifierNPHead(channels, len(CLASSES))
+    everything = torch.ones(1, 1, dtype=torch.bool)
+    classifier.evidence.observe(torch.ones(1, 1, 65), everything, torch.tensor([0]))
     hidden, dropped = built(HiddenHead(channels, 11)), built(HiddenHead(channels, 11, DROPOUT))
     switch_dropout(dropped, True)
     ways = {
-        "softmax, linear head": decoded(built()),
+        ONE_PASS: decoded(built()),
         "softmax, hidden layer": decoded(hidden),
         "ensemble of 3": decoded(hidden, samples=3, encoded_once=False),
         "MC dropout, head": head_dropout(dropped),
         "MC dropout, whole network": decoded(dropped, encoded_once=False),
+        "NP, latent classifier": decoded(built(classifier)),
         "NP": decoded(process),
     }
+    if wanted:
+        ways = {name: way for name, way in ways.items() if name in (ONE_PASS, *wanted)}
     times: dict[str, list[float]] = {name: [] for name in ways}
     with torch.inference_mode():
         # In turns, so that a slow phase of the machine meets all of them.
@@ -336,12 +380,14 @@ def main(
     seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
     jobs: Annotated[int, typer.Option(help="Processes at once, one thread each.")] = 2,
     result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
+    only: Annotated[list[str] | None, typer.Option(help="Names; rows of others stay as they are.")] = None,
 ) -> None:
-    """Measure the uncertainty of the NP head and of its rivals on CamVid."""
+    """Measure the uncertainty of the NP heads and of their rivals on CamVid."""
     origin = about()
-    times = milliseconds()
+    times = milliseconds(only or [])
     frozen_camvid.load(data)
-    names = ["rivals", *NEURAL_PROCESSES]
+    names = only or ["rivals", *NEURAL_PROCESSES]
+    kept = [row for row in read_rows(result) if row["method"] not in names] if only else []
     rows: list[Row] = []
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         tasks = [pool.submit(measured, name, seed, data) for seed in range(seeds) for name in names]
@@ -349,16 +395,15 @@ def main(
             rows.extend(task.result())
             print(f"{number} of {len(tasks)}", rows[-1]["method"], flush=True)
             # Also what is done so far is worth keeping when a later run is cut short.
-            write_rows(result, completed(rows, times, origin))
-    print_table(completed(rows, times, origin))
+            write_rows(result, in_order([*kept, *completed(rows, times, origin)]))
+    print_table(in_order([*kept, *completed(rows, times, origin)]))
 
 
 def completed(rows: list[Row], times: dict[str, float], origin: Row) -> list[dict[str, object]]:
-    """Return the rows in the order of the table, with times and where they come from."""
-    methods = [*times, TARGET_LATENT, *(name for name in NEURAL_PROCESSES if name != "NP")]
-    one_pass = times["softmax, linear head"]
+    """Return the rows with times and where they come from."""
+    one_pass = times[ONE_PASS]
     result: list[dict[str, object]] = []
-    for row in sorted(rows, key=lambda row: (methods.index(str(row["method"])), row["seed"])):
+    for row in rows:
         cost: dict[str, object] = {}
         if row["method"] in times:
             took = times[str(row["method"])]
@@ -367,7 +412,14 @@ def completed(rows: list[Row], times: dict[str, float], origin: Row) -> list[dic
     return result
 
 
-def print_table(rows: list[dict[str, object]]) -> None:
+def in_order(rows: list[Row]) -> list[Row]:
+    """Return the rows in the order of the table."""
+    others = [name for name in NEURAL_PROCESSES if name != "NP"]
+    methods = [*RIVALS, others.pop(0), "NP", TARGET_LATENT, *others]
+    return sorted(rows, key=lambda row: (methods.index(str(row["method"])), int(str(row["seed"]))))
+
+
+def print_table(rows: list[Row]) -> None:
     table = Table(title="CamVid, frozen encoder, mean over seeds")
     columns = (
         "miou",
@@ -385,7 +437,7 @@ def print_table(rows: list[dict[str, object]]) -> None:
     for method in dict.fromkeys(str(row["method"]) for row in rows):
         own = [row for row in rows if row["method"] == method]
         means = [
-            f"{statistics.mean(float(str(row[name])) for row in own):.4g}" if name in own[0] else ""
+            f"{statistics.mean(float(str(row[name])) for row in own):.4g}" if own[0].get(name) else ""
             for name in columns
         ]
         table.add_row(method, *means)

@@ -56,7 +56,8 @@ class Batches:
         images = self._images_of(crops, step, steps)
         side, count = self._draws.side, len(crops.labelled.images)
         labels = [self._labels[index] for index in crops.labelled.images]
-        labelled = Batch(*cut(crops.labelled, images[:count], labels, side, self._device))
+        indices = torch.tensor(crops.labelled.images, device=self._device)
+        labelled = Batch(*cut(crops.labelled, images[:count], labels, side, self._device), indices)
         if crops.unlabelled is None:
             return labelled, None
         weak, values = cut(crops.unlabelled, images[count:], None, side, self._device)

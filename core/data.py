@@ -44,6 +44,8 @@ class Batch(NamedTuple):
     """``(B, 3, side, side)`` float in [0, 1]."""
     labels: torch.Tensor
     """``(B, side, side)`` uint8; 254 not labelled, 255 void or outside the image."""
+    indices: torch.Tensor
+    """``(B,)`` int64, the images they are cut from."""
 
 
 class UnlabelledBatch(NamedTuple):

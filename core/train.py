@@ -95,6 +95,8 @@ class Training:
         self.step = 0
         self._fabric = fabric or make_fabric(self.device)
         self.student = network.to(self.device).to(memory_format=torch.channels_last)
+        # A parent's images have other numbers.
+        self.student.forget_images()
         self.teacher = make_teacher(self.student)
         if self._fabric.world_size > 1:
             synchronise_batch_norm(self.student, self.device)
@@ -185,7 +187,7 @@ class Training:
         torch.nn.utils.clip_grad_norm_(self.student.parameters(), _MAX_GRADIENT_NORM)
         self._wrapped_optimiser.step()
         self._wrapped_optimiser.zero_grad()
-        self.student.observe(result.features, result.labels, result.by_person, generator)
+        self.student.observe(result.features, result.labels, result.by_person, generator, labelled.indices)
         if self._fabric.world_size > 1:
             average_batch_statistics(self.student, self._fabric)
         update_teacher(self.teacher, self.student, decay_at(self.step, config.ema_decay))

@@ -51,7 +51,7 @@ def photograph(page: Page, name: str) -> None:
 
 
 def photograph_canvas(page: Page) -> None:
-    """Photograph the canvas with a suggestion half accepted, on a walk, as a difference, and the key sheet."""
+    """Photograph a half accepted suggestion, the difference, a walk along the doubts, and the key sheet."""
     page.get_by_test_id("toggle-uncertainty").click()
     photograph(page, "label")
     page.get_by_test_id("toggle-uncertainty").click()

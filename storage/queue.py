@@ -21,6 +21,10 @@ from storage.schema import Image, Label, Prediction, Project, Round
 from storage.settings import AnnotationSettings, ProjectSettings
 from storage.workspace import Workspace
 
+EARLY_AUDIT = 4
+"""So many audit images come at twice the rate, at most every second: the first rounds are measured on the
+same images then, and a temperature can be fitted to them."""
+
 _AUDIT_WHY = "Audit image, drawn at random and labelled blind: it measures the model and never trains it"
 _DRAFT_WHY = "You began this one: your draft is restored"
 _SKIPPED_WHY = "Skipped earlier: it comes again because nothing else is left"
@@ -215,7 +219,10 @@ class _Choice:
 
 
 class _AuditDraw:
-    """Audit images at the set rate: those drawn earlier and still without a label first, then new ones."""
+    """Audit images at the set rate, the first ones sooner.
+
+    Those drawn earlier and still without a label come before new ones.
+    """
 
     def __init__(self, choice: _Choice, count: int) -> None:
         self.choice = choice
@@ -247,7 +254,11 @@ class _AuditDraw:
     def take(self, position: int) -> Image | None:
         """Return the audit image due at this position of the batch; None when none is due or left."""
         every, target = self.choice.settings.audit_every, self.choice.settings.audit_target
-        if every == 0 or self.handed_out >= min(target, (self.submitted + position + 1) // every):
+        if every == 0:
+            return None
+        count = self.submitted + position + 1
+        due = max(count // every, min(EARLY_AUDIT, count // max(2, every // 2)))
+        if self.handed_out >= min(target, due):
             return None
         row = self.take_left_over()
         if row is None and self.drawn < target:

@@ -15,7 +15,10 @@ class AnnotationSettings(_Settings):
     """How images are handed out."""
 
     audit_every: int = Field(
-        6, title="Audit, one in", ge=0, description="One image in so many is for audit; 0 turns it off."
+        6,
+        title="Audit, one in",
+        ge=0,
+        description="One image in so many is for audit, the first four sooner; 0 turns it off.",
     )
     audit_target: int = Field(
         30, title="Audit images at most", ge=0, description="Stop drawing audit images at this many."
@@ -58,9 +61,10 @@ class RoundSettings(_Settings):
         description="supervised learns from labels only; consistency also from unlabelled images; "
         "u2pl from their unsure pixels too.",
     )
-    head: Literal["linear", "np"] = Field(
-        "np",
-        description="linear is a plain classifier; np a neural process whose samples show doubt.",
+    head: Literal["linear", "np", "np_classifier"] = Field(
+        "np_classifier",
+        description="linear is a plain classifier; the others are neural processes whose samples show doubt: "
+        "np draws a latent for each image, np_classifier the classifier itself.",
     )
     encoder: str = Field(
         "tf_efficientnet_lite0",

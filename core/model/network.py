@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from core.data import label_to_size
+from core.model.classifier_np_head import ClassifierNPHead
 from core.model.dilated_convolution import speed_up_dilated
 from core.model.encoder_weights import EncoderWeights, find_encoder_weights
 from core.model.linear_head import LinearHead
@@ -18,6 +19,12 @@ from core.model.np_head import NPHead
 from core.model.representation_head import RepresentationHead
 from core.model.vision_transformer import DPTFeatures, VisionTransformerEncoder, transformer_options
 
+HeadName = Literal["linear", "np", "np_classifier"]
+HEADS: dict[str, type[LinearHead] | type[NPHead] | type[ClassifierNPHead]] = {
+    "linear": LinearHead,
+    "np": NPHead,
+    "np_classifier": ClassifierNPHead,
+}
 _DECODER_OPTIONS = {
     # A quarter of the usual cost on a CPU. The rates suit the encoder's stride of 16.
     "deeplabv3plus": {"decoder_channels": 128, "decoder_atrous_rates": (6, 12, 18)}
@@ -57,7 +64,7 @@ class SegmentationNetwork(nn.Module):
         self,
         encoder: nn.Module,
         decoder: nn.Module,
-        head: NPHead | LinearHead,
+        head: NPHead | ClassifierNPHead | LinearHead,
         class_count: int,
         size_multiple: int,
         mean: tuple[float, ...],
@@ -84,12 +91,14 @@ class SegmentationNetwork(nn.Module):
     ) -> NetworkOutput:
         """Segment images ``(B, 3, H, W)``, float in [0, 1], with ``samples`` draws of the latent.
 
-        In training the context is a random subset of its memory. Any H and W are taken: the image is
-        continued at its right and lower border and the result cut.
+        In training the context is a random subset of its memory, and a classifier that could be drawn is
+        the trained one. Any H and W are taken: the image is continued at its right and lower border and the
+        result cut.
         """
         features, embedding = self.encode(images)
-        noise = self.draw_noise(samples, len(images), generator)
-        context_set = None
+        noise = context_set = None
+        if not (self.training and isinstance(self.head, ClassifierNPHead)):
+            noise = self.draw_noise(samples, len(images), generator)
         if self.training and isinstance(self.head, NPHead):
             context_set = self.head.draw_context_set(generator)
         logits, kl = self.decode(features, noise, context_set)
@@ -114,6 +123,8 @@ class SegmentationNetwork(nn.Module):
         """Return the noise of ``samples`` latents for ``batch`` images; None for a head without a latent."""
         if isinstance(self.head, LinearHead):
             return None
+        if isinstance(self.head, ClassifierNPHead):
+            return self.head.draw_noise(samples, generator)
         return self.head.draw_noise(samples, batch, generator)
 
     def decode(
@@ -128,6 +139,8 @@ class SegmentationNetwork(nn.Module):
         """
         if isinstance(self.head, LinearHead):
             return self.head(features)
+        if isinstance(self.head, ClassifierNPHead):
+            return self.head(features, noise)
         if noise is None:
             raise ValueError("A head with a latent needs noise; draw_noise makes it.")
         latent: Literal["target", "context"] = "target" if self.training else "context"
@@ -140,6 +153,7 @@ class SegmentationNetwork(nn.Module):
         labels: torch.Tensor,
         by_person: torch.Tensor,
         generator: torch.Generator | None = None,
+        images: torch.Tensor | None = None,
     ) -> None:
         """Let the head remember labelled pixels; nothing happens with the linear head.
 
@@ -148,10 +162,21 @@ class SegmentationNetwork(nn.Module):
             labels: ``(B, H, W)`` uint8 at any resolution; 254 and 255 are not remembered.
             by_person: ``(B,)`` bool, False for pseudo-labels.
             generator: Draws the pixels that are remembered.
+            images: ``(n,)`` int64, which image each of the first n maps shows, those labelled by a person;
+                a head that counts labelled images counts none without it.
         """
+        if isinstance(self.head, LinearHead):
+            return
+        small = label_to_size(labels, features.shape[-2], features.shape[-1])
         if isinstance(self.head, NPHead):
-            small = label_to_size(labels, features.shape[-2], features.shape[-1])
             self.head.observe(features.float(), small, by_person, generator)
+        elif images is not None:
+            self.head.observe(features[: len(images)].float(), small[: len(images)], images)
+
+    def forget_images(self) -> None:
+        """Forget which images were labelled, because images are numbered anew."""
+        if isinstance(self.head, ClassifierNPHead):
+            self.head.evidence.forget()
 
 
 def build_network(
@@ -159,7 +184,7 @@ def build_network(
     *,
     encoder: str = "tf_efficientnet_lite0",
     decoder: str = "DeepLabV3Plus",
-    head: Literal["linear", "np"] = "np",
+    head: HeadName = "np_classifier",
     weights: str = "auto",
     representation: bool = False,
     generator: torch.Generator | None = None,
@@ -171,7 +196,7 @@ def build_network(
         encoder: A timm model name, or that of an encoder that segmentation-models-pytorch alone has.
         decoder: A segmentation-models-pytorch architecture such as ``DeepLabV3Plus``, ``FPN``, ``Unet``,
             or ``DPT`` for a vision transformer of timm.
-        head: ``np`` or ``linear``.
+        head: ``np_classifier`` (the latent is the classifier), ``np`` (one latent per image) or ``linear``.
         weights: ``auto`` (embedded, cached or downloaded; random with a warning when there are none),
             ``none``, or a file or directory with weights of this encoder.
         representation: Whether to add the head that recipe ``u2pl`` trains; prediction needs none.
@@ -197,7 +222,7 @@ def build_network(
         network = SegmentationNetwork(
             parts.encoder,
             parts.decoder,
-            NPHead(parts.channels, class_count) if head == "np" else LinearHead(parts.channels, class_count),
+            HEADS[head](parts.channels, class_count),
             class_count,
             parts.size_multiple,
             found.mean,

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from core.model.class_memory import ClassMemory
+from core.model.labelled_evidence import LabelledEvidence
 from core.model.network import SegmentationNetwork
 
 
@@ -31,11 +32,11 @@ def decay_at(step: int, decay: float) -> float:
 def update_teacher(teacher: SegmentationNetwork, student: SegmentationNetwork, decay: float) -> None:
     """Set teacher ← decay · teacher + (1 − decay) · student for all floating state; copy the rest.
 
-    Floating state is parameters, batch-norm statistics and memory rows. Memory rows the teacher
+    Floating state is parameters, batch-norm statistics and memories. Memory rows and images the teacher
     does not hold yet are copied instead of averaged.
     """
     for mine, theirs in zip(_memories(teacher), _memories(student), strict=True):
-        mine.adopt_new_rows(theirs)
+        mine.adopt_new_rows(theirs)  # type: ignore[arg-type]
     student_state = student.state_dict()
     floating, towards = [], []
     for name, value in teacher.state_dict().items():
@@ -47,5 +48,5 @@ def update_teacher(teacher: SegmentationNetwork, student: SegmentationNetwork, d
     torch._foreach_lerp_(floating, towards, 1 - decay)
 
 
-def _memories(network: nn.Module) -> list[ClassMemory]:
-    return [module for module in network.modules() if isinstance(module, ClassMemory)]
+def _memories(network: nn.Module) -> list[ClassMemory | LabelledEvidence]:
+    return [module for module in network.modules() if isinstance(module, ClassMemory | LabelledEvidence)]

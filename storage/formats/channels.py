@@ -192,7 +192,8 @@ def _read_tiff(data: bytes) -> Channels | None:
     # Only images in TIFF need the library, and the web process starts sooner without it.
     from tifffile import PHOTOMETRIC, TiffFile
 
-    with TiffFile(io.BytesIO(data)) as tiff:
+    # Its objects refer to each other in circles, so the file is let go of here and not by them.
+    with io.BytesIO(data) as file, TiffFile(file) as tiff:
         series = tiff.series[0]
         page = series.keyframe
         colour = page.photometric == PHOTOMETRIC.RGB

@@ -303,3 +303,16 @@ test('pictures of images that were left are let go', async () => {
   assert.deepEqual([...parts.session.autosave.tasks.keys()], [3], 'nor is anything else kept of them');
   parts.end();
 });
+
+test('a round that the answer to a save tells of is noticed all the same', async () => {
+  const parts = bench();
+  await parts.session.start(null);
+  globalThis.document = { hidden: false };
+  parts.session.transport.progress = async () => ({ ...PROGRESS, current_round_number: 2 });
+  parts.session.setProgress({ ...PROGRESS, current_round_number: 2 });
+  await parts.session.watch.look();
+  await parts.session.watch.look();
+  assert.deepEqual(parts.notices, ['Round 2 is done: the queue has its new order.']);
+  delete globalThis.document;
+  parts.end();
+});

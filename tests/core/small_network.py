@@ -4,9 +4,7 @@ import torch
 from torch import nn
 
 from core.data import TrainingData
-from core.model.linear_head import LinearHead
-from core.model.network import SegmentationNetwork
-from core.model.np_head import NPHead
+from core.model.network import HEADS, SegmentationNetwork
 from core.model.representation_head import RepresentationHead
 from core.train import StepReport, Training
 
@@ -37,7 +35,7 @@ def small_network(
 ) -> SegmentationNetwork:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        made = NPHead(40, class_count) if head == "np" else LinearHead(40, class_count)
+        made = HEADS[head](40, class_count)
         half = (0.5, 0.5, 0.5)
         return SegmentationNetwork(
             StridedEncoder(),

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from core.data import TrainingData
 from core.distributed import launch
 from core.model.class_memory import ClassMemory
+from core.model.labelled_evidence import LabelledEvidence
 from core.model.network import SegmentationNetwork
 from core.predict import predict
 from core.recipes.cross_entropy import expected_cross_entropy
@@ -90,6 +91,11 @@ def in_each_process(fabric: Fabric, folder: Path) -> None:
         labels = torch.tensor([[[[0, 255], [254, 0]]], [[[0, 1], [1, 1]]]][rank])
         memory.push(own, labels)
 
+    evidence = LabelledEvidence(2, images=4)
+    for step in range(3):
+        own = torch.full((1, 5, 2), 2.0 * step + rank)
+        evidence.observe(own, torch.ones(1, 5, dtype=torch.bool), torch.tensor([2 * step + rank]))
+
     decoding = fabric.setup_module(Decoding())
     mine = slice(2 * rank, 2 * rank + 2)
     images, labels, noise = gradient_batch()
@@ -110,6 +116,7 @@ def in_each_process(fabric: Fabric, folder: Path) -> None:
     head = training.student.head
     result = {
         "memories": of_both(memory.state_dict()),
+        "evidence": of_both(evidence.state_dict()),
         "gradients": of_both(gradients(decoding)),
         "student": of_both(digest(training.student)),
         "teacher": of_both(digest(training.teacher)),
@@ -152,6 +159,12 @@ def test_a_memory_holds_the_rows_of_both_processes(two: dict[str, Any]) -> None:
     # Each hands in at most half of rows_per_push; the oldest row of class 0 has been overwritten.
     assert first["rows"][0, :, 0].tolist() == [22, 1, 2, 11, 11, 12, 21, 21]
     assert first["rows"][1, :6, 0].tolist() == [2, 2, 12, 12, 22, 22]
+
+
+def test_both_processes_remember_the_labelled_images_of_both(two: dict[str, Any]) -> None:
+    for found in two["evidence"]:
+        assert found["keys"].tolist() == [4, 5, 2, 3]
+        assert found["moments"][:, 0, 0].tolist() == [16, 25, 4, 9]
 
 
 def test_the_memory_of_a_training_survives_its_steps(two: dict[str, Any]) -> None:

@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import pytest
 import timm
@@ -12,14 +12,19 @@ from torch import nn
 
 from core.model import encoder_weights
 from core.model.dilated_convolution import PhasedDepthwiseConv2d, speed_up_dilated
-from core.model.network import NetworkOutput, SegmentationNetwork, build_network
+from core.model.network import HeadName, NetworkOutput, SegmentationNetwork, build_network
 from storage.settings import Preset, RoundSettings, with_preset
 from tests.core.small_network import seeded
 
 
 @pytest.fixture(scope="module")
 def default_network(device: torch.device) -> SegmentationNetwork:
-    return build_network(3).eval().to(device)
+    network = build_network(3).eval().to(device)
+    # Without a labelled image its samples are all the same.
+    features = network.encode(torch.rand(1, 3, 32, 32, generator=seeded()).to(device))[0].detach()
+    labels, image = torch.zeros(1, 32, 32, dtype=torch.uint8, device=device), torch.zeros(1, device=device)
+    network.observe(features, labels, image == 0, images=image.long())
+    return network
 
 
 @pytest.mark.parametrize("size", [(1, 1), (30, 70), (64, 48), (97, 33)])
@@ -52,7 +57,7 @@ def test_building_is_seeded_and_leaves_the_global_generator_alone() -> None:
     )
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(one[name], same[name]) for name in one)
-    assert not torch.equal(one["head.decoder.classify.weight"], other["head.decoder.classify.weight"])
+    assert not torch.equal(one["head.classify.weight"], other["head.classify.weight"])
     assert not torch.equal(one["encoder.model.conv_stem.weight"], other["encoder.model.conv_stem.weight"])
 
 
@@ -72,10 +77,10 @@ DECODERS = [
 ]
 
 
-@pytest.mark.parametrize("head", ["np", "linear"])
+@pytest.mark.parametrize("head", ["np", "np_classifier", "linear"])
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_every_decoder_takes_odd_sizes_and_repeats_itself(
-    decoder: str, head: Literal["np", "linear"], device: torch.device, dtype: torch.dtype
+    decoder: str, head: HeadName, device: torch.device, dtype: torch.dtype
 ) -> None:
     encoder = "test_vit4" if decoder == "DPT" else "test_resnet"
     network = build_network(2, encoder=encoder, decoder=decoder, head=head, weights="none").to(device)
@@ -92,7 +97,7 @@ def test_every_decoder_takes_odd_sizes_and_repeats_itself(
     with torch.no_grad():
         output = forward()
     draws, images_out, classes, height, width = output.logits.shape
-    assert (draws, images_out, classes) == (2 if head == "np" else 1, 2, 2)
+    assert (draws, images_out, classes) == (1 if head == "linear" else 2, 2, 2)
     stride = max(1, round(61 / height))
     assert (height, width) == (-(-61 // stride), -(-39 // stride))
     assert output.features.shape[-2:] == (height, width)

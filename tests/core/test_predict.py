@@ -156,7 +156,7 @@ def wide_image(height: int, width: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("height", "width"), [(160, 300), (333, 130), (129, 128), (201, 259)])
-@pytest.mark.parametrize("head", ["np", "linear"])
+@pytest.mark.parametrize("head", ["np", "np_classifier", "linear"])
 def test_tiles_say_what_the_whole_image_says(
     height: int, width: int, head: str, device: torch.device, rounding: float
 ) -> None:

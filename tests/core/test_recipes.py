@@ -26,7 +26,8 @@ CONFIG = TrainConfig(samples_train=2, confidence=0.0, max_entropy=10.0)
 
 def labelled_batch(device: torch.device, side: int = 32) -> Batch:
     images = torch.rand(2, 3, side, side, generator=seeded(3)).to(device)
-    return Batch(images, torch.randint(0, 3, (2, side, side), generator=seeded(4)).to(device, torch.uint8))
+    labels = torch.randint(0, 3, (2, side, side), generator=seeded(4)).to(device, torch.uint8)
+    return Batch(images, labels, torch.arange(2))
 
 
 def unlabelled_batch(device: torch.device, side: int = 32) -> UnlabelledBatch:
@@ -50,7 +51,7 @@ def gradients(device: torch.device, labels: torch.Tensor, hidden: int) -> dict[s
     student = small_network().to(device).train()
     batch = labelled_batch(device)
     masked = torch.where(labels == 1, hidden, batch.labels).to(device, torch.uint8)
-    result = supervised.step(step_input(student, student, Batch(batch.images, masked), None))
+    result = supervised.step(step_input(student, student, Batch(batch.images, masked, batch.indices), None))
     result.loss.backward()
     return {name: p.grad.clone() for name, p in student.named_parameters() if p.grad is not None}
 

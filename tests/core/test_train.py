@@ -1,9 +1,11 @@
+import dataclasses
 from pathlib import Path
 
 import pytest
 import torch
 
 from core.data import TrainingData
+from core.model.labelled_evidence import NO_IMAGE
 from core.model.network import build_network
 from core.predict import predict
 from core.train import StepReport, Training, learning_rate_factor
@@ -29,7 +31,7 @@ def assert_same_state(one: Training, other: Training) -> None:
             assert torch.equal(value, state[name]), name
 
 
-@pytest.mark.parametrize("head", ["np", "linear"])
+@pytest.mark.parametrize("head", ["np", "np_classifier", "linear"])
 def test_a_resumed_run_ends_with_the_same_bits(tmp_path: Path, head: str) -> None:
     whole = training(CPU, head=head)
     whole_reports = run_steps(whole, 6)
@@ -45,6 +47,21 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path: Path, head: str) -> Non
     assert [r.step for r in rest] == [4, 5, 6]
     assert_same_state(whole, second)
     assert [r.loss for r in rest] == [r.loss for r in whole_reports[3:]]
+
+
+@pytest.mark.parametrize("recipe", ["supervised", "consistency", "u2pl"])
+def test_a_training_counts_its_own_labelled_images_as_evidence(recipe: str, device: torch.device) -> None:
+    network = small_network(head="np_classifier", representation=True).to(device)
+    features = torch.rand(1, 40, 8, 8, device=device)
+    labels = torch.zeros(1, 8, 8, dtype=torch.uint8, device=device)
+    person = torch.ones(1, dtype=torch.bool, device=device)
+    network.observe(features, labels, person, images=torch.tensor([5], device=device))
+    run = Training(network, striped_data(6, 2), dataclasses.replace(SMALL, recipe=recipe), device)
+    # A parent's images have other numbers.
+    assert (run.student.head.evidence.keys == NO_IMAGE).all()
+    run_steps(run, 6)
+    for trained in (run.student, run.teacher):
+        assert set(trained.head.evidence.keys.tolist()) == {NO_IMAGE, 0, 1}
 
 
 def test_the_default_network_resumes_with_the_same_bits(tmp_path: Path) -> None:
@@ -90,7 +107,7 @@ def test_the_batch_size_may_change_between_save_and_restore(tmp_path: Path, devi
     assert [r.step for r in run_steps(smaller, 99)] == [3, 4, 5, 6]
 
 
-@pytest.mark.parametrize("head", ["np", "linear"])
+@pytest.mark.parametrize("head", ["np", "np_classifier", "linear"])
 @pytest.mark.parametrize("recipe", ["supervised", "consistency"])
 def test_one_labelled_image_and_an_empty_pool(head: str, recipe: str, device: torch.device) -> None:
     config = TrainConfig(**{**vars(SMALL), "steps": 2, "batch_size": 1, "recipe": recipe})

@@ -32,7 +32,7 @@ def u2pl_network(head: str = "np", seed: int = 0) -> SegmentationNetwork:
 def random_batch(device: torch.device) -> Batch:
     labels = torch.randint(0, 3, (2, 8, 8), generator=seeded(4)).to(torch.uint8)
     labels = labels.repeat_interleave(4, dim=1).repeat_interleave(4, dim=2)
-    return Batch(torch.rand(2, 3, 32, 32, generator=seeded(3)).to(device), labels.to(device))
+    return Batch(torch.rand(2, 3, 32, 32, generator=seeded(3)).to(device), labels.to(device), torch.arange(2))
 
 
 def random_views(device: torch.device) -> UnlabelledBatch:
@@ -55,7 +55,7 @@ def step_input(
     return StepInput(student, teacher, batch, random_views(device), config, progress, seeded(), queues)
 
 
-@pytest.mark.parametrize("head", ["np", "linear"])
+@pytest.mark.parametrize("head", ["np", "np_classifier", "linear"])
 def test_the_loss_is_the_weighted_sum_of_its_parts(device: torch.device, head: str) -> None:
     student = u2pl_network(head).to(device).train()
     config = TrainConfig(samples_train=2, unlabelled_weight=0.5, contrast_weight=0.3, kl_weight=2)
@@ -156,7 +156,7 @@ class RecordsGradients:
 
 
 @pytest.mark.parametrize("pixel_weights", ["balanced", "hardest"])
-@pytest.mark.parametrize("head", ["np", "linear"])
+@pytest.mark.parametrize("head", ["np", "np_classifier", "linear"])
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_pixels_nobody_labelled_train_nothing(
     device: torch.device, recipe: str, head: str, pixel_weights: str
@@ -182,7 +182,7 @@ def test_pixels_nobody_labelled_train_nothing(
             assert gradient[2:, 2:].any()
 
 
-@pytest.mark.parametrize("head", ["np", "linear"])
+@pytest.mark.parametrize("head", ["np", "np_classifier", "linear"])
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_two_classes_one_of_them_missing_in_crops_that_are_not_square(
     device: torch.device, recipe: str, head: str
@@ -192,7 +192,11 @@ def test_two_classes_one_of_them_missing_in_crops_that_are_not_square(
     labels = torch.zeros(3, 24, 56, dtype=torch.uint8, device=device)
     labels[2] = 254  # and an image without a single label
     inside = torch.ones(3, 24, 56, dtype=torch.bool, device=device)
-    at = step_input(student, dataclasses.replace(CONFIG, confidence=0.0), labelled=Batch(images, labels))
+    at = step_input(
+        student,
+        dataclasses.replace(CONFIG, confidence=0.0),
+        labelled=Batch(images, labels, torch.arange(len(images))),
+    )
     at = at._replace(unlabelled=UnlabelledBatch(images.flip(3), 1 - images.flip(3), inside))
     result = RECIPES[recipe](at)
     result.loss.backward()
@@ -215,7 +219,7 @@ def test_the_teacher_averages_the_representation_head_and_shares_no_memory() -> 
         assert teacher.state_dict()[name].data_ptr() != student.state_dict()[name].data_ptr()
 
 
-@pytest.mark.parametrize("head", ["np", "linear"])
+@pytest.mark.parametrize("head", ["np", "np_classifier", "linear"])
 def test_a_resumed_run_has_the_queues_the_rate_and_the_bits_of_a_whole_one(tmp_path: Path, head: str) -> None:
     # The release saves no queues, and after it resumes its learning rate stays what it was.
     whole, first, second = (Training(u2pl_network(head), striped_data(6, 2), SMALL, "cpu") for _ in range(3))

@@ -120,6 +120,9 @@ def test_lost_nothing_when_server_dies(site: CamVidSite, page: Page) -> None:
     labelling.wait_until_saved(page)
     paint(page, SKY, [(60, 40), (400, 40)])
     site.server.kill()
+    # Streamlit says so with a dialog over the whole page; the person must be able to go on all the same.
+    page.wait_for_timeout(6000)
+    assert page.get_by_test_id("stDialog").count() == 0
     paint(page, BUILDING, [(60, 240), (400, 240)])
     maps = {first: labelling.label_map(page)}
     labelling.submit(page)

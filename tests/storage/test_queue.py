@@ -200,15 +200,27 @@ def label_in_order(workspace: Workspace, project: ProjectInfo, count: int, batch
 
 
 @pytest.mark.parametrize("batch", [1, 6])
-def test_every_sixth_image_is_an_audit_image(workspace: Workspace, batch: int) -> None:
-    project = make_project(workspace, images=30, size=(2, 2))
-    done = label_in_order(workspace, project, 24, batch)
-    assert [number for number, item in enumerate(done, start=1) if item.split == "audit"] == [6, 12, 18, 24]
+def test_every_sixth_image_is_an_audit_image_the_first_four_sooner(workspace: Workspace, batch: int) -> None:
+    project = make_project(workspace, images=42, size=(2, 2))
+    done = label_in_order(workspace, project, 36, batch)
+    audited = [number for number, item in enumerate(done, start=1) if item.split == "audit"]
+    assert audited == [3, 6, 9, 12, 30, 36]
     audit = [item for item in done if item.blind]
-    assert len(audit) == 4
+    assert len(audit) == 6
     assert all(item.map_blob is None and item.rank is None and item.round_id is None for item in audit)
     assert audit[0].why.startswith("Audit image, drawn at random and labelled blind")
-    assert sum(event.kind == "audit" for event in events.recent(workspace, project.id, 100)) == 4
+    assert sum(event.kind == "audit" for event in events.recent(workspace, project.id, 100)) == 6
+
+
+@pytest.mark.parametrize(
+    ("every", "expected"), [(1, [1, 2, 3, 4, 5, 6, 7, 8]), (2, [2, 4, 6, 8]), (3, [2, 4, 6, 8]), (8, [4, 8])]
+)
+def test_the_first_audit_images_leave_room_for_training(
+    workspace: Workspace, every: int, expected: list[int]
+) -> None:
+    rate = ProjectSettings(annotation=AnnotationSettings(audit_every=every))
+    done = label_in_order(workspace, make_project(workspace, images=10, size=(2, 2), settings=rate), 8)
+    assert [number for number, item in enumerate(done, start=1) if item.blind] == expected
 
 
 def test_audit_stops_at_its_target_and_can_be_off(workspace: Workspace) -> None:
@@ -224,9 +236,9 @@ def test_audit_images_show_nothing_of_the_model(workspace: Workspace) -> None:
     everything = all_ids(workspace, project)
     submit(workspace, everything[0])
     publish_ranking(workspace, project.id, everything)
-    (audit,) = [item for item in queue.next_images(workspace, project.id, "ada", 6) if item.blind]
+    audit = next(item for item in queue.next_images(workspace, project.id, "ada", 6) if item.blind)
     opened, _ = queue.open_image(workspace, audit.image.id, "ada")
-    (listed,) = queue.ranked_images(workspace, project.id, split="audit")[0]
+    listed = queue.ranked_images(workspace, project.id, split="audit")[0][0]
     for item in (audit, opened, listed):
         assert (item.blind, item.map_blob, item.uncertainty_blob, item.score, item.rank) == (
             True,
@@ -240,11 +252,11 @@ def test_audit_images_show_nothing_of_the_model(workspace: Workspace) -> None:
 def test_a_drawn_audit_image_waits_for_whoever_is_free(workspace: Workspace) -> None:
     project = make_project(workspace, images=30, size=(2, 2))
     now = time.time()
-    (drawn,) = [item for item in queue.next_images(workspace, project.id, "ada", 6, now=now) if item.blind]
-    assert not any(item.blind for item in queue.next_images(workspace, project.id, "bob", 6, now=now))
+    (drawn,) = [item for item in queue.next_images(workspace, project.id, "ada", 3, now=now) if item.blind]
+    assert not any(item.blind for item in queue.next_images(workspace, project.id, "bob", 3, now=now))
     later = now + 20 * 60
     (handed_on,) = [
-        item for item in queue.next_images(workspace, project.id, "bob", 6, now=later) if item.blind
+        item for item in queue.next_images(workspace, project.id, "bob", 3, now=later) if item.blind
     ]
     assert handed_on.image.id == drawn.image.id
     assert images.split_counts(workspace, project.id)["audit"] == 1

@@ -76,10 +76,20 @@ export class Adjustments {
     this.figures = null;
     this.source.settle();
     if (this.isOpen && item?.channels_url) {
+      // Until it is known what the values are, there is nothing to set.
+      this.#enable(false);
       const figures = await this.channels(item.channels_url).catch(() => null);
-      if (this.item === item) this.figures = figures;
+      if (this.item !== item) return;
+      this.figures = figures;
     }
+    this.#enable(true);
     this.#update();
+  }
+
+  /** @param {boolean} isEnabled */
+  #enable(isEnabled) {
+    for (const { input } of [this.low, this.high, this.brightness, this.gamma]) input.disabled = !isEnabled;
+    this.channel.disabled = !isEnabled;
   }
 
   /** @param {Partial<Record<'low' | 'high' | 'brightness' | 'gamma', number>>} wanted */
@@ -156,6 +166,7 @@ function slider(name, set) {
   const input = h('input', { type: 'range', 'aria-label': name, oninput: () => set(Number(input.value)) });
   const value = h('output', {});
   return {
+    input,
     row: h('label', { class: 'adjustment' }, h('span', {}, name), input, value),
     /** @param {number} number @param {number} least @param {number} most @param {number} step */
     show(number, least, most, step) {

@@ -2,7 +2,7 @@
 // image, again and again until the server answers. The journal holds the pixels until then. No DOM; the
 // clock, the timer, the journal and the request are passed in.
 
-import { EncodedBands } from './encoded_bands.js';
+import { SaveTask } from './save_task.js';
 
 const DRAFT_AFTER_MS = 1200;
 /** Somebody who never pauses is saved this often. */
@@ -14,33 +14,35 @@ const SLICE_MS = 4;
 const RETRY_FIRST_MS = 1000;
 const RETRY_MOST_MS = 30000;
 
-/**
- * @typedef {object} Answer
- * @property {'saved' | 'conflict' | 'held' | 'refused' | 'signed-out' | 'unreachable'} kind
- * @property {number} [status] the HTTP status, 0 when no answer came at all
- * @property {object} [body] the server's JSON
- * @property {string} [message] the server's sentence
- */
+/** @typedef {import('./open_image.js').OpenImage} OpenImage */
+/** @typedef {import('./types.js').SaveRequest} SaveRequest */
 
 /**
- * What is known about saving one image.
- * @typedef {object} SaveState
- * @property {'saved' | 'unsaved' | 'saving' | 'retrying' | 'refused'} kind
- * @property {number | null} savedAt milliseconds, null when never saved here
- * @property {number | null} retryAt milliseconds
- * @property {string} message why the last try failed
- * @property {boolean} isKept false when this browser had no room for a copy of what is not saved
+ * @typedef {object} Refused
+ * @property {'conflict' | 'held' | 'refused' | 'signed-out' | 'unreachable'} kind
+ * @property {number} [status] the HTTP status, 0 when no answer came at all
+ * @property {import('./types.js').Refusal} [body] the server's JSON
+ * @property {string} [message] the server's sentence
+ */
+/** @typedef {{kind: 'saved', body: import('./types.js').Saved} | Refused} Answer */
+
+/**
+ * What goes with every save.
+ * @typedef {{seconds: number, round: number | null, blind: boolean}} SaveContext
  */
 
 export class Autosave {
   /**
    * @param {object} parts
-   * @param {(request: object) => Promise<Answer>} parts.send
-   * @param {{put: (entry: object) => Promise<boolean>, remove: (imageId: number) => Promise<boolean>}} parts.journal
-   * @param {() => object} parts.context what goes with every save: seconds spent, round shown, blind
-   * @param {(image: object, answer: Answer, wasSubmit: boolean) => void} parts.onAnswer
+   * @param {(request: SaveRequest) => Promise<Answer>} parts.send
+   * @param {Pick<import('./journal.js').Journal, 'put' | 'remove'>} parts.journal
+   * @param {(image: OpenImage) => SaveContext} parts.context
+   * @param {(image: OpenImage, answer: Answer, wasSubmit: boolean) => void} parts.onAnswer
    * @param {() => void} parts.onState
-   * @param {(image: object) => void} parts.onNotKept the browser had no room for what is not saved
+   * @param {(image: OpenImage) => void} [parts.onNotKept] the browser had no room for what is not saved
+   * @param {() => number} [parts.now] milliseconds
+   * @param {(action: () => void, delay: number) => void} [parts.later]
+   * @param {() => string} [parts.uuid]
    */
   constructor({
     send,
@@ -50,17 +52,25 @@ export class Autosave {
     onState,
     onNotKept = () => {},
     now = Date.now,
-    later = (action, delay) => setTimeout(action, delay),
+    later = (action, delay) => void setTimeout(action, delay),
     uuid = randomUuid,
   }) {
-    Object.assign(this, { send, journal, context, onAnswer, onState, onNotKept, now, later, uuid });
-    /** @type {Map<number, object>} */
+    this.send = send;
+    this.journal = journal;
+    this.context = context;
+    this.onAnswer = onAnswer;
+    this.onState = onState;
+    this.onNotKept = onNotKept;
+    this.now = now;
+    this.later = later;
+    this.uuid = uuid;
+    /** @type {Map<number, SaveTask>} */
     this.tasks = new Map();
   }
 
   /** Images that still have something to bring to the server. */
   get pending() {
-    return [...this.tasks.values()].filter((task) => task.image.hasUnsaved || task.submission || task.sending);
+    return [...this.tasks.values()].filter((task) => task.isPending);
   }
 
   /** Submissions that the server has not answered yet. */
@@ -68,24 +78,15 @@ export class Autosave {
     return this.pending.filter((task) => task.submission);
   }
 
-  /** @returns {object | null} the image with this id that holds pixels the server does not have */
+  /** @param {number} imageId @returns {OpenImage | null} the image with this id that holds pixels the server does not have */
   unsavedImage(imageId) {
     return this.pending.find((task) => task.image.id === imageId)?.image ?? null;
   }
 
-  /** @returns {SaveState} */
+  /** @returns {import('./save_task.js').SaveState} */
   stateOf(image) {
     const task = this.tasks.get(image.id);
-    if (!task) {
-      const kind = image.hasUnsaved ? 'unsaved' : 'saved';
-      return { kind, savedAt: null, retryAt: null, message: '', isKept: true };
-    }
-    let kind = image.hasUnsaved || task.submission ? 'unsaved' : 'saved';
-    if (task.sending) kind = 'saving';
-    else if (task.refused) kind = 'refused';
-    else if (task.retryAt !== null) kind = 'retrying';
-    const isKept = kind === 'saved' || task.isKept;
-    return { kind, savedAt: task.savedAt, retryAt: task.retryAt, message: task.message, isKept };
+    return (task ?? new SaveTask(image)).state;
   }
 
   /** The image came on the screen: be ready to keep its first change at once. */
@@ -181,7 +182,7 @@ export class Autosave {
 
   /**
    * What has to go out while the page is being left.
-   * @returns {object[]} one request for each image with unsaved pixels and no request under way
+   * @returns {SaveRequest[]} one request for each image with unsaved pixels and no request under way
    */
   lastRequests() {
     for (const task of this.pending) {
@@ -191,43 +192,23 @@ export class Autosave {
     return this.pending.filter((task) => !task.refused && !task.sending).map((task) => this.#request(task));
   }
 
+  /** @param {OpenImage} image */
   #taskOf(image) {
-    let task = this.tasks.get(image.id);
-    if (!task) {
-      task = {
-        image,
-        bands: new EncodedBands(image),
-        submission: null,
-        context: null,
-        sending: false,
-        refused: false,
-        isSettled: false,
-        isCutOff: false,
-        dropped: false,
-        isLeft: false,
-        attempts: 0,
-        timer: 0,
-        retryAt: null,
-        unsavedSince: null,
-        savedAt: null,
-        message: '',
-        isKept: true,
-        mustKeep: false,
-        isDue: false,
-        isWorking: false,
-        request: null,
-      };
-      this.tasks.set(image.id, task);
-    }
-    if (task.image !== image) Object.assign(task, { image, bands: new EncodedBands(image) });
+    const known = this.tasks.get(image.id);
+    if (known?.image === image) return known;
+    const task = known ?? new SaveTask(image);
+    task.show(image);
+    this.tasks.set(image.id, task);
     return task;
   }
 
+  /** @param {SaveTask} task */
   #keep(task) {
     task.mustKeep = true;
     this.#work(task);
   }
 
+  /** @param {SaveTask} task @param {number} delay milliseconds */
   #schedule(task, delay) {
     const turn = ++task.timer;
     this.later(() => {
@@ -237,7 +218,10 @@ export class Autosave {
     }, delay);
   }
 
-  /** Encode a slice of what changed; when all of it is, keep it and send it as far as that is asked for. */
+  /**
+   * Encode a slice of what changed; when all of it is, keep it and send it as far as that is asked for.
+   * @param {SaveTask} task
+   */
   #work(task) {
     if (task.dropped) return;
     if (!task.bands.encodeFor(SLICE_MS)) {
@@ -253,7 +237,7 @@ export class Autosave {
     if (task.isDue) this.#sendWhenDue(task);
   }
 
-  /** Put the encoded bands into the journal. */
+  /** Put the encoded bands into the journal. @param {SaveTask} task */
   async #record(task) {
     task.mustKeep = false;
     const { image } = task;
@@ -274,6 +258,8 @@ export class Autosave {
   /**
    * The request to send. One that got no answer is sent again as it was: the server may have obeyed it, and
    * knows it by its id.
+   * @param {SaveTask} task
+   * @returns {SaveRequest}
    */
   #request(task) {
     if (task.request) return task.request;
@@ -290,7 +276,7 @@ export class Autosave {
     return task.request;
   }
 
-  /** The bands are encoded by now. */
+  /** The bands are encoded by now. @param {SaveTask} task */
   async #sendWhenDue(task) {
     task.isDue = false;
     if (task.sending || task.refused || task.dropped) return;
@@ -303,7 +289,7 @@ export class Autosave {
     const answer = await this.send(request);
     task.sending = false;
     if (task.dropped) return;
-    if (answer.kind === 'saved') this.#saved(task, request, answer);
+    if (answer.kind === 'saved') this.#saved(task, request, answer.body);
     else if (answer.kind === 'unreachable' || answer.kind === 'signed-out') this.#retry(task, answer);
     else {
       task.request = null;
@@ -314,6 +300,7 @@ export class Autosave {
     this.onAnswer(image, answer, request.status === 'submitted');
   }
 
+  /** @param {SaveTask} task @param {SaveRequest} request @param {import('./types.js').Saved} answer */
   #saved(task, request, answer) {
     const { image } = task;
     task.request = null;
@@ -321,8 +308,8 @@ export class Autosave {
     task.unsavedSince = null;
     task.message = '';
     task.savedAt = this.now();
-    image.revision = answer.body.revision;
-    image.status = answer.body.status;
+    image.revision = answer.revision;
+    image.status = answer.status;
     image.savedEdits = request.edits;
     if (task.submission === request.submission) {
       task.submission = null;
@@ -338,11 +325,12 @@ export class Autosave {
     }
   }
 
+  /** @param {SaveTask} task */
   #tidy(task) {
-    const isPending = task.image.hasUnsaved || task.submission || task.sending;
-    if (task.isLeft && !isPending) this.tasks.delete(task.image.id);
+    if (task.isLeft && !task.isPending) this.tasks.delete(task.image.id);
   }
 
+  /** @param {SaveTask} task @param {Refused} answer */
   #retry(task, answer) {
     const delay = Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** task.attempts);
     task.attempts++;
@@ -354,8 +342,9 @@ export class Autosave {
 }
 
 function randomUuid() {
-  if (globalThis.crypto?.randomUUID) return crypto.randomUUID();
   // Browsers offer randomUUID only on https and localhost; the tool may run on a plain address in a LAN.
+  const { randomUUID } = /** @type {Partial<Crypto>} */ (crypto);
+  if (randomUUID) return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] & 0x0f) | 0x40;
   bytes[8] = (bytes[8] & 0x3f) | 0x80;

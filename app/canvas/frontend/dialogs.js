@@ -4,7 +4,10 @@ import { h } from './elements.js';
 
 /** @typedef {import('./types.js').Question} Question */
 /** @typedef {{id: string, label: string, primary?: boolean, takesFile?: boolean}} Choice */
-/** @typedef {{box: HTMLElement, closed: (() => void) | null}} Entry a window; `closed` is null where only an answer closes it */
+/**
+ * A window; `closed` is null where only an answer closes it.
+ * @typedef {{box: HTMLElement, closed: (() => void) | null}} Entry
+ */
 
 /**
  * The words of a question and its answers.

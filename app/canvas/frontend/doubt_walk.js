@@ -38,6 +38,6 @@ export class DoubtWalk {
     this.current = doubts[at] ?? null;
     this.place = at < 0 ? '' : `doubt ${at + 1} of ${doubts.length}`;
     if (at < 0) this.notice('No doubtful place is left in this image.', 'good');
-    else this.surface.zoomToRectangle(doubts[at]);
+    else this.surface.zoomToRectangle(doubts[at], true);
   }
 }

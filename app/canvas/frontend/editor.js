@@ -20,6 +20,7 @@ import { downloadLabel } from './label_png.js';
 import { Layers } from './layers.js';
 import { Notices } from './notices.js';
 import { Panel } from './panel.js';
+import { PixelCounter } from './pixel_counter.js';
 import { Pointer } from './pointer.js';
 import { colourOf, nameOf } from './palette.js';
 import { keepPreferences, readPreferences } from './preferences.js';
@@ -36,7 +37,6 @@ import { hoverWords } from './wording.js';
 /** @typedef {import('./types.js').View} View */
 /** @typedef {import('./types.js').Run} Run */
 
-const COUNT_AFTER_MS = 120;
 
 export class Editor {
   /**
@@ -54,9 +54,12 @@ export class Editor {
     /** @type {import('./palette.js').LabelClass[]} */
     this.classes = [];
     this.classesJson = '';
-    /** How many pixels each value has; null until they are counted. @type {import('./open_image.js').Shares | null} */
+    /** How many pixels each value has; null until they are counted. @type {import('./pixel_counter.js').Shares | null} */
     this.shares = null;
-    this.countTimer = 0;
+    this.counter = new PixelCounter((counted) => {
+      this.shares = counted;
+      this.refresh();
+    });
     this.refreshFrame = 0;
     /** Runs while the editor is on the page, for what tells the time. */
     this.clock = 0;
@@ -321,6 +324,7 @@ export class Editor {
   #showView(view, keepView) {
     this.pointer.finish();
     this.shares = null;
+    this.counter.stop();
     if (!keepView) {
       this.tools.polygon.giveUp();
       this.walk.forget();
@@ -331,7 +335,7 @@ export class Editor {
     this.desk.imageChanged();
     this.adjustments.show(view?.image.item ?? null);
     if (view) {
-      this.#countSoon();
+      this.counter.start(view.image);
       this.surface.afterPaint = () => {
         this.counters.shownAt = performance.now();
         this.surface.afterPaint = () => {};
@@ -360,16 +364,8 @@ export class Editor {
   /** @param {import('./rectangle.js').Rectangle} rectangle */
   #repaint(rectangle) {
     this.surface.changed(rectangle);
-    this.#countSoon();
+    if (this.session.image) this.counter.start(this.session.image);
     this.refresh();
-  }
-
-  #countSoon() {
-    clearTimeout(this.countTimer);
-    this.countTimer = setTimeout(() => {
-      this.shares = this.session.image?.shares() ?? null;
-      this.refresh();
-    }, COUNT_AFTER_MS);
   }
 
   #build() {

@@ -9,6 +9,7 @@ export const TOOLS = /** @type {const} */ ([
   'brush', 'eraser', 'polygon', 'rectangle', 'line', 'superpixel', 'flood', 'smart', 'region', 'accept',
 ]);
 /** @typedef {(typeof TOOLS)[number]} ToolName */
+/** @typedef {{label: number, suggestion: number, uncertainty: number}} Opacity of each layer, 0…1 */
 
 /** @param {string} name @returns {name is ToolName} */
 export function isTool(name) {
@@ -131,7 +132,11 @@ export class EditorState {
     };
   }
 
-  /** How strongly each layer is drawn, 0 hides it. @param {boolean} hasUncertainty of the image on the screen */
+  /**
+   * How strongly each layer is drawn, 0 hides it.
+   * @param {boolean} hasUncertainty of the image on the screen
+   * @returns {Opacity}
+   */
   opacity(hasUncertainty) {
     const { opacity } = this.preferences;
     // Heat and class colours do not mix: while the uncertainty is shown, the others step back.

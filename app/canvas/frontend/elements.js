@@ -2,7 +2,8 @@
 
 /**
  * `on…` are listeners, true sets an empty attribute, false and null none.
- * @typedef {Record<string, string | number | boolean | null | undefined | Function> & Partial<GlobalEventHandlers>} Attributes
+ * @typedef {Record<string, string | number | boolean | null | undefined | Function> &
+ *   Partial<GlobalEventHandlers>} Attributes
  */
 /** @typedef {Node | string | null} Child */
 
@@ -43,7 +44,11 @@ function furnished(element, attributes, children) {
   return element;
 }
 
-/** Change a text only when it differs, so that nothing is laid out for nothing. @param {Element} element @param {string} text */
+/**
+ * Change a text only when it differs, so that nothing is laid out for nothing.
+ * @param {Element} element
+ * @param {string} text
+ */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -93,5 +98,6 @@ export function icon(name) {
  * @param {Child[]} children
  */
 export function button(attributes, ...children) {
-  return h('button', { type: 'button', onmousedown: (/** @type {MouseEvent} */ event) => event.preventDefault(), ...attributes }, ...children);
+  const keepsFocus = (/** @type {MouseEvent} */ event) => event.preventDefault();
+  return h('button', { type: 'button', onmousedown: keepsFocus, ...attributes }, ...children);
 }

@@ -11,7 +11,7 @@ export class EmptyState {
     this.element = h('div', { class: 'empty', 'data-testid': 'empty-state' }, this.title, this.text, this.reload);
   }
 
-  /** @param {{phase: string, failure: string, progress: import('./types.js').Progress | null, hasClasses: boolean}} state */
+  /** @param {Parameters<typeof emptyState>[0]} state */
   update(state) {
     this.element.hidden = state.phase === 'labelling' && state.hasClasses;
     if (this.element.hidden) return;

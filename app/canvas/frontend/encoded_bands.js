@@ -29,32 +29,15 @@ export class EncodedBands {
     changedRows.clear();
     const end = this.now() + milliseconds;
     for (const row of this.stale) {
-      this.bands[row] = encode(this.#completePixels(row));
+      this.bands[row] = encode(this.image.history.completeRow(row));
       this.stale.delete(row);
       if (this.now() >= end) break;
     }
     return this.stale.size === 0;
   }
 
-  /** @returns {Uint8Array} run-length bytes of the whole map */
+  /** @returns {Uint8Array<ArrayBuffer>} run-length bytes of the whole map */
   joined() {
     return join(this.bands);
-  }
-
-  /** The pixels of a band without the stroke that is being drawn. */
-  #completePixels(row) {
-    const { width, pixels, history } = this.image;
-    const band = pixels.subarray(row * TILE * width, (row + 1) * TILE * width);
-    if (!history.open) return band;
-    const complete = band.slice();
-    for (const [tile, before] of history.open) {
-      if (Math.floor(tile / history.columns) !== row) continue;
-      const x0 = (tile % history.columns) * TILE;
-      const tileWidth = Math.min(TILE, width - x0);
-      for (let at = 0, y = 0; at < before.length; at += tileWidth, y++) {
-        complete.set(before.subarray(at, at + tileWidth), y * width + x0);
-      }
-    }
-    return complete;
   }
 }

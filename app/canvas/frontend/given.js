@@ -8,6 +8,6 @@
  * @throws {Error} when the browser has no memory left for it
  */
 export function given(context) {
-  if (context === null) throw new Error('The browser has no memory left to draw with. Close other tabs and reload the page.');
-  return context;
+  if (context !== null) return context;
+  throw new Error('The browser has no memory left to draw with. Close other tabs and reload the page.');
 }

@@ -1,9 +1,10 @@
-// Undo and redo by snapshots of the 64 × 64 tiles an action touched.
+// Undo and redo by snapshots of what an action touched: tiles of 64 × 64 pixels, or a whole row of tiles where it
+// spans most of the image's width, as such a row is one piece of memory.
 
 import { union } from './rectangle.js';
 
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
-/** @typedef {Map<number, Uint8Array>} Action the pixels that each tile had before it */
+/** @typedef {Map<number, Uint8Array>} Action the pixels that each tile, and each row by {@link keyOfRow}, had before */
 
 /** Pixels along a side of a tile. */
 export const TILE = 64;
@@ -53,14 +54,44 @@ export class History {
   remember(rectangle) {
     if (!rectangle) return;
     const before = this.begin();
+    const firstColumn = Math.floor(rectangle.x0 / TILE);
     const lastColumn = Math.floor((rectangle.x1 - 1) / TILE);
     const lastRow = Math.floor((rectangle.y1 - 1) / TILE);
+    const isWide = 2 * (lastColumn - firstColumn) >= this.columns;
     for (let row = Math.floor(rectangle.y0 / TILE); row <= lastRow; row++) {
-      for (let column = Math.floor(rectangle.x0 / TILE); column <= lastColumn; column++) {
+      if (before.has(keyOfRow(row))) continue;
+      if (isWide && !this.#hasTileOf(before, row)) {
+        before.set(keyOfRow(row), this.#row(row).slice());
+        continue;
+      }
+      for (let column = firstColumn; column <= lastColumn; column++) {
         const tile = row * this.columns + column;
         if (!before.has(tile)) before.set(tile, this.#copyOf(tile));
       }
     }
+  }
+
+  /**
+   * The pixels of a row of tiles without the action under way.
+   * @param {number} row
+   * @returns {Uint8Array} not to be changed
+   */
+  completeRow(row) {
+    if (!this.open) return this.#row(row);
+    const before = this.open.get(keyOfRow(row));
+    if (before) return before;
+    const complete = this.#row(row).slice();
+    const { width } = this.map;
+    for (let column = 0; column < this.columns; column++) {
+      const tile = this.open.get(row * this.columns + column);
+      if (!tile) continue;
+      const x0 = column * TILE;
+      const tileWidth = Math.min(TILE, width - x0);
+      for (let at = 0, to = x0; at < tile.length; at += tileWidth, to += width) {
+        complete.set(tile.subarray(at, at + tileWidth), to);
+      }
+    }
+    return complete;
   }
 
   /** @returns {boolean} whether the action changed a pixel; one that did not leaves no trace */
@@ -89,7 +120,7 @@ export class History {
     this.open = null;
     let changed = null;
     for (const [tile, before] of action ?? []) {
-      this.#restore(tile, before);
+      this.#exchange(tile, before);
       changed = union(changed, this.#boxOf(tile));
     }
     return changed;
@@ -111,61 +142,100 @@ export class History {
     if (!action) return null;
     this.#noteRows(action);
     let changed = null;
-    const swapped = new Map();
     for (const [tile, stored] of action) {
-      swapped.set(tile, this.#copyOf(tile));
-      this.#restore(tile, stored);
+      this.#exchange(tile, stored);
       changed = union(changed, this.#boxOf(tile));
     }
-    to.push(swapped);
+    to.push(action);
     return changed;
-  }
-
-  /** @param {number} tile @param {Uint8Array} stored */
-  #restore(tile, stored) {
-    this.#eachRow(this.#boxOf(tile), (start, end, at) => {
-      this.map.pixels.set(stored.subarray(at, at + end - start), start);
-    });
   }
 
   /** @param {Action} action */
   #noteRows(action) {
-    for (const tile of action.keys()) this.changedRows.add(Math.floor(tile / this.columns));
+    for (const key of action.keys()) this.changedRows.add(key < 0 ? rowOfKey(key) : Math.floor(key / this.columns));
   }
 
-  /** @param {number} tile */
+  /** @param {Action} action @param {number} row */
+  #hasTileOf(action, row) {
+    for (let tile = row * this.columns; tile < (row + 1) * this.columns; tile++) if (action.has(tile)) return true;
+    return false;
+  }
+
+  /** @param {number} row of tiles */
+  #row(row) {
+    const { pixels, width } = this.map;
+    return pixels.subarray(row * TILE * width, (row + 1) * TILE * width);
+  }
+
+  /** @param {number} tile or the key of a row */
   #boxOf(tile) {
+    if (tile < 0) {
+      const y0 = rowOfKey(tile) * TILE;
+      return { x0: 0, y0, x1: this.map.width, y1: Math.min(y0 + TILE, this.map.height) };
+    }
     const x0 = (tile % this.columns) * TILE;
     const y0 = Math.floor(tile / this.columns) * TILE;
     return { x0, y0, x1: Math.min(x0 + TILE, this.map.width), y1: Math.min(y0 + TILE, this.map.height) };
   }
 
-  /** @param {Rectangle} box @param {(start: number, end: number, at: number) => void} visit `at` in the snapshot */
-  #eachRow(box, visit) {
-    const width = box.x1 - box.x0;
-    for (let y = box.y0; y < box.y1; y++) {
-      const start = y * this.map.width + box.x0;
-      visit(start, start + width, (y - box.y0) * width);
-    }
-  }
+  // Plain loops: a tile's rows are too short for the built-in copies to be worth their call.
 
   /** @param {number} tile */
   #copyOf(tile) {
-    const box = this.#boxOf(tile);
-    const copy = new Uint8Array((box.x1 - box.x0) * (box.y1 - box.y0));
-    this.#eachRow(box, (start, end, at) => copy.set(this.map.pixels.subarray(start, end), at));
+    const { x0, y0, x1, y1 } = this.#boxOf(tile);
+    const { pixels, width } = this.map;
+    const copy = new Uint8Array((x1 - x0) * (y1 - y0));
+    for (let y = y0, to = 0; y < y1; y++) {
+      for (let at = y * width + x0, end = y * width + x1; at < end; at++, to++) copy[to] = pixels[at];
+    }
     return copy;
+  }
+
+  /**
+   * Put a tile's stored pixels into the map, and the map's into the store.
+   * @param {number} tile or the key of a row
+   * @param {Uint8Array} stored
+   */
+  #exchange(tile, stored) {
+    if (tile < 0) {
+      const row = this.#row(rowOfKey(tile));
+      const now = row.slice();
+      row.set(stored);
+      stored.set(now);
+      return;
+    }
+    const { x0, y0, x1, y1 } = this.#boxOf(tile);
+    const { pixels, width } = this.map;
+    for (let y = y0, to = 0; y < y1; y++) {
+      for (let at = y * width + x0, end = y * width + x1; at < end; at++, to++) {
+        const value = pixels[at];
+        pixels[at] = stored[to];
+        stored[to] = value;
+      }
+    }
   }
 
   /** @param {number} tile @param {Uint8Array} before */
   #isUnchanged(tile, before) {
-    const box = this.#boxOf(tile);
-    let unchanged = true;
-    this.#eachRow(box, (start, end, at) => {
-      for (let i = start; unchanged && i < end; i++) unchanged = this.map.pixels[i] === before[at + i - start];
-    });
-    return unchanged;
+    const { x0, y0, x1, y1 } = this.#boxOf(tile);
+    const { pixels, width } = this.map;
+    for (let y = y0, to = 0; y < y1; y++) {
+      for (let at = y * width + x0, end = y * width + x1; at < end; at++, to++) {
+        if (pixels[at] !== before[to]) return false;
+      }
+    }
+    return true;
   }
+}
+
+/** Rows have keys below those of tiles. @param {number} row */
+function keyOfRow(row) {
+  return -1 - row;
+}
+
+/** @param {number} key */
+function rowOfKey(key) {
+  return -1 - key;
 }
 
 /** @param {Action} action */

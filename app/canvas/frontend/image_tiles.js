@@ -19,6 +19,8 @@ const RETRY_MS = 3000;
  *   tiles_query?: string}} Tiling
  */
 
+/** @typedef {{key: string, level: number, column: number, row: number, box: Rectangle}} Tile */
+
 export class TiledPicture {
   /**
    * @param {import('./picture.js').Picture} overview with the image's own width and height
@@ -50,7 +52,14 @@ export class TiledPicture {
     return this.overview.smallest;
   }
 
-  /** As a {@link Picture} draws; tiles on their way count as drawn, for they announce themselves. */
+  /**
+   * As a {@link Picture} draws; tiles on their way count as drawn, for they announce themselves.
+   * @param {CanvasRenderingContext2D} context
+   * @param {import('./pieces.js').Place} place
+   * @param {Rectangle} visible image pixels
+   * @param {import('./adjusted_pieces.js').AdjustedPieces | null} adjusted
+   * @param {number} until as `performance.now()` counts
+   */
   draw(context, place, visible, adjusted, until) {
     const { tiles, level } = this.#tilesOf(place.scale, visible);
     const pieces = tiles.map((tile) => this.#piece(tile)).filter((piece) => piece !== null);
@@ -71,19 +80,24 @@ export class TiledPicture {
     this.overview.close();
   }
 
-  /** Ask for the tiles of a whole view, and no longer for those that left it. */
+  /**
+   * Ask for the tiles of a whole view, and no longer for those that left it.
+   * @param {number} scale
+   * @param {Rectangle} visible image pixels
+   */
   want(scale, visible) {
     const { tiles } = this.#tilesOf(scale, visible);
     const middle = { x: (visible.x0 + visible.x1) / 2, y: (visible.y0 + visible.y1) / 2 };
-    const away = ({ box }) => Math.hypot((box.x0 + box.x1) / 2 - middle.x, (box.y0 + box.y1) / 2 - middle.y);
+    const away = (/** @type {Tile} */ { box }) => Math.hypot((box.x0 + box.x1) / 2 - middle.x, (box.y0 + box.y1) / 2 - middle.y);
     const missing = tiles.filter(({ key }) => !this.cache.get(key));
     this.#load(missing.sort((one, other) => away(one) - away(other)).map(({ key }) => key));
   }
 
-  /** The tiles of a view; none where the overview is as fine. */
+  /** The tiles of a view; none where the overview is as fine. @param {number} scale @param {Rectangle} visible */
   #tilesOf(scale, visible) {
     const { tile_levels: levels, tile_side: side } = this.tiling;
     const level = pictureLevel(scale, levels);
+    /** @type {Tile[]} */
     const tiles = [];
     if (2 ** level < 0.99 * (this.width / this.overview.levels[0].width)) {
       const { column0, row0, column1, row1 } = tilesOver(visible, level, side);
@@ -94,12 +108,13 @@ export class TiledPicture {
     return { tiles, level };
   }
 
+  /** @param {number} level @param {number} column @param {number} row @returns {Tile} */
   #tileAt(level, column, row) {
     const box = tileBox(column, row, level, this.tiling.tile_side, this.width, this.height);
     return { key: `${level}/${column}/${row}`, level, column, row, box };
   }
 
-  /** The tile, or the part of a coarser one that is at hand. */
+  /** The tile, or the part of a coarser one that is at hand. @param {Tile} tile */
   #piece({ key, level, column, row, box }) {
     for (let up = 0; level + up < this.tiling.tile_levels; up++) {
       const source = this.#tileAt(level + up, column >> up, row >> up);
@@ -111,6 +126,7 @@ export class TiledPicture {
     return null;
   }
 
+  /** @param {string[]} keys */
   #load(keys) {
     const isWanted = new Set(keys);
     for (const [key, controller] of this.loading) {
@@ -129,6 +145,7 @@ export class TiledPicture {
     }
   }
 
+  /** @param {string} key */
   async #fetch(key) {
     const controller = new AbortController();
     this.loading.set(key, controller);
@@ -148,6 +165,7 @@ export class TiledPicture {
     this.#next();
   }
 
+  /** @param {string} key */
   #retryLater(key) {
     this.failed.add(key);
     this.later(() => {

@@ -1,5 +1,6 @@
 // Streamlit's component: puts the editor on the page and keeps it alive while other pages are shown.
 
+import { keepConnectionDialogClosed } from './connection_dialog.js';
 import { Editor } from './editor.js';
 
 /** @typedef {{image_id: number}} Left the image that the person went on from */
@@ -79,6 +80,7 @@ function newMount(parentElement) {
     host.style.height = `${Math.max(420, Math.floor(window.innerHeight - top))}px`;
   };
   window.addEventListener('resize', fill);
+  const endWatch = keepConnectionDialogClosed();
   const observer = new ResizeObserver(fill);
   observer.observe(document.body);
   requestAnimationFrame(fill);
@@ -90,6 +92,7 @@ function newMount(parentElement) {
     leave() {
       window.removeEventListener('resize', fill);
       observer.disconnect();
+      endWatch();
       page.remove();
       host.remove();
     },

@@ -25,6 +25,10 @@ export const VOID = 255;
 
 /**
  * The rectangle that a brush stroke from one point to another can touch.
+ * @param {{width: number, height: number}} map
+ * @param {{x: number, y: number}} from
+ * @param {{x: number, y: number}} to
+ * @param {number} radius
  * @returns {Rectangle | null}
  */
 export function strokeBounds(map, from, to, radius) {
@@ -131,6 +135,7 @@ export function paintPolygon(map, points, paint) {
   return bounds;
 }
 
+/** @param {{x: number, y: number}[]} points @param {number} cy */
 function crossingsOfRow(points, cy) {
   const crossings = [];
   for (let i = 0; i < points.length; i++) {
@@ -229,15 +234,10 @@ export function merged(theirs, mine) {
   return theirs.map((value, i) => (value === NOT_LABELLED ? mine[i] : value));
 }
 
-/**
- * How many pixels hold each of the 256 values.
- * @param {Uint8Array} pixels
- * @returns {Uint32Array}
- */
-export function histogram(pixels) {
-  const counts = new Uint32Array(256);
-  for (let i = 0; i < pixels.length; i++) counts[pixels[i]]++;
-  return counts;
+/** @param {Uint8Array} pixels @returns {boolean} whether any of them is labelled */
+export function hasLabelled(pixels) {
+  for (let i = 0; i < pixels.length; i++) if (pixels[i] !== NOT_LABELLED) return true;
+  return false;
 }
 
 /** @returns {boolean} whether two label maps hold the same values */

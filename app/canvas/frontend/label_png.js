@@ -2,7 +2,10 @@
 
 import { h } from './elements.js';
 
-/** Hand the person the label map of an image as a file, named as the image is. @param {import('./open_image.js').OpenImage} image */
+/**
+ * Hand the person the label map of an image as a file, named as the image is.
+ * @param {import('./open_image.js').OpenImage} image
+ */
 export async function downloadLabel({ pixels, width, height, item }) {
   const png = await labelPng(pixels, width, height);
   const address = URL.createObjectURL(new Blob([png], { type: 'image/png' }));

@@ -2,6 +2,7 @@
 // pixels changed. A view of the label map only: nothing is ever read back from here.
 
 import { Colouring, REACH } from './colouring.js';
+import { given } from './given.js';
 import { coarsestLevel, labelLevel, tileBox, tilesOver } from './levels.js';
 import { drawPiece, fromOf } from './pieces.js';
 import { overlap, union } from './rectangle.js';
@@ -34,7 +35,7 @@ export class LabelTiles {
     this.cache = new TileCache(MOST_BYTES, (tile) => giveBack(tile.context));
   }
 
-  /** Image pixels changed: the tiles that show them are coloured again when they are seen. */
+  /** Image pixels changed: the tiles that show them are coloured again when they are seen. @param {Rectangle} rectangle */
   changed(rectangle) {
     for (const tile of this.cache.all()) {
       const reach = REACH * 2 ** Math.max(0, tile.level);
@@ -72,12 +73,17 @@ export class LabelTiles {
     context.imageSmoothingEnabled = perTilePixel !== 1 && perTilePixel < 1.5;
     context.imageSmoothingQuality = 'low';
     let seen = 0;
+    let made = 0;
     const left = this.#each(place.scale, visible, (level, column, row) => {
       seen++;
       let tile = this.#tile(level, column, row);
       const isCurrent = tile !== null && tile.look === look && tile.dirty === null;
-      const hasTime = isCurrent || performance.now() < until;
-      if (!isCurrent && hasTime) tile = this.#coloured(level, column, row, look);
+      // One in any case, so that every frame comes closer to the end.
+      const hasTime = isCurrent || made === 0 || performance.now() < until;
+      if (!isCurrent && hasTime) {
+        tile = this.#coloured(level, column, row, look);
+        made++;
+      }
       this.#draw(context, tile ?? this.#coarser(level, column, row), this.#box(level, column, row), place);
       return hasTime;
     });
@@ -89,7 +95,12 @@ export class LabelTiles {
     this.cache.clear();
   }
 
-  /** The image pixels of the tiles of a view for which `visit` had no time. */
+  /**
+   * The image pixels of the tiles of a view for which `visit` had no time.
+   * @param {number} scale
+   * @param {Rectangle} visible image pixels
+   * @param {(level: number, column: number, row: number) => boolean} visit
+   */
   #each(scale, visible, visit) {
     const level = labelLevel(scale, this.coarsest);
     const { column0, row0, column1, row1 } = tilesOver(visible, level, SIDE);
@@ -102,19 +113,32 @@ export class LabelTiles {
     return left;
   }
 
+  /** @param {number} level @param {number} column @param {number} row */
   #box(level, column, row) {
     return tileBox(column, row, level, SIDE, this.source.width, this.source.height);
   }
 
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {Tile | null} tile
+   * @param {Rectangle} box image pixels
+   * @param {Place} place
+   */
   #draw(context, tile, box, place) {
     if (tile) drawPiece(context, tile.context.canvas, fromOf(box, tile.box, 2 ** tile.level), box, place);
   }
 
+  /** @param {number} level @param {number} column @param {number} row */
   #tile(level, column, row) {
     return this.cache.get(`${level}/${column}/${row}`);
   }
 
-  /** The tile of a coarser level that is at hand and holds this one. */
+  /**
+   * The tile of a coarser level that is at hand and holds this one.
+   * @param {number} level
+   * @param {number} column
+   * @param {number} row
+   */
   #coarser(level, column, row) {
     for (let up = 1; level + up <= this.coarsest; up++) {
       const tile = this.#tile(level + up, column >> up, row >> up);
@@ -123,6 +147,7 @@ export class LabelTiles {
     return null;
   }
 
+  /** @param {number} level @param {number} column @param {number} row @param {Look} look */
   #coloured(level, column, row, look) {
     let tile = this.#tile(level, column, row);
     if (!tile) {
@@ -148,6 +173,7 @@ export class LabelTiles {
   }
 }
 
+/** @type {{colouring: Colouring, data: ImageData, pixels: Uint32Array} | null} */
 let shared = null;
 
 /** What colouring needs besides the tile; one for all, as tiles are coloured one after the other. */
@@ -159,21 +185,27 @@ function palette() {
   return shared;
 }
 
+/** @param {Rectangle} box @param {number} reach image pixels */
 function grown({ x0, y0, x1, y1 }, reach) {
   return { x0: x0 - reach, y0: y0 - reach, x1: x1 + reach, y1: y1 + reach };
 }
 
-/** Canvases of tiles that were given up, for the next ones: a new one costs more than to colour it. */
+/**
+ * Canvases of tiles that were given up, for the next ones: a new one costs more than to colour it.
+ * @type {CanvasRenderingContext2D[]}
+ */
 const spare = [];
 
 function tileContext() {
-  if (spare.length > 0) return spare.pop();
+  const known = spare.pop();
+  if (known) return known;
   const canvas = document.createElement('canvas');
   canvas.width = SIDE;
   canvas.height = SIDE;
-  return canvas.getContext('2d');
+  return given(canvas.getContext('2d'));
 }
 
+/** @param {CanvasRenderingContext2D} context */
 function giveBack(context) {
   if (spare.length < MOST_SPARE) spare.push(context);
   else context.canvas.width = 0;

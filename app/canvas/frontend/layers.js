@@ -11,20 +11,33 @@ import { RegionPreview } from './region_preview.js';
 import { fitted } from './viewport.js';
 
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
+/** @typedef {import('./open_image.js').OpenImage} OpenImage */
+/** @typedef {import('./pieces.js').Place} Place */
+/** @typedef {import('./label_map.js').UncertaintyMap} UncertaintyMap */
+/** @typedef {import('./editor_state.js').Opacity} Opacity */
 
 /** How long one frame may colour; what is left comes in the next. The first frame of an image may take longer. */
 const FRAME_MS = 12;
-const FIRST_FRAME_MS = 30;
+const FIRST_FRAME_MS = 24;
 const IDLE_MS = 8;
 /** How far a changed pixel may show beyond its own place: smoothing and outlines, in pixels of the canvas. */
 const SPREAD = 6;
 
+/**
+ * What the label tiles show; its uncertainty is that of the image on the screen unless it has one of its own.
+ * @typedef {{width: number, height: number, pixels: Uint8Array, suggestion: Uint8Array | null,
+ *   uncertainty?: UncertaintyMap | null}} Shown
+ */
+
 export class Layers {
   constructor() {
+    /** @type {OpenImage | null} */
     this.image = null;
     /** @type {import('./picture.js').Picture | import('./image_tiles.js').TiledPicture | null} */
     this.picture = null;
+    /** @type {UncertaintyMap | null} */
     this.uncertainty = null;
+    /** @type {import('./palette.js').LabelClass[]} */
     this.classes = [];
     this.display = PLAIN;
     this.shown = labelsOf(PLAIN);
@@ -32,8 +45,11 @@ export class Layers {
     this.tiles = null;
     /** @type {AdjustedPieces | null} */
     this.adjusted = null;
+    /** @type {RegionPreview | null} */
     this.preview = null;
+    /** @type {HTMLCanvasElement | null} */
     this.heat = null;
+    /** @type {import('./colouring.js').Look | null} */
     this.look = null;
     this.lookedAt = '';
     this.isFirstFrame = false;
@@ -78,9 +94,9 @@ export class Layers {
 
   /**
    * Show another image.
-   * @param {import('./open_image.js').OpenImage | null} image
+   * @param {OpenImage | null} image
    * @param {import('./picture.js').Picture | import('./image_tiles.js').TiledPicture | null} picture
-   * @param {{width: number, height: number, values: Uint8Array} | null} uncertainty
+   * @param {UncertaintyMap | null} uncertainty
    * @param {LabelTiles | null} prepared by {@link prepare}, for the pixels that the image has now
    */
   show(image, picture, uncertainty, prepared = null) {
@@ -108,7 +124,7 @@ export class Layers {
 
   /**
    * Colour what an image will show when it is opened, in small pieces while the browser is idle.
-   * @param {{width: number, height: number, pixels: Uint8Array, suggestion: Uint8Array | null}} image
+   * @param {Shown} image
    * @returns {Promise<LabelTiles>}
    */
   async prepare(image) {
@@ -124,7 +140,7 @@ export class Layers {
     return tiles;
   }
 
-  /** The label map or the suggestion changed inside a rectangle. */
+  /** The label map or the suggestion changed inside a rectangle. @param {Rectangle} rectangle */
   changed(rectangle) {
     this.tiles?.changed(rectangle);
   }
@@ -134,7 +150,7 @@ export class Layers {
    * @param {CanvasRenderingContext2D} context of the visible canvas
    * @param {import('./viewport.js').Viewport} viewport
    * @param {number} ratio pixels of the canvas per CSS pixel
-   * @param {{label: number, suggestion: number, uncertainty: number}} opacity 0 hides a layer
+   * @param {Opacity} opacity 0 hides a layer
    * @param {Rectangle | null} only image pixels to draw again; null for all
    * @returns {Rectangle | null} image pixels that need another frame
    */
@@ -152,33 +168,42 @@ export class Layers {
       context.clip();
     }
     context.clearRect(part.x0, part.y0, part.x1 - part.x0, part.y1 - part.y0);
-    const visible = this.image && seenThrough(part, place, this.image);
-    const left = visible && this.#drawLayers(context, place, visible, opacity);
-    if (this.image && !only) this.picture?.want?.(place.scale, visible);
+    const { image } = this;
+    const visible = image && seenThrough(part, place, image);
+    const left = visible && this.#drawLayers(context, place, image, visible, opacity);
+    if (visible && !only) this.picture?.want(place.scale, visible);
     context.restore();
     return left;
   }
 
-  #drawLayers(context, place, visible, opacity) {
-    const { width, height } = this.image;
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {Place} place
+   * @param {OpenImage} image
+   * @param {Rectangle} visible image pixels
+   * @param {Opacity} opacity
+   */
+  #drawLayers(context, place, image, visible, opacity) {
     const start = performance.now();
     const until = start + (this.isFirstFrame ? FIRST_FRAME_MS : FRAME_MS);
     this.isFirstFrame = false;
     let left = this.picture?.draw(context, place, visible, this.adjusted, until) ?? null;
-    if (opacity.label > 0 || (opacity.suggestion > 0 && this.image.suggestion)) {
+    if (opacity.label > 0 || (opacity.suggestion > 0 && image.suggestion)) {
+      this.tiles ??= new LabelTiles(this.#sourceOf(image));
       left = union(left, this.tiles.draw(context, this.#lookFor(opacity), place, visible, until));
     }
     if (this.uncertainty && opacity.uncertainty > 0) {
       this.heat ??= heatOf(this.uncertainty);
       context.imageSmoothingEnabled = true;
       context.globalAlpha = opacity.uncertainty;
-      context.drawImage(this.heat, place.x, place.y, width * place.scale, height * place.scale);
+      context.drawImage(this.heat, place.x, place.y, image.width * place.scale, image.height * place.scale);
       context.globalAlpha = 1;
     }
     this.preview?.draw(context, place);
     return left;
   }
 
+  /** @param {Opacity} opacity */
   #lookFor(opacity) {
     // Dots of a pattern stay about one CSS pixel wide.
     const grain = this.screen.ratio >= 1.5 ? 1 : 0;
@@ -190,6 +215,7 @@ export class Layers {
     return this.look;
   }
 
+  /** @param {Shown} image @returns {import('./colouring.js').Source} */
   #sourceOf({ width, height, pixels, suggestion, uncertainty = this.uncertainty }) {
     const { difference, acceptAbove } = this.display;
     return {
@@ -204,12 +230,15 @@ export class Layers {
   }
 }
 
-/** What of a display changes label tiles, all but the map of the difference view; equal when it is the same. */
+/**
+ * What of a display changes label tiles, all but the map of the difference view; equal when it is the same.
+ * @param {import('./display.js').Display} display
+ */
 function labelsOf({ hidden, outlines, patterns, suggestion, acceptAbove }) {
   return [[...hidden].sort(), outlines, patterns, suggestion, acceptAbove].join(' ');
 }
 
-/** The pixels of the canvas that image pixels may show in. */
+/** The pixels of the canvas that image pixels may show in. @param {Rectangle} pixels @param {Place} place */
 function onCanvas({ x0, y0, x1, y1 }, { scale, x, y }) {
   const around = Math.ceil(scale) + SPREAD;
   return {
@@ -220,7 +249,12 @@ function onCanvas({ x0, y0, x1, y1 }, { scale, x, y }) {
   };
 }
 
-/** @returns {Rectangle | null} the image pixels that show in a part of the canvas */
+/**
+ * @param {Rectangle} part of the canvas
+ * @param {Place} place
+ * @param {{width: number, height: number}} image
+ * @returns {Rectangle | null} the image pixels that show in it
+ */
 function seenThrough(part, { scale, x, y }, { width, height }) {
   const [left, right] = [(part.x0 - x) / scale, (part.x1 - x) / scale];
   return pixelsAround(left, (part.y0 - y) / scale, right, (part.y1 - y) / scale, width, height);
@@ -228,7 +262,7 @@ function seenThrough(part, { scale, x, y }, { width, height }) {
 
 function idle() {
   return new Promise((resolve) => {
-    if (globalThis.requestIdleCallback) requestIdleCallback(resolve, { timeout: 500 });
+    if (typeof requestIdleCallback === 'function') requestIdleCallback(resolve, { timeout: 500 });
     else setTimeout(resolve, 4);
   });
 }

@@ -6,7 +6,7 @@ import {
   acceptAbove,
   acceptAll,
   fillRest,
-  histogram,
+  hasLabelled,
   paintPolygon,
   paintRectangle,
   paintStroke,
@@ -17,8 +17,8 @@ import { applyChange, paintRegion } from './region.js';
 
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
 /** @typedef {import('./label_map.js').Paint} Paint */
+/** @typedef {import('./types.js').Point} Point */
 
-/** @typedef {{counts: Uint32Array, labelledShare: number}} Shares pixels of each value; share not 254 in [0, 1] */
 
 export class OpenImage {
   /**
@@ -42,6 +42,10 @@ export class OpenImage {
     this.done = [];
     /** @type {History[]} */
     this.undone = [];
+    /** @type {Uint8Array | null} */
+    this.suggested = null;
+    /** @type {History | null} */
+    this.suggestionHistory = null;
     this.suggestion = suggestion;
     /** Counts complete changes; what is saved remembers the count it saved. */
     this.edits = 0;
@@ -53,7 +57,7 @@ export class OpenImage {
     this.onChange = () => {};
   }
 
-  /** The model's map; 254 where it has none or a person rejected it. */
+  /** The model's map; 254 where it has none or a person rejected it. @returns {Uint8Array | null} */
   get suggestion() {
     return this.suggested;
   }
@@ -83,7 +87,13 @@ export class OpenImage {
     return this.undone.at(-1)?.canRedo ?? false;
   }
 
-  /** Paint a piece of a stroke; `endStroke` completes it. */
+  /**
+   * Paint a piece of a stroke; `endStroke` completes it.
+   * @param {Point} from
+   * @param {Point} to
+   * @param {number} radius
+   * @param {Paint} paint
+   */
   stroke(from, to, radius, paint) {
     this.part(strokeBounds(this, from, to, radius), () => paintStroke(this, from, to, radius, paint));
   }
@@ -114,12 +124,13 @@ export class OpenImage {
     if (changed) this.onChange(changed);
   }
 
-  /** @param {{x: number, y: number}[]} points @param {Paint} paint */
+  /** @param {Point[]} points @param {Paint} paint */
   polygon(points, paint) {
     if (points.length < 3) return false;
     return this.#action(polygonBounds(this, points), () => paintPolygon(this, points, paint));
   }
 
+  /** @param {Point} corner @param {Point} opposite @param {Paint} paint */
   rectangle(corner, opposite, paint) {
     return this.#action(polygonBounds(this, [corner, opposite]), () => paintRectangle(this, corner, opposite, paint));
   }
@@ -159,11 +170,12 @@ export class OpenImage {
     return changed;
   }
 
+  /** @param {number} value */
   fillRest(value) {
     return this.#action(this.everything, () => fillRest(this, value));
   }
 
-  /** Put another label map in the place of this one, as an action that can be undone. */
+  /** Put another label map in the place of this one, as an action that can be undone. @param {Uint8Array} pixels */
   replace(pixels) {
     return this.#action(this.everything, () => this.pixels.set(pixels));
   }
@@ -178,15 +190,10 @@ export class OpenImage {
 
   /** @returns {boolean} whether any pixel is labelled */
   get isLabelled() {
-    return this.pixels.some((value) => value !== NOT_LABELLED);
+    return hasLabelled(this.pixels);
   }
 
-  /** @returns {Shares} */
-  shares() {
-    const counts = histogram(this.pixels);
-    return { counts, labelledShare: 1 - counts[NOT_LABELLED] / this.pixels.length };
-  }
-
+  /** @param {Rectangle | null} bounds @param {() => void} change */
   #action(bounds, change) {
     if (!bounds) return false;
     this.history.begin();
@@ -200,6 +207,7 @@ export class OpenImage {
     return changed;
   }
 
+  /** @param {History} history */
   #commit(history) {
     const changed = history.commit();
     if (changed) {
@@ -209,7 +217,12 @@ export class OpenImage {
     return changed;
   }
 
-  /** @returns {boolean} whether the label map changed; a rejected suggestion that comes back is no edit of it */
+  /**
+   * @param {History[]} from
+   * @param {History[]} to
+   * @param {(history: History) => Rectangle | null} step
+   * @returns {boolean} whether the label map changed; a rejected suggestion that comes back is no edit of it
+   */
   #step(from, to, step) {
     const history = from.pop();
     const rectangle = history ? step(history) : null;

@@ -84,8 +84,9 @@ export class Panel {
     this.submit = this.#action('submit', 'Submit', 'Hand the label map in and go on');
     this.submit.classList.add('primary');
     /** Other ways to look at the layers, by command. */
-    this.viewButtons = new Map(VIEWS.map(([command, name, title]) => [command, this.#viewButton(command, name, title)]));
+    this.viewButtons = new Map(VIEWS.map((view) => [view[0], this.#viewButton(...view)]));
     const views = h('span', { class: 'views' }, ...this.viewButtons.values());
+    const rounds = [this.round, this.roundBar, this.roundNote];
     const bar = h('div', { class: 'bar' }, this.trainBar, this.auditBar);
     this.element = h(
       'aside',
@@ -93,7 +94,7 @@ export class Panel {
       h('section', { class: 'why' }, h('h2', {}, 'Why this image', this.origin), this.why),
       h('section', { class: 'grow' }, h('h2', {}, 'Classes', this.labelled, this.fillRest), this.classList),
       h('section', { class: 'layers' }, h('h2', {}, 'Layers', views), ...this.layers.map((layer) => layer.element)),
-      h('section', { class: 'progress' }, h('h2', {}, 'Progress'), this.progressText, bar, this.round, this.roundBar, this.roundNote),
+      h('section', { class: 'progress' }, h('h2', {}, 'Progress'), this.progressText, bar, ...rounds),
       h(
         'section',
         { class: 'actions' },
@@ -282,9 +283,9 @@ export class Panel {
 }
 
 /** @param {string} command @param {Shown} shown */
-function viewIsOn(command, { state, preferences }) {
+function viewIsOn(command, { state, preferences: { outlines, patterns, dimmed } }) {
   if (command === 'toggle-difference') return state.show.difference;
-  return preferences[command.slice('toggle-'.length)];
+  return { 'toggle-outlines': outlines, 'toggle-patterns': patterns, 'toggle-dimmed': dimmed }[command];
 }
 
 /** @param {HTMLElement} element @param {boolean} isPressed @param {IconName} name */

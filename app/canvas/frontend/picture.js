@@ -60,16 +60,17 @@ export class Picture {
     for (const bitmap of this.levels) bitmap.close();
   }
 
-  /** Image pixels for a pixel of a level. */
+  /** Image pixels for a pixel of a level. @param {number} level */
   #reduction(level) {
     return this.width / this.levels[level].width;
   }
 
+  /** @param {number} scale */
   #levelAt(scale) {
     return pictureLevel(scale * this.#reduction(0), this.levels.length);
   }
 
-  /** @returns {Piece[]} */
+  /** @param {number} level @param {Rectangle} visible image pixels @returns {Piece[]} */
   #pieces(level, visible) {
     const bitmap = this.levels[level];
     const per = { x: this.width / bitmap.width, y: this.height / bitmap.height };
@@ -92,14 +93,21 @@ export class Picture {
   }
 }
 
-/** Set how pixels are drawn: as squares from close by, otherwise smoothly. */
+/**
+ * Set how pixels are drawn: as squares from close by, otherwise smoothly.
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} scale pixels of the canvas per image pixel
+ * @param {number} reduction image pixels per pixel of the bitmap
+ */
 export function smoothAt(context, scale, reduction) {
   context.imageSmoothingEnabled = scale < SQUARES_FROM;
   // Below one half, four neighbours are not enough.
   context.imageSmoothingQuality = scale * reduction < 0.45 ? 'medium' : 'low';
 }
 
+/** @type {Worker | null} */
 let worker = null;
+/** @type {Map<number, {resolve: (levels: ImageBitmap[]) => void, reject: (error: Error) => void}>} */
 const waiting = new Map();
 let asked = 0;
 
@@ -110,23 +118,26 @@ let asked = 0;
  * @throws {Error} when the file is no image that the browser knows
  */
 export function decodedLevels(blob) {
-  if (!worker) {
-    worker = new Worker(new URL('./picture_worker.js', import.meta.url), { type: 'module' });
-    worker.onmessage = ({ data: { id, levels } }) => {
-      const { resolve, reject } = waiting.get(id);
-      waiting.delete(id);
-      if (levels) resolve(levels);
-      else reject(new Error('The browser cannot read the image.'));
-    };
-    worker.onerror = () => {
-      for (const { reject } of waiting.values()) reject(new Error('The browser cannot read images.'));
-      waiting.clear();
-      worker = null;
-    };
-  }
+  const decoder = (worker ??= newWorker());
   return new Promise((resolve, reject) => {
     const id = asked++;
     waiting.set(id, { resolve, reject });
-    worker.postMessage({ id, blob });
+    decoder.postMessage({ id, blob });
   });
+}
+
+function newWorker() {
+  const made = new Worker(new URL('./picture_worker.js', import.meta.url), { type: 'module' });
+  made.onmessage = ({ data: { id, levels } }) => {
+    const asker = waiting.get(id);
+    waiting.delete(id);
+    if (levels) asker?.resolve(levels);
+    else asker?.reject(new Error('The browser cannot read the image.'));
+  };
+  made.onerror = () => {
+    for (const { reject } of waiting.values()) reject(new Error('The browser cannot read images.'));
+    waiting.clear();
+    worker = null;
+  };
+  return made;
 }

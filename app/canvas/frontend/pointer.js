@@ -166,8 +166,7 @@ export class Pointer {
     this.fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
     const after = spanOf([...this.fingers.values()]);
     const factor = before.length > 0 ? after.length / before.length : 1;
-    this.surface.pan(after.x - before.x, after.y - before.y);
-    this.surface.zoomAt(factor, after.x - box.left, after.y - box.top);
+    this.surface.pinch(factor, after.x - box.left, after.y - box.top, after.x - before.x, after.y - before.y);
   }
 
   /** @param {WheelEvent} event */

@@ -14,6 +14,17 @@ export class ProgressWatch {
     this.session = session;
     /** @type {number[]} */
     this.timers = [];
+    /**
+     * The newest round that the person was told of. The answer to a save brings news of a round too, and must not
+     * keep it from being noticed here.
+     * @type {{number: number | null} | null}
+     */
+    this.known = null;
+  }
+
+  /** What the server said first is no news. @param {import('./types.js').Progress} progress */
+  heard(progress) {
+    this.known ??= { number: progress.current_round_number };
   }
 
   start() {
@@ -34,13 +45,14 @@ export class ProgressWatch {
     const { session } = this;
     if (document.hidden || session.phase === 'signed-out') return;
     try {
-      const before = session.progress?.current_round_number ?? null;
       const progress = await session.transport.progress();
       session.autosave.serverIsBack();
       const wasUnreachable = session.phase === 'unreachable';
-      const isNewRound = session.progress !== null && progress.current_round_number !== before;
       session.setProgress(progress);
-      if (isNewRound) await this.#takeNewRound(progress.current_round_number);
+      const number = progress.current_round_number;
+      const isNewRound = this.known?.number !== number;
+      this.known = { number };
+      if (isNewRound) await this.#takeNewRound(number);
       else if (wasUnreachable || (session.phase === 'empty' && mayHaveMore(progress))) await this.#lookForMore();
     } catch (error) {
       if (error instanceof RequestFailed && error.status === 401) session.signedOut(error.message);

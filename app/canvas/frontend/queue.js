@@ -50,7 +50,10 @@ export class ImageQueue {
     this.#loadAhead();
   }
 
-  /** The person is done with an image; it does not come again until the server has heard of that. @param {number} imageId */
+  /**
+   * The person is done with an image; it does not come again until the server has heard of that.
+   * @param {number} imageId
+   */
   leave(imageId) {
     this.leaving.set(imageId, null);
   }

@@ -7,7 +7,7 @@ import { merged, same } from './label_map.js';
  * server has the very same pixels, there is nothing to ask.
  * @param {{autosave: import('./autosave.js').Autosave, transport: import('./transport.js').Transport}} parts
  * @param {import('./open_image.js').OpenImage} image
- * @param {import('./autosave.js').Answer} answer
+ * @param {import('./autosave.js').Refused} answer
  * @returns {Promise<boolean>} whether that was so; the save then goes on by itself
  */
 export async function adoptEqual({ autosave, transport }, image, answer) {
@@ -29,7 +29,7 @@ export async function adoptEqual({ autosave, transport }, image, answer) {
  * @param {{autosave: import('./autosave.js').Autosave, screen: import('./types.js').Screen,
  *   transport: import('./transport.js').Transport}} parts
  * @param {import('./open_image.js').OpenImage} image
- * @param {import('./autosave.js').Answer} answer
+ * @param {import('./autosave.js').Refused} answer
  * @returns {Promise<boolean>} whether the person gave the image up
  */
 export async function settleRefusal({ autosave, screen, transport }, image, answer) {
@@ -55,7 +55,7 @@ export async function settleRefusal({ autosave, screen, transport }, image, answ
  * @param {{autosave: import('./autosave.js').Autosave, screen: import('./types.js').Screen,
  *   transport: import('./transport.js').Transport}} parts
  * @param {import('./open_image.js').OpenImage} image
- * @param {import('./autosave.js').Answer} answer
+ * @param {import('./autosave.js').Refused} answer
  */
 async function settleConflict({ autosave, screen, transport }, image, answer) {
   const choice = await screen.ask({

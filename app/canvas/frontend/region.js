@@ -22,18 +22,18 @@ import { union } from './rectangle.js';
  * @typedef {{value: number, over?: Uint8Array} | {suggestion: Uint8Array, over?: Uint8Array}} RegionPaint
  */
 
-/** @returns {Rectangle | null} the box alone */
+/** @param {Region | Change} region @returns {Rectangle} the box alone */
 function boxOf(region) {
-  return region && { x0: region.x0, y0: region.y0, x1: region.x1, y1: region.y1 };
+  return { x0: region.x0, y0: region.y0, x1: region.x1, y1: region.y1 };
 }
 
-/** @returns {boolean} whether pixel (x, y) belongs to the region */
+/** @param {Region | null} region @param {number} x @param {number} y @returns {boolean} whether (x, y) belongs to it */
 export function hasPixel(region, x, y) {
   if (!region || x < region.x0 || x >= region.x1 || y < region.y0 || y >= region.y1) return false;
   return region.mask[(y - region.y0) * (region.x1 - region.x0) + x - region.x0] === 1;
 }
 
-/** @returns {number} how many pixels belong to the region */
+/** @param {Region | null} region @returns {number} how many pixels belong to it */
 export function pixelCount(region) {
   let count = 0;
   if (region) for (let i = 0; i < region.mask.length; i++) count += region.mask[i];

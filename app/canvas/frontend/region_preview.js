@@ -26,7 +26,8 @@ export function previewPixels({ x0, y0, x1, y1, mask }, colour) {
   const pixels = new Uint32Array(width * height);
   const fill = packed(colour, FILL_ALPHA);
   const edge = packed(colour, EDGE_ALPHA);
-  const has = (/** @type {number} */ x, /** @type {number} */ y) => x >= 0 && y >= 0 && x < wide && y < high && mask[y * wide + x] === 1;
+  /** @type {(x: number, y: number) => boolean} */
+  const has = (x, y) => x >= 0 && y >= 0 && x < wide && y < high && mask[y * wide + x] === 1;
   for (let row = 0, y = 0; y < high; row++, y += step) {
     for (let column = 0, x = 0; x < wide; column++, x += step) {
       if (!mask[y * wide + x]) continue;

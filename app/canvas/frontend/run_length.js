@@ -44,7 +44,7 @@ export function encode(values) {
 /**
  * Run-length bytes of a map whose parts were encoded one by one. Runs are not joined where parts meet.
  * @param {Uint8Array[]} parts as `encode` gives them, in their order
- * @returns {Uint8Array}
+ * @returns {Uint8Array<ArrayBuffer>}
  */
 export function join(parts) {
   const counts = parts.map((part) => new DataView(part.buffer, part.byteOffset).getUint32(0, true));

@@ -13,6 +13,7 @@ import { NOT_KEPT } from './wording.js';
 /** @typedef {import('./types.js').Item} Item */
 /** @typedef {import('./types.js').Progress} Progress */
 /** @typedef {import('./autosave.js').Answer} Answer */
+/** @typedef {import('./autosave.js').Refused} Refused */
 
 export class LabelSession {
   /**
@@ -309,7 +310,7 @@ export class LabelSession {
     await this.#show(item);
   }
 
-  /** @param {OpenImage} image @param {Answer} answer @param {boolean} wasSubmit */
+  /** @param {OpenImage} image @param {Refused} answer @param {boolean} wasSubmit */
   async #settle(image, answer, wasSubmit) {
     try {
       const isGivenUp = await settleRefusal(this, image, answer);
@@ -332,6 +333,7 @@ export class LabelSession {
   /** @param {Progress} progress */
   setProgress(progress) {
     this.progress = progress;
+    this.watch.heard(progress);
     this.screen.refresh();
   }
 

@@ -199,7 +199,8 @@ export class SmartFill {
     const { columns, rows } = this.grid;
     const start = starts.find((cell) => isSuggested[cell]);
     if (start === undefined) return null;
-    const markSuggested = (/** @type {Uint8Array} */ members, /** @type {number} */ at) => members.set(isSuggested.subarray(at, at + columns), at);
+    /** @type {(members: Uint8Array, at: number) => void} */
+    const markSuggested = (members, at) => members.set(isSuggested.subarray(at, at + columns), at);
     return spanFill(columns, rows, start % columns, Math.floor(start / columns), markSuggested)?.mask ?? null;
   }
 }

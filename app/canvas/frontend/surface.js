@@ -1,16 +1,20 @@
 // The visible canvas: its size, its viewport, one draw per animation frame, the brush ring and the open polygon.
 
 import { h, svg } from './elements.js';
+import { given } from './given.js';
 import { Minimap } from './minimap.js';
 import { pixelsAround, union } from './rectangle.js';
 import { between, centred, centredOn, fitted, pinched, panned, resized, shown, toImage, toScreen, zoomedAt } from './viewport.js';
+
+/** @typedef {import('./rectangle.js').Rectangle} Rectangle */
+/** @typedef {import('./types.js').Point} Point */
 
 const GLIDE_MS = 220;
 
 export class Surface {
   /**
    * @param {import('./layers.js').Layers} layers
-   * @param {() => object} opacity what to draw how strongly, asked at each frame
+   * @param {() => import('./editor_state.js').Opacity} opacity what to draw how strongly, asked at each frame
    * @param {{paints: number}} counters
    */
   constructor(layers, opacity, counters) {
@@ -21,7 +25,7 @@ export class Surface {
     this.size = { width: 1, height: 1 };
     this.ratio = window.devicePixelRatio || 1;
     this.isFitted = true;
-    /** Image pixels to draw again at the next frame. */
+    /** Image pixels to draw again at the next frame. @type {Rectangle | null} */
     this.dirty = null;
     this.wholeView = true;
     this.frame = 0;
@@ -38,7 +42,7 @@ export class Surface {
     this.outline = svg('svg', { class: 'polygon' }, ...parts);
     this.minimap = new Minimap((x, y) => this.centreOn(x, y));
     this.element = h('div', { class: 'surface', tabindex: '-1' }, this.canvas, this.outline, this.ring, this.minimap.element);
-    this.context = this.canvas.getContext('2d', { alpha: true });
+    this.context = given(this.canvas.getContext('2d', { alpha: true }));
     layers.onMore = () => this.redraw();
     this.observer = new ResizeObserver(([entry]) => this.#resize(entry));
     observeDevicePixels(this.observer, this.canvas);
@@ -70,10 +74,12 @@ export class Surface {
     if (this.image) this.#move(centred(1 / this.ratio, this.size, this.image));
   }
 
+  /** @param {number} factor @param {number} x CSS pixels of the canvas @param {number} y */
   zoomAt(factor, x = this.size.width / 2, y = this.size.height / 2) {
     if (this.image) this.#move(zoomedAt(this.viewport, factor, x, y, this.size, this.image));
   }
 
+  /** @param {number} dx CSS pixels @param {number} dy */
   pan(dx, dy) {
     if (this.image) this.#move(panned(this.viewport, dx, dy, this.size, this.image));
   }
@@ -90,7 +96,7 @@ export class Surface {
     if (this.image) this.#move(pinched(this.viewport, factor, x, y, dx, dy, this.size, this.image));
   }
 
-  /** Bring an image point to the middle of the screen. */
+  /** Bring an image point to the middle of the screen. @param {number} x @param {number} y */
   centreOn(x, y) {
     if (this.image) this.#move(centredOn(this.viewport, x, y, this.size, this.image));
   }
@@ -110,7 +116,7 @@ export class Surface {
       return;
     }
     const start = performance.now();
-    const step = (now) => {
+    const step = (/** @type {number} */ now) => {
       const share = Math.min(1, Math.max(0, (now - start) / GLIDE_MS));
       this.#move(between(from, to, 1 - (1 - share) ** 3, this.size));
       if (share < 1) this.glide = requestAnimationFrame(step);
@@ -127,20 +133,20 @@ export class Surface {
     return pixelsAround(from.x, from.y, to.x, to.y, this.image.width, this.image.height);
   }
 
-  /** @returns {{x: number, y: number}} image coordinates of a pointer event */
+  /** @param {MouseEvent} event @returns {Point} its image coordinates */
   pointOf(event) {
     const box = this.canvas.getBoundingClientRect();
     return toImage(this.viewport, event.clientX - box.left, event.clientY - box.top);
   }
 
-  /** @returns {{x: number, y: number}} client coordinates of an image point */
+  /** @param {number} x @param {number} y @returns {Point} client coordinates of an image point */
   clientOf(x, y) {
     const box = this.canvas.getBoundingClientRect();
     const point = toScreen(this.viewport, x, y);
     return { x: box.left + point.x, y: box.top + point.y };
   }
 
-  /** The pixels of a rectangle changed: colour and draw them at the next frame. */
+  /** The pixels of a rectangle changed: colour and draw them at the next frame. @param {Rectangle} rectangle */
   changed(rectangle) {
     this.layers.changed(rectangle);
     this.#redrawIn(rectangle);
@@ -164,7 +170,7 @@ export class Surface {
     this.#request();
   }
 
-  /** Show the brush as a ring of its true size. */
+  /** Show the brush as a ring of its true size. @param {Point | null} point @param {number} radius image pixels */
   showRing(point, radius) {
     const visible = point !== null && this.image !== null;
     this.ring.hidden = !visible;
@@ -184,7 +190,7 @@ export class Surface {
    */
   showPolygon(points, next, colour, { isOpen = false } = {}) {
     if (points.length === 0 && next.length < 2 && !this.line.hasAttribute('points')) return;
-    const onScreen = (list) => list.map(({ x, y }) => toScreen(this.viewport, x, y));
+    const onScreen = (/** @type {Point[]} */ list) => list.map(({ x, y }) => toScreen(this.viewport, x, y));
     const corners = onScreen(points);
     const trail = points.length || next.length > 1 ? [...corners, ...onScreen(next)] : [];
     const path = trail.map(({ x, y }) => `${x},${y}`).join(' ');
@@ -200,11 +206,13 @@ export class Surface {
     this.corners.style.stroke = colour;
   }
 
+  /** @param {Rectangle | null} rectangle */
   #redrawIn(rectangle) {
     this.dirty = union(this.dirty, rectangle);
     this.#request();
   }
 
+  /** @param {import('./viewport.js').Viewport} viewport @param {boolean} isFitted */
   #move(viewport, isFitted = false) {
     cancelAnimationFrame(this.glide);
     this.viewport = viewport;
@@ -213,6 +221,7 @@ export class Surface {
     this.onViewport();
   }
 
+  /** @param {ResizeObserverEntry} entry */
   #resize(entry) {
     const { width, height } = entry.contentRect;
     if (width < 2 || height < 2) return;
@@ -248,13 +257,19 @@ export class Surface {
 /**
  * A length in pixels of the screen. With a ratio of 1.5 what the browser gives an element may differ from the
  * rounded product by one; a report further off is of something else, as while a ratio is only emulated.
+ * @param {number} length CSS pixels
+ * @param {number | undefined} reported
  */
 function devicePixels(length, reported) {
   const product = length * window.devicePixelRatio;
   return reported !== undefined && Math.abs(reported - product) <= 1 ? reported : Math.round(product);
 }
 
-/** Have an observer hear of an element's size in CSS pixels and, where the browser knows them, in the screen's. */
+/**
+ * Have an observer hear of an element's size in CSS pixels and, where the browser knows them, in the screen's.
+ * @param {ResizeObserver} observer
+ * @param {Element} element
+ */
 function observeDevicePixels(observer, element) {
   try {
     observer.observe(element, { box: 'device-pixel-content-box' });

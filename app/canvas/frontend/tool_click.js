@@ -54,7 +54,8 @@ export function suggestedRegion({ pixels, suggestion, width, height }, { x, y })
  * @param {number} tolerance
  */
 export function alikeRegion(picture, image, { x, y }, tolerance) {
-  const at = (/** @type {number} */ value, /** @type {number} */ from, /** @type {number} */ to) => Math.floor((value * to) / from);
+  /** @type {(value: number, from: number, to: number) => number} */
+  const at = (value, from, to) => Math.floor((value * to) / from);
   const { rgba, width, height } = picture;
   const region = floodFill(rgba, width, height, at(x, image.width, width), at(y, image.height, height), tolerance);
   return enlarged(region, picture, image);

@@ -41,7 +41,8 @@ const SLIDERS = {
 export class Toolbar {
   /**
    * @param {Run} run
-   * @param {(wanted: Partial<import('./preferences.js').Preferences>) => void} prefer sets a size, tolerance, reach or scale
+   * @param {(wanted: Partial<import('./preferences.js').Preferences>) => void} prefer sets a size, tolerance,
+   *   reach or scale
    */
   constructor(run, prefer) {
     /** Buttons whose title names their key. @type {[HTMLElement, string, string][]} */

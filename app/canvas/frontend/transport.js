@@ -114,7 +114,9 @@ export class Transport {
     const query = this.viewQuery(item);
     const same = (/** @type {(keyof Item)[]} */ ...names) =>
       before && names.every((name) => before.item[name] === item[name]) ? before : null;
-    const [shown, labelled, suggested] = [same('image_url'), same('revision'), same('suggestion_url', 'uncertainty_url')];
+    const shown = same('image_url');
+    const labelled = same('revision');
+    const suggested = same('suggestion_url', 'uncertainty_url');
     const [picture, label, maps] = await Promise.all([
       shown?.query === query ? shown.picture : this.picture(item, query),
       labelled ? labelOf(labelled) : this.label(item),
@@ -145,7 +147,8 @@ export class Transport {
 
   /**
    * Bring a label map to the server.
-   * @param {SaveRequest & {holding?: number | null}} request as {@link Autosave} makes it; `holding`: the image on the screen
+   * @param {SaveRequest & {holding?: number | null}} request as {@link Autosave} makes it; `holding` is the image on
+   *   the screen
    * @returns {Promise<import('./autosave.js').Answer>}
    */
   async save(request) {
@@ -268,7 +271,7 @@ function mapsOf({ suggestion, uncertainty }) {
   return { suggestion, uncertainty };
 }
 
-/** @param {number} status @returns {import('./autosave.js').Answer['kind']} */
+/** @param {number} status @returns {import('./autosave.js').Refused['kind']} */
 function kindOf(status) {
   if (status === 401) return 'signed-out';
   if (status === 409) return 'conflict';

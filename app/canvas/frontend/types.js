@@ -127,11 +127,17 @@
  * @property {boolean} blind no suggestion was shown
  */
 
-/** @typedef {{error?: string, held_by?: string | null, author?: string | null, revision?: number}} Refusal the server's JSON */
-/** @typedef {{revision: number, status: string, progress?: Progress, items?: Item[]}} Saved the server's JSON */
+/**
+ * The server's JSON when it took a label map, and when it refused something.
+ * @typedef {{revision: number, status: string, progress?: Progress, items?: Item[]}} Saved
+ * @typedef {{error?: string, held_by?: string | null, author?: string | null, revision?: number}} Refusal
+ */
 
 /** @typedef {ReturnType<import('./shown.js').shownOf>} Shown what the controls show */
-/** @typedef {{paints: number, mounts: number, saves: number, shownAt: number}} Counters what tests and measurements ask for */
+/**
+ * What tests and measurements ask for.
+ * @typedef {{paints: number, mounts: number, saves: number, shownAt: number}} Counters
+ */
 
 /**
  * Do what a key or a button asks for: one of the commands in keys.js, or one that only buttons have.

@@ -23,7 +23,7 @@ export function percent(share) {
 
 /**
  * The save state of an image.
- * @param {import('./autosave.js').SaveState} state
+ * @param {import('./save_task.js').SaveState} state
  * @param {{revision: number, status: string | null}} image
  * @param {number} now milliseconds
  * @returns {{text: string, tone: 'good' | 'busy' | 'bad' | 'quiet', more?: string}} `more` for who wants to know

@@ -1,0 +1,94 @@
+"""What the labelled images say about a classifier: one second moment of pixel features per image."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+NO_IMAGE = -1
+"""Key of a place that is not in use."""
+
+
+class LabelledEvidence(nn.Module):
+    """Second moments ``Σ φ φᵀ / pixels`` of the labelled pixels of the newest labelled images.
+
+    An image has one place, however often it is seen: what was last seen of it counts, so that evidence
+    grows with the labelled images and not with the steps of a training. Everything lives in registered
+    buffers, so it is saved, moved and averaged with the module that holds it. All shapes are fixed:
+    writing never waits for the device.
+
+    Args:
+        width: Length D of a feature vector.
+        images: At most so many images are remembered; the one that came first makes room.
+    """
+
+    moments: torch.Tensor
+    """``(M, D, D)`` float; zero in places that are not in use."""
+    keys: torch.Tensor
+    """``(M,)`` int64, the image of each place, or ``NO_IMAGE``."""
+    next_place: torch.Tensor
+    """int64 scalar, the place of the next new image."""
+
+    def __init__(self, width: int, images: int = 256) -> None:
+        super().__init__()
+        self.register_buffer("moments", torch.zeros(images, width, width))
+        self.register_buffer("keys", torch.full((images,), NO_IMAGE))
+        self.register_buffer("next_place", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def observe(self, vectors: torch.Tensor, labelled: torch.Tensor, images: torch.Tensor) -> None:
+        """Remember images by what is seen of them; one that shows no labelled pixel changes nothing.
+
+        When several processes train together, all remember the images of all, in the same order.
+
+        Args:
+            vectors: ``(B, pixels, D)``.
+            labelled: ``(B, pixels)`` bool; the others say nothing, so an image that is labelled in part
+                is weaker evidence.
+            images: ``(B,)`` int64 keys, at least 0. An image may come twice; then the last counts.
+        """
+        kept = vectors.float() * labelled[:, :, None]
+        moments = kept.mT @ kept / vectors.shape[1]
+        keys = torch.where(labelled.any(dim=1), images, NO_IMAGE)
+        if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+            moments, keys = _of_all_processes(moments), _of_all_processes(keys)
+        for moment, key in zip(moments, keys, strict=True):
+            self._remember(moment, key)
+
+    def _remember(self, moment: Tensor, key: Tensor) -> None:
+        held = self.keys == key
+        is_new = ~held.any()
+        place = torch.where(is_new, self.next_place, held.to(torch.uint8).argmax())
+        is_image = key != NO_IMAGE
+        self.moments[place] = torch.where(is_image, moment, self.moments[place])
+        self.keys[place] = torch.where(is_image, key, self.keys[place])
+        self.next_place.copy_((self.next_place + (is_new & is_image)) % len(self.keys))
+
+    def total(self) -> torch.Tensor:
+        """Return the sum of the moments over the images, ``(D, D)``."""
+        return self.moments.sum(dim=0)
+
+    @torch.no_grad()
+    def forget(self) -> None:
+        """Remember no image any more."""
+        self.moments.zero_()
+        self.keys.fill_(NO_IMAGE)
+        self.next_place.zero_()
+
+    @torch.no_grad()
+    def adopt_new_rows(self, other: LabelledEvidence) -> None:
+        """Copy the images that ``other`` holds where this one holds none or another one.
+
+        Averaging the moments of two images would say something about neither.
+        """
+        differs = self.keys != other.keys
+        self.moments.copy_(torch.where(differs[:, None, None], other.moments, self.moments))
+        self.keys.copy_(other.keys)
+        self.next_place.copy_(other.next_place)
+
+
+def _of_all_processes(mine: Tensor) -> Tensor:
+    received = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
+    dist.all_gather(received, mine.contiguous())
+    return torch.cat(received)

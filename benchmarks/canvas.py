@@ -8,6 +8,7 @@ commands, saves; and memory over 200 images. With ``--peers-python`` it measures
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -70,6 +71,8 @@ def main() -> None:
     rows: list[dict[str, object]] = []
     failed: list[str] = []
     origin = about()
+    # Told to stop, it takes its servers and its browser along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with temporary_folder() as folder, sync_playwright() as playwright, ExitStack() as stack:
         bench = Bench(Chromium(playwright), folder, arguments.quick, stack)
         for name in arguments.only:

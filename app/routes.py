@@ -12,7 +12,7 @@ import math
 import re
 import uuid
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -41,6 +41,7 @@ from storage.errors import (
 )
 from storage.formats import run_length
 from storage.images import ImageInfo
+from storage.schema import NOT_LABELLED
 from storage.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -121,6 +122,11 @@ def get_label(workspace: Workspace, request: Request) -> Response:
     image = images.image(workspace, image_id)
     if request.headers.get("if-none-match") == f'"{image.revision}"':
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"etag": f'"{image.revision}"'})
+    if image.revision == 0:
+        body = run_length.encode_even(NOT_LABELLED, image.width * image.height)
+        return Response(
+            body, media_type=_RUN_LENGTH_TYPE, headers={"etag": '"0"', "cache-control": "no-cache"}
+        )
     label_map, revision = labels.read(workspace, image_id)
     status = next((one.status for one in labels.history(workspace, image_id) if one.revision == revision), "")
     headers = {"etag": f'"{revision}"', "x-label-status": status, "cache-control": "no-cache"}
@@ -141,8 +147,8 @@ def get_previous_label(workspace: Workspace, request: Request) -> Response:
 def get_suggestion(workspace: Workspace, request: Request) -> Response:
     """Answer the model's map as run lengths at the image's full size."""
     image = images.image(workspace, _image_id(request))
-    suggestion = labels.decode_label_map(_blob_of_address(workspace, request))
-    body = run_length.encode(_stretched(suggestion, image.height, image.width))
+    png = _blob_of_address(workspace, request)
+    body = _run_lengths_of(png, image.height, image.width)
     return Response(body, media_type=_RUN_LENGTH_TYPE, headers=IMMUTABLE)
 
 
@@ -328,6 +334,12 @@ def _blob_of_address(workspace: Workspace, request: Request) -> bytes:
     if not re.fullmatch(r"[0-9a-f]{64}", blob):
         raise NotFound("There is no such file. Reload the page.")
     return workspace.blobs.get(blob)
+
+
+@lru_cache(maxsize=16)
+def _run_lengths_of(png: bytes, height: int, width: int) -> bytes:
+    """Return a suggestion as run lengths at a size; the same few are asked for by everybody at the queue's head."""
+    return run_length.encode(_stretched(labels.decode_label_map(png), height, width))
 
 
 def _stretched(label_map: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -25,6 +25,7 @@ import streamlit as st
 from streamlit import config as streamlit_config
 from streamlit.auth_util import get_origin_from_redirect_uri, get_secrets_auth_section, is_authlib_installed
 from streamlit.runtime.pages_manager import PagesManager
+from streamlit.web.server.starlette import starlette_server
 
 from app import session, sign_in
 from app.gates import gates, is_loopback
@@ -149,7 +150,7 @@ def serve(
         streamlit_config.set_option(name, value)
     with workspace_lock(workspace_path, "server", at=address):
         check_port(host, chosen)
-        with _terminating(), contextlib.suppress(KeyboardInterrupt):
+        with _terminating(), sending_at_once(), contextlib.suppress(KeyboardInterrupt):
             app.run(config=settings)
 
 
@@ -242,6 +243,27 @@ def _why_not(host: str, port: int) -> OSError | None:
                 f"{host} is not an address of this machine. Leave --host away, or give 0.0.0.0 for all."
             ) from error
     return None
+
+
+@contextlib.contextmanager
+def sending_at_once() -> Iterator[None]:
+    """Let small answers go out at once while Streamlit binds its socket.
+
+    Streamlit's socket leaves Nagle's algorithm on, and an answer's body then waits up to 40 ms for the
+    browser to acknowledge its head. What it accepts takes the option over from the socket that listens.
+    """
+    bind = starlette_server._bind_socket
+
+    def bind_without_delay(address: str, port: int, backlog: int) -> socket.socket:
+        bound = bind(address, port, backlog)
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return bound
+
+    starlette_server._bind_socket = bind_without_delay
+    try:
+        yield
+    finally:
+        starlette_server._bind_socket = bind
 
 
 @contextlib.contextmanager

@@ -44,6 +44,12 @@ def encode(values: NDArray[np.uint8]) -> bytes:
     return b"".join(((runs + 1).to_bytes(_HEADER_BYTES, "little"), *run_values, *length_bytes))
 
 
+def encode_even(value: int, size: int) -> bytes:
+    """Return the run-length bytes of ``size`` > 0 pixels of one value; :func:`encode` gives the same."""
+    length = _encoded_lengths(np.array([size]))
+    return (1).to_bytes(_HEADER_BYTES, "little") + bytes([value]) + length
+
+
 def decode(data: bytes, size: int) -> NDArray[np.uint8]:
     """Return the ``size`` values behind run-length bytes, as a one-dimensional ``uint8`` array.
 

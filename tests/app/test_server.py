@@ -14,9 +14,10 @@ import httpx
 import pytest
 import streamlit as st
 from streamlit import config
+from streamlit.web.server.starlette import starlette_server
 
 from app import server, session
-from app.server import check_access, check_port, first_page, free_port, serve
+from app.server import check_access, check_port, first_page, free_port, sending_at_once, serve
 from storage.errors import InvalidInput, WorkspaceError, WorkspaceInUse
 from storage.workspace import workspace_lock
 from tests.app.four_images import Site
@@ -250,3 +251,13 @@ def test_a_workspace_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
 def test_pages_without_a_workspace_say_how_to_start() -> None:
     with pytest.raises(WorkspaceError, match=r"run_app\.py"):
         session.workspace()
+
+
+def test_small_answers_go_out_at_once() -> None:
+    with sending_at_once():
+        listening = starlette_server._bind_socket("127.0.0.1", 0, 5)
+    listening.setblocking(True)
+    with listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

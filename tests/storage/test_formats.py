@@ -426,3 +426,8 @@ def test_groups_come_from_prefixes_then_from_folders() -> None:
     assert source_groups([f"img_{i}.jpg" for i in range(9)]) == [None] * 9
     assert source_groups(["p1/a.jpg", "p2/b.jpg"]) == ["p1", "p2"]
     assert source_groups(["train/images/a.jpg", "val/images/b.jpg"]) == [None, None]
+
+
+def test_an_even_map_has_the_same_run_lengths_as_any() -> None:
+    for size in (1, 127, 128, 921_600):
+        assert run_length.encode_even(254, size) == run_length.encode(np.full(size, 254, np.uint8))

@@ -3,6 +3,9 @@
 import { keepConnectionDialogClosed } from './connection_dialog.js';
 import { Editor } from './editor.js';
 
+/** The page's script runs again when the next image is on the screen: the server does one thing at a time. */
+const NUDGE_AFTER_MS = 400;
+
 /** @typedef {{image_id: number}} Left the image that the person went on from */
 /**
  * @typedef {object} Mount where an editor is on the page
@@ -35,7 +38,7 @@ export default function labelCanvas({ data, parentElement, setTriggerValue }) {
     mount = newMount(parentElement);
     mounts.set(parentElement, mount);
   }
-  mount.nudge = (left) => setTriggerValue('went_on', left);
+  mount.nudge = (left) => void setTimeout(() => setTriggerValue('went_on', left), NUDGE_AFTER_MS);
   if (editor && editor.projectId !== data.project_id) {
     editor.retire();
     editor = null;

@@ -338,7 +338,7 @@ def _blob_of_address(workspace: Workspace, request: Request) -> bytes:
 
 @lru_cache(maxsize=16)
 def _run_lengths_of(png: bytes, height: int, width: int) -> bytes:
-    """Return a suggestion as run lengths at a size; the same few are asked for by everybody at the queue's head."""
+    """Return a suggestion as run lengths at a size; those at the queue's head are asked for again."""
     return run_length.encode(_stretched(labels.decode_label_map(png), height, width))
 
 

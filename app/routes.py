@@ -123,14 +123,15 @@ def get_label(workspace: Workspace, request: Request) -> Response:
     if request.headers.get("if-none-match") == f'"{image.revision}"':
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"etag": f'"{image.revision}"'})
     if image.revision == 0:
+        revision, status = 0, ""
         body = run_length.encode_even(NOT_LABELLED, image.width * image.height)
-        return Response(
-            body, media_type=_RUN_LENGTH_TYPE, headers={"etag": '"0"', "cache-control": "no-cache"}
-        )
-    label_map, revision = labels.read(workspace, image_id)
-    status = next((one.status for one in labels.history(workspace, image_id) if one.revision == revision), "")
+    else:
+        label_map, revision = labels.read(workspace, image_id)
+        history = labels.history(workspace, image_id)
+        status = next((one.status for one in history if one.revision == revision), "")
+        body = run_length.encode(label_map)
     headers = {"etag": f'"{revision}"', "x-label-status": status, "cache-control": "no-cache"}
-    return Response(run_length.encode(label_map), media_type=_RUN_LENGTH_TYPE, headers=headers)
+    return Response(body, media_type=_RUN_LENGTH_TYPE, headers=headers)
 
 
 def get_previous_label(workspace: Workspace, request: Request) -> Response:

@@ -267,6 +267,7 @@ export class Editor {
     this.tools[this.state.tool].giveUp();
     this.desk.preview(null);
     this.state.setTool(tool);
+    this.desk.readAhead();
     this.pointer.showCursor();
   }
 

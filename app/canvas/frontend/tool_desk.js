@@ -6,6 +6,9 @@ import { SuperpixelShelf } from './superpixel_shelf.js';
 
 /** @typedef {import('./types.js').Point} Point */
 
+/** Tools that look at the picture's colours. */
+const COLOUR_TOOLS = new Set(['flood', 'smart']);
+
 export class ToolDesk {
   /**
    * @param {object} parts
@@ -53,6 +56,14 @@ export class ToolDesk {
   pictureChanged() {
     this.pixels.show(this.view()?.picture.overview.levels[0] ?? null);
     this.magnet.forget();
+    this.readAhead();
+  }
+
+  /** Read the picture's colours while nobody waits, for a tool that will look at them. */
+  readAhead() {
+    const { tool, magnet } = this.state;
+    if (!COLOUR_TOOLS.has(tool) && !(magnet && tool === 'polygon')) return;
+    requestIdleCallback(() => this.pixels.read(), { timeout: 1000 });
   }
 
   /** Show what a click would paint; null takes it away. @param {import('./region.js').Region | null} region */

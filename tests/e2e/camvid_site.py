@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image as Picture
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 
 from storage import images, labels, projects, queue, rounds
 from storage.importing import plan_import, run_import
@@ -55,14 +55,14 @@ class CamVidSite:
         return next(one.id for one in everything if one.name.endswith(name))
 
     def set_used_images_aside(self) -> None:
-        """Give the next person the queue that the first one had, less the images that were labelled."""
+        """Give the next person the queue that the first one had, less what was labelled or skipped."""
         # A page that was just closed may still have a request under way that reserves images.
         while self._is_any_reserved():
             self.release_all()
             time.sleep(0.3)
-        used = (Image.split == "pool", Image.revision > 0)
+        used = or_(Image.revision > 0, Image.skipped_at.is_not(None))
         with self.workspace.database.writing() as session:
-            session.execute(update(Image).where(*used).values(split="excluded"))
+            session.execute(update(Image).where(Image.split == "pool", used).values(split="excluded"))
 
     def release_all(self) -> None:
         """End all reservations, so that the next person begins at the head of the queue."""

@@ -230,7 +230,7 @@ def test_keys_do_not_rerun_streamlit(site: CamVidSite, page: Page) -> None:
     labelling.submit(page)
     labelling.wait_for_image(page, other_than=image_id)
     labelling.wait_until_saved(page)
-    page.wait_for_timeout(300)
+    page.wait_for_timeout(1000)
     assert sent, "a submit does tell Streamlit, so silence would have been seen"
 
 

@@ -66,7 +66,10 @@ export class Finder {
   }
 
   close() {
+    if (this.element.hidden) return;
     this.element.hidden = true;
+    // A hidden field loses the focus only at the next frame, when the finder may be open again.
+    this.input.blur();
   }
 
   /** @param {KeyboardEvent} event */

@@ -63,7 +63,10 @@ export class ToolDesk {
   readAhead() {
     const { tool, magnet } = this.state;
     if (!COLOUR_TOOLS.has(tool) && !(magnet && tool === 'polygon')) return;
-    requestIdleCallback(() => this.pixels.read(), { timeout: 1000 });
+    const read = () => void this.pixels.read();
+    // Safari has no idle callbacks.
+    if (globalThis.requestIdleCallback) requestIdleCallback(read, { timeout: 1000 });
+    else setTimeout(read, 50);
   }
 
   /** Show what a click would paint; null takes it away. @param {import('./region.js').Region | null} region */

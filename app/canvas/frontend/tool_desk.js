@@ -65,7 +65,7 @@ export class ToolDesk {
     if (!COLOUR_TOOLS.has(tool) && !(magnet && tool === 'polygon')) return;
     const read = () => void this.pixels.read();
     // Safari has no idle callbacks.
-    if (globalThis.requestIdleCallback) requestIdleCallback(read, { timeout: 1000 });
+    if (typeof requestIdleCallback === 'function') requestIdleCallback(read, { timeout: 1000 });
     else setTimeout(read, 50);
   }
 

@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,28 +21,14 @@ from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, Playw
 from websockets.sync.client import ClientConnection, connect
 
 from run_app import chromium_path
+from tests.e2e.conftest import CHROMIUM_ARGUMENTS
+from tests.e2e.server import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 VIEWPORT = {"width": 1500, "height": 900}
-# As in the browser tests.
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 TRACED = ["viz", "devtools.timeline", "disabled-by-default-devtools.timeline", "blink.user_timing"]
 PROBE = (Path(__file__).with_name("canvas_probe.js")).read_text(encoding="utf-8")
 READY_S = 60
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

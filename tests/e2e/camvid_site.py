@@ -115,6 +115,16 @@ class CamVidSite:
         return [one.image.id for one in ranked]
 
 
+def copy_sample(camvid: Path, folder: Path, count: int) -> None:
+    """Copy ``count`` of CamVid's training images, spread over all, with their masks."""
+    for name in ("train", "trainannot"):
+        (folder / name).mkdir(parents=True)
+    everything = sorted((camvid / "train").iterdir())
+    for path in everything[:: len(everything) // count][:count]:
+        shutil.copy(path, folder / "train")
+        shutil.copy(camvid / "trainannot" / f"{path.stem}.png", folder / "trainannot")
+
+
 def deep_png() -> bytes:
     """Return a grey PNG of 16 bits."""
     values = np.zeros((HEIGHT, WIDTH), np.uint16)
@@ -143,12 +153,7 @@ def turned_jpeg() -> bytes:
 def camvid_site(camvid: Path, folder: Path, count: int) -> Iterator[CamVidSite]:
     """Serve ``count`` CamVid images, the first of them labelled and a round published, and two odd ones."""
     source = folder / "source"
-    for name in ("train", "trainannot"):
-        (source / name).mkdir(parents=True)
-    everything = sorted((camvid / "train").iterdir())
-    for path in everything[:: len(everything) // count][:count]:
-        shutil.copy(path, source / "train")
-        shutil.copy(camvid / "trainannot" / f"{path.stem}.png", source / "trainannot")
+    copy_sample(camvid, source, count)
     (source / "train" / TURNED).write_bytes(turned_jpeg())
     (source / "train" / DEEP).write_bytes(deep_png())
     workspace = open_workspace(folder / "workspace")

@@ -16,6 +16,7 @@ from storage.importing import plan_import, run_import
 from storage.schema import NOT_LABELLED, Image
 from storage.workspace import Workspace, open_workspace
 from tests.e2e import labelling
+from tests.e2e.camvid_site import copy_sample
 from tests.e2e.server import Server
 
 pytestmark = pytest.mark.browser
@@ -46,12 +47,7 @@ def make_rounds_short(workspace: Workspace, project_id: int, steps: int) -> None
 
 def project_with_labels(workspace: Workspace, camvid: Path, folder: Path, count: int, labelled: int) -> int:
     """Make a project of ``count`` CamVid images; the first ``labelled`` of the queue carry their truth."""
-    for name in ("train", "trainannot"):
-        (folder / name).mkdir(parents=True)
-    everything = sorted((camvid / "train").iterdir())
-    for path in everything[:: len(everything) // count][:count]:
-        shutil.copy(path, folder / "train")
-        shutil.copy(camvid / "trainannot" / f"{path.stem}.png", folder / "trainannot")
+    copy_sample(camvid, folder, count)
     plan = plan_import(folder, workspace=workspace, masks_as="truth")
     project = projects.create_project(workspace, "Roads", plan.classes, actor="test")
     run_import(workspace, project.id, plan, actor="test")

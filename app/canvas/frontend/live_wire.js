@@ -2,6 +2,7 @@
 
 import { CheapestPaths } from './cheapest_path.js';
 import { edgeMap } from './edge_map.js';
+import { distanceToSegment } from './segment.js';
 
 /** @typedef {{x: number, y: number}} Point */
 /** @typedef {import('./edge_map.js').Picture} Picture */
@@ -106,13 +107,4 @@ export function simplified(path, tolerance) {
     waiting.push([first, middle], [middle, last]);
   }
   return path.filter((_, i) => isKept[i]);
-}
-
-/** @param {Point} point @param {Point} from @param {Point} to */
-function distanceToSegment(point, from, to) {
-  const dx = to.x - from.x;
-  const dy = to.y - from.y;
-  const along = ((point.x - from.x) * dx + (point.y - from.y) * dy) / (dx * dx + dy * dy || 1);
-  const share = Math.min(1, Math.max(0, along));
-  return Math.hypot(point.x - from.x - share * dx, point.y - from.y - share * dy);
 }

@@ -1,5 +1,6 @@
 // The polygon: click its corners, drag them, click an edge for one more; along edges of the image with the magnet.
 
+import { distanceToSegment } from './segment.js';
 import { brushPoint } from './tool_stroke.js';
 
 /** @typedef {import('./pointer.js').Tool} Tool */
@@ -39,14 +40,6 @@ export function edgeAt(points, point, reach) {
     if (distance <= nearest) [best, nearest] = [i, distance];
   }
   return best;
-}
-
-/** @param {Point} point @param {Point} a @param {Point} b */
-function distanceToSegment({ x, y }, a, b) {
-  const [dx, dy] = [b.x - a.x, b.y - a.y];
-  const length = dx * dx + dy * dy;
-  const t = length ? Math.max(0, Math.min(1, ((x - a.x) * dx + (y - a.y) * dy) / length)) : 0;
-  return Math.hypot(a.x + t * dx - x, a.y + t * dy - y);
 }
 
 /** @implements {Tool} */

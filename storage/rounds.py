@@ -7,8 +7,8 @@ import math
 import os
 import socket
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,17 @@ from sqlalchemy.orm import Session
 from storage import events
 from storage.errors import InvalidInput, LeaseLost, NotFound, RoundRefused
 from storage.projects import class_count, project_row
-from storage.schema import LIVE_ROUND_STATES, Image, Label, Prediction, Project, Round, RoundMetric, Worker
+from storage.schema import (
+    LIVE_ROUND_STATES,
+    PIXEL_SCORES,
+    Image,
+    Label,
+    Prediction,
+    Project,
+    Round,
+    RoundMetric,
+    Worker,
+)
 from storage.settings import ProjectSettings, RoundSettings
 from storage.workspace import Workspace
 
@@ -51,6 +61,7 @@ class RoundInfo:
     note: str | None
     error: str | None
     checkpoint: str | None
+    embeddings_blob: str | None
     metrics: dict[str, Any]
     created_at: float
     started_at: float | None
@@ -88,12 +99,19 @@ class Snapshot(NamedTuple):
 
 @dataclass(frozen=True)
 class NewPrediction:
-    """What a round thinks of one image; ``rank`` 1 is labelled first, ``why`` holds a ``sentence``."""
+    """What a round thinks of one image; ``rank`` 1 is labelled first, ``why`` holds a ``sentence``.
+
+    ``scores`` are by the names of :data:`storage.schema.PIXEL_SCORES`; ``unsure_of`` is a class and the one
+    it is taken for.
+    """
 
     image_id: int
     score: float
     rank: int
     why: dict[str, Any]
+    scores: Mapping[str, float] = field(default_factory=dict)
+    novelty: float | None = None
+    unsure_of: tuple[int, int] | None = None
     map_blob: str | None = None
     uncertainty_blob: str | None = None
 
@@ -369,8 +387,11 @@ def publish(
     worker: str,
     predictions: Sequence[NewPrediction],
     metrics: dict[str, Any],
+    embeddings_blob: str | None = None,
 ) -> None:
     """End a round as done: its ranking and suggestions become the current ones, all in one transaction.
+
+    ``embeddings_blob`` is the key of an :class:`storage.formats.embeddings.EmbeddingSet`.
 
     Raises:
         LeaseLost: the round has ended, or another worker has it.
@@ -386,6 +407,12 @@ def publish(
             "image_id": prediction.image_id,
             "score": float(prediction.score),
             "rank": int(prediction.rank),
+            "place": float(prediction.rank),
+            "likeness": 0.0,
+            "novelty": prediction.novelty,
+            "unsure_class": prediction.unsure_of[0] if prediction.unsure_of else None,
+            "unsure_against": prediction.unsure_of[1] if prediction.unsure_of else None,
+            **{name: prediction.scores.get(name) for name in PIXEL_SCORES},
             "why": _finite(prediction.why),
             "map_blob": prediction.map_blob,
             "uncertainty_blob": prediction.uncertainty_blob,
@@ -398,6 +425,7 @@ def publish(
         if rows:
             session.execute(insert(Prediction), rows)
         row.metrics = _finite(metrics)
+        row.embeddings_blob = embeddings_blob
         _end(row, "done", now)
         project_row(session, row.project_id, lock=True).current_round_id = row.id
 

@@ -18,6 +18,19 @@ VOID = 255
 MAX_CLASSES = 254
 """Class indices are 0…253."""
 
+PIXEL_SCORES = (
+    "predictive_entropy",
+    "mutual_information",
+    "expected_entropy",
+    "least_confidence",
+    "margin",
+    "variance",
+    "vote_entropy",
+)
+"""How unsure a round is of an image, in as many ways; each is a column of ``prediction``."""
+COLD_START = 0
+"""Number of the round that trains nothing: it orders a pool without labels by typical and diverse images."""
+
 SPLITS = ("pool", "train", "audit", "excluded")
 LABEL_STATUSES = ("draft", "submitted", "approved")
 ROUND_STATES = ("queued", "training", "scoring", "done", "failed", "cancelled")
@@ -83,6 +96,7 @@ class Image(Base):
         Index("ix_image_project_split", "project_id", "split", "content_hash"),
         Index("ix_image_lease", "leased_by", "leased_until"),
         Index("ix_image_draft", "project_id", "draft_by"),
+        Index("ix_image_pinned", "project_id", "pinned_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -118,6 +132,8 @@ class Image(Base):
     leased_until: Mapped[float | None]
     skipped_at: Mapped[float | None]
     """When a person last skipped the image; skipped images come last in the queue."""
+    pinned_at: Mapped[float | None]
+    """When a person put the image at the front of the queue; the earliest comes first."""
     imported_at: Mapped[float]
 
 
@@ -157,7 +173,7 @@ class Round(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(ForeignKey("project.id"))
     number: Mapped[int]
-    """1, 2, 3 … within the project."""
+    """1, 2, 3 … within the project; 0 is the cold start, which trains nothing."""
     state: Mapped[str] = mapped_column(String(10))
     reason: Mapped[str] = mapped_column(String(500))
     """Why it was started, one sentence for the screen."""
@@ -182,6 +198,8 @@ class Round(Base):
     error: Mapped[str | None] = mapped_column(String(4000))
     checkpoint: Mapped[str | None] = mapped_column(String(1024))
     """Folder of the newest checkpoint, relative to the workspace."""
+    embeddings_blob: Mapped[str | None] = mapped_column(String(64))
+    """:class:`storage.formats.embeddings.EmbeddingSet` of the project's images, once the round is done."""
     metrics: Mapped[dict[str, Any]]
     """Final metrics, such as ``{"audit_miou": 0.61, "class_iou": {"0": 0.9}}``."""
     created_at: Mapped[float]
@@ -209,14 +227,35 @@ class Prediction(Base):
     __table_args__ = (
         UniqueConstraint("round_id", "image_id"),
         Index("ix_prediction_round_rank", "round_id", "rank"),
+        Index("ix_prediction_round_place", "round_id", "place"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     image_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
     round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
     score: Mapped[float]
+    """What the round ranked by: the pixel score of its settings, aggregated; typicality in a cold start."""
     rank: Mapped[int]
-    """1 is labelled first."""
+    """1 is labelled first, as the round had it."""
+    place: Mapped[float]
+    """What the queue sorts by: the rank, and more once an image like this one has been labelled."""
+    likeness: Mapped[float] = mapped_column(default=0.0)
+    """Cosine with the most alike image labelled since the round; 0 before there is one."""
+    like_image_id: Mapped[int | None] = mapped_column(ForeignKey("image.id"))
+    """That image, once it moved this one back."""
+    novelty: Mapped[float | None]
+    """1 − cosine with the most alike image that was labelled when the round scored this one, in [0, 2]."""
+    unsure_class: Mapped[int | None]
+    """The class the round is least sure of here; null when it is fairly sure everywhere."""
+    unsure_against: Mapped[int | None]
+    """The class it takes that one for."""
+    predictive_entropy: Mapped[float | None]
+    mutual_information: Mapped[float | None]
+    expected_entropy: Mapped[float | None]
+    least_confidence: Mapped[float | None]
+    margin: Mapped[float | None]
+    variance: Mapped[float | None]
+    vote_entropy: Mapped[float | None]
     why: Mapped[dict[str, Any]]
     """``{"sentence": "unsure about fence against pole in the lower left", …}``."""
     map_blob: Mapped[str | None] = mapped_column(String(64))

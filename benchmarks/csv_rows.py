@@ -31,6 +31,13 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return [{name: value for name, value in row.items() if value} for row in csv.DictReader(file)]
 
 
+def done_rows(path: Path, settings: Row) -> list[Row]:
+    """Return the rows of a result file that were measured with these settings; none when there is no file."""
+    wanted = {name: _cell(value) for name, value in settings.items()}
+    rows = read_rows(path) if path.exists() else []
+    return [row for row in rows if all(row.get(name) == value for name, value in wanted.items())]
+
+
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
     """Write rows whose columns may differ; a missing value is an empty cell, a float has five digits."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
@@ -42,5 +49,11 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         for row in rows:
-            writer.writerow({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()})
+            writer.writerow({name: _cell(value) for name, value in row.items()})
     partial.replace(path)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

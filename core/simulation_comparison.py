@@ -238,7 +238,7 @@ def _clicks_in_words(one: Comparison, comparisons: Sequence[Comparison]) -> str:
         return ""
     if abs(ratio) < 0.005:
         return " Its images cost as many clicks to correct."
-    return f" Its images cost {abs(ratio):.0%} {'more' if ratio > 0 else 'fewer'} clicks to correct."
+    return f" Its images cost {100 * abs(ratio):.0f} % {'more' if ratio > 0 else 'fewer'} clicks to correct."
 
 
 def full_supervision(results: Sequence[BudgetResult], recipe: str) -> tuple[float, float] | None:

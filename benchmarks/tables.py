@@ -75,26 +75,38 @@ def semi() -> str:
     """Return test mIoU by recipe, head and labelled images, and the paired gain over labels alone."""
     rows = read("semi")
     budgets = sorted({row["labelled"] for row in rows}, key=int)
-    methods = list(dict.fromkeys((row["recipe"], row["head"]) for row in rows))
+    methods = list(dict.fromkeys((row["recipe"], row["steps"], row["head"]) for row in rows))
+    methods.sort(key=lambda method: (["supervised", "consistency", "u2pl"].index(method[0]), int(method[1])))
+    best_baseline = min((steps for recipe, steps, _ in methods if recipe == "supervised"), key=int)
 
-    def miou(recipe: str, head: str, labelled: str) -> list[float]:
-        found = _of(rows, "miou", recipe=recipe, head=head, labelled=labelled)
-        return [100 * value for value in found]
+    def by_seed(recipe: str, steps: str, head: str, labelled: str) -> dict[str, float]:
+        wanted = (recipe, steps, head, labelled)
+        return {
+            row["seed"]: 100 * float(row["miou"])
+            for row in rows
+            if (row["recipe"], row["steps"], row["head"], row["labelled"]) == wanted
+        }
 
     values, gains = [], []
-    for recipe, head in methods:
-        values.append([recipe, head, *(_spread(miou(recipe, head, budget), 1) for budget in budgets)])
-        if recipe != "supervised":
+    for method in methods:
+        values.append([*method, *(_spread([*by_seed(*method, budget).values()], 1) for budget in budgets)])
+        recipe, steps, head = method
+        if recipe == "supervised":
+            continue
+        for other in ((best_baseline, "linear"), (steps, "linear"), (best_baseline, head)):
             gained = []
             for budget in budgets[:-1]:
-                pairs = zip(miou(recipe, head, budget), miou("supervised", "linear", budget), strict=True)
-                gained.append(_spread([a - b for a, b in pairs], 1, sign=True))
-            gains.append([recipe, head, *gained])
+                own, theirs = by_seed(*method, budget), by_seed("supervised", *other, budget)
+                gained.append(
+                    _spread([own[seed] - theirs[seed] for seed in own if seed in theirs], 1, sign=True)
+                )
+            gains.append([recipe, head, f"{other[1]}, {other[0]} steps", *gained])
+    labelled = [f"{budget} labelled" for budget in budgets]
     return "\n\n".join(
         [
-            _table(["recipe", "head", *(f"{budget} labelled" for budget in budgets)], values),
-            "Gain over supervised with the linear head, paired over seeds:",
-            _table(["recipe", "head", *(f"{budget} labelled" for budget in budgets[:-1])], gains),
+            _table(["recipe", "steps", "head", *labelled], values),
+            "Gain over supervised, paired over seeds:",
+            _table(["recipe", "head", "over supervised", *labelled[:-1]], gains),
             _origin(rows),
         ]
     )

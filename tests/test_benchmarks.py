@@ -32,7 +32,7 @@ def test_every_row_says_where_it_comes_from(name: str) -> None:
     ("name", "columns"),
     [
         ("uncertainty", ["method"]),
-        ("semi", ["recipe", "head", "labelled"]),
+        ("semi", ["recipe", "steps", "head", "labelled"]),
         ("correction_actions", ["target", "way"]),
     ],
 )

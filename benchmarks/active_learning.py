@@ -1,0 +1,337 @@
+"""What the choice of images brings: ``python benchmarks/active_learning.py --data ../shared/data/camvid``.
+
+CamVid under a frozen encoder (see ``frozen_camvid.py``). All strategies begin with the same 10 images of a
+seed, train the same network from the same initial values for the same number of steps at every budget, and
+are measured on all 233 test images at 240×180; only the list of labelled images differs. ``BALD, MC
+dropout`` trains a second network, with dropout, that only chooses. A finished curve is written at once, and
+one whose rows are there is not made again.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+import typer
+from torch import Tensor
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+import frozen_camvid
+from csv_rows import Row, about, done_rows, read_rows, write_rows
+from frozen_camvid import CLASSES, LOW_CHANNELS, FrozenCamVid, frozen_network
+from uncertainty import DropoutBeforeDecoder, Probabilities, decoded, dropping, switch_dropout
+
+from core.acquisition.aggregation import AGGREGATIONS
+from core.acquisition.batch_choice import rank
+from core.acquisition.candidates import Candidates
+from core.acquisition.pixel_scores import PIXEL_SCORES, SampleStatistics
+from core.data import NOT_LABELLED, label_to_size
+from core.model.classifier_np_head import ClassifierNPHead
+from core.recipes import consistency, supervised
+from core.recipes.step import StepInput, StepResult
+from core.train_config import TrainConfig
+from core.uncertainty import CalibrationBins, RankCounts, class_iou, confusion_matrix, mean_iou, spearman
+
+RESULT = ROOT / "benchmarks" / "results" / "active_learning.csv"
+BUDGETS = (10, 20, 37, 55)
+EVERY = 367
+ALL_IMAGES = "all images"
+SAMPLES = 10
+BATCH = 8
+"""Images that a choice takes together, as the product does."""
+WITHOUT_LOOKING = ("random", "k_centre")
+"""Choices that ask no network."""
+Recipe = Literal["supervised", "consistency"]
+Start = Literal["random", "typiclust"]
+STEPS: dict[Recipe, Callable[[StepInput], StepResult]] = {
+    "supervised": supervised.step,
+    "consistency": consistency.step,
+}
+CONFIGS: dict[Recipe, TrainConfig] = {
+    "supervised": TrainConfig(recipe="supervised", steps=200, batch_size=4, learning_rate=3e-3),
+    "consistency": TrainConfig(recipe="consistency", steps=400, batch_size=4, learning_rate=3e-3),
+}
+"""As many steps as served each recipe best with random images (seed 10): with labels alone more overfit."""
+
+
+class Strategy(NamedTuple):
+    """What chooses: a pixel score, its aggregation, a batch choice, and the network that is asked."""
+
+    choice: str
+    pixel_score: str = "predictive_entropy"
+    aggregation: str = "mean"
+    dropout: bool = False
+
+
+STRATEGIES: dict[str, Strategy] = {
+    "random": Strategy("random"),
+    "improved random": Strategy("improved_random"),
+    "entropy, mean": Strategy("top"),
+    "k-centre": Strategy("k_centre"),
+    "BALD, MC dropout": Strategy("top", "mutual_information", dropout=True),
+    "ClaSP PE": Strategy("clasp_pe"),
+    "score × diversity": Strategy("score_diversity", aggregation="class_balanced"),
+}
+
+
+class Trained(NamedTuple):
+    """A network and what it does on the test images."""
+
+    probabilities: Probabilities
+    quality: Row
+    seconds: float
+
+
+def curve(strategy: str, recipe: Recipe, start: Start, seed: int, data_folder: Path) -> list[Row]:
+    """Label, train and choose from the first budget to the last, in a process of its own."""
+    torch.set_num_threads(1)
+    data = frozen_camvid.load(data_folder)
+    how = STRATEGIES[strategy]
+    labelled = first_images(start, seed, data)
+    rows: list[Row] = []
+    for number, budget in enumerate(BUDGETS):
+        trained = train(recipe, tuple(labelled), seed, data_folder)
+        row: dict[str, object] = {
+            "strategy": strategy,
+            "recipe": recipe,
+            "head": "np_classifier",
+            "start": start,
+            "seed": seed,
+            "round": number,
+            "images": len(labelled),
+            "label_share": len(labelled) / EVERY,
+            **trained.quality,
+            "train_seconds": trained.seconds,
+        }
+        if budget != BUDGETS[-1]:
+            began = time.process_time()
+            chosen, row["spearman"] = choose(how, trained, recipe, labelled, number, seed, data_folder)
+            row["choice_seconds"] = time.process_time() - began
+        rows.append({**row, "labelled": " ".join(map(str, sorted(labelled))), **settings(recipe)})
+        if budget != BUDGETS[-1]:
+            labelled += chosen
+    return rows
+
+
+def choose(
+    how: Strategy,
+    trained: Trained,
+    recipe: Recipe,
+    labelled: list[int],
+    number: int,
+    seed: int,
+    data_folder: Path,
+) -> tuple[list[int], float | None]:
+    """Return the images to label next, and how well entropy ranks the pool by its errors, if it was asked."""
+    data = frozen_camvid.load(data_folder)
+    pool = torch.tensor([image for image in range(EVERY) if image not in set(labelled)])
+    found: dict[str, Tensor] = {"scores": torch.zeros(len(pool))}
+    correlation = None
+    if how.choice not in WITHOUT_LOOKING:
+        asked = trained.probabilities
+        if how.dropout:
+            asked = with_dropout(recipe, labelled, seed, data)
+        found, entropy, error = look(asked, pool, data, how)
+        correlation = spearman(entropy, error)
+    groups, positions = drives(data_folder)
+    known = embeddings(data)
+    candidates = Candidates(
+        **found,
+        embeddings=known[pool],
+        groups=groups[pool],
+        positions=positions[pool],
+        labelled_embeddings=known[labelled],
+    )
+    order = rank(
+        candidates,
+        how.choice,
+        batch=BATCH,
+        progress=number / (len(BUDGETS) - 2),
+        generator=torch.Generator().manual_seed(4000 + 100 * seed + number),
+    )
+    return pool[order[: BUDGETS[number + 1] - len(labelled)]].tolist(), correlation
+
+
+def full(recipe: Recipe, seed: int, data_folder: Path) -> list[Row]:
+    """Train with all labels: the line that shares are shares of."""
+    torch.set_num_threads(1)
+    trained = train(recipe, tuple(range(EVERY)), seed, data_folder)
+    where = {"start": "", "seed": seed, "round": 0, "images": EVERY, "label_share": 1.0}
+    row = {"strategy": ALL_IMAGES, "recipe": recipe, "head": "np_classifier", **where, **trained.quality}
+    return [{**row, "train_seconds": trained.seconds, **settings(recipe)}]
+
+
+def settings(recipe: Recipe) -> Row:
+    """Return the columns that must agree for a row to count as done."""
+    config = CONFIGS[recipe]
+    return {
+        "steps": config.steps,
+        "images_a_step": config.batch_size,
+        "learning_rate": config.learning_rate,
+        "pixel_weights": config.pixel_weights,
+        "ema_decay": config.ema_decay,
+    }
+
+
+def first_images(start: Start, seed: int, data: FrozenCamVid) -> list[int]:
+    """Return the images that every strategy of a seed begins with."""
+    if start == "random":
+        return frozen_camvid.labelled_indices(BUDGETS[0], seed).tolist()
+    everything = Candidates(torch.zeros(EVERY), embeddings(data))
+    draws = torch.Generator().manual_seed(4000 + 100 * seed)
+    order = rank(
+        everything,
+        "typiclust",
+        batch=BUDGETS[0],
+        progress=0.0,
+        generator=draws,
+    )
+    return order[: BUDGETS[0]]
+
+
+@lru_cache(maxsize=6)
+def train(recipe: Recipe, labelled: tuple[int, ...], seed: int, data_folder: Path) -> Trained:
+    """Train the network that is measured; strategies share the first one of a seed."""
+    data = frozen_camvid.load(data_folder)
+    network = frozen_network(ClassifierNPHead, seed)
+    config = replace(CONFIGS[recipe], seed=seed)
+    teacher, seconds = frozen_camvid.train(network, STEPS[recipe], config, data, torch.tensor(labelled))
+    probabilities = decoded(teacher.eval(), SAMPLES)
+    return Trained(probabilities, test_quality(probabilities, data), seconds)
+
+
+def with_dropout(recipe: Recipe, labelled: list[int], seed: int, data: FrozenCamVid) -> Probabilities:
+    """Train a network with dropout in all that is trained, and keep the dropout on."""
+    torch.manual_seed(seed)
+    network = frozen_network(dropping, seed, kind=DropoutBeforeDecoder)
+    config = replace(CONFIGS[recipe], seed=seed)
+    teacher, _ = frozen_camvid.train(network, STEPS[recipe], config, data, torch.tensor(labelled))
+    switch_dropout(teacher.eval(), True)
+    return decoded(teacher, SAMPLES, encoded_once=False)
+
+
+@torch.inference_mode()
+def test_quality(probabilities: Probabilities, data: FrozenCamVid) -> Row:
+    """Return mIoU, IoU by class, ECE and the error AUROC of the entropy over all test images."""
+    confusion = torch.zeros(len(CLASSES), len(CLASSES), dtype=torch.int64)
+    bins, ranks = CalibrationBins(1), RankCounts()
+    truth = label_to_size(data.test_labels, 180, 240)
+    for images, labels in zip(torch.split(data.test, 8), torch.split(truth, 8), strict=True):
+        sampled = SampleStatistics(["predictive_entropy"])
+        sampled.add(probabilities(images))
+        maps = torch.cat([sampled.mean(), sampled.predictive_entropy()[:, None]], dim=1)
+        maps = F.interpolate(maps, size=labels.shape[1:], mode="bilinear", align_corners=False)
+        confidence, class_map = maps[:, :-1].max(dim=1)
+        confusion += confusion_matrix(class_map, labels, len(CLASSES))
+        counted = labels < NOT_LABELLED
+        wrong = (class_map != labels)[counted]
+        bins.add(confidence[counted][None], ~wrong[None])
+        ranks.add(maps[:, -1][counted], wrong)
+    by_class = zip(CLASSES, class_iou(confusion).tolist(), strict=True)
+    return {
+        "miou": mean_iou(confusion),
+        **{f"iou_{name}": iou for name, iou in by_class},
+        "ece": float(bins.errors()),
+        "error_auroc": ranks.auroc(),
+    }
+
+
+def embeddings(data: FrozenCamVid) -> Tensor:
+    """Return the encoder's embeddings of the training images, ``(367, 320)`` of unit length."""
+    deep = data.views[0, :, LOW_CHANNELS * 16 :].float()
+    return F.normalize(deep.mean(dim=(2, 3)), dim=1)
+
+
+def drives(data_folder: Path) -> tuple[Tensor, Tensor]:
+    """Return the drive of each training image and its place in it, ``(367,)`` each, from the file names."""
+    names = [file.name.split("_")[0] for file in sorted((data_folder / "train").iterdir())]
+    first = {name: names.index(name) for name in names}
+    groups = torch.tensor([list(first).index(name) for name in names])
+    return groups, torch.tensor([place - first[name] for place, name in enumerate(names)])
+
+
+@torch.inference_mode()
+def look(
+    probabilities: Probabilities, pool: Tensor, data: FrozenCamVid, how: Strategy
+) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+    """Return what a choice may know of the pool, and the mean entropy and true error of its images."""
+    aggregate = AGGREGATIONS[how.aggregation]
+    scores, class_scores, mass, entropy, error = [], [], [], [], []
+    for some in torch.split(pool, 8):
+        sampled = SampleStatistics(["predictive_entropy", how.pixel_score])
+        sampled.add(probabilities(data.views[0, some]))
+        mean, labels = sampled.mean(), data.labels[some]
+        class_maps = mean.argmax(dim=1)
+        for pixels, class_map, of_class in zip(
+            PIXEL_SCORES[how.pixel_score](sampled), class_maps, mean, strict=True
+        ):
+            maps = torch.cat([pixels[None], pixels * of_class])
+            found = aggregate(maps, class_map, torch.ones_like(class_map, dtype=torch.bool))
+            scores.append(found[0])
+            class_scores.append(found[1:])
+        counted = labels < NOT_LABELLED
+        mass.append(mean.mean(dim=(2, 3)))
+        entropy.append(sampled.predictive_entropy().mean(dim=(1, 2)))
+        error.append(((class_maps != labels) & counted).sum(dim=(1, 2)) / counted.sum(dim=(1, 2)))
+    known = {
+        "scores": torch.stack(scores),
+        "class_scores": torch.stack(class_scores),
+        "class_mass": torch.cat(mass),
+    }
+    return known, torch.cat(entropy), torch.cat(error)
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="The CamVid folder.")],
+    recipe: Annotated[Literal["supervised", "consistency"], typer.Option()] = "supervised",
+    start: Annotated[Literal["random", "typiclust"], typer.Option(help="The first images.")] = "random",
+    strategy: Annotated[list[str] | None, typer.Option(help="Names; all by default.")] = None,
+    seeds: Annotated[int, typer.Option(help="How many.")] = 5,
+    first_seed: Annotated[int, typer.Option(help="Choices were tuned on seeds from 10 on.")] = 0,
+    jobs: Annotated[int, typer.Option(help="Processes at once, one thread each.")] = 2,
+    result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
+) -> None:
+    """Measure learning curves of strategies on CamVid."""
+    origin = about()
+    frozen_camvid.load(data)
+    others = [row for row in read_rows(result) if row["recipe"] != recipe] if result.exists() else []
+    rows: list[Row] = done_rows(result, {"recipe": recipe, **settings(recipe)})
+    done = {(row["strategy"], row.get("start", start), int(str(row["seed"]))) for row in rows}
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        tasks = []
+        for seed in range(first_seed, first_seed + seeds):
+            for name in strategy or [*STRATEGIES, ALL_IMAGES]:
+                if (name, start, seed) in done:
+                    continue
+                if name == ALL_IMAGES:
+                    tasks.append(pool.submit(full, recipe, seed, data))
+                else:
+                    tasks.append(pool.submit(curve, name, recipe, start, seed, data))
+        for task in as_completed(tasks):
+            found = [{**row, **origin} for row in task.result()]
+            rows += found
+            write_rows(result, sorted([*others, *rows], key=_place))
+            last = found[-1]
+            print(*(last[name] for name in ("strategy", "seed", "images", "miou")), flush=True)
+
+
+def _place(row: Row) -> tuple[object, ...]:
+    """Return what the rows of the file are sorted by."""
+    names = [*STRATEGIES, ALL_IMAGES]
+    numbers = int(str(row["seed"])), int(str(row["round"]))
+    return str(row.get("start", "")), str(row["recipe"]), names.index(str(row["strategy"])), *numbers
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import frozen_camvid
-from csv_rows import Row, about, done_rows, read_rows, write_rows
+from csv_rows import Row, about, done_rows, write_rows
 from frozen_camvid import CLASSES, LOW_CHANNELS, FrozenCamVid, frozen_network
 from uncertainty import DropoutBeforeDecoder, Probabilities, decoded, dropping, switch_dropout
 
@@ -305,8 +305,7 @@ def main(
     """Measure learning curves of strategies on CamVid."""
     origin = about()
     frozen_camvid.load(data)
-    others = [row for row in read_rows(result) if row["recipe"] != recipe] if result.exists() else []
-    rows: list[Row] = done_rows(result, {"recipe": recipe, **settings(recipe)})
+    rows, others = done_rows(result, {"recipe": recipe, **settings(recipe)})
     done = {(row["strategy"], row.get("start", start), int(str(row["seed"]))) for row in rows}
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         tasks = []

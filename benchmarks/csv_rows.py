@@ -31,11 +31,18 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return [{name: value for name, value in row.items() if value} for row in csv.DictReader(file)]
 
 
-def done_rows(path: Path, settings: Row) -> list[Row]:
-    """Return the rows of a result file that were measured with these settings; none when there is no file."""
+def done_rows(path: Path, settings: Row) -> tuple[list[Row], list[Row]]:
+    """Return the rows of a result file that were measured with these settings, and the others.
+
+    Both are empty when there is no file.
+    """
     wanted = {name: _cell(value) for name, value in settings.items()}
-    rows = read_rows(path) if path.exists() else []
-    return [row for row in rows if all(row.get(name) == value for name, value in wanted.items())]
+    done: list[Row] = []
+    others: list[Row] = []
+    for row in read_rows(path) if path.exists() else []:
+        agrees = all(row.get(name) == value for name, value in wanted.items())
+        (done if agrees else others).append(row)
+    return done, others
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:

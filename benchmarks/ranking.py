@@ -135,7 +135,7 @@ def main(
     """Measure how scores rank CamVid's unlabelled images."""
     origin = about()
     frozen_camvid.load(data)
-    rows: list[Row] = done_rows(result, SETTINGS)
+    rows, _ = done_rows(result, SETTINGS)
     done = {(row["network"], int(str(row["seed"]))) for row in rows}
     wanted = [(name, seed) for seed in range(seeds) for name in NETWORKS if (name, seed) not in done]
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:

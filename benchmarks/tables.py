@@ -5,10 +5,15 @@ from __future__ import annotations
 import csv
 import re
 import statistics
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT)]
+
+from core.learning_curve import area_under_curve, holm, paid_to_reach, paired_t_test
+
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
 POLYGONS = "polygons alone"
@@ -75,38 +80,30 @@ def semi() -> str:
     """Return test mIoU by recipe, head and labelled images, and the paired gain over labels alone."""
     rows = read("semi")
     budgets = sorted({row["labelled"] for row in rows}, key=int)
-    methods = list(dict.fromkeys((row["recipe"], row["steps"], row["head"]) for row in rows))
-    methods.sort(key=lambda method: (["supervised", "consistency", "u2pl"].index(method[0]), int(method[1])))
-    best_baseline = min((steps for recipe, steps, _ in methods if recipe == "supervised"), key=int)
-
-    def by_seed(recipe: str, steps: str, head: str, labelled: str) -> dict[str, float]:
-        wanted = (recipe, steps, head, labelled)
-        return {
-            row["seed"]: 100 * float(row["miou"])
-            for row in rows
-            if (row["recipe"], row["steps"], row["head"], row["labelled"]) == wanted
-        }
-
+    found: dict[tuple[str, str, str, str], dict[tuple[str, str], float]] = {}
+    for row in rows:
+        method = (row["recipe"], row.get("pixel_weights") or "even", row["steps"], row["head"])
+        found.setdefault(method, {})[row["labelled"], row["seed"]] = 100 * float(row["miou"])
     values, gains = [], []
-    for method in methods:
-        values.append([*method, *(_spread([*by_seed(*method, budget).values()], 1) for budget in budgets)])
-        recipe, steps, head = method
+    for method, own in found.items():
+        recipe, weights, steps, head = method
+        values.append([*method, *(_spread([own[key] for key in own if key[0] == one], 1) for one in budgets)])
         if recipe == "supervised":
             continue
-        for other in ((best_baseline, "linear"), (steps, "linear"), (best_baseline, head)):
+        fewest = min((other[2] for other in found if other[:2] == ("supervised", weights)), key=int)
+        for other in dict.fromkeys([(fewest, "linear"), (steps, "linear"), (fewest, head), (steps, head)]):
+            theirs = found.get(("supervised", weights, *other), {})
             gained = []
             for budget in budgets[:-1]:
-                own, theirs = by_seed(*method, budget), by_seed("supervised", *other, budget)
-                gained.append(
-                    _spread([own[seed] - theirs[seed] for seed in own if seed in theirs], 1, sign=True)
-                )
-            gains.append([recipe, head, f"{other[1]}, {other[0]} steps", *gained])
+                pairs = [own[key] - theirs[key] for key in own if key[0] == budget and key in theirs]
+                gained.append(_spread(pairs, 1, sign=True))
+            gains.append([*method, f"{other[1]}, {other[0]} steps", *gained])
     labelled = [f"{budget} labelled" for budget in budgets]
     return "\n\n".join(
         [
-            _table(["recipe", "steps", "head", *labelled], values),
+            _table(["recipe", "pixel weights", "steps", "head", *labelled], values),
             "Gain over supervised, paired over seeds:",
-            _table(["recipe", "head", "over supervised", *labelled[:-1]], gains),
+            _table(["recipe", "pixel weights", "steps", "head", "over supervised", *labelled[:-1]], gains),
             _origin(rows),
         ]
     )
@@ -226,6 +223,162 @@ def scoring() -> str:
     return "\n\n".join([_table(list(columns), lines), _origin(rows)])
 
 
+RANDOM = ("random", "random")
+"""Start and strategy that all others are compared with."""
+
+
+def active_learning() -> str:
+    """Return the learning curves, their areas against random choice, and where the gain comes from."""
+    rows = read("active_learning")
+    curves: dict[tuple[str, str, str], dict[str, Rows]] = {}
+    whole: dict[tuple[str, str], float] = {}
+    for row in sorted(rows, key=lambda row: int(row["images"])):
+        if row["start"]:
+            own = curves.setdefault((row["recipe"], row["start"], row["strategy"]), {})
+            own.setdefault(row["seed"], []).append(row)
+        else:
+            whole[row["recipe"], row["seed"]] = float(row["miou"])
+    order = list(
+        dict.fromkeys((row["recipe"], row["start"], row["strategy"]) for row in rows if row["start"])
+    )
+    budgets = sorted({row["images"] for row in rows if row["start"]}, key=int)
+    areas = {
+        method: {
+            seed: 100 * area_under_curve(_column(points, "label_share"), _column(points, "miou"))
+            for seed, points in by_seed.items()
+        }
+        for method, by_seed in curves.items()
+    }
+    lines, shares = [], []
+    for recipe in dict.fromkeys(recipe for recipe, _, _ in order):
+        methods = [method for method in order if method[0] == recipe]
+        base = areas[recipe, *RANDOM]
+        tests = {}
+        for method in methods:
+            common = [seed for seed in areas[method] if seed in base]
+            if method[1:] != RANDOM:
+                ours, theirs = ([values[seed] for seed in common] for values in (areas[method], base))
+                tests[method] = paired_t_test(ours, theirs)
+        corrected = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
+        for method in methods:
+            points = [row for by_seed in curves[method].values() for row in by_seed]
+            at = [[100 * one for one in _of(points, "miou", images=budget)] for budget in budgets]
+            cells = [*method, str(len(curves[method])), *(_spread(values, 1) for values in at)]
+            cells.append(_spread([*areas[method].values()], 2))
+            if method in tests:
+                test = tests[method]
+                cells += [
+                    f"{test.mean:+.2f} ± {test.deviation:.2f}",
+                    f"{test.p:.3f}",
+                    f"{corrected[method]:.3f}",
+                ]
+            else:
+                cells += ["", "", ""]
+            last = [row for row in points if row["images"] == budgets[-1]]
+            asked = [row for row in points if row["spearman"]]
+            cells += [_spread(_of(last, "ece"), 3), _spread(_of(last, "error_auroc"), 3)]
+            lines.append([*cells, _spread(_of(asked, "spearman"), 2)])
+            shares.append([*method, *_shares(curves[method], whole, recipe)])
+    head = ["recipe", "start", "strategy", "seeds", *(f"{budget} images" for budget in budgets), "area"]
+    head += ["area − random", "p", "p, Holm", "ECE", "error AUROC", "Spearman"]
+    full = [
+        f"{recipe} {_spread([100 * miou for (one, _), miou in whole.items() if one == recipe], 1)}"
+        for recipe in dict.fromkeys(recipe for recipe, _ in whole)
+    ]
+    return "\n\n".join(
+        [
+            _table(head, lines),
+            f"mIoU with all 367 images: {', '.join(full)}.",
+            "Share of the images at which a curve reaches a share of its own full supervision, mean over the "
+            "seeds that reach it (how many of them):",
+            _table(["recipe", "start", "strategy", *(f"{share:.0%} of full" for share in MARKS)], shares),
+            _origin(rows),
+        ]
+    )
+
+
+MARKS = (0.90, 0.95, 0.97)
+
+
+def _shares(by_seed: dict[str, Rows], whole: dict[tuple[str, str], float], recipe: str) -> list[str]:
+    """Return what each of the ``MARKS`` costs."""
+    cells = []
+    for mark in MARKS:
+        known = {seed: points for seed, points in by_seed.items() if (recipe, seed) in whole}
+        found = [
+            paid_to_reach(_column(points, "label_share"), _column(points, "miou"), mark * whole[recipe, seed])
+            for seed, points in known.items()
+        ]
+        paid = [100 * one for one in found if one is not None]
+        cells.append(
+            f"{statistics.mean(paid):.1f} % ({len(paid)} of {len(found)})" if paid else f"(0 of {len(found)})"
+        )
+    return cells
+
+
+def _column(rows: Rows, name: str) -> list[float]:
+    return [float(row[name]) for row in rows]
+
+
+def ranking() -> str:
+    """Return how scores rank the pool by true errors, and ours against softmax and BAAL's way, paired."""
+    rows = read("ranking")
+    aggregations = list(dict.fromkeys(row["aggregation"] for row in rows))
+    networks = list(dict.fromkeys(row["network"] for row in rows))
+    lines = []
+    for network, score in dict.fromkeys((row["network"], row["pixel_score"]) for row in rows):
+        wanted = {"network": network, "pixel_score": score}
+        cells = [_spread(_of(rows, "spearman", **wanted, aggregation=one), 2) for one in aggregations]
+        lines.append([network, score, *cells])
+    softmax, ours, dropout = networks
+    kinds = [
+        (softmax, "predictive_entropy", "mean"),
+        (dropout, "mutual_information", "mean"),
+        (ours, "predictive_entropy", "mean"),
+        (ours, "predictive_entropy", "top_share"),
+        (ours, "mutual_information", "mean"),
+    ]
+    mean = {
+        kind: statistics.mean(
+            _of(rows, "spearman", network=kind[0], pixel_score=kind[1], aggregation=kind[2])
+        )
+        for kind in dict.fromkeys((row["network"], row["pixel_score"], row["aggregation"]) for row in rows)
+    }
+    best = {
+        network: max((kind for kind in mean if kind[0] == network), key=lambda kind: mean[kind])
+        for network in networks
+    }
+    kinds += [kind for kind in best.values() if kind not in kinds]
+    compared = []
+    for kind in kinds:
+        wanted = dict(zip(("network", "pixel_score", "aggregation"), kind, strict=True))
+        cells = [*kind, "yes" if kind in best.values() else ""]
+        for name in ("spearman", "spearman_pixel_error", "precision", "precision_pixel_error"):
+            cells.append(_spread(_of(rows, name, **wanted), 2))
+        for other in kinds[:2]:
+            theirs = dict(zip(wanted, other, strict=True))
+            pairs = zip(_of(rows, "spearman", **wanted), _of(rows, "spearman", **theirs), strict=True)
+            cells.append("" if kind == other else _spread([a - b for a, b in pairs], 3, sign=True))
+        compared.append(cells)
+    head = [
+        "network",
+        "pixel score",
+        "aggregation",
+        "best of its network",
+        "Spearman",
+        "Spearman, pixel error",
+    ]
+    head += ["precision of the worst 33", "the same, pixel error", "− softmax entropy", "− BALD, MC dropout"]
+    return "\n\n".join(
+        [
+            _table(["network", "pixel score", *aggregations], lines),
+            "Against softmax entropy and BAAL's BALD, both by their mean, paired over seeds:",
+            _table(head, compared),
+            _origin(rows),
+        ]
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "uncertainty": uncertainty,
     "semi": semi,
@@ -234,6 +387,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "canvas": canvas,
     "correction_actions": correction_actions,
     "scoring": scoring,
+    "active_learning": active_learning,
+    "ranking": ranking,
 }
 
 

@@ -32,7 +32,9 @@ def test_every_row_says_where_it_comes_from(name: str) -> None:
     ("name", "columns"),
     [
         ("uncertainty", ["method"]),
-        ("semi", ["recipe", "steps", "head", "labelled"]),
+        ("semi", ["recipe", "pixel_weights", "steps", "head", "labelled"]),
+        ("active_learning", ["recipe", "start", "strategy", "images"]),
+        ("ranking", ["network", "pixel_score", "aggregation"]),
         ("correction_actions", ["target", "way"]),
     ],
 )

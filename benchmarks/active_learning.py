@@ -35,7 +35,9 @@ from uncertainty import DropoutBeforeDecoder, Probabilities, decoded, dropping, 
 from core.acquisition.aggregation import AGGREGATIONS
 from core.acquisition.batch_choice import rank
 from core.acquisition.candidates import Candidates
+from core.acquisition.near_duplicates import defer_near_duplicates
 from core.acquisition.pixel_scores import PIXEL_SCORES, SampleStatistics
+from core.acquisition.typical import k_means
 from core.data import NOT_LABELLED, label_to_size
 from core.model.classifier_np_head import ClassifierNPHead
 from core.recipes import consistency, supervised
@@ -50,7 +52,8 @@ ALL_IMAGES = "all images"
 SAMPLES = 10
 BATCH = 8
 """Images that a choice takes together, as the product does."""
-WITHOUT_LOOKING = ("random", "k_centre")
+GROUPS = 256
+WITHOUT_LOOKING = ("random", "k_centre", "probcover")
 """Choices that ask no network."""
 Recipe = Literal["supervised", "consistency"]
 Start = Literal["random", "typiclust"]
@@ -82,6 +85,8 @@ STRATEGIES: dict[str, Strategy] = {
     "BALD, MC dropout": Strategy("top", "mutual_information", dropout=True),
     "ClaSP PE": Strategy("clasp_pe"),
     "score × diversity": Strategy("score_diversity", aggregation="class_balanced"),
+    "ProbCover": Strategy("probcover"),
+    "unsure in large groups": Strategy("large_groups", aggregation="class_balanced"),
 }
 
 
@@ -153,14 +158,41 @@ def choose(
         positions=positions[pool],
         labelled_embeddings=known[labelled],
     )
-    order = rank(
-        candidates,
-        how.choice,
-        batch=BATCH,
-        progress=number / (len(BUDGETS) - 2),
-        generator=torch.Generator().manual_seed(4000 + 100 * seed + number),
+    draws = torch.Generator().manual_seed(4000 + 100 * seed + number)
+    count = BUDGETS[number + 1] - len(labelled)
+    if how.choice == "large_groups":
+        order = large_groups(candidates, count, draws)
+    else:
+        progress = number / (len(BUDGETS) - 2)
+        order = rank(candidates, how.choice, batch=BATCH, progress=progress, generator=draws)
+    return pool[order[:count]].tolist(), correlation
+
+
+def large_groups(candidates: Candidates, count: int, generator: torch.Generator) -> list[int]:
+    """Order images: first those of the highest score in each group without a label, large groups first.
+
+    Groups are k-means clusters of the embeddings, labelled images included, ``GROUPS`` more than there are
+    labelled images: with CamVid they hold one to a few images of one place. What the pool shows often comes
+    first, each sight by its most unsure image. Groups with labels wait until all others are used up.
+    """
+    vectors = torch.cat([candidates.embeddings, candidates.labelled()])
+    images = len(candidates)
+    groups = min(len(vectors) - images + GROUPS, len(vectors))
+    group_of = k_means(vectors, groups, generator)[1]
+    sizes = group_of.bincount(minlength=groups).tolist()
+    labelled_in = group_of[images:].bincount(minlength=groups).tolist()
+    order: list[int] = []
+    for group in sorted(range(groups), key=lambda one: (labelled_in[one], -sizes[one])):
+        members = (group_of[:images] == group).nonzero()[:, 0]
+        if len(members):
+            order.append(int(members[candidates.scores[members].argmax()]))
+    return defer_near_duplicates(
+        order,
+        candidates.embeddings,
+        count,
+        groups=candidates.groups,
+        positions=candidates.positions,
     )
-    return pool[order[: BUDGETS[number + 1] - len(labelled)]].tolist(), correlation
 
 
 def full(recipe: Recipe, seed: int, data_folder: Path) -> list[Row]:

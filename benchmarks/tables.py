@@ -324,13 +324,7 @@ def ranking() -> str:
     """Return how scores rank the pool by true errors, and ours against softmax and BAAL's way, paired."""
     rows = read("ranking")
     aggregations = list(dict.fromkeys(row["aggregation"] for row in rows))
-    networks = list(dict.fromkeys(row["network"] for row in rows))
-    lines = []
-    for network, score in dict.fromkeys((row["network"], row["pixel_score"]) for row in rows):
-        wanted = {"network": network, "pixel_score": score}
-        cells = [_spread(_of(rows, "spearman", **wanted, aggregation=one), 2) for one in aggregations]
-        lines.append([network, score, *cells])
-    softmax, ours, dropout = networks
+    softmax, ours, dropout = dict.fromkeys(row["network"] for row in rows)
     kinds = [
         (softmax, "predictive_entropy", "mean"),
         (dropout, "mutual_information", "mean"),
@@ -338,41 +332,46 @@ def ranking() -> str:
         (ours, "predictive_entropy", "top_share"),
         (ours, "mutual_information", "mean"),
     ]
-    mean = {
-        kind: statistics.mean(
-            _of(rows, "spearman", network=kind[0], pixel_score=kind[1], aggregation=kind[2])
-        )
-        for kind in dict.fromkeys((row["network"], row["pixel_score"], row["aggregation"]) for row in rows)
+    rivals = kinds[:2]
+    errors = {
+        "1 − mIoU": ("spearman", "precision"),
+        "pixel error": ("spearman_pixel_error", "precision_pixel_error"),
     }
-    best = {
-        network: max((kind for kind in mean if kind[0] == network), key=lambda kind: mean[kind])
-        for network in networks
-    }
-    kinds += [kind for kind in best.values() if kind not in kinds]
+
+    def of(kind: tuple[str, ...], name: str) -> list[float]:
+        return _of(rows, name, network=kind[0], pixel_score=kind[1], aggregation=kind[2])
+
+    parts = []
+    for error, (spearman, _) in errors.items():
+        lines = [
+            [network, score, *(_spread(of((network, score, one), spearman), 2) for one in aggregations)]
+            for network, score in dict.fromkeys((row["network"], row["pixel_score"]) for row in rows)
+        ]
+        parts += [f"Spearman of score and {error}:", _table(["network", "pixel score", *aggregations], lines)]
+        for network in (softmax, ours, dropout):
+            measured = dict.fromkeys(
+                (network, row["pixel_score"], row["aggregation"]) for row in rows if row["network"] == network
+            )
+            best = max(measured, key=lambda kind, name=spearman: statistics.mean(of(kind, name)))  # type: ignore[misc]
+            kinds += [best] if best not in kinds else []
     compared = []
     for kind in kinds:
-        wanted = dict(zip(("network", "pixel_score", "aggregation"), kind, strict=True))
-        cells = [*kind, "yes" if kind in best.values() else ""]
-        for name in ("spearman", "spearman_pixel_error", "precision", "precision_pixel_error"):
-            cells.append(_spread(_of(rows, name, **wanted), 2))
-        for other in kinds[:2]:
-            theirs = dict(zip(wanted, other, strict=True))
-            pairs = zip(_of(rows, "spearman", **wanted), _of(rows, "spearman", **theirs), strict=True)
-            cells.append("" if kind == other else _spread([a - b for a, b in pairs], 3, sign=True))
+        cells = [*kind]
+        for spearman, precision in errors.values():
+            values = of(kind, spearman)
+            cells += [_spread(values, 2), _spread(of(kind, precision), 2)]
+            for rival in rivals:
+                pairs = zip(values, of(rival, spearman), strict=True)
+                cells.append("" if kind == rival else _spread([a - b for a, b in pairs], 2, sign=True))
         compared.append(cells)
-    head = [
-        "network",
-        "pixel score",
-        "aggregation",
-        "best of its network",
-        "Spearman",
-        "Spearman, pixel error",
-    ]
-    head += ["precision of the worst 33", "the same, pixel error", "− softmax entropy", "− BALD, MC dropout"]
+    head = ["network", "pixel score", "aggregation"]
+    for error in errors:
+        head += [error, "precision", "− softmax entropy", "− BALD"]
     return "\n\n".join(
         [
-            _table(["network", "pixel score", *aggregations], lines),
-            "Against softmax entropy and BAAL's BALD, both by their mean, paired over seeds:",
+            *parts,
+            "Against softmax entropy and BALD with MC dropout, both by their mean, paired over seeds; the "
+            "last rows are the best of each network by this very table:",
             _table(head, compared),
             _origin(rows),
         ]

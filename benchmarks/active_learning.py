@@ -53,7 +53,7 @@ SAMPLES = 10
 BATCH = 8
 """Images that a choice takes together, as the product does."""
 GROUPS = 256
-WITHOUT_LOOKING = ("random", "k_centre", "probcover")
+WITHOUT_LOOKING = ("random", "k_centre", "typiclust", "probcover")
 """Choices that ask no network."""
 Recipe = Literal["supervised", "consistency"]
 Start = Literal["random", "typiclust"]
@@ -69,12 +69,13 @@ CONFIGS: dict[Recipe, TrainConfig] = {
 
 
 class Strategy(NamedTuple):
-    """What chooses: a pixel score, its aggregation, a batch choice, and the network that is asked."""
+    """What chooses: a batch choice, what it asks of the pixels, of which network, and images chosen together."""
 
     choice: str
     pixel_score: str = "predictive_entropy"
     aggregation: str = "mean"
     dropout: bool = False
+    batch: int = BATCH
 
 
 STRATEGIES: dict[str, Strategy] = {
@@ -85,6 +86,7 @@ STRATEGIES: dict[str, Strategy] = {
     "BALD, MC dropout": Strategy("top", "mutual_information", dropout=True),
     "ClaSP PE": Strategy("clasp_pe"),
     "score × diversity": Strategy("score_diversity", aggregation="class_balanced"),
+    "TypiClust": Strategy("typiclust", batch=18),
     "ProbCover": Strategy("probcover"),
     "unsure in large groups": Strategy("large_groups", aggregation="class_balanced"),
 }
@@ -164,7 +166,7 @@ def choose(
         order = large_groups(candidates, count, draws)
     else:
         progress = number / (len(BUDGETS) - 2)
-        order = rank(candidates, how.choice, batch=BATCH, progress=progress, generator=draws)
+        order = rank(candidates, how.choice, batch=how.batch, progress=progress, generator=draws)
     return pool[order[:count]].tolist(), correlation
 
 

@@ -69,7 +69,7 @@ CONFIGS: dict[Recipe, TrainConfig] = {
 
 
 class Strategy(NamedTuple):
-    """What chooses: a batch choice, what it asks of the pixels, of which network, and images chosen together."""
+    """What chooses: how, by which score of pixels and image, of which network, how many at once."""
 
     choice: str
     pixel_score: str = "predictive_entropy"

@@ -9,6 +9,7 @@ ensemble; then the NP head with one thing changed at a time. Quality is measured
 from __future__ import annotations
 
 import copy
+import math
 import statistics
 import sys
 import time
@@ -49,6 +50,8 @@ from core.uncertainty import UncertaintyQuality
 RESULT = ROOT / "benchmarks" / "results" / "uncertainty.csv"
 LABELLED = 37
 SAMPLES = 20
+NATS = math.log(len(CLASSES))
+"""The mutual information of a pixel is divided by it."""
 CONFIG = TrainConfig(
     recipe="supervised", steps=150, batch_size=8, learning_rate=3e-3, samples_train=3, pixel_weights="even"
 )
@@ -141,7 +144,7 @@ def quality(probabilities: Probabilities, data: FrozenCamVid) -> dict[str, float
             ],
             dim=1,
         )
-        mean_mi += float(statistics_.mutual_information().mean(dim=(1, 2)).sum())
+        mean_mi += NATS * float(statistics_.mutual_information().mean(dim=(1, 2)).sum())
         enlarged = F.interpolate(maps, size=labels.shape[1:], mode="bilinear", align_corners=False)
         for one, label in zip(enlarged, labels, strict=True):
             entropy, information = one[-2].clamp(min=0), one[-1].clamp(min=0)
@@ -232,7 +235,8 @@ def np_figures(network: SegmentationNetwork, data: FrozenCamVid) -> dict[str, fl
         for name, chosen in (("small", few), ("whole", None)):
             sampled = SampleStatistics()
             sampled.add(head(features, noise, latent="context", context_set=chosen).logits.softmax(dim=2))
-            information[name] += float(sampled.mutual_information().mean(dim=(1, 2)).sum()) / len(some)
+            mean_mi = float(sampled.mutual_information().mean(dim=(1, 2)).sum()) / len(some)
+            information[name] += NATS * mean_mi
     return {
         "active_dimensions": int((torch.cat(means).var(dim=0) > 0.01).sum()),
         "mean_mi_small_context": information["small"],
@@ -255,7 +259,7 @@ def mean_information(network: SegmentationNetwork, data: FrozenCamVid) -> float:
     for images in torch.split(some, 8):
         sampled = SampleStatistics()
         sampled.add(decoded(network)(images))
-        total += float(sampled.mutual_information().mean(dim=(1, 2)).sum())
+        total += NATS * float(sampled.mutual_information().mean(dim=(1, 2)).sum())
     return total / len(some)
 
 

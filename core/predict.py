@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 
-from core.acquisition.pixel_scores import SampleStatistics
+from core.acquisition.gradient import gradient_embedding
+from core.acquisition.pixel_scores import PIXEL_SCORES, SampleStatistics
 from core.model.network import SegmentationNetwork
 
 TILE_SIDE = 1024
@@ -36,6 +37,9 @@ class ImagePrediction:
         embedding: ``(E,)`` float of unit length.
         class_mass: ``(C,)`` float, mean probability of each class over the image; sums to 1.
         probabilities: ``(C, h', w')`` float at feature resolution, mean over the samples.
+        gradient: ``(G,)`` float, see :func:`core.acquisition.gradient.gradient_embedding`.
+        halves: Statistics of the even and of the odd samples at feature resolution, B = 1; the odd ones are
+            empty when there is one sample.
     """
 
     class_map: torch.Tensor
@@ -46,6 +50,14 @@ class ImagePrediction:
     embedding: torch.Tensor
     class_mass: torch.Tensor
     probabilities: torch.Tensor
+    gradient: torch.Tensor
+    halves: tuple[SampleStatistics, SampleStatistics]
+
+    @cached_property
+    def pixel_scores(self) -> dict[str, torch.Tensor]:
+        """Every pixel score by name, ``(h', w')`` float in [0, 1] at feature resolution."""
+        statistics = self.halves[0].merged(self.halves[1])
+        return {name: score(statistics)[0] for name, score in PIXEL_SCORES.items()}
 
 
 def predict(
@@ -111,19 +123,24 @@ def predict_batch(
     device = torch.device(device)
     batch = torch.stack(list(images))
     height, width = batch.shape[-2:]
-    statistics = SampleStatistics()
+    halves = (SampleStatistics(), SampleStatistics())
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
         features, embedding = _encoded(network, batch, device, tile_side)
         noise = network.draw_noise(samples, 1, generator)
         chunk = max(1, _FLOATS_AT_ONCE // max(1, features[:, :64].numel()))
+        seen = 0
         for piece in [None] if noise is None else noise.split(chunk):
             logits = network.decode(features, piece)[0].float()
             if on_logits is not None:
                 on_logits(logits)
-            statistics.add((logits / temperature).softmax(dim=2))
-    scale = 1 / math.log(network.class_count) if network.class_count > 1 else 0.0
+            logits = logits / temperature
+            for parity, half in enumerate(halves):
+                half.add_logits(logits[(seen + parity) % 2 :: 2])
+            seen += len(logits)
+    statistics = halves[0].merged(halves[1])
     probabilities = statistics.mean()
-    entropy, information = statistics.predictive_entropy() * scale, statistics.mutual_information() * scale
+    gradients = gradient_embedding(probabilities, features).cpu()
+    entropy, information = statistics.predictive_entropy(), statistics.mutual_information()
     maps = torch.stack([entropy, information, statistics.variance()], dim=1)
     maps = _enlarged(maps.clamp(0, 1), height, width).cpu()
     confidence, class_map = _most_probable(probabilities, height, width)
@@ -139,6 +156,8 @@ def predict_batch(
             embedding=embedding[i],
             class_mass=probabilities[i].mean(dim=(1, 2)),
             probabilities=probabilities[i],
+            gradient=gradients[i],
+            halves=(halves[0].of_image(i), halves[1].of_image(i)),
         )
         for i in range(len(images))
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +29,13 @@ class Reason:
     """Indices of the two classes, the likelier first; empty when the model is sure."""
     where: str
     """Such as ``lower left``, ``centre`` or ``many places``; empty when the model is sure."""
+
+    def unlike_labelled(self) -> Reason:
+        """Return the reason for an image that is unlike anything labelled: the sentence says so too.
+
+        Which images are, :func:`core.acquisition.novelty.unlike_labelled` tells of a whole pool.
+        """
+        return replace(self, sentence=f"{self.sentence}; unlike anything labelled")
 
 
 def reason(probability: Tensor, uncertainty: Tensor, class_names: Sequence[str]) -> Reason:

@@ -28,6 +28,7 @@ from torch import Tensor
 from core import fresh_start
 from core.acquisition.aggregation import ImageScore, score_image
 from core.acquisition.batch_choice import rank
+from core.acquisition.candidates import Candidates
 from core.checkpoints import count_attempt, forget_attempts
 from core.data import TrainingData, label_to_size, size_at_long_side, to_long_side
 from core.evaluation import Evaluation, evaluate
@@ -597,13 +598,15 @@ class _RoundRun:
             self._report("scoring", count, len(self.pool), left * (time.monotonic() - began) / count)
 
         project = projects.get_project(self.workspace, self.info.project_id)
-        order = rank(
-            scores,
-            self.settings.batch_choice,
-            batch=project.settings.start.min_changed,
-            progress=min(1.0, (self.info.number - 1) / PLANNED_ROUNDS),
-            generator=torch.Generator().manual_seed(self.seed),
-        )
+        order = []
+        if scores:
+            order = rank(
+                Candidates.of(scores),
+                self.settings.batch_choice,
+                batch=project.settings.start.min_changed,
+                progress=min(1.0, (self.info.number - 1) / PLANNED_ROUNDS),
+                generator=torch.Generator().manual_seed(self.seed),
+            )
         predictions = []
         for place, index in enumerate(order, start=1):
             image = scored[index]

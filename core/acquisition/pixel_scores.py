@@ -1,60 +1,184 @@
-"""Scores of single pixels from class probabilities: how unsure the network is there."""
+"""Scores of single pixels from class probabilities: how unsure the network is there.
+
+The samples may be draws of a latent, passes with dropout, members of an ensemble, or one plain softmax
+(T = 1). A score is in [0, 1], higher where the network is less sure; entropies are divided by log C, so
+that numbers of classes compare.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Collection
+
 import torch
+
+_FLOATS_AT_ONCE = 2**18
+"""Floats that are worked on together on a CPU; with their intermediate results they stay in its cache."""
+_TINY = torch.finfo(torch.float32).tiny
 
 
 def entropy_of(probabilities: torch.Tensor, dim: int) -> torch.Tensor:
     """Return −Σ p·log p over ``dim``, in nats and float32; 0·log 0 is 0."""
     probabilities = probabilities.float()
-    return -torch.xlogy(probabilities, probabilities).sum(dim=dim).clamp(max=0)
+    # `xlogy` does the same five times as slowly on a CPU.
+    return -(probabilities.clamp(min=_TINY).log() * probabilities).sum(dim=dim).clamp(max=0)
 
 
 class SampleStatistics:
-    """Uncertainty from class probabilities of T samples that arrive in pieces.
+    """Running sums over T samples of class probabilities that arrive in pieces.
 
-    Three running sums are kept, so T may be as large as one likes.
+    Memory does not grow with T. The sums of two halves of the samples can be :meth:`merged`.
+
+    Args:
+        scores: Names of the pixel scores that will be asked for; others may be missing then.
     """
 
-    def __init__(self) -> None:
-        self._count = 0
-        self._probabilities = torch.zeros(())
-        self._squares = torch.zeros(())
-        self._entropy = torch.zeros(())
+    def __init__(self, scores: Collection[str] | None = None) -> None:
+        self.count = 0
+        self._with_squares = scores is None or "variance" in scores
+        self._with_votes = scores is None or "vote_entropy" in scores
+        self._probabilities = torch.zeros(0)
+        self._entropy = torch.zeros(0)
+        self._squares = torch.zeros(0)
+        self._votes = torch.zeros(0)
 
-    def add(self, samples: torch.Tensor) -> None:
+    def add(self, probabilities: torch.Tensor) -> None:
         """Add probabilities ``(t, B, C, h, w)``."""
-        samples = samples.float()
-        self._count += len(samples)
-        self._probabilities = samples.sum(dim=0) + self._probabilities.to(samples.device)
-        self._squares = samples.square().sum(dim=(0, 2)) + self._squares.to(samples.device)
-        self._entropy = entropy_of(samples, dim=2).sum(dim=0) + self._entropy.to(samples.device)
+        self._add(probabilities, lambda piece: piece.clamp(min=_TINY).log_())
+
+    def add_logits(self, logits: torch.Tensor) -> None:
+        """Add finite logits ``(t, B, C, h, w)``; cheaper than adding their softmax, and more exact."""
+        self._add(logits, None)
+
+    def _add(self, samples: torch.Tensor, log_of: Callable[[torch.Tensor], torch.Tensor] | None) -> None:
+        count, batch, classes, height, width = samples.shape
+        if not count:
+            return
+        if not self.count:
+            size = (batch, height, width)
+            self._probabilities = samples.new_zeros(batch, classes, height, width, dtype=torch.float32)
+            self._entropy = samples.new_zeros(size, dtype=torch.float32)
+            self._squares = torch.zeros_like(self._entropy) if self._with_squares else self._squares
+            self._votes = torch.zeros_like(self._probabilities) if self._with_votes else self._votes
+        self.count += count
+        pixels = height * width
+        at_once = pixels
+        if samples.device.type == "cpu":
+            at_once = max(1, _FLOATS_AT_ONCE // (count * classes))
+        for image in range(batch):
+            of_image = samples[:, image].flatten(2)
+            total = self._probabilities[image].flatten(1)
+            entropy = self._entropy[image].flatten()
+            for first in range(0, pixels, at_once):
+                some = slice(first, first + at_once)
+                piece = of_image[..., some].float()
+                if log_of is None:
+                    logs = piece.log_softmax(dim=1)
+                    chances = logs.exp()
+                else:
+                    logs, chances = log_of(piece), piece
+                total[:, some] += chances.sum(dim=0)
+                if self._with_votes:
+                    # 1 − 1 for the most probable class, 0 − 1 for others, after the sign is taken.
+                    behind = chances - chances.amax(dim=1, keepdim=True)
+                    self._votes[image].flatten(1)[:, some] += behind.sign_().sum(dim=0).add_(count)
+                entropy[some] -= logs.mul_(chances).sum(dim=(0, 1))
+                if self._with_squares:
+                    squares = torch.mul(chances, chances, out=logs)
+                    self._squares[image].flatten()[some] += squares.sum(dim=(0, 1))
+
+    def merged(self, other: SampleStatistics) -> SampleStatistics:
+        """Return the statistics of both sets of samples together; both see the same images."""
+        if not other.count:
+            return self
+        if not self.count:
+            return other
+        both = self._like()
+        both.count = self.count + other.count
+        both._probabilities = self._probabilities + other._probabilities
+        both._entropy = self._entropy + other._entropy
+        both._squares = self._squares + other._squares
+        both._votes = self._votes + other._votes
+        return both
+
+    def of_image(self, index: int) -> SampleStatistics:
+        """Return the statistics of one image of the batch, B = 1, on the CPU."""
+        own = self._like()
+        own.count = self.count
+        own._probabilities = self._probabilities[index : index + 1].cpu()
+        own._entropy = self._entropy[index : index + 1].cpu()
+        own._squares = self._squares[index : index + 1].cpu()
+        own._votes = self._votes[index : index + 1].cpu()
+        return own
+
+    def _like(self) -> SampleStatistics:
+        new = SampleStatistics()
+        new._with_squares, new._with_votes = self._with_squares, self._with_votes
+        return new
 
     def mean(self) -> torch.Tensor:
         """Return the mean probability, ``(B, C, h, w)``."""
-        return self._probabilities / self._count
+        return self._probabilities / self.count
 
     def predictive_entropy(self) -> torch.Tensor:
-        """Return the entropy of the mean, ``(B, h, w)`` nats in [0, log C]: total uncertainty."""
-        return entropy_of(self.mean(), dim=1)
+        """Return the entropy of the mean / log C, ``(B, h, w)``: total uncertainty."""
+        return self._normalised(entropy_of(self.mean(), dim=1))
+
+    def expected_entropy(self) -> torch.Tensor:
+        """Return the mean of the entropies / log C, ``(B, h, w)``: what every sample is unsure of."""
+        return self._normalised(self._entropy / self.count)
 
     def mutual_information(self) -> torch.Tensor:
-        """Return entropy of the mean − mean of the entropies, ``(B, h, w)`` nats (BALD).
+        """Return predictive − expected entropy, ``(B, h, w)``: BALD (Houlsby et al. 2011).
 
-        It is the part of the uncertainty that the latent carries: at least 0, at most the
+        It is the part of the uncertainty that the samples disagree on: at least 0, at most the
         predictive entropy, and exactly 0 for one sample.
         """
-        if self._count == 1:
+        if self.count == 1:
             return torch.zeros_like(self._entropy)
         total = self.predictive_entropy()
-        return torch.minimum((total - self._entropy / self._count).clamp(min=0), total)
+        return torch.minimum((total - self.expected_entropy()).clamp(min=0), total)
+
+    def least_confidence(self) -> torch.Tensor:
+        """Return 1 − the highest mean probability, ``(B, h, w)`` in [0, 1 − 1/C]."""
+        return (1 - self.mean().amax(dim=1)).clamp(0, 1)
+
+    def margin(self) -> torch.Tensor:
+        """Return 1 − (highest − second mean probability), ``(B, h, w)``; 0 when C = 1."""
+        mean = self.mean()
+        if mean.shape[1] == 1:
+            return torch.zeros_like(self._entropy)
+        first, second = mean.topk(2, dim=1).values.unbind(dim=1)
+        return (1 - (first - second)).clamp(0, 1)
 
     def variance(self) -> torch.Tensor:
         """Return the variance over the samples summed over the classes, ``(B, h, w)`` in [0, 1 − 1/C].
 
         Σ_c Var_t p_t(c) = mean_t ‖p_t‖² − ‖p̄‖², with 1/T as in a population; exactly 0 for one sample.
         """
-        if self._count == 1:
+        if self.count == 1:
             return torch.zeros_like(self._squares)
-        return (self._squares / self._count - self.mean().square().sum(dim=1)).clamp(min=0)
+        return (self._squares / self.count - self.mean().square().sum(dim=1)).clamp(min=0)
+
+    def vote_entropy(self) -> torch.Tensor:
+        """Return the entropy of the samples' votes / log C, ``(B, h, w)`` (Dagan & Engelson 1995).
+
+        A sample votes for its most probable class, for several when they tie.
+        """
+        return self._normalised(entropy_of(self._votes / self._votes.sum(dim=1, keepdim=True), dim=1))
+
+    def _normalised(self, nats: torch.Tensor) -> torch.Tensor:
+        classes = self._probabilities.shape[1]
+        return (nats / math.log(classes)).clamp(0, 1) if classes > 1 else torch.zeros_like(nats)
+
+
+PIXEL_SCORES: dict[str, Callable[[SampleStatistics], torch.Tensor]] = {
+    "predictive_entropy": SampleStatistics.predictive_entropy,
+    "mutual_information": SampleStatistics.mutual_information,
+    "expected_entropy": SampleStatistics.expected_entropy,
+    "least_confidence": SampleStatistics.least_confidence,
+    "margin": SampleStatistics.margin,
+    "variance": SampleStatistics.variance,
+    "vote_entropy": SampleStatistics.vote_entropy,
+}
+"""Every pixel score ``(B, h, w)`` by name."""

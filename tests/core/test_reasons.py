@@ -42,3 +42,9 @@ def test_an_uncertainty_map_may_be_larger_and_an_image_one_pixel() -> None:
     assert reason(probability, larger, NAMES).where == "lower left"
     assert reason(torch.full((3, 1, 1), 1 / 3), torch.ones(1, 1), NAMES).where == "upper left"
     assert reason(torch.ones(1, 2, 2), torch.zeros(2, 2), ["only"]).classes == []
+
+
+def test_it_can_add_that_the_image_is_unlike_anything_labelled() -> None:
+    found = reason(*maps(slice(22, 29), slice(2, 12)), NAMES).unlike_labelled()
+    assert found.sentence == "unsure about fence against pole in the lower left; unlike anything labelled"
+    assert found.classes == [1, 2]

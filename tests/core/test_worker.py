@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 import torch
 
+import core.pool_scoring
 import core.worker
 from core.checkpoints import newest_checkpoint
-from core.predict import predict
+from core.predict import predict_batch
 from core.train import Training, read_checkpoint
 from core.worker import LEASE_S, pick_device, run_round, run_worker
 from storage import images, labels, projects, queue, rounds
@@ -136,9 +137,9 @@ def test_the_audit_images_judge_the_uncertainty_and_calibrate_it(
 
     def watched(*args: Any, **options: Any) -> Any:
         temperatures.append(options["temperature"])
-        return predict(*args, **options)
+        return predict_batch(*args, **options)
 
-    monkeypatch.setattr(core.worker, "predict", watched)
+    monkeypatch.setattr(core.pool_scoring, "predict_batch", watched)
     claimed = claimed_round(workspace, blocks_project(workspace, pool=3, audit=4))
     assert run_round(workspace, claimed, ME, CPU) == "done"
     metrics = rounds.get_round(workspace, claimed.id).metrics

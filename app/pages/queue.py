@@ -20,7 +20,7 @@ from storage.schema import SPLITS
 
 PAGE_SIZE = 60
 STATES = ("unlabelled", "draft", "submitted", "skipped")
-ORDERS = {"rank": "Rank", "name": "Name", "newest": "Newest label"}
+ORDERS = {"place": "Rank", "name": "Name", "newest": "Newest label"}
 
 
 def state_of(item: QueueItem, annotator: str, now: float) -> tuple[str, str]:

@@ -26,7 +26,8 @@ from sqlalchemy import insert, select, update
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.csv_rows import Row, about, write_rows
+from csv_rows import Row, about, write_rows
+
 from storage import embeddings, projects, queue
 from storage.formats.embeddings import EmbeddingSet, encode_embeddings
 from storage.projects import ClassSpec

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import sys
 import tempfile
 import time
@@ -253,6 +254,7 @@ def measure(count: int) -> list[Row]:
                 "note": f"{len(moved) / REPETITIONS:.0f} images a submission are alike"
                 if what.startswith("re-order")
                 else "",
+                "load": round(os.getloadavg()[0], 1),
                 "seed": SEED,
                 **about(),
             }

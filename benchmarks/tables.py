@@ -194,6 +194,7 @@ def queue() -> str:
         "n": "n",
         "p50 ms": "p50_ms",
         "p95 ms": "p95_ms",
+        "load": "load",
         "aim, p95": "aim_ms",
         "met": "met",
         "note": "note",

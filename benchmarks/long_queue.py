@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import sys
 import tempfile
 import time
@@ -26,7 +27,8 @@ from sqlalchemy import insert, select, update
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.csv_rows import Row, about, write_rows
+from csv_rows import Row, about, write_rows
+
 from storage import embeddings, projects, queue
 from storage.formats.embeddings import EmbeddingSet, encode_embeddings
 from storage.projects import ClassSpec
@@ -252,6 +254,7 @@ def measure(count: int) -> list[Row]:
                 "note": f"{len(moved) / REPETITIONS:.0f} images a submission are alike"
                 if what.startswith("re-order")
                 else "",
+                "load": round(os.getloadavg()[0], 1),
                 "seed": SEED,
                 **about(),
             }

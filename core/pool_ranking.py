@@ -98,7 +98,10 @@ def rank_pool(
         return PoolRanking([], None, torch.zeros(0, dtype=torch.bool), 1.0, ranked_by)
     numbers, positions = group_numbers(groups)
     candidates = Candidates.of(
-        scored, groups=numbers, positions=positions, labelled_embeddings=labelled_embeddings
+        scored,
+        groups=numbers,
+        positions=positions,
+        labelled_embeddings=labelled_embeddings if len(labelled_embeddings) else None,
     )
     order = rank(
         candidates,
@@ -141,7 +144,7 @@ def rank_cold(
         embeddings,
         groups=numbers,
         positions=positions,
-        labelled_embeddings=labelled_embeddings,
+        labelled_embeddings=labelled_embeddings if len(labelled_embeddings) else None,
     )
     order = rank(
         candidates,

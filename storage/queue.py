@@ -134,7 +134,8 @@ def _reserve(
             session.execute(
                 update(Image)
                 .where(Image.id == holding, Image.leased_by == annotator)
-                .values(leased_until=until)
+                .values(leased_until=until),
+                execution_options={"synchronize_session": False},
             )
         session.flush()
         return queue_items(session, project, chosen, annotator, unlike=choice.unlike)
@@ -579,4 +580,7 @@ def _release(session: Session, annotator: str, project_id: int | None, keep: Col
         if image_id not in keep and (project_id is None or owner == project_id)
     ]
     if ended:
-        session.execute(update(Image).where(Image.id.in_(ended)).values(leased_by=None, leased_until=None))
+        session.execute(
+            update(Image).where(Image.id.in_(ended)).values(leased_by=None, leased_until=None),
+            execution_options={"synchronize_session": False},
+        )

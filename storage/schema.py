@@ -284,7 +284,8 @@ class Event(Base):
     at: Mapped[float]
     actor: Mapped[str] = mapped_column(String(100))
     kind: Mapped[str] = mapped_column(String(40))
-    """import, draft, submit, approve, skip, exclude, restore, start, cancel, export, audit, settings."""
+    """import, draft, submit, approve, skip, pin, unpin, exclude, restore, start, cancel, export, audit,
+    settings."""
     detail: Mapped[dict[str, Any]]
 
 

@@ -16,7 +16,7 @@ from app.notices import empty_state, no_images, no_project
 from app.queue_grid import Card, queue_grid
 from storage import queue
 from storage.queue import QueueItem
-from storage.schema import SPLITS
+from storage.schema import COLD_START, SPLITS
 
 PAGE_SIZE = 60
 STATES = ("unlabelled", "draft", "submitted", "skipped")
@@ -50,7 +50,7 @@ def card(item: QueueItem, *, annotator: str, top_score: float, now: float) -> Ca
         split=item.split,
         state=state,
         state_kind=kind,
-        why=item.why.removeprefix(f"Rank {item.rank} of {item.ranked}: "),
+        why=item.why.removeprefix(f"Rank {item.rank or 0:,} of {item.ranked:,}: "),
     )
 
 
@@ -103,11 +103,12 @@ def show() -> None:
         limit=PAGE_SIZE,
     )
     with summary:
-        ranking = (
-            f"ranked by round {progress.current_round_number}"
-            if progress.current_round_number
-            else "no ranking before the first round: shuffled"
-        )
+        if progress.current_round_number is None:
+            ranking = "no ranking before the first round: shuffled"
+        elif progress.current_round_number == COLD_START:
+            ranking = "typical and diverse images first, until a round has trained"
+        else:
+            ranking = f"ranked by round {progress.current_round_number}"
         st.markdown(f"**{count:,}** of {progress.images:,} images, {ranking}", text_alignment="right")
 
     if not items:

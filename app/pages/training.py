@@ -20,7 +20,7 @@ from app.notices import duration, empty_state, errors_as_sentences, html_badge, 
 from storage import projects, queue, rounds
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
-from storage.schema import LIVE_ROUND_STATES
+from storage.schema import COLD_START, LIVE_ROUND_STATES
 from storage.settings import Preset, with_preset
 from storage.workspace import Workspace
 
@@ -74,9 +74,14 @@ def card_head(title: str, state: str | None, text: str) -> DeltaGenerator:
         return st.container(width="content")
 
 
+def title_of(info: RoundInfo) -> str:
+    """Return what a round is called."""
+    return "Cold start" if info.number == COLD_START else f"Round {info.number}"
+
+
 def live_round_card(workspace: Workspace, live: RoundInfo) -> None:
     """Draw the round that is under way, with its progress and Cancel."""
-    place = card_head(f"Round {live.number}", live.state, live.reason)
+    place = card_head(title_of(live), live.state, live.reason)
     if place.button(
         "Cancelling" if live.cancel_requested else "Cancel",
         key="cancel-round",
@@ -108,7 +113,7 @@ def idle_card(workspace: Workspace, project: ProjectInfo, latest: RoundInfo | No
     if latest is None:
         place = card_head("No round yet", None, refusal or advice.reason)
     else:
-        place = card_head(f"Round {latest.number}", latest.state, refusal or advice.reason)
+        place = card_head(title_of(latest), latest.state, refusal or advice.reason)
     if place.button(
         "Train now",
         key="train-now",
@@ -124,7 +129,7 @@ def idle_card(workspace: Workspace, project: ProjectInfo, latest: RoundInfo | No
         st.progress(advice.changed / advice.needed)
     if latest is not None and latest.state == "failed":
         st.error(
-            f"Round {latest.number} failed: {plain(latest.error or 'no reason was reported.')} "
+            f"{title_of(latest)} failed: {plain(latest.error or 'no reason was reported.')} "
             "The ranking before it still stands. Change the settings below if they are the cause, "
             "then press Train now.",
             icon=":material/error:",
@@ -154,7 +159,10 @@ def state_card(workspace: Workspace, project: ProjectInfo, seen: tuple[int, str]
 
 
 def newest_of(past: list[RoundInfo]) -> RoundInfo | None:
-    """Return the round with the highest number."""
+    """Return the round with the highest number, or the cold start while that one waits behind it."""
+    live = [info for info in past if info.state in LIVE_ROUND_STATES]
+    if live:
+        return min(live, key=lambda info: info.number)
     return max(past, key=lambda info: info.number, default=None)
 
 
@@ -312,18 +320,19 @@ def show() -> None:
     project = projects.get_project(workspace, project_id)
     past = rounds.history(workspace, project_id)
     newest = newest_of(past)
+    newest_trained = newest_of([info for info in past if info.number > COLD_START])
     live = newest is not None and newest.state in LIVE_ROUND_STATES
 
     st.fragment(state_card, run_every=1.0)(workspace, project, mark_of(newest))
 
-    if newest is None:
+    if newest_trained is None:
         empty_state(
             "No curves yet",
             "Submit a few label maps on the **Label** page. A round then trains by itself, or press "
             "**Train now** above; its loss and its audit quality are drawn here.",
         )
     else:
-        st.fragment(round_charts, run_every=2.0 if live else None)(workspace, project, newest)
+        st.fragment(round_charts, run_every=2.0 if live else None)(workspace, project, newest_trained)
         measured = [info for info in past if charts.audit_miou(info.metrics) is not None]
         left, right = st.columns([2, 3])
         with left, st.container(border=True, height="stretch"):

@@ -332,7 +332,7 @@ class TestColdStart:
     def test_it_counts_as_no_round(self, workspace: Workspace, project: ProjectInfo) -> None:
         rounds.request_cold_start(workspace, project.id)
         assert rounds.start_advice(workspace, project.id).reason == "0 of 8 new labels for the first round"
-        audit, *labelled = submit_some(workspace, project, 3)
+        submit_some(workspace, project, 3)
         first = rounds.request_round(workspace, project.id, "ada", "now")
         assert (first.number, first.parent_id) == (1, None)
         live = rounds.live_round(workspace, project.id)

@@ -25,6 +25,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 REQUIREMENTS = "requirements.txt"
 DEV_REQUIREMENTS = "requirements-dev.txt"
+WITHOUT_DEPENDENCIES = "requirements-oracles.txt"
 CANVAS_TESTS = HERE / "tests" / "canvas"
 
 
@@ -66,7 +67,8 @@ def prepare_environment(arguments: list[str]) -> None:
             sys.exit(subprocess.call(command))
         os.execv(command[0], command)
 
-    files = [REQUIREMENTS, DEV_REQUIREMENTS] if arguments[:1] == ["test"] else [REQUIREMENTS]
+    testing = arguments[:1] == ["test"]
+    files = [REQUIREMENTS, DEV_REQUIREMENTS, WITHOUT_DEPENDENCIES] if testing else [REQUIREMENTS]
     stamp_file = Path(sys.prefix) / f"qualm-{'-'.join(Path(name).stem for name in files)}.stamp"
     stamp = requirements_stamp(files)
     try:
@@ -80,9 +82,11 @@ def prepare_environment(arguments: list[str]) -> None:
         flush=True,
     )
     pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
-    for name in files:
-        pip += ["-r", str(HERE / name)]
-    if subprocess.call(pip) != 0:
+    with_dependencies = [name for name in files if name != WITHOUT_DEPENDENCIES]
+    calls = [[*pip, *(part for name in with_dependencies for part in ("-r", str(HERE / name)))]]
+    if testing:
+        calls.append([*pip, "--no-deps", "-r", str(HERE / WITHOUT_DEPENDENCIES)])
+    if any(subprocess.call(call) != 0 for call in calls):
         sys.exit(
             "The installation failed; the lines above say why. Check the network and the free disk space "
             "(about 8 GB), then run the same command again, or install by hand: "

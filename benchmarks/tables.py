@@ -203,6 +203,35 @@ def queue() -> str:
     return "\n\n".join([_table(list(columns), lines), _origin(rows)])
 
 
+def scoring() -> str:
+    """Return what scoring and ranking cost."""
+    rows = read("scoring")
+    columns = {
+        "what": "what",
+        "implementation": "implementation",
+        "size": "size",
+        "T": "T",
+        "images": "images",
+        "ms": "ms",
+        "times ours": "times_ours",
+        "highest difference, nats": "max_difference",
+        "ms over one pass": "ms_over_one_pass",
+        "images/s": "images_per_second",
+        "times the smallest": "times_the_smallest",
+        "peak MiB": "peak_mib",
+    }
+    lines = [
+        [
+            row.get(name, "")
+            if name in ("what", "implementation", "size", "max_difference")
+            else _short(row.get(name, ""))
+            for name in columns.values()
+        ]
+        for row in rows
+    ]
+    return "\n\n".join([_table(list(columns), lines), _origin(rows)])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "uncertainty": uncertainty,
     "semi": semi,
@@ -211,6 +240,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "canvas": canvas,
     "correction_actions": correction_actions,
     "queue": queue,
+    "scoring": scoring,
 }
 
 

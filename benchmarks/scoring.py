@@ -1,0 +1,268 @@
+"""What choosing costs: ``python benchmarks/scoring.py``; ``--quick`` for a look.
+
+1. Entropy and mutual information of one image against BAAL's heuristics, on the same tensors in turns.
+2. Memory of the running statistics while the number of samples grows.
+3. A whole image: prediction with samples and every score, over the deterministic pass of the same network.
+4. ``rank`` for 1 000 to 100 000 images: seconds and memory.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import typer
+from baal.active.heuristics import BALD, Entropy
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from csv_rows import Row, about, write_rows
+
+from core.acquisition.aggregation import score_image
+from core.acquisition.batch_choice import CHOICES, rank
+from core.acquisition.candidates import Candidates
+from core.acquisition.pixel_scores import SampleStatistics
+from core.model.network import SegmentationNetwork, build_network
+from core.predict import predict
+
+RESULT = ROOT / "benchmarks" / "results" / "scoring.csv"
+SEED = 0
+CLASSES, HEIGHT, WIDTH, SAMPLES = 11, 360, 480, 20
+SIZE = f"{CLASSES}×{HEIGHT}×{WIDTH}"
+EMBEDDING = 320
+"""Length of EfficientNet-Lite0's embeddings."""
+BATCH = 8
+MAIN_CHOICES = ("top", "clasp_pe", "k_centre", "score_diversity", "badge", "typiclust", "probcover")
+
+
+def medians(ways: dict[str, Callable[[], object]], repetitions: int) -> dict[str, float]:
+    """Return the median milliseconds of each; in turns, so that a slow phase of the machine meets all."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for repetition in range(repetitions + 1):
+        for name, way in ways.items():
+            began = time.perf_counter()
+            way()
+            if repetition:
+                times[name].append(1000 * (time.perf_counter() - began))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def peak_mib(work: Callable[[], object]) -> float:
+    """Return by how many MiB the resident memory rose above where it was; NaN where Linux does not tell."""
+    gc.collect()
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        before = _memory_kib("VmRSS")
+        work()
+        return (_memory_kib("VmHWM") - before) / 1024
+    except OSError:
+        work()
+        return math.nan
+
+
+def _memory_kib(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+
+
+def entropy_and_information(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    counted = SampleStatistics(["predictive_entropy", "mutual_information"])
+    counted.add_logits(logits)
+    return counted.predictive_entropy(), counted.mutual_information()
+
+
+def against_baal(repetitions: int) -> list[Row]:
+    logits = 3 * torch.randn(
+        SAMPLES, 1, CLASSES, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(SEED)
+    )
+    # BAAL takes probabilities (B, C, h, w, T); making them is not counted.
+    theirs = np.ascontiguousarray(logits.softmax(dim=2).permute(1, 2, 3, 4, 0).numpy())
+    probabilities = logits.softmax(dim=2)
+
+    def from_probabilities() -> None:
+        counted = SampleStatistics(["predictive_entropy", "mutual_information"])
+        counted.add(probabilities)
+        counted.predictive_entropy(), counted.mutual_information()
+
+    def every_score() -> None:
+        SampleStatistics().add_logits(logits)
+
+    ways: dict[str, Callable[[], object]] = {
+        "Qualm, from logits": lambda: entropy_and_information(logits),
+        "Qualm, from probabilities": from_probabilities,
+        "Qualm, sums of all seven scores": every_score,
+        "BAAL BALD": lambda: BALD().get_uncertainties(theirs),
+        "BAAL entropy": lambda: Entropy().get_uncertainties(theirs),
+    }
+    times = medians(ways, repetitions)
+    times["BAAL entropy + BALD"] = times["BAAL BALD"] + times["BAAL entropy"]
+    nats = math.log(CLASSES)
+    entropy, information = entropy_and_information(logits)
+    apart = max(
+        float(np.abs(entropy.numpy() * nats - Entropy().get_uncertainties(theirs)).max()),
+        float(np.abs(information.numpy() * nats - BALD().get_uncertainties(theirs)).max()),
+    )
+    ours = times["Qualm, from logits"]
+    rows: list[Row] = []
+    for name, milliseconds in times.items():
+        row: dict[str, object] = {
+            "what": "entropy + MI" if "BAAL" not in name or "+" in name else "one of them",
+            "implementation": name,
+            "size": SIZE,
+            "T": SAMPLES,
+            "ms": milliseconds,
+            "times_ours": milliseconds / ours,
+        }
+        if name == "Qualm, from logits":
+            row["max_difference"] = apart
+        rows.append(row)
+    return rows
+
+
+def memory_over_samples() -> list[Row]:
+    generator = torch.Generator().manual_seed(SEED)
+    rows: list[Row] = []
+    for samples in (5, 20, 80):
+
+        def stream(samples: int = samples) -> None:
+            counted = SampleStatistics()
+            for _ in range(samples):
+                counted.add_logits(torch.randn(1, 1, CLASSES, HEIGHT, WIDTH, generator=generator))
+
+        rows.append(
+            {
+                "what": "memory, samples one by one",
+                "implementation": "Qualm, sums of all seven scores",
+                "size": SIZE,
+                "T": samples,
+                "peak_mib": peak_mib(stream),
+            }
+        )
+    return rows
+
+
+@torch.inference_mode()
+def deterministic(network: SegmentationNetwork, image: torch.Tensor) -> torch.Tensor:
+    """Return the classes of an image by one pass, as a tool without uncertainty would."""
+    features, _ = network.encode(image[None].float() / 255)
+    logits = network.decode(features, None)[0][0]
+    enlarged = F.interpolate(logits.softmax(dim=1), size=image.shape[1:], mode="bilinear")
+    return enlarged.argmax(dim=1)
+
+
+def whole_image(repetitions: int) -> list[Row]:
+    network = build_network(CLASSES, weights="none", generator=torch.Generator().manual_seed(SEED)).eval()
+    image = torch.randint(
+        256, (3, HEIGHT, WIDTH), dtype=torch.uint8, generator=torch.Generator().manual_seed(SEED)
+    )
+
+    def scored() -> None:
+        generator = torch.Generator().manual_seed(SEED)
+        score_image(predict(network, image, samples=SAMPLES, generator=generator, device="cpu"))
+
+    times = medians({"one pass": lambda: deterministic(network, image), "all": scored}, repetitions)
+    size = f"3×{HEIGHT}×{WIDTH}"
+    return [
+        {
+            "what": "whole image",
+            "implementation": "deterministic pass",
+            "size": size,
+            "T": 1,
+            "ms": times["one pass"],
+        },
+        {
+            "what": "whole image",
+            "implementation": "prediction and every score",
+            "size": size,
+            "T": SAMPLES,
+            "ms": times["all"],
+            "ms_over_one_pass": times["all"] - times["one pass"],
+            "images_per_second": 1000 / times["all"],
+        },
+    ]
+
+
+def pool(images: int) -> Candidates:
+    """Images of 200 places with as much noise that neighbours are alike, in videos of 100."""
+    generator = torch.Generator().manual_seed(SEED)
+    places = torch.randn(200, EMBEDDING, generator=generator)
+    own = places[torch.randint(200, (images,), generator=generator)]
+    embeddings = F.normalize(own + 0.7 * torch.randn(images, EMBEDDING, generator=generator), dim=1)
+    mass = torch.rand(images, CLASSES, generator=generator)
+    return Candidates(
+        scores=torch.rand(images, generator=generator, dtype=torch.float64),
+        embeddings=embeddings,
+        class_scores=torch.rand(images, CLASSES, generator=generator),
+        class_mass=mass / mass.sum(dim=1, keepdim=True),
+        gradients=torch.randn(images, 256, generator=generator),
+        groups=torch.arange(images) // 100,
+        positions=torch.arange(images),
+        labelled_embeddings=embeddings[: min(100, images // 10)],
+    )
+
+
+def ranking(sizes: list[int]) -> list[Row]:
+    rows: list[Row] = []
+    for choice in MAIN_CHOICES:
+        seconds: dict[int, float] = {}
+        for images in sizes:
+            candidates = pool(images)
+
+            def ordered(candidates: Candidates = candidates, choice: str = choice) -> None:
+                generator = torch.Generator().manual_seed(SEED)
+                rank(candidates, choice, batch=BATCH, progress=0.5, generator=generator)
+
+            began = time.perf_counter()
+            mib = peak_mib(ordered)
+            seconds[images] = time.perf_counter() - began
+            row: dict[str, object] = {
+                "what": "rank",
+                "implementation": choice,
+                "size": f"embeddings of {EMBEDDING}",
+                "images": images,
+                "ms": 1000 * seconds[images],
+                "images_per_second": images / seconds[images],
+                "peak_mib": mib,
+            }
+            if images > sizes[0]:
+                row["times_the_smallest"] = seconds[images] / seconds[sizes[0]]
+            rows.append(row)
+    return rows
+
+
+def main(
+    quick: Annotated[bool, typer.Option(help="Few repetitions and small pools, for a look.")] = False,
+    result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
+) -> None:
+    """Measure what scoring and ranking cost."""
+    assert set(MAIN_CHOICES) <= set(CHOICES)
+    measured = [
+        *against_baal(2 if quick else 11),
+        *memory_over_samples(),
+        *whole_image(3 if quick else 21),
+        *ranking([1000, 4000] if quick else [1000, 10_000, 100_000]),
+    ]
+    rows = [{**row, "seed": SEED, **about()} for row in measured]
+    write_rows(result, rows)
+    shown = list(dict.fromkeys(name for row in measured for name in row))
+    table = Table(*shown)
+    for row in measured:
+        cells = [row.get(name, "") for name in shown]
+        table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in cells))
+    Console(width=180).print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -104,16 +104,48 @@ class RoundSettings(_Settings):
         10, title="Samples per prediction", ge=1, description="Latent samples per prediction."
     )
     seed: int = Field(0, ge=0, description="Seed of every random draw of the round.")
-    pixel_score: Literal["predictive_entropy", "mutual_information"] = Field(
+    pixel_score: Literal[
         "predictive_entropy",
-        description="What makes a pixel uncertain: all doubt, or only what more labels would settle.",
-    )
-    aggregation: Literal["mean", "top_share"] = Field(
-        "top_share", description="How pixels make an image's score: all of them, or the most uncertain ones."
-    )
-    batch_choice: Literal["clasp_pe", "top", "random"] = Field(
+        "mutual_information",
+        "expected_entropy",
+        "least_confidence",
+        "margin",
+        "variance",
+        "vote_entropy",
+    ] = Field("predictive_entropy", description="What makes a pixel uncertain.")
+    aggregation: Literal[
+        "mean", "top_share", "quantile", "patch_max", "class_balanced", "boundary_excluded"
+    ] = Field("top_share", description="How the pixels of an image make its score.")
+    batch_choice: Literal[
         "clasp_pe",
-        description="clasp_pe spreads over classes and skips near-duplicates; top is by score alone.",
+        "top",
+        "power",
+        "softmax",
+        "rank_sampling",
+        "k_centre",
+        "score_diversity",
+        "badge",
+        "typiclust",
+        "probcover",
+        "improved_random",
+        "random",
+    ] = Field("clasp_pe", description="How images are chosen together.")
+    choice_batch: int = Field(
+        8, title="Chosen together", ge=1, description="Images chosen together, each unlike the others."
+    )
+    near_duplicate: float = Field(
+        0.95,
+        title="Near-duplicate from",
+        ge=0,
+        le=1,
+        description="Images whose embeddings have at least this cosine count as one: the second comes later.",
+    )
+    uncertain_from: int = Field(
+        5,
+        title="Labels per class before doubt counts",
+        ge=0,
+        description="Typical and diverse images come first, until each class has been labelled in so many "
+        "images; 0 goes by uncertainty from the first round.",
     )
     keep_predictions: int = Field(400, ge=0, description="Suggestions stored for the front of the queue.")
     warm_start: bool = Field(True, description="Begin from the last round's weights.")

@@ -38,9 +38,7 @@ PIXEL_SCORE = {
 
 AGGREGATION = {
     "mean": Option("Mean", "All pixels count. When images are hard as a whole."),
-    "top_share": Option(
-        "Top share", "Only the most unsure pixels count. The default: small hard parts count."
-    ),
+    "top_share": Option("Top share", "Only the most unsure pixels count. The default: small parts count."),
     "quantile": Option("Quantile", "One high value of the image. Like top share, calmer about wild pixels."),
     "patch_max": Option("Patch maximum", "The most unsure patch. When objects are small."),
     "class_balanced": Option("Class-balanced", "Each class in the image counts the same. For rare classes."),
@@ -52,13 +50,13 @@ AGGREGATION = {
 BATCH_CHOICE = {
     "clasp_pe": Option(
         "ClaSP PE",
-        "High scores, spread over classes, a little random at first. The default; for rare classes.",
+        "High scores, spread over classes, noisy at first. The default; for rare classes.",
     ),
     "top": Option("Highest score", "Score alone. When one image is labelled at a time: batches look alike."),
     "power": Option("Power sampling", "Drawn at random, high scores likelier. For batches of dozens."),
     "softmax": Option(
         "Softmax sampling",
-        "As power sampling, and lower scores keep a chance. When scores lie close together.",
+        "As power sampling, gentler. When scores lie close together.",
     ),
     "rank_sampling": Option(
         "Rank sampling", "As power sampling, by rank. When a few outliers have by far the highest scores."
@@ -71,9 +69,7 @@ BATCH_CHOICE = {
         "BADGE-like", "Images that would change the model in different ways. For batches of dozens."
     ),
     "typiclust": Option("TypiClust", "The most typical image of each cluster. For the very first labels."),
-    "probcover": Option(
-        "ProbCover", "Dense regions first. For the very first labels, when groups are distinct."
-    ),
+    "probcover": Option("ProbCover", "Dense regions first. For the first labels, when groups are distinct."),
     "improved_random": Option(
         "Improved random", "Random, rare classes likelier, spread over each group. The rival to beat."
     ),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
+from app.queue_acts import Act
 from storage.queue import QueueItem
 
 if TYPE_CHECKING:
@@ -54,13 +55,6 @@ class Card:
     """Whether images like it can be found."""
     moved_back: bool
     """Whether an image like it was labelled since the round."""
-
-
-class Act(NamedTuple):
-    """What the person wants done with which images; ``kind`` is pin, unpin, exclude, restore or alike."""
-
-    kind: str
-    image_ids: list[int]
 
 
 class Answer(NamedTuple):

@@ -1,8 +1,8 @@
 """The Queue page: what is labelled next, everything that is in the project, and how alike it is.
 
 Hooks for end-to-end tests: ``.st-key-queue-view`` (Grid or Map), ``.st-key-queue-split``,
-``.st-key-queue-state``, ``.st-key-queue-unsure-<project id>``, ``.st-key-queue-sort``, ``.st-key-queue-name``,
-``.st-key-queue-heat``, ``.st-key-queue-page``, ``.st-key-queue-count``; each card is
+``.st-key-queue-state``, ``.st-key-queue-unsure-<project id>``, ``.st-key-queue-sort``,
+``.st-key-queue-name``, ``.st-key-queue-heat``, ``.st-key-queue-page``, ``.st-key-queue-count``; each card is
 ``.st-key-queue-grid a[data-image-id][data-rank][data-split][data-state]``, in the order of the grid, inside
 ``.q-card`` with ``.q-card-corner input`` and ``button[data-action]``; ``.q-grid-bar`` says what is ticked and
 holds the same buttons. On the map ``.st-key-embedding-map .q-map``, ``.st-key-map-colour``,
@@ -20,7 +20,8 @@ from app import session
 from app.choice_options import PIXEL_SCORE
 from app.embedding_map import MOST_CHOSEN, embedding_map
 from app.notices import empty_state, errors_as_sentences, no_images, no_project, plain
-from app.queue_grid import Act, Card, card_of, queue_grid
+from app.queue_acts import Act, carry_out
+from app.queue_grid import Card, card_of, queue_grid
 from storage import embeddings, images, projects, queue, rounds
 from storage.errors import NotFound
 from storage.queue import Progress, QueueItem
@@ -68,22 +69,6 @@ def name_of_score(order: str, current: RoundInfo | None) -> str:
     if current is None or current.number == COLD_START:
         return "Typicality"
     return PIXEL_SCORE[current.config.pixel_score].name
-
-
-def carry_out(workspace: Workspace, act: Act, annotator: str) -> str:
-    """Do what the person asked for and return it as a sentence."""
-    count = f"{len(act.image_ids):,} image{'s' if len(act.image_ids) > 1 else ''}"
-    if act.kind == "pin":
-        queue.pin(workspace, act.image_ids, annotator)
-        return f"{count} put in front of the queue"
-    if act.kind == "unpin":
-        queue.unpin(workspace, act.image_ids, annotator)
-        return f"{count} back at the usual place"
-    if act.kind == "exclude":
-        images.set_split(workspace, act.image_ids, "excluded", annotator)
-        return f"{count} excluded: Bring back undoes it"
-    images.set_split(workspace, act.image_ids, "pool", annotator)
-    return f"{count} brought back"
 
 
 def run(workspace: Workspace, act: Act) -> None:
@@ -230,7 +215,7 @@ def heat_switch(ranks: bool) -> bool:
         key="queue-heat",
         persist_state="session",
         disabled=not ranks,
-        help="Draw on each thumbnail where the model is unsure: violet is a little, yellow as much as can be. "
+        help="Draw on each thumbnail where the model is unsure: violet a little, yellow as much as can be. "
         "The round keeps it for the front of the queue; audit images stay blind.",
     )
 
@@ -252,8 +237,8 @@ def show_map(workspace: Workspace, project_id: int, current: RoundInfo | None, p
     if not any(one.embeddings_blob for one in rounds.history(workspace, project_id)):
         empty_state(
             "No map yet",
-            "The map puts images that look alike next to each other. A round draws it: the cold start soon after "
-            "an import, or the first training. Look at the **Training** page for what the worker does now.",
+            "The map puts images that look alike next to each other. A round draws it: the cold start soon "
+            "after an import, or the first training. The **Training** page says what the worker does now.",
             ("pages/training.py", "Go to Training", ":material/model_training:"),
         )
         return

@@ -72,7 +72,9 @@ class EmbeddingMap {
     parent.append(this.map);
     this.remembered = new Map();
     this.words.textContent = 'Loading the map…';
-    new ResizeObserver(() => this.library && this.drawn && this.library.Plots.resize(this.plot)).observe(this.map);
+    // A page that is left for another keeps its map for a moment, without a size.
+    const fit = () => this.drawn && this.map.offsetWidth > 0 && this.library.Plots.resize(this.plot);
+    new ResizeObserver(fit).observe(this.map);
   }
 
   async show(data, { setStateValue, setTriggerValue }) {
@@ -144,7 +146,7 @@ class EmbeddingMap {
     }));
     const axis = { visible: false, range: [-0.04, 1.04], zeroline: false };
     const layout = {
-      margin: { l: 0, r: 0, t: 0, b: 0 },
+      margin: { l: 0, r: 0, t: 38, b: 36 },
       paper_bgcolor: 'rgba(0,0,0,0)',
       plot_bgcolor: 'rgba(0,0,0,0)',
       font: { color: ink, size: 13, family: 'Source Sans, system-ui, sans-serif' },
@@ -154,7 +156,7 @@ class EmbeddingMap {
       hovermode: 'closest',
       hoverdistance: 12,
       showlegend: true,
-      legend: { x: 0.008, y: 0.99, bgcolor: 'rgba(0,0,0,0)', itemsizing: 'constant' },
+      legend: { x: 0.006, y: 1, yanchor: 'bottom', orientation: 'h', bgcolor: 'rgba(0,0,0,0)', itemsizing: 'constant' },
       modebar: { bgcolor: 'rgba(0,0,0,0)', color: '#8a93a8', activecolor: ink, orientation: 'h' },
       uirevision: this.version,
       selectionrevision: 'keep',

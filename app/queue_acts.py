@@ -19,18 +19,21 @@ def carry_out(workspace: Workspace, act: Act, annotator: str) -> str:
     """Do what the person asked for, except ``alike``, and return it as a sentence.
 
     Raises:
-        InvalidInput: an image cannot be pinned or moved.
-        NotFound: there is no such image.
+        NotFound: there is no such image; then nothing is done.
     """
-    count = f"{len(act.image_ids):,} image{'s' if len(act.image_ids) > 1 else ''}"
     if act.kind == "pin":
-        queue.pin(workspace, act.image_ids, annotator)
-        return f"{count} put in front of the queue"
+        pinned = queue.pin(workspace, act.image_ids, annotator)
+        rest = len(act.image_ids) - pinned
+        others = f"; {rest:,} labelled, for audit, excluded or in front already" if rest else ""
+        return f"{_images(pinned)} put in front of the queue{others}"
     if act.kind == "unpin":
-        queue.unpin(workspace, act.image_ids, annotator)
-        return f"{count} back at the usual place"
+        return f"{_images(queue.unpin(workspace, act.image_ids, annotator))} back at the usual place"
     if act.kind == "exclude":
         images.set_split(workspace, act.image_ids, "excluded", annotator)
-        return f"{count} excluded: Bring back undoes it"
+        return f"{_images(len(act.image_ids))} excluded: Bring back undoes it"
     images.set_split(workspace, act.image_ids, "pool", annotator)
-    return f"{count} brought back"
+    return f"{_images(len(act.image_ids))} brought back"
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image{'' if count == 1 else 's'}"

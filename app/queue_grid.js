@@ -67,9 +67,12 @@ function textOf(card) {
     score.title = card.score_name;
   }
   const badges = element('div', 'q-card-badges');
-  badges.append(element('span', `q-badge q-badge-${card.split}`, card.split));
-  if (card.state !== card.split) badges.append(element('span', `q-badge q-badge-${card.state_kind}`, card.state));
-  text.append(score, badges, element('div', 'q-card-why', card.why));
+  // Most images wait in the pool; only what is otherwise is worth a word.
+  if (card.split !== 'pool') badges.append(element('span', `q-badge q-badge-${card.split}`, card.split));
+  if (card.state !== 'unlabelled') badges.append(element('span', `q-badge q-badge-${card.state_kind}`, card.state));
+  text.append(score);
+  if (badges.childElementCount) text.append(badges);
+  text.append(element('div', 'q-card-why', card.why));
   return text;
 }
 

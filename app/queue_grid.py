@@ -129,7 +129,7 @@ def thumbnail_url(item: QueueItem) -> str:
 
 def reason(item: QueueItem) -> str:
     """Return why an image stands where it does, without the rank that is shown beside it."""
-    sentence = item.why.removeprefix(f"Rank {item.rank} of {item.ranked}: ")
+    sentence = item.why.partition(": ")[2] if item.why.startswith("Rank ") else item.why
     return sentence[:1].upper() + sentence[1:]
 
 

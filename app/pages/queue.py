@@ -164,8 +164,7 @@ def show_grid(workspace: Workspace, project_id: int, current: RoundInfo | None, 
         offset=(page - 1) * PAGE_SIZE,
         limit=PAGE_SIZE,
     )
-    with st.container(key="queue-count"):
-        st.markdown(f"**{count:,}** of {images_in_all:,} images, {ranking_line(current)}")
+    count_line(f"**{count:,}** of {images_in_all:,} images", current)
     if not items:
         empty_state("No image matches", "Widen the filters above to see more of the project.")
         return
@@ -175,6 +174,12 @@ def show_grid(workspace: Workspace, project_id: int, current: RoundInfo | None, 
     cards = cards_of(items, current, order=order, full=full, with_heat=with_heat)
     draw_cards(workspace, project_id, cards)
     pages_below(count)
+
+
+def count_line(images_shown: str, current: RoundInfo | None) -> None:
+    """Say how many images are shown, and how their order came about."""
+    with st.container(key="queue-count"):
+        st.markdown(f"{images_shown}, {ranking_line(current)}")
 
 
 def cards_of(
@@ -242,6 +247,7 @@ def show_map(workspace: Workspace, project_id: int, current: RoundInfo | None, p
             ("pages/training.py", "Go to Training", ":material/model_training:"),
         )
         return
+    count_line(f"**{progress.images:,}** images", current)
     counts = (progress.pool, progress.train, progress.audit, progress.excluded)
     version = f"{current.id if current else 0} {' '.join(map(str, counts))}"
     answer = embedding_map(project_id=project_id, version=version, colour=colour)
@@ -273,8 +279,7 @@ def show_chosen(
         more = f" The lasso holds {count:,}: these are the first in the queue." if count > MOST_CHOSEN else ""
         st.markdown(f"**{found:,}** chosen on the map.{more}", width="content")
         if st.button("Put in front of the queue", key="map-pin", type="primary", icon=":material/keep:"):
-            pool = {one.id for one in images.list_images(workspace, project_id, "pool")}
-            run(workspace, Act("pin", [image_id for image_id in chosen if image_id in pool]))
+            run(workspace, Act("pin", list(chosen)))
         if st.button("Exclude", key="map-exclude", icon=":material/block:"):
             run(workspace, Act("exclude", list(chosen)))
     full = max([item.score or 0.0 for item in items], default=0.0)

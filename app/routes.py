@@ -240,6 +240,8 @@ def _save(workspace: Workspace, request: Request, image: ImageInfo, body: bytes)
         round_shown_id=int(round_shown) if round_shown else None,
         submission_id=_submission(request.headers.get("x-submission-id")),
     )
+    if status == "submitted":
+        queue.move_back_alike(workspace, image.id, request.state.annotator, holding)
     answer: dict[str, Any] = {
         "revision": saved.revision,
         "status": saved.status,

@@ -134,6 +134,7 @@ class Image(Base):
     """When a person last skipped the image; skipped images come last in the queue."""
     pinned_at: Mapped[float | None]
     """When a person put the image at the front of the queue; the earliest comes first."""
+    pinned_by: Mapped[str | None] = mapped_column(String(100))
     imported_at: Mapped[float]
 
 

@@ -115,7 +115,7 @@ class RoundSettings(_Settings):
     ] = Field("predictive_entropy", description="What makes a pixel uncertain.")
     aggregation: Literal[
         "mean", "top_share", "quantile", "patch_max", "class_balanced", "boundary_excluded"
-    ] = Field("top_share", description="How the pixels of an image make its score.")
+    ] = Field("top_share", description="How the pixels make an image's score.")
     batch_choice: Literal[
         "clasp_pe",
         "top",
@@ -129,23 +129,24 @@ class RoundSettings(_Settings):
         "probcover",
         "improved_random",
         "random",
-    ] = Field("clasp_pe", description="How images are chosen together.")
+    ] = Field("clasp_pe", description="How scores and likeness make the order of the queue.")
     choice_batch: int = Field(
-        8, title="Chosen together", ge=1, description="Images chosen together, each unlike the others."
+        8, title="Images chosen together", ge=1, description="So many images are made unlike each other."
     )
     near_duplicate: float = Field(
         0.95,
-        title="Near-duplicate from",
-        ge=0,
+        title="Near-duplicates from",
+        gt=0,
         le=1,
-        description="Images whose embeddings have at least this cosine count as one: the second comes later.",
+        description="Cosine of two embeddings from which on the second image waits for the next batch; "
+        "1 turns it off.",
     )
     uncertain_from: int = Field(
         5,
-        title="Labels per class before doubt counts",
+        title="Uncertainty from, in images a class",
         ge=0,
-        description="Typical and diverse images come first, until each class has been labelled in so many "
-        "images; 0 goes by uncertainty from the first round.",
+        description="Until the median class is in so many labelled images, typical and diverse images come "
+        "first.",
     )
     keep_predictions: int = Field(400, ge=0, description="Suggestions stored for the front of the queue.")
     warm_start: bool = Field(True, description="Begin from the last round's weights.")

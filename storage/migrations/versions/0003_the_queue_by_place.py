@@ -22,6 +22,7 @@ SCORES = (
 
 def upgrade() -> None:
     op.add_column("image", sa.Column("pinned_at", sa.Float(), nullable=True))
+    op.add_column("image", sa.Column("pinned_by", sa.String(length=100), nullable=True))
     op.create_index("ix_image_pinned", "image", ["project_id", "pinned_at"])
     op.add_column("round", sa.Column("embeddings_blob", sa.String(length=64), nullable=True))
     with op.batch_alter_table("prediction") as table:
@@ -48,4 +49,5 @@ def downgrade() -> None:
             table.drop_column(name)
     op.drop_column("round", "embeddings_blob")
     op.drop_index("ix_image_pinned", "image")
+    op.drop_column("image", "pinned_by")
     op.drop_column("image", "pinned_at")

@@ -75,49 +75,4 @@ test('nothing is painted by the empty region', () => {
   assert.equal(region.paintRegion(map, null, { value: 3 }), null);
   assert.equal(region.applyChange(map, null), null);
   assert.deepEqual([...map.pixels], [1, 2]);
-  assert.equal(region.pixelCount(null), 0);
-  assert.equal(region.hasPixel(null, 0, 0), false);
-  assert.equal(region.outlineOf(null).length, 0);
-});
-
-test('two regions joined hold the pixels of both', () => {
-  const random = seededRandom(14);
-  for (let round = 0; round < 200; round++) {
-    const width = between(random, 1, 20);
-    const height = between(random, 1, 20);
-    const [one, other] = [randomRegion(random, width, height), randomRegion(random, width, height)];
-    const both = region.joined(one, other);
-    const expected = new Set([...pixelsOf(one, width, false), ...pixelsOf(other, width, false)]);
-    assert.deepEqual(new Set(pixelsOf(both, width, false)), expected);
-    assert.equal(region.pixelCount(both), expected.size);
-    for (let at = 0; at < width * height; at++) {
-      assert.equal(region.hasPixel(both, at % width, Math.floor(at / width)), expected.has(at));
-    }
-    assert.equal(region.joined(null, one), one);
-    assert.equal(region.joined(one, null), one);
-  }
-});
-
-test('the outline runs between pixels of which exactly one belongs', () => {
-  const random = seededRandom(15);
-  for (let round = 0; round < 200; round++) {
-    const some = randomRegion(random, 15, 15);
-    const sides = new Set();
-    const ends = region.outlineOf(some);
-    for (let i = 0; i < ends.length; i += 4) {
-      const [ax, ay, bx, by] = ends.subarray(i, i + 4);
-      assert.ok((ax === bx) !== (ay === by));
-      for (let x = ax; x < bx; x++) sides.add(`${x},${ay} -`);
-      for (let y = ay; y < by; y++) sides.add(`${ax},${y} |`);
-    }
-    const expected = new Set();
-    for (let y = 0; y <= 15; y++) {
-      for (let x = 0; x <= 15; x++) {
-        const here = region.hasPixel(some, x, y);
-        if (here !== region.hasPixel(some, x, y - 1)) expected.add(`${x},${y} -`);
-        if (here !== region.hasPixel(some, x - 1, y)) expected.add(`${x},${y} |`);
-      }
-    }
-    assert.deepEqual(sides, expected);
-  }
 });

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { NOT_LABELLED } from '../../app/canvas/frontend/label_map.js';
-import { hasPixel, pixelCount } from '../../app/canvas/frontend/region.js';
 import { SmartFill } from '../../app/canvas/frontend/smart_fill.js';
 import { pixelsOf } from './random_maps.mjs';
+import { hasPixel, pixelCount } from './region_pixels.mjs';
 import { between, seededRandom } from './seeded_random.mjs';
 
 const open = new Uint8Array(256);

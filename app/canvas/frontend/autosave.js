@@ -138,14 +138,18 @@ export class Autosave {
     }
   }
 
-  /** Hand the label map in. The answer comes through `onAnswer`; until then the pixels are in the journal. */
-  submit(image, submissionId = this.uuid()) {
+  /**
+   * Hand the label map in. The answer comes through `onAnswer`; until then the pixels are in the journal.
+   * @param {OpenImage} image
+   * @param {{submissionId?: string, wait?: number}} [how] `wait` milliseconds before it is sent
+   */
+  submit(image, { submissionId = this.uuid(), wait = 0 } = {}) {
     const task = this.#taskOf(image);
     task.submission = submissionId;
     task.refused = false;
     task.context = this.context(image);
     this.#keep(task);
-    this.#schedule(task, 0);
+    this.#schedule(task, wait);
     this.onState();
   }
 

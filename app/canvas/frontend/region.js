@@ -2,7 +2,6 @@
 // Tools return regions and changes; nothing but `paintRegion` and `applyChange` touches a label map.
 
 import { NOT_LABELLED } from './label_map.js';
-import { union } from './rectangle.js';
 
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
 /** @typedef {import('./label_map.js').LabelMap} LabelMap */
@@ -25,39 +24,6 @@ import { union } from './rectangle.js';
 /** @param {Region | Change} region @returns {Rectangle} the box alone */
 function boxOf(region) {
   return { x0: region.x0, y0: region.y0, x1: region.x1, y1: region.y1 };
-}
-
-/** @param {Region | null} region @param {number} x @param {number} y @returns {boolean} whether (x, y) belongs to it */
-export function hasPixel(region, x, y) {
-  if (!region || x < region.x0 || x >= region.x1 || y < region.y0 || y >= region.y1) return false;
-  return region.mask[(y - region.y0) * (region.x1 - region.x0) + x - region.x0] === 1;
-}
-
-/** @param {Region | null} region @returns {number} how many pixels belong to it */
-export function pixelCount(region) {
-  let count = 0;
-  if (region) for (let i = 0; i < region.mask.length; i++) count += region.mask[i];
-  return count;
-}
-
-/**
- * The pixels of either region.
- * @param {Region | null} one
- * @param {Region | null} other
- * @returns {Region | null}
- */
-export function joined(one, other) {
-  if (!one || !other) return one ?? other;
-  const box = /** @type {Rectangle} */ (union(one, other));
-  const width = box.x1 - box.x0;
-  const mask = new Uint8Array(width * (box.y1 - box.y0));
-  for (const { x0, y0, x1, y1, mask: part } of [one, other]) {
-    for (let y = y0, from = 0; y < y1; y++) {
-      let to = (y - box.y0) * width + x0 - box.x0;
-      for (let x = x0; x < x1; x++) mask[to++] |= part[from++];
-    }
-  }
-  return { ...box, mask };
 }
 
 /**
@@ -144,37 +110,4 @@ export function applyChange(map, change, over = null) {
     }
   }
   return boxOf(change);
-}
-
-/**
- * The border of a region as straight segments on the lines between pixels, for drawing.
- * @param {Region | null} region
- * @returns {Int32Array} x, y of one end, then x, y of the other, for each segment; horizontal or vertical
- */
-export function outlineOf(region) {
-  if (!region) return new Int32Array(0);
-  const { mask, x0, y0 } = region;
-  const width = region.x1 - x0;
-  const height = region.y1 - y0;
-  const at = (x, y) => (x < 0 || x >= width || y < 0 || y >= height ? 0 : mask[y * width + x]);
-  const segments = [];
-  for (let y = 0; y <= height; y++) {
-    for (let x = 0, start = 0, side = 0; x <= width; x++) {
-      const here = x < width ? at(x, y) - at(x, y - 1) : 0;
-      if (here === side) continue;
-      if (side) segments.push(x0 + start, y0 + y, x0 + x, y0 + y);
-      start = x;
-      side = here;
-    }
-  }
-  for (let x = 0; x <= width; x++) {
-    for (let y = 0, start = 0, side = 0; y <= height; y++) {
-      const here = y < height ? at(x, y) - at(x - 1, y) : 0;
-      if (here === side) continue;
-      if (side) segments.push(x0 + x, y0 + start, x0 + x, y0 + y);
-      start = y;
-      side = here;
-    }
-  }
-  return Int32Array.from(segments);
 }

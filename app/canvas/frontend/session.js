@@ -10,6 +10,9 @@ import { EarlierVisit } from './replay.js';
 import { RequestFailed } from './transport.js';
 import { NOT_KEPT } from './wording.js';
 
+/** So long a submission waits when the server has to be asked for the next image too: they would slow each other. */
+const SUBMIT_BEHIND_MS = 60;
+
 /** @typedef {import('./types.js').Item} Item */
 /** @typedef {import('./types.js').Progress} Progress */
 /** @typedef {import('./autosave.js').Answer} Answer */
@@ -70,7 +73,7 @@ export class LabelSession {
     this.resume();
     for (const { image, submission } of await this.earlier.read()) {
       this.queue.leave(image.id);
-      this.autosave.submit(image, submission);
+      this.autosave.submit(image, { submissionId: submission });
     }
     const first = openImage ?? this.earlier.lastImage;
     if (first !== null) await this.open(first);
@@ -144,7 +147,9 @@ export class LabelSession {
     if (!image) return;
     this.queue.leave(image.id);
     this.visited.push(image.id);
-    this.autosave.submit(image);
+    // What the person waits for goes first; the label map is in the journal until the server has it.
+    const wait = this.queue.length ? 0 : SUBMIT_BEHIND_MS;
+    this.autosave.submit(image, { wait });
     this.advance();
   }
 

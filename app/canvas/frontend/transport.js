@@ -3,6 +3,7 @@
 import { decodedMap } from './decoded_map.js';
 import { given } from './given.js';
 import { TiledPicture } from './image_tiles.js';
+import { NOT_LABELLED } from './label_map.js';
 import { Picture, decodedLevels } from './picture.js';
 import { SuperpixelMap } from './superpixel_map.js';
 import { reasonOf } from './wording.js';
@@ -119,7 +120,7 @@ export class Transport {
     const suggested = same('suggestion_url', 'uncertainty_url');
     const [picture, label, maps] = await Promise.all([
       shown?.query === query ? shown.picture : this.picture(item, query),
-      labelled ? labelOf(labelled) : this.label(item),
+      labelled ? labelOf(labelled) : item.revision ? this.label(item) : blankLabel(item),
       suggested ? mapsOf(suggested) : this.#modelMaps(item),
     ]);
     if (before && before.picture !== picture) before.picture.close();
@@ -259,6 +260,11 @@ export class Transport {
     const pixels = new Uint32Array(context.getImageData(0, 0, width, height).data.buffer);
     return { width, height, values: Uint8Array.from(pixels) };
   }
+}
+
+/** The label map of an image that nobody has labelled: the queue's item says so, the server need not. @param {Item} item */
+function blankLabel({ width, height }) {
+  return { pixels: new Uint8Array(width * height).fill(NOT_LABELLED), revision: 0, status: null };
 }
 
 /** @param {Loaded} loaded */

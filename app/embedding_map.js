@@ -137,7 +137,7 @@ class EmbeddingMap {
         ...(scored && {
           colorscale: SCORE_SCALE,
           showscale: true,
-          colorbar: { title: { text: 'score' }, thickness: 12, len: 0.5, y: 0.4, outlinewidth: 0, x: 1, xanchor: 'right' },
+          colorbar: { title: { text: 'score' }, thickness: 12, len: 0.6, y: 0.5, outlinewidth: 0 },
         }),
       },
       selected: { marker: { opacity: 1 } },
@@ -146,7 +146,7 @@ class EmbeddingMap {
     }));
     const axis = { visible: false, range: [-0.04, 1.04], zeroline: false };
     const layout = {
-      margin: { l: 0, r: 0, t: 38, b: 36 },
+      margin: { l: 0, r: this.groups.some((group) => group.scored) ? 74 : 0, t: 38, b: 36 },
       paper_bgcolor: 'rgba(0,0,0,0)',
       plot_bgcolor: 'rgba(0,0,0,0)',
       font: { color: ink, size: 13, family: 'Source Sans, system-ui, sans-serif' },
@@ -160,6 +160,7 @@ class EmbeddingMap {
       modebar: { bgcolor: 'rgba(0,0,0,0)', color: '#8a93a8', activecolor: ink, orientation: 'h' },
       uirevision: this.version,
       selectionrevision: 'keep',
+      newselection: { line: { color: ink, width: 1.5, dash: 'dot' } },
     };
     const config = {
       displaylogo: false,

@@ -296,7 +296,7 @@ def show_alike(workspace: Workspace, project_id: int, current: RoundInfo | None,
             st.rerun()
         with st.container(key="queue-count", width="stretch"):
             name = plain(images.image(workspace, image_id).name)
-            st.markdown(f"Most like **{name}**, to the model's eye; the bar is how alike they are")
+            st.markdown(f"Images most like **{name}**; bars show how alike they look to the model")
         with_heat = heat_switch(current is not None and current.number != COLD_START)
     alike = dict(embeddings.most_alike(workspace, image_id, MOST_ALIKE))
     if not alike:

@@ -172,7 +172,28 @@ def test_what_is_lassoed_on_the_map_can_be_labelled_next(served: Callable[[str],
     assert cards(page) == far
     page.locator(".st-key-map-pin button").click()
     expect(card(page, far[0])).to_contain_text("in front")
+
+    page.mouse.click(*point_of(page, FAR[1]))
+    assert labelling.wait_for_image(page)["imageId"] == far[1]
     assert labelling.open_label_page(page, site.page())["imageId"] == far[0]
+
+
+def point_of(page: Page, place: int) -> tuple[float, float]:
+    """Return where the image at a place of the ranking lies on the screen."""
+    x, y = page.evaluate(
+        """(place) => {
+            const plot = document.querySelector('.q-map-plot');
+            const { xaxis, yaxis } = plot._fullLayout;
+            const { x, y } = plot.data[0];
+            const box = plot.getBoundingClientRect();
+            return [
+                box.left + xaxis._offset + xaxis.l2p(x[place]),
+                box.top + yaxis._offset + yaxis.l2p(y[place]),
+            ];
+        }""",
+        place,
+    )
+    return x, y
 
 
 def test_cards_are_excluded_pinned_and_compared(served: Callable[[str], Ranked], page: Page) -> None:

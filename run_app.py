@@ -118,7 +118,7 @@ from rich.progress import (
 from storage import projects, rounds
 from storage.errors import NotFound, QualmError
 from storage.projects import ClassSpec, ProjectInfo
-from storage.schema import LIVE_ROUND_STATES
+from storage.schema import COLD_START, LIVE_ROUND_STATES
 from storage.workspace import Workspace, open_workspace
 
 DEMO_PROJECT = "Demo"
@@ -464,7 +464,7 @@ def train(
         opened = open_workspace(workspace)
         chosen = chosen_project(opened, project)
         started = rounds.live_round(opened, chosen.id)
-        if started is None:
+        if started is None or started.number == COLD_START:
             started = rounds.request_round(
                 opened, chosen.id, actor="command line", reason="Started from the command line"
             )

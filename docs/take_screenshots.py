@@ -80,7 +80,7 @@ def photograph_canvas(page: Page) -> None:
 
 
 def photograph_queue(page: Page, url: str) -> None:
-    """Photograph the grid with the uncertainty on it, and the map with a lasso and what is under the cursor."""
+    """Photograph the grid with the uncertainty on it, and the map with a lasso and a picture under it."""
     page.goto(f"{url}/queue")
     page.locator(".st-key-queue-heat label").click()
     page.locator(".q-card-heat").first.wait_for()

@@ -126,9 +126,10 @@ def _most_alike(
     embeddings: EmbeddingSet, own: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return for each of N images the highest cosine with another one of ``own``, and which that is."""
-    highest = np.full(len(embeddings.image_ids), -np.inf, np.float32)
-    nearest = np.zeros(len(embeddings.image_ids), np.int64)
-    for at in own:
+    highest = embeddings.vectors @ embeddings.vectors[own[0]]
+    nearest = np.full(len(highest), own[0], np.int64)
+    highest[own[0]] = -np.inf
+    for at in own[1:]:
         cosines = embeddings.vectors @ embeddings.vectors[at]
         cosines[at] = -np.inf
         closer = cosines > highest

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage import embeddings, events, likeness
-from storage.formats.embeddings import EmbeddingSet
 from storage.errors import InvalidInput, LeaseLost
+from storage.formats.embeddings import EmbeddingSet
 from storage.images import count_splits, image_row
 from storage.projects import project_row
 from storage.queue_items import QueueItem, queue_items
@@ -96,12 +96,34 @@ def next_images(
     if count < 1:
         raise InvalidInput("Ask for at least one image.")
     now = time.time() if now is None else now
-    seen = embeddings.of_project(workspace, project_id)
+    try:
+        return _reserve(workspace, project_id, annotator, count, holding, now)
+    except _EmbeddingsNeeded:
+        # Seldom so, and no file is read while others wait to write.
+        seen = embeddings.of_project(workspace, project_id)
+        return _reserve(workspace, project_id, annotator, count, holding, now, looked=True, seen=seen)
+
+
+class _EmbeddingsNeeded(Exception):
+    """Images without a score are to be put in order, and the embeddings have not been read yet."""
+
+
+def _reserve(
+    workspace: Workspace,
+    project_id: int,
+    annotator: str,
+    count: int,
+    holding: int | None,
+    now: float,
+    *,
+    looked: bool = False,
+    seen: EmbeddingSet | None = None,
+) -> list[QueueItem]:
     with workspace.database.writing() as session:
         # On PostgreSQL the lock makes two people choose one after the other, as SQLite does anyway.
         project = project_row(session, project_id, lock=True)
         settings = ProjectSettings.model_validate(project.settings).annotation
-        choice = _Choice(session, project, settings, annotator, holding, now, seen)
+        choice = _Choice(session, project, settings, annotator, holding, now, looked, seen)
         chosen = choice.images(count)
         ids = [row.id for row in chosen]
         _release(session, annotator, project_id, keep=[*ids, *([holding] if holding is not None else [])])
@@ -112,7 +134,8 @@ def next_images(
             session.execute(
                 update(Image)
                 .where(Image.id == holding, Image.leased_by == annotator)
-                .values(leased_until=until)
+                .values(leased_until=until),
+                execution_options={"synchronize_session": False},
             )
         session.flush()
         return queue_items(session, project, chosen, annotator, unlike=choice.unlike)
@@ -129,6 +152,7 @@ class _Choice:
         annotator: str,
         holding: int | None,
         now: float,
+        looked: bool,
         seen: EmbeddingSet | None,
     ) -> None:
         self.session = session
@@ -136,6 +160,7 @@ class _Choice:
         self.settings = settings
         self.annotator = annotator
         self.holding = holding
+        self.looked = looked
         self.seen = seen
         self.unlike: set[int] = set()
         self.free = or_(Image.leased_by.is_(None), Image.leased_by == annotator, Image.leased_until <= now)
@@ -225,10 +250,14 @@ class _Choice:
 
     def _unlike_labelled(self, candidates: Iterator[Row[Any]]) -> list[int]:
         """Return those of the images that were embedded, the one farthest from all labelled ones first."""
+        waiting = np.array([image_id for (image_id,) in candidates], np.int64)
+        if not len(waiting):
+            return []
+        if not self.looked:
+            raise _EmbeddingsNeeded
         seen = self.seen
         if seen is None:
             return []
-        waiting = np.array([image_id for (image_id,) in candidates], np.int64)
         labelled = self.session.scalars(
             select(Image.id).where(Image.project_id == self.project.id, Image.split == "train")
         ).all()
@@ -264,28 +293,32 @@ class _AuditDraw:
     def __init__(self, choice: _Choice, count: int) -> None:
         self.choice = choice
         session, project_id = choice.session, choice.project.id
-        counts = count_splits(session, project_id, ("train", "audit"))
-        self.drawn = counts["audit"]
         in_audit = (Image.project_id == project_id, Image.split == "audit")
-        waiting = (*in_audit, Image.labelled_revision == 0)
-        without_label = session.scalar(select(func.count()).select_from(Image).where(*waiting)) or 0
-        labelled = self.drawn - without_label
-        with_others = session.scalar(select(func.count()).select_from(Image).where(*waiting, ~choice.free))
+        waiting = Image.labelled_revision == 0
         own = Image.id.in_(choice.taken)
-        begun = session.scalar(select(func.count()).select_from(Image).where(*waiting, own, choice.free))
-        self.handed_out = labelled + (with_others or 0) + (begun or 0)
-        self.submitted = counts["train"] + labelled
+        self.drawn, without_label, with_others, begun = session.execute(
+            select(
+                func.count(),
+                func.count(case((waiting, 1))),
+                func.count(case((and_(waiting, ~choice.free), 1))),
+                func.count(case((and_(waiting, choice.free, own), 1))),
+            ).where(*in_audit)
+        ).one()
+        labelled = self.drawn - without_label
+        self.handed_out = labelled + with_others + begun
+        trained = (Image.project_id == project_id, Image.split == "train")
+        self.submitted = labelled + (session.scalar(select(func.count()).where(*trained)) or 0)
         if choice.holding is not None:
             held = session.get(Image, choice.holding)
             self.submitted += int(held is not None and held.labelled_revision == 0)
-        self.left_over = list(
-            session.scalars(
+        self.left_over: list[Image] = []
+        if without_label > with_others + begun:
+            self.left_over += session.scalars(
                 select(Image)
-                .where(*waiting, Image.skipped_at.is_(None), choice.free, ~own)
+                .where(*in_audit, waiting, Image.skipped_at.is_(None), choice.free, ~own)
                 .order_by(Image.id)
                 .limit(count)
             )
-        )
 
     def take(self, position: int) -> Image | None:
         """Return the audit image due at this position of the batch; None when none is due or left."""
@@ -461,16 +494,15 @@ def move_back_alike(
         current = session.get(Round, current_id) if current_id is not None else None
         if current is None or not likeness.counts(session, current, row):
             return 0
-        round_id, project_id, blob = current.id, row.project_id, current.embeddings_blob
+        round_id, blob = current.id, current.embeddings_blob
     found = embeddings.of_blob(workspace, blob)
     alike = likeness.alike_rows(found, [image_id]) if found is not None else []
     if found is None or not alike:
         return 0
     with workspace.database.writing() as session:
+        # The index on leased_by finds the few there are; names come after the empty text.
         leased = session.execute(
-            select(Image.id, Image.leased_by, Image.leased_until).where(
-                Image.leased_by.is_not(None), Image.project_id == project_id
-            )
+            select(Image.id, Image.leased_by, Image.leased_until).where(Image.leased_by > "")
         ).all()
         on_screen = {
             one.id for one in leased if one.leased_by != annotator and (one.leased_until or 0.0) > now
@@ -548,4 +580,7 @@ def _release(session: Session, annotator: str, project_id: int | None, keep: Col
         if image_id not in keep and (project_id is None or owner == project_id)
     ]
     if ended:
-        session.execute(update(Image).where(Image.id.in_(ended)).values(leased_by=None, leased_until=None))
+        session.execute(
+            update(Image).where(Image.id.in_(ended)).values(leased_by=None, leased_until=None),
+            execution_options={"synchronize_session": False},
+        )

@@ -90,7 +90,9 @@ def queue_items(
             session.scalar(select(func.max(Prediction.rank)).where(Prediction.round_id == current.id)) or 0
         )
         like = {one.like_image_id for one in predictions.values() if one.place > one.rank}
-        names = dict(session.execute(select(Image.id, Image.name).where(Image.id.in_(like))).tuples().all())
+        if like:
+            named = select(Image.id, Image.name).where(Image.id.in_(like))
+            names = dict(session.execute(named).tuples().all())
     return [
         _item(
             row,

@@ -18,6 +18,7 @@ ORDERS = ("place", "name", "newest", "novelty", *PIXEL_SCORES, "given")
 MOST_GIVEN = 20_000
 """Images that can be asked for by their ids at a time: databases take so many values in one question."""
 
+_OTHERS = [split for split in SPLITS if split != "pool"]
 _STATES: dict[str, ColumnElement[bool]] = {
     "draft": Image.draft_by.is_not(None),
     "submitted": and_(Image.labelled_revision > 0, Image.draft_by.is_(None)),
@@ -83,7 +84,7 @@ def ranked_images(
         conditions.append(Image.id.in_(image_ids))
     with workspace.database.reading() as session:
         project = project_row(session, project_id)
-        filters = _Filters(project, split, conditions, unsure_of)
+        filters = _Filters(project, split, conditions, unsure_of).narrowed(session)
         if order == "given":
             wanted = set(session.scalars(filters.images(Image.id)))
             ids = [image_id for image_id in dict.fromkeys(image_ids or ()) if image_id in wanted]
@@ -121,22 +122,33 @@ class _Filters(NamedTuple):
         if self.unsure_of is not None:
             query = query.where(*self._unsure())
         if self.split == "pool":
-            # Few images are in the other splits, where there are many images at all.
-            others = [split for split in SPLITS if split != "pool"]
-            query = query.where(Prediction.image_id.not_in(self.of_project(Image.split.in_(others))))
+            query = query.where(Prediction.image_id.not_in(self.of_project(Image.split.in_(_OTHERS))))
         elif self.split is not None:
             query = query.where(Prediction.image_id.in_(self.of_project(Image.split == self.split)))
         if self.conditions:
             query = query.where(Prediction.image_id.in_(self.of_project(*self.conditions)))
         return query
 
+    def narrowed(self, session: Session) -> _Filters:
+        """Return filters that find the same images by their ids, where they are few.
+
+        A part of a name is looked for in every name, which is then done once and not for each question.
+        """
+        if not self.conditions:
+            return self
+        ids = session.scalars(self.images(Image.id).limit(MOST_GIVEN + 1)).all()
+        return self if len(ids) > MOST_GIVEN else self._replace(conditions=[Image.id.in_(ids)])
+
     def count(self, session: Session) -> int:
         """Return how many images there are."""
         if self.unsure_of is not None:
-            counted = self.predictions().with_only_columns(func.count())
-        else:
-            counted = self.images(func.count())
-        return session.scalar(counted) or 0
+            return session.scalar(self.predictions().with_only_columns(func.count())) or 0
+        if self.split == "pool" and not self.conditions:
+            # Most images are in the pool where there are many, and the index knows the number of all.
+            of_project = select(func.count()).where(Image.project_id == self.project.id)
+            every = session.scalar(of_project) or 0
+            return every - (session.scalar(of_project.where(Image.split.in_(_OTHERS))) or 0)
+        return session.scalar(self.images(func.count())) or 0
 
     def _of_round(self) -> Select[int]:
         return select(Prediction.image_id).where(Prediction.round_id == self.project.current_round_id)
@@ -179,7 +191,7 @@ def _parts(filters: _Filters, order: str) -> list[Select[Any]]:
         images = images.where(or_(Image.pinned_at.is_(None), Image.split != "pool"))
     else:
         value = getattr(Prediction, order)
-        parts = [scored.where(value.is_not(None)).order_by(value.desc(), Prediction.image_id)]
+        parts = [scored.where(value.is_not(None)).order_by(value.desc(), Prediction.image_id.desc())]
         of_image = of_image.where(value.is_not(None))
     return [*parts, *_shuffled(images.where(or_(Image.split.in_(("audit", "excluded")), ~of_image.exists())))]
 

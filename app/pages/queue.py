@@ -6,8 +6,8 @@ Hooks for end-to-end tests: ``.st-key-queue-view`` (Grid or Map), ``.st-key-queu
 ``.st-key-queue-grid a[data-image-id][data-rank][data-split][data-state]``, in the order of the grid, inside
 ``.q-card`` with ``.q-card-corner input`` and ``button[data-action]``; ``.q-grid-bar`` says what is ticked and
 holds the same buttons. On the map ``.st-key-embedding-map .q-map``, ``.st-key-map-colour``,
-``.st-key-map-pin`` and ``.st-key-map-exclude``. ``?alike=ID`` shows the images most like one, with
-``.st-key-alike-back``.
+``.st-key-map-pin``, ``.st-key-map-exclude`` and ``.st-key-map-restore``. ``?alike=ID`` shows the images
+most like one, with ``.st-key-alike-back``.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ def ranking_line(current: RoundInfo | None) -> str:
         return "no ranking before the first round: shuffled"
     name = "cold start" if current.number == COLD_START else f"round {current.number}"
     sentence = (current.metrics.get("ranked_by") or {}).get("sentence")
+    if not sentence and current.number == COLD_START:
+        sentence = "typical and diverse images first, until a round has trained"
     return f"ranked by {name}: {plain(str(sentence))}" if sentence else f"ranked by {name}"
 
 
@@ -282,6 +284,9 @@ def show_chosen(
             run(workspace, Act("pin", list(chosen)))
         if st.button("Exclude", key="map-exclude", icon=":material/block:"):
             run(workspace, Act("exclude", list(chosen)))
+        excluded = any(item.split == "excluded" for item in items)
+        if excluded and st.button("Bring back", key="map-restore", icon=":material/undo:"):
+            run(workspace, Act("restore", list(chosen)))
     full = max([item.score or 0.0 for item in items], default=0.0)
     cards = cards_of(items, current, order="place", full=full, with_heat=with_heat)
     draw_cards(workspace, project_id, cards)

@@ -166,7 +166,10 @@ def state_card(workspace: Workspace, project: ProjectInfo, seen: tuple[int, str]
 
 
 def newest_of(past: list[RoundInfo]) -> RoundInfo | None:
-    """Return the round with the highest number."""
+    """Return the round with the highest number, or the cold start while that one waits behind it."""
+    live = [info for info in past if info.state in LIVE_ROUND_STATES]
+    if live:
+        return min(live, key=lambda info: info.number)
     return max(past, key=lambda info: info.number, default=None)
 
 

@@ -50,12 +50,12 @@ export function saveState(state, image, now) {
 /** What the live round does, or why the next one has not started. @param {Progress} progress */
 export function roundLine(progress) {
   const live = progress.round;
-  if (live && live.state === 'queued') return `Round ${live.number} waits for a worker`;
+  if (live && live.state === 'queued') return `${roundName(live.number)} waits for a worker`;
   if (live) {
-    const doing = live.state === 'training' ? 'training' : 'scoring';
+    const doing = live.number === 0 ? 'looks at the images' : live.state === 'training' ? 'training' : 'scoring';
     const count = live.steps ? ` ${live.step}/${live.steps}` : '';
     const left = live.eta_seconds === null ? '' : ` · ${duration(live.eta_seconds)} left`;
-    return `Round ${live.number} ${doing}${count}${left}`;
+    return `${roundName(live.number)} ${doing}${count}${left}`;
   }
   return progress.next_round.reason;
 }
@@ -79,6 +79,11 @@ export function hoverWords({ pixels, suggestion, width, height }, { x, y }, unce
     words.push(`${Math.round(100 * (1 - value / 255))} % sure`);
   }
   return words.join(' · ');
+}
+
+/** What a round is called. @param {number} number */
+function roundName(number) {
+  return number === 0 ? 'The cold start' : `Round ${number}`;
 }
 
 /** Which round's view of the image is shown. @param {import('./types.js').Item} item */

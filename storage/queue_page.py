@@ -54,9 +54,10 @@ def ranked_images(
         name: Only images whose name contains this, in whatever case.
         unsure_of: Only images where the current round takes this class for another, or another for it.
         image_ids: Only these images.
-        order: ``place`` in the queue (pinned images first); ``name``; ``newest`` label first; ``novelty`` or
-            one of :data:`storage.schema.PIXEL_SCORES`, the highest first; ``given``, that of ``image_ids``.
-            Images that have no such value come last, the excluded ones after all others.
+        order: ``place`` in the queue (pinned images first, behind all the places what was labelled since the
+            round); ``name``; ``newest`` label first; ``novelty`` or one of
+            :data:`storage.schema.PIXEL_SCORES`, the highest first; ``given``, that of ``image_ids``. Images
+            that have no such value come last, the excluded ones after all others.
         offset: Images before this page.
         limit: Images on this page.
 
@@ -169,23 +170,30 @@ def _parts(filters: _Filters, order: str) -> list[Select[Any]]:
         newest = and_(Label.image_id == Image.id, Label.revision == Image.revision)
         labelled = images.join(Label, newest).order_by(Label.created_at.desc(), Image.id)
         return [labelled, *_shuffled(images.where(Image.revision == 0))]
-    scored = filters.predictions()
+    scored = filters.predictions().where(
+        Prediction.image_id.not_in(filters.of_project(Image.split == "excluded"))
+    )
     of_image = select(Prediction.id).where(
         Prediction.image_id == Image.id, Prediction.round_id == filters.project.current_round_id
     )
     if order == "place":
         pinned = and_(Image.pinned_at.is_not(None), Image.split == "pool")
-        scored = scored.where(Prediction.image_id.not_in(filters.of_project(pinned)))
+        # What was labelled since the round waits for nothing any more.
+        labelled = filters.of_project(Image.split == "train")
+        in_order = scored.order_by(Prediction.place, Prediction.image_id)
         parts = [
             images.where(pinned).order_by(Image.pinned_at, Image.id),
-            scored.order_by(Prediction.place, Prediction.image_id),
+            in_order.where(
+                Prediction.image_id.not_in(filters.of_project(pinned)), Prediction.image_id.not_in(labelled)
+            ),
+            in_order.where(Prediction.image_id.in_(labelled)),
         ]
         images = images.where(or_(Image.pinned_at.is_(None), Image.split != "pool"))
     else:
         value = getattr(Prediction, order)
         parts = [scored.where(value.is_not(None)).order_by(value.desc(), Prediction.image_id.desc())]
         of_image = of_image.where(value.is_not(None))
-    return [*parts, *_shuffled(images.where(or_(Image.split == "audit", ~of_image.exists())))]
+    return [*parts, *_shuffled(images.where(or_(Image.split.in_(("audit", "excluded")), ~of_image.exists())))]
 
 
 def _shuffled(images: Select[Any]) -> list[Select[Any]]:

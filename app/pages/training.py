@@ -44,7 +44,8 @@ PRESET_NAMES = {
     "best": "Best, on a GPU: DINOv2-S with DPT",
 }
 MAIN_FIELDS = ("recipe", "head", "encoder", "decoder", "steps", "long_side", "crop", "batch_size")
-CHOICE_FIELDS = ("pixel_score", "aggregation", "batch_choice", "samples_predict")
+CHOICE_FIELDS = ("pixel_score", "aggregation", "batch_choice")
+CHOICE_NUMBERS = ("choice_batch", "near_duplicate", "uncertain_from", "samples_predict")
 START_FIELDS = ("automatic", "min_changed", "min_classes", "quiet_seconds")
 
 
@@ -75,7 +76,7 @@ def card_head(title: str, state: str | None, text: str) -> DeltaGenerator:
 
 
 def title_of(info: RoundInfo) -> str:
-    """Return what a round is called."""
+    """Return what a round is called on the screen."""
     return "Cold start" if info.number == COLD_START else f"Round {info.number}"
 
 
@@ -100,8 +101,10 @@ def progress_text(live: RoundInfo) -> str:
     """Return the line above the bar: what is done, of how much, and the time left."""
     if live.state == "queued":
         return "Waiting for the worker"
-    unit = "step" if live.state == "training" else "image"
-    text = f"{live.state.capitalize()}: {unit} {live.step:,} of {live.steps:,}" if live.steps else "Preparing"
+    trains = live.state == "training" and live.number != COLD_START
+    doing = live.state.capitalize() if live.number != COLD_START else "Looking at the images"
+    unit = "step" if trains else "image"
+    text = f"{doing}: {unit} {live.step:,} of {live.steps:,}" if live.steps else "Preparing"
     return text if live.eta_seconds is None else f"{text}, about {duration(live.eta_seconds)} left"
 
 
@@ -128,10 +131,14 @@ def idle_card(workspace: Workspace, project: ProjectInfo, latest: RoundInfo | No
     if project.settings.start.automatic and advice.changed < advice.needed:
         st.progress(advice.changed / advice.needed)
     if latest is not None and latest.state == "failed":
+        consequence = (
+            "Images come in random order until the first round ranks them."
+            if latest.number == COLD_START
+            else "The ranking before it still stands. Change the settings below if they are the cause, "
+            "then press Train now."
+        )
         st.error(
-            f"{title_of(latest)} failed: {plain(latest.error or 'no reason was reported.')} "
-            "The ranking before it still stands. Change the settings below if they are the cause, "
-            "then press Train now.",
+            f"{title_of(latest)} failed: {plain(latest.error or 'no reason was reported.')} {consequence}",
             icon=":material/error:",
         )
     elif latest is not None and latest.note:
@@ -203,6 +210,9 @@ def round_charts(workspace: Workspace, project: ProjectInfo, shown: RoundInfo) -
 PLOT: dict[str, Any] = {"theme": None, "config": {"displayModeBar": False}}
 
 
+COLD_START_NOTE = "Trains nothing: typical and diverse images come first until there are labels"
+
+
 def history_rows(past: list[RoundInfo]) -> list[dict[str, Any]]:
     """Return the table of rounds, newest first."""
     return [
@@ -219,7 +229,7 @@ def history_rows(past: list[RoundInfo]) -> list[dict[str, Any]]:
             if info.started_at and info.finished_at
             else None,
             "Started": dt.datetime.fromtimestamp(info.started_at, dt.UTC) if info.started_at else None,
-            "Note": info.error or info.note or "",
+            "Note": info.error or info.note or (COLD_START_NOTE if info.number == COLD_START else ""),
         }
         for info in sorted(past, key=lambda info: -info.number)
     ]
@@ -268,7 +278,7 @@ def history_table(past: list[RoundInfo]) -> None:
 
 
 def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
-    """Draw the settings of the next round and of its automatic start."""
+    """Draw the settings of the next round and of its automatic start; nothing counts before Save."""
     settings = project.settings
     preset = st.selectbox(
         "Preset",
@@ -282,7 +292,8 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
     )
     shown = with_preset(settings.round, preset) if preset else settings.round
     scope = f"{project.id}-{preset}" if preset else project.id
-    with st.form("training-settings", border=True):
+    # No form: it would keep the line below a choice from following it.
+    with st.container(border=True, key="training-settings"):
         st.markdown("**Model and training**")
         values = settings_form.fields(
             shown,
@@ -292,13 +303,15 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
             suggestions={"encoder": ENCODERS, "decoder": DECODERS},
         )
         st.markdown("**Which images come next**")
-        values |= settings_form.fields(shown, CHOICE_FIELDS, key="round", scope=scope)
+        values |= settings_form.fields(shown, CHOICE_FIELDS, key="round", scope=scope, columns=3)
+        values |= settings_form.fields(shown, CHOICE_NUMBERS, key="round", scope=scope)
         st.markdown("**When a round starts by itself**")
         start = settings_form.fields(settings.start, START_FIELDS, key="start", scope=project.id)
         with st.expander("Everything else"):
-            others = [name for name in type(shown).model_fields if name not in MAIN_FIELDS + CHOICE_FIELDS]
+            drawn = MAIN_FIELDS + CHOICE_FIELDS + CHOICE_NUMBERS
+            others = [name for name in type(shown).model_fields if name not in drawn]
             values |= settings_form.fields(shown, others, key="round", scope=scope)
-        if st.form_submit_button("Save settings", key="save-training", type="primary"):
+        if st.button("Save settings", key="save-training", type="primary"):
             with errors_as_sentences():
                 new = settings.model_copy(
                     update={
@@ -320,19 +333,19 @@ def show() -> None:
     project = projects.get_project(workspace, project_id)
     past = rounds.history(workspace, project_id)
     newest = newest_of(past)
-    newest_trained = newest_of([info for info in past if info.number > COLD_START])
     live = newest is not None and newest.state in LIVE_ROUND_STATES
 
     st.fragment(state_card, run_every=1.0)(workspace, project, mark_of(newest))
 
-    if newest_trained is None:
+    trained = newest_of([info for info in past if info.number != COLD_START])
+    if trained is None:
         empty_state(
             "No curves yet",
             "Submit a few label maps on the **Label** page. A round then trains by itself, or press "
             "**Train now** above; its loss and its audit quality are drawn here.",
         )
     else:
-        st.fragment(round_charts, run_every=2.0 if live else None)(workspace, project, newest_trained)
+        st.fragment(round_charts, run_every=2.0 if live else None)(workspace, project, trained)
         measured = [info for info in past if charts.audit_miou(info.metrics) is not None]
         left, right = st.columns([2, 3])
         with left, st.container(border=True, height="stretch"):
@@ -350,7 +363,7 @@ def show() -> None:
             history_table(past)
 
     st.subheader("Settings of the next round")
-    settings_section(workspace, project)
+    st.fragment(settings_section)(workspace, project)
 
 
 show()

@@ -38,10 +38,11 @@ from core.uncertainty import confusion_matrix, mean_iou
 from core.warm_start import load_teacher
 from core.worker import LEASE_S, run_round
 from storage import images, labels, projects, queue, rounds
-from storage.errors import QualmError
+from storage.errors import InvalidInput, QualmError
 from storage.files import write_atomically
 from storage.queue import QueueItem
 from storage.rounds import RoundInfo
+from storage.schema import LIVE_ROUND_STATES
 from storage.settings import AnnotationSettings, ProjectSettings, StartRule
 from storage.workspace import Workspace
 
@@ -95,9 +96,20 @@ class CellRun:
         self.project = projects.update_settings(self.workspace, self.project.id, settings, actor=ORACLE)
 
     def order_by_typicality(self) -> None:
-        """Let the cold start choose the first images, as it does before any label exists."""
-        if hasattr(rounds, "cold_start_is_due") and rounds.cold_start_is_due(self.workspace, self.project.id):
-            self._run(rounds.request_cold_start(self.workspace, self.project.id))
+        """Let the cold start order the images before any label exists, as it does in the application.
+
+        Raises:
+            QualmError: The cold start failed.
+        """
+        every = rounds.history(self.workspace, self.project.id)
+        if any(info.state == "done" for info in every):
+            return
+        live = next((info for info in every if info.state in LIVE_ROUND_STATES), None)
+        if live is None:
+            if not hasattr(rounds, "request_cold_start"):
+                raise InvalidInput("This version has no cold start. Simulate with --start random.")
+            live = rounds.request_cold_start(self.workspace, self.project.id)
+        self._run(live)
 
     def reach(self, budget: int) -> BudgetResult:
         """Label up to a budget, train and measure; what is done already is not done again.

@@ -1,6 +1,7 @@
 """The simulation on a tiny set in the CamVid layout."""
 
 import csv
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -43,7 +44,14 @@ def quiet() -> Console:
 
 @pytest.fixture(scope="module")
 def grid() -> Grid:
-    return Grid(strategies=("random", "clasp_pe"), seeds=(3,), budgets=(2, 4), full=True, overrides=QUICK)
+    return Grid(
+        strategies=("random", "clasp_pe"),
+        recipes=("supervised/linear",),
+        seeds=(3,),
+        budgets=(2, 4),
+        full=True,
+        overrides=QUICK,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +143,7 @@ def test_a_run_alone_keeps_its_workspace_and_ends_as_the_one_that_was_cut_off(
 ) -> None:
     _, results = finished
     printed = io.StringIO()
-    alone = Grid(strategies=("random",), seeds=grid.seeds, budgets=grid.budgets, overrides=QUICK)
+    alone = dataclasses.replace(grid, strategies=("random",), full=False)
     table = simulate(
         tiny_set,
         alone,

@@ -86,10 +86,11 @@ def simulate(
     console = console or Console()
     annotator = annotator or Annotator()
     chosen_device = pick_device(device)
+    first = next(grid.cells(grid.budgets[-1]))
     conditions = {
         "data": "demo" if data is None else data.name,
         "budgets": grid.budgets,
-        "settings": dict(grid.overrides),
+        "settings": {name: getattr(first.settings, name) for name in grid.overrides},
         "start": start,
         "limit_pool": limit_pool,
         "limit_test": limit_test,

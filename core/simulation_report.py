@@ -29,8 +29,8 @@ from core.simulation_set import LabelledSet
 from storage.files import write_atomically
 
 _RIVAL_COLOUR = "#8a8f9c"
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7b61c9", "#a0522d")
-"""Okabe and Ito's, which people of any colour vision tell apart, and two more."""
+_COLOURS = ("#1f8fd1", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7b61c9", "#a0522d")
+"""After Okabe and Ito, whom people of any colour vision can follow; the blue is lighter for dark pages."""
 _INK = "#7b8296"
 _GRID = "rgba(128,134,150,0.25)"
 

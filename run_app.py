@@ -99,7 +99,9 @@ if __name__ == "__main__":
     prepare_environment(sys.argv[1:])
 
 import contextlib
+import dataclasses
 import logging
+import shlex
 import shutil
 import threading
 import time
@@ -120,7 +122,7 @@ from rich.progress import (
 )
 
 from storage import projects, rounds
-from storage.errors import NotFound, QualmError
+from storage.errors import InvalidInput, NotFound, QualmError
 from storage.projects import ClassSpec, ProjectInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES
 from storage.workspace import Workspace, open_workspace
@@ -159,6 +161,13 @@ class Masks(StrEnum):
     labels = "labels"
     truth = "truth"
     ignore = "ignore"
+
+
+class Start(StrEnum):
+    """Where the first labelled images of a simulation come from."""
+
+    random = "random"
+    typical = "typical"
 
 
 WorkspaceOption = Annotated[
@@ -527,37 +536,138 @@ def worker(
 
 @cli.command()
 def simulate(
-    data: Annotated[Path, typer.Option(help="Labelled set in the CamVid layout; its masks answer.")],
-    budgets: Annotated[str, typer.Option("--rounds", help="Labels at which to train.")] = "10,20,40",
-    workspace: Annotated[
-        Path | None, typer.Option("--workspace", "-w", help="Keep the workspace here; temporary otherwise.")
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Labelled set in the CamVid layout; its masks answer. The demo world without it."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the draws, the network and the training.")] = 0,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick", help="A small grid that a laptop does in 5 minutes; other options change it."
+        ),
+    ] = False,
+    strategies: Annotated[
+        str | None,
+        typer.Option(
+            help="Comma-separated: batch choices of the settings, entropy, bald, or "
+            "batch_choice/pixel_score/aggregation. With random among them, the others are tested against it."
+        ),
+    ] = None,
+    recipes: Annotated[
+        str | None, typer.Option("--recipes", "--recipe", help="Comma-separated: recipe or recipe/head.")
+    ] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            "--seeds",
+            "--seed",
+            help="Comma-separated; each fixes the first images, weights and draws for all.",
+        ),
+    ] = None,
+    budgets: Annotated[
+        str | None, typer.Option("--rounds", help="Labels at which to train: 10,20,40.")
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Train on the whole pool too, for comparison.")
+    ] = False,
+    start: Annotated[
+        Start, typer.Option(help="First images: at random, or typical ones by the cold start.")
+    ] = Start.random,
+    out: Annotated[
+        Path, typer.Option(help="Folder of results; a simulation that was stopped goes on there.")
+    ] = Path("simulation"),
+    workspace: Annotated[
+        Path | None, typer.Option("--workspace", "-w", help="Keep the workspace of the only run here.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Training steps of a round.")] = None,
     long_side: Annotated[int | None, typer.Option(help="Long side of the training images in pixels.")] = None,
     crop: Annotated[int | None, typer.Option(help="Side of the square training crops in pixels.")] = None,
-    recipe: Annotated[str | None, typer.Option(help="supervised or consistency.")] = None,
-    head: Annotated[str | None, typer.Option(help="linear or np.")] = None,
-    limit_test: Annotated[int | None, typer.Option(help="Measure on so many test images only.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write the table here as CSV.")] = None,
+    head: Annotated[str | None, typer.Option(help="Head where a recipe names none.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Another setting of the rounds: --set warm_start=false. May be repeated."),
+    ] = None,
+    limit_pool: Annotated[
+        int | None, typer.Option(min=1, help="Use so many images of the pool only.")
+    ] = None,
+    limit_test: Annotated[
+        int | None, typer.Option(min=1, help="Measure on so many test images only.")
+    ] = None,
+    agreement: Annotated[
+        float | None, typer.Option(help="Share of right pixels at which the annotator is content: 0.95.")
+    ] = None,
+    jitter: Annotated[float, typer.Option(help="How far clicks miss their aim: σ in pixels.")] = 0.0,
+    class_errors: Annotated[float, typer.Option(help="Share of clicks that give a wrong class.")] = 0.0,
+    seconds_per_click: Annotated[float, typer.Option(help="For the hours in the report.")] = 2.0,
+    csv: Annotated[Path | None, typer.Option(help="Write the rows here instead of the folder.")] = None,
     device: DeviceOption = Device.auto,
 ) -> None:
-    """Replay the loop on a labelled set, the true masks answering in the person's place."""
-    from core.simulate import simulate as run_simulation
+    """Replay the loop on a labelled set, the true masks answering, and report which choice pays."""
+    from core import simulate as simulation
+    from core.annotation_cost import Annotator
+    from core.simulation_grid import Grid
 
     with errors_as_sentences():
-        overrides = {"steps": steps, "long_side": long_side, "crop": crop, "recipe": recipe, "head": head}
-        run_simulation(
+        named = {"steps": steps, "long_side": long_side, "crop": crop, "head": head}
+        grid = simulation.QUICK_GRID if quick else Grid()
+        overrides = {name: str(value) for name, value in named.items() if value is not None}
+        overrides |= dict(setting_given(text) for text in settings or ())
+        grid = dataclasses.replace(
+            grid,
+            strategies=strategies.split(",") if strategies else grid.strategies,
+            recipes=recipes.split(",") if recipes else grid.recipes,
+            seeds=whole_numbers(seeds, "--seeds") if seeds else grid.seeds,
+            budgets=whole_numbers(budgets, "--rounds") if budgets else grid.budgets,
+            full=full,
+            overrides=dict(grid.overrides) | overrides,
+        )
+        try:
+            annotator = Annotator(
+                target=agreement or (simulation.QUICK_AGREEMENT if quick else Annotator.target),
+                jitter=jitter,
+                class_errors=class_errors,
+            )
+        except ValueError as error:
+            raise InvalidInput(str(error)) from error
+        simulation.simulate(
             data,
-            rounds=[int(budget) for budget in budgets.split(",")],
+            grid,
+            out=out,
+            start=start.value,
             workspace=workspace,
-            seed=seed,
-            overrides={name: value for name, value in overrides.items() if value is not None},
-            limit_test=limit_test,
+            limit_pool=limit_pool or (simulation.QUICK_POOL if quick else None),
+            limit_test=limit_test or (simulation.QUICK_TEST if quick else None),
+            annotator=annotator,
+            seconds_per_click=seconds_per_click,
             csv_path=csv,
             device=device.value,
+            command=shlex.join(["python3", "run_app.py", *sys.argv[1:]]),
             console=console,
         )
+
+
+def whole_numbers(text: str, option: str) -> tuple[int, ...]:
+    """Return comma-separated numbers.
+
+    Raises:
+        InvalidInput: one is no whole number.
+    """
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise InvalidInput(f"{option} takes whole numbers such as 1,2,4, not {text!r}.") from error
+
+
+def setting_given(text: str) -> tuple[str, str]:
+    """Return name and value of ``name=value``.
+
+    Raises:
+        InvalidInput: there is no ``=``.
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InvalidInput(f"--set takes name=value, such as warm_start=false, not {text!r}.")
+    return name.strip(), value.strip()
 
 
 @cli.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

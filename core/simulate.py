@@ -1,349 +1,243 @@
-"""The real loop on a labelled set, with the true masks in the place of the person.
+"""The real loop on a labelled set, with the true masks in the place of the person: strategies compared.
 
-Storage, queue and worker are those of the application; only the hand that draws is missing. The table says
-how good the model of each round is on test images that nobody labelled.
+Every run of a strategy, a recipe and a seed is a workspace of its own under ``workspaces`` of the results
+folder until it is finished; every finished budget is a small file under ``runs``. A simulation that was
+killed goes on where it stopped, in the middle of a round if need be.
 """
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import os
-import platform
-import tempfile
+import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import torch
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
-from torch import Tensor
 
 from core import provenance
-from core.data import to_long_side
-from core.evaluation import evaluate
-from core.model.network import build_network
-from core.round_data import decoded_image
-from core.warm_start import load_teacher
-from core.worker import LEASE_S, pick_device, run_round
-from storage import images, labels, projects, queue, rounds
-from storage.errors import InvalidInput, QualmError
-from storage.images import ImageInfo
-from storage.importing import plan_import, run_import
-from storage.projects import ProjectInfo
-from storage.rounds import RoundInfo
-from storage.settings import AnnotationSettings, ProjectSettings, RoundSettings, StartRule
-from storage.workspace import Workspace, open_workspace
+from core.annotation_cost import Annotator
+from core.learning_curve import mean_and_deviation
+from core.simulation_cell import CellRun, cell_of
+from core.simulation_grid import FULL, Cell, Grid
+from core.simulation_report import write_report
+from core.simulation_results import BudgetResult, Results, write_csv
+from core.simulation_set import LabelledSet, copy_set, labelled_set
+from core.worker import pick_device
+from storage.errors import InvalidInput
+from storage.workspace import open_workspace
 
-ORACLE = "oracle"
-"""The annotator whose label maps are the truth."""
+Start = Literal["random", "typical"]
 
-
-@dataclasses.dataclass(frozen=True)
-class SimulatedRound:
-    """One line of the table.
-
-    Attributes:
-        labels: Labelled images the round trained on.
-        round: Its number.
-        test_miou: Mean IoU of its teacher on the test images at full size, in [0, 1].
-        class_iou: IoU by class name, without the classes that do not occur.
-        train_s: Seconds of training.
-        score_s: Seconds of scoring the pool.
-        wall_s: Seconds since the simulation began, import and tests included.
-    """
-
-    labels: int
-    round: int
-    test_miou: float
-    class_iou: dict[str, float]
-    train_s: float
-    score_s: float
-    wall_s: float
+QUICK = {"steps": 30, "long_side": 160, "crop": 128, "samples_predict": 5}
+"""Settings of a round that a laptop can repeat a dozen times in five minutes."""
+QUICK_GRID = Grid(strategies=("random", "clasp_pe"), seeds=(0, 1), budgets=(4, 8, 12), overrides=QUICK)
+QUICK_POOL, QUICK_TEST = 40, 12
+QUICK_AGREEMENT = 0.9
 
 
 def simulate(
-    data: Path,
-    rounds: Sequence[int] = (10, 20, 40),
+    data: Path | None,
+    grid: Grid,
     *,
+    out: Path,
+    start: Start = "random",
     workspace: Path | None = None,
-    seed: int = 0,
-    overrides: Mapping[str, Any] | None = None,
+    limit_pool: int | None = None,
     limit_test: int | None = None,
+    annotator: Annotator | None = None,
+    seconds_per_click: float = 2.0,
     csv_path: Path | None = None,
     device: str = "auto",
+    command: str = "",
     console: Console | None = None,
-) -> list[SimulatedRound]:
-    """Label, train and measure at each budget of labels.
+) -> list[BudgetResult]:
+    """Label, train and measure at each budget of each run of a grid; write rows and a report.
+
+    The images labelled before the first round are the same for all strategies of a seed.
 
     Args:
-        data: Folder or zip in the CamVid layout: its train images are the pool, its test images measure,
-            its val images are left out.
-        rounds: Budgets: how many images are labelled when a round starts, rising.
-        workspace: An empty folder to keep the workspace in; a temporary one is removed at the end.
-        seed: Of the queue's draws, the network and the training.
-        overrides: Fields of :class:`storage.settings.RoundSettings` to change.
-        limit_test: Measure on so many test images, evenly spread; None takes all.
-        csv_path: Where to write the table with seed, commit, device and machine.
+        data: Folder or zip in the CamVid layout: its train images are the pool, its test images measure, its
+            val images are left out; None renders scenes of the demo world.
+        grid: What is compared.
+        out: Folder of the results; ``report.html`` and ``results.csv`` are written there. One with results
+            of the same simulation is gone on with.
+        start: Where the first images come from: drawn at random, or the application's cold start.
+        workspace: An empty folder that keeps the workspace of the only run.
+        limit_pool: Use so many images of the pool, evenly spread; None takes all.
+        limit_test: The same for testing.
+        annotator: Whose clicks are counted.
+        seconds_per_click: What a click takes, for the hours in the report.
+        csv_path: Where to write the rows in the place of ``out``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        command: The command line, for the report.
         console: Where the progress and the table are printed.
 
     Returns:
-        One entry a budget.
+        One entry per budget of each run.
 
     Raises:
-        QualmError: The data, a budget, a setting or the device does not fit, or a round failed.
+        QualmError: The data, a budget, a setting, the folder or the device does not fit, or a round failed.
     """
-    if not rounds or list(rounds) != sorted(set(rounds)) or rounds[0] < 1:
-        raise InvalidInput("The rounds must be rising numbers of labels, such as 10,20,40.")
     console = console or Console()
+    annotator = annotator or Annotator()
     chosen_device = pick_device(device)
-    settings = _settings(rounds, seed, overrides or {})
+    first = next(grid.cells(grid.budgets[-1]))
+    conditions = {
+        "data": "demo" if data is None else data.name,
+        "budgets": grid.budgets,
+        "settings": {name: getattr(first.settings, name) for name in grid.overrides},
+        "start": start,
+        "limit_pool": limit_pool,
+        "limit_test": limit_test,
+        "annotator": dataclasses.asdict(annotator),
+    }
+    results = Results(out, conditions)
     began = time.monotonic()
-    table: list[SimulatedRound] = []
-    with _workspace(workspace) as opened, _progress(console) as bars:
-        simulation = _Simulation(opened, chosen_device, bars, seed)
-        simulation.import_data(data, settings, rounds[-1], limit_test)
-        for budget in rounds:
-            simulation.label_until(budget)
-            done = simulation.run_round()
-            miou, class_iou = simulation.measured(done)
-            metrics = done.metrics
-            table.append(
-                SimulatedRound(
-                    labels=budget,
-                    round=done.number,
-                    test_miou=miou,
-                    class_iou=class_iou,
-                    train_s=metrics["train_seconds"],
-                    score_s=metrics["score_seconds"],
-                    wall_s=time.monotonic() - began,
-                )
-            )
-    console.print(_printed(table, simulation, seed, chosen_device))
-    if csv_path is not None:
-        _write_csv(csv_path, table, data, seed, chosen_device, settings.round)
-        console.print(f"Written to {csv_path}")
+    with _progress(console) as bars:
+        importing = bars.add_task(f"{'Rendering' if data is None else 'Importing'} the set", total=None)
+        set_folder = out / "workspaces" / "set"
+        known = _described(out, grid, results)
+        described = known or labelled_set(
+            data,
+            set_folder,
+            limit_pool=limit_pool,
+            limit_test=limit_test,
+            watch=lambda done, of: bars.update(importing, completed=done, total=of),
+        )
+        bars.update(importing, visible=False)
+        if grid.budgets[-1] > described.pool:
+            raise InvalidInput(f"The pool has only {described.pool} images. Ask for at most so many labels.")
+        cells = list(grid.cells(described.pool))
+        if workspace is not None and len(cells) > 1:
+            raise InvalidInput("A workspace can be kept for one strategy, one recipe and one seed alone.")
+        results.begin(described)
+        work = _Work(bars, cells, results)
+        for cell in cells:
+            if all(results.read(cell, budget) for budget in cell.budgets):
+                continue
+            folder = workspace or out / "workspaces" / results.path_of(cell, 0).parent.relative_to(out)
+            _make_workspace(folder, cell, set_folder, kept=workspace is not None)
+            with closing(open_workspace(folder)) as opened:
+                run = CellRun(opened, cell, annotator, chosen_device, work.watch)
+                if start == "typical":
+                    run.order_by_typicality()
+                for budget in cell.budgets:
+                    if results.read(cell, budget) is None:
+                        work.begin(cell, budget)
+                        results.write(cell, run.reach(budget))
+                        work.end(cell, budget)
+            if workspace is None:
+                shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(out / "workspaces", ignore_errors=True)
+    table = results.of(cells)
+    console.print(_printed(table, described))
+    write_csv(
+        csv_path or out / "results.csv",
+        table,
+        {"data": conditions["data"], "start": start} | dict(grid.overrides),
+    )
+    write_report(
+        out / "report.html",
+        table,
+        described,
+        conditions=conditions | {"seconds spent in this call": round(time.monotonic() - began)},
+        seconds_per_click=seconds_per_click,
+        command=command,
+    )
+    console.print(f"Rows: {csv_path or out / 'results.csv'}\nReport: {out / 'report.html'}", soft_wrap=True)
     return table
 
 
-class _Simulation:
-    """A project whose every image has a known truth, and the loop over it."""
-
-    def __init__(self, workspace: Workspace, device: torch.device, bars: Progress, seed: int) -> None:
-        self.workspace = workspace
-        self.device = device
-        self.bars = bars
-        self.seed = seed
-        self.worker = f"{platform.node()}:{os.getpid()}"
-
-    def import_data(
-        self, data: Path, settings: ProjectSettings, most_labels: int, limit_test: int | None
-    ) -> None:
-        bar = self.bars.add_task(f"Importing {data.name}", total=None)
-        plan = plan_import(data, masks_as="truth")
-        with_truth = [entry for entry in plan.entries if entry.mask_becomes == "truth"]
-        pool = [entry for entry in with_truth if entry.split == "pool"]
-        test = [entry for entry in with_truth if entry.split == "excluded"]
-        if not pool or not test:
-            raise InvalidInput(
-                f"{data} has {len(pool)} training and {len(test)} test images with masks. A simulation needs "
-                "both: folders train, trainannot, test and testannot."
-            )
-        if most_labels > len(pool):
-            raise InvalidInput(f"The pool has only {len(pool)} images. Ask for at most so many labels.")
-        test = _spread(test, limit_test)
-        plan = dataclasses.replace(plan, entries=(*pool, *test))
-        self.project: ProjectInfo = projects.create_project(
-            self.workspace, data.stem, plan.classes, actor=ORACLE, settings=settings
-        )
-        result = run_import(
-            self.workspace,
-            self.project.id,
-            plan,
-            actor=ORACLE,
-            progress=lambda done, of, _: self.bars.update(bar, completed=done, total=of),
-        )
-        if result.problems:
-            first = result.problems[0]
-            raise QualmError(f"{first.name} could not be imported: {first.sentence}")
-        self.test = images.list_images(self.workspace, self.project.id, "excluded")
-        self.class_names = [entry.name for entry in projects.classes(self.workspace, self.project.id)]
-
-    def label_until(self, budget: int) -> None:
-        """Let the oracle answer the queue until ``budget`` images are labelled."""
-        labelled = images.split_counts(self.workspace, self.project.id)["train"]
-        bar = self.bars.add_task(f"Labelling up to {budget}", total=budget, completed=labelled)
-        for _ in range(budget - labelled):
-            (item,) = queue.next_images(self.workspace, self.project.id, ORACLE, 1)
-            labels.save(
-                self.workspace,
-                item.image.id,
-                images.truth(self.workspace, item.image.id),
-                expected_revision=item.revision,
-                author=ORACLE,
-                status="submitted",
-                round_shown_id=item.round_id,
-            )
-            self.bars.advance(bar)
-
-    def run_round(self) -> RoundInfo:
-        requested = rounds.request_round(self.workspace, self.project.id, ORACLE, "Simulation")
-        claimed = rounds.claim(self.workspace, self.worker, LEASE_S, project_id=self.project.id)
-        if claimed is None:
-            raise QualmError("Another worker took the round. Simulate in a workspace of its own.")
-        bar: TaskID = self.bars.add_task(f"Round {requested.number}", total=None)
-
-        def watch(state: str, step: int, steps: int, seconds_left: float) -> None:
-            self.bars.update(
-                bar, description=f"Round {requested.number}: {state}", completed=step, total=steps
-            )
-
-        run_round(self.workspace, claimed, self.worker, self.device, watch=watch)
-        ended = rounds.get_round(self.workspace, requested.id)
-        if ended.state != "done":
-            raise QualmError(ended.error or f"Round {ended.number} ended {ended.state}.")
-        return ended
-
-    def measured(self, done: RoundInfo) -> tuple[float, dict[str, float]]:
-        """Return mIoU and IoU by class name of a round's teacher on the test images at full size."""
-        settings = done.config
-        network = build_network(
-            len(self.class_names),
-            encoder=settings.encoder,
-            decoder=settings.decoder,
-            head=settings.head,
-            weights="none",
-        )
-        load_teacher(network, self.workspace.path / str(done.checkpoint))
-        bar = self.bars.add_task(f"Round {done.number}: testing", total=len(self.test))
-
-        def labelled() -> Iterator[tuple[Tensor, Tensor]]:
-            for info in self.test:
-                yield self._test_image(info, settings.long_side)
-                self.bars.advance(bar)
-
-        result = evaluate(
-            network.to(self.device),
-            labelled(),
-            samples=settings.samples_predict,
-            seed=self.seed,
-            device=self.device,
-        )
-        return result.miou, {self.class_names[index]: iou for index, iou in result.class_iou.items()}
-
-    def _test_image(self, info: ImageInfo, long_side: int) -> tuple[Tensor, Tensor]:
-        pixels = to_long_side(decoded_image(self.workspace.blobs.get(info.blob)), long_side)
-        return pixels, torch.from_numpy(images.truth(self.workspace, info.id))
+def _described(out: Path, grid: Grid, results: Results) -> LabelledSet | None:
+    """Return what the set holds, when every run is finished and the set itself is not needed any more."""
+    described = results.described()
+    if described is None:
+        return None
+    cells = grid.cells(described.pool)
+    finished = all(results.read(cell, budget) for cell in cells for budget in cell.budgets)
+    return described if finished else None
 
 
-def _settings(budgets: Sequence[int], seed: int, overrides: Mapping[str, Any]) -> ProjectSettings:
-    try:
-        round_settings = RoundSettings(**({"seed": seed} | dict(overrides)))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InvalidInput(f"{'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
-    steps_between = [after - before for before, after in zip((0, *budgets), budgets, strict=False)]
-    return ProjectSettings(
-        annotation=AnnotationSettings(audit_every=0, seed=seed),
-        start=StartRule(automatic=False, min_changed=min(steps_between)),
-        round=round_settings,
-    )
-
-
-def _spread(entries: list[Any], count: int | None) -> list[Any]:
-    """Choose ``count`` entries at even distances, so that a few test images still show every place."""
-    if count is None or count >= len(entries):
-        return entries
-    return [entries[index * len(entries) // count] for index in range(count)]
-
-
-@contextmanager
-def _workspace(path: Path | None) -> Iterator[Workspace]:
-    """Open ``path``, or a temporary folder that is removed afterwards.
+def _make_workspace(folder: Path, cell: Cell, set_folder: Path, *, kept: bool) -> None:
+    """Copy the set for a run, unless its workspace is there already.
 
     Raises:
-        InvalidInput: The workspace holds a project already.
+        InvalidInput: The folder that is to be kept holds something else.
     """
-    if path is None:
-        with (
-            tempfile.TemporaryDirectory(prefix="qualm-simulation-") as folder,
-            _workspace(Path(folder)) as opened,
-        ):
-            yield opened
+    if folder.exists() and cell_of(folder) == str(cell):
         return
-    opened = open_workspace(path)
-    try:
-        if projects.list_projects(opened):
-            raise InvalidInput(f"The workspace {path} holds a project already. Choose an empty folder.")
-        yield opened
-    finally:
-        opened.close()
+    if folder.exists() and any(folder.iterdir()):
+        if kept:
+            raise InvalidInput(f"The workspace {folder} is not empty. Choose an empty folder.")
+        shutil.rmtree(folder)
+    copy_set(set_folder, folder)
+
+
+class _Work:
+    """The progress over all budgets of all runs."""
+
+    def __init__(self, bars: Progress, cells: Sequence[Cell], results: Results) -> None:
+        self.bars = bars
+        self.total = sum(len(cell.budgets) for cell in cells)
+        self.done = len(results.of(cells))
+        self.all: TaskID = bars.add_task("All runs", total=self.total, completed=self.done)
+        self.now: TaskID = bars.add_task("", total=1.0)
+        self.title = "Cold start"
+
+    def begin(self, cell: Cell, budget: int) -> None:
+        self.title = f"{cell}, {budget} labels"
+        self.bars.reset(self.now, description=self.title)
+
+    def watch(self, state: str, share: float) -> None:
+        self.bars.update(self.now, description=f"{self.title}: {state}", completed=share)
+        self.bars.update(self.all, completed=self.done + share)
+
+    def end(self, cell: Cell, budget: int) -> None:
+        self.done += 1
+        self.watch("done", 0.0)
+        if not self.bars.console.is_terminal:
+            self.bars.console.print(f"{self.done} of {self.total}: {self.title}", soft_wrap=True)
 
 
 def _progress(console: Console) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total}"),
+        TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
         console=console,
+        # Training and scoring advance at different speeds: the estimate looks back over several rounds.
+        speed_estimate_period=1800,
     )
 
 
-def _printed(
-    table: Sequence[SimulatedRound], simulation: _Simulation, seed: int, device: torch.device
-) -> Table:
+def _printed(table: Sequence[BudgetResult], described: LabelledSet) -> Table:
+    devices = ", ".join(sorted({result.device for result in table}))
     printed = Table(
-        title=f"{simulation.project.name}: {len(simulation.test)} test images, seed {seed}, {device}, "
+        title=f"{described.name}: pool of {described.pool}, {described.test} test images, {devices}, "
         f"{provenance.machine()}"
     )
-    for name in ("labels", "round", "test mIoU", "train s", "score s", "wall s"):
+    printed.add_column("strategy, recipe")
+    for name in ("labels", "seeds", "test mIoU", "clicks", "train s", "score s"):
         printed.add_column(name, justify="right")
-    for line in table:
-        seconds = (f"{value:.0f}" for value in (line.train_s, line.score_s, line.wall_s))
-        printed.add_row(str(line.labels), str(line.round), f"{line.test_miou:.3f}", *seconds)
-    return printed
-
-
-def _write_csv(
-    path: Path,
-    table: Sequence[SimulatedRound],
-    data: Path,
-    seed: int,
-    device: torch.device,
-    settings: RoundSettings,
-) -> None:
-    about = {
-        "data": data.name,
-        "seed": seed,
-        "commit": provenance.commit(),
-        "device": str(device),
-        "machine": provenance.machine(),
-        "recipe": settings.recipe,
-        "head": settings.head,
-        "encoder": settings.encoder,
-        "steps": settings.steps,
-        "long_side": settings.long_side,
-    }
-    classes = sorted({name for line in table for name in line.class_iou})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(
-            ["labels", "round", "test_miou", "train_s", "score_s", "wall_s", *about]
-            + [f"iou_{name}" for name in classes]
+    for strategy, recipe, labels in dict.fromkeys((one.strategy, one.recipe, one.labels) for one in table):
+        same = [one for one in table if (one.strategy, one.recipe, one.labels) == (strategy, recipe, labels)]
+        miou, deviation = mean_and_deviation([one.test_miou for one in same])
+        clicks = mean_and_deviation([one.clicks.correction for one in same if one.clicks])[0]
+        printed.add_row(
+            f"{strategy}, {recipe}",
+            str(labels),
+            str(len(same)),
+            f"{miou:.3f} ± {deviation:.3f}" if len(same) > 1 else f"{miou:.3f}",
+            "–" if strategy == FULL else f"{clicks:.0f}",
+            f"{mean_and_deviation([one.train_s for one in same])[0]:.0f}",
+            f"{mean_and_deviation([one.score_s for one in same])[0]:.0f}",
         )
-        for line in table:
-            times = [f"{value:.1f}" for value in (line.train_s, line.score_s, line.wall_s)]
-            ious = [f"{line.class_iou.get(name, float('nan')):.4f}" for name in classes]
-            writer.writerow(
-                [line.labels, line.round, f"{line.test_miou:.4f}", *times, *about.values(), *ious]
-            )
+    return printed

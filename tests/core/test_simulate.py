@@ -1,19 +1,26 @@
 """The simulation on a tiny set in the CamVid layout."""
 
 import csv
+import dataclasses
 import io
+import json
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from core import simulation_cell
+from core.annotation_cost import Annotator
 from core.simulate import simulate
+from core.simulation_grid import Grid
+from core.simulation_results import BudgetResult
 from storage import images, projects, rounds
 from storage.errors import InvalidInput
 from storage.workspace import open_workspace
 from tests.core.blocks_project import TINY, block_scene, png
 
-QUICK = TINY.model_dump(exclude={"seed"}) | {"keep_predictions": 2}
+QUICK = TINY.model_dump(exclude_defaults=True, exclude={"seed"}) | {"steps": 3}
+HAND = Annotator(most_clicks=5)
 
 
 @pytest.fixture(scope="module")
@@ -31,52 +38,168 @@ def tiny_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_budget_is_labelled_trained_and_measured(tiny_set: Path, tmp_path: Path) -> None:
+def quiet() -> Console:
+    return Console(file=io.StringIO(), width=160)
+
+
+@pytest.fixture(scope="module")
+def grid() -> Grid:
+    return Grid(
+        strategies=("random", "clasp_pe"),
+        recipes=("supervised/linear",),
+        seeds=(3,),
+        budgets=(2, 4),
+        full=True,
+        overrides=QUICK,
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(
+    tiny_set: Path, grid: Grid, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[BudgetResult]]:
+    """The results of a grid whose first call was cut off in the middle of its first run."""
+    out = tmp_path_factory.mktemp("simulation")
+    real, calls = simulation_cell.run_round, []
+
+    def dies(*arguments: object, **named: object) -> str:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(simulation_cell, "run_round", dies)
+        with pytest.raises(KeyboardInterrupt):
+            simulate(tiny_set, grid, out=out, annotator=HAND, device="cpu", console=quiet())
+        assert len(list(out.glob("runs/**/*.json"))) == 1
+        results = simulate(
+            tiny_set, grid, out=out, annotator=HAND, device="cpu", command="the command", console=quiet()
+        )
+    # Each of the five rounds was begun once, and the one that was cut off twice.
+    assert len(calls) == 6
+    return out, results
+
+
+def of(results: list[BudgetResult], strategy: str) -> list[BudgetResult]:
+    return [one for one in results if one.strategy == strategy]
+
+
+def test_every_budget_of_every_run_is_measured(finished: tuple[Path, list[BudgetResult]]) -> None:
+    out, results = finished
+    assert len(results) == 5
+    for strategy in ("random", "clasp_pe"):
+        first, second = of(results, strategy)
+        assert (first.labels, second.labels) == (2, 4)
+        assert (first.round, second.round) == (1, 2)
+        assert second.label_share == pytest.approx(4 / 9)
+        assert len(set(first.labelled) | set(second.labelled)) == 4
+        assert first.ranking is not None
+        assert (first.ranking.images, first.ranking.worst) == (7, 2)
+        assert first.clicks is not None
+        assert second.clicks is not None
+        assert first.clicks.correction == first.clicks.correction_from_scratch
+        assert first.clicks.superpixel < second.clicks.superpixel_from_scratch
+    assert all(0 <= one.test_miou <= 1 for one in results)
+    (full,) = of(results, "full")
+    assert (full.labels, full.label_share, full.ranking, full.clicks) == (9, 1.0, None, None)
+    assert not (out / "workspaces").exists()
+
+
+def test_the_strategies_of_a_seed_begin_alike(finished: tuple[Path, list[BudgetResult]]) -> None:
+    _, results = finished
+    first, other = of(results, "random")[0], of(results, "clasp_pe")[0]
+    assert first.labelled == other.labelled
+    assert first.test_miou == other.test_miou
+    assert first.clicks == other.clicks
+
+
+def test_rows_and_report_hold_the_numbers(finished: tuple[Path, list[BudgetResult]]) -> None:
+    out, results = finished
+    with (out / "results.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 5
+    assert {"seed", "commit", "device", "machine", "clicks_correction", "spearman", "steps"} <= set(rows[0])
+    for row, result in zip(rows, results, strict=True):
+        assert float(row["test_miou"]) == pytest.approx(result.test_miou, abs=1e-4)
+        assert row["strategy"] == result.strategy
+    assert "the command" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_finished_simulation_is_not_computed_again(
+    finished: tuple[Path, list[BudgetResult]], tiny_set: Path, grid: Grid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, results = finished
+    monkeypatch.delattr(simulation_cell, "run_round")
+    again = simulate(tiny_set, grid, out=out, annotator=HAND, device="cpu", console=quiet())
+    assert again == results
+    other = Grid(strategies=grid.strategies, budgets=(2, 5), overrides=QUICK)
+    with pytest.raises(InvalidInput, match="budgets"):
+        simulate(tiny_set, other, out=out, annotator=HAND, console=quiet())
+
+
+def test_a_run_alone_keeps_its_workspace_and_ends_as_the_one_that_was_cut_off(
+    finished: tuple[Path, list[BudgetResult]], tiny_set: Path, grid: Grid, tmp_path: Path
+) -> None:
+    _, results = finished
     printed = io.StringIO()
+    alone = dataclasses.replace(grid, strategies=("random",), full=False)
     table = simulate(
         tiny_set,
-        rounds=[2, 5],
+        alone,
+        out=tmp_path / "out",
         workspace=tmp_path / "workspace",
-        seed=3,
-        overrides=QUICK,
+        annotator=HAND,
         csv_path=tmp_path / "results" / "table.csv",
         device="cpu",
-        console=Console(file=printed, width=120),
+        console=Console(file=printed, width=160),
     )
-    assert [(line.labels, line.round) for line in table] == [(2, 1), (5, 2)]
-    assert all(0 <= line.test_miou <= 1 for line in table)
-    assert table[0].wall_s < table[1].wall_s
     assert "test mIoU" in printed.getvalue()
+    assert (tmp_path / "results" / "table.csv").exists()
+    for one, other in zip(table, of(results, "random"), strict=True):
+        varying = {"wall_s", "train_s", "score_s"}
+        assert one.model_dump(exclude=varying) == other.model_dump(exclude=varying)
 
     opened = open_workspace(tmp_path / "workspace")
     (project,) = projects.list_projects(opened)
     counts = images.split_counts(opened, project.id)
-    assert (counts["train"], counts["pool"], counts["audit"], counts["excluded"]) == (5, 4, 0, 3)
+    assert (counts["train"], counts["pool"], counts["audit"], counts["excluded"]) == (4, 5, 0, 3)
     assert [row.state for row in rounds.history(opened, project.id)] == ["done", "done"]
     assert rounds.history(opened, project.id)[0].config.seed == 3
     opened.close()
 
-    with (tmp_path / "results" / "table.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["labels"] for row in rows] == ["2", "5"]
-    assert {"seed", "commit", "device", "machine", "test_miou"} <= set(rows[0])
-    assert float(rows[1]["test_miou"]) == pytest.approx(table[1].test_miou, abs=1e-4)
+    with pytest.raises(InvalidInput, match="not empty"):
+        simulate(
+            tiny_set,
+            alone,
+            out=tmp_path / "other",
+            workspace=tmp_path / "out",
+            device="cpu",
+            console=quiet(),
+        )
 
 
 @pytest.mark.parametrize(
-    ("budgets", "overrides", "sentence"),
+    ("named", "sentence"),
     [
-        ([4, 2], {}, "rising"),
-        ([], {}, "rising"),
-        ([2, 50], {}, "only 9 images"),
-        ([2], {"recipe": "wishing"}, "recipe"),
+        ({"budgets": (4, 2)}, "rising"),
+        ({"budgets": ()}, "rising"),
+        ({"budgets": (2, 50)}, "only 9 images"),
+        ({"recipes": ("wishing",)}, "recipe"),
+        ({"recipes": ("supervised/linear/more",)}, "is no recipe"),
+        ({"strategies": ("wishing",)}, "batch_choice"),
+        ({"strategies": ("top//mean",)}, "is no strategy"),
+        ({"strategies": ("random", "random")}, "twice"),
+        ({"seeds": ()}, "at least one seed"),
+        ({"seeds": (-1,)}, "seed"),
+        ({"overrides": {"colour": "red"}}, "colour"),
     ],
 )
 def test_what_cannot_be_simulated_is_refused(
-    tiny_set: Path, budgets: list[int], overrides: dict[str, object], sentence: str
+    tiny_set: Path, tmp_path: Path, named: dict[str, object], sentence: str
 ) -> None:
     with pytest.raises(InvalidInput, match=sentence):
-        simulate(tiny_set, rounds=budgets, overrides=QUICK | overrides, console=Console(file=io.StringIO()))
+        simulate(tiny_set, Grid(**{"overrides": QUICK} | named), out=tmp_path, console=quiet())
 
 
 def test_a_set_without_test_images_is_refused(tmp_path: Path) -> None:
@@ -84,5 +207,32 @@ def test_a_set_without_test_images_is_refused(tmp_path: Path) -> None:
     for name, data in (("train", png(pixels)), ("trainannot", png(truth))):
         (tmp_path / "set" / name).mkdir(parents=True)
         (tmp_path / "set" / name / "one.png").write_bytes(data)
+    grid = Grid(budgets=(1,), overrides=QUICK)
     with pytest.raises(InvalidInput, match="0 test images"):
-        simulate(tmp_path / "set", rounds=[1], overrides=QUICK, console=Console(file=io.StringIO()))
+        simulate(tmp_path / "set", grid, out=tmp_path / "out", console=quiet())
+
+
+def test_a_strategy_is_a_triple_of_settings() -> None:
+    grid = Grid(
+        strategies=("clasp_pe", "entropy", "bald", "top/variance/top_share"),
+        recipes=("supervised", "consistency/np"),
+        budgets=(3, 5, 9),
+        overrides={"aggregation": "mean", "steps": "7", "warm_start": "false"},
+        full=True,
+    )
+    cells = {(cell.strategy, cell.recipe): cell.settings for cell in grid.cells(pool=20)}
+    triples = {
+        name: (settings.batch_choice, settings.pixel_score, settings.aggregation)
+        for (name, recipe), settings in cells.items()
+        if recipe == "consistency/np"
+    }
+    assert triples["clasp_pe"] == ("clasp_pe", "predictive_entropy", "mean")
+    assert triples["entropy"] == ("top", "predictive_entropy", "mean")
+    assert triples["bald"] == ("top", "mutual_information", "mean")
+    assert triples["top/variance/top_share"] == ("top", "variance", "top_share")
+    assert {settings.choice_batch for settings in cells.values()} == {2}
+    assert cells["full", "consistency/np"].steps == 7
+    assert (
+        json.dumps(sorted({recipe for _, recipe in cells}))
+        == '["consistency/np", "supervised/np_classifier"]'
+    )

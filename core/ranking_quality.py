@@ -1,0 +1,58 @@
+"""How well the scores of unlabelled images find those where the model is most wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from core.uncertainty import spearman
+
+
+@dataclass(frozen=True)
+class RankingQuality:
+    """Scores against true errors, which only a simulation knows.
+
+    Attributes:
+        images: N.
+        spearman: Rank correlation of the score with 1 − mIoU of the image, in [−1, 1]; NaN for fewer than
+            3 images or when either does not vary.
+        precision: Share of the n images with the highest scores that are among the n with the largest
+            errors, in [0, 1]; chance is n/N.
+        worst: n.
+    """
+
+    images: int
+    spearman: float
+    precision: float
+    worst: int
+
+
+def ranking_quality(scores: Sequence[float], errors: Sequence[float], worst: int) -> RankingQuality:
+    """Compare the order by score with the order by error; equals are ordered by index.
+
+    Args:
+        scores: One a image, higher is to be labelled sooner.
+        errors: 1 − mIoU of each image, in [0, 1].
+        worst: n, at least 1; no more than there are images.
+
+    Raises:
+        ValueError: The lengths differ or are 0, or ``worst`` is below 1.
+    """
+    if len(scores) != len(errors) or not len(scores) or worst < 1:
+        raise ValueError(
+            "Give one score and one error for each of at least one image, and worst of at least 1."
+        )
+    by_score, by_error = (torch.tensor(values, dtype=torch.float64) for values in (scores, errors))
+    worst = min(worst, len(scores))
+    first, worst_ones = (
+        set(torch.sort(values, descending=True, stable=True).indices[:worst].tolist())
+        for values in (by_score, by_error)
+    )
+    return RankingQuality(
+        images=len(scores),
+        spearman=spearman(by_score, by_error),
+        precision=len(first & worst_ones) / worst,
+        worst=worst,
+    )

@@ -1,0 +1,323 @@
+"""One run of a simulation: the loop of the application, the truth answering in the annotator's place.
+
+Storage, queue and worker are those of the application; only the hand that draws is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core import provenance
+from core.annotation_cost import (
+    COUNTED_SCALE,
+    Annotator,
+    LabelMap,
+    correction_clicks,
+    cut_into_superpixels,
+    superpixel_clicks,
+)
+from core.data import to_long_side
+from core.evaluation import Evaluation, evaluate
+from core.model.network import build_network
+from core.ranking_quality import ranking_quality
+from core.round_data import decoded_image
+from core.simulation_grid import FULL, Cell
+from core.simulation_results import BudgetResult, Clicks, Ranking
+from core.uncertainty import confusion_matrix, mean_iou
+from core.warm_start import load_teacher
+from core.worker import LEASE_S, run_round
+from storage import images, labels, projects, queue, rounds
+from storage.errors import QualmError
+from storage.files import write_atomically
+from storage.queue import QueueItem
+from storage.rounds import RoundInfo
+from storage.schema import LIVE_ROUND_STATES
+from storage.settings import AnnotationSettings, ProjectSettings, StartRule
+from storage.workspace import Workspace
+
+ORACLE = "oracle"
+"""The annotator whose label maps are the truth."""
+LEDGER = "simulated_cell.json"
+"""File in the workspace that says whose it is and what its labels have cost so far."""
+RANKED_IMAGES = 500
+"""Images of the pool whose score is compared with their true error, at most; evenly spread over the ranks."""
+MOST_CELLS = 1_000_000
+"""A larger image is labelled on a coarser grid by the annotator whose clicks are counted."""
+
+Watch = Callable[[str, float], None]
+"""Called with what is being done and the share of the budget's work that is done, in [0, 1]."""
+
+
+class CellRun:
+    """A project whose every image has a known truth, and the loop over it."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        cell: Cell,
+        annotator: Annotator,
+        device: torch.device,
+        watch: Watch,
+    ) -> None:
+        self.workspace = workspace
+        self.cell = cell
+        self.annotator = annotator
+        self.device = device
+        self.watch = watch
+        self.worker = f"{platform.node()}:{os.getpid()}"
+        (self.project,) = projects.list_projects(workspace)
+        self.class_names = [entry.name for entry in projects.classes(workspace, self.project.id)]
+        self.test = images.list_images(workspace, self.project.id, "excluded")
+        counts = images.split_counts(workspace, self.project.id)
+        self.images = counts["pool"] + counts["train"]
+        self.ledger = _Ledger(workspace.path / LEDGER, cell)
+        self._set_up()
+
+    def _set_up(self) -> None:
+        wanted = self.cell.settings.model_copy(
+            update={"keep_predictions": 0 if self.cell.strategy == FULL else self.images}
+        )
+        settings = ProjectSettings(
+            annotation=AnnotationSettings(audit_every=0, seed=self.cell.seed),
+            start=StartRule(automatic=False, min_changed=wanted.choice_batch),
+            round=wanted,
+        )
+        self.project = projects.update_settings(self.workspace, self.project.id, settings, actor=ORACLE)
+
+    def order_by_typicality(self) -> None:
+        """Let the cold start order the images before any label exists, as it does in the application.
+
+        Raises:
+            QualmError: The cold start failed.
+        """
+        every = rounds.history(self.workspace, self.project.id)
+        if any(info.state == "done" for info in every):
+            return
+        live = next((info for info in every if info.state in LIVE_ROUND_STATES), None)
+        if live is None:
+            live = rounds.request_cold_start(self.workspace, self.project.id)
+        self._run(live)
+
+    def reach(self, budget: int) -> BudgetResult:
+        """Label up to a budget, train and measure; what is done already is not done again.
+
+        Raises:
+            QualmError: The round failed.
+        """
+        began = time.monotonic()
+        self._label_until(budget)
+        done = self._trained_on(budget)
+        self.watch("testing", 0.85)
+        measured = self._measured(done)
+        quality = measured.uncertainty_figures()
+        of_step = self.ledger.names[self._budget_before(budget) : budget]
+        return BudgetResult(
+            strategy=self.cell.strategy,
+            recipe=self.cell.recipe,
+            seed=self.cell.seed,
+            labels=budget,
+            label_share=budget / self.images,
+            round=done.number,
+            test_miou=measured.miou,
+            class_iou={self.class_names[index]: iou for index, iou in measured.class_iou.items()},
+            test_ece=_number(quality.get("ece")),
+            test_error_auroc=_number(quality.get("error_auroc")),
+            ranking=None if self.cell.strategy == FULL else self._ranking(),
+            clicks=None if self.cell.strategy == FULL else self.ledger.total(budget),
+            labelled=of_step,
+            train_s=done.metrics["train_seconds"],
+            score_s=done.metrics["score_seconds"],
+            wall_s=time.monotonic() - began,
+            device=str(self.device),
+            machine=provenance.machine(),
+            commit=provenance.commit(),
+        )
+
+    def _budget_before(self, budget: int) -> int:
+        return max((earlier for earlier in self.cell.budgets if earlier < budget), default=0)
+
+    # The annotator
+
+    def _label_until(self, budget: int) -> None:
+        labelled = images.split_counts(self.workspace, self.project.id)["train"]
+        before = self._budget_before(budget)
+        for number in range(labelled, budget):
+            self.watch(f"labelling image {number + 1}", 0.15 * (number - before) / (budget - before))
+            (item,) = queue.next_images(self.workspace, self.project.id, ORACLE, 1)
+            truth = images.truth(self.workspace, item.image.id)
+            # The cost is written first: killed between the two, the next run gets the same image again.
+            self.ledger.write(number, item.image.name, self._clicks(item, truth))
+            labels.save(
+                self.workspace,
+                item.image.id,
+                truth,
+                expected_revision=item.revision,
+                author=ORACLE,
+                status="submitted",
+                round_shown_id=item.round_id,
+            )
+            queue.move_back_alike(self.workspace, item.image.id, ORACLE)
+
+    def _clicks(self, item: QueueItem, truth: LabelMap) -> Clicks:
+        if self.cell.strategy == FULL:
+            return Clicks()
+        pixels = decoded_image(self.workspace.blobs.get(item.image.blob)).permute(1, 2, 0).numpy()
+        coarse = max(1, math.ceil(math.sqrt(truth.size / MOST_CELLS)))
+        pixels, truth = pixels[::coarse, ::coarse], truth[::coarse, ::coarse]
+        suggestion = None
+        if item.map_blob is not None:
+            suggestion = labels.decode_label_map(self.workspace.blobs.get(item.map_blob))[::coarse, ::coarse]
+        superpixels = cut_into_superpixels(pixels)
+        counted = superpixels[COUNTED_SCALE]
+
+        def correction(start: NDArray[np.uint8] | None) -> int:
+            # Seeded by the image: strategies that choose the same one meet the same hand.
+            key = int.from_bytes(item.image.content_hash.encode()[-8:])
+            generator = np.random.default_rng([self.cell.seed, key])
+            return correction_clicks(start, truth, superpixels, self.annotator, generator)
+
+        from_scratch = correction(None)
+        corrected = from_scratch if suggestion is None else correction(suggestion)
+        return Clicks(
+            superpixel=superpixel_clicks(counted, truth, suggestion),
+            superpixel_from_scratch=superpixel_clicks(counted, truth),
+            correction=corrected,
+            correction_from_scratch=from_scratch,
+            given_up=int(corrected >= self.annotator.most_clicks),
+        )
+
+    # The model
+
+    def _trained_on(self, budget: int) -> RoundInfo:
+        """Return the round on so many labels; one that a killed run left is gone on with."""
+        live = rounds.live_round(self.workspace, self.project.id)
+        if live is None:
+            for earlier in rounds.history(self.workspace, self.project.id):
+                if earlier.state == "done" and earlier.metrics.get("labels") == budget:
+                    return earlier
+            live = rounds.request_round(self.workspace, self.project.id, ORACLE, "Simulation")
+        return self._run(live)
+
+    def _run(self, requested: RoundInfo) -> RoundInfo:
+        claimed = rounds.claim(self.workspace, self.worker, LEASE_S, project_id=self.project.id)
+        if claimed is None:
+            raise QualmError(
+                f"Another worker has round {requested.number} of {self.workspace.path}. Wait until it ends, "
+                "or choose another --out."
+            )
+
+        def watch(state: str, step: int, steps: int, seconds_left: float) -> None:
+            begin, length = (0.15, 0.55) if state == "training" else (0.7, 0.15)
+            self.watch(state, begin + length * step / max(1, steps))
+
+        run_round(self.workspace, claimed, self.worker, self.device, watch=watch)
+        ended = rounds.get_round(self.workspace, requested.id)
+        if ended.state != "done":
+            raise QualmError(ended.error or f"Round {ended.number} ended {ended.state}.")
+        return ended
+
+    def _measured(self, done: RoundInfo) -> Evaluation:
+        """Measure a round's teacher on the test images at full size."""
+        settings = done.config
+        network = build_network(
+            len(self.class_names),
+            encoder=settings.encoder,
+            decoder=settings.decoder,
+            head=settings.head,
+            weights="none",
+        )
+        load_teacher(network, self.workspace.path / str(done.checkpoint))
+
+        def labelled() -> Iterator[tuple[Tensor, Tensor]]:
+            for place, info in enumerate(self.test):
+                self.watch("testing", 0.85 + 0.15 * place / len(self.test))
+                pixels = to_long_side(decoded_image(self.workspace.blobs.get(info.blob)), settings.long_side)
+                yield pixels, torch.from_numpy(images.truth(self.workspace, info.id))
+
+        return evaluate(
+            network.to(self.device),
+            labelled(),
+            samples=settings.samples_predict,
+            seed=self.cell.seed,
+            device=self.device,
+        )
+
+    def _ranking(self) -> Ranking | None:
+        """Compare the scores of the images left in the pool with how wrong their suggestions are."""
+        ranked, _ = queue.ranked_images(self.workspace, self.project.id, split="pool", limit=self.images)
+        scored = [item for item in ranked if item.score is not None and item.map_blob is not None]
+        if not scored:
+            return None
+        share = min(1.0, RANKED_IMAGES / len(scored))
+        chosen = [scored[int(place / share)] for place in range(int(share * len(scored)))]
+        quality = ranking_quality(
+            [item.score or 0.0 for item in chosen],
+            [self._error(item) for item in chosen],
+            worst=max(1, round(share * self.cell.settings.choice_batch)),
+        )
+        return Ranking(
+            images=quality.images,
+            spearman=_number(quality.spearman),
+            precision=quality.precision,
+            worst=quality.worst,
+        )
+
+    def _error(self, item: QueueItem) -> float:
+        suggestion = labels.decode_label_map(self.workspace.blobs.get(str(item.map_blob)))
+        truth = torch.from_numpy(images.truth(self.workspace, item.image.id))
+        iou = mean_iou(confusion_matrix(torch.from_numpy(suggestion), truth, len(self.class_names)))
+        return 0.0 if math.isnan(iou) else 1 - iou
+
+
+class _Ledger:
+    """What the labels of a run have cost, kept beside them so that a killed run loses nothing."""
+
+    def __init__(self, path: Path, cell: Cell) -> None:
+        self.path = path
+        self.cell = cell
+        content = json.loads(path.read_bytes()) if path.exists() else {"labels": []}
+        self.labels: list[tuple[str, Clicks]] = [
+            (name, Clicks.model_validate(clicks)) for name, clicks in content["labels"]
+        ]
+        if not path.exists():
+            self._save()
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self.labels]
+
+    def write(self, place: int, name: str, clicks: Clicks) -> None:
+        """Note the label at a place of the order, from 0 on, in the place of any from there on."""
+        self.labels[place:] = [(name, clicks)]
+        self._save()
+
+    def total(self, count: int) -> Clicks:
+        total = Clicks()
+        for _, clicks in self.labels[:count]:
+            total = total.plus(clicks)
+        return total
+
+    def _save(self) -> None:
+        entries = [[name, clicks.model_dump()] for name, clicks in self.labels]
+        write_atomically(self.path, json.dumps({"cell": str(self.cell), "labels": entries}).encode())
+
+
+def cell_of(workspace: Path) -> str | None:
+    """Return whose run a workspace holds, as ``str(cell)``; None when it is no simulation's."""
+    ledger = workspace / LEDGER
+    return json.loads(ledger.read_bytes())["cell"] if ledger.exists() else None
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else value

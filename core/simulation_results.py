@@ -1,0 +1,179 @@
+"""The results of a simulation on disk: one JSON file per finished budget, so that a killed run goes on."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from core.simulation_grid import Cell
+from core.simulation_set import LabelledSet
+from storage.errors import InvalidInput
+from storage.files import write_atomically
+
+CONDITIONS = "simulation.json"
+
+
+class Clicks(BaseModel):
+    """What labels cost in clicks, see :mod:`core.annotation_cost`.
+
+    ``superpixel`` and ``correction`` begin with the suggestion that the queue showed, or from scratch
+    where it had none; the ``_from_scratch`` ones never look at it. ``given_up`` counts images whose
+    correction did not reach the agreement.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    superpixel: int = 0
+    superpixel_from_scratch: int = 0
+    correction: int = 0
+    correction_from_scratch: int = 0
+    given_up: int = 0
+
+    def plus(self, other: Clicks) -> Clicks:
+        """Return the sum of each."""
+        return Clicks(**{name: value + getattr(other, name) for name, value in self})
+
+
+class Ranking(BaseModel):
+    """See :class:`core.ranking_quality.RankingQuality`; over the images left in the pool."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    images: int
+    spearman: float | None
+    precision: float
+    worst: int
+
+
+class BudgetResult(BaseModel):
+    """What one run reached at one budget.
+
+    Attributes:
+        strategy: See :class:`core.simulation_grid.Cell`; recipe and seed too.
+        labels: Labelled images, and ``label_share`` as a share of the pool, in (0, 1].
+        round: Number of the round.
+        test_miou: Mean IoU of the round's teacher on the test images at full size, in [0, 1].
+        class_iou: IoU by class name, without the classes that do not occur.
+        test_ece: Expected calibration error on them, in [0, 1].
+        test_error_auroc: How well predictive entropy finds the wrong pixels, in [0, 1].
+        ranking: None when nothing is left in the pool.
+        clicks: Of all labels so far; None for full supervision, where they are not counted.
+        labelled: Names of the images labelled since the last budget, in order.
+        train_s: Seconds of training; ``score_s`` of scoring, ``wall_s`` of everything for this budget.
+        device: Where it was computed; ``machine`` and ``commit`` say on what and by which code.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    strategy: str
+    recipe: str
+    seed: int
+    labels: int
+    label_share: float
+    round: int
+    test_miou: float
+    class_iou: dict[str, float]
+    test_ece: float | None
+    test_error_auroc: float | None
+    ranking: Ranking | None
+    clicks: Clicks | None
+    labelled: list[str]
+    train_s: float
+    score_s: float
+    wall_s: float
+    device: str
+    machine: str
+    commit: str
+
+
+class Results:
+    """A folder of results."""
+
+    def __init__(self, folder: Path, conditions: Mapping[str, Any]) -> None:
+        """Open a folder for a simulation under ``conditions``, which are all that must not change.
+
+        Raises:
+            InvalidInput: It holds results under other conditions.
+        """
+        self.folder = folder
+        self._known = folder / CONDITIONS
+        self._conditions = json.loads(json.dumps(conditions))
+        if self._known.exists():
+            wanted, before = self._conditions, self._read()["conditions"]
+            changed = [name for name in wanted | before if wanted.get(name) != before.get(name)]
+            if changed:
+                name = changed[0]
+                raise InvalidInput(
+                    f"{folder} holds results with {name} {before.get(name)}, not {wanted.get(name)}. Choose "
+                    "another --out, or the same settings to go on there."
+                )
+
+    def begin(self, described: LabelledSet) -> None:
+        """Note the conditions and what the set holds."""
+        content = {"conditions": self._conditions, "set": described.model_dump()}
+        write_atomically(self._known, json.dumps(content, indent=2).encode())
+
+    def described(self) -> LabelledSet | None:
+        """Return what the set holds; None before :meth:`begin`."""
+        return LabelledSet.model_validate(self._read()["set"]) if self._known.exists() else None
+
+    def _read(self) -> dict[str, Any]:
+        return json.loads(self._known.read_text(encoding="utf-8"))
+
+    def path_of(self, cell: Cell, labels: int) -> Path:
+        """Return where the result of a budget is."""
+        parts = [part.replace("/", "-") for part in (cell.strategy, cell.recipe)]
+        return self.folder / "runs" / parts[0] / parts[1] / f"seed-{cell.seed}" / f"labels-{labels:05d}.json"
+
+    def read(self, cell: Cell, labels: int) -> BudgetResult | None:
+        """Return the result of a budget; None when it is not finished.
+
+        Raises:
+            InvalidInput: The file is damaged.
+        """
+        path = self.path_of(cell, labels)
+        if not path.exists():
+            return None
+        try:
+            return BudgetResult.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise InvalidInput(
+                f"{path} is no result of this version. Remove it to compute it anew."
+            ) from error
+
+    def write(self, cell: Cell, result: BudgetResult) -> None:
+        """Keep the result of a finished budget."""
+        write_atomically(self.path_of(cell, result.labels), result.model_dump_json(indent=2).encode())
+
+    def of(self, cells: Sequence[Cell]) -> list[BudgetResult]:
+        """Return the finished results of these cells, in their order."""
+        found = (self.read(cell, budget) for cell in cells for budget in cell.budgets)
+        return [result for result in found if result is not None]
+
+
+def write_csv(path: Path, results: Sequence[BudgetResult], about: Mapping[str, Any]) -> None:
+    """Write one row per result, with ``about`` in each and one column per class."""
+    classes = list(dict.fromkeys(name for result in results for name in result.class_iou))
+    rows = []
+    for result in results:
+        row = result.model_dump(exclude={"class_iou", "ranking", "clicks", "labelled"})
+        row |= (result.ranking.model_dump() if result.ranking else {}) | dict(about)
+        row |= {f"clicks_{name}": count for name, count in result.clicks or ()}
+        row |= {f"iou_{name}": result.class_iou.get(name) for name in classes}
+        rows.append({name: _rounded(value) for name, value in row.items()})
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(path, text.getvalue().encode())
+
+
+def _rounded(value: Any) -> Any:
+    return f"{value:.4f}" if isinstance(value, float) else value

@@ -1,0 +1,142 @@
+"""The labelled set that a simulation replays, imported once and copied for each run."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from core import demo_world
+from storage import images, projects
+from storage.errors import InvalidInput, QualmError
+from storage.files import write_atomically
+from storage.importing import add_rendered, plan_import, run_import
+from storage.projects import ClassSpec
+from storage.workspace import Workspace, open_workspace
+
+DEMO_POOL = 120
+DEMO_TEST = 40
+_DESCRIPTION = "set.json"
+
+Watch = Callable[[int, int], None]
+"""Called with how many images are there and how many there will be."""
+
+
+class LabelledSet(BaseModel):
+    """What is in the set: images of the pool and for testing, and the classes in order."""
+
+    name: str
+    pool: int
+    test: int
+    classes: list[str]
+
+
+def labelled_set(
+    data: Path | None, folder: Path, *, limit_pool: int | None, limit_test: int | None, watch: Watch
+) -> LabelledSet:
+    """Import a set into a workspace in ``folder``, unless it is there already.
+
+    Args:
+        data: Folder or zip in the CamVid layout, whose train images are the pool, whose test images measure
+            and whose val images are left out; None renders scenes of the demo world, other drives for
+            testing.
+        folder: Of the workspace.
+        limit_pool: Use so many images of the pool, evenly spread; None takes all.
+        limit_test: The same for testing.
+        watch: Told about the progress.
+
+    Raises:
+        QualmError: The set has no images with masks for the pool or for testing, or one cannot be read.
+    """
+    description = folder / _DESCRIPTION
+    if description.exists():
+        return LabelledSet.model_validate_json(description.read_bytes())
+    shutil.rmtree(folder, ignore_errors=True)
+    workspace = open_workspace(folder)
+    try:
+        if data is None:
+            _render(workspace, limit_pool or DEMO_POOL, limit_test or DEMO_TEST, watch)
+        else:
+            _import(workspace, data, limit_pool, limit_test, watch)
+        (project,) = projects.list_projects(workspace)
+        counts = images.split_counts(workspace, project.id)
+        classes = [entry.name for entry in projects.classes(workspace, project.id)]
+        done = LabelledSet(name=project.name, pool=counts["pool"], test=counts["excluded"], classes=classes)
+    finally:
+        workspace.close()
+    write_atomically(description, done.model_dump_json().encode())
+    return done
+
+
+def copy_set(folder: Path, target: Path) -> None:
+    """Copy the workspace of a set; image files, which never change, are linked where the disk can."""
+
+    def copied(source: str, destination: str) -> str:
+        if "blobs" in Path(source).relative_to(folder).parts:
+            try:
+                os.link(source, destination)
+            except OSError:
+                pass
+            else:
+                return destination
+        return str(shutil.copy2(source, destination))
+
+    shutil.copytree(folder, target, copy_function=copied, dirs_exist_ok=True)
+
+
+def _import(
+    workspace: Workspace, data: Path, limit_pool: int | None, limit_test: int | None, watch: Watch
+) -> None:
+    plan = plan_import(data, masks_as="truth")
+    with_truth = [entry for entry in plan.entries if entry.mask_becomes == "truth"]
+    pool = _spread([entry for entry in with_truth if entry.split == "pool"], limit_pool)
+    test = _spread([entry for entry in with_truth if entry.split == "excluded"], limit_test)
+    if not pool or not test:
+        raise InvalidInput(
+            f"{data} has {len(pool)} training and {len(test)} test images with masks. A simulation needs "
+            "both: folders train, trainannot, test and testannot."
+        )
+    plan = dataclasses.replace(plan, entries=(*pool, *test))
+    project = projects.create_project(workspace, data.stem, plan.classes, actor="simulation")
+    result = run_import(
+        workspace, project.id, plan, actor="simulation", progress=lambda done, of, _: watch(done, of)
+    )
+    if result.problems:
+        first = result.problems[0]
+        raise QualmError(f"{first.name} could not be imported: {first.sentence}")
+
+
+def _render(workspace: Workspace, pool: int, test: int, watch: Watch) -> None:
+    project = projects.create_project(
+        workspace,
+        "Demo",
+        [ClassSpec(name=name, colour=colour) for name, colour in demo_world.CLASSES],
+        actor="simulation",
+    )
+
+    def entries() -> Iterator[demo_world.RenderedScene]:
+        yield from demo_world.rendered_entries(pool)
+        for scene in demo_world.rendered_entries(test, seed=1):
+            yield dataclasses.replace(scene, name=f"test_{scene.name}", group=f"test-{scene.group}")
+
+    add_rendered(
+        workspace,
+        project.id,
+        entries(),
+        actor="simulation",
+        progress=lambda done, _, name: watch(done, pool + test),
+    )
+    for_testing = [info.id for info in images.list_images(workspace, project.id)][pool:]
+    images.set_split(workspace, for_testing, "excluded", actor="simulation")
+
+
+def _spread(entries: list[Any], count: int | None) -> list[Any]:
+    """Choose ``count`` entries at even distances, so that a few test images still show every place."""
+    if count is None or count >= len(entries):
+        return entries
+    return [entries[index * len(entries) // count] for index in range(count)]

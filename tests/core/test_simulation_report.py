@@ -1,0 +1,157 @@
+"""What a simulation's results say, on results made by hand."""
+
+import re
+from pathlib import Path
+
+import pytest
+from scipy import stats
+
+from core.simulation_comparison import compared, in_words
+from core.simulation_report import write_report
+from core.simulation_results import BudgetResult, Clicks, Ranking
+from core.simulation_set import LabelledSet
+
+SET = LabelledSet(name="Blocks & more", pool=100, test=20, classes=["field", "block", "pole"])
+RANDOM = {0: (0.40, 0.50, 0.55), 1: (0.42, 0.49, 0.57), 2: (0.38, 0.51, 0.56)}
+CHOSEN = {0: (0.40, 0.54, 0.60), 1: (0.42, 0.53, 0.61), 2: (0.38, 0.56, 0.60)}
+
+
+def result(strategy: str, seed: int, labels: int, miou: float, clicks: int) -> BudgetResult:
+    return BudgetResult(
+        strategy=strategy,
+        recipe="consistency/np",
+        seed=seed,
+        labels=labels,
+        label_share=labels / 100,
+        round=1,
+        test_miou=miou,
+        class_iou={"field": miou, "block": miou / 2},
+        test_ece=0.1,
+        test_error_auroc=0.9,
+        ranking=None
+        if strategy == "full"
+        else Ranking(images=100 - labels, spearman=0.625, precision=0.5, worst=10),
+        clicks=None
+        if strategy == "full"
+        else Clicks(
+            superpixel=clicks,
+            superpixel_from_scratch=3 * clicks,
+            correction=clicks,
+            correction_from_scratch=2 * clicks,
+        ),
+        labelled=[],
+        train_s=1,
+        score_s=1,
+        wall_s=3,
+        device="cpu",
+        machine="a machine",
+        commit="abc1234",
+    )
+
+
+def results(full: bool = True) -> list[BudgetResult]:
+    found = []
+    for strategy, mious, dearer in (("random", RANDOM, 10), ("chosen", CHOSEN, 12)):
+        for seed, curve in mious.items():
+            found += [
+                result(strategy, seed, labels, miou, 1000 + dearer * (labels - 10))
+                for labels, miou in zip((10, 20, 40), curve, strict=True)
+            ]
+    return found + [result("full", seed, 100, 0.62, 0) for seed in range(3)] * full
+
+
+def area(curve: tuple[float, ...]) -> float:
+    return (10 * (curve[0] + curve[1]) / 2 + 20 * (curve[1] + curve[2]) / 2) / 30
+
+
+def test_a_strategy_is_compared_with_random_by_seed() -> None:
+    rival, chosen = compared(results())
+    areas = [[area(curves[seed]) for seed in range(3)] for curves in (CHOSEN, RANDOM)]
+    assert chosen.area[0] == pytest.approx(sum(areas[0]) / 3)
+    assert chosen.against_random is not None
+    assert chosen.against_random.mean == pytest.approx(sum(areas[0]) / 3 - sum(areas[1]) / 3)
+    assert chosen.p_holm == pytest.approx(stats.ttest_rel(*areas).pvalue)
+    assert rival.against_random is None
+    # Random's curve crosses 0.9 × 0.62 = 0.558 between 20 and 40 labels; the other one before.
+    crossing = 0.20 + 0.20 * (0.558 - 0.50) / (0.56 - 0.50)
+    assert rival.share_for[0.90] == pytest.approx(crossing, abs=1e-3)
+    assert chosen.share_for[0.90] is not None
+    assert chosen.share_for[0.90] < crossing
+    assert rival.share_for[0.95] is None
+    assert chosen.random_clicks is not None
+    assert 1120 < chosen.random_clicks < 1360
+
+
+def test_holm_corrects_over_the_strategies() -> None:
+    third = [
+        one.model_copy(update={"strategy": "other", "test_miou": one.test_miou + 0.01 * one.seed})
+        for one in results(full=False)
+        if one.strategy == "random"
+    ]
+    _, chosen, other = compared(results(full=False) + third)
+    assert chosen.against_random is not None
+    assert other.against_random is not None
+    assert chosen.p_holm == pytest.approx(2 * chosen.against_random.p)
+    assert other.p_holm == pytest.approx(other.against_random.p)
+
+
+def test_words_claim_no_more_than_the_seeds_show() -> None:
+    (sentence,) = in_words(compared(results()))
+    assert re.search(r"chosen is above random by 3\.\d ± 0\.\d points of mIoU \(3 paired seeds\)", sentence)
+    assert "significant (p = .0" in sentence
+    assert "5 % more clicks" in sentence
+
+    two = [one for one in results() if one.seed < 2 and one.strategy != "full"]
+    noisy = [
+        one.model_copy(update={"test_miou": one.test_miou + 0.1})
+        if (one.seed, one.strategy) == (1, "random")
+        else one
+        for one in two
+    ]
+    (sentence,) = in_words(compared(noisy))
+    assert "not a significant difference" in sentence
+    assert "so few seeds" in sentence
+
+    (sentence,) = in_words(compared([one for one in two if one.seed == 0]))
+    assert "one seed cannot tell" in sentence
+    (sentence,) = in_words(compared([one for one in two if one.strategy == "chosen"]))
+    assert "add random" in sentence
+
+
+def test_a_seed_that_is_not_finished_is_left_out() -> None:
+    unfinished = [one for one in results() if (one.seed, one.labels) != (2, 40)]
+    assert [one.seeds for one in compared(unfinished)] == [(0, 1), (0, 1)]
+
+
+def test_the_report_holds_the_numbers_and_needs_no_network(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    conditions = {
+        "start": "random",
+        "settings": {"steps": 40},
+        "annotator": {"target": 0.95, "most_clicks": 200},
+    }
+    write_report(
+        path,
+        results(),
+        SET,
+        conditions=conditions,
+        seconds_per_click=3.0,
+        command="run_app.py simulate --full",
+    )
+    report = path.read_text(encoding="utf-8")
+    assert "Blocks &amp; more" in report
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=", report)
+    body = report[report.index("<main>") :]
+    assert "+3." in body
+    assert "62.0 ± 0.0" in body
+    assert "not reached" in body
+    assert ">0.62<" in body
+    assert "50 %" in body
+    # Random pays 1300 clicks for 40 images and 2600 from scratch, at 3 s each.
+    assert f"{1300 * 3 / 3600:.2f} h" in body
+    assert "3 s each" in body
+    assert "abc1234" in body
+    assert "steps 40" in body
+    assert "run_app.py simulate --full" in body
+    for name in SET.classes:
+        assert name in body

@@ -605,7 +605,7 @@ def simulate(
     """Replay the loop on a labelled set, the true masks answering, and report which choice pays."""
     from core import simulate as simulation
     from core.annotation_cost import Annotator
-    from core.simulation_grid import Grid
+    from core.simulate.grid import Grid
 
     with errors_as_sentences():
         named = {"steps": steps, "long_side": long_side, "crop": crop, "head": head}

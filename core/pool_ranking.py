@@ -10,13 +10,12 @@ import torch
 from torch import Tensor
 
 from core.acquisition.aggregation import ImageScore
-from core.acquisition.batch_choice import rank
+from core.acquisition.batch_choice import BY_CHANCE, rank
 from core.acquisition.candidates import Candidates
 from core.acquisition.novelty import alike_from, nearest_cosine, unlike_labelled
 from core.acquisition.phase import phase, rank_stability
 
 TYPICAL_CHOICE = "typiclust"
-_BY_CHANCE = ("random", "improved_random")
 _COUNTED_PAIRS = 2048
 """Images of a large pool with which each image is compared to say how many are like it."""
 
@@ -85,8 +84,8 @@ def rank_pool(
     """
     stability = rank_stability([one.half_scores for one in scored]) if _vary(scored) else None
     now = phase(images_by_class, uncertain_from=uncertain_from, stability=stability)
-    followed = choice if now.name == "uncertain" or choice in _BY_CHANCE else TYPICAL_CHOICE
-    sentence = "Images come at random, as the settings say." if choice in _BY_CHANCE else now.sentence
+    followed = choice if now.name == "uncertain" or choice in BY_CHANCE else TYPICAL_CHOICE
+    sentence = "Images come at random, as the settings say." if choice in BY_CHANCE else now.sentence
     ranked_by = {
         "choice": followed,
         "phase": now.name,

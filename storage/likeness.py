@@ -22,6 +22,8 @@ from storage.schema import Image, Label, Prediction, Round
 from storage.settings import RoundSettings
 
 BATCHES_BACK = 4
+BY_CHANCE = ("random", "improved_random")
+"""Choices of a batch that keep their order."""
 
 
 def labelled_since(session: Session, current: Round) -> list[int]:
@@ -83,6 +85,8 @@ def move_back(
 ) -> int:
     """Move images of a round back in the queue as far as their likeness rises; return how many moved.
 
+    None does where the settings ask for random images: those would not be random any more.
+
     Args:
         session: A write transaction.
         current: The round.
@@ -91,7 +95,10 @@ def move_back(
         on_screen: Ids of images that keep their place. How alike they are is stored all the same.
         off_screen: Ids of images that may have been on a screen before: they move as far as they would have.
     """
-    behind = BATCHES_BACK * RoundSettings.model_validate(current.config).choice_batch
+    settings = RoundSettings.model_validate(current.config)
+    if settings.batch_choice in BY_CHANCE:
+        return 0
+    behind = BATCHES_BACK * settings.choice_batch
     kept = set(on_screen)
     connection = session.connection()
     rising = (

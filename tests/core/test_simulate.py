@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from core import simulation_cell
 from core.annotation_cost import Annotator
-from core.simulate import simulate
-from core.simulation_grid import Grid
-from core.simulation_results import BudgetResult
+from core.simulate import cell, simulate
+from core.simulate.grid import Grid
+from core.simulate.results import BudgetResult
 from storage import images, projects, rounds
 from storage.errors import InvalidInput
 from storage.workspace import open_workspace
@@ -60,7 +59,7 @@ def finished(
 ) -> tuple[Path, list[BudgetResult]]:
     """The results of a grid whose first call was cut off in the middle of its first run."""
     out = tmp_path_factory.mktemp("simulation")
-    real, calls = simulation_cell.run_round, []
+    real, calls = cell.run_round, []
 
     def dies(*arguments: object, **named: object) -> str:
         calls.append(arguments)
@@ -69,7 +68,7 @@ def finished(
         return real(*arguments, **named)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(simulation_cell, "run_round", dies)
+        patch.setattr(cell, "run_round", dies)
         with pytest.raises(KeyboardInterrupt):
             simulate(tiny_set, grid, out=out, annotator=HAND, device="cpu", console=quiet())
         assert len(list(out.glob("runs/**/*.json"))) == 1
@@ -130,7 +129,7 @@ def test_a_finished_simulation_is_not_computed_again(
     finished: tuple[Path, list[BudgetResult]], tiny_set: Path, grid: Grid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, results = finished
-    monkeypatch.delattr(simulation_cell, "run_round")
+    monkeypatch.delattr(cell, "run_round")
     again = simulate(tiny_set, grid, out=out, annotator=HAND, device="cpu", console=quiet())
     assert again == results
     other = Grid(strategies=grid.strategies, budgets=(2, 5), overrides=QUICK)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from core.simulation_comparison import compared, in_words
-from core.simulation_report import write_report
-from core.simulation_results import BudgetResult, Clicks, Ranking
-from core.simulation_set import LabelledSet
+from core.simulate.comparison import compared, in_words
+from core.simulate.labelled_set import LabelledSet
+from core.simulate.report import write_report
+from core.simulate.results import BudgetResult, Clicks, Ranking
 
 SET = LabelledSet(name="Blocks & more", pool=100, test=20, classes=["field", "block", "pole"])
 RANDOM = {0: (0.40, 0.50, 0.55), 1: (0.42, 0.49, 0.57), 2: (0.38, 0.51, 0.56)}

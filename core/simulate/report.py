@@ -13,7 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from core.annotation_cost import hours
 from core.learning_curve import PairedTest, mean_and_deviation
-from core.simulation_comparison import (
+from core.simulate.comparison import (
     MARKS,
     RIVAL,
     Comparison,
@@ -23,9 +23,9 @@ from core.simulation_comparison import (
     in_words,
     mean_curve,
 )
-from core.simulation_grid import FULL
-from core.simulation_results import BudgetResult
-from core.simulation_set import LabelledSet
+from core.simulate.grid import FULL
+from core.simulate.labelled_set import LabelledSet
+from core.simulate.results import BudgetResult
 from storage.files import write_atomically
 
 _RIVAL_COLOUR = "#8a8f9c"

@@ -22,11 +22,11 @@ from rich.table import Table
 from core import provenance
 from core.annotation_cost import Annotator
 from core.learning_curve import mean_and_deviation
-from core.simulation_cell import CellRun, cell_of
-from core.simulation_grid import FULL, Cell, Grid
-from core.simulation_report import write_report
-from core.simulation_results import BudgetResult, Results, write_csv
-from core.simulation_set import LabelledSet, copy_set, labelled_set
+from core.simulate.cell import CellRun, cell_of
+from core.simulate.grid import FULL, Cell, Grid
+from core.simulate.labelled_set import LabelledSet, copy_set, labelled_set
+from core.simulate.report import write_report
+from core.simulate.results import BudgetResult, Results, write_csv
 from core.worker import pick_device
 from storage.errors import InvalidInput
 from storage.workspace import open_workspace

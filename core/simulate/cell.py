@@ -32,8 +32,8 @@ from core.evaluation import Evaluation, evaluate
 from core.model.network import build_network
 from core.ranking_quality import ranking_quality
 from core.round_data import decoded_image
-from core.simulation_grid import FULL, Cell
-from core.simulation_results import BudgetResult, Clicks, Ranking
+from core.simulate.grid import FULL, Cell
+from core.simulate.results import BudgetResult, Clicks, Ranking
 from core.uncertainty import confusion_matrix, mean_iou
 from core.warm_start import load_teacher
 from core.worker import LEASE_S, run_round

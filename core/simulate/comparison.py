@@ -15,8 +15,8 @@ from core.learning_curve import (
     paid_to_reach,
     paired_t_test,
 )
-from core.simulation_grid import FULL
-from core.simulation_results import BudgetResult, Clicks
+from core.simulate.grid import FULL
+from core.simulate.results import BudgetResult, Clicks
 
 RIVAL = "random"
 """The strategy that every other one is tested against."""

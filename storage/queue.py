@@ -475,7 +475,7 @@ def move_back_alike(
 
     Nothing moves, and the queue goes on by rank, for an image that does not train (an audit image teaches
     the model nothing that another would repeat), that the round has not seen, or whose first label the round
-    knows already; nor where the settings ask for random images. Moving twice for the same image changes nothing.
+    knows already; nor where the settings ask for random images. Moving twice for one image changes nothing.
 
     Args:
         workspace: The workspace.

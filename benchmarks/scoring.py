@@ -35,7 +35,7 @@ from core.acquisition.batch_choice import CHOICES, rank
 from core.acquisition.candidates import Candidates
 from core.acquisition.pixel_scores import SampleStatistics
 from core.model.network import SegmentationNetwork, build_network
-from core.predict import predict
+from core.predict import class_map_at, predict
 
 RESULT = ROOT / "benchmarks" / "results" / "scoring.csv"
 SEED = 0
@@ -165,10 +165,10 @@ def memory_over_samples() -> list[Row]:
 @torch.inference_mode()
 def deterministic(network: SegmentationNetwork, image: torch.Tensor) -> torch.Tensor:
     """Return the classes of an image by one pass, as a tool without uncertainty would."""
-    features, _ = network.encode(image[None].float() / 255)
-    logits = network.decode(features, None)[0][0]
-    enlarged = F.interpolate(logits.softmax(dim=1), size=image.shape[1:], mode="bilinear")
-    return enlarged.argmax(dim=1)
+    pixels = (image[None].float() / 255).contiguous(memory_format=torch.channels_last)
+    features, _ = network.encode(pixels)
+    logits = network.decode(features, None)[0][0, 0]
+    return class_map_at(logits.softmax(dim=0), *image.shape[1:])
 
 
 def whole_image(repetitions: int) -> list[Row]:

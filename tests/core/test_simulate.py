@@ -105,6 +105,18 @@ def test_every_budget_of_every_run_is_measured(finished: tuple[Path, list[Budget
     assert not (out / "workspaces").exists()
 
 
+def test_a_typical_start_is_the_order_of_the_cold_start(tiny_set: Path, tmp_path: Path) -> None:
+    grid = Grid(("random",), ("supervised/linear",), (0,), (3,), full=False, overrides=QUICK)
+    where = {"out": tmp_path / "out", "workspace": tmp_path / "kept", "device": "cpu", "console": quiet()}
+    (result,) = simulate(tiny_set, grid, annotator=HAND, start="typical", **where)
+    opened = open_workspace(tmp_path / "kept")
+    (project,) = projects.list_projects(opened)
+    trained, cold = rounds.history(opened, project.id)
+    assert (cold.number, cold.state, trained.number) == (0, "done", 1)
+    assert len(result.labelled) == 3
+    opened.close()
+
+
 def test_the_strategies_of_a_seed_begin_alike(finished: tuple[Path, list[BudgetResult]]) -> None:
     _, results = finished
     first, other = of(results, "random")[0], of(results, "clasp_pe")[0]

@@ -124,7 +124,7 @@ from rich.progress import (
 from storage import projects, rounds
 from storage.errors import InvalidInput, NotFound, QualmError
 from storage.projects import ClassSpec, ProjectInfo
-from storage.schema import LIVE_ROUND_STATES
+from storage.schema import COLD_START, LIVE_ROUND_STATES
 from storage.workspace import Workspace, open_workspace
 
 DEMO_PROJECT = "Demo"
@@ -477,7 +477,7 @@ def train(
         opened = open_workspace(workspace)
         chosen = chosen_project(opened, project)
         started = rounds.live_round(opened, chosen.id)
-        if started is None:
+        if started is None or started.number == COLD_START:
             started = rounds.request_round(
                 opened, chosen.id, actor="command line", reason="Started from the command line"
             )
@@ -605,7 +605,7 @@ def simulate(
     """Replay the loop on a labelled set, the true masks answering, and report which choice pays."""
     from core import simulate as simulation
     from core.annotation_cost import Annotator
-    from core.simulation_grid import Grid
+    from core.simulate.grid import Grid
 
     with errors_as_sentences():
         named = {"steps": steps, "long_side": long_side, "crop": crop, "head": head}

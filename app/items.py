@@ -52,6 +52,10 @@ def item_json(item: QueueItem) -> dict[str, Any]:
         "ranked": item.ranked,
         "score": item.score,
         "why": item.why,
+        "unsure_of": item.unsure_of,
+        "alike_url": f"/queue?project={image.project_id}&alike={image.id}"
+        if item.round_number is not None
+        else None,
         "has_truth": image.truth_blob is not None,
     }
 

@@ -1,18 +1,23 @@
 """The grid of thumbnails on the Queue page, as a Streamlit component.
 
 A card is a real link (it opens in a new tab like any other); a plain click stays in this browser session
-and comes back as the trigger ``opened``. The browser fetches the thumbnails from our own route.
+and comes back as the trigger ``opened``. What is ticked stays in the browser until the person acts on it:
+``acted`` then says what to do with which images. The browser fetches the pictures from our own routes.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
+
+from app.queue_acts import Act
+from storage.queue import QueueItem
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
@@ -26,27 +31,121 @@ class Card:
     name: str
     thumbnail: str
     """Address of the thumbnail."""
+    heat: str | None
+    """Address of the uncertainty to lie over it."""
     href: str
     """Address of the image on the Label page."""
     rank: int | None
     score: float | None
+    score_name: str
+    """What the score is."""
     score_share: float
     """Length of the score's bar in [0, 1]."""
+    no_score: str
+    """What stands in the place of a missing score."""
     split: str
     state: str
     """Text of the state badge."""
     state_kind: str
     """One of the ``q-badge-*`` kinds, for its colour."""
     why: str
+    pinned: bool
+    can_pin: bool
+    has_alike: bool
+    """Whether images like it can be found."""
+    moved_back: bool
+    """Whether an image like it was labelled since the round."""
 
 
-def queue_grid(cards: Sequence[Card], *, key: str = "queue-grid") -> int | None:
-    """Draw the cards and return the id of the image that was clicked, in the one run after the click."""
-    result = _mounted()(
-        key=key, data={"cards": [asdict(card) for card in cards]}, on_opened_change=_rerun_only
+class Answer(NamedTuple):
+    """What came back in the one run after the person did something."""
+
+    opened: int | None
+    acted: Act | None
+
+
+def state_of(item: QueueItem, annotator: str, now: float) -> tuple[str, str]:
+    """Return the text of an item's state badge and the kind that gives its colour."""
+    image = item.image
+    if image.leased_by and (image.leased_until or 0) > now:
+        return "with you" if image.leased_by == annotator else f"with {image.leased_by}", "leased"
+    if item.status:
+        return item.status, item.status
+    if image.skipped_at:
+        return "skipped", "unlabelled"
+    return "unlabelled", "unlabelled"
+
+
+def card_of(
+    item: QueueItem,
+    *,
+    annotator: str,
+    score: float | None,
+    score_name: str,
+    full: float,
+    with_heat: bool,
+    has_alike: bool,
+) -> Card:
+    """Return what the grid shows of one item.
+
+    Args:
+        item: The image with its place in the queue.
+        annotator: Who looks.
+        score: The number beside the bar.
+        score_name: What it is.
+        full: The score at which the bar is full.
+        with_heat: Lay the uncertainty over the thumbnail where there is one.
+        has_alike: Offer to show images like it.
+    """
+    image = item.image
+    state, kind = state_of(item, annotator, time.time())
+    heat = f"/api/images/{image.id}/uncertainty-thumbnail/{item.uncertainty_blob}"
+    return Card(
+        image_id=image.id,
+        name=image.name,
+        thumbnail=thumbnail_url(item),
+        heat=heat if with_heat and item.uncertainty_blob and not item.blind else None,
+        href=f"/?project={image.project_id}&image={image.id}",
+        rank=item.rank,
+        score=score,
+        score_name=score_name,
+        score_share=min(1.0, max(0.0, score / full)) if score and full > 0 else 0.0,
+        no_score="labelled blind" if item.blind else "not scored yet",
+        split=item.split,
+        state=state,
+        state_kind=kind,
+        why=reason(item),
+        pinned=item.pinned,
+        can_pin=item.split == "pool",
+        has_alike=has_alike and item.split != "excluded",
+        moved_back=item.like is not None and item.split == "pool",
     )
-    opened = result.get("opened")
-    return int(opened) if opened is not None else None
+
+
+def thumbnail_url(item: QueueItem) -> str:
+    """Return the address of an image's thumbnail; it changes with the pixels."""
+    return f"/api/images/{item.image.id}/thumbnail/{item.image.blob}?side=320"
+
+
+def reason(item: QueueItem) -> str:
+    """Return why an image stands where it does, without the rank that is shown beside it."""
+    sentence = item.why.partition(": ")[2] if item.why.startswith("Rank ") else item.why
+    return sentence[:1].upper() + sentence[1:]
+
+
+def queue_grid(cards: Sequence[Card], *, key: str = "queue-grid") -> Answer:
+    """Draw the cards and return what the person did with them."""
+    result = _mounted()(
+        key=key,
+        data={"cards": [asdict(card) for card in cards]},
+        on_opened_change=_rerun_only,
+        on_acted_change=_rerun_only,
+    )
+    opened, acted = result.get("opened"), result.get("acted")
+    return Answer(
+        int(opened) if opened is not None else None,
+        Act(str(acted["kind"]), [int(image_id) for image_id in acted["ids"]]) if acted else None,
+    )
 
 
 def _rerun_only() -> None:

@@ -24,11 +24,15 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from app.canvas.component import FRONTEND, frontend_version
+from app.embedding_map import plotly_gzip, plotly_version
+from app.heat_thumbnails import heat_thumbnail
 from app.items import item_json, progress_json
+from app.map_points import map_points_json
 from app.picture_routes import IMMUTABLE, get_channels, get_overview, get_tile, get_view
+from app.queue_grid import reason, thumbnail_url
 from app.superpixels import superpixels
 from app.thumbnails import thumbnail
-from storage import images, labels, projects, queue
+from storage import embeddings, images, labels, projects, queue
 from storage.errors import (
     DiskFull,
     InvalidInput,
@@ -49,6 +53,7 @@ logger = logging.getLogger(__name__)
 MOST_ITEMS = 50
 """Images one request may take from the queue."""
 
+_BLOB = re.compile("[0-9a-f]{64}")
 _RUN_LENGTH_TYPE = "application/octet-stream"
 _FRONTEND_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _STATUS_OF_ERROR: tuple[tuple[type[QualmError], HTTPStatus], ...] = (
@@ -84,12 +89,16 @@ def routes(workspace: Workspace) -> list[Route]:
         route(f"{image}/previous-label", get_previous_label),
         route(f"{image}/suggestion/{{blob}}", get_suggestion),
         route(f"{image}/uncertainty/{{blob}}", get_uncertainty),
+        route(f"{image}/uncertainty-thumbnail/{{blob}}", get_uncertainty_thumbnail),
         route(f"{image}/truth", get_truth),
         route(f"{image}/item", get_item),
+        route(f"{image}/summary", get_summary),
         route(f"{image}/skip", post_skip, "POST"),
         route(f"{image}/lease", post_lease, "POST"),
         route(f"{project}/next", get_next),
         route(f"{project}/progress", get_progress),
+        route(f"{project}/map", get_map),
+        Route("/api/plotly/{version}", get_plotly, methods=["GET"]),
         Route("/canvas/{version}/{file}", get_canvas_file, methods=["GET"]),
         Route("/api/{rest:path}", no_such_route, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
     ]
@@ -171,6 +180,18 @@ def get_uncertainty(workspace: Workspace, request: Request) -> Response:
     return Response(png, media_type="image/png", headers=IMMUTABLE)
 
 
+def get_uncertainty_thumbnail(workspace: Workspace, request: Request) -> Response:
+    """Answer the uncertainty in heat colours as a small PNG to lie over the thumbnail.
+
+    An audit image has none: it is labelled blind.
+    """
+    image = images.image(workspace, _image_id(request))
+    if image.split == "audit" or not _BLOB.fullmatch(request.path_params["blob"]):
+        raise NotFound("There is no such uncertainty map. Reload the page.")
+    png = heat_thumbnail(workspace, request.path_params["blob"])
+    return Response(png, media_type="image/png", headers=IMMUTABLE)
+
+
 def get_truth(workspace: Workspace, request: Request) -> Response:
     """Answer the known true label map as run lengths, 404 when there is none."""
     body = run_length.encode(images.truth(workspace, _image_id(request)))
@@ -219,6 +240,8 @@ def _save(workspace: Workspace, request: Request, image: ImageInfo, body: bytes)
         round_shown_id=int(round_shown) if round_shown else None,
         submission_id=_submission(request.headers.get("x-submission-id")),
     )
+    if status == "submitted":
+        queue.move_back_alike(workspace, image.id, request.state.annotator, holding)
     answer: dict[str, Any] = {
         "revision": saved.revision,
         "status": saved.status,
@@ -247,6 +270,35 @@ def get_progress(workspace: Workspace, request: Request) -> Response:
     """Answer how far the project is."""
     project_id = projects.get_project(workspace, int(request.path_params["project_id"])).id
     return JSONResponse(progress_json(queue.progress(workspace, project_id)), headers=_FRESH)
+
+
+def get_map(workspace: Workspace, request: Request) -> Response:
+    """Answer the points of the embedding map, as :func:`app.map_points.map_points_json` has them."""
+    points = embeddings.map_points(workspace, int(request.path_params["project_id"]))
+    return JSONResponse(map_points_json(points), headers=_FRESH)
+
+
+def get_summary(workspace: Workspace, request: Request) -> Response:
+    """Answer what the map shows of the image under the cursor, without reserving it."""
+    image = images.image(workspace, _image_id(request))
+    (item,), _ = queue.ranked_images(workspace, image.project_id, image_ids=[image.id], limit=1)
+    summary = {
+        "name": image.name,
+        "thumbnail": thumbnail_url(item),
+        "split": item.split,
+        "rank": item.rank,
+        "score": item.score,
+        "why": reason(item),
+    }
+    return JSONResponse(summary, headers=_FRESH)
+
+
+def get_plotly(request: Request) -> Response:
+    """Answer the installed Plotly's script."""
+    if request.path_params["version"] != plotly_version():
+        raise NotFound("The server has another version of Plotly by now. Reload the page.")
+    headers = {**IMMUTABLE, "content-encoding": "gzip"}
+    return Response(plotly_gzip(), media_type="text/javascript", headers=headers)
 
 
 def get_item(workspace: Workspace, request: Request) -> Response:
@@ -332,7 +384,7 @@ def _image_with_blob(workspace: Workspace, request: Request) -> ImageInfo:
 
 def _blob_of_address(workspace: Workspace, request: Request) -> bytes:
     blob = request.path_params["blob"]
-    if not re.fullmatch(r"[0-9a-f]{64}", blob):
+    if not _BLOB.fullmatch(blob):
         raise NotFound("There is no such file. Reload the page.")
     return workspace.blobs.get(blob)
 

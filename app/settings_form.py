@@ -10,11 +10,11 @@ from annotated_types import Ge, Le
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from app.choice_options import OPTIONS, Option
+
 OPTION_NAMES = {
     "np": "neural process, latent per image",
     "np_classifier": "neural process, latent classifier",
-    "clasp_pe": "ClaSP PE",
-    "top": "highest score",
 }
 """What an option is called where its own word would not do."""
 
@@ -70,6 +70,8 @@ def _widget(name: str, field: FieldInfo, value: Any, *, key: str, known: Sequenc
     description = field.description
     if isinstance(value, bool):
         return st.toggle(label, value, key=key, help=description)
+    if name in OPTIONS:
+        return _explained(label, OPTIONS[name], value, key=key, description=description)
     if get_origin(field.annotation) is Literal:
         options = get_args(field.annotation)
         return st.selectbox(
@@ -100,6 +102,24 @@ def _widget(name: str, field: FieldInfo, value: Any, *, key: str, known: Sequenc
         options = tuple(dict.fromkeys([value, *known]))
         return st.selectbox(label, options, index=0, accept_new_options=True, key=key, help=description)
     return st.text_input(label, value, key=key, help=description)
+
+
+def _explained(
+    label: str, options: Mapping[str, Option], value: str, *, key: str, description: str | None
+) -> Any:
+    """Draw a choice whose options each have a line on when to use them: that of the chosen one below it."""
+    lines = "\n".join(f"- **{option.name}**: {option.when}" for option in options.values())
+    names = list(options)
+    chosen = st.selectbox(
+        label,
+        names,
+        index=names.index(value),
+        format_func=lambda name: options[name].name,
+        key=key,
+        help=f"{description}\n\n{lines}",
+    )
+    st.caption(options[chosen].when)
+    return chosen
 
 
 def _step(value: float) -> float:

@@ -14,6 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -35,11 +36,13 @@ from core.acquisition.batch_choice import CHOICES, rank
 from core.acquisition.candidates import Candidates
 from core.acquisition.pixel_scores import SampleStatistics
 from core.model.network import SegmentationNetwork, build_network
-from core.predict import predict
+from core.predict import class_map_at, predict
+from storage.settings import RoundSettings
 
 RESULT = ROOT / "benchmarks" / "results" / "scoring.csv"
 SEED = 0
 CLASSES, HEIGHT, WIDTH, SAMPLES = 11, 360, 480, 20
+DEFAULT_SAMPLES = RoundSettings().samples_predict
 SIZE = f"{CLASSES}×{HEIGHT}×{WIDTH}"
 EMBEDDING = 320
 """Length of EfficientNet-Lite0's embeddings."""
@@ -87,9 +90,12 @@ def against_baal(repetitions: int) -> list[Row]:
     logits = 3 * torch.randn(
         SAMPLES, 1, CLASSES, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(SEED)
     )
-    # BAAL takes probabilities (B, C, h, w, T); making them is not counted.
-    theirs = np.ascontiguousarray(logits.softmax(dim=2).permute(1, 2, 3, 4, 0).numpy())
     probabilities = logits.softmax(dim=2)
+    # BAAL takes (B, C, h, w, T); bringing the samples into that order is not counted. Of logits it makes
+    # probabilities itself.
+    their_logits, theirs = (
+        np.ascontiguousarray(samples.permute(1, 2, 3, 4, 0).numpy()) for samples in (logits, probabilities)
+    )
 
     def from_probabilities() -> None:
         counted = SampleStatistics(["predictive_entropy", "mutual_information"])
@@ -103,20 +109,26 @@ def against_baal(repetitions: int) -> list[Row]:
         "Qualm, from logits": lambda: entropy_and_information(logits),
         "Qualm, from probabilities": from_probabilities,
         "Qualm, sums of all seven scores": every_score,
-        "BAAL BALD": lambda: BALD().get_uncertainties(theirs),
-        "BAAL entropy": lambda: Entropy().get_uncertainties(theirs),
+        "BAAL BALD, from logits": lambda: BALD().get_uncertainties(their_logits),
+        "BAAL entropy, from logits": lambda: Entropy().get_uncertainties(their_logits),
+        "BAAL BALD, from probabilities": lambda: BALD().get_uncertainties(theirs),
+        "BAAL entropy, from probabilities": lambda: Entropy().get_uncertainties(theirs),
     }
     times = medians(ways, repetitions)
-    times["BAAL entropy + BALD"] = times["BAAL BALD"] + times["BAAL entropy"]
+    for given in ("logits", "probabilities"):
+        times[f"BAAL entropy + BALD, from {given}"] = (
+            times[f"BAAL BALD, from {given}"] + times[f"BAAL entropy, from {given}"]
+        )
     nats = math.log(CLASSES)
     entropy, information = entropy_and_information(logits)
     apart = max(
         float(np.abs(entropy.numpy() * nats - Entropy().get_uncertainties(theirs)).max()),
         float(np.abs(information.numpy() * nats - BALD().get_uncertainties(theirs)).max()),
     )
-    ours = times["Qualm, from logits"]
     rows: list[Row] = []
     for name, milliseconds in times.items():
+        given = "probabilities" if name.endswith("probabilities") else "logits"
+        ours = times[f"Qualm, from {given}"]
         row: dict[str, object] = {
             "what": "entropy + MI" if "BAAL" not in name or "+" in name else "one of them",
             "implementation": name,
@@ -156,10 +168,10 @@ def memory_over_samples() -> list[Row]:
 @torch.inference_mode()
 def deterministic(network: SegmentationNetwork, image: torch.Tensor) -> torch.Tensor:
     """Return the classes of an image by one pass, as a tool without uncertainty would."""
-    features, _ = network.encode(image[None].float() / 255)
-    logits = network.decode(features, None)[0][0]
-    enlarged = F.interpolate(logits.softmax(dim=1), size=image.shape[1:], mode="bilinear")
-    return enlarged.argmax(dim=1)
+    pixels = (image[None].float() / 255).contiguous(memory_format=torch.channels_last)
+    features, _ = network.encode(pixels)
+    logits = network.decode(features, None)[0][0, 0]
+    return class_map_at(logits.softmax(dim=0), *image.shape[1:])
 
 
 def whole_image(repetitions: int) -> list[Row]:
@@ -168,30 +180,29 @@ def whole_image(repetitions: int) -> list[Row]:
         256, (3, HEIGHT, WIDTH), dtype=torch.uint8, generator=torch.Generator().manual_seed(SEED)
     )
 
-    def scored() -> None:
+    def scored(samples: int) -> None:
         generator = torch.Generator().manual_seed(SEED)
-        score_image(predict(network, image, samples=SAMPLES, generator=generator, device="cpu"))
+        score_image(predict(network, image, samples=samples, generator=generator, device="cpu"))
 
-    times = medians({"one pass": lambda: deterministic(network, image), "all": scored}, repetitions)
-    size = f"3×{HEIGHT}×{WIDTH}"
-    return [
-        {
-            "what": "whole image",
-            "implementation": "deterministic pass",
-            "size": size,
-            "T": 1,
-            "ms": times["one pass"],
-        },
-        {
-            "what": "whole image",
-            "implementation": "prediction and every score",
-            "size": size,
-            "T": SAMPLES,
-            "ms": times["all"],
-            "ms_over_one_pass": times["all"] - times["one pass"],
-            "images_per_second": 1000 / times["all"],
-        },
-    ]
+    ways: dict[str, Callable[[], object]] = {
+        str(samples): partial(scored, samples) for samples in (DEFAULT_SAMPLES, SAMPLES)
+    }
+    times = medians({"1": lambda: deterministic(network, image), **ways}, repetitions)
+    one_pass = times.pop("1")
+    what = {"what": "whole image", "size": f"3×{HEIGHT}×{WIDTH}"}
+    rows: list[Row] = [what | {"implementation": "deterministic pass", "T": 1, "ms": one_pass}]
+    for samples, milliseconds in times.items():
+        rows.append(
+            what
+            | {
+                "implementation": "prediction and every score",
+                "T": int(samples),
+                "ms": milliseconds,
+                "ms_over_one_pass": milliseconds - one_pass,
+                "images_per_second": 1000 / milliseconds,
+            }
+        )
+    return rows
 
 
 def pool(images: int) -> Candidates:

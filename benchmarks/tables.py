@@ -194,6 +194,24 @@ def correction_actions() -> str:
     return "\n\n".join([_table(head, lines), said, _origin(rows)])
 
 
+def queue() -> str:
+    """Return what a person waits for when the queue is long, beside the aims."""
+    rows = read("queue")
+    columns = {
+        "images": "images",
+        "what": "what",
+        "n": "n",
+        "p50 ms": "p50_ms",
+        "p95 ms": "p95_ms",
+        "load": "load",
+        "aim, p95": "aim_ms",
+        "met": "met",
+        "note": "note",
+    }
+    lines = [[_short(row[name]) for name in columns.values()] for row in rows]
+    return "\n\n".join([_table(list(columns), lines), _origin(rows)])
+
+
 def scoring() -> str:
     """Return what scoring and ranking cost."""
     rows = read("scoring")
@@ -385,6 +403,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "demo_rounds": demo_rounds,
     "canvas": canvas,
     "correction_actions": correction_actions,
+    "queue": queue,
     "scoring": scoring,
     "active_learning": active_learning,
     "ranking": ranking,

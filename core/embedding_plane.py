@@ -7,10 +7,6 @@ from torch import Tensor
 
 KEPT_DIMENSIONS = 64
 """Dimensions of an embedding that are kept: with 100,000 images a distance to all takes milliseconds."""
-PAIRS = 20_000
-"""Random pairs that tell how alike two images are by chance."""
-DIFFERENT_SHARE = 0.99
-"""Up to the cosine that this share of random pairs stays below, two images count as different."""
 LAID_OUT = 1500
 """So many images are laid out by t-SNE, in seconds; the others go to where those most alike them are."""
 _START_SCALE = 20.0
@@ -30,21 +26,6 @@ def shortened(embeddings: Tensor) -> Tensor:
     moments = embeddings.double().T @ embeddings.double()
     directions = torch.linalg.eigh(moments).eigenvectors[:, -KEPT_DIMENSIONS:].float()
     return torch.nn.functional.normalize(embeddings.float() @ directions, dim=1)
-
-
-def alike_from(embeddings: Tensor, generator: torch.Generator) -> float:
-    """Return the cosine that one in a hundred pairs of images exceeds, of ``(N, E)`` of unit length.
-
-    It depends on the encoder and the images: photographs from one camera are all alike to an encoder of
-    ImageNet. With fewer than two images it is 1.
-    """
-    count = len(embeddings)
-    if count < 2:
-        return 1.0
-    one = torch.randint(count, (PAIRS,), generator=generator)
-    other = (one + torch.randint(1, count, (PAIRS,), generator=generator)) % count
-    cosines = (embeddings[one] * embeddings[other]).sum(dim=1)
-    return float(cosines.double().quantile(DIFFERENT_SHARE).clamp(max=1.0))
 
 
 def plane(embeddings: Tensor, seed: int, before: Tensor | None = None) -> Tensor:

@@ -163,6 +163,22 @@ def predict_batch(
     ]
 
 
+@torch.inference_mode()
+def embed(
+    network: SegmentationNetwork,
+    image: torch.Tensor,
+    *,
+    device: torch.device | str,
+    tile_side: int = TILE_SIDE,
+) -> torch.Tensor:
+    """Return the embedding ``(E,)`` that a prediction of a ``uint8`` image ``(3, h, w)`` has, on the CPU."""
+    network.eval()
+    device = torch.device(device)
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
+        _, embedding = _encoded(network, image[None], device, tile_side)
+    return embedding[0].float().cpu()
+
+
 def class_map_at(probabilities: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """Enlarge probabilities ``(C, h, w)`` bilinearly and return the most probable class of each pixel.
 

@@ -20,32 +20,36 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from core import fresh_start
 from core.acquisition.aggregation import ImageScore, score_image
-from core.acquisition.batch_choice import rank
-from core.acquisition.candidates import Candidates
 from core.checkpoints import count_attempt, forget_attempts
-from core.data import TrainingData, label_to_size, size_at_long_side, to_long_side
+from core.data import NOT_LABELLED, TrainingData, label_to_size, size_at_long_side, to_long_side
+from core.embedding_plane import plane, shortened
 from core.evaluation import Evaluation, evaluate
 from core.heartbeat import repeated
 from core.model.network import SegmentationNetwork, build_network
 from core.out_of_memory import free_cached_memory, is_out_of_memory
-from core.predict import ImagePrediction, class_map_at, predict
+from core.pool_ranking import PoolRanking, rank_cold, rank_pool, typical_sentence
+from core.pool_scoring import predicted_pool, read_ahead
+from core.predict import ImagePrediction, class_map_at, embed, predict
 from core.reasons import Reason, reason
 from core.round_data import ImagesOnDemand, UnreadableImage, decoded_image, grey_png
 from core.round_training import RoundTraining
 from core.train import StepReport, TrainConfig, Training, read_checkpoint
 from core.warm_start import load_teacher, shrink_and_perturb
-from storage import images, labels, projects, rounds
+from storage import embeddings, images, labels, projects, rounds
 from storage.errors import InvalidInput, LeaseLost, NotFound, QualmError, RoundRefused
 from storage.files import BlobStore, file_error
+from storage.formats.embeddings import EmbeddingSet, encode_embeddings
 from storage.images import ImageInfo
 from storage.rounds import NewPrediction, RoundInfo
+from storage.schema import COLD_START
 from storage.workspace import Workspace, open_workspace
 
 log = logging.getLogger("qualm.worker")
@@ -212,6 +216,14 @@ class _Stopping(Exception):
     """The process was asked to end."""
 
 
+class _Published(NamedTuple):
+    """What a round leaves, as :func:`storage.rounds.publish` takes it."""
+
+    predictions: list[NewPrediction]
+    metrics: dict[str, Any]
+    embeddings_blob: str | None
+
+
 class _RoundRun:
     """One round in this process: what it loaded, how far it is, and its row in the database."""
 
@@ -251,23 +263,10 @@ class _RoundRun:
                     f"{MAX_ATTEMPTS} workers died at the same place of this round, most likely for want of "
                     "memory. Choose a smaller long side, crop or batch size, then start a new round."
                 )
-            self._load()
-            began = time.monotonic()
-            training = self._train()
-            trained = time.monotonic()
-            predictions, metrics = self._score(training.teacher)
-            metrics |= {
-                "train_seconds": trained - began,
-                "score_seconds": time.monotonic() - trained,
-                "labels": len(self.data.labels),
-                "unlabelled": len(self.data.unlabelled),
-                "device": str(self.device),
-                "start": self.start,
-                "fresh_start_tried": fresh_start.tried(self.folder),
-            }
+            done = self._cold_start() if self.info.number == COLD_START else self._trained_and_scored()
             self.renew_lease()
             self._check()
-            rounds.publish(self.workspace, self.info.id, self.worker, predictions, metrics)
+            rounds.publish(self.workspace, self.info.id, self.worker, *done)
             self._remove_old_checkpoints()
         except _Cancelled:
             rounds.cancelled(self.workspace, self.info.id, self.worker)
@@ -285,6 +284,35 @@ class _RoundRun:
             shutil.rmtree(self.folder, ignore_errors=True)
             return "failed"
         return "done"
+
+    def _trained_and_scored(self) -> _Published:
+        self._load()
+        began = time.monotonic()
+        training = self._train()
+        trained = time.monotonic()
+        published = self._within_memory(self._scored, training.teacher)
+        return published._replace(
+            metrics=published.metrics
+            | {
+                "train_seconds": trained - began,
+                "score_seconds": time.monotonic() - trained,
+                "labels": len(self.data.labels),
+                "unlabelled": len(self.data.unlabelled),
+                "device": str(self.device),
+                "start": self.start,
+                "fresh_start_tried": fresh_start.tried(self.folder),
+            }
+        )
+
+    def _cold_start(self) -> _Published:
+        self._list_images()
+        self.class_count = max(1, len(self.class_names))
+        began = time.monotonic()
+        published = self._within_memory(self._ordered_cold, self._new_network(None).to(self.device))
+        seconds = time.monotonic() - began
+        return published._replace(
+            metrics=published.metrics | {"score_seconds": seconds, "device": str(self.device)}
+        )
 
     # What the database knows
 
@@ -340,6 +368,14 @@ class _RoundRun:
 
     # What it reads
 
+    def _list_images(self) -> dict[int, ImageInfo]:
+        infos = {image.id: image for image in images.list_images(self.workspace, self.info.project_id)}
+        self.pool = [image for image in infos.values() if image.split == "pool"]
+        self.audit = [image for image in infos.values() if image.split == "audit" and image.labelled_revision]
+        self.others = [image for image in infos.values() if image.split in ("train", "audit")]
+        self.labelled_ids = {image.id for image in self.others if image.labelled_revision}
+        return infos
+
     def _load(self) -> None:
         """Read the snapshot's labels, the pool and the audit images; leave out what is damaged."""
         if self.info.steps == 0:
@@ -348,9 +384,8 @@ class _RoundRun:
             )
         snapshot = rounds.snapshot(self.workspace, self.info.id)
         self.class_count = snapshot.class_count
-        infos = {image.id: image for image in images.list_images(self.workspace, self.info.project_id)}
-        self.pool = [image for image in infos.values() if image.split == "pool"]
-        self.audit = [image for image in infos.values() if image.split == "audit" and image.labelled_revision]
+        infos = self._list_images()
+        self.labelled_ids = {label.image_id for label in snapshot.labels}
         loaded: list[Tensor] = []
         label_maps: dict[int, Tensor] = {}
         for label in snapshot.labels:
@@ -566,62 +601,160 @@ class _RoundRun:
 
     # Scoring
 
-    def _score(self, network: SegmentationNetwork) -> tuple[list[NewPrediction], dict[str, Any]]:
-        """Measure on the audit images, predict and rank the pool; on the CPU when memory does not suffice."""
+    def _within_memory(
+        self, work: Callable[[SegmentationNetwork], _Published], network: SegmentationNetwork
+    ) -> _Published:
+        """Return what ``work`` makes of a network; on the CPU when the device's memory does not suffice."""
         try:
-            return self._scored(network)
+            return work(network)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error) or self.device.type == "cpu":
                 raise
         free_cached_memory()
         self._note(f"Out of memory on {self.device.type} while scoring: going on with the CPU, slower.")
         self.device = torch.device("cpu")
-        return self._scored(network.to(self.device))
+        return work(network.to(self.device))
 
-    def _scored(self, network: SegmentationNetwork) -> tuple[list[NewPrediction], dict[str, Any]]:
+    def _scored(self, network: SegmentationNetwork) -> _Published:
+        """Measure on the audit images, predict and rank the pool."""
         measured = self._measured(network)
         self.temperature = measured.get("temperature", 1.0)
-        kept = self.settings.keep_predictions
         scored: list[ImageInfo] = []
         scores: list[ImageScore] = []
         why: list[Reason] = []
         encoded: dict[int, tuple[bytes, bytes]] = {}
         began = time.monotonic()
-        for count, (image, pixels) in enumerate(self._readable(self.pool), start=1):
-            prediction = self._predicted(network, pixels)
+        for image, prediction in self._predicted_pool(network):
             scored.append(image)
             scores.append(score_image(prediction, self.settings.pixel_score, self.settings.aggregation))
             why.append(reason(prediction.probabilities, self._uncertainty(prediction), self.class_names))
-            if len(encoded) < kept:
+            if len(encoded) < self.settings.keep_predictions:
                 encoded[image.id] = self._encoded(image, prediction)
-            left = len(self.pool) - count
-            self._report("scoring", count, len(self.pool), left * (time.monotonic() - began) / count)
-
-        project = projects.get_project(self.workspace, self.info.project_id)
-        order = []
-        if scores:
-            order = rank(
-                Candidates.of(scores),
-                self.settings.batch_choice,
-                batch=project.settings.start.min_changed,
-                progress=min(1.0, (self.info.number - 1) / PLANNED_ROUNDS),
-                generator=torch.Generator().manual_seed(self.seed),
-            )
+            self._report_scoring(len(scored), began)
+        vectors = {image.id: one.embedding for image, one in zip(scored, scores, strict=True)}
+        vectors |= self._embedded(network, self.others)
+        ranking = rank_pool(
+            scores,
+            _stacked([vectors[number] for number in sorted(self.labelled_ids & vectors.keys())]),
+            [image.group for image in scored],
+            self._images_by_class(),
+            choice=self.settings.batch_choice,
+            batch=self.settings.choice_batch,
+            near_duplicate=self.settings.near_duplicate,
+            uncertain_from=self.settings.uncertain_from,
+            progress=min(1.0, (self.info.number - 1) / PLANNED_ROUNDS),
+            generator=torch.Generator().manual_seed(self.seed),
+        )
         predictions = []
-        for place, index in enumerate(order, start=1):
+        for rank, index in enumerate(ranking.order, start=1):
             image = scored[index]
-            blobs: tuple[str, str] | tuple[None, None] = (None, None)
-            if place <= kept:
+            maps: tuple[bytes, bytes] | None = None
+            if rank <= self.settings.keep_predictions:
                 self._check()
                 # A large pool keeps only its first images' maps in memory; the others are predicted again.
                 maps = encoded.get(image.id) or self._encoded(
                     image, self._predicted(network, self._pixels(image))
                 )
-                blobs = (self.workspace.blobs.put(maps[0]), self.workspace.blobs.put(maps[1]))
-            predictions.append(
-                NewPrediction(image.id, scores[index].score, place, dataclasses.asdict(why[index]), *blobs)
+            predictions.append(self._prediction(image, rank, index, ranking, scores[index], why[index], maps))
+        blob = self._stored_embeddings(vectors, ranking.alike_from)
+        return _Published(predictions, measured | {"ranked_by": ranking.ranked_by}, blob)
+
+    def _prediction(
+        self,
+        image: ImageInfo,
+        rank: int,
+        index: int,
+        ranking: PoolRanking,
+        score: ImageScore,
+        why: Reason,
+        maps: tuple[bytes, bytes] | None,
+    ) -> NewPrediction:
+        said = why.unlike_labelled() if bool(ranking.unlike[index]) else why
+        blobs = [self.workspace.blobs.put(data) for data in maps or ()]
+        return NewPrediction(
+            image.id,
+            score.score,
+            rank,
+            dataclasses.asdict(said),
+            score.scores,
+            None if ranking.novelty is None else float(ranking.novelty[index]),
+            (why.classes[0], why.classes[1]) if why.classes else None,
+            *blobs,
+        )
+
+    def _ordered_cold(self, network: SegmentationNetwork) -> _Published:
+        """Order the pool by typical and diverse images, by an encoder that has seen none of them."""
+        vectors: dict[int, Tensor] = {}
+        began = time.monotonic()
+        for image, pixels in read_ahead(self._readable(self.pool)):
+            vectors[image.id] = embed(network, pixels, device=self.device)
+            self._report_scoring(len(vectors), began)
+        seen = [image for image in self.pool if image.id in vectors]
+        others = self._embedded(network, self.others)
+        ordered = rank_cold(
+            _stacked([vectors[image.id] for image in seen]),
+            _stacked([others[number] for number in sorted(self.labelled_ids & others.keys())]),
+            [image.group for image in seen],
+            batch=self.settings.choice_batch,
+            near_duplicate=self.settings.near_duplicate,
+            generator=torch.Generator().manual_seed(self.seed),
+        )
+        predictions = [
+            NewPrediction(
+                seen[index].id,
+                float(ordered.alike[index]) / max(1, len(seen) - 1),
+                rank,
+                {"sentence": typical_sentence(int(ordered.alike[index]), len(seen) - 1)},
             )
-        return predictions, measured
+            for rank, index in enumerate(ordered.order, start=1)
+        ]
+        sentence = "Nothing is labelled yet: typical and diverse images come first."
+        ranked_by = {"choice": "typiclust", "phase": "typical", "sentence": sentence}
+        blob = self._stored_embeddings(vectors | others, ordered.alike_from)
+        return _Published(predictions, {"ranked_by": ranked_by}, blob)
+
+    def _predicted_pool(self, network: SegmentationNetwork) -> Iterator[tuple[ImageInfo, ImagePrediction]]:
+        for image, _, prediction in predicted_pool(
+            network,
+            self._readable(self.pool),
+            samples=self.settings.samples_predict,
+            seed=self.seed,
+            device=self.device,
+            temperature=self.temperature,
+        ):
+            yield image, prediction
+
+    def _report_scoring(self, count: int, began: float) -> None:
+        left = len(self.pool) - count
+        self._report("scoring", count, len(self.pool), left * (time.monotonic() - began) / count)
+
+    def _embedded(self, network: SegmentationNetwork, chosen: list[ImageInfo]) -> dict[int, Tensor]:
+        return {
+            image.id: embed(network, pixels, device=self.device) for image, pixels in self._readable(chosen)
+        }
+
+    def _images_by_class(self) -> list[int]:
+        """Return for each class of the labels in how many labelled images it occurs."""
+        count = torch.zeros(256, dtype=torch.int64)
+        for label_map in self.data.labels.values():
+            count[label_map.unique().long()] += 1
+        return [number for number in count[:NOT_LABELLED].tolist() if number]
+
+    def _stored_embeddings(self, vectors: dict[int, Tensor], alike_from: float) -> str | None:
+        """Store where the round sees the images; a map of them resembles that of the round before."""
+        if not vectors:
+            return None
+        ids = sorted(vectors)
+        short = shortened(torch.stack([vectors[number] for number in ids]))
+        before = torch.full((len(ids), 2), torch.nan)
+        known = embeddings.of_project(self.workspace, self.info.project_id)
+        if known is not None:
+            at = embeddings.positions(known, np.array(ids, np.int64))
+            seen = torch.from_numpy(at >= 0)
+            before[seen] = torch.from_numpy(known.plane[at[at >= 0]])
+        places = plane(short, self.settings.seed, before)
+        stored = EmbeddingSet(np.array(ids, np.int64), short.numpy(), places.numpy(), alike_from)
+        return self.workspace.blobs.put(encode_embeddings(stored))
 
     def _predicted(self, network: SegmentationNetwork, pixels: Tensor) -> ImagePrediction:
         return predict(
@@ -669,12 +802,14 @@ def _request_due_rounds(workspace: Workspace, project_id: int | None) -> None:
         if project_id not in (None, project.id):
             continue
         advice = rounds.start_advice(workspace, project.id)
-        if advice.ready:
-            why = f"{advice.changed} new labels since the last round"
-            try:
+        try:
+            if advice.ready:
+                why = f"{advice.changed} new labels since the last round"
                 rounds.request_round(workspace, project.id, actor="worker", reason=why)
-            except RoundRefused as refusal:
-                log.info("%s: %s", project.name, refusal)
+            elif rounds.cold_start_is_due(workspace, project.id):
+                rounds.request_cold_start(workspace, project.id)
+        except RoundRefused as refusal:
+            log.info("%s: %s", project.name, refusal)
 
 
 def _any_live_round(workspace: Workspace, project_id: int | None) -> bool:
@@ -682,6 +817,10 @@ def _any_live_round(workspace: Workspace, project_id: int | None) -> bool:
         [project.id for project in projects.list_projects(workspace)] if project_id is None else [project_id]
     )
     return any(rounds.live_round(workspace, number) is not None for number in ids)
+
+
+def _stacked(vectors: list[Tensor]) -> Tensor:
+    return torch.stack(vectors) if vectors else torch.zeros(0, 0)
 
 
 def _some(every: list[ImageInfo], limit: int, seed: int) -> list[ImageInfo]:

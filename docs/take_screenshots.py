@@ -51,7 +51,8 @@ def photograph(page: Page, name: str) -> None:
 
 
 def photograph_canvas(page: Page) -> None:
-    """Photograph a half accepted suggestion, the difference, a walk along the doubts, and the key sheet."""
+    """Photograph the why card, a half accepted suggestion, the difference, the doubts, and the key sheet."""
+    page.locator("section.why").screenshot(path=IMAGES / "why.png")
     page.get_by_test_id("toggle-uncertainty").click()
     photograph(page, "label")
     page.get_by_test_id("toggle-uncertainty").click()
@@ -78,6 +79,56 @@ def photograph_canvas(page: Page) -> None:
     page.keyboard.press("Escape")
 
 
+def photograph_queue(page: Page, url: str) -> None:
+    """Photograph the grid with the uncertainty on it, and the map with a lasso and a picture under it."""
+    page.goto(f"{url}/queue")
+    page.locator(".st-key-queue-heat label").click()
+    page.locator(".q-card-heat").first.wait_for()
+    photograph(page, "queue")
+    page.locator(".st-key-queue-view").get_by_text("Map").click()
+    page.locator(".st-key-map-colour").get_by_text("Score").click()
+    page.wait_for_function("() => document.querySelector('.q-map-plot')?.data?.length")
+    page.wait_for_timeout(2500)
+    # Around the image that comes first: where it is on the screen, a lasso as wide as a fifth of the map.
+    first = page.evaluate(
+        """() => {
+            const plot = document.querySelector('.q-map-plot');
+            const { xaxis, yaxis } = plot._fullLayout;
+            const trace = plot.data.find((one) => one.marker.showscale) ?? plot.data[0];
+            const box = plot.getBoundingClientRect();
+            return {
+                x: box.left + xaxis._offset + xaxis.l2p(trace.x[0]),
+                y: box.top + yaxis._offset + yaxis.l2p(trace.y[0]),
+                reach: box.width / 10,
+            };
+        }"""
+    )
+    x, y, reach = first["x"], first["y"], first["reach"]
+    inside = page.locator(".q-map .nsewdrag").bounding_box()
+    assert inside is not None
+    corners = [
+        (x + reach * dx, y + reach * dy)
+        for dx, dy in ((-1, -0.3), (0, -0.8), (1, -0.2), (0.4, 0.8), (-0.8, 0.6))
+    ]
+    corners = [
+        (
+            min(max(left, inside["x"] + 4), inside["x"] + inside["width"] - 4),
+            min(max(top, inside["y"] + 4), inside["y"] + inside["height"] - 4),
+        )
+        for left, top in corners
+    ]
+    page.mouse.move(*corners[0])
+    page.mouse.down()
+    for corner in [*corners[1:], corners[0]]:
+        page.mouse.move(*corner, steps=8)
+    page.mouse.up()
+    page.locator(".st-key-map-pin button").wait_for()
+    page.mouse.move(x, y, steps=4)
+    page.locator(".q-map-hover img").wait_for()
+    page.wait_for_timeout(2500)
+    page.screenshot(path=IMAGES / "map.png")
+
+
 def main() -> None:
     """Play the demo and photograph it."""
     IMAGES.mkdir(exist_ok=True)
@@ -101,8 +152,7 @@ def main() -> None:
                 wait_for_rounds(workspace, project.id, number)
             labelling.open_label_page(page, server.url)
             photograph_canvas(page)
-            page.goto(f"{server.url}/queue")
-            photograph(page, "queue")
+            photograph_queue(page, server.url)
             page.goto(f"{server.url}/project")
             photograph(page, "project")
         finally:

@@ -14,7 +14,7 @@ from storage import events
 from storage.errors import InvalidInput, NotFound
 from storage.formats.label_map import decode_label_map
 from storage.projects import project_row
-from storage.schema import SPLITS, Image, Label, Round
+from storage.schema import COLD_START, SPLITS, Image, Label, Round
 from storage.workspace import Workspace
 
 _ROWS_PER_QUERY = 500
@@ -182,7 +182,9 @@ def _has_trained(session: Session, row: Image) -> bool:
         .scalar_subquery()
     )
     later_round = select(Round.id).where(
-        Round.project_id == row.project_id, Round.created_at >= first_labelled
+        Round.project_id == row.project_id,
+        Round.number > COLD_START,
+        Round.created_at >= first_labelled,
     )
     return session.scalar(later_round.limit(1)) is not None
 
@@ -212,12 +214,14 @@ def split_counts(workspace: Workspace, project_id: int) -> dict[str, int]:
         return count_splits(session, project_id)
 
 
-def count_splits(session: Session, project_id: int) -> dict[str, int]:
-    """Return the number of images in every split, within the caller's transaction."""
+def count_splits(session: Session, project_id: int, splits: Sequence[str] = SPLITS) -> dict[str, int]:
+    """Return the number of images in ``splits``, within the caller's transaction."""
     rows = session.execute(
-        select(Image.split, func.count()).where(Image.project_id == project_id).group_by(Image.split)
+        select(Image.split, func.count())
+        .where(Image.project_id == project_id, Image.split.in_(splits))
+        .group_by(Image.split)
     )
-    return dict.fromkeys(SPLITS, 0) | dict(rows.tuples().all())
+    return dict.fromkeys(splits, 0) | dict(rows.tuples().all())
 
 
 def image_row(session: Session, image_id: int) -> Image:

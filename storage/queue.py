@@ -9,52 +9,42 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from storage import events
+from storage import embeddings, events, likeness
 from storage.errors import InvalidInput, LeaseLost
-from storage.images import ImageInfo, count_splits, image_info, image_row
+from storage.formats.embeddings import EmbeddingSet
+from storage.images import count_splits, image_row
 from storage.projects import project_row
+from storage.queue_items import QueueItem, queue_items
+from storage.queue_page import ranked_images
 from storage.rounds import RoundInfo, StartAdvice, advise, find_live_round, seen_classes
-from storage.schema import Image, Label, Prediction, Project, Round
+from storage.schema import Image, Prediction, Project, Round
 from storage.settings import AnnotationSettings, ProjectSettings
 from storage.workspace import Workspace
+
+__all__ = [
+    "Progress",
+    "QueueItem",
+    "move_back_alike",
+    "next_images",
+    "open_image",
+    "pin",
+    "progress",
+    "ranked_images",
+    "release_all",
+    "renew_lease",
+    "skip",
+    "unpin",
+]
 
 EARLY_AUDIT = 4
 """So many audit images come at twice the rate, at most every second: the first rounds are measured on the
 same images then, and a temperature can be fitted to them."""
 
-_AUDIT_WHY = "Audit image, drawn at random and labelled blind: it measures the model and never trains it"
-_DRAFT_WHY = "You began this one: your draft is restored"
-_SKIPPED_WHY = "Skipped earlier: it comes again because nothing else is left"
-_UNSCORED_WHY = "Not scored yet: in random order until the first round is done"
-_UNSCORED_LATER_WHY = "Not scored by the last round: in random order until the next round is done"
-
-
-@dataclass(frozen=True)
-class QueueItem:
-    """An image to label, with what the person sees beside it.
-
-    ``status`` and ``author`` are those of the newest label revision. ``rank``, ``score`` and the blobs
-    come from the current round and are None for an audit image, which is labelled blind, and for an
-    image that round has not scored. ``ranked`` counts the images the round ranked.
-    """
-
-    image: ImageInfo
-    revision: int
-    status: str | None
-    author: str | None
-    split: str
-    blind: bool
-    rank: int | None
-    score: float | None
-    why: str
-    round_id: int | None
-    round_number: int | None
-    map_blob: str | None
-    uncertainty_blob: str | None
-    ranked: int
+_COMPARED = 1000
+"""So many images without a score are compared with what is labelled, the most unlike to come first."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +77,10 @@ def next_images(
 ) -> list[QueueItem]:
     """Reserve and return the next ``count`` images for a person, fewer when there are no more.
 
-    Own drafts come first, then audit images at the set rate between the pool by rank of the current
-    round, then the pool that is not scored in a seeded random order, and skipped images last. An image
-    reserved for somebody else is never among them. Other reservations of this person end.
+    Own drafts come first, then what was pinned to the front, then audit images at the set rate between the
+    pool by place in the current round, then the pool that is not scored (first what an older round saw, the
+    most unlike the labelled images leading, then in a seeded random order), and skipped images last. An
+    image reserved for somebody else is never among them. Other reservations of this person end.
 
     Args:
         workspace: The workspace.
@@ -105,11 +96,35 @@ def next_images(
     if count < 1:
         raise InvalidInput("Ask for at least one image.")
     now = time.time() if now is None else now
+    try:
+        return _reserve(workspace, project_id, annotator, count, holding, now)
+    except _EmbeddingsNeeded:
+        # Seldom so, and no file is read while others wait to write.
+        seen = embeddings.of_project(workspace, project_id)
+        return _reserve(workspace, project_id, annotator, count, holding, now, looked=True, seen=seen)
+
+
+class _EmbeddingsNeeded(Exception):
+    """Images without a score are to be put in order, and the embeddings have not been read yet."""
+
+
+def _reserve(
+    workspace: Workspace,
+    project_id: int,
+    annotator: str,
+    count: int,
+    holding: int | None,
+    now: float,
+    *,
+    looked: bool = False,
+    seen: EmbeddingSet | None = None,
+) -> list[QueueItem]:
     with workspace.database.writing() as session:
         # On PostgreSQL the lock makes two people choose one after the other, as SQLite does anyway.
         project = project_row(session, project_id, lock=True)
         settings = ProjectSettings.model_validate(project.settings).annotation
-        chosen = _Choice(session, project, settings, annotator, holding, now).images(count)
+        choice = _Choice(session, project, settings, annotator, holding, now, looked, seen)
+        chosen = choice.images(count)
         ids = [row.id for row in chosen]
         _release(session, annotator, project_id, keep=[*ids, *([holding] if holding is not None else [])])
         until = now + settings.lease_minutes * 60
@@ -119,10 +134,11 @@ def next_images(
             session.execute(
                 update(Image)
                 .where(Image.id == holding, Image.leased_by == annotator)
-                .values(leased_until=until)
+                .values(leased_until=until),
+                execution_options={"synchronize_session": False},
             )
         session.flush()
-        return _items(session, project, chosen, annotator)
+        return queue_items(session, project, chosen, annotator, unlike=choice.unlike)
 
 
 class _Choice:
@@ -136,20 +152,28 @@ class _Choice:
         annotator: str,
         holding: int | None,
         now: float,
+        looked: bool,
+        seen: EmbeddingSet | None,
     ) -> None:
         self.session = session
         self.project = project
         self.settings = settings
         self.annotator = annotator
         self.holding = holding
-        self.now = now
+        self.looked = looked
+        self.seen = seen
+        self.unlike: set[int] = set()
         self.free = or_(Image.leased_by.is_(None), Image.leased_by == annotator, Image.leased_until <= now)
         self.taken: set[int] = {holding} if holding is not None else set()
 
     def images(self, count: int) -> list[Image]:
-        chosen = list(self.session.scalars(self._drafts().limit(count)))
-        self.taken.update(row.id for row in chosen)
-        pool = self._pool(2 * count)
+        chosen: list[Image] = []
+        for first in (self._drafts(), self._pinned()):
+            chosen += self.session.scalars(
+                first.where(Image.id.not_in(self.taken)).limit(count - len(chosen))
+            )
+            self.taken.update(row.id for row in chosen)
+        pool = self._pool(2 * count + 1)
         audit = _AuditDraw(self, count)
         while len(chosen) < count:
             row = audit.take(len(chosen)) or next((row for row in pool if row.id not in self.taken), None)
@@ -171,10 +195,22 @@ class _Choice:
                 Image.draft_by == self.annotator,
                 Image.split != "excluded",
                 Image.skipped_at.is_(None),
-                Image.id.not_in(self.taken),
                 self.free,
             )
             .order_by(Image.id)
+        )
+
+    def _pinned(self) -> Select[Image]:
+        return (
+            select(Image)
+            .where(
+                Image.project_id == self.project.id,
+                Image.pinned_at.is_not(None),
+                Image.split == "pool",
+                Image.skipped_at.is_(None),
+                self.free,
+            )
+            .order_by(Image.pinned_at, Image.id)
         )
 
     def _pool(self, limit: int) -> Iterator[Image]:
@@ -186,7 +222,7 @@ class _Choice:
                 select(Image)
                 .join(Prediction, Prediction.image_id == Image.id)
                 .where(Prediction.round_id == current, waiting)
-                .order_by(Prediction.rank)
+                .order_by(Prediction.place)
                 .limit(limit)
             )
             scored = (
@@ -194,14 +230,44 @@ class _Choice:
                 .where(Prediction.round_id == current, Prediction.image_id == Image.id)
                 .exists()
             )
+        unscored = select(Image).where(Image.project_id == self.project.id, waiting)
+        if scored is not None:
+            unscored = unscored.where(~scored)
+        for image_id in self._unlike_labelled(
+            self._shuffled(unscored.with_only_columns(Image.id), _COMPARED)
+        ):
+            self.unlike.add(image_id)
+            yield image_row(self.session, image_id)
+        for (row,) in self._shuffled(unscored, limit):
+            yield row
+
+    def _shuffled(self, query: Select[Any], limit: int) -> Iterator[Row[Any]]:
         # Content hashes are random already: a seeded place to begin makes their order a shuffle
         # that the index on (project_id, split, content_hash) serves without sorting.
         start = hashlib.sha256(f"queue {self.settings.seed}".encode()).hexdigest()
         for part in (Image.content_hash >= start, Image.content_hash < start):
-            query = select(Image).where(Image.project_id == self.project.id, part, waiting)
-            if scored is not None:
-                query = query.where(~scored)
-            yield from self.session.scalars(query.order_by(Image.content_hash).limit(limit))
+            yield from self.session.execute(query.where(part).order_by(Image.content_hash).limit(limit))
+
+    def _unlike_labelled(self, candidates: Iterator[Row[Any]]) -> list[int]:
+        """Return those of the images that were embedded, the one farthest from all labelled ones first."""
+        waiting = np.array([image_id for (image_id,) in candidates], np.int64)
+        if not len(waiting):
+            return []
+        if not self.looked:
+            raise _EmbeddingsNeeded
+        seen = self.seen
+        if seen is None:
+            return []
+        labelled = self.session.scalars(
+            select(Image.id).where(Image.project_id == self.project.id, Image.split == "train")
+        ).all()
+        own = embeddings.positions(seen, waiting)
+        others = embeddings.positions(seen, np.array(labelled, np.int64))
+        waiting, own, others = waiting[own >= 0], own[own >= 0], others[others >= 0]
+        if not len(own) or not len(others):
+            return []
+        nearest = (seen.vectors[own] @ seen.vectors[others].T).max(axis=1)
+        return [int(image_id) for image_id in waiting[np.argsort(nearest, kind="stable")]]
 
     def _skipped(self, limit: int) -> Sequence[Image]:
         return self.session.scalars(
@@ -226,30 +292,33 @@ class _AuditDraw:
 
     def __init__(self, choice: _Choice, count: int) -> None:
         self.choice = choice
-        self.untouched: Sequence[int] | None = None
         session, project_id = choice.session, choice.project.id
-        counts = count_splits(session, project_id)
-        self.drawn = counts["audit"]
         in_audit = (Image.project_id == project_id, Image.split == "audit")
-        waiting = (*in_audit, Image.labelled_revision == 0)
-        without_label = session.scalar(select(func.count()).select_from(Image).where(*waiting)) or 0
-        labelled = self.drawn - without_label
-        with_others = session.scalar(select(func.count()).select_from(Image).where(*waiting, ~choice.free))
+        waiting = Image.labelled_revision == 0
         own = Image.id.in_(choice.taken)
-        begun = session.scalar(select(func.count()).select_from(Image).where(*waiting, own, choice.free))
-        self.handed_out = labelled + (with_others or 0) + (begun or 0)
-        self.submitted = counts["train"] + labelled
+        self.drawn, without_label, with_others, begun = session.execute(
+            select(
+                func.count(),
+                func.count(case((waiting, 1))),
+                func.count(case((and_(waiting, ~choice.free), 1))),
+                func.count(case((and_(waiting, choice.free, own), 1))),
+            ).where(*in_audit)
+        ).one()
+        labelled = self.drawn - without_label
+        self.handed_out = labelled + with_others + begun
+        trained = (Image.project_id == project_id, Image.split == "train")
+        self.submitted = labelled + (session.scalar(select(func.count()).where(*trained)) or 0)
         if choice.holding is not None:
             held = session.get(Image, choice.holding)
             self.submitted += int(held is not None and held.labelled_revision == 0)
-        self.left_over = list(
-            session.scalars(
+        self.left_over: list[Image] = []
+        if without_label > with_others + begun:
+            self.left_over += session.scalars(
                 select(Image)
-                .where(*waiting, Image.skipped_at.is_(None), choice.free, ~own)
+                .where(*in_audit, waiting, Image.skipped_at.is_(None), choice.free, ~own)
                 .order_by(Image.id)
                 .limit(count)
             )
-        )
 
     def take(self, position: int) -> Image | None:
         """Return the audit image due at this position of the batch; None when none is due or left."""
@@ -273,23 +342,26 @@ class _AuditDraw:
 
     def _draw(self) -> Image | None:
         choice = self.choice
-        if self.untouched is None:
-            self.untouched = choice.session.scalars(
-                select(Image.id)
-                .where(
-                    Image.project_id == choice.project.id,
-                    Image.split == "pool",
-                    Image.revision == 0,
-                    Image.skipped_at.is_(None),
-                    choice.free,
-                )
-                .order_by(Image.content_hash)
-            ).all()
-        candidates = [image_id for image_id in self.untouched if image_id not in choice.taken]
-        if not candidates:
+        untouched = select(Image).where(
+            Image.project_id == choice.project.id,
+            Image.split == "pool",
+            Image.revision == 0,
+            Image.skipped_at.is_(None),
+            Image.pinned_at.is_(None),
+            Image.id.not_in(choice.taken),
+            choice.free,
+        )
+        # Content hashes know nothing of the content, so the one that follows a random number is as good
+        # as one image drawn from all, and the index finds it without reading all.
+        start = np.random.default_rng([choice.settings.seed, self.drawn]).bytes(32).hex()
+        for part in (Image.content_hash >= start, Image.content_hash < start):
+            row = choice.session.scalars(
+                untouched.where(part).order_by(Image.content_hash).limit(1)
+            ).one_or_none()
+            if row is not None:
+                break
+        else:
             return None
-        generator = np.random.default_rng([choice.settings.seed, self.drawn])
-        row = image_row(choice.session, candidates[int(generator.integers(len(candidates)))])
         row.split = "audit"
         self.drawn += 1
         events.record(
@@ -312,7 +384,7 @@ def open_image(workspace: Workspace, image_id: int, annotator: str) -> tuple[Que
         if held_by is None:
             row.leased_by, row.leased_until = annotator, now + _lease_seconds(project)
             session.flush()
-        return _items(session, project, [row], annotator)[0], held_by
+        return queue_items(session, project, [row], annotator)[0], held_by
 
 
 def renew_lease(workspace: Workspace, image_id: int, annotator: str) -> float:
@@ -332,7 +404,7 @@ def renew_lease(workspace: Workspace, image_id: int, annotator: str) -> float:
 
 
 def skip(workspace: Workspace, image_id: int, annotator: str) -> None:
-    """Put an image at the end of the queue and free it; a draft on it stays.
+    """Put an image at the end of the queue and free it; a draft on it stays, a pin does not.
 
     Raises:
         LeaseLost: somebody else holds it.
@@ -343,87 +415,112 @@ def skip(workspace: Workspace, image_id: int, annotator: str) -> None:
         row = image_row(session, image_id)
         _refuse_held(row, annotator, now)
         row.skipped_at, row.leased_by, row.leased_until = now, None, None
+        row.pinned_at = row.pinned_by = None
         events.record(session, row.project_id, annotator, "skip", image=image_id)
+
+
+def pin(workspace: Workspace, image_ids: Sequence[int], annotator: str) -> int:
+    """Put images of the pool at the front of everybody's queue, in this order; return how many.
+
+    Images pinned before keep their place among them. A skipped image comes back. Images of other splits
+    stay where they are: a labelled one is done, and an audit image is drawn, never picked.
+
+    Raises:
+        NotFound: there is no such image; then none is pinned.
+    """
+    now = time.time()
+    with workspace.database.writing() as session:
+        pinned: dict[int, list[int]] = {}
+        for number, image_id in enumerate(dict.fromkeys(image_ids)):
+            row = image_row(session, image_id)
+            if row.split != "pool" or row.pinned_at is not None:
+                continue
+            row.pinned_at, row.pinned_by, row.skipped_at = now + number * 1e-6, annotator, None
+            pinned.setdefault(row.project_id, []).append(image_id)
+        for project_id, ids in pinned.items():
+            events.record(session, project_id, annotator, "pin", images=ids)
+        return sum(len(ids) for ids in pinned.values())
+
+
+def unpin(workspace: Workspace, image_ids: Sequence[int], annotator: str) -> int:
+    """Take pinned images back to where the round has them; return how many.
+
+    Raises:
+        NotFound: there is no such image; then none is changed.
+    """
+    with workspace.database.writing() as session:
+        freed: dict[int, list[int]] = {}
+        for image_id in dict.fromkeys(image_ids):
+            row = image_row(session, image_id)
+            if row.pinned_at is not None:
+                row.pinned_at = row.pinned_by = None
+                freed.setdefault(row.project_id, []).append(image_id)
+        for project_id, ids in freed.items():
+            events.record(session, project_id, annotator, "unpin", images=ids)
+        return sum(len(ids) for ids in freed.values())
+
+
+def move_back_alike(
+    workspace: Workspace,
+    image_id: int,
+    annotator: str | None = None,
+    holding: int | None = None,
+    now: float | None = None,
+) -> int:
+    """Move the images that are much like one just labelled back in the queue; return how many moved.
+
+    :mod:`storage.likeness` says how far. An image on a screen keeps its place: every reserved one does,
+    except those that ``annotator``, who submitted the label, has waiting behind the one on the screen. Their
+    browser asks for the next images with every submission, and what waits may be another then.
+
+    Nothing moves, and the queue goes on by rank, for an image that does not train (an audit image teaches
+    the model nothing that another would repeat), that the round has not seen, or whose first label the round
+    knows already; nor where the settings ask for random images. Moving twice for one image changes nothing.
+
+    Args:
+        workspace: The workspace.
+        image_id: The image.
+        annotator: Who submitted its label.
+        holding: Id of the image on that person's screen now.
+        now: Epoch seconds.
+
+    Raises:
+        NotFound: there is no such image.
+    """
+    now = time.time() if now is None else now
+    with workspace.database.reading() as session:
+        row = image_row(session, image_id)
+        current_id = project_row(session, row.project_id).current_round_id
+        current = session.get(Round, current_id) if current_id is not None else None
+        if current is None or not likeness.counts(session, current, row):
+            return 0
+        round_id, blob = current.id, current.embeddings_blob
+    found = embeddings.of_blob(workspace, blob)
+    alike = likeness.alike_rows(found, [image_id]) if found is not None else []
+    if found is None or not alike:
+        return 0
+    with workspace.database.writing() as session:
+        # The index on leased_by finds the few there are; names come after the empty text.
+        leased = session.execute(
+            select(Image.id, Image.leased_by, Image.leased_until).where(Image.leased_by > "")
+        ).all()
+        on_screen = {
+            one.id for one in leased if one.leased_by != annotator and (one.leased_until or 0.0) > now
+        } | ({holding} if holding is not None else set())
+        return likeness.move_back(
+            session,
+            session.get_one(Round, round_id),
+            found.alike_from,
+            alike,
+            on_screen=on_screen,
+            off_screen={one.id for one in leased} - on_screen,
+        )
 
 
 def release_all(workspace: Workspace, annotator: str) -> None:
     """End every reservation of a person, in every project."""
     with workspace.database.writing() as session:
         _release(session, annotator, None, keep=())
-
-
-def ranked_images(
-    workspace: Workspace,
-    project_id: int,
-    *,
-    split: str | None = None,
-    state: str | None = None,
-    name: str | None = None,
-    order: str = "rank",
-    offset: int = 0,
-    limit: int = 60,
-) -> tuple[list[QueueItem], int]:
-    """Return one page of a project's images by rank of the current round, and how many there are in all.
-
-    Args:
-        workspace: The workspace.
-        project_id: The project.
-        split: Only this split.
-        state: Only ``draft`` (the newest revision is one), ``submitted`` (or approved), ``unlabelled``
-            (no revision at all) or ``skipped`` images.
-        name: Only images whose name contains this, in whatever case.
-        order: ``rank`` of the current round, ``name``, or ``newest`` label first; images without a rank or
-            a label come last, the excluded ones after all others.
-        offset: Images before this page.
-        limit: Images on this page.
-
-    Raises:
-        NotFound: there is no such project.
-    """
-    conditions = [Image.project_id == project_id]
-    if split is not None:
-        conditions.append(Image.split == split)
-    if state is not None:
-        if state not in _STATES:
-            raise InvalidInput(f"{state} is not a label state. Choose one of {', '.join(_STATES)}.")
-        conditions.append(_STATES[state])
-    if name is not None:
-        conditions.append(Image.name.icontains(name, autoescape=True))
-    if order not in ("rank", "name", "newest"):
-        raise InvalidInput(f"{order} is not an order of images. Choose one of rank, name, newest.")
-    with workspace.database.reading() as session:
-        project = project_row(session, project_id)
-        total = session.scalar(select(func.count()).select_from(Image).where(*conditions)) or 0
-        page = select(Image).where(*conditions)
-        if order == "name":
-            page = page.order_by(Image.name)
-        elif order == "newest":
-            newest = and_(Label.image_id == Image.id, Label.revision == Image.revision)
-            page = page.outerjoin(Label, newest).order_by(
-                case((Label.created_at.is_(None), 1), else_=0), Label.created_at.desc()
-            )
-        elif project.current_round_id is not None:
-            # The rank of an audit image would tell about the model, and it is labelled blind.
-            of_round = and_(
-                Prediction.image_id == Image.id,
-                Prediction.round_id == project.current_round_id,
-                Image.split != "audit",
-            )
-            page = page.outerjoin(Prediction, of_round).order_by(
-                case((Prediction.rank.is_(None), 1), else_=0), Prediction.rank
-            )
-        excluded_last = case((Image.split == "excluded", 1), else_=0)
-        page = page.order_by(excluded_last, Image.content_hash)
-        rows = session.scalars(page.offset(offset).limit(limit)).all()
-        return _items(session, project, rows, annotator=None), total
-
-
-_STATES: dict[str, ColumnElement[bool]] = {
-    "draft": Image.draft_by.is_not(None),
-    "submitted": and_(Image.labelled_revision > 0, Image.draft_by.is_(None)),
-    "unlabelled": Image.revision == 0,
-    "skipped": Image.skipped_at.is_not(None),
-}
 
 
 def progress(workspace: Workspace, project_id: int, now: float | None = None) -> Progress:
@@ -457,95 +554,6 @@ def progress(workspace: Workspace, project_id: int, now: float | None = None) ->
         )
 
 
-def _items(
-    session: Session, project: Project, rows: Sequence[Image], annotator: str | None
-) -> list[QueueItem]:
-    ids = [row.id for row in rows]
-    labels = {
-        label.image_id: label
-        for label in session.scalars(
-            select(Label)
-            .join(Image, (Image.id == Label.image_id) & (Image.revision == Label.revision))
-            .where(Image.id.in_(ids))
-        )
-    }
-    current = session.get(Round, project.current_round_id) if project.current_round_id else None
-    predictions: dict[int, Prediction] = {}
-    ranked = 0
-    if current is not None:
-        predictions = {
-            prediction.image_id: prediction
-            for prediction in session.scalars(
-                select(Prediction).where(Prediction.round_id == current.id, Prediction.image_id.in_(ids))
-            )
-        }
-        # Ranks run from 1 without gaps, and the index knows the last one.
-        ranked = (
-            session.scalar(select(func.max(Prediction.rank)).where(Prediction.round_id == current.id)) or 0
-        )
-    return [
-        _item(row, labels.get(row.id), predictions.get(row.id), current, ranked, annotator) for row in rows
-    ]
-
-
-def _item(
-    row: Image,
-    label: Label | None,
-    prediction: Prediction | None,
-    current: Round | None,
-    ranked: int,
-    annotator: str | None,
-) -> QueueItem:
-    blind = row.split == "audit"
-    if blind:
-        prediction = None
-    return QueueItem(
-        image=image_info(row),
-        revision=row.revision,
-        status=label.status if label else None,
-        author=label.author if label else None,
-        split=row.split,
-        blind=blind,
-        rank=prediction.rank if prediction else None,
-        score=prediction.score if prediction else None,
-        why=_why(row, label, prediction, current, ranked, annotator),
-        round_id=current.id if current and prediction else None,
-        round_number=current.number if current and prediction else None,
-        map_blob=prediction.map_blob if prediction else None,
-        uncertainty_blob=prediction.uncertainty_blob if prediction else None,
-        ranked=ranked,
-    )
-
-
-def _why(
-    row: Image,
-    label: Label | None,
-    prediction: Prediction | None,
-    current: Round | None,
-    ranked: int,
-    annotator: str | None,
-) -> str:
-    if label is not None and label.status == "draft":
-        return (
-            _DRAFT_WHY if label.author == annotator else f"{label.author} began this one: the draft is shown"
-        )
-    if label is not None:
-        return f"Labelled by {label.author} (revision {label.revision}): a new submission replaces it"
-    if row.split == "audit":
-        return _AUDIT_WHY
-    if row.split == "excluded":
-        return "Excluded: it is neither labelled nor trained on"
-    if row.skipped_at is not None:
-        return _SKIPPED_WHY
-    if prediction is not None:
-        return f"Rank {prediction.rank} of {ranked}: {_sentence(prediction.why)}"
-    return _UNSCORED_WHY if current is None else _UNSCORED_LATER_WHY
-
-
-def _sentence(why: dict[str, Any]) -> str:
-    return str(why.get("sentence") or "the model is less sure about the others")
-
-
 def _holder(row: Image, annotator: str, now: float) -> str | None:
     if row.leased_by in (None, annotator) or (row.leased_until or 0.0) <= now:
         return None
@@ -572,4 +580,7 @@ def _release(session: Session, annotator: str, project_id: int | None, keep: Col
         if image_id not in keep and (project_id is None or owner == project_id)
     ]
     if ended:
-        session.execute(update(Image).where(Image.id.in_(ended)).values(leased_by=None, leased_until=None))
+        session.execute(
+            update(Image).where(Image.id.in_(ended)).values(leased_by=None, leased_until=None),
+            execution_options={"synchronize_session": False},
+        )

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import String as Text
-from sqlalchemy import cast, func, insert, select
+from sqlalchemy import cast, delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from storage import events
+from storage import embeddings, events, likeness
 from storage.errors import InvalidInput, LeaseLost, NotFound, RoundRefused
 from storage.projects import class_count, project_row
 from storage.schema import (
+    COLD_START,
     LIVE_ROUND_STATES,
     PIXEL_SCORES,
     Image,
@@ -36,6 +37,13 @@ from storage.workspace import Workspace
 WORKER_COMMAND = "python3 run_app.py worker"
 WORKER_SILENCE_S = 30.0
 """A worker not heard of for so many seconds is taken for gone."""
+COLD_START_FROM = 8
+"""Images in the pool from which an order of them is worth computing before any label exists."""
+COLD_START_QUIET_S = 5.0
+"""A cold start waits until no image was imported for so long."""
+
+_ROWS_A_TRANSACTION = 2000
+"""Predictions stored or removed in one go, so that nobody who saves waits for long."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +147,10 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     """Say whether a round should start by itself, within the caller's transaction."""
     rule = ProjectSettings.model_validate(project.settings).start
     last = session.scalars(
-        select(Round).where(Round.project_id == project.id).order_by(Round.number.desc()).limit(1)
+        select(Round)
+        .where(Round.project_id == project.id, Round.number > COLD_START)
+        .order_by(Round.number.desc())
+        .limit(1)
     ).one_or_none()
     changed = project.labels_changed - (last.labels_changed if last else 0)
 
@@ -201,6 +212,8 @@ def request_round(
 ) -> RoundInfo:
     """Queue a round on the labels as they are now, with ``settings`` or the project's own.
 
+    While the cold start is under way the round waits behind it.
+
     Raises:
         RoundRefused: a round is waiting or at work already, or there is no label to train on.
         NotFound: there is no such project.
@@ -221,7 +234,7 @@ def request_round(
     blob = workspace.blobs.put(json.dumps(content, separators=(",", ":")).encode())
     with workspace.database.writing() as session:
         project = project_row(session, project_id, lock=True)
-        live = _live_round(session, project_id)
+        live = _live_round(session, project_id, training=True)
         if live is not None:
             raise RoundRefused(
                 f"Round {live.number} is {'waiting' if live.state == 'queued' else live.state} already. "
@@ -235,7 +248,7 @@ def request_round(
             reason=reason[:500],
             config=settings.model_dump(mode="json"),
             snapshot_blob=blob,
-            parent_id=project.current_round_id,
+            parent_id=_parent_id(session, project),
             labels_changed=labels_changed,
             cancel_requested=False,
             step=0,
@@ -246,6 +259,84 @@ def request_round(
         session.add(row)
         session.flush()
         events.record(session, project_id, actor, "start", round=row.id, number=row.number, reason=row.reason)
+        return round_info(row)
+
+
+def cold_start_is_due(workspace: Workspace, project_id: int, now: float | None = None) -> bool:
+    """Say whether the pool should be ordered by typical and diverse images, for want of a model.
+
+    That is when no round has trained or is about to, and the images have not been ordered yet, or more than
+    a quarter of those that have been came later. Images still being imported are waited for.
+
+    Raises:
+        NotFound: there is no such project.
+    """
+    now = time.time() if now is None else now
+    with workspace.database.reading() as session:
+        project_row(session, project_id)
+        if _training_stands(session, project_id):
+            return False
+        of_project = Image.project_id == project_id
+        pool = select(Image.id).where(of_project, Image.split == "pool").limit(COLD_START_FROM)
+        if len(session.scalars(pool).all()) < COLD_START_FROM:
+            return False
+        imported_at = session.scalar(
+            select(Image.imported_at).where(of_project).order_by(Image.id.desc()).limit(1)
+        )
+        if imported_at is None or now - imported_at <= COLD_START_QUIET_S:
+            return False
+        last = _cold_start_row(session, project_id)
+        if last is None:
+            return True
+        if last.state in LIVE_ROUND_STATES or imported_at <= last.created_at:
+            return False
+        if last.state == "failed":
+            return True
+        # Ids rise, so the walk from the newest image back to the last one of before is short.
+        last_before = session.scalar(
+            select(Image.id)
+            .where(of_project, Image.imported_at <= last.created_at)
+            .order_by(Image.id.desc())
+            .limit(1)
+        )
+        newer = session.scalar(select(func.count()).where(of_project, Image.id > (last_before or 0))) or 0
+        every = session.scalar(select(func.count()).where(of_project)) or 0
+        return 4 * newer > every - newer
+
+
+def request_cold_start(workspace: Workspace, project_id: int) -> RoundInfo:
+    """Queue the round that orders the pool before any label has trained; its number is 0.
+
+    One that has ended before is queued again. Its order stands until the new one is published.
+
+    Raises:
+        RoundRefused: it is under way, or a round has trained or is about to.
+        NotFound: there is no such project.
+    """
+    with workspace.database.writing() as session:
+        project = project_row(session, project_id, lock=True)
+        if _training_stands(session, project_id):
+            raise RoundRefused("A round orders the images already, better than a cold start could.")
+        row = _cold_start_row(session, project_id)
+        if row is None:
+            row = Round(project_id=project_id, number=COLD_START, metrics={})
+            session.add(row)
+        elif row.state in LIVE_ROUND_STATES:
+            raise RoundRefused("The cold start is under way already. Wait until it is done.")
+        row.state = "queued"
+        row.reason = "The images are put in order before any label exists"
+        row.config = ProjectSettings.model_validate(project.settings).round.model_dump(mode="json")
+        row.labels_changed = project.labels_changed
+        row.worker = row.heartbeat_at = row.lease_until = None
+        row.cancel_requested = False
+        row.step = row.steps = 0
+        row.eta_seconds = row.note = row.error = None
+        row.created_at = time.time()
+        row.started_at = row.finished_at = None
+        session.flush()
+        events.record(
+            session, project_id, "worker", "start", round=row.id, number=COLD_START, reason=row.reason
+        )
         return round_info(row)
 
 
@@ -389,7 +480,11 @@ def publish(
     metrics: dict[str, Any],
     embeddings_blob: str | None = None,
 ) -> None:
-    """End a round as done: its ranking and suggestions become the current ones, all in one transaction.
+    """End a round as done: its ranking and suggestions become the current ones at once.
+
+    The rows come first, some thousands a transaction, so that whoever saves a label map meanwhile does not
+    wait: rows of a round that is not current are on no screen. A last short transaction makes the round the
+    current one. What a worker that died in between has left is removed by the next.
 
     ``embeddings_blob`` is the key of an :class:`storage.formats.embeddings.EmbeddingSet`.
 
@@ -401,33 +496,63 @@ def publish(
         raise InvalidInput(
             "A score of the ranking is not a number. Start the round again with a lower learning rate."
         )
-    rows = [
-        {
-            "round_id": round_id,
-            "image_id": prediction.image_id,
-            "score": float(prediction.score),
-            "rank": int(prediction.rank),
-            "place": float(prediction.rank),
-            "likeness": 0.0,
-            "novelty": prediction.novelty,
-            "unsure_class": prediction.unsure_of[0] if prediction.unsure_of else None,
-            "unsure_against": prediction.unsure_of[1] if prediction.unsure_of else None,
-            **{name: prediction.scores.get(name) for name in PIXEL_SCORES},
-            "why": _finite(prediction.why),
-            "map_blob": prediction.map_blob,
-            "uncertainty_blob": prediction.uncertainty_blob,
-        }
-        for prediction in predictions
-    ]
-    now = time.time()
+    _remove_predictions(workspace, round_id, worker)
+    for start in range(0, len(predictions), _ROWS_A_TRANSACTION):
+        rows = [_prediction_row(round_id, one) for one in predictions[start : start + _ROWS_A_TRANSACTION]]
+        with workspace.database.writing() as session:
+            _owned_row(session, round_id, worker)
+            session.execute(insert(Prediction), rows)
+    found = embeddings.of_blob(workspace, embeddings_blob)
     with workspace.database.writing() as session:
         row = _owned_row(session, round_id, worker)
-        if rows:
-            session.execute(insert(Prediction), rows)
         row.metrics = _finite(metrics)
         row.embeddings_blob = embeddings_blob
-        _end(row, "done", now)
-        project_row(session, row.project_id, lock=True).current_round_id = row.id
+        _end(row, "done", time.time())
+        project = project_row(session, row.project_id, lock=True)
+        current = session.get(Round, project.current_round_id) if project.current_round_id else None
+        # A cold start that took longer than a whole round is out of date.
+        if current is None or current.number <= row.number:
+            project.current_round_id = row.id
+        if found is not None:
+            # People went on labelling while the round trained, and it does not know.
+            since = likeness.labelled_since(session, row)
+            alike = likeness.alike_rows(found, since)
+            likeness.move_back(session, row, found.alike_from, alike, on_screen=())
+
+
+def _remove_predictions(workspace: Workspace, round_id: int, worker: str) -> None:
+    """Remove what an earlier attempt at the round has stored, a part at a time."""
+    some = select(Prediction.id).where(Prediction.round_id == round_id).limit(_ROWS_A_TRANSACTION)
+    while True:
+        with workspace.database.writing() as session:
+            row = _owned_row(session, round_id, worker)
+            ids = session.scalars(some).all()
+            if not ids:
+                return
+            # A repeated cold start is the current round; half of its order would be a wrong one.
+            project = project_row(session, row.project_id, lock=True)
+            if project.current_round_id == round_id:
+                project.current_round_id = None
+            session.execute(delete(Prediction).where(Prediction.id.in_(ids)))
+
+
+def _prediction_row(round_id: int, prediction: NewPrediction) -> dict[str, Any]:
+    unsure_class, unsure_against = prediction.unsure_of or (None, None)
+    return {
+        "round_id": round_id,
+        "image_id": prediction.image_id,
+        "score": float(prediction.score),
+        "rank": int(prediction.rank),
+        "place": float(prediction.rank),
+        "likeness": 0.0,
+        "novelty": prediction.novelty,
+        "unsure_class": unsure_class,
+        "unsure_against": unsure_against,
+        **{name: prediction.scores.get(name) for name in PIXEL_SCORES},
+        "why": _finite(prediction.why),
+        "map_blob": prediction.map_blob,
+        "uncertainty_blob": prediction.uncertainty_blob,
+    }
 
 
 def fail(workspace: Workspace, round_id: int, worker: str, error: str) -> None:
@@ -518,13 +643,35 @@ def find_live_round(session: Session, project_id: int) -> RoundInfo | None:
     return round_info(row) if row else None
 
 
-def _live_round(session: Session, project_id: int) -> Round | None:
+def _live_round(session: Session, project_id: int, *, training: bool = False) -> Round | None:
+    """Return the round that is live, the cold start before one that waits behind it."""
+    query = select(Round).where(Round.project_id == project_id, Round.state.in_(LIVE_ROUND_STATES))
+    if training:
+        query = query.where(Round.number > COLD_START)
+    return session.scalars(query.order_by(Round.number).limit(1)).one_or_none()
+
+
+def _cold_start_row(session: Session, project_id: int) -> Round | None:
     return session.scalars(
-        select(Round)
-        .where(Round.project_id == project_id, Round.state.in_(LIVE_ROUND_STATES))
-        .order_by(Round.number)
-        .limit(1)
+        select(Round).where(Round.project_id == project_id, Round.number == COLD_START)
     ).one_or_none()
+
+
+def _training_stands(session: Session, project_id: int) -> bool:
+    """Return whether a round of the project has trained, or is waiting or at work."""
+    states = ("done", *LIVE_ROUND_STATES)
+    found = select(Round.id).where(
+        Round.project_id == project_id, Round.number > COLD_START, Round.state.in_(states)
+    )
+    return session.scalar(found.limit(1)) is not None
+
+
+def _parent_id(session: Session, project: Project) -> int | None:
+    """Return the round whose weights the next one may begin from; the cold start has none."""
+    if project.current_round_id is None:
+        return None
+    current = session.get(Round, project.current_round_id)
+    return current.id if current is not None and current.number > COLD_START else None
 
 
 def _live_workers(session: Session, now: float) -> list[WorkerInfo]:

@@ -97,6 +97,7 @@ class Image(Base):
         Index("ix_image_lease", "leased_by", "leased_until"),
         Index("ix_image_draft", "project_id", "draft_by"),
         Index("ix_image_pinned", "project_id", "pinned_at"),
+        Index("ix_image_name", "project_id", "name"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -134,6 +135,7 @@ class Image(Base):
     """When a person last skipped the image; skipped images come last in the queue."""
     pinned_at: Mapped[float | None]
     """When a person put the image at the front of the queue; the earliest comes first."""
+    pinned_by: Mapped[str | None] = mapped_column(String(100))
     imported_at: Mapped[float]
 
 
@@ -227,7 +229,14 @@ class Prediction(Base):
     __table_args__ = (
         UniqueConstraint("round_id", "image_id"),
         Index("ix_prediction_round_rank", "round_id", "rank"),
-        Index("ix_prediction_round_place", "round_id", "place"),
+        # A page of the queue, however far down, is read from one of these alone: the rows themselves, with
+        # their sentences, are many times as large.
+        *(
+            Index(
+                f"ix_prediction_round_{name}", "round_id", name, "image_id", "unsure_class", "unsure_against"
+            )
+            for name in ("place", "novelty", *PIXEL_SCORES)
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -275,7 +284,8 @@ class Event(Base):
     at: Mapped[float]
     actor: Mapped[str] = mapped_column(String(100))
     kind: Mapped[str] = mapped_column(String(40))
-    """import, draft, submit, approve, skip, exclude, restore, start, cancel, export, audit, settings."""
+    """import, draft, submit, approve, skip, pin, unpin, exclude, restore, start, cancel, export, audit,
+    settings."""
     detail: Mapped[dict[str, Any]]
 
 

@@ -142,7 +142,7 @@ class RoundSettings(_Settings):
         "1 turns it off.",
     )
     uncertain_from: int = Field(
-        5,
+        20,
         title="Uncertainty from, in images a class",
         ge=0,
         description="Until the median class is in so many labelled images, typical and diverse images come "

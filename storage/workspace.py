@@ -121,6 +121,7 @@ def blobs_in_use(workspace: Workspace) -> set[str]:
         Image.truth_blob,
         Label.blob,
         Round.snapshot_blob,
+        Round.embeddings_blob,
         Prediction.map_blob,
         Prediction.uncertainty_blob,
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import core  # noqa: F401 (sets how threads wait, before a test imports torch)
 from storage.workspace import Workspace, open_workspace
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,57 +1,357 @@
-"""The Queue page: what is labelled next, and everything that is in the project.
+"""The Queue page: what is labelled next, everything that is in the project, and how alike it is.
 
-Hooks for end-to-end tests: ``.st-key-queue-split``, ``.st-key-queue-state``, ``.st-key-queue-name``,
-``.st-key-queue-sort``, ``.st-key-queue-page``, ``.st-key-queue-count``; each card is
-``.st-key-queue-grid a[data-image-id][data-rank][data-split][data-state]``, in the order of the grid.
+Hooks for end-to-end tests: ``.st-key-queue-view`` (Grid or Map), ``.st-key-queue-split``,
+``.st-key-queue-state``, ``.st-key-queue-unsure-<project id>``, ``.st-key-queue-sort``,
+``.st-key-queue-name``, ``.st-key-queue-heat``, ``.st-key-queue-page``, ``.st-key-queue-count``; each card is
+``.st-key-queue-grid a[data-image-id][data-rank][data-split][data-state]``, in the order of the grid, inside
+``.q-card`` with ``.q-card-corner input`` and ``button[data-action]``; ``.q-grid-bar`` says what is ticked and
+holds the same buttons. On the map ``.st-key-embedding-map .q-map``, ``.st-key-map-colour``,
+``.st-key-map-pin``, ``.st-key-map-exclude`` and ``.st-key-map-restore``. ``?alike=ID`` shows the images
+most like one, with ``.st-key-alike-back``.
 """
 
 from __future__ import annotations
 
-import time
+from collections.abc import Sequence
 
 import streamlit as st
 
 from app import session
-from app.notices import empty_state, no_images, no_project
-from app.queue_grid import Card, queue_grid
-from storage import queue
-from storage.queue import QueueItem
-from storage.schema import SPLITS
+from app.choice_options import PIXEL_SCORE
+from app.embedding_map import MOST_CHOSEN, embedding_map
+from app.notices import empty_state, errors_as_sentences, no_images, no_project, plain
+from app.queue_acts import Act, carry_out
+from app.queue_grid import Card, card_of, queue_grid
+from storage import embeddings, images, projects, queue, rounds
+from storage.errors import NotFound
+from storage.queue import Progress, QueueItem
+from storage.rounds import RoundInfo
+from storage.schema import COLD_START, SPLITS
+from storage.workspace import Workspace
 
 PAGE_SIZE = 60
+MOST_ALIKE = 60
 STATES = ("unlabelled", "draft", "submitted", "skipped")
-ORDERS = {"rank": "Rank", "name": "Name", "newest": "Newest label"}
+ORDERS = {"place": "Place in the queue", "name": "Name", "newest": "Newest label"}
+SCORE_ORDERS = {"novelty": "Novelty", **{key: option.name for key, option in PIXEL_SCORE.items()}}
+SAID = "queue-said"
+"""Session state: what was done in the last run, to be said in this one."""
 
 
-def state_of(item: QueueItem, annotator: str, now: float) -> tuple[str, str]:
-    """Return the text of an item's state badge and the kind that gives its colour."""
-    image = item.image
-    if image.leased_by and (image.leased_until or 0) > now:
-        return "with you" if image.leased_by == annotator else f"with {image.leased_by}", "leased"
-    if item.status:
-        return item.status, item.status
-    if image.skipped_at:
-        return "skipped", "unlabelled"
-    return "unlabelled", "unlabelled"
+def current_round(workspace: Workspace, project_id: int, progress: Progress) -> RoundInfo | None:
+    """Return the round whose ranking is on the screen."""
+    number = progress.current_round_number
+    if number is None:
+        return None
+    return next((one for one in rounds.history(workspace, project_id) if one.number == number), None)
 
 
-def card(item: QueueItem, *, annotator: str, top_score: float, now: float) -> Card:
-    """Return what the grid shows of one item; the bar of its score is relative to ``top_score``."""
-    image = item.image
-    state, kind = state_of(item, annotator, now)
-    return Card(
-        image_id=image.id,
-        name=image.name,
-        thumbnail=f"/api/images/{image.id}/thumbnail/{image.blob}?side=320",
-        href=f"/?project={image.project_id}&image={image.id}",
-        rank=item.rank,
-        score=item.score,
-        score_share=min(1.0, max(0.0, item.score / top_score)) if item.score and top_score > 0 else 0.0,
-        split=item.split,
+def ranking_line(current: RoundInfo | None) -> str:
+    """Return how the order of the queue came about."""
+    if current is None:
+        return "no ranking before the first round: shuffled"
+    name = "cold start" if current.number == COLD_START else f"round {current.number}"
+    sentence = (current.metrics.get("ranked_by") or {}).get("sentence")
+    if not sentence and current.number == COLD_START:
+        sentence = "typical and diverse images first, until a round has trained"
+    return f"ranked by {name}: {plain(str(sentence))}" if sentence else f"ranked by {name}"
+
+
+def score_shown(item: QueueItem, order: str) -> float | None:
+    """Return the score that the grid is sorted by, or else the one that the round ranked by."""
+    if order == "novelty":
+        return item.novelty
+    return item.scores.get(order) if order in PIXEL_SCORE else item.score
+
+
+def name_of_score(order: str, current: RoundInfo | None) -> str:
+    """Return what :func:`score_shown` is."""
+    if order in SCORE_ORDERS:
+        return SCORE_ORDERS[order]
+    if current is None or current.number == COLD_START:
+        return "Typicality"
+    return PIXEL_SCORE[current.config.pixel_score].name
+
+
+def run(workspace: Workspace, act: Act) -> None:
+    """Do what the person asked for, and draw the page again."""
+    with errors_as_sentences():
+        if act.kind == "alike":
+            st.query_params["alike"] = str(act.image_ids[0])
+        else:
+            st.session_state[SAID] = carry_out(workspace, act, session.annotator())
+        st.rerun()
+
+
+def open_on_label_page(project_id: int, image_id: int) -> None:
+    """Go to the Label page and open the image there."""
+    st.switch_page("pages/annotate.py", query_params={"project": str(project_id), "image": str(image_id)})
+
+
+def draw_cards(workspace: Workspace, project_id: int, cards: Sequence[Card]) -> None:
+    """Draw the grid and do what the person asks of it."""
+    answer = queue_grid(cards)
+    if answer.acted is not None:
+        run(workspace, answer.acted)
+    if answer.opened is not None:
+        open_on_label_page(project_id, answer.opened)
+
+
+def pages_below(count: int) -> None:
+    """Draw the page numbers under a grid of more than one page."""
+    pages = -(-count // PAGE_SIZE)
+    if pages > 1:
+        with st.container(horizontal=True, horizontal_alignment="center"):
+            st.pagination(pages, key="queue-page", width=480)
+
+
+def page_of(shown: object) -> int:
+    """Return the page of the grid, the first again once ``shown``, what it shows, is another."""
+    if st.session_state.get("queue-shown") != shown:
+        st.session_state["queue-shown"] = shown
+        st.session_state.pop("queue-page", None)
+    return int(st.session_state.get("queue-page", 1))
+
+
+def show_grid(workspace: Workspace, project_id: int, current: RoundInfo | None, images_in_all: int) -> None:
+    """Draw filters, order, and the images that fit."""
+    ranks = current is not None and current.number != COLD_START
+    classes = {one.index: one.name for one in projects.classes(workspace, project_id) if not one.archived}
+    orders = {**ORDERS, **SCORE_ORDERS} if ranks else ORDERS
+    with st.container(horizontal=True, vertical_alignment="bottom", key="queue-filters"):
+        view_switch()
+        split = choose("Split", SPLITS, "All splits", key="queue-split", width=125)
+        state = choose("State", STATES, "All states", key="queue-state", width=130)
+        unsure_of = st.selectbox(
+            "Unsure of",
+            list(classes),
+            index=None,
+            format_func=lambda index: classes.get(index, ""),
+            placeholder="Any class",
+            key=f"queue-unsure-{project_id}",
+            persist_state="session",
+            disabled=not ranks,
+            help="Images in which the model is least sure of this class."
+            if ranks
+            else "The first round says what it is unsure of.",
+            width=170,
+        )
+        order = st.selectbox(
+            "Order",
+            list(orders),
+            format_func=lambda name: orders.get(name, ""),
+            key="queue-sort",
+            persist_state="session",
+            width=190,
+        )
+        name = st.text_input(
+            "Name",
+            placeholder="Part of the name",
+            key="queue-name",
+            icon=":material/search:",
+            persist_state="session",
+            width=190,
+        ).strip()
+        with_heat = heat_switch(ranks)
+
+    page = page_of((project_id, split, state, unsure_of, name, order))
+    items, count = queue.ranked_images(
+        workspace,
+        project_id,
+        split=split,
         state=state,
-        state_kind=kind,
-        why=item.why.removeprefix(f"Rank {item.rank} of {item.ranked}: "),
+        name=name or None,
+        unsure_of=unsure_of,
+        order=order,
+        offset=(page - 1) * PAGE_SIZE,
+        limit=PAGE_SIZE,
     )
+    count_line(f"**{count:,}** of {images_in_all:,} images", current)
+    if not items:
+        empty_state("No image matches", "Widen the filters above to see more of the project.")
+        return
+    # The bars of all pages and filters have one scale, that of the highest score in the project.
+    top, _ = queue.ranked_images(workspace, project_id, order=order, limit=1)
+    full = max([score_shown(item, order) or 0.0 for item in [*top, *items]])
+    cards = cards_of(items, current, order=order, full=full, with_heat=with_heat)
+    draw_cards(workspace, project_id, cards)
+    pages_below(count)
+
+
+def count_line(images_shown: str, current: RoundInfo | None) -> None:
+    """Say how many images are shown, and how their order came about."""
+    with st.container(key="queue-count"):
+        st.markdown(f"{images_shown}, {ranking_line(current)}")
+
+
+def cards_of(
+    items: Sequence[QueueItem], current: RoundInfo | None, *, order: str, full: float, with_heat: bool
+) -> list[Card]:
+    """Return the cards of items with the score that they are sorted by."""
+    return [
+        card_of(
+            item,
+            annotator=session.annotator(),
+            score=score_shown(item, order),
+            score_name=name_of_score(order, current),
+            full=full,
+            with_heat=with_heat,
+            has_alike=current is not None and current.embeddings_blob is not None,
+        )
+        for item in items
+    ]
+
+
+def choose(label: str, options: Sequence[str], placeholder: str, *, key: str, width: int) -> str | None:
+    """Draw a filter that may be left open, and return its value."""
+    return st.selectbox(
+        label,
+        options,
+        index=None,
+        placeholder=placeholder,
+        key=key,
+        persist_state="session",
+        width=width,
+    )
+
+
+def heat_switch(ranks: bool) -> bool:
+    """Draw the switch for the uncertainty over the thumbnails, and return whether it is on."""
+    return st.toggle(
+        "Uncertainty",
+        key="queue-heat",
+        persist_state="session",
+        disabled=not ranks,
+        help="Draw on each thumbnail where the model is unsure: violet a little, yellow as much as can be. "
+        "The round keeps it for the front of the queue; audit images stay blind.",
+    )
+
+
+def show_map(workspace: Workspace, project_id: int, current: RoundInfo | None, progress: Progress) -> None:
+    """Draw the map of all images, and the chosen ones below it."""
+    with st.container(horizontal=True, vertical_alignment="bottom", key="queue-filters"):
+        view_switch()
+        colour = st.segmented_control(
+            "Colour",
+            ["split", "score"],
+            format_func=str.capitalize,
+            default="split",
+            required=True,
+            key="map-colour",
+            persist_state="session",
+        )
+        with_heat = heat_switch(current is not None and current.number != COLD_START)
+    if not any(one.embeddings_blob for one in rounds.history(workspace, project_id)):
+        empty_state(
+            "No map yet",
+            "The map puts images that look alike next to each other. A round draws it: the cold start soon "
+            "after an import, or the first training. The **Training** page says what the worker does now.",
+            ("pages/training.py", "Go to Training", ":material/model_training:"),
+        )
+        return
+    count_line(f"**{progress.images:,}** images", current)
+    counts = (progress.pool, progress.train, progress.audit, progress.excluded)
+    version = f"{current.id if current else 0} {' '.join(map(str, counts))}"
+    answer = embedding_map(project_id=project_id, version=version, colour=colour)
+    if answer.opened is not None:
+        open_on_label_page(project_id, answer.opened)
+    if answer.chosen:
+        show_chosen(workspace, project_id, current, answer.chosen, answer.chosen_count, with_heat)
+
+
+def show_chosen(
+    workspace: Workspace,
+    project_id: int,
+    current: RoundInfo | None,
+    chosen: Sequence[int],
+    count: int,
+    with_heat: bool,
+) -> None:
+    """Draw the images of a lasso as cards, and what to do with all of them."""
+    page = page_of((project_id, tuple(chosen)))
+    items, found = queue.ranked_images(
+        workspace,
+        project_id,
+        image_ids=chosen,
+        order="place",
+        offset=(page - 1) * PAGE_SIZE,
+        limit=PAGE_SIZE,
+    )
+    with st.container(horizontal=True, vertical_alignment="center", key="map-chosen"):
+        more = f" The lasso holds {count:,}: these are the first in the queue." if count > MOST_CHOSEN else ""
+        st.markdown(f"**{found:,}** chosen on the map.{more}", width="content")
+        if st.button("Put in front of the queue", key="map-pin", type="primary", icon=":material/keep:"):
+            run(workspace, Act("pin", list(chosen)))
+        if st.button("Exclude", key="map-exclude", icon=":material/block:"):
+            run(workspace, Act("exclude", list(chosen)))
+        excluded = any(item.split == "excluded" for item in items)
+        if excluded and st.button("Bring back", key="map-restore", icon=":material/undo:"):
+            run(workspace, Act("restore", list(chosen)))
+    full = max([item.score or 0.0 for item in items], default=0.0)
+    cards = cards_of(items, current, order="place", full=full, with_heat=with_heat)
+    draw_cards(workspace, project_id, cards)
+    pages_below(found)
+
+
+def show_alike(workspace: Workspace, project_id: int, current: RoundInfo | None, image_id: int) -> None:
+    """Draw one image and those most like it."""
+    with st.container(horizontal=True, vertical_alignment="center", key="queue-filters"):
+        if st.button("Back to the queue", key="alike-back", icon=":material/arrow_back:"):
+            del st.query_params["alike"]
+            st.rerun()
+        with st.container(key="queue-count", width="stretch"):
+            name = plain(images.image(workspace, image_id).name)
+            st.markdown(f"Images most like **{name}**; bars show how alike they look to the model")
+        with_heat = heat_switch(current is not None and current.number != COLD_START)
+    alike = dict(embeddings.most_alike(workspace, image_id, MOST_ALIKE))
+    if not alike:
+        empty_state(
+            "Nothing to compare it with yet",
+            "No round has looked at this image. It will be compared after the next one.",
+        )
+        return
+    likeness = {image_id: 1.0, **alike}
+    items, _ = queue.ranked_images(
+        workspace, project_id, image_ids=list(likeness), order="given", limit=len(likeness)
+    )
+    cards = [
+        card_of(
+            item,
+            annotator=session.annotator(),
+            score=likeness[item.image.id],
+            score_name="How alike: the cosine of what the encoder sees",
+            full=1.0,
+            with_heat=with_heat,
+            has_alike=item.image.id != image_id,
+        )
+        for item in items
+    ]
+    draw_cards(workspace, project_id, cards)
+
+
+def image_to_compare(workspace: Workspace, project_id: int) -> int | None:
+    """Return the image whose likes the address asks for; None when it names none of this project's."""
+    asked = st.query_params.get("alike", "")
+    if not (asked.isascii() and asked.isdigit()):
+        return None
+    try:
+        found = images.image(workspace, int(asked))
+    except NotFound:
+        return None
+    return found.id if found.project_id == project_id else None
+
+
+def view_switch() -> str:
+    """Draw the switch between the grid and the map, and return what is chosen."""
+    view: str = st.segmented_control(
+        "View",
+        ["Grid", "Map"],
+        default="Grid",
+        required=True,
+        key="queue-view",
+        persist_state="session",
+    )
+    return view
 
 
 def show() -> None:
@@ -66,63 +366,18 @@ def show() -> None:
         no_images()
         return
     st.session_state.pop(session.OPENED_IMAGE, None)
+    said = st.session_state.pop(SAID, None)
+    if said:
+        st.toast(said, icon=":material/check:")
 
-    with st.container(horizontal=True, vertical_alignment="bottom", key="queue-filters"):
-        split = st.selectbox(
-            "Split",
-            SPLITS,
-            index=None,
-            placeholder="All splits",
-            key="queue-split",
-            width=140,
-        )
-        state = st.selectbox(
-            "State", STATES, index=None, placeholder="All states", key="queue-state", width=150
-        )
-        order = st.selectbox(
-            "Order", list(ORDERS), format_func=lambda name: ORDERS[name], key="queue-sort", width=150
-        )
-        name = st.text_input(
-            "Name", placeholder="Part of the name", key="queue-name", icon=":material/search:", width=240
-        )
-        summary = st.container(key="queue-count", width="stretch")
-
-    shown_filters = (project_id, split, state, name.strip(), order)
-    if st.session_state.get("queue-shown-filters") != shown_filters:
-        st.session_state["queue-shown-filters"] = shown_filters
-        st.session_state.pop("queue-page", None)
-    page = int(st.session_state.get("queue-page", 1))
-    items, count = queue.ranked_images(
-        workspace,
-        project_id,
-        split=split,
-        state=state,
-        name=name.strip() or None,
-        order=order,
-        offset=(page - 1) * PAGE_SIZE,
-        limit=PAGE_SIZE,
-    )
-    with summary:
-        ranking = (
-            f"ranked by round {progress.current_round_number}"
-            if progress.current_round_number
-            else "no ranking before the first round: shuffled"
-        )
-        st.markdown(f"**{count:,}** of {progress.images:,} images, {ranking}", text_alignment="right")
-
-    if not items:
-        empty_state("No image matches", "Widen the filters above to see more of the project.")
-        return
-    first, _ = queue.ranked_images(workspace, project_id, limit=1)
-    top_score = max([item.score or 0.0 for item in [*first, *items]])
-    now, annotator = time.time(), session.annotator()
-    opened = queue_grid([card(item, annotator=annotator, top_score=top_score, now=now) for item in items])
-    if opened is not None:
-        st.switch_page("pages/annotate.py", query_params={"project": str(project_id), "image": str(opened)})
-    pages = -(-count // PAGE_SIZE)
-    if pages > 1:
-        with st.container(horizontal=True, horizontal_alignment="center"):
-            st.pagination(pages, key="queue-page", width=480)
+    current = current_round(workspace, project_id, progress)
+    compared = image_to_compare(workspace, project_id)
+    if compared is not None:
+        show_alike(workspace, project_id, current, compared)
+    elif st.session_state.get("queue-view", "Grid") == "Map":
+        show_map(workspace, project_id, current, progress)
+    else:
+        show_grid(workspace, project_id, current, progress.images)
 
 
 show()

@@ -20,7 +20,7 @@ from app.notices import duration, empty_state, errors_as_sentences, html_badge, 
 from storage import projects, queue, rounds
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
-from storage.schema import LIVE_ROUND_STATES
+from storage.schema import COLD_START, LIVE_ROUND_STATES
 from storage.settings import Preset, with_preset
 from storage.workspace import Workspace
 
@@ -44,7 +44,8 @@ PRESET_NAMES = {
     "best": "Best, on a GPU: DINOv2-S with DPT",
 }
 MAIN_FIELDS = ("recipe", "head", "encoder", "decoder", "steps", "long_side", "crop", "batch_size")
-CHOICE_FIELDS = ("pixel_score", "aggregation", "batch_choice", "samples_predict")
+CHOICE_FIELDS = ("pixel_score", "aggregation", "batch_choice")
+CHOICE_NUMBERS = ("choice_batch", "near_duplicate", "uncertain_from", "samples_predict")
 START_FIELDS = ("automatic", "min_changed", "min_classes", "quiet_seconds")
 
 
@@ -74,9 +75,14 @@ def card_head(title: str, state: str | None, text: str) -> DeltaGenerator:
         return st.container(width="content")
 
 
+def title_of(info: RoundInfo) -> str:
+    """Return what a round is called on the screen."""
+    return "Cold start" if info.number == COLD_START else f"Round {info.number}"
+
+
 def live_round_card(workspace: Workspace, live: RoundInfo) -> None:
     """Draw the round that is under way, with its progress and Cancel."""
-    place = card_head(f"Round {live.number}", live.state, live.reason)
+    place = card_head(title_of(live), live.state, live.reason)
     if place.button(
         "Cancelling" if live.cancel_requested else "Cancel",
         key="cancel-round",
@@ -95,8 +101,10 @@ def progress_text(live: RoundInfo) -> str:
     """Return the line above the bar: what is done, of how much, and the time left."""
     if live.state == "queued":
         return "Waiting for the worker"
-    unit = "step" if live.state == "training" else "image"
-    text = f"{live.state.capitalize()}: {unit} {live.step:,} of {live.steps:,}" if live.steps else "Preparing"
+    trains = live.state == "training" and live.number != COLD_START
+    doing = live.state.capitalize() if live.number != COLD_START else "Looking at the images"
+    unit = "step" if trains else "image"
+    text = f"{doing}: {unit} {live.step:,} of {live.steps:,}" if live.steps else "Preparing"
     return text if live.eta_seconds is None else f"{text}, about {duration(live.eta_seconds)} left"
 
 
@@ -108,7 +116,7 @@ def idle_card(workspace: Workspace, project: ProjectInfo, latest: RoundInfo | No
     if latest is None:
         place = card_head("No round yet", None, refusal or advice.reason)
     else:
-        place = card_head(f"Round {latest.number}", latest.state, refusal or advice.reason)
+        place = card_head(title_of(latest), latest.state, refusal or advice.reason)
     if place.button(
         "Train now",
         key="train-now",
@@ -123,10 +131,14 @@ def idle_card(workspace: Workspace, project: ProjectInfo, latest: RoundInfo | No
     if project.settings.start.automatic and advice.changed < advice.needed:
         st.progress(advice.changed / advice.needed)
     if latest is not None and latest.state == "failed":
+        consequence = (
+            "Images come in random order until the first round ranks them."
+            if latest.number == COLD_START
+            else "The ranking before it still stands. Change the settings below if they are the cause, "
+            "then press Train now."
+        )
         st.error(
-            f"Round {latest.number} failed: {plain(latest.error or 'no reason was reported.')} "
-            "The ranking before it still stands. Change the settings below if they are the cause, "
-            "then press Train now.",
+            f"{title_of(latest)} failed: {plain(latest.error or 'no reason was reported.')} {consequence}",
             icon=":material/error:",
         )
     elif latest is not None and latest.note:
@@ -154,7 +166,10 @@ def state_card(workspace: Workspace, project: ProjectInfo, seen: tuple[int, str]
 
 
 def newest_of(past: list[RoundInfo]) -> RoundInfo | None:
-    """Return the round with the highest number."""
+    """Return the round with the highest number, or the cold start while that one waits behind it."""
+    live = [info for info in past if info.state in LIVE_ROUND_STATES]
+    if live:
+        return min(live, key=lambda info: info.number)
     return max(past, key=lambda info: info.number, default=None)
 
 
@@ -195,6 +210,9 @@ def round_charts(workspace: Workspace, project: ProjectInfo, shown: RoundInfo) -
 PLOT: dict[str, Any] = {"theme": None, "config": {"displayModeBar": False}}
 
 
+COLD_START_NOTE = "Trains nothing: typical and diverse images come first until there are labels"
+
+
 def history_rows(past: list[RoundInfo]) -> list[dict[str, Any]]:
     """Return the table of rounds, newest first."""
     return [
@@ -211,7 +229,7 @@ def history_rows(past: list[RoundInfo]) -> list[dict[str, Any]]:
             if info.started_at and info.finished_at
             else None,
             "Started": dt.datetime.fromtimestamp(info.started_at, dt.UTC) if info.started_at else None,
-            "Note": info.error or info.note or "",
+            "Note": info.error or info.note or (COLD_START_NOTE if info.number == COLD_START else ""),
         }
         for info in sorted(past, key=lambda info: -info.number)
     ]
@@ -260,7 +278,7 @@ def history_table(past: list[RoundInfo]) -> None:
 
 
 def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
-    """Draw the settings of the next round and of its automatic start."""
+    """Draw the settings of the next round and of its automatic start; nothing counts before Save."""
     settings = project.settings
     preset = st.selectbox(
         "Preset",
@@ -274,7 +292,8 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
     )
     shown = with_preset(settings.round, preset) if preset else settings.round
     scope = f"{project.id}-{preset}" if preset else project.id
-    with st.form("training-settings", border=True):
+    # No form: it would keep the line below a choice from following it.
+    with st.container(border=True, key="training-settings"):
         st.markdown("**Model and training**")
         values = settings_form.fields(
             shown,
@@ -284,13 +303,15 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
             suggestions={"encoder": ENCODERS, "decoder": DECODERS},
         )
         st.markdown("**Which images come next**")
-        values |= settings_form.fields(shown, CHOICE_FIELDS, key="round", scope=scope)
+        values |= settings_form.fields(shown, CHOICE_FIELDS, key="round", scope=scope, columns=3)
+        values |= settings_form.fields(shown, CHOICE_NUMBERS, key="round", scope=scope)
         st.markdown("**When a round starts by itself**")
         start = settings_form.fields(settings.start, START_FIELDS, key="start", scope=project.id)
         with st.expander("Everything else"):
-            others = [name for name in type(shown).model_fields if name not in MAIN_FIELDS + CHOICE_FIELDS]
+            drawn = MAIN_FIELDS + CHOICE_FIELDS + CHOICE_NUMBERS
+            others = [name for name in type(shown).model_fields if name not in drawn]
             values |= settings_form.fields(shown, others, key="round", scope=scope)
-        if st.form_submit_button("Save settings", key="save-training", type="primary"):
+        if st.button("Save settings", key="save-training", type="primary"):
             with errors_as_sentences():
                 new = settings.model_copy(
                     update={
@@ -316,14 +337,15 @@ def show() -> None:
 
     st.fragment(state_card, run_every=1.0)(workspace, project, mark_of(newest))
 
-    if newest is None:
+    trained = newest_of([info for info in past if info.number != COLD_START])
+    if trained is None:
         empty_state(
             "No curves yet",
             "Submit a few label maps on the **Label** page. A round then trains by itself, or press "
             "**Train now** above; its loss and its audit quality are drawn here.",
         )
     else:
-        st.fragment(round_charts, run_every=2.0 if live else None)(workspace, project, newest)
+        st.fragment(round_charts, run_every=2.0 if live else None)(workspace, project, trained)
         measured = [info for info in past if charts.audit_miou(info.metrics) is not None]
         left, right = st.columns([2, 3])
         with left, st.container(border=True, height="stretch"):
@@ -341,7 +363,7 @@ def show() -> None:
             history_table(past)
 
     st.subheader("Settings of the next round")
-    settings_section(workspace, project)
+    st.fragment(settings_section)(workspace, project)
 
 
 show()

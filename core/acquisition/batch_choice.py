@@ -54,7 +54,7 @@ CHOICES: dict[str, Choice] = {
 """Every choice of a batch by name; ``clasp_pe`` is the default."""
 _IN_ONE_GO = {"top", "power", "softmax", "rank_sampling", "improved_random", "random"}
 """Choices whose first images are the same however many are asked for, and that cost no more for all."""
-_BY_CHANCE = {"random", "improved_random"}
+BY_CHANCE = {"random", "improved_random"}
 """Rivals that must stay what they are: their near-duplicates are not deferred."""
 
 
@@ -111,7 +111,7 @@ def rank(
     shuffled = torch.randperm(len(candidates), generator=generator)
     shuffled = shuffled[~taken[shuffled]]
     order += shuffled[candidates.scores[shuffled].sort(descending=True, stable=True).indices].tolist()
-    if choice in _BY_CHANCE:
+    if choice in BY_CHANCE:
         return order
     return defer_near_duplicates(
         order, candidates.embeddings, batch, near_duplicate, candidates.groups, candidates.positions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,11 +49,15 @@ def decode_embeddings(data: bytes) -> EmbeddingSet:
     """
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            return EmbeddingSet(
+            found = EmbeddingSet(
                 file["image_ids"],
                 file["vectors"].astype(np.float32),
                 file["plane"].astype(np.float32),
                 float(file["alike_from"]),
             )
-    except (KeyError, OSError, EOFError) as error:
+    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"the embeddings are damaged: {error}") from error
+    count = len(found.image_ids)
+    if found.vectors.ndim != 2 or len(found.vectors) != count or found.plane.shape != (count, 2):
+        raise ValueError("the embeddings are damaged: not one vector and one point for every image")
+    return found

@@ -32,6 +32,7 @@ def finished(number: int, state: str = "done", **metrics: object) -> RoundInfo:
         note=None,
         error=None,
         checkpoint=None,
+        embeddings_blob=None,
         metrics=metrics,
         created_at=0.0,
         started_at=0.0,

@@ -5,7 +5,7 @@ import json
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -13,11 +13,15 @@ from PIL import Image
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
-from app import queue_grid, session
+from app import embedding_map, queue_grid, session
 from app.canvas import component as canvas
+from app.choice_options import OPTIONS
+from app.queue_acts import Act, carry_out
 from app.server import make_app
 from storage import images, labels, projects, queue, rounds
+from storage.formats.embeddings import EmbeddingSet, encode_embeddings
 from storage.rounds import NewPrediction
+from storage.schema import Project, Round
 from storage.settings import RoundSettings, with_preset
 from storage.workspace import Workspace
 from tests.app.four_images import HEIGHT, WIDTH, Site
@@ -37,6 +41,7 @@ def _served(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     # Each AppTest has a register of components of its own.
     canvas._mounted.cache_clear()
     queue_grid._mounted.cache_clear()
+    embedding_map._mounted.cache_clear()
     yield
     session.workspace().close()
 
@@ -76,8 +81,11 @@ def label(site: Site, image_id: int) -> None:
     labels.save(site.workspace, image_id, truth, expected_revision=0, author="ann", status="submitted")
 
 
-def finish_round(site: Site, **metrics: Any) -> rounds.RoundInfo:
-    """Run a round as a worker would: the images of the pool are ranked by falling id."""
+def finish_round(site: Site, *, alike: bool = False, **metrics: Any) -> rounds.RoundInfo:
+    """Run a round as a worker would: the images of the pool are ranked by falling id.
+
+    With ``alike`` it also has embeddings: the images lie on a quarter circle in the order of their ids.
+    """
     started = rounds.request_round(site.workspace, site.project_id, "ann", "Started by ann")
     claimed = rounds.claim(site.workspace, WORKER, 60)
     assert claimed is not None
@@ -92,11 +100,27 @@ def finish_round(site: Site, **metrics: Any) -> rounds.RoundInfo:
         (info.id for info in images.list_images(site.workspace, site.project_id, "pool")), reverse=True
     )
     predictions = [
-        NewPrediction(image_id, 0.5 / rank, rank, {"sentence": f"doubt {rank}"})
+        NewPrediction(
+            image_id,
+            0.5 / rank,
+            rank,
+            {"sentence": f"doubt {rank}"},
+            scores={"margin": 0.1 * rank},
+            novelty=1 / rank,
+            unsure_of=(rank - 1, 2),
+        )
         for rank, image_id in enumerate(pool, 1)
     ]
-    rounds.publish(site.workspace, started.id, WORKER, predictions, metrics)
+    blob = site.workspace.blobs.put(encode_embeddings(quarter_circle(site))) if alike else None
+    rounds.publish(site.workspace, started.id, WORKER, predictions, metrics, embeddings_blob=blob)
     return started
+
+
+def quarter_circle(site: Site) -> EmbeddingSet:
+    angles = np.linspace(0, np.pi / 2, len(site.image_ids))
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    ids = np.array(sorted(site.image_ids), np.int64)
+    return EmbeddingSet(ids, vectors, np.clip(vectors, 0, 1), alike_from=0.99)
 
 
 @pytest.mark.parametrize("page", ["annotate", "queue", "training"])
@@ -257,7 +281,7 @@ class TestQueue:
         assert [card["image_id"] for card in cards[:3]] == sorted(site.image_ids[1:], reverse=True)
         first, last = cards[0], cards[3]
         assert (first["score"], first["score_share"]) == (0.5, 1.0)
-        assert (first["split"], first["state"], first["why"]) == ("pool", "unlabelled", "doubt 1")
+        assert (first["split"], first["state"], first["why"]) == ("pool", "unlabelled", "Doubt 1")
         assert (last["split"], last["state"]) == ("train", "submitted")
         assert first["href"] == f"/?project={site.project_id}&image={first['image_id']}"
         blob = images.image(site.workspace, first["image_id"]).blob
@@ -284,6 +308,83 @@ class TestQueue:
         assert [card["name"] for card in self.cards(test)] == [f"street {n}.png" for n in range(4)]
         test.selectbox(key="queue-sort").set_value("newest").run()
         assert self.cards(test)[0]["image_id"] == site.image_ids[2]
+
+    def test_the_score_sorted_by_is_the_one_shown(self, open_page, site: Site) -> None:
+        label(site, site.image_ids[0])
+        finish_round(site)
+        test = open_page("queue")
+        assert {card["score_name"] for card in self.cards(test)} == {"Predictive entropy"}
+        test.selectbox(key="queue-sort").set_value("margin").run()
+        shown = [(card["rank"], card["score"], card["score_name"]) for card in self.cards(test)[:3]]
+        assert shown == [(rank, pytest.approx(0.1 * rank), "Margin") for rank in (3, 2, 1)]
+        assert self.cards(test)[0]["score_share"] == 1.0
+        test.selectbox(key="queue-sort").set_value("novelty").run()
+        assert [card["score"] for card in self.cards(test)[:3]] == pytest.approx([1, 1 / 2, 1 / 3])
+
+    def test_only_images_unsure_of_a_class(self, open_page, site: Site) -> None:
+        label(site, site.image_ids[0])
+        finish_round(site)
+        test = open_page("queue")
+        test.selectbox(key=f"queue-unsure-{site.project_id}").set_value(1).run()
+        assert [card["rank"] for card in self.cards(test)] == [2]
+
+    def test_before_a_round_no_score_can_be_sorted_by(self, open_page, site: Site) -> None:
+        test = open_page("queue")
+        assert test.selectbox(key="queue-sort").options == ["Place in the queue", "Name", "Newest label"]
+        assert test.selectbox(key=f"queue-unsure-{site.project_id}").disabled
+        assert "no ranking before the first round" in everything(test)
+
+    def test_the_screen_says_how_the_ranking_came_about(self, open_page, site: Site) -> None:
+        label(site, site.image_ids[0])
+        finish_round(site, ranked_by={"phase": "uncertain", "sentence": "uncertain images, over all classes"})
+        assert "ranked by round 1: uncertain images, over all classes" in everything(open_page("queue"))
+
+    def test_pin_exclude_and_bring_back(self, site: Site) -> None:
+        first, second = site.image_ids[:2]
+
+        def done(kind: str) -> str:
+            return carry_out(site.workspace, Act(kind, [first, second]), "ann")
+
+        assert done("pin") == "2 images put in front of the queue"
+        assert [item.image.id for item in self.pinned(site)] == [first, second]
+        done("unpin")
+        assert self.pinned(site) == []
+        done("exclude")
+        assert images.split_counts(site.workspace, site.project_id)["excluded"] == 2
+        done("restore")
+        assert images.split_counts(site.workspace, site.project_id)["excluded"] == 0
+
+    def pinned(self, site: Site) -> list[queue.QueueItem]:
+        items, _ = queue.ranked_images(site.workspace, site.project_id)
+        return [item for item in items if item.pinned]
+
+    def test_more_like_this_shows_the_picked_one_first(self, open_page, site: Site) -> None:
+        label(site, site.image_ids[0])
+        finish_round(site, alike=True)
+        test = AppTest.from_file(str(MAIN), default_timeout=30).run()
+        test.query_params["alike"] = str(site.image_ids[3])
+        test.switch_page("pages/queue.py").run()
+        cards = self.cards(test)
+        assert [card["image_id"] for card in cards] == site.image_ids[::-1]
+        assert [card["score"] for card in cards[:2]] == pytest.approx([1, np.cos(np.pi / 6)], abs=1e-3)
+        test.button(key="alike-back").click().run()
+        assert "alike" not in test.query_params
+        assert "ranked by round 1" in everything(test)
+
+    def test_the_map_is_drawn_when_a_round_has_embeddings(self, open_page, site: Site) -> None:
+        label(site, site.image_ids[0])
+        test = open_page("queue")
+        test.segmented_control(key="queue-view").set_value("Map").run()
+        assert "No map yet" in everything(test)
+        finish_round(site, alike=True)
+        test.run()
+        data = component(test, "embedding-map")
+        assert (data["colour"], data["points_url"]) == ("split", f"/api/projects/{site.project_id}/map")
+        before = data["version"]
+        test.segmented_control(key="map-colour").set_value("score").run()
+        assert component(test, "embedding-map")["colour"] == "score"
+        label(site, site.image_ids[1])
+        assert component(test.run(), "embedding-map")["version"] != before
 
 
 class TestTraining:
@@ -325,6 +426,45 @@ class TestTraining:
         row = test.dataframe[0].value.iloc[0]
         assert (row["Round"], row["State"], row["Labels"], row["Audit mIoU"]) == (1, "done", 1, 0.4)
         assert (row["Error AUROC"], row["ECE"]) == (0.8, 0.1)
+
+    def test_a_cold_start_is_no_failure_and_has_no_curves(self, open_page, site: Site) -> None:
+        with site.workspace.database.writing() as session_:
+            project = session_.get(Project, site.project_id)
+            session_.add(
+                Round(
+                    project_id=site.project_id,
+                    number=0,
+                    state="done",
+                    reason="The images are put in order before any label exists",
+                    config=project.settings["round"],
+                    labels_changed=0,
+                    metrics={},
+                    created_at=1.0,
+                )
+            )
+        test = open_page("training")
+        assert not errors(test)
+        assert "Cold start" in html(test)
+        assert "No curves yet" in everything(test)
+        label(site, site.image_ids[0])
+        finish_round(site, labels=1)
+        test = open_page("training")
+        rows = test.dataframe[0].value
+        assert list(rows["Round"]) == [1, 0]
+        assert rows.iloc[1]["Note"].startswith("Trains nothing")
+
+    def test_every_choice_says_when_to_use_it(self, open_page, site: Site) -> None:
+        for field, options in OPTIONS.items():
+            assert set(options) == set(get_args(RoundSettings.model_fields[field].annotation))
+        test, project = open_page("training"), site.project_id
+        chooser = test.selectbox(key=f"round-batch-choice-{project}")
+        assert OPTIONS["batch_choice"]["clasp_pe"].when in everything(test)
+        chooser.set_value("k_centre").run()
+        assert OPTIONS["batch_choice"]["k_centre"].when in everything(test)
+        test.number_input(key=f"round-choice-batch-{project}").set_value(3)
+        test.button(key="save-training").click().run()
+        saved = projects.get_project(site.workspace, project).settings.round
+        assert (saved.batch_choice, saved.choice_batch) == ("k_centre", 3)
 
     def test_a_failed_round_says_why(self, open_page, site: Site) -> None:
         label(site, site.image_ids[0])

@@ -53,6 +53,7 @@ def test_the_queue_hands_out_items_and_progress(browser: TestClient, site: Site)
         "split", "blind", "suggestion_url", "uncertainty_url", "round_id", "round_number", "rank", "ranked",
         "score", "why", "has_truth", "tiles_url", "tile_side", "tile_levels", "source_url",
         "source_tiles_url", "channels_url", "bit_depth", "channels", "superpixels_url",
+        "unsure_of", "alike_url",
     }  # fmt: skip
     assert (item["width"], item["height"], item["revision"]) == (WIDTH, HEIGHT, 0)
     assert answer["progress"]["images"] == 4

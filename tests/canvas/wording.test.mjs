@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { wordsOf } from '../../app/canvas/frontend/dialogs.js';
-import { duration, emptyState, percent, roundLine, saveState } from '../../app/canvas/frontend/wording.js';
+import { duration, emptyState, originLine, percent, reasonPieces, roundLine, saveState } from '../../app/canvas/frontend/wording.js';
 
 const QUIET = { savedAt: null, retryAt: null, message: '' };
 
@@ -53,4 +53,22 @@ test('a conflict offers three ways, and the file', () => {
   assert.match(words.text, /revision 3/);
   assert.match(wordsOf({ kind: 'held', image, heldBy: 'Bo' }).title, /Bo/);
   assert.match(wordsOf({ kind: 'refused', image, message: 'Too large.' }).text, /Too large/);
+});
+
+test('a reason names its classes in their colours, and only whole names', () => {
+  const classes = [
+    { name: 'car', colour: '#111111' },
+    { name: 'car (parked)', colour: '#222222' },
+  ];
+  const of = (sentence) => reasonPieces(sentence, classes).map(({ text, colour }) => (colour ? `<${text}>` : text));
+  assert.deepEqual(of('unsure about car against car (parked) here'), ['unsure about ', '<car>', ' against ', '<car (parked)>', ' here']);
+  assert.deepEqual(of('scarce car'), ['scarce ', '<car>']);
+  assert.deepEqual(of('nothing'), ['nothing']);
+  assert.deepEqual(reasonPieces('any car', []), [{ text: 'any car', colour: null }]);
+});
+
+test('the round that trains nothing has a name of its own', () => {
+  assert.equal(originLine({ blind: false, round_number: 0 }), 'Cold start');
+  assert.equal(originLine({ blind: false, round_number: 3 }), 'Round 3');
+  assert.equal(originLine({ blind: true, round_number: 3 }), '');
 });

@@ -1,6 +1,7 @@
 """The simulation on a tiny set in the CamVid layout."""
 
 import csv
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -8,11 +9,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from core import simulation_cell
 from core.annotation_cost import Annotator
-from core.simulate import simulate
-from core.simulation_grid import Grid
-from core.simulation_results import BudgetResult
+from core.simulate import cell, simulate
+from core.simulate.grid import Grid
+from core.simulate.results import BudgetResult
 from storage import images, projects, rounds
 from storage.errors import InvalidInput
 from storage.workspace import open_workspace
@@ -43,7 +43,14 @@ def quiet() -> Console:
 
 @pytest.fixture(scope="module")
 def grid() -> Grid:
-    return Grid(strategies=("random", "clasp_pe"), seeds=(3,), budgets=(2, 4), full=True, overrides=QUICK)
+    return Grid(
+        strategies=("random", "clasp_pe"),
+        recipes=("supervised/linear",),
+        seeds=(3,),
+        budgets=(2, 4),
+        full=True,
+        overrides=QUICK,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +59,7 @@ def finished(
 ) -> tuple[Path, list[BudgetResult]]:
     """The results of a grid whose first call was cut off in the middle of its first run."""
     out = tmp_path_factory.mktemp("simulation")
-    real, calls = simulation_cell.run_round, []
+    real, calls = cell.run_round, []
 
     def dies(*arguments: object, **named: object) -> str:
         calls.append(arguments)
@@ -61,7 +68,7 @@ def finished(
         return real(*arguments, **named)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(simulation_cell, "run_round", dies)
+        patch.setattr(cell, "run_round", dies)
         with pytest.raises(KeyboardInterrupt):
             simulate(tiny_set, grid, out=out, annotator=HAND, device="cpu", console=quiet())
         assert len(list(out.glob("runs/**/*.json"))) == 1
@@ -98,6 +105,18 @@ def test_every_budget_of_every_run_is_measured(finished: tuple[Path, list[Budget
     assert not (out / "workspaces").exists()
 
 
+def test_a_typical_start_is_the_order_of_the_cold_start(tiny_set: Path, tmp_path: Path) -> None:
+    grid = Grid(("random",), ("supervised/linear",), (0,), (3,), full=False, overrides=QUICK)
+    where = {"out": tmp_path / "out", "workspace": tmp_path / "kept", "device": "cpu", "console": quiet()}
+    (result,) = simulate(tiny_set, grid, annotator=HAND, start="typical", **where)
+    opened = open_workspace(tmp_path / "kept")
+    (project,) = projects.list_projects(opened)
+    trained, cold = rounds.history(opened, project.id)
+    assert (cold.number, cold.state, trained.number) == (0, "done", 1)
+    assert len(result.labelled) == 3
+    opened.close()
+
+
 def test_the_strategies_of_a_seed_begin_alike(finished: tuple[Path, list[BudgetResult]]) -> None:
     _, results = finished
     first, other = of(results, "random")[0], of(results, "clasp_pe")[0]
@@ -122,7 +141,7 @@ def test_a_finished_simulation_is_not_computed_again(
     finished: tuple[Path, list[BudgetResult]], tiny_set: Path, grid: Grid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, results = finished
-    monkeypatch.delattr(simulation_cell, "run_round")
+    monkeypatch.delattr(cell, "run_round")
     again = simulate(tiny_set, grid, out=out, annotator=HAND, device="cpu", console=quiet())
     assert again == results
     other = Grid(strategies=grid.strategies, budgets=(2, 5), overrides=QUICK)
@@ -135,7 +154,7 @@ def test_a_run_alone_keeps_its_workspace_and_ends_as_the_one_that_was_cut_off(
 ) -> None:
     _, results = finished
     printed = io.StringIO()
-    alone = Grid(strategies=("random",), seeds=grid.seeds, budgets=grid.budgets, overrides=QUICK)
+    alone = dataclasses.replace(grid, strategies=("random",), full=False)
     table = simulate(
         tiny_set,
         alone,

@@ -16,15 +16,17 @@ import numpy as np
 import pytest
 import torch
 
+import core.pool_scoring
 import core.worker
 from core.checkpoints import newest_checkpoint
-from core.predict import predict
+from core.predict import predict_batch
 from core.train import Training, read_checkpoint
 from core.worker import LEASE_S, pick_device, run_round, run_worker
-from storage import images, labels, projects, queue, rounds
+from storage import embeddings, images, labels, projects, queue, rounds
 from storage.errors import InvalidInput
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
+from storage.schema import PIXEL_SCORES
 from storage.settings import ProjectSettings, RoundSettings
 from storage.workspace import Workspace, open_workspace
 from tests.core.blocks_project import HEIGHT, TINY, WIDTH, add_picture, block_scene, blocks_project, png
@@ -129,6 +131,58 @@ def test_a_round_ranks_the_pool_and_publishes(workspace: Workspace) -> None:
     assert [step for step, _, _ in rounds.curve(workspace, done.id, "loss")] == [1, 2, 3, 4, 5, 6]
 
 
+def test_a_round_says_how_it_ranked_and_where_it_sees_the_images(workspace: Workspace) -> None:
+    project = blocks_project(workspace, pool=8, train=3, audit=2)
+    claimed = claimed_round(workspace, project)
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    ranked_by = rounds.get_round(workspace, claimed.id).metrics["ranked_by"]
+    assert (ranked_by["phase"], ranked_by["choice"], ranked_by["images_per_class"]) == (
+        "typical",
+        "typiclust",
+        3,
+    )
+    assert "3 labelled images" in ranked_by["sentence"]
+
+    seen = embeddings.of_round(workspace, claimed.id)
+    assert seen is not None
+    every = images.list_images(workspace, project.id)
+    assert seen.image_ids.tolist() == sorted(image.id for image in every)
+    assert np.allclose(np.linalg.norm(seen.vectors, axis=1), 1, atol=1e-2)
+    items, _ = queue.ranked_images(workspace, project.id, split="pool")
+    for item in items:
+        assert set(item.scores) == set(PIXEL_SCORES)
+        assert all(0 <= score <= 1 for score in item.scores.values())
+        assert item.novelty is not None
+        assert item.novelty >= 0
+
+
+def test_a_pool_without_labels_is_put_in_order(workspace: Workspace) -> None:
+    project = blocks_project(workspace, pool=10, train=0)
+    requested = rounds.request_cold_start(workspace, project.id)
+    claimed = rounds.claim(workspace, ME, LEASE_S)
+    assert claimed is not None
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    done = rounds.get_round(workspace, requested.id)
+    assert done.number == 0
+    assert done.metrics["ranked_by"]["phase"] == "typical"
+    items, _ = queue.ranked_images(workspace, project.id)
+    assert [item.rank for item in items] == list(range(1, 11))
+    assert all("look much like it" in item.why or "unlike the other" in item.why for item in items)
+    assert all(item.map_blob is None for item in items)
+    assert embeddings.of_round(workspace, done.id) is not None
+
+    # The first round that trains begins from nothing, and its order replaces that of the cold start.
+    image = queue.next_images(workspace, project.id, ME, 1)[0].image
+    truth = images.truth(workspace, image.id)
+    labels.save(workspace, image.id, truth, expected_revision=0, author=ME, status="submitted", blind=True)
+    trained = rounds.request_round(workspace, project.id, ME, "test")
+    claimed = rounds.claim(workspace, ME, LEASE_S)
+    assert claimed is not None
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    assert (trained.number, trained.parent_id) == (1, None)
+    assert projects.get_project(workspace, project.id).current_round_id == trained.id
+
+
 def test_the_audit_images_judge_the_uncertainty_and_calibrate_it(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,9 +190,9 @@ def test_the_audit_images_judge_the_uncertainty_and_calibrate_it(
 
     def watched(*args: Any, **options: Any) -> Any:
         temperatures.append(options["temperature"])
-        return predict(*args, **options)
+        return predict_batch(*args, **options)
 
-    monkeypatch.setattr(core.worker, "predict", watched)
+    monkeypatch.setattr(core.pool_scoring, "predict_batch", watched)
     claimed = claimed_round(workspace, blocks_project(workspace, pool=3, audit=4))
     assert run_round(workspace, claimed, ME, CPU) == "done"
     metrics = rounds.get_round(workspace, claimed.id).metrics

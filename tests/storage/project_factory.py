@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from storage import images, labels, projects, rounds
+from storage.formats.embeddings import EmbeddingSet, encode_embeddings
 from storage.labels import SavedLabel, encode_label_map
 from storage.projects import ClassSpec, ProjectInfo
 from storage.rounds import NewPrediction, RoundInfo
@@ -93,7 +94,12 @@ def submit(workspace: Workspace, image_id: int, author: str = "ada", status: str
     )
 
 
-def publish_ranking(workspace: Workspace, project_id: int, ranked_ids: Sequence[int]) -> RoundInfo:
+def publish_ranking(
+    workspace: Workspace,
+    project_id: int,
+    ranked_ids: Sequence[int],
+    embeddings: EmbeddingSet | None = None,
+) -> RoundInfo:
     """Run an imagined round that ranks ``ranked_ids`` in this order, with a suggestion for each."""
     requested = rounds.request_round(workspace, project_id, "tester", "a test asked for it")
     worker = "elsewhere:1"
@@ -111,11 +117,24 @@ def publish_ranking(workspace: Workspace, project_id: int, ranked_ids: Sequence[
                 score=1.0 / rank,
                 rank=rank,
                 why={"sentence": "unsure about tree against roof in the lower left"},
+                scores={"predictive_entropy": 1.0 / rank, "margin": rank / len(ranked_ids)},
+                novelty=(7 * rank % 11) / 10,
+                unsure_of=(1, 2) if rank % 3 else (0, 1),
                 map_blob=suggestion,
                 uncertainty_blob=suggestion,
             )
             for rank, image_id in enumerate(ranked_ids, start=1)
         ],
         {"audit_miou": 0.5},
+        workspace.blobs.put(encode_embeddings(embeddings)) if embeddings else None,
     )
     return rounds.get_round(workspace, requested.id)
+
+
+def some_embeddings(image_ids: Sequence[int], angles: Sequence[float], alike_from: float) -> EmbeddingSet:
+    """Return embeddings at angles on a circle, in radians; images near to each other there are alike."""
+    at = np.array(angles)
+    vectors = np.stack([np.cos(at), np.sin(at)], axis=1).astype(np.float32)
+    order = np.argsort(image_ids)
+    plane = (vectors[order] + 1) / 2
+    return EmbeddingSet(np.array(image_ids, np.int64)[order], vectors[order], plane, alike_from)

@@ -17,14 +17,14 @@ from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable
 
 import storage.migrations
-from storage import labels
+from storage import labels, queue
 from storage.database import Database
 from storage.errors import WorkspaceError
 from storage.images import list_images
 from storage.migrations import NEWEST_REVISION
 from storage.schema import Base, Event, Image, Project
 from storage.workspace import Workspace, open_workspace
-from tests.storage.project_factory import make_project, submit
+from tests.storage.project_factory import make_project, publish_ranking, submit
 
 
 def pragma(session: Session, name: str) -> object:
@@ -129,6 +129,31 @@ def test_a_database_of_the_first_version_keeps_its_rows(tmp_path: Path) -> None:
     assert list_images(workspace, project.id) == before
     assert [image.source for image in before] == [None, None]
     assert labels.read(workspace, 1)[1] == 1
+    with workspace.database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_a_ranking_of_the_second_version_keeps_its_order(tmp_path: Path) -> None:
+    workspace = open_workspace(tmp_path)
+    project = make_project(workspace, images=4, size=(2, 2))
+    submit(workspace, 1)
+    publish_ranking(workspace, project.id, [3, 2, 4])
+    config = Config()
+    config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))
+    with workspace.database.writing_connection() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0002")
+        assert "place" not in [column["name"] for column in inspect(connection).get_columns("prediction")]
+    workspace.close()
+
+    workspace = open_workspace(tmp_path)
+    shown, _ = queue.ranked_images(workspace, project.id, image_ids=[2, 3, 4])
+    assert [(item.image.id, item.rank, item.place, item.like) for item in shown] == [
+        (3, 1, 1.0, None),
+        (2, 2, 2.0, None),
+        (4, 3, 3.0, None),
+    ]
+    assert shown[0].scores == {}
     with workspace.database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 

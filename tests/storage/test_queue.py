@@ -3,18 +3,28 @@
 import itertools
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlalchemy.dialects import postgresql
 
-from storage import events, images, labels, projects, queue
+from storage import events, images, labels, projects, queue, queue_page
 from storage.errors import InvalidInput, LeaseLost, NotFound
 from storage.projects import ProjectInfo
 from storage.queue import QueueItem
+from storage.schema import Image, Project
 from storage.settings import AnnotationSettings, ProjectSettings
 from storage.workspace import Workspace, open_workspace
-from tests.storage.project_factory import add_image, make_project, publish_ranking, submit
+from tests.storage.project_factory import (
+    add_image,
+    make_project,
+    publish_ranking,
+    some_embeddings,
+    submit,
+)
 
 
 def no_audit(**annotation: float) -> ProjectSettings:
@@ -286,10 +296,12 @@ def test_the_queue_page_filters_and_turns(workspace: Workspace, project: Project
     queue.skip(workspace, everything[2], "bob")
     images.set_split(workspace, [everything[3]], "excluded", "ada")
     publish_ranking(workspace, project.id, everything[::-1])
+    # What is labelled comes behind what waits, and the excluded image last, whatever rank they have.
+    in_order = [*everything[:3:-1], everything[2], everything[1], everything[0], everything[3]]
     items, total = queue.ranked_images(workspace, project.id)
-    assert (ids(items), total) == (everything[::-1], 12)
+    assert (ids(items), total) == (in_order, 12)
     page, total = queue.ranked_images(workspace, project.id, offset=5, limit=3)
-    assert (ids(page), total) == (everything[::-1][5:8], 12)
+    assert (ids(page), total) == (in_order[5:8], 12)
     found = {
         state: ids(queue.ranked_images(workspace, project.id, state=state)[0])
         for state in ("draft", "submitted", "skipped")
@@ -299,6 +311,140 @@ def test_the_queue_page_filters_and_turns(workspace: Workspace, project: Project
     assert ids(queue.ranked_images(workspace, project.id, split="excluded")[0]) == [everything[3]]
     with pytest.raises(InvalidInput):
         queue.ranked_images(workspace, project.id, state="done")
+
+
+def test_the_queue_page_sorts_and_filters_by_what_the_round_thinks(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    everything = all_ids(workspace, project)
+    submit(workspace, everything[0])
+    images.set_split(workspace, everything[10:11], "audit", "ada")
+    ranking = everything[10:1:-1]
+    publish_ranking(workspace, project.id, ranking)
+    shown = ranking[1:]
+
+    def page(**how: Any) -> list[int]:
+        found, total = queue.ranked_images(workspace, project.id, **how)
+        assert total == len(ids(found))
+        parts = [
+            ids(queue.ranked_images(workspace, project.id, **how, offset=at, limit=3)[0])
+            for at in range(0, total, 3)
+        ]
+        assert list(itertools.chain(*parts)) == ids(found)
+        return ids(found)
+
+    assert page()[:8] == shown
+    assert sorted(page()) == everything
+    assert page(order="predictive_entropy")[:8] == shown
+    assert page(order="margin")[:8] == shown[::-1]
+    first, *_ = queue.ranked_images(workspace, project.id, order="novelty")[0]
+    assert (first.novelty, first.rank) == (1.0, 3)
+    assert first.scores == {"predictive_entropy": pytest.approx(1 / 3), "margin": pytest.approx(3 / 9)}
+    assert first.unsure_of == (0, 1)
+    assert sorted(page(order="variance")) == everything
+    assert page(unsure_of=0) == [shown[1], shown[4], shown[7]]
+    assert page(unsure_of=1) == shown
+    assert page(unsure_of=2, order="margin", name="SCENE_000") == [
+        image_id
+        for image_id in shown[::-1]
+        if image_id in everything[:10] and image_id not in page(unsure_of=0)
+    ]
+    assert page(split="audit") == page(split="audit", order="margin") == [everything[10]]
+    assert page(split="audit", unsure_of=1) == []
+    assert page(split="pool")[:8] == shown
+    assert page(split="pool")[8:] == [everything[i] for i in (1, 11)] or page(split="pool")[8:] == [
+        everything[i] for i in (11, 1)
+    ]
+    assert page(order="name") == everything
+    assert page(order="newest")[0] == everything[0]
+    given_ids = [everything[5], everything[10], everything[2], 10_000]
+    assert page(order="given", image_ids=given_ids) == given_ids[:3]
+    assert page(image_ids=given_ids) == [everything[5], everything[2], everything[10]]
+    for wrong in ({"order": "given"}, {"order": "rank"}, {"image_ids": range(queue_page.MOST_GIVEN + 1)}):
+        with pytest.raises(InvalidInput):
+            queue.ranked_images(workspace, project.id, **wrong)
+
+
+def test_questions_of_the_queue_page_are_understood_by_postgresql(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    everything = all_ids(workspace, project)
+    submit(workspace, everything[0])
+    publish_ranking(workspace, project.id, everything)
+    with workspace.database.reading() as session:
+        row = session.get_one(Project, project.id)
+        conditions = [Image.name.icontains("a")]
+        for order in queue_page.ORDERS[:-1]:
+            for part in queue_page._parts(queue_page._Filters(row, "pool", conditions, 1), order):
+                assert "ORDER BY" in str(part.compile(dialect=postgresql.dialect()))
+
+
+def test_pages_of_a_score_are_read_from_an_index(workspace: Workspace, project: ProjectInfo) -> None:
+    everything = all_ids(workspace, project)
+    submit(workspace, everything[0])
+    publish_ranking(workspace, project.id, everything)
+    seen: list[str] = []
+    with workspace.database.reading() as session:
+        row = session.get_one(Project, project.id)
+        for order in ("place", "novelty", "margin"):
+            scored = queue_page._parts(queue_page._Filters(row, None, [], 1), order)[int(order == "place")]
+            text_of = str(
+                scored.limit(9).compile(session.connection(), compile_kwargs={"literal_binds": True})
+            )
+            plan = session.execute(text(f"EXPLAIN QUERY PLAN {text_of}")).all()
+            seen.append(" ".join(str(step.detail) for step in plan))
+    for order, plan in zip(("place", "novelty", "margin"), seen, strict=True):
+        assert f"USING COVERING INDEX ix_prediction_round_{order}" in plan
+        assert "TEMP B-TREE" not in plan
+
+
+def test_pinned_images_come_first_in_the_order_they_were_pinned(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    everything = all_ids(workspace, project)
+    submit(workspace, everything[0])
+    images.set_split(workspace, everything[1:2], "audit", "ada")
+    publish_ranking(workspace, project.id, everything[2:])
+    queue.skip(workspace, everything[9], "bob")
+    assert queue.pin(workspace, [everything[11], everything[9], *everything[:2]], "bob") == 2
+    assert queue.pin(workspace, [everything[6], everything[11]], "ada") == 1
+    items = queue.next_images(workspace, project.id, "ada", 12)
+    assert ids(items)[:4] == [everything[11], everything[9], everything[6], everything[2]]
+    assert [item.pinned for item in items[:4]] == [True, True, True, False]
+    assert items[0].why == "Pinned to the front by bob"
+    assert ids(queue.ranked_images(workspace, project.id)[0])[:4] == ids(items)[:4]
+    queue.skip(workspace, everything[11], "ada")
+    assert queue.unpin(workspace, everything, "ada") == 2
+    assert queue.unpin(workspace, everything, "ada") == 0
+    assert ids(queue.next_images(workspace, project.id, "ada", 12))[0] == everything[2]
+    kinds = [event.kind for event in events.recent(workspace, project.id) if "pin" in event.kind]
+    assert kinds == ["unpin", "pin", "pin"]
+    with pytest.raises(NotFound):
+        queue.pin(workspace, [everything[2], 10_000], "ada")
+    assert not queue.ranked_images(workspace, project.id)[0][0].pinned
+
+
+def test_a_pinned_image_is_not_drawn_for_audit(workspace: Workspace) -> None:
+    rate = ProjectSettings(annotation=AnnotationSettings(audit_every=1))
+    project = make_project(workspace, images=6, size=(2, 2), settings=rate)
+    pinned, *others = all_ids(workspace, project)
+    queue.pin(workspace, [pinned], "ada")
+    items = queue.next_images(workspace, project.id, "ada", 6)
+    assert (items[0].image.id, items[0].blind) == (pinned, False)
+    assert sorted(item.image.id for item in items if item.blind) == others
+
+
+def test_images_without_a_score_come_by_how_unlike_they_are(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    labelled, near, far, unseen, *ranking = all_ids(workspace, project)
+    submit(workspace, labelled)
+    found = some_embeddings([labelled, near, far, *ranking], [0.0, 0.3, 3.0, *([1.0] * len(ranking))], 0.9)
+    publish_ranking(workspace, project.id, ranking, found)
+    items = queue.next_images(workspace, project.id, "ada", 12)
+    assert ids(items) == [*ranking, far, near, unseen]
+    assert items[-2].why.startswith("Not scored by the last round: it comes early")
+    assert items[-1].why.startswith("Not scored by the last round: in random order")
 
 
 def test_progress_counts(workspace: Workspace, project: ProjectInfo) -> None:

@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -13,9 +15,10 @@ from storage import images, labels, projects, queue, rounds
 from storage.errors import InvalidInput, LeaseLost, NotFound, RoundRefused
 from storage.projects import ClassSpec, ProjectInfo
 from storage.rounds import NewPrediction, RoundInfo
-from storage.settings import ProjectSettings, RoundSettings, StartRule
+from storage.schema import COLD_START, Prediction, Round
+from storage.settings import AnnotationSettings, ProjectSettings, RoundSettings, StartRule
 from storage.workspace import Workspace
-from tests.storage.project_factory import make_project, publish_ranking, submit
+from tests.storage.project_factory import add_image, make_project, publish_ranking, submit
 
 WORKER = "elsewhere:1"
 
@@ -250,6 +253,151 @@ def test_a_failed_publication_leaves_the_old_ranking(
     assert (found.state, found.error) == ("failed", "The ranking named an image twice.")
     assert rounds.live_round(workspace, project.id) is None
     assert rounds.start_advice(workspace, project.id).reason == "Round 1 failed: press Train now to try again"
+
+
+def test_a_publication_in_pieces_shows_nothing_before_its_end(
+    workspace: Workspace, project: ProjectInfo, claimed: RoundInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "_ROWS_A_TRANSACTION", 2)
+    pool = [info.id for info in images.list_images(workspace, project.id, "pool")]
+    ranking = [NewPrediction(image_id, 0.5, rank, {}) for rank, image_id in enumerate(pool, start=1)]
+    parts = 0
+
+    def die_after(parts_before: int) -> Callable[..., dict[str, Any]]:
+        def row(round_id: int, one: NewPrediction) -> dict[str, Any]:
+            nonlocal parts
+            parts += 1
+            if parts > parts_before:
+                raise KeyboardInterrupt
+            assert all(item.rank is None for item in queue.ranked_images(workspace, project.id)[0])
+            return prediction_row(round_id, one)
+
+        return row
+
+    prediction_row = rounds._prediction_row
+    monkeypatch.setattr(rounds, "_prediction_row", die_after(5))
+    with pytest.raises(KeyboardInterrupt):
+        rounds.publish(workspace, claimed.id, WORKER, ranking, {})
+    assert projects.get_project(workspace, project.id).current_round_id is None
+    with workspace.database.reading() as session:
+        assert session.query(Prediction).count() == 4
+
+    later = time.time() + 31
+    assert rounds.claim(workspace, "elsewhere:2", lease_s=60, now=later) is not None
+    monkeypatch.setattr(rounds, "_prediction_row", prediction_row)
+    with pytest.raises(LeaseLost):
+        rounds.publish(workspace, claimed.id, WORKER, ranking, {})
+    rounds.publish(workspace, claimed.id, "elsewhere:2", ranking[::-1], {})
+    shown, _ = queue.ranked_images(workspace, project.id)
+    assert [item.image.id for item in shown][: len(pool)] == pool
+    with workspace.database.reading() as session:
+        assert session.query(Prediction).count() == len(pool)
+
+
+class TestColdStart:
+    def later(self) -> float:
+        return time.time() + rounds.COLD_START_QUIET_S + 1
+
+    def publish(self, workspace: Workspace, project: ProjectInfo) -> list[int]:
+        claimed = rounds.claim(workspace, WORKER, lease_s=60)
+        assert claimed is not None
+        assert (claimed.number, claimed.snapshot_blob, claimed.parent_id) == (COLD_START, None, None)
+        pool = [info.id for info in images.list_images(workspace, project.id, "pool")][::-1]
+        ranking = [
+            NewPrediction(image_id, 1 / rank, rank, {"sentence": "typical of 40 images like it"})
+            for rank, image_id in enumerate(pool, start=1)
+        ]
+        rounds.publish(workspace, claimed.id, WORKER, ranking, {"ranked_by": {"choice": "typiclust"}})
+        return pool
+
+    def test_it_orders_the_first_images(self, workspace: Workspace) -> None:
+        off = ProjectSettings(annotation=AnnotationSettings(audit_every=0))
+        project = make_project(workspace, images=7, settings=off)
+        assert not rounds.cold_start_is_due(workspace, project.id, self.later())
+        add_image(workspace, project.id, 7)
+        assert not rounds.cold_start_is_due(workspace, project.id)
+        assert rounds.cold_start_is_due(workspace, project.id, self.later())
+        requested = rounds.request_cold_start(workspace, project.id)
+        assert (requested.number, requested.state) == (COLD_START, "queued")
+        assert not rounds.cold_start_is_due(workspace, project.id, self.later())
+        with pytest.raises(RoundRefused, match="under way"):
+            rounds.request_cold_start(workspace, project.id)
+        pool = self.publish(workspace, project)
+        first, *_ = items = queue.next_images(workspace, project.id, "ada", 8)
+        assert [item.image.id for item in items] == pool
+        assert first.why == "Rank 1 of 8: typical of 40 images like it"
+        assert queue.progress(workspace, project.id).current_round_number == COLD_START
+        assert not rounds.cold_start_is_due(workspace, project.id, self.later())
+
+    def test_it_counts_as_no_round(self, workspace: Workspace, project: ProjectInfo) -> None:
+        rounds.request_cold_start(workspace, project.id)
+        assert rounds.start_advice(workspace, project.id).reason == "0 of 8 new labels for the first round"
+        submit_some(workspace, project, 3)
+        first = rounds.request_round(workspace, project.id, "ada", "now")
+        assert (first.number, first.parent_id) == (1, None)
+        live = rounds.live_round(workspace, project.id)
+        assert live is not None
+        assert live.number == COLD_START
+        with pytest.raises(RoundRefused, match="Round 1 is waiting"):
+            rounds.request_round(workspace, project.id, "ada", "again")
+        self.publish(workspace, project)
+        claimed = rounds.claim(workspace, WORKER, lease_s=60)
+        assert claimed is not None
+        assert claimed.id == first.id
+        rounds.fail(workspace, first.id, WORKER, "a test")
+        second = rounds.request_round(workspace, project.id, "ada", "now")
+        assert (second.number, second.parent_id) == (2, None)
+        assert [info.number for info in rounds.history(workspace, project.id)] == [2, 1, 0]
+
+    def test_it_does_not_forbid_audit(self, workspace: Workspace, project: ProjectInfo) -> None:
+        (labelled,) = submit_some(workspace, project, 1)
+        rounds.request_cold_start(workspace, project.id)
+        images.set_split(workspace, [labelled], "audit", "ada")
+        assert images.image(workspace, labelled).split == "audit"
+
+    def test_a_round_that_has_trained_stands(self, workspace: Workspace, project: ProjectInfo) -> None:
+        slow = rounds.request_cold_start(workspace, project.id)
+        submit_some(workspace, project, 1)
+        trained = rounds.request_round(workspace, project.id, "ada", "now")
+        for _ in range(2):  # two workers: the cold start ends last
+            rounds.claim(workspace, WORKER, lease_s=60)
+            with workspace.database.writing() as session:
+                session.get_one(Round, slow.id).lease_until = time.time() + 60
+                session.get_one(Round, slow.id).worker = "elsewhere:2"
+        rounds.publish(workspace, trained.id, WORKER, [], {})
+        rounds.publish(workspace, slow.id, "elsewhere:2", [], {})
+        assert projects.get_project(workspace, project.id).current_round_id == trained.id
+        assert not rounds.cold_start_is_due(workspace, project.id, self.later())
+        with pytest.raises(RoundRefused, match="orders the images already"):
+            rounds.request_cold_start(workspace, project.id)
+
+    def test_many_new_images_ask_for_another(self, workspace: Workspace, project: ProjectInfo) -> None:
+        rounds.request_cold_start(workspace, project.id)
+        before = self.publish(workspace, project)
+        for number in range(12, 15):
+            add_image(workspace, project.id, number)
+        assert not rounds.cold_start_is_due(workspace, project.id, self.later())
+        newest = add_image(workspace, project.id, 15)
+        assert not rounds.cold_start_is_due(workspace, project.id)
+        assert rounds.cold_start_is_due(workspace, project.id, self.later())
+        again = rounds.request_cold_start(workspace, project.id)
+        shown, _ = queue.ranked_images(workspace, project.id)
+        assert [item.image.id for item in shown][:12] == before
+        self.publish(workspace, project)
+        shown, _ = queue.ranked_images(workspace, project.id)
+        assert [item.image.id for item in shown][:2] == [newest, newest - 1]
+        assert [info.id for info in rounds.history(workspace, project.id)] == [again.id]
+
+    def test_a_failure_is_not_tried_again_on_the_same_images(
+        self, workspace: Workspace, project: ProjectInfo
+    ) -> None:
+        requested = rounds.request_cold_start(workspace, project.id)
+        rounds.claim(workspace, WORKER, lease_s=60)
+        rounds.fail(workspace, requested.id, WORKER, "a test")
+        assert not rounds.cold_start_is_due(workspace, project.id, self.later())
+        add_image(workspace, project.id, 12)
+        assert rounds.cold_start_is_due(workspace, project.id, self.later())
+        assert rounds.request_cold_start(workspace, project.id).error is None
 
 
 def test_workers_are_forgotten_after_silence(workspace: Workspace) -> None:

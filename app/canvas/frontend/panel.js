@@ -4,7 +4,8 @@ import { button, h, icon, setText } from './elements.js';
 import { chordName, shownChord } from './keys.js';
 import { VOID } from './label_map.js';
 import { keyName } from './palette.js';
-import { originLine, percent, roundLine } from './wording.js';
+import { WhyCard } from './why_card.js';
+import { percent, roundLine } from './wording.js';
 
 /** @typedef {import('./types.js').Shown} Shown */
 /** @typedef {import('./elements.js').IconName} IconName */
@@ -46,8 +47,7 @@ export class Panel {
     this.classRows = new Map();
     /** The class that was chosen at the last update. @type {number | null} */
     this.chosen = null;
-    this.origin = h('span', { class: 'chip' });
-    this.why = h('p', { class: 'why-text', 'data-testid': 'why' });
+    this.why = new WhyCard();
     this.classes = h('div', { class: 'classes' });
     this.voidRow = h('div', { class: 'void-row' });
     this.classList = h('div', { class: 'class-list', role: 'listbox', 'aria-label': 'Classes' }, this.classes, this.voidRow);
@@ -91,7 +91,7 @@ export class Panel {
     this.element = h(
       'aside',
       { class: 'panel', 'aria-label': 'Image and classes' },
-      h('section', { class: 'why' }, h('h2', {}, 'Why this image', this.origin), this.why),
+      this.why.element,
       h('section', { class: 'grow' }, h('h2', {}, 'Classes', this.labelled, this.fillRest), this.classList),
       h('section', { class: 'layers' }, h('h2', {}, 'Layers', views), ...this.layers.map((layer) => layer.element)),
       h('section', { class: 'progress' }, h('h2', {}, 'Progress'), this.progressText, bar, ...rounds),
@@ -108,6 +108,7 @@ export class Panel {
 
   /** @param {import('./palette.js').LabelClass[]} classes */
   setClasses(classes) {
+    this.why.setClasses(classes);
     this.classRows.clear();
     const rows = classes
       .filter((one) => !one.archived)
@@ -120,10 +121,7 @@ export class Panel {
   update(state) {
     const { image, progress, shares } = state;
     const item = image?.item ?? null;
-    setText(this.origin, item ? originLine(item) : '');
-    setText(this.why, item ? item.why || 'No reason was given.' : '–');
-    this.why.title = item?.why ?? '';
-    this.origin.hidden = this.origin.textContent === '';
+    this.why.update(item);
     setText(this.labelled, shares ? `${percent(shares.labelledShare)} labelled` : '');
     for (const [index, row] of this.classRows) {
       const isChosen = index === state.state.value;

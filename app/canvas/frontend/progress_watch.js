@@ -72,7 +72,8 @@ export class ProgressWatch {
   async #takeNewRound(number) {
     await this.#lookForMore();
     const { view, screen, transport } = this.session;
-    if (number !== null) screen.notice(`Round ${number} is done: the queue has its new order.`, 'good');
+    if (number === 0) screen.notice('The queue has its first order: typical and diverse images.', 'good');
+    else if (number !== null) screen.notice(`Round ${number} is done: the queue has its new order.`, 'good');
     if (!view || view.image.edits > 0) return;
     try {
       const newer = await transport.newerMaps(view.image);

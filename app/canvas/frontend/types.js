@@ -36,6 +36,8 @@
  * @property {number} ranked how many images the round ranked
  * @property {number | null} score
  * @property {string} why
+ * @property {[number, number] | null} unsure_of a class and the one the model takes it for
+ * @property {string | null} alike_url the Queue page with the images most like this one
  * @property {boolean} has_truth
  */
 

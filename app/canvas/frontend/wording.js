@@ -50,12 +50,12 @@ export function saveState(state, image, now) {
 /** What the live round does, or why the next one has not started. @param {Progress} progress */
 export function roundLine(progress) {
   const live = progress.round;
-  if (live && live.state === 'queued') return `Round ${live.number} waits for a worker`;
+  if (live && live.state === 'queued') return `${roundName(live.number)} waits for a worker`;
   if (live) {
-    const doing = live.state === 'training' ? 'training' : 'scoring';
+    const doing = live.number === 0 ? 'looks at the images' : live.state === 'training' ? 'training' : 'scoring';
     const count = live.steps ? ` ${live.step}/${live.steps}` : '';
     const left = live.eta_seconds === null ? '' : ` · ${duration(live.eta_seconds)} left`;
-    return `Round ${live.number} ${doing}${count}${left}`;
+    return `${roundName(live.number)} ${doing}${count}${left}`;
   }
   return progress.next_round.reason;
 }
@@ -81,9 +81,33 @@ export function hoverWords({ pixels, suggestion, width, height }, { x, y }, unce
   return words.join(' · ');
 }
 
+/** What a round is called. @param {number} number */
+function roundName(number) {
+  return number === 0 ? 'The cold start' : `Round ${number}`;
+}
+
 /** Which round's view of the image is shown. @param {import('./types.js').Item} item */
 export function originLine(item) {
-  return item.blind || item.round_number === null ? '' : `Round ${item.round_number}`;
+  if (item.blind || item.round_number === null) return '';
+  return item.round_number === 0 ? 'Cold start' : `Round ${item.round_number}`;
+}
+
+/**
+ * A sentence in pieces, those that name a class with its colour.
+ * @param {string} sentence
+ * @param {{name: string, colour: string}[]} classes
+ * @returns {{text: string, colour: string | null}[]}
+ */
+export function reasonPieces(sentence, classes) {
+  if (classes.length === 0) return [{ text: sentence, colour: null }];
+  const names = classes.map((one) => one.name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).sort((a, b) => b.length - a.length);
+  // A name is one only where no other letter touches it: "car" is not in "scarce".
+  const found = new RegExp(`(?<![\\p{L}\\p{N}])(${names.join('|')})(?![\\p{L}\\p{N}])`, 'u');
+  const pieces = sentence.split(found).map((text, index) => ({
+    text,
+    colour: index % 2 ? (classes.find((one) => one.name === text)?.colour ?? null) : null,
+  }));
+  return pieces.filter((piece) => piece.text !== '');
 }
 
 /**

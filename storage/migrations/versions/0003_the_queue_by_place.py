@@ -22,6 +22,7 @@ SCORES = (
 
 def upgrade() -> None:
     op.add_column("image", sa.Column("pinned_at", sa.Float(), nullable=True))
+    op.add_column("image", sa.Column("pinned_by", sa.String(length=100), nullable=True))
     op.create_index("ix_image_pinned", "image", ["project_id", "pinned_at"])
     op.add_column("round", sa.Column("embeddings_blob", sa.String(length=64), nullable=True))
     with op.batch_alter_table("prediction") as table:
@@ -37,15 +38,21 @@ def upgrade() -> None:
     with op.batch_alter_table("prediction") as table:
         table.alter_column("place", existing_type=sa.Float(), nullable=False)
         table.alter_column("likeness", existing_type=sa.Float(), server_default=None)
-    op.create_index("ix_prediction_round_place", "prediction", ["round_id", "place"])
+    for name in ("place", *SCORES):
+        columns = ["round_id", name, "image_id", "unsure_class", "unsure_against"]
+        op.create_index(f"ix_prediction_round_{name}", "prediction", columns)
+    op.create_index("ix_image_name", "image", ["project_id", "name"])
 
 
 def downgrade() -> None:
-    op.drop_index("ix_prediction_round_place", "prediction")
+    op.drop_index("ix_image_name", "image")
+    for name in ("place", *SCORES):
+        op.drop_index(f"ix_prediction_round_{name}", "prediction")
     with op.batch_alter_table("prediction") as table:
         table.drop_constraint("fk_prediction_like_image_id_image", type_="foreignkey")
         for name in ("place", "likeness", "like_image_id", "unsure_class", "unsure_against", *SCORES):
             table.drop_column(name)
     op.drop_column("round", "embeddings_blob")
     op.drop_index("ix_image_pinned", "image")
+    op.drop_column("image", "pinned_by")
     op.drop_column("image", "pinned_at")

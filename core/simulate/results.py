@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from core.simulation_grid import Cell
-from core.simulation_set import LabelledSet
+from core.simulate.grid import Cell
+from core.simulate.labelled_set import LabelledSet
 from storage.errors import InvalidInput
 from storage.files import write_atomically
 
@@ -55,7 +55,7 @@ class BudgetResult(BaseModel):
     """What one run reached at one budget.
 
     Attributes:
-        strategy: See :class:`core.simulation_grid.Cell`; recipe and seed too.
+        strategy: See :class:`core.simulate.grid.Cell`; recipe and seed too.
         labels: Labelled images, and ``label_share`` as a share of the pool, in (0, 1].
         round: Number of the round.
         test_miou: Mean IoU of the round's teacher on the test images at full size, in [0, 1].

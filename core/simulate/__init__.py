@@ -22,18 +22,18 @@ from rich.table import Table
 from core import provenance
 from core.annotation_cost import Annotator
 from core.learning_curve import mean_and_deviation
-from core.simulation_cell import CellRun, cell_of
-from core.simulation_grid import FULL, Cell, Grid
-from core.simulation_report import write_report
-from core.simulation_results import BudgetResult, Results, write_csv
-from core.simulation_set import LabelledSet, copy_set, labelled_set
+from core.simulate.cell import CellRun, cell_of
+from core.simulate.grid import FULL, Cell, Grid
+from core.simulate.labelled_set import LabelledSet, copy_set, labelled_set
+from core.simulate.report import write_report
+from core.simulate.results import BudgetResult, Results, write_csv
 from core.worker import pick_device
 from storage.errors import InvalidInput
 from storage.workspace import open_workspace
 
 Start = Literal["random", "typical"]
 
-QUICK = {"steps": 40, "long_side": 160, "crop": 128, "samples_predict": 5}
+QUICK = {"steps": 30, "long_side": 160, "crop": 128, "samples_predict": 5}
 """Settings of a round that a laptop can repeat a dozen times in five minutes."""
 QUICK_GRID = Grid(strategies=("random", "clasp_pe"), seeds=(0, 1), budgets=(4, 8, 12), overrides=QUICK)
 QUICK_POOL, QUICK_TEST = 40, 12
@@ -86,10 +86,11 @@ def simulate(
     console = console or Console()
     annotator = annotator or Annotator()
     chosen_device = pick_device(device)
+    first = next(grid.cells(grid.budgets[-1]))
     conditions = {
         "data": "demo" if data is None else data.name,
         "budgets": grid.budgets,
-        "settings": dict(grid.overrides),
+        "settings": {name: getattr(first.settings, name) for name in grid.overrides},
         "start": start,
         "limit_pool": limit_pool,
         "limit_test": limit_test,
@@ -223,20 +224,18 @@ def _printed(table: Sequence[BudgetResult], described: LabelledSet) -> Table:
         title=f"{described.name}: pool of {described.pool}, {described.test} test images, {devices}, "
         f"{provenance.machine()}"
     )
-    names = ("strategy", "recipe", "labels", "seeds", "test mIoU", "±", "clicks", "train s", "score s")
-    for name in names:
-        printed.add_column(name, justify="left" if name in names[:2] else "right")
+    printed.add_column("strategy, recipe")
+    for name in ("labels", "seeds", "test mIoU", "clicks", "train s", "score s"):
+        printed.add_column(name, justify="right")
     for strategy, recipe, labels in dict.fromkeys((one.strategy, one.recipe, one.labels) for one in table):
         same = [one for one in table if (one.strategy, one.recipe, one.labels) == (strategy, recipe, labels)]
         miou, deviation = mean_and_deviation([one.test_miou for one in same])
         clicks = mean_and_deviation([one.clicks.correction for one in same if one.clicks])[0]
         printed.add_row(
-            strategy,
-            recipe,
+            f"{strategy}, {recipe}",
             str(labels),
             str(len(same)),
-            f"{miou:.3f}",
-            f"{deviation:.3f}" if len(same) > 1 else "–",
+            f"{miou:.3f} ± {deviation:.3f}" if len(same) > 1 else f"{miou:.3f}",
             "–" if strategy == FULL else f"{clicks:.0f}",
             f"{mean_and_deviation([one.train_s for one in same])[0]:.0f}",
             f"{mean_and_deviation([one.score_s for one in same])[0]:.0f}",

@@ -32,8 +32,8 @@ from core.evaluation import Evaluation, evaluate
 from core.model.network import build_network
 from core.ranking_quality import ranking_quality
 from core.round_data import decoded_image
-from core.simulation_grid import FULL, Cell
-from core.simulation_results import BudgetResult, Clicks, Ranking
+from core.simulate.grid import FULL, Cell
+from core.simulate.results import BudgetResult, Clicks, Ranking
 from core.uncertainty import confusion_matrix, mean_iou
 from core.warm_start import load_teacher
 from core.worker import LEASE_S, run_round
@@ -42,6 +42,7 @@ from storage.errors import QualmError
 from storage.files import write_atomically
 from storage.queue import QueueItem
 from storage.rounds import RoundInfo
+from storage.schema import LIVE_ROUND_STATES
 from storage.settings import AnnotationSettings, ProjectSettings, StartRule
 from storage.workspace import Workspace
 
@@ -95,9 +96,18 @@ class CellRun:
         self.project = projects.update_settings(self.workspace, self.project.id, settings, actor=ORACLE)
 
     def order_by_typicality(self) -> None:
-        """Let the cold start choose the first images, as it does before any label exists."""
-        if hasattr(rounds, "cold_start_is_due") and rounds.cold_start_is_due(self.workspace, self.project.id):
-            self._run(rounds.request_cold_start(self.workspace, self.project.id))
+        """Let the cold start order the images before any label exists, as it does in the application.
+
+        Raises:
+            QualmError: The cold start failed.
+        """
+        every = rounds.history(self.workspace, self.project.id)
+        if any(info.state == "done" for info in every):
+            return
+        live = next((info for info in every if info.state in LIVE_ROUND_STATES), None)
+        if live is None:
+            live = rounds.request_cold_start(self.workspace, self.project.id)
+        self._run(live)
 
     def reach(self, budget: int) -> BudgetResult:
         """Label up to a budget, train and measure; what is done already is not done again.
@@ -157,8 +167,7 @@ class CellRun:
                 status="submitted",
                 round_shown_id=item.round_id,
             )
-            if hasattr(queue, "move_back_alike"):
-                queue.move_back_alike(self.workspace, item.image.id, ORACLE)
+            queue.move_back_alike(self.workspace, item.image.id, ORACLE)
 
     def _clicks(self, item: QueueItem, truth: LabelMap) -> Clicks:
         if self.cell.strategy == FULL:

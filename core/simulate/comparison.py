@@ -15,8 +15,8 @@ from core.learning_curve import (
     paid_to_reach,
     paired_t_test,
 )
-from core.simulation_grid import FULL
-from core.simulation_results import BudgetResult, Clicks
+from core.simulate.grid import FULL
+from core.simulate.results import BudgetResult, Clicks
 
 RIVAL = "random"
 """The strategy that every other one is tested against."""
@@ -239,9 +239,3 @@ def _clicks_in_words(one: Comparison, comparisons: Sequence[Comparison]) -> str:
     if abs(ratio) < 0.005:
         return " Its images cost as many clicks to correct."
     return f" Its images cost {100 * abs(ratio):.0f} % {'more' if ratio > 0 else 'fewer'} clicks to correct."
-
-
-def full_supervision(results: Sequence[BudgetResult], recipe: str) -> tuple[float, float] | None:
-    """Return mean and deviation of full supervision's mIoU for a recipe; None when it did not run."""
-    mious = [one.test_miou for one in results if one.strategy == FULL and one.recipe == recipe]
-    return mean_and_deviation(mious) if mious else None

@@ -1,0 +1,89 @@
+"""The map of a project's images by what a round's encoder sees in them, as a Streamlit component.
+
+Plotly draws it with WebGL. The browser fetches the points, and a picture of the image under the cursor,
+from our own routes; what comes back through Streamlit is a click (``opened``) and what was lassoed
+(``chosen``).
+"""
+
+from __future__ import annotations
+
+import gzip
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import plotly
+import streamlit as st
+from plotly.offline import get_plotlyjs
+
+if TYPE_CHECKING:
+    from streamlit.components.v2.types import ComponentRenderer
+
+MOST_CHOSEN = 2000
+"""Images one lasso hands to the page, the first in the queue."""
+
+
+class MapAnswer(NamedTuple):
+    """What the person did on the map."""
+
+    opened: int | None
+    """The image that was clicked, in the one run after the click."""
+    chosen: list[int]
+    """Images in the lasso in the order of the queue, at most ``MOST_CHOSEN``."""
+    chosen_count: int
+    """How many the lasso holds."""
+
+
+def plotly_version() -> str:
+    """Return the version of the installed package, which brings the script."""
+    return str(plotly.__version__)
+
+
+@lru_cache(maxsize=1)
+def plotly_gzip() -> bytes:
+    """Return Plotly's script, gzipped."""
+    return gzip.compress(get_plotlyjs().encode(), 6)
+
+
+def embedding_map(*, project_id: int, version: str, colour: str, key: str = "embedding-map") -> MapAnswer:
+    """Draw the map and return what the person did on it.
+
+    Args:
+        project_id: The project.
+        version: Changes whenever the points have to be fetched again.
+        colour: ``split`` or ``score``.
+        key: Identity of the component.
+    """
+    result = _mounted()(
+        key=key,
+        data={
+            "points_url": f"/api/projects/{project_id}/map",
+            "version": version,
+            "plotly_url": f"/api/plotly/{plotly_version()}",
+            "colour": colour,
+            "most_chosen": MOST_CHOSEN,
+        },
+        on_opened_change=_rerun_only,
+        on_chosen_change=_rerun_only,
+    )
+    opened, chosen = result.get("opened"), result.get("chosen") or {"ids": [], "count": 0}
+    return MapAnswer(
+        int(opened) if opened is not None else None,
+        [int(image_id) for image_id in chosen["ids"]],
+        int(chosen["count"]),
+    )
+
+
+def _rerun_only() -> None:
+    """Exist so that Streamlit accepts the state: the rerun it causes is all that is wanted."""
+
+
+@lru_cache(maxsize=1)
+def _mounted() -> ComponentRenderer:
+    sources = Path(__file__)
+    return st.components.v2.component(
+        "qualm_embedding_map",
+        css=sources.with_suffix(".css").read_text("utf-8"),
+        js=sources.with_suffix(".js").read_text("utf-8"),
+        isolate_styles=False,
+    )

@@ -1,0 +1,39 @@
+"""What a person does with images picked by hand on the Queue page."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from storage import images, queue
+from storage.workspace import Workspace
+
+
+class Act(NamedTuple):
+    """What the person wants done with which images; ``kind`` is pin, unpin, exclude, restore or alike."""
+
+    kind: str
+    image_ids: list[int]
+
+
+def carry_out(workspace: Workspace, act: Act, annotator: str) -> str:
+    """Do what the person asked for, except ``alike``, and return it as a sentence.
+
+    Raises:
+        NotFound: there is no such image; then nothing is done.
+    """
+    if act.kind == "pin":
+        pinned = queue.pin(workspace, act.image_ids, annotator)
+        rest = len(act.image_ids) - pinned
+        others = f"; {rest:,} labelled, for audit, excluded or in front already" if rest else ""
+        return f"{_images(pinned)} put in front of the queue{others}"
+    if act.kind == "unpin":
+        return f"{_images(queue.unpin(workspace, act.image_ids, annotator))} back at the usual place"
+    if act.kind == "exclude":
+        images.set_split(workspace, act.image_ids, "excluded", annotator)
+        return f"{_images(len(act.image_ids))} excluded: Bring back undoes it"
+    images.set_split(workspace, act.image_ids, "pool", annotator)
+    return f"{_images(len(act.image_ids))} brought back"
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image{'' if count == 1 else 's'}"

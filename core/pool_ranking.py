@@ -1,0 +1,201 @@
+"""The order of a round's pool, and what the screen says about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.acquisition.aggregation import ImageScore
+from core.acquisition.batch_choice import BY_CHANCE, rank
+from core.acquisition.candidates import Candidates
+from core.acquisition.novelty import alike_from, nearest_cosine, unlike_labelled
+from core.acquisition.phase import phase, rank_stability
+
+TYPICAL_CHOICE = "typiclust"
+_COUNTED_PAIRS = 2048
+"""Images of a large pool with which each image is compared to say how many are like it."""
+
+
+@dataclass(frozen=True)
+class PoolRanking:
+    """How N images of the pool are ordered.
+
+    Attributes:
+        order: A permutation of 0…N − 1, the image to label first in front.
+        novelty: ``(N,)`` 1 − cosine with the most alike labelled image; None when none is labelled.
+        unlike: ``(N,)`` bool, images unlike anything labelled.
+        alike_from: Cosine that one in a hundred pairs of the pool exceeds.
+        ranked_by: What the screen says: ``choice``, ``phase``, ``sentence``, ``images_per_class``,
+            ``rank_stability``.
+    """
+
+    order: list[int]
+    novelty: Tensor | None
+    unlike: Tensor
+    alike_from: float
+    ranked_by: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    """How a pool is ordered before anything is labelled.
+
+    Attributes:
+        order: A permutation of 0…N − 1.
+        alike: ``(N,)`` int64, how many other images of the pool are much like each.
+        alike_from: Cosine that one in a hundred pairs of the pool exceeds.
+    """
+
+    order: list[int]
+    alike: Tensor
+    alike_from: float
+
+
+def rank_pool(
+    scored: Sequence[ImageScore],
+    labelled_embeddings: Tensor,
+    groups: Sequence[str | None],
+    images_by_class: Sequence[int],
+    *,
+    choice: str,
+    batch: int,
+    near_duplicate: float,
+    uncertain_from: int,
+    progress: float,
+    generator: torch.Generator,
+) -> PoolRanking:
+    """Order the pool by the model's uncertainty, or by typical images while there are too few labels for it.
+
+    Args:
+        scored: One entry an image of the pool.
+        labelled_embeddings: ``(L, E)`` of unit length, of the images that are labelled.
+        groups: Name of the video or series of each image of the pool, which is in the order of its frames.
+        images_by_class: For each class that was seen, the labelled images in which it occurs.
+        choice: A name in :data:`core.acquisition.batch_choice.CHOICES`; one by chance is always followed.
+        batch: Images chosen together.
+        near_duplicate: Cosine from which on two images do not belong into one batch.
+        uncertain_from: Images per class from which on uncertainty chooses.
+        progress: Share of the planned rounds that are over, in [0, 1].
+        generator: On the CPU.
+    """
+    stability = rank_stability([one.half_scores for one in scored]) if _vary(scored) else None
+    now = phase(images_by_class, uncertain_from=uncertain_from, stability=stability)
+    followed = choice if now.name == "uncertain" or choice in BY_CHANCE else TYPICAL_CHOICE
+    sentence = "Images come at random, as the settings say." if choice in BY_CHANCE else now.sentence
+    ranked_by = {
+        "choice": followed,
+        "phase": now.name,
+        "sentence": sentence,
+        "images_per_class": now.images_per_class,
+        "rank_stability": now.rank_stability,
+    }
+    if not scored:
+        return PoolRanking([], None, torch.zeros(0, dtype=torch.bool), 1.0, ranked_by)
+    numbers, positions = group_numbers(groups)
+    candidates = Candidates.of(
+        scored,
+        groups=numbers,
+        positions=positions,
+        labelled_embeddings=labelled_embeddings if len(labelled_embeddings) else None,
+    )
+    order = rank(
+        candidates,
+        followed,
+        batch=batch,
+        progress=progress,
+        near_duplicate=near_duplicate,
+        generator=generator,
+    )
+    threshold = alike_from(candidates.embeddings, generator)
+    unlike, novelty = torch.zeros(len(scored), dtype=torch.bool), None
+    if len(labelled_embeddings):
+        nearest = nearest_cosine(candidates.embeddings, labelled_embeddings)
+        unlike, novelty = unlike_labelled(nearest, threshold), 1 - nearest
+    return PoolRanking(order, novelty, unlike, threshold, ranked_by)
+
+
+def rank_cold(
+    embeddings: Tensor,
+    labelled_embeddings: Tensor,
+    groups: Sequence[str | None],
+    *,
+    batch: int,
+    near_duplicate: float,
+    generator: torch.Generator,
+) -> ColdStart:
+    """Order a pool of which no model knows anything: typical images of what is not labelled yet, all unlike.
+
+    Args:
+        embeddings: ``(N, E)`` of unit length.
+        labelled_embeddings: ``(L, E)``, of images whose labels were imported.
+        groups: See :func:`rank_pool`.
+        batch: Images chosen together.
+        near_duplicate: Cosine from which on two images do not belong into one batch.
+        generator: On the CPU.
+    """
+    numbers, positions = group_numbers(groups)
+    candidates = Candidates(
+        torch.zeros(len(embeddings), dtype=torch.float64),
+        embeddings,
+        groups=numbers,
+        positions=positions,
+        labelled_embeddings=labelled_embeddings if len(labelled_embeddings) else None,
+    )
+    order = rank(
+        candidates,
+        TYPICAL_CHOICE,
+        batch=batch,
+        progress=0.0,
+        near_duplicate=near_duplicate,
+        generator=generator,
+    )
+    threshold = alike_from(embeddings, generator)
+    return ColdStart(order, _images_alike(embeddings, threshold, generator), threshold)
+
+
+def typical_sentence(alike: int, of: int) -> str:
+    """Return why a cold start asks for an image that ``alike`` of ``of`` others are much like."""
+    if alike == 0:
+        return "unlike the other images: shows the model what it would not meet elsewhere"
+    return f"typical: {alike:,} of {of:,} other images look much like it"
+
+
+def group_numbers(groups: Sequence[str | None]) -> tuple[Tensor, Tensor]:
+    """Return group and place in it of N images, ``(N,)`` int64 each; an image without a group has −1."""
+    known: dict[str, int] = {}
+    sizes: list[int] = []
+    numbers, positions = [], []
+    for group in groups:
+        if group is None:
+            numbers.append(-1)
+            positions.append(0)
+            continue
+        number = known.setdefault(group, len(known))
+        if number == len(sizes):
+            sizes.append(0)
+        numbers.append(number)
+        positions.append(sizes[number])
+        sizes[number] += 1
+    return torch.tensor(numbers, dtype=torch.int64), torch.tensor(positions, dtype=torch.int64)
+
+
+def _vary(scored: Sequence[ImageScore]) -> bool:
+    """Return whether the two halves of the samples differ at all: they do not for a single prediction."""
+    return any(even != odd for even, odd in (one.half_scores for one in scored))
+
+
+def _images_alike(embeddings: Tensor, threshold: float, generator: torch.Generator) -> Tensor:
+    """Return how many other images are above a cosine, ``(N,)``; of a large pool, as a sample of it tells."""
+    count = len(embeddings)
+    some = torch.randperm(count, generator=generator)[:_COUNTED_PAIRS]
+    found = torch.cat(
+        [(rows @ embeddings[some].T > threshold).sum(dim=1) for rows in embeddings.split(4096)]
+        or [torch.zeros(0, dtype=torch.int64)]
+    )
+    if len(some) == count:
+        return (found - 1).clamp(min=0)
+    return (found * (count / len(some))).round().long()

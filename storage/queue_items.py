@@ -1,0 +1,200 @@
+"""An image of the queue with what a person sees beside it, and the sentence that says why it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from storage.images import ImageInfo, image_info
+from storage.schema import COLD_START, PIXEL_SCORES, Image, Label, Prediction, Project, Round
+
+_AUDIT_WHY = "Audit image, drawn at random and labelled blind: it measures the model and never trains it"
+_DRAFT_WHY = "You began this one: your draft is restored"
+_SKIPPED_WHY = "Skipped earlier: it comes again because nothing else is left"
+_UNSCORED_WHY = "Not scored yet: in random order until the first round is done"
+_UNLIKE_WHY = "Not scored by the last round: it comes early because it is unlike what is labelled"
+_UNSEEN_WHY = "Not put in order yet: in random order until the next round is done"
+_UNSCORED_LATER_WHY = "Not scored by the last round: in random order until the next round is done"
+
+
+@dataclass(frozen=True)
+class QueueItem:
+    """An image to label, with what the person sees beside it.
+
+    ``status`` and ``author`` are those of the newest label revision. ``rank``, ``score`` and the blobs
+    come from the current round and are None for an audit image, which is labelled blind, and for an
+    image that round has not scored. ``ranked`` counts the images the round ranked.
+
+    Of that round too are ``place``, what the queue sorts by; ``scores`` by the names of
+    :data:`storage.schema.PIXEL_SCORES`; ``novelty``, 1 − cosine with the most alike labelled image;
+    ``unsure_of``, a class and the one it is taken for; and ``like``, the name of the image labelled since
+    that moved this one back. ``pinned`` is True while a person has put the image to the front.
+    """
+
+    image: ImageInfo
+    revision: int
+    status: str | None
+    author: str | None
+    split: str
+    blind: bool
+    rank: int | None
+    score: float | None
+    why: str
+    round_id: int | None
+    round_number: int | None
+    map_blob: str | None
+    uncertainty_blob: str | None
+    ranked: int
+    place: float | None
+    pinned: bool
+    scores: dict[str, float]
+    novelty: float | None
+    unsure_of: tuple[int, int] | None
+    like: str | None
+
+
+def queue_items(
+    session: Session,
+    project: Project,
+    rows: Sequence[Image],
+    annotator: str | None,
+    unlike: Collection[int] = (),
+) -> list[QueueItem]:
+    """Return what ``annotator`` sees of images; ``unlike`` has those that come for being unlike the rest."""
+    ids = [row.id for row in rows]
+    labels = {
+        label.image_id: label
+        for label in session.scalars(
+            select(Label)
+            .join(Image, (Image.id == Label.image_id) & (Image.revision == Label.revision))
+            .where(Image.id.in_(ids))
+        )
+    }
+    current = session.get(Round, project.current_round_id) if project.current_round_id else None
+    predictions: dict[int, Prediction] = {}
+    ranked = 0
+    names: dict[int, str] = {}
+    if current is not None:
+        predictions = {
+            prediction.image_id: prediction
+            for prediction in session.scalars(
+                select(Prediction).where(Prediction.round_id == current.id, Prediction.image_id.in_(ids))
+            )
+        }
+        # Ranks run from 1 without gaps, and the index knows the last one.
+        ranked = (
+            session.scalar(select(func.max(Prediction.rank)).where(Prediction.round_id == current.id)) or 0
+        )
+        like = {one.like_image_id for one in predictions.values() if one.place > one.rank}
+        if like:
+            named = select(Image.id, Image.name).where(Image.id.in_(like))
+            names = dict(session.execute(named).tuples().all())
+    return [
+        _item(
+            row,
+            labels.get(row.id),
+            # What a round thinks of an audit image is hidden from whoever labels it.
+            predictions.get(row.id) if row.split != "audit" else None,
+            current,
+            ranked,
+            names,
+            annotator,
+            row.id in unlike,
+        )
+        for row in rows
+    ]
+
+
+def _item(
+    row: Image,
+    label: Label | None,
+    prediction: Prediction | None,
+    current: Round | None,
+    ranked: int,
+    names: dict[int, str],
+    annotator: str | None,
+    unlike: bool,
+) -> QueueItem:
+    like = None
+    if prediction is not None and prediction.like_image_id is not None and prediction.place > prediction.rank:
+        like = names.get(prediction.like_image_id)
+    return QueueItem(
+        image=image_info(row),
+        revision=row.revision,
+        status=label.status if label else None,
+        author=label.author if label else None,
+        split=row.split,
+        blind=row.split == "audit",
+        rank=prediction.rank if prediction else None,
+        score=prediction.score if prediction else None,
+        why=_why(row, label, prediction, current, ranked, like, annotator, unlike),
+        round_id=current.id if current and prediction else None,
+        round_number=current.number if current and prediction else None,
+        map_blob=prediction.map_blob if prediction else None,
+        uncertainty_blob=prediction.uncertainty_blob if prediction else None,
+        ranked=ranked,
+        place=prediction.place if prediction else None,
+        pinned=is_pinned(row),
+        scores=_scores(prediction) if prediction else {},
+        novelty=prediction.novelty if prediction else None,
+        unsure_of=_unsure_of(prediction) if prediction else None,
+        like=like,
+    )
+
+
+def is_pinned(row: Image) -> bool:
+    """Return whether a person put the image to the front of the queue and it still waits there."""
+    return row.pinned_at is not None and row.split == "pool"
+
+
+def _scores(prediction: Prediction) -> dict[str, float]:
+    found = ((name, getattr(prediction, name)) for name in PIXEL_SCORES)
+    return {name: value for name, value in found if value is not None}
+
+
+def _unsure_of(prediction: Prediction) -> tuple[int, int] | None:
+    if prediction.unsure_class is None or prediction.unsure_against is None:
+        return None
+    return prediction.unsure_class, prediction.unsure_against
+
+
+def _why(
+    row: Image,
+    label: Label | None,
+    prediction: Prediction | None,
+    current: Round | None,
+    ranked: int,
+    like: str | None,
+    annotator: str | None,
+    unlike: bool,
+) -> str:
+    if label is not None and label.status == "draft":
+        return (
+            _DRAFT_WHY if label.author == annotator else f"{label.author} began this one: the draft is shown"
+        )
+    if label is not None:
+        return f"Labelled by {label.author} (revision {label.revision}): a new submission replaces it"
+    if row.split == "audit":
+        return _AUDIT_WHY
+    if row.split == "excluded":
+        return "Excluded: it is neither labelled nor trained on"
+    if is_pinned(row):
+        return f"Pinned to the front by {row.pinned_by}"
+    if row.skipped_at is not None:
+        return _SKIPPED_WHY
+    if prediction is not None:
+        why = f"Rank {prediction.rank:,} of {ranked:,}: {_sentence(prediction.why)}"
+        return f"{why}; moved back, because {like} is much like it" if like else why
+    if unlike:
+        return _UNLIKE_WHY
+    if current is None:
+        return _UNSCORED_WHY
+    return _UNSEEN_WHY if current.number == COLD_START else _UNSCORED_LATER_WHY
+
+
+def _sentence(why: dict[str, Any]) -> str:
+    return str(why.get("sentence") or "the model is less sure about the others")

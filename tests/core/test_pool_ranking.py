@@ -1,0 +1,95 @@
+"""The order of a pool follows the phase, and the screen hears which it is."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from core.acquisition.aggregation import ImageScore
+from core.pool_ranking import group_numbers, rank_cold, rank_pool, typical_sentence
+
+OPTIONS = {"batch": 2, "near_duplicate": 0.99, "uncertain_from": 5, "progress": 1.0}
+
+
+def vectors(count: int, seed: int = 0) -> Tensor:
+    return F.normalize(torch.randn(count, 8, generator=torch.Generator().manual_seed(seed)), dim=1)
+
+
+def scored(scores: list[float], embeddings: Tensor) -> list[ImageScore]:
+    mass = torch.tensor([0.5, 0.5])
+    return [
+        ImageScore(
+            score,
+            {"predictive_entropy": score},
+            (score, score),
+            score * mass,
+            mass,
+            torch.zeros(4),
+            embedding,
+        )
+        for score, embedding in zip(scores, embeddings, strict=True)
+    ]
+
+
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def test_uncertainty_chooses_once_the_classes_are_known() -> None:
+    embeddings = vectors(6)
+    pool = scored([0.1, 0.6, 0.3, 0.5, 0.2, 0.4], embeddings)
+    ranking = rank_pool(
+        pool, vectors(3, 1), [None] * 6, [5, 7], choice="top", generator=generator(), **OPTIONS
+    )
+    assert ranking.order == [1, 3, 5, 2, 4, 0]
+    assert ranking.ranked_by["phase"] == "uncertain"
+    assert ranking.ranked_by["choice"] == "top"
+    assert ranking.novelty is not None
+    torch.testing.assert_close(
+        ranking.novelty, 1 - (embeddings @ vectors(3, 1).T).amax(dim=1), atol=1e-5, rtol=0
+    )
+
+
+def test_typical_images_come_first_while_labels_are_few() -> None:
+    pool = scored([0.1, 0.6, 0.3, 0.5, 0.2, 0.4], vectors(6))
+    ranking = rank_pool(
+        pool, vectors(1, 1), [None] * 6, [1, 1], choice="top", generator=generator(), **OPTIONS
+    )
+    assert sorted(ranking.order) == list(range(6))
+    assert ranking.ranked_by["choice"] == "typiclust"
+    assert "typical" in ranking.ranked_by["sentence"]
+
+
+def test_who_asks_for_chance_gets_it_at_once() -> None:
+    pool = scored([0.5] * 6, vectors(6))
+    ranking = rank_pool(pool, vectors(0), [None] * 6, [], choice="random", generator=generator(), **OPTIONS)
+    assert ranking.ranked_by["choice"] == "random"
+    assert ranking.novelty is None
+    assert not bool(ranking.unlike.any())
+
+
+def test_an_empty_pool_has_an_order_too() -> None:
+    ranking = rank_pool([], vectors(2), [], [9], choice="clasp_pe", generator=generator(), **OPTIONS)
+    assert ranking.order == []
+
+
+def test_a_cold_start_spreads_over_what_there_is() -> None:
+    centres = vectors(4)
+    embeddings = F.normalize(centres.repeat_interleave(10, dim=0) + 0.05 * vectors(40, 2), dim=1)
+    cold = rank_cold(
+        embeddings, torch.zeros(0, 0), [None] * 40, batch=4, near_duplicate=0.9999, generator=generator()
+    )
+    assert sorted(cold.order) == list(range(40))
+    assert {index // 10 for index in cold.order[:4]} == {0, 1, 2, 3}
+    alike = (embeddings @ embeddings.T > cold.alike_from).sum(dim=1) - 1
+    assert cold.alike.tolist() == alike.tolist()
+
+
+def test_the_reason_of_a_typical_image() -> None:
+    assert typical_sentence(12, 1299) == "typical: 12 of 1,299 other images look much like it"
+    assert typical_sentence(0, 12).startswith("unlike the other images")
+
+
+def test_places_within_a_group_are_counted() -> None:
+    numbers, positions = group_numbers(["a", "b", None, "a", "a"])
+    assert numbers.tolist() == [0, 1, -1, 0, 0]
+    assert positions.tolist() == [0, 0, 0, 1, 2]

@@ -1,0 +1,63 @@
+"""A pool is predicted in order while the next images are read."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from core.pool_scoring import predicted_pool, read_ahead
+from core.predict import predict
+from tests.core.small_network import small_network
+
+
+def test_items_come_in_order_and_no_further_ahead_than_allowed() -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(20):
+            taken.append(number)
+            yield number
+
+    seen = []
+    for number in read_ahead(items(), ahead=3):
+        seen.append(number)
+        # Three wait, and one more is in the hands of the thread.
+        assert len(taken) <= number + 1 + 4
+    assert seen == list(range(20))
+
+
+def test_what_the_reading_raises_comes_after_the_items_before() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise ValueError("damaged")
+
+    reading = read_ahead(items())
+    assert next(reading) == 1
+    with pytest.raises(ValueError, match="damaged"):
+        next(reading)
+
+
+def test_a_closed_reading_leaves_no_thread() -> None:
+    before = threading.active_count()
+    reading = read_ahead(iter(range(1000)), ahead=2)
+    assert next(reading) == 0
+    reading.close()
+    assert threading.active_count() == before
+
+
+def test_predictions_are_those_of_single_images() -> None:
+    network = small_network(head="np_classifier")
+    generator = torch.Generator().manual_seed(0)
+    images: list[tuple[str, Tensor]] = [
+        (name, torch.randint(256, (3, height, 64), dtype=torch.uint8, generator=generator))
+        for name, height in (("a", 48), ("b", 48), ("c", 32))
+    ]
+    found = list(predicted_pool(network, images, samples=3, seed=5, device="cpu"))
+    assert [key for key, _, _ in found] == ["a", "b", "c"]
+    for (_, pixels), (_, same, prediction) in zip(images, found, strict=True):
+        assert same is pixels
+        alone = predict(network, pixels, samples=3, generator=torch.Generator().manual_seed(5), device="cpu")
+        torch.testing.assert_close(prediction.entropy, alone.entropy)
+        torch.testing.assert_close(prediction.probabilities, alone.probabilities)

@@ -1,0 +1,237 @@
+"""The Queue page's promises: the order follows what was labelled, and a person can overrule it."""
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+from playwright.sync_api import Locator, Page, expect
+
+from storage import images, labels, projects, queue, rounds
+from storage.formats.embeddings import EmbeddingSet, encode_embeddings
+from storage.importing import plan_import, run_import
+from storage.rounds import NewPrediction
+from storage.workspace import Workspace, open_workspace
+from tests.e2e import labelling
+from tests.e2e.camvid_site import copy_sample
+from tests.e2e.server import Server
+
+pytestmark = pytest.mark.browser
+
+COUNT = 12
+ROAD, PAVEMENT = 3, 4
+TWIN = 3
+"""The image at this place of the ranking looks like the first one."""
+FAR = (8, 10)
+"""Those at these places lie apart from all others on the map."""
+
+
+@dataclass
+class Ranked:
+    """A project whose pool is ranked, and its images in that order."""
+
+    workspace: Workspace
+    url: str
+    project_id: int
+    ids: list[int]
+
+    def page(self, name: str = "", more: str = "") -> str:
+        return f"{self.url}/{name}?project={self.project_id}{more}"
+
+    def name_of(self, place: int) -> str:
+        return images.image(self.workspace, self.ids[place]).name
+
+
+@pytest.fixture(scope="module")
+def served(camvid: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Ranked]]:
+    """Return a function that makes a ranked project of a name, all of them on one server."""
+    folder = tmp_path_factory.mktemp("queue page")
+    copy_sample(camvid, folder / "source", COUNT)
+    workspace = open_workspace(folder / "workspace")
+    server = Server(workspace.path, ["--no-worker"])
+
+    def ranked(name: str) -> Ranked:
+        plan = plan_import(folder / "source", workspace=workspace, masks_as="truth")
+        project = projects.create_project(workspace, name, plan.classes, actor="test")
+        run_import(workspace, project.id, plan, actor="test")
+        settings = projects.get_project(workspace, project.id).settings
+        settings.annotation.audit_every = 0
+        settings.start.automatic = False
+        projects.update_settings(workspace, project.id, settings, actor="test")
+        return Ranked(workspace, server.url, project.id, publish(workspace, project.id))
+
+    projects.create_project(workspace, "Empty", [projects.ClassSpec("sky")], actor="test")
+    server.start()
+    yield ranked
+    server.stop()
+    workspace.close()
+
+
+def publish(workspace: Workspace, project_id: int) -> list[int]:
+    """Label one image and publish a round that ranks the others; return them by rank."""
+    first, *ids = (one.id for one in images.list_images(workspace, project_id))
+    truth = images.truth(workspace, first)
+    labels.save(workspace, first, truth, expected_revision=0, author="oracle", status="submitted")
+    asked = rounds.request_round(workspace, project_id, "test", "a test asked for it")
+    claimed = rounds.claim(workspace, "elsewhere:1", 60.0)
+    assert claimed is not None
+    assert claimed.id == asked.id
+    grey = io.BytesIO()
+    Picture.fromarray(np.tile(np.arange(0, 240, 4, dtype=np.uint8), (45, 1))).save(grey, "PNG")
+    uncertainty = workspace.blobs.put(grey.getvalue())
+    predictions = [
+        NewPrediction(
+            image_id,
+            1.0 / rank,
+            rank,
+            {"sentence": "unsure about road against pavement in the middle"},
+            unsure_of=(ROAD, PAVEMENT),
+            uncertainty_blob=uncertainty,
+        )
+        for rank, image_id in enumerate(ids, start=1)
+    ]
+    metrics = {"ranked_by": {"phase": "uncertain", "sentence": "uncertain images, spread over classes"}}
+    blob = workspace.blobs.put(encode_embeddings(embeddings_of(first, ids)))
+    rounds.publish(workspace, asked.id, "elsewhere:1", predictions, metrics, embeddings_blob=blob)
+    return ids
+
+
+def embeddings_of(first: int, ids: list[int]) -> EmbeddingSet:
+    """Return embeddings at right angles to each other, but for a pair; on the map two lie apart."""
+    vectors = np.eye(COUNT, dtype=np.float32)
+    vectors[1 + TWIN] = np.sqrt(0.98) * vectors[1] + np.sqrt(0.02) * vectors[1 + TWIN]
+    plane = np.stack([np.linspace(0.05, 0.5, COUNT), np.linspace(0.5, 0.05, COUNT)], axis=1)
+    for number, place in enumerate(FAR):
+        plane[1 + place] = 0.9 + 0.03 * number
+    return EmbeddingSet(np.array([first, *ids]), vectors, plane.astype(np.float32), alike_from=0.2)
+
+
+def cards(page: Page) -> list[int]:
+    """Return the ids of the cards in their order."""
+    expect(page.locator(".q-card").first).to_be_visible()
+    return page.locator(".q-card a").evaluate_all("all => all.map(one => Number(one.dataset.imageId))")
+
+
+def expect_cards(page: Page, ids: list[int]) -> None:
+    shown = page.locator(".q-card a")
+    for place, image_id in enumerate(ids):
+        expect(shown.nth(place)).to_have_attribute("data-image-id", str(image_id))
+
+
+def card(page: Page, image_id: int) -> Locator:
+    return page.locator(f".q-card:has([data-image-id='{image_id}'])")
+
+
+def test_labelling_moves_lookalikes_back_and_the_screen_says_why(
+    served: Callable[[str], Ranked], page: Page
+) -> None:
+    site = served("Lookalikes")
+    page.goto(site.page("queue"))
+    assert cards(page)[: COUNT - 1] == site.ids
+    expect(page.locator(".st-key-queue-count")).to_contain_text("uncertain images, spread over classes")
+
+    now = labelling.open_label_page(page, site.page())
+    assert now["imageId"] == site.ids[0]
+    why = page.get_by_test_id("why")
+    expect(why).to_have_text("Rank 1 of 11: unsure about road against pavement in the middle")
+    expect(why.locator(".named-class")).to_have_text(["road", "pavement"])
+    for _ in range(3):
+        page.get_by_test_id("truth-submit").click()
+        now = labelling.wait_for_image(page, other_than=now["imageId"])
+    labelling.wait_until_saved(page)
+    twin, rest = site.ids[TWIN], [one for one in site.ids[3:] if one != site.ids[TWIN]]
+    assert now["imageId"] == rest[0], "the one that looks like the first does not come now"
+
+    page.goto(site.page("queue"))
+    assert cards(page)[: len(rest) + 1] == [*rest, twin]
+    moved = card(page, twin)
+    expect(moved).to_contain_text("moved back")
+    expect(moved.locator(".q-card-why")).to_contain_text(f"because {site.name_of(0)} is much like it")
+
+
+def test_what_is_lassoed_on_the_map_can_be_labelled_next(served: Callable[[str], Ranked], page: Page) -> None:
+    site = served("Map")
+    page.goto(site.page("queue"))
+    page.locator(".st-key-queue-view").get_by_text("Map").click()
+    page.wait_for_function("() => document.querySelector('.q-map-plot')?.data?.length")
+    box = page.locator(".q-map .nsewdrag").bounding_box()
+    assert box is not None
+    corner = [(0.75, 0.02), (0.98, 0.02), (0.98, 0.35), (0.75, 0.35)]
+    left, *others = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corner]
+    page.mouse.move(*left)
+    page.mouse.down()
+    for point in [*others, left]:
+        page.mouse.move(*point, steps=5)
+    page.mouse.up()
+
+    expect(page.locator(".st-key-map-chosen")).to_contain_text("2 chosen on the map")
+    far = [site.ids[place] for place in FAR]
+    assert cards(page) == far
+    page.locator(".st-key-map-pin button").click()
+    expect(card(page, far[0])).to_contain_text("in front")
+
+    page.mouse.click(*point_of(page, FAR[1]))
+    assert labelling.wait_for_image(page)["imageId"] == far[1]
+    assert labelling.open_label_page(page, site.page())["imageId"] == far[0]
+
+
+def point_of(page: Page, place: int) -> tuple[float, float]:
+    """Return where the image at a place of the ranking lies on the screen."""
+    x, y = page.evaluate(
+        """(place) => {
+            const plot = document.querySelector('.q-map-plot');
+            const { xaxis, yaxis } = plot._fullLayout;
+            const { x, y } = plot.data[0];
+            const box = plot.getBoundingClientRect();
+            return [
+                box.left + xaxis._offset + xaxis.l2p(x[place]),
+                box.top + yaxis._offset + yaxis.l2p(y[place]),
+            ];
+        }""",
+        place,
+    )
+    return x, y
+
+
+def test_cards_are_excluded_pinned_and_compared(served: Callable[[str], Ranked], page: Page) -> None:
+    site = served("Cards")
+    page.goto(site.page("queue"))
+    expect_cards(page, site.ids)
+    page.locator(".st-key-queue-heat label").click()
+    heat = card(page, site.ids[0]).locator(".q-card-heat")
+    expect(heat).to_be_visible()
+    page.wait_for_function("() => document.querySelector('.q-card-heat').naturalWidth > 0")
+
+    # A range with Shift, and one action for all of it.
+    card(page, site.ids[1]).locator(".q-card-corner").click()
+    card(page, site.ids[3]).locator(".q-card-corner").click(modifiers=["Shift"])
+    bar = page.locator(".q-grid-bar")
+    expect(bar).to_contain_text("3 selected")
+    bar.locator("[data-action=exclude]").click()
+    expect_cards(page, [site.ids[0], *site.ids[4:]])
+    assert images.split_counts(site.workspace, site.project_id)["excluded"] == 3
+    card(page, site.ids[3]).locator("a").focus()
+    page.keyboard.press("e")
+    expect_cards(page, [site.ids[0], *site.ids[3:]])
+
+    # The same by keys: two ticked and put in front.
+    card(page, site.ids[5]).locator("a").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    expect(bar).to_contain_text("2 selected")
+    page.keyboard.press("p")
+    expect_cards(page, [*site.ids[5:7], site.ids[0]])
+    assert [item.image.id for item in queue.ranked_images(site.workspace, site.project_id)[0] if item.pinned]
+
+    # More like the first: the image that looks like it comes next, and there is a way back.
+    card(page, site.ids[0]).hover()
+    card(page, site.ids[0]).locator("[data-action=alike]").click()
+    # While Streamlit draws another view, the summary of the one before is there too.
+    expect(page.locator(".st-key-queue-count", has_text=site.name_of(0))).to_be_visible()
+    expect_cards(page, [site.ids[0], site.ids[TWIN]])
+    page.locator(".st-key-alike-back button").click()
+    expect_cards(page, [*site.ids[5:7], site.ids[0]])

@@ -80,9 +80,14 @@ def title_of(info: RoundInfo) -> str:
     return "Cold start" if info.number == COLD_START else f"Round {info.number}"
 
 
-def live_round_card(workspace: Workspace, live: RoundInfo) -> None:
-    """Draw the round that is under way, with its progress and Cancel."""
-    place = card_head(title_of(live), live.state, live.reason)
+def live_round_card(workspace: Workspace, project: ProjectInfo, live: RoundInfo, waiting: bool) -> None:
+    """Draw the round that is under way, with its progress and Cancel.
+
+    A cold start need not be waited for: Train now puts a round behind it, unless one is ``waiting`` there.
+    """
+    place = card_head(title_of(live), live.state, live.reason).container(horizontal=True)
+    if live.number == COLD_START and not waiting and queue.progress(workspace, project.id).train:
+        train_now(place, workspace, project, disabled=False)
     if place.button(
         "Cancelling" if live.cancel_requested else "Cancel",
         key="cancel-round",
@@ -108,6 +113,17 @@ def progress_text(live: RoundInfo) -> str:
     return text if live.eta_seconds is None else f"{text}, about {duration(live.eta_seconds)} left"
 
 
+def train_now(place: DeltaGenerator, workspace: Workspace, project: ProjectInfo, *, disabled: bool) -> None:
+    """Draw the button that starts a round, and start one when it was pressed."""
+    if place.button(
+        "Train now", key="train-now", type="primary", icon=":material/play_arrow:", disabled=disabled
+    ):
+        with errors_as_sentences():
+            actor = session.annotator()
+            rounds.request_round(workspace, project.id, actor, f"Started by {actor}")
+            st.rerun()
+
+
 def idle_card(workspace: Workspace, project: ProjectInfo, latest: RoundInfo | None) -> None:
     """Draw what came last, what comes next and Train now."""
     progress = queue.progress(workspace, project.id)
@@ -117,17 +133,7 @@ def idle_card(workspace: Workspace, project: ProjectInfo, latest: RoundInfo | No
         place = card_head("No round yet", None, refusal or advice.reason)
     else:
         place = card_head(title_of(latest), latest.state, refusal or advice.reason)
-    if place.button(
-        "Train now",
-        key="train-now",
-        type="primary",
-        icon=":material/play_arrow:",
-        disabled=refusal is not None,
-    ):
-        with errors_as_sentences():
-            actor = session.annotator()
-            rounds.request_round(workspace, project.id, actor, f"Started by {actor}")
-            st.rerun()
+    train_now(place, workspace, project, disabled=refusal is not None)
     if project.settings.start.automatic and advice.changed < advice.needed:
         st.progress(advice.changed / advice.needed)
     if latest is not None and latest.state == "failed":
@@ -154,15 +160,17 @@ def state_card(workspace: Workspace, project: ProjectInfo, seen: tuple[int, str]
     with errors_as_sentences():
         past = rounds.history(workspace, project.id)
         newest = newest_of(past)
-        if mark_of(newest) != seen:
-            st.rerun(scope="app")
         with st.container(border=True, key="round-state"):
             if newest is not None and newest.state in LIVE_ROUND_STATES:
-                live_round_card(workspace, newest)
+                waiting = sum(info.state in LIVE_ROUND_STATES for info in past) > 1
+                live_round_card(workspace, project, newest, waiting)
             else:
                 idle_card(workspace, project, newest)
         with st.container(key="no-worker" if not rounds.live_workers(workspace) else "worker"):
             worker_line(workspace)
+        # After the buttons: one that was pressed while the state changed is heard all the same.
+        if mark_of(newest) != seen:
+            st.rerun(scope="app")
 
 
 def newest_of(past: list[RoundInfo]) -> RoundInfo | None:

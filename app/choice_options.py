@@ -37,8 +37,8 @@ PIXEL_SCORE = {
 }
 
 AGGREGATION = {
-    "mean": Option("Mean", "All pixels count. When images are hard as a whole."),
-    "top_share": Option("Top share", "Only the most unsure pixels count. The default: small parts count."),
+    "mean": Option("Mean", "All pixels count. The default: finds the images with most wrong pixels."),
+    "top_share": Option("Top share", "Only the most unsure pixels count. When small parts are what matters."),
     "quantile": Option("Quantile", "One high value of the image. Like top share, calmer about wild pixels."),
     "patch_max": Option("Patch maximum", "The most unsure patch. When objects are small."),
     "class_balanced": Option("Class-balanced", "Each class in the image counts the same. For rare classes."),

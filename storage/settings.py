@@ -115,7 +115,7 @@ class RoundSettings(_Settings):
     ] = Field("predictive_entropy", description="What makes a pixel uncertain.")
     aggregation: Literal[
         "mean", "top_share", "quantile", "patch_max", "class_balanced", "boundary_excluded"
-    ] = Field("top_share", description="How the pixels make an image's score.")
+    ] = Field("mean", description="How the pixels make an image's score.")
     batch_choice: Literal[
         "clasp_pe",
         "top",

@@ -91,7 +91,7 @@ def run_worker(
         workspace_path: folder of the workspace.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         project: name or id; only its rounds are run. None runs those of every project.
-        once: return after one round, or when there is none.
+        once: return after one round, or when there is none; a cold start before it does not count.
         poll_s: pause between looks at the database, seconds.
         supervised: end when the process that started this one is gone.
 
@@ -130,7 +130,8 @@ def run_worker(
             if claimed is not None:
                 run_round(workspace, claimed, worker, chosen_device, stopping=stopping)
                 run += 1
-            if once and not waiting:
+            was_cold_start = claimed is not None and claimed.number == COLD_START
+            if once and not waiting and not was_cold_start:
                 break
             if claimed is None:
                 stop.wait(poll_s)

@@ -183,6 +183,17 @@ def test_a_pool_without_labels_is_put_in_order(workspace: Workspace) -> None:
     assert projects.get_project(workspace, project.id).current_round_id == trained.id
 
 
+def test_a_worker_for_one_round_does_not_end_with_the_cold_start(workspace: Workspace) -> None:
+    project = blocks_project(workspace, pool=8, train=2)
+    rounds.request_cold_start(workspace, project.id)
+    rounds.request_round(workspace, project.id, ME, "test")
+    assert run_worker(workspace.path, device="cpu", once=True) == 2
+    assert [(row.number, row.state) for row in rounds.history(workspace, project.id)] == [
+        (1, "done"),
+        (0, "done"),
+    ]
+
+
 def test_the_audit_images_judge_the_uncertainty_and_calibrate_it(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torchmetrics.functional.regression import spearman_corrcoef
+from scipy.stats import spearmanr
 
 from core.data import NOT_LABELLED
 
@@ -359,4 +359,4 @@ def spearman(first: torch.Tensor, second: torch.Tensor) -> float:
     """
     if len(first) < 3 or bool((first == first[0]).all()) or bool((second == second[0]).all()):
         return math.nan
-    return float(spearman_corrcoef(first, second))
+    return float(spearmanr(first.numpy(force=True), second.numpy(force=True)).statistic)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
+
+from core.uncertainty import spearman
 
 STABLE_FROM = 0.7
 """Rank correlation of two halves of the samples from which on their order is worth following."""
@@ -64,23 +67,11 @@ def rank_stability(half_scores: Sequence[tuple[float, float]]) -> float | None:
 
     None when there are fewer than 3 images or a half gives all of them the same score.
     """
-    if len(half_scores) < 3:
+    if not half_scores:
         return None
     even, odd = torch.tensor(half_scores, dtype=torch.float64).unbind(dim=1)
-    return spearman(even, odd)
-
-
-def spearman(first: torch.Tensor, second: torch.Tensor) -> float | None:
-    """Return the correlation of the ranks of two ``(N,)``, ties at their mean rank; None for a constant."""
-    ranks = torch.stack([_ranks(first), _ranks(second)])
-    if bool((ranks.std(dim=1, correction=0) == 0).any()):
-        return None
-    return float(torch.corrcoef(ranks)[0, 1])
-
-
-def _ranks(values: torch.Tensor) -> torch.Tensor:
-    _, places, counts = values.unique(return_inverse=True, return_counts=True)
-    return (counts.cumsum(0) - (counts - 1) / 2)[places].double()
+    correlation = spearman(even, odd)
+    return None if math.isnan(correlation) else correlation
 
 
 def _count(median: float) -> str:

@@ -100,7 +100,7 @@ def rank_pool(
         scored,
         groups=numbers,
         positions=positions,
-        labelled_embeddings=labelled_embeddings if len(labelled_embeddings) else None,
+        labelled_embeddings=labelled_embeddings,
     )
     order = rank(
         candidates,
@@ -143,7 +143,7 @@ def rank_cold(
         embeddings,
         groups=numbers,
         positions=positions,
-        labelled_embeddings=labelled_embeddings if len(labelled_embeddings) else None,
+        labelled_embeddings=labelled_embeddings,
     )
     order = rank(
         candidates,

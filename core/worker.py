@@ -18,7 +18,7 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -374,7 +374,6 @@ class _RoundRun:
         self.pool = [image for image in infos.values() if image.split == "pool"]
         self.audit = [image for image in infos.values() if image.split == "audit" and image.labelled_revision]
         self.others = [image for image in infos.values() if image.split in ("train", "audit")]
-        self.labelled_ids = {image.id for image in self.others if image.labelled_revision}
         return infos
 
     def _load(self) -> None:
@@ -386,7 +385,7 @@ class _RoundRun:
         snapshot = rounds.snapshot(self.workspace, self.info.id)
         self.class_count = snapshot.class_count
         infos = self._list_images()
-        self.labelled_ids = {label.image_id for label in snapshot.labels}
+        self.snapshot_ids = {label.image_id for label in snapshot.labels}
         loaded: list[Tensor] = []
         label_maps: dict[int, Tensor] = {}
         for label in snapshot.labels:
@@ -636,7 +635,7 @@ class _RoundRun:
         vectors |= self._embedded(network, self.others)
         ranking = rank_pool(
             scores,
-            _stacked([vectors[number] for number in sorted(self.labelled_ids & vectors.keys())]),
+            _stacked(vectors, self.snapshot_ids),
             [image.group for image in scored],
             self._images_by_class(),
             choice=self.settings.batch_choice,
@@ -693,8 +692,8 @@ class _RoundRun:
         seen = [image for image in self.pool if image.id in vectors]
         others = self._embedded(network, self.others)
         ordered = rank_cold(
-            _stacked([vectors[image.id] for image in seen]),
-            _stacked([others[number] for number in sorted(self.labelled_ids & others.keys())]),
+            _stacked(vectors, vectors.keys()),
+            _stacked(others, {image.id for image in self.others if image.labelled_revision}),
             [image.group for image in seen],
             batch=self.settings.choice_batch,
             near_duplicate=self.settings.near_duplicate,
@@ -709,7 +708,7 @@ class _RoundRun:
             )
             for rank, index in enumerate(ordered.order, start=1)
         ]
-        sentence = "Nothing is labelled yet: typical and diverse images come first."
+        sentence = "No round has trained yet: typical and diverse images come first."
         ranked_by = {"choice": "typiclust", "phase": "typical", "sentence": sentence}
         blob = self._stored_embeddings(vectors | others, ordered.alike_from)
         return _Published(predictions, {"ranked_by": ranked_by}, blob)
@@ -820,8 +819,10 @@ def _any_live_round(workspace: Workspace, project_id: int | None) -> bool:
     return any(rounds.live_round(workspace, number) is not None for number in ids)
 
 
-def _stacked(vectors: list[Tensor]) -> Tensor:
-    return torch.stack(vectors) if vectors else torch.zeros(0, 0)
+def _stacked(vectors: Mapping[int, Tensor], ids: Collection[int]) -> Tensor:
+    """Return the vectors of those of the images that have one, by id; ``(0, 0)`` when none has."""
+    chosen = [vectors[number] for number in sorted(ids) if number in vectors]
+    return torch.stack(chosen) if chosen else torch.zeros(0, 0)
 
 
 def _some(every: list[ImageInfo], limit: int, seed: int) -> list[ImageInfo]:

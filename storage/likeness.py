@@ -26,29 +26,21 @@ BY_CHANCE = ("random", "improved_random")
 """Choices of a batch that keep their order."""
 
 
-def labelled_since(session: Session, current: Round) -> list[int]:
-    """Return the images that train and got their first label after the labels of a round were read."""
+def labelled_since(session: Session, current: Round, image_id: int | None = None) -> list[int]:
+    """Return the images that train and got their first label after the labels of a round were read.
+
+    With ``image_id`` only that one is asked about.
+    """
     first = func.min(Label.created_at)
-    return list(
-        session.scalars(
-            select(Label.image_id)
-            .join(Image, Image.id == Label.image_id)
-            .where(Image.project_id == current.project_id, Image.split == "train", Label.status != "draft")
-            .group_by(Label.image_id)
-            .having(first >= current.created_at)
-            .order_by(Label.image_id)
-        )
+    query = (
+        select(Label.image_id)
+        .join(Image, Image.id == Label.image_id)
+        .where(Image.project_id == current.project_id, Image.split == "train", Label.status != "draft")
+        .group_by(Label.image_id)
+        .having(first >= current.created_at)
+        .order_by(Label.image_id)
     )
-
-
-def counts(session: Session, current: Round, image: Image) -> bool:
-    """Return whether an image trains and got its first label after the labels of a round were read."""
-    if image.split != "train":
-        return False
-    first = session.scalar(
-        select(func.min(Label.created_at)).where(Label.image_id == image.id, Label.status != "draft")
-    )
-    return first is not None and first >= current.created_at
+    return list(session.scalars(query if image_id is None else query.where(Label.image_id == image_id)))
 
 
 def alike_rows(embeddings: EmbeddingSet, labelled: Sequence[int]) -> list[dict[str, Any]]:

@@ -492,7 +492,7 @@ def move_back_alike(
         row = image_row(session, image_id)
         current_id = project_row(session, row.project_id).current_round_id
         current = session.get(Round, current_id) if current_id is not None else None
-        if current is None or not likeness.counts(session, current, row):
+        if current is None or not likeness.labelled_since(session, current, image_id):
             return 0
         round_id, blob = current.id, current.embeddings_blob
     found = embeddings.of_blob(workspace, blob)

@@ -6,7 +6,7 @@ database. A ``blob`` column holds a key of :class:`storage.files.BlobStore`, the
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 from sqlalchemy import JSON, Float, ForeignKey, Index, MetaData, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -18,7 +18,7 @@ VOID = 255
 MAX_CLASSES = 254
 """Class indices are 0…253."""
 
-PIXEL_SCORES = (
+PixelScore = Literal[
     "predictive_entropy",
     "mutual_information",
     "expected_entropy",
@@ -26,7 +26,8 @@ PIXEL_SCORES = (
     "margin",
     "variance",
     "vote_entropy",
-)
+]
+PIXEL_SCORES: tuple[str, ...] = get_args(PixelScore)
 """How unsure a round is of an image, in as many ways; each is a column of ``prediction``."""
 COLD_START = 0
 """Number of the round that trains nothing: it orders a pool without labels by typical and diverse images."""

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from storage.schema import PixelScore
+
 
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
@@ -104,15 +106,7 @@ class RoundSettings(_Settings):
         10, title="Samples per prediction", ge=1, description="Latent samples per prediction."
     )
     seed: int = Field(0, ge=0, description="Seed of every random draw of the round.")
-    pixel_score: Literal[
-        "predictive_entropy",
-        "mutual_information",
-        "expected_entropy",
-        "least_confidence",
-        "margin",
-        "variance",
-        "vote_entropy",
-    ] = Field("predictive_entropy", description="What makes a pixel uncertain.")
+    pixel_score: PixelScore = Field("predictive_entropy", description="What makes a pixel uncertain.")
     aggregation: Literal[
         "mean", "top_share", "quantile", "patch_max", "class_balanced", "boundary_excluded"
     ] = Field("mean", description="How the pixels make an image's score.")

@@ -42,7 +42,7 @@ class Candidates:
             if value is None:
                 continue
             if name == "labelled_embeddings":
-                if value.shape[1:] != self.embeddings.shape[1:]:
+                if len(value) and value.shape[1:] != self.embeddings.shape[1:]:
                     raise ValueError("Labelled and unlabelled images need embeddings of the same length.")
             elif len(value) != len(self.scores):
                 raise ValueError(f"There are {len(self.scores)} scores, but {len(value)} {name}.")
@@ -81,6 +81,6 @@ class Candidates:
 
     def labelled(self) -> torch.Tensor:
         """Return the embeddings of the labelled images, ``(L, E)``, L = 0 when none is given."""
-        if self.labelled_embeddings is None:
+        if self.labelled_embeddings is None or not len(self.labelled_embeddings):
             return self.embeddings[:0]
         return self.labelled_embeddings

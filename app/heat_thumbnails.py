@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 from functools import lru_cache
 
 import numpy as np
 from PIL import Image
 
-from storage.errors import NotFound, QualmError
-from storage.files import write_atomically
+from app.small_files import kept_or_made
+from storage.errors import NotFound
 from storage.workspace import Workspace
 
 SIDE = 320
@@ -36,9 +35,10 @@ def heat_thumbnail(workspace: Workspace, blob: str) -> bytes:
         NotFound: there is no such blob, or it is no picture.
     """
     kept = workspace.path / "thumbnails" / f"{blob}-heat-{SIDE}.png"
-    with contextlib.suppress(OSError):
-        return kept.read_bytes()
-    data = workspace.blobs.get(blob)
+    return kept_or_made(kept, lambda: _made(workspace.blobs.get(blob)))
+
+
+def _made(data: bytes) -> bytes:
     if not data.startswith(b"\x89PNG"):
         raise NotFound("There is no such uncertainty map. Reload the page.")
     with Image.open(io.BytesIO(data)) as stored:
@@ -50,9 +50,6 @@ def heat_thumbnail(workspace: Workspace, blob: str) -> bytes:
     small.putpalette(table[:, :3].tobytes())
     buffer = io.BytesIO()
     small.save(buffer, "PNG", transparency=table[:, 3].tobytes())
-    # A full or read-only disk must not keep the picture from the person.
-    with contextlib.suppress(QualmError):
-        write_atomically(kept, buffer.getvalue())
     return buffer.getvalue()
 
 

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from storage.errors import InvalidInput, QualmError
-from storage.files import write_atomically
+from app.small_files import kept_or_made
+from storage.errors import InvalidInput
 from storage.formats.image_file import read_image
 from storage.workspace import Workspace
 
@@ -49,14 +49,12 @@ def superpixels(workspace: Workspace, blob: str, segments: int) -> bytes:
     with contextlib.suppress(OSError):
         return kept.read_bytes()
     with _turn_of(blob):
-        with contextlib.suppress(OSError):
-            return kept.read_bytes()
-        ids = segment(_reduced(workspace.blobs.get(blob)), segments)
-        body = gzip.compress(encode(ids), compresslevel=6, mtime=0)
-        # A full or read-only disk must not keep the superpixels from the person.
-        with contextlib.suppress(QualmError):
-            write_atomically(kept, body)
-    return body
+        return kept_or_made(kept, lambda: _made(workspace.blobs.get(blob), segments))
+
+
+def _made(data: bytes, segments: int) -> bytes:
+    ids = segment(_reduced(data), segments)
+    return gzip.compress(encode(ids), compresslevel=6, mtime=0)
 
 
 def segment(pixels: NDArray[np.uint8], segments: int) -> NDArray[np.uint16]:

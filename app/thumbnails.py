@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 
 from PIL import Image
 
 from app.levels import is_large
+from app.small_files import kept_or_made
 from app.tiles import overview
-from storage.errors import InvalidInput, QualmError
-from storage.files import write_atomically
+from storage.errors import InvalidInput
 from storage.images import ImageInfo
 from storage.workspace import Workspace
 
@@ -30,9 +29,11 @@ def thumbnail(workspace: Workspace, image: ImageInfo, side: int) -> bytes:
     """
     if side not in SIDES:
         raise InvalidInput(f"Thumbnails come {', '.join(map(str, SIDES))} pixels long.")
-    kept = workspace.path / "thumbnails" / f"{image.blob}-{side}.jpg"
-    with contextlib.suppress(OSError):
-        return kept.read_bytes()
+    name = f"{image.blob}-{side}.jpg"
+    return kept_or_made(workspace.path / "thumbnails" / name, lambda: _made(workspace, image, side))
+
+
+def _made(workspace: Workspace, image: ImageInfo, side: int) -> bytes:
     # Only a JPEG can be decoded in a smaller size; of other large images the overview is at hand.
     if is_large(image.width, image.height) and image.media_type != "image/jpeg":
         data, _ = overview(workspace, image)
@@ -44,7 +45,4 @@ def thumbnail(workspace: Workspace, image: ImageInfo, side: int) -> bytes:
     small.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=_QUALITY)
-    # A full or read-only disk must not keep the picture from the person.
-    with contextlib.suppress(QualmError):
-        write_atomically(kept, buffer.getvalue())
     return buffer.getvalue()

@@ -10,14 +10,12 @@ from __future__ import annotations
 import gzip
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import plotly
-import streamlit as st
 from plotly.offline import get_plotlyjs
 
-if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
+from app.page_component import mounted, rerun_only
 
 MOST_CHOSEN = 2000
 """Images one lasso hands to the page, the first in the queue."""
@@ -54,7 +52,7 @@ def embedding_map(*, project_id: int, version: str, colour: str, key: str = "emb
         colour: ``split`` or ``score``.
         key: Identity of the component.
     """
-    result = _mounted()(
+    result = mounted(Path(__file__))(
         key=key,
         data={
             "points_url": f"/api/projects/{project_id}/map",
@@ -63,27 +61,12 @@ def embedding_map(*, project_id: int, version: str, colour: str, key: str = "emb
             "colour": colour,
             "most_chosen": MOST_CHOSEN,
         },
-        on_opened_change=_rerun_only,
-        on_chosen_change=_rerun_only,
+        on_opened_change=rerun_only,
+        on_chosen_change=rerun_only,
     )
     opened, chosen = result.get("opened"), result.get("chosen") or {"ids": [], "count": 0}
     return MapAnswer(
         int(opened) if opened is not None else None,
         [int(image_id) for image_id in chosen["ids"]],
         int(chosen["count"]),
-    )
-
-
-def _rerun_only() -> None:
-    """Exist so that Streamlit accepts the state: the rerun it causes is all that is wanted."""
-
-
-@lru_cache(maxsize=1)
-def _mounted() -> ComponentRenderer:
-    sources = Path(__file__)
-    return st.components.v2.component(
-        "qualm_embedding_map",
-        css=sources.with_suffix(".css").read_text("utf-8"),
-        js=sources.with_suffix(".js").read_text("utf-8"),
-        isolate_styles=False,
     )

@@ -10,17 +10,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-import streamlit as st
-
+from app.page_component import mounted, rerun_only
 from app.queue_acts import Act
 from storage.queue import QueueItem
-
-if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
 
 
 @dataclass(frozen=True)
@@ -135,29 +130,14 @@ def reason(item: QueueItem) -> str:
 
 def queue_grid(cards: Sequence[Card], *, key: str = "queue-grid") -> Answer:
     """Draw the cards and return what the person did with them."""
-    result = _mounted()(
+    result = mounted(Path(__file__))(
         key=key,
         data={"cards": [asdict(card) for card in cards]},
-        on_opened_change=_rerun_only,
-        on_acted_change=_rerun_only,
+        on_opened_change=rerun_only,
+        on_acted_change=rerun_only,
     )
     opened, acted = result.get("opened"), result.get("acted")
     return Answer(
         int(opened) if opened is not None else None,
         Act(str(acted["kind"]), [int(image_id) for image_id in acted["ids"]]) if acted else None,
-    )
-
-
-def _rerun_only() -> None:
-    """Exist so that Streamlit accepts the trigger: the rerun it causes is all that is wanted."""
-
-
-@lru_cache(maxsize=1)
-def _mounted() -> ComponentRenderer:
-    sources = Path(__file__)
-    return st.components.v2.component(
-        "qualm_queue_grid",
-        css=sources.with_suffix(".css").read_text("utf-8"),
-        js=sources.with_suffix(".js").read_text("utf-8"),
-        isolate_styles=False,
     )

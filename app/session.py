@@ -9,8 +9,9 @@ from pathlib import Path
 import streamlit as st
 
 from app import sign_in
-from storage import projects
+from storage import images, projects
 from storage.errors import NotFound, WorkspaceError
+from storage.images import ImageInfo
 from storage.workspace import Workspace, open_workspace
 
 WORKSPACE_VARIABLE = "QUALM_WORKSPACE"
@@ -108,3 +109,15 @@ def _project_of_start() -> int | None:
 
 def _whole_number(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() else None
+
+
+def image_of_address(parameter: str, project_id: int) -> ImageInfo | None:
+    """Return the image whose id a parameter of the address holds; None when it is none of this project's."""
+    asked = st.query_params.get(parameter, "")
+    if not (asked.isascii() and asked.isdigit()):
+        return None
+    try:
+        found = images.image(workspace(), int(asked))
+    except NotFound:
+        return None
+    return found if found.project_id == project_id else None

@@ -111,7 +111,6 @@ def semi() -> str:
 
 def step() -> str:
     """Return times and memory of steps and predictions."""
-    rows = read("step")
     columns = {
         "what": "what",
         "implementation": "implementation",
@@ -125,8 +124,7 @@ def step() -> str:
         "memory / released": "memory_over_released",
         "time / one pass": "time_over_one_pass",
     }
-    lines = [[row.get(name, "") for name in columns.values()] for row in rows]
-    return "\n\n".join([_table(list(columns), lines), _origin(rows)])
+    return _listed(read("step"), columns)
 
 
 def demo_rounds() -> str:
@@ -196,7 +194,6 @@ def correction_actions() -> str:
 
 def queue() -> str:
     """Return what a person waits for when the queue is long, beside the aims."""
-    rows = read("queue")
     columns = {
         "images": "images",
         "what": "what",
@@ -208,13 +205,11 @@ def queue() -> str:
         "met": "met",
         "note": "note",
     }
-    lines = [[_short(row[name]) for name in columns.values()] for row in rows]
-    return "\n\n".join([_table(list(columns), lines), _origin(rows)])
+    return _listed(read("queue"), columns, _short)
 
 
 def scoring() -> str:
     """Return what scoring and ranking cost."""
-    rows = read("scoring")
     columns = {
         "what": "what",
         "implementation": "implementation",
@@ -229,16 +224,8 @@ def scoring() -> str:
         "times the smallest": "times_the_smallest",
         "peak MiB": "peak_mib",
     }
-    lines = [
-        [
-            row.get(name, "")
-            if name in ("what", "implementation", "size", "max_difference")
-            else _short(row.get(name, ""))
-            for name in columns.values()
-        ]
-        for row in rows
-    ]
-    return "\n\n".join([_table(list(columns), lines), _origin(rows)])
+    exact = columns["highest difference, nats"]
+    return _listed(read("scoring"), columns, _short, as_it_is=exact)
 
 
 RANDOM = ("random", "random")
@@ -441,6 +428,17 @@ def _spread(values: Sequence[float], digits: int, sign: bool = False) -> str:
     if len(set(values)) == 1:
         return mean
     return f"{mean} ± {statistics.stdev(values):.{digits}f}"
+
+
+def _listed(
+    rows: Rows, columns: dict[str, str], written: Callable[[str], str] = str, as_it_is: str = ""
+) -> str:
+    """Return rows as lines of a table, by columns from head to name; ``as_it_is`` is written unchanged."""
+    lines = [
+        [row.get(name, "") if name == as_it_is else written(row.get(name, "")) for name in columns.values()]
+        for row in rows
+    ]
+    return "\n\n".join([_table(list(columns), lines), _origin(rows)])
 
 
 def _short(cell: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.page_component import rerun_only
 from storage.projects import ClassInfo
 
 FRONTEND = Path(__file__).parent / "frontend"
@@ -68,12 +69,8 @@ def label_canvas(
             "open_image": open_image,
             "demo": demo,
         },
-        on_went_on_change=_rerun_only,
+        on_went_on_change=rerun_only,
     )
-
-
-def _rerun_only() -> None:
-    """Exist so that Streamlit accepts the trigger: the rerun it causes is all that is wanted."""
 
 
 @lru_cache(maxsize=1)

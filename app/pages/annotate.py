@@ -11,20 +11,6 @@ from app import session
 from app.canvas.component import label_canvas
 from app.notices import no_images, no_project
 from storage import images, projects
-from storage.errors import NotFound
-from storage.images import ImageInfo
-
-
-def image_of_address(project_id: int) -> ImageInfo | None:
-    """Return the image that the address asks for; None when it names none of this project's."""
-    asked = st.query_params.get("image", "")
-    if not (asked.isascii() and asked.isdigit()):
-        return None
-    try:
-        found = images.image(session.workspace(), int(asked))
-    except NotFound:
-        return None
-    return found if found.project_id == project_id else None
 
 
 def show() -> None:
@@ -37,7 +23,7 @@ def show() -> None:
     if not sum(images.split_counts(workspace, project_id).values()):
         no_images()
         return
-    opened = image_of_address(project_id)
+    opened = session.image_of_address("image", project_id)
     if opened is not None and st.session_state.get(session.OPENED_IMAGE) == opened.id:
         # The page runs again because the person went on from the image: a reload must not take them back.
         del st.query_params["image"]

@@ -22,8 +22,8 @@ from app.embedding_map import MOST_CHOSEN, embedding_map
 from app.notices import empty_state, errors_as_sentences, no_images, no_project, plain
 from app.queue_acts import Act, carry_out
 from app.queue_grid import Card, card_of, queue_grid
-from storage import embeddings, images, projects, queue, rounds
-from storage.errors import NotFound
+from storage import embeddings, projects, queue, rounds
+from storage.images import ImageInfo
 from storage.queue import Progress, QueueItem
 from storage.rounds import RoundInfo
 from storage.schema import COLD_START, SPLITS
@@ -38,12 +38,10 @@ SAID = "queue-said"
 """Session state: what was done in the last run, to be said in this one."""
 
 
-def current_round(workspace: Workspace, project_id: int, progress: Progress) -> RoundInfo | None:
+def current_round(workspace: Workspace, project_id: int) -> RoundInfo | None:
     """Return the round whose ranking is on the screen."""
-    number = progress.current_round_number
-    if number is None:
-        return None
-    return next((one for one in rounds.history(workspace, project_id) if one.number == number), None)
+    current_id = projects.get_project(workspace, project_id).current_round_id
+    return None if current_id is None else rounds.get_round(workspace, current_id)
 
 
 def ranking_line(current: RoundInfo | None) -> str:
@@ -293,24 +291,25 @@ def show_chosen(
     pages_below(found)
 
 
-def show_alike(workspace: Workspace, project_id: int, current: RoundInfo | None, image_id: int) -> None:
+def show_alike(workspace: Workspace, project_id: int, current: RoundInfo | None, compared: ImageInfo) -> None:
     """Draw one image and those most like it."""
     with st.container(horizontal=True, vertical_alignment="center", key="queue-filters"):
         if st.button("Back to the queue", key="alike-back", icon=":material/arrow_back:"):
             del st.query_params["alike"]
             st.rerun()
         with st.container(key="queue-count", width="stretch"):
-            name = plain(images.image(workspace, image_id).name)
-            st.markdown(f"Images most like **{name}**; bars show how alike they look to the model")
+            st.markdown(
+                f"Images most like **{plain(compared.name)}**; bars show how alike they look to the model"
+            )
         with_heat = heat_switch(current is not None and current.number != COLD_START)
-    alike = dict(embeddings.most_alike(workspace, image_id, MOST_ALIKE))
+    alike = dict(embeddings.most_alike(workspace, compared.id, MOST_ALIKE))
     if not alike:
         empty_state(
             "Nothing to compare it with yet",
             "No round has looked at this image. It will be compared after the next one.",
         )
         return
-    likeness = {image_id: 1.0, **alike}
+    likeness = {compared.id: 1.0, **alike}
     items, _ = queue.ranked_images(
         workspace, project_id, image_ids=list(likeness), order="given", limit=len(likeness)
     )
@@ -322,23 +321,11 @@ def show_alike(workspace: Workspace, project_id: int, current: RoundInfo | None,
             score_name="How alike: the cosine of what the encoder sees",
             full=1.0,
             with_heat=with_heat,
-            has_alike=item.image.id != image_id,
+            has_alike=item.image.id != compared.id,
         )
         for item in items
     ]
     draw_cards(workspace, project_id, cards)
-
-
-def image_to_compare(workspace: Workspace, project_id: int) -> int | None:
-    """Return the image whose likes the address asks for; None when it names none of this project's."""
-    asked = st.query_params.get("alike", "")
-    if not (asked.isascii() and asked.isdigit()):
-        return None
-    try:
-        found = images.image(workspace, int(asked))
-    except NotFound:
-        return None
-    return found.id if found.project_id == project_id else None
 
 
 def view_switch() -> str:
@@ -370,8 +357,8 @@ def show() -> None:
     if said:
         st.toast(said, icon=":material/check:")
 
-    current = current_round(workspace, project_id, progress)
-    compared = image_to_compare(workspace, project_id)
+    current = current_round(workspace, project_id)
+    compared = session.image_of_address("alike", project_id)
     if compared is not None:
         show_alike(workspace, project_id, current, compared)
     elif st.session_state.get("queue-view", "Grid") == "Map":

@@ -13,7 +13,7 @@ from PIL import Image
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
-from app import embedding_map, queue_grid, session
+from app import page_component, session
 from app.canvas import component as canvas
 from app.choice_options import OPTIONS
 from app.queue_acts import Act, carry_out
@@ -40,8 +40,7 @@ def _served(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     monkeypatch.setattr("streamlit.testing.v1.app_test.PagesManager", kept_apart)
     # Each AppTest has a register of components of its own.
     canvas._mounted.cache_clear()
-    queue_grid._mounted.cache_clear()
-    embedding_map._mounted.cache_clear()
+    page_component.mounted.cache_clear()
     yield
     session.workspace().close()
 

@@ -297,12 +297,33 @@ def active_learning() -> str:
             "Share of the images at which a curve reaches a share of its own full supervision, mean over the "
             "seeds that reach it (how many of them):",
             _table(["recipe", "start", "strategy", *(f"{share:.0%} of full" for share in MARKS)], shares),
+            "Drives of the images that were chosen after the start, over all seeds, in per cent:",
+            _table(
+                ["recipe", "start", "strategy", *(drive for drive, _ in DRIVES)],
+                [[*method, *_drives(curves[method])] for method in order],
+            ),
             _origin(rows),
         ]
     )
 
 
 MARKS = (0.90, 0.95, 0.97)
+DRIVES = (("0001TP", 62), ("0006R0", 101), ("0016E5", 204))
+"""The drives of CamVid's training images and how many each has, in the order of the images."""
+
+
+def _drives(by_seed: dict[str, Rows]) -> list[str]:
+    """Return what share of the images that a strategy chose comes from each drive, in per cent."""
+    chosen: list[int] = []
+    for points in by_seed.values():
+        start, end = ({int(image) for image in row["labelled"].split()} for row in (points[0], points[-1]))
+        chosen += end - start
+    cells, first = [], 0
+    for _, images in DRIVES:
+        own = sum(first <= image < first + images for image in chosen)
+        cells.append(f"{100 * own / len(chosen):.0f}")
+        first += images
+    return cells
 
 
 def _shares(by_seed: dict[str, Rows], whole: dict[tuple[str, str], float], recipe: str) -> list[str]:

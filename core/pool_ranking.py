@@ -16,6 +16,8 @@ from core.acquisition.novelty import alike_from, nearest_cosine, unlike_labelled
 from core.acquisition.phase import phase, rank_stability
 
 TYPICAL_CHOICE = "typiclust"
+TYPICAL_SHARE = 0.005
+"""An image is called typical when this share of the pool is much like it: half of what is so on average."""
 _COUNTED_PAIRS = 2048
 """Images of a large pool with which each image is compared to say how many are like it."""
 
@@ -161,7 +163,8 @@ def typical_sentence(alike: int, of: int) -> str:
     """Return why a cold start asks for an image that ``alike`` of ``of`` others are much like."""
     if alike == 0:
         return "unlike the other images: shows the model what it would not meet elsewhere"
-    return f"typical: {alike:,} of {of:,} other images look much like it"
+    kind = "typical" if alike >= max(2.0, TYPICAL_SHARE * of) else "of a rare kind"
+    return f"{kind}: {alike:,} of {of:,} other images look much like it"
 
 
 def group_numbers(groups: Sequence[str | None]) -> tuple[Tensor, Tensor]:

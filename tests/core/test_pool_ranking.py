@@ -87,6 +87,7 @@ def test_a_cold_start_spreads_over_what_there_is() -> None:
 def test_the_reason_of_a_typical_image() -> None:
     assert typical_sentence(12, 1299) == "typical: 12 of 1,299 other images look much like it"
     assert typical_sentence(0, 12).startswith("unlike the other images")
+    assert typical_sentence(1, 299) == "of a rare kind: 1 of 299 other images look much like it"
 
 
 def test_places_within_a_group_are_counted() -> None:

@@ -1,0 +1,201 @@
+"""CamVid with the whole network trained, at 480×360: the protocol for a machine with a GPU.
+
+The product's network (EfficientNet-Lite0 with its ImageNet weights, DeepLabV3+) is trained by the product's
+loop (:class:`core.train.Training`), encoder and all, on crops of 256 pixels. mIoU is the teacher's over all
+233 test images at their full size, without flips or scales.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from frozen_camvid import CLASSES, ENCODER
+from PIL import Image
+from torch import Tensor, nn
+
+from core.acquisition.pixel_scores import SampleStatistics
+from core.data import VOID, TrainingData
+from core.model.classifier_np_head import ClassifierNPHead
+from core.model.linear_head import LinearHead
+from core.model.network import SegmentationNetwork, build_network
+from core.model.np_head import NPHead
+from core.train import Training
+from core.train_config import TrainConfig
+from core.uncertainty import confusion_matrix
+
+CONFIG = TrainConfig(
+    recipe="supervised",
+    crop=256,
+    steps=1000,
+    batch_size=8,
+    learning_rate=1e-3,
+    ema_decay=0.99,
+    pixel_weights="balanced",
+)
+AT_ONCE = 16
+"""Images that are predicted together."""
+
+MakeHead = Callable[[int, int], LinearHead | NPHead | ClassifierNPHead]
+Probabilities = Callable[[Tensor], Tensor]
+"""Turns images ``(B, 3, h, w)`` in [0, 1] into probabilities ``(T, B, C, h / 4, w / 4)``, float32."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Images with their true label maps.
+
+    Attributes:
+        images: ``(N, 3, 360, 480)`` uint8.
+        labels: ``(N, 360, 480)`` uint8, void as 255.
+        drives: ``(N,)`` int64, which drive an image is from.
+        places: ``(N,)`` int64, its place in it.
+    """
+
+    images: Tensor
+    labels: Tensor
+    drives: Tensor
+    places: Tensor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def load(data: Path, split: str) -> Labelled:
+    """Read the folders ``train`` and ``trainannot``, or those of another split."""
+    pixels, maps, names = [], [], []
+    for file in sorted((data / split).iterdir()):
+        with Image.open(file) as image:
+            pixels.append(torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1))
+        with Image.open(data / f"{split}annot" / f"{file.stem}.png") as label:
+            label_map = np.array(label)
+        label_map[label_map >= len(CLASSES)] = VOID
+        maps.append(torch.from_numpy(label_map))
+        names.append(file.name.split("_")[0])
+    first = {name: names.index(name) for name in names}
+    drives = torch.tensor([list(first).index(name) for name in names])
+    places = torch.tensor([place - first[name] for place, name in enumerate(names)])
+    return Labelled(torch.stack(pixels), torch.stack(maps), drives, places)
+
+
+class Dropping(nn.Module):
+    """A part of the network, and dropout on what it returns."""
+
+    def __init__(self, part: nn.Module, share: float) -> None:
+        super().__init__()
+        self.part = part
+        self.dropout = nn.Dropout(share)
+
+    def forward(self, *inputs: Any) -> Any:
+        result = self.part(*inputs)
+        return [self.dropout(map_) for map_ in result] if isinstance(result, list) else self.dropout(result)
+
+
+def untrained(
+    head: MakeHead, seed: int, *, representation: bool = False, dropout: float = 0.0
+) -> SegmentationNetwork:
+    """Build the network; the seed gives its initial values, ``dropout`` is that behind the decoder.
+
+    With dropout the encoder's maps lose half that share, as under the frozen encoder.
+    """
+    network = build_network(
+        len(CLASSES),
+        encoder=ENCODER,
+        head="linear",
+        representation=representation,
+        generator=torch.Generator().manual_seed(seed),
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network.head = head(network.head.classify.in_channels, len(CLASSES))  # type: ignore[union-attr, arg-type]
+    if dropout:
+        network.encoder = Dropping(network.encoder, dropout / 2)
+        network.decoder = Dropping(network.decoder, dropout)
+    return network
+
+
+def train(
+    network: SegmentationNetwork,
+    config: TrainConfig,
+    data: Labelled,
+    labelled: Sequence[int],
+    device: torch.device,
+) -> tuple[SegmentationNetwork, float]:
+    """Train with the product's loop and return the teacher and the seconds it took.
+
+    All images that are not ``labelled`` are unlabelled, unless the recipe is ``supervised``.
+    """
+    known = set(labelled)
+    training = Training(
+        network,
+        TrainingData(
+            list(data.images),
+            {index: data.labels[index] for index in sorted(known)},
+            [index for index in range(len(data)) if index not in known],
+        ),
+        config,
+        device,
+    )
+    began = time.perf_counter()
+    training.run(lambda report: True)
+    return training.teacher.eval(), time.perf_counter() - began
+
+
+def sampled(network: SegmentationNetwork, samples: int, encoded_once: bool = True) -> Probabilities:
+    """Return the product's way to probabilities, or T whole passes."""
+
+    def probabilities(images: Tensor) -> Tensor:
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=images.is_cuda):
+            if not encoded_once:
+                passes = [network.decode(network.encode(images)[0], None)[0] for _ in range(samples)]
+                return torch.cat(passes).float().softmax(dim=2)
+            noise = network.draw_noise(samples, 1, torch.Generator().manual_seed(0))
+            return network.decode(network.encode(images)[0], noise)[0].float().softmax(dim=2)
+
+    return probabilities
+
+
+def head_sampled(network: SegmentationNetwork, samples: int) -> Probabilities:
+    """Encode once, then run the head T times."""
+
+    def probabilities(images: Tensor) -> Tensor:
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=images.is_cuda):
+            features = network.encode(images)[0]
+            passes = [network.decode(features, None)[0] for _ in range(samples)]
+        return torch.cat(passes).float().softmax(dim=2)
+
+    return probabilities
+
+
+def batches(
+    data: Labelled, chosen: Sequence[int] | None, device: torch.device
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield images in [0, 1] and label maps on the device, all or the chosen ones in their order."""
+    indices = torch.arange(len(data)) if chosen is None else torch.tensor(chosen)
+    for some in torch.split(indices, AT_ONCE):
+        images = data.images[some].to(device).float() / 255
+        yield images.contiguous(memory_format=torch.channels_last), data.labels[some].to(device)
+
+
+@torch.inference_mode()
+def confusion(
+    probabilities: Probabilities, data: Labelled, chosen: Sequence[int] | None, device: torch.device
+) -> Tensor:
+    """Return the confusion matrix ``(C, C)`` over all or the chosen images at their full size."""
+    total = torch.zeros(len(CLASSES), len(CLASSES), dtype=torch.int64)
+    for images, labels in batches(data, chosen, device):
+        statistics = SampleStatistics([])
+        statistics.add(probabilities(images))
+        total += confusion_matrix(enlarged(statistics.mean()).argmax(dim=1), labels, len(CLASSES)).cpu()
+    return total
+
+
+def enlarged(maps: Tensor) -> Tensor:
+    """Enlarge ``(B, c, h, w)`` fourfold, to the size of the image."""
+    return F.interpolate(maps, scale_factor=4, mode="bilinear", align_corners=False)

@@ -1,0 +1,552 @@
+"""Accuracy, uncertainty and choice with the whole network trained, on a machine with a GPU.
+
+    python benchmarks/whole_network.py --data ../shared/data/camvid [--part semi] [--minutes 9]
+
+CamVid at 480×360 (see ``whole_camvid.py``), in paired seeds: a seed fixes labelled images, initial values
+and crops. Part ``semi`` is what the unlabelled images bring, ``uncertainty`` how well errors and hard images
+are found, ``active_learning`` what the choice of images brings; every part writes a file of its own.
+Trainings run side by side in ``jobs`` processes, the first seeds first. A finished one is written at once,
+and one whose rows are there is not made again. With ``--minutes`` no training begins later than that.
+
+``set_miou`` is the mIoU over all 367 training images, the labelled ones as a person left them: what someone
+has who labels so many and takes the network's word for the others.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+import typer
+from torch import Tensor
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+import whole_camvid
+from active_learning import STRATEGIES, WITHOUT_LOOKING, Strategy, large_groups
+from csv_rows import Row, about, read_rows, write_rows
+from frozen_camvid import CLASSES, labelled_indices
+from ranking import WORST
+from uncertainty import NATS, SAMPLES, HiddenHead, dropping, switch_dropout
+from whole_camvid import (
+    CONFIG,
+    Labelled,
+    MakeHead,
+    Probabilities,
+    batches,
+    confusion,
+    enlarged,
+    head_sampled,
+    sampled,
+)
+
+from core.acquisition.aggregation import AGGREGATIONS
+from core.acquisition.batch_choice import rank
+from core.acquisition.candidates import Candidates
+from core.acquisition.pixel_scores import PIXEL_SCORES, SampleStatistics
+from core.data import NOT_LABELLED
+from core.model.classifier_np_head import ClassifierNPHead
+from core.model.linear_head import LinearHead
+from core.model.network import HEADS, SegmentationNetwork
+from core.model.np_head import NPHead
+from core.ranking_quality import ranking_quality
+from core.uncertainty import (
+    UncertaintyQuality,
+    class_iou,
+    confusion_matrix,
+    mean_iou,
+    pixel_accuracy,
+    spearman,
+)
+
+RESULTS = ROOT / "benchmarks" / "results"
+Part = Literal["semi", "uncertainty", "active_learning"]
+Recipe = Literal["supervised", "consistency", "u2pl"]
+EVERY = 367
+BUDGETS = (18, 37, 55, 92, 147)
+"""Of the learning curves: 5, 10, 15, 25 and 40 % of the images."""
+SEMI_BUDGETS = (37, 18, 73)
+FULL_STEPS = 3000
+"""Steps with all labels; with few of them more overfit."""
+SEMI: tuple[tuple[Recipe, str], ...] = (
+    ("supervised", "linear"),
+    ("supervised", "np_classifier"),
+    ("consistency", "linear"),
+    ("consistency", "np_classifier"),
+    ("u2pl", "linear"),
+    ("u2pl", "np_classifier"),
+)
+DROPOUT = 0.2
+LABELLED = 37
+CHOSEN_FROM = ("random", "improved random", "entropy, mean", "k-centre", "BALD, MC dropout", "ClaSP PE")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training, or one ensemble."""
+
+    part: Part
+    name: str
+    recipe: Recipe
+    head: str
+    seed: int
+    steps: int
+    images: int
+    round: int = 0
+    labelled: tuple[int, ...] = ()
+    strategies: tuple[str, ...] = ()
+    """Whose choice from this round on is wanted."""
+
+    def urgency(self) -> tuple[int, int, int]:
+        """Return what jobs are sorted by: whole sets of seeds first, long ones before short ones."""
+        budget = SEMI_BUDGETS.index(self.images) if self.images in SEMI_BUDGETS else 0
+        return (budget if self.part == "semi" else 0), self.seed, -self.steps - self.images
+
+
+class Found(NamedTuple):
+    """What a job found out."""
+
+    rows: dict[str, list[Row]]
+    """By the name of the file."""
+    chosen: dict[str, tuple[int, ...]]
+    """By strategy, all images that are labelled in the next round."""
+
+
+@lru_cache
+def images(folder: Path, split: str) -> Labelled:
+    return whole_camvid.load(folder, split)
+
+
+def trained(
+    job: Job, data: Labelled, device: torch.device, head: MakeHead, *, member: int = 0, dropout: float = 0.0
+) -> tuple[SegmentationNetwork, float]:
+    """Train a network; ``member`` changes its initial values and nothing else."""
+    network = whole_camvid.untrained(
+        head, job.seed + 100 * member, representation=job.recipe == "u2pl", dropout=dropout
+    )
+    config = replace(CONFIG, recipe=job.recipe, steps=job.steps, seed=job.seed)
+    return whole_camvid.train(network, config, data, job.labelled, device)
+
+
+def run(job: Job, folder: Path, device_name: str) -> Found:
+    """Do a job in a process of its own."""
+    torch.set_num_threads(1)
+    device = torch.device(device_name)
+    began = time.perf_counter()
+    found = {"semi": semi, "uncertainty": uncertainty, "active_learning": curve_point}[job.part](
+        job, images(folder, "train"), images(folder, "test"), device
+    )
+    took = time.perf_counter() - began
+    print(
+        f"{job.part} {job.name} {job.recipe} {job.head} {job.images} seed {job.seed}: {took:.0f} s",
+        flush=True,
+    )
+    return found
+
+
+def accuracy(
+    job: Job, probabilities: Probabilities, train: Labelled, test: Labelled, device: torch.device
+) -> Row:
+    """Return mIoU on the test images and over the whole set, and IoU by class."""
+    on_test = confusion(probabilities, test, None, device)
+    labels = train.labels[list(job.labelled)]
+    whole = confusion_matrix(labels, labels, len(CLASSES))
+    rest = sorted(set(range(len(train))) - set(job.labelled))
+    if rest:
+        whole = whole + confusion(probabilities, train, rest, device)
+    by_class = zip(CLASSES, class_iou(on_test).tolist(), strict=True)
+    return {
+        "miou": mean_iou(on_test),
+        "set_miou": mean_iou(whole),
+        "set_accuracy": pixel_accuracy(whole),
+        **{f"iou_{name}": iou for name, iou in by_class},
+    }
+
+
+def settings(job: Job) -> Row:
+    """Return the columns that say how a network was trained."""
+    names = ("batch_size", "crop", "learning_rate", "ema_decay", "pixel_weights")
+    return {"steps": job.steps, **{name: getattr(CONFIG, name) for name in names}}
+
+
+def semi(job: Job, train: Labelled, test: Labelled, device: torch.device) -> Found:
+    """Train by one recipe and measure its accuracy."""
+    teacher, seconds = trained(job, train, device, HEADS[job.head])
+    row: Row = {
+        "recipe": job.recipe,
+        "head": job.head,
+        "labelled": job.images,
+        "seed": job.seed,
+        **accuracy(job, sampled(teacher, SAMPLES), train, test, device),
+        "train_seconds": seconds,
+        **settings(job),
+    }
+    return Found({"whole_semi": [row]}, {})
+
+
+UNCERTAIN = (
+    "softmax, linear head",
+    "ensemble of 3",
+    "MC dropout, head",
+    "MC dropout, whole network",
+    "NP, latent classifier",
+    "NP",
+)
+
+
+def uncertainty(job: Job, train: Labelled, test: Labelled, device: torch.device) -> Found:
+    """Train one network, or three, and measure its uncertainty on the test images and on the pool."""
+    ways: dict[str, Probabilities] = {}
+    if job.name == "ensemble of 3":
+        members = [
+            sampled(trained(job, train, device, HiddenHead, member=member)[0], 1) for member in range(3)
+        ]
+        ways["softmax, hidden layer"] = members[0]
+        ways[job.name] = lambda pixels: torch.cat([member(pixels) for member in members])
+    elif job.name.startswith("MC dropout"):
+        torch.manual_seed(job.seed)
+        whole = job.name == "MC dropout, whole network"
+        teacher = trained(job, train, device, dropping, dropout=DROPOUT if whole else 0.0)[0]
+        switch_dropout(teacher, True)
+        ways[job.name] = sampled(teacher, SAMPLES, False) if whole else head_sampled(teacher, SAMPLES)
+    else:
+        heads: dict[str, MakeHead] = {
+            "softmax, linear head": LinearHead,
+            "NP, latent classifier": ClassifierNPHead,
+            "NP": NPHead,
+        }
+        ways[job.name] = sampled(trained(job, train, device, heads[job.name])[0], SAMPLES)
+    rows: dict[str, list[Row]] = {"whole_uncertainty": [], "whole_ranking": []}
+    for name, probabilities in ways.items():
+        about_it: Row = {"method": name, "seed": job.seed, "labelled": job.images}
+        rows["whole_uncertainty"].append(
+            {**about_it, **quality(probabilities, test, device), **settings(job)}
+        )
+        rows["whole_ranking"] += [
+            {**about_it, **row, **settings(job)} for row in ranking(job, probabilities, train, device)
+        ]
+    return Found(rows, {})
+
+
+@torch.inference_mode()
+def quality(probabilities: Probabilities, test: Labelled, device: torch.device) -> Row:
+    """Return the measures of ``uncertainty.py``, at the images' full size."""
+    collected = UncertaintyQuality(len(CLASSES))
+    mean_information = 0.0
+    for pixels, labels in batches(test, None, device):
+        statistics = SampleStatistics(["predictive_entropy", "mutual_information"])
+        statistics.add(probabilities(pixels))
+        entropy, information = statistics.predictive_entropy(), statistics.mutual_information()
+        mean_information += NATS * float(information.mean(dim=(1, 2)).sum())
+        maps = enlarged(torch.cat([statistics.mean(), entropy[:, None], information[:, None]], dim=1)).cpu()
+        for one, label in zip(maps, labels.cpu(), strict=True):
+            named = {"entropy": one[-2].clamp(min=0), "mutual information": one[-1].clamp(min=0)}
+            collected.add(one[:-2], named, label)
+    result = collected.result()
+    by_entropy, by_information = result.maps["entropy"], result.maps["mutual information"]
+    return {
+        "miou": result.miou,
+        "error_auroc": by_entropy.error_auroc,
+        "error_aupr": by_entropy.error_aupr,
+        "aurc": by_entropy.aurc,
+        "spearman": by_entropy.spearman_pixel_error,
+        "spearman_miou": by_entropy.spearman,
+        "mi_auroc": by_information.error_auroc,
+        "mi_spearman": by_information.spearman_pixel_error,
+        "mean_mi": mean_information / len(test),
+        "ece": result.ece,
+        "classwise_ece": result.classwise_ece,
+        "nll": result.nll,
+        "brier": result.brier,
+        "pavpu": float(by_entropy.pavpu.pavpu.nanmean()),
+    }
+
+
+@torch.inference_mode()
+def ranking(job: Job, probabilities: Probabilities, train: Labelled, device: torch.device) -> list[Row]:
+    """Return how every score under every aggregation orders the unlabelled images by their errors."""
+    pool = sorted(set(range(len(train))) - set(job.labelled))
+    scores: dict[tuple[str, str], list[float]] = {}
+    error, pixel_error = [], []
+    for pixels, labels in batches(train, pool, device):
+        statistics = SampleStatistics()
+        statistics.add(probabilities(pixels))
+        maps = torch.stack([score(statistics) for score in PIXEL_SCORES.values()], dim=1).cpu()
+        class_maps = statistics.mean().argmax(dim=1).cpu()
+        full = enlarged(statistics.mean()).argmax(dim=1)
+        for of_image, class_map, predicted, label in zip(maps, class_maps, full, labels, strict=True):
+            everywhere = torch.ones_like(class_map, dtype=torch.bool)
+            for aggregation, aggregate in AGGREGATIONS.items():
+                values = aggregate(of_image, class_map, everywhere).tolist()
+                for pixel_score, value in zip(PIXEL_SCORES, values, strict=True):
+                    scores.setdefault((pixel_score, aggregation), []).append(value)
+            counted = confusion_matrix(predicted, label, len(CLASSES))
+            error.append(1 - mean_iou(counted))
+            pixel_error.append(1 - pixel_accuracy(counted))
+    rows: list[Row] = []
+    for (pixel_score, aggregation), values in scores.items():
+        by_iou = ranking_quality(values, error, WORST)
+        if by_iou.spearman != by_iou.spearman:
+            continue  # a score that does not vary, such as the mutual information of one sample
+        by_pixels = ranking_quality(values, pixel_error, WORST)
+        rows.append(
+            {
+                "pixel_score": pixel_score,
+                "aggregation": aggregation,
+                "spearman": by_iou.spearman,
+                "precision": by_iou.precision,
+                "spearman_pixel_error": by_pixels.spearman,
+                "precision_pixel_error": by_pixels.precision,
+                "worst": WORST,
+                "images": len(pool),
+            }
+        )
+    return rows
+
+
+def curve_point(job: Job, train: Labelled, test: Labelled, device: torch.device) -> Found:
+    """Train with what is labelled, measure, and let each strategy choose what is labelled next."""
+    teacher, seconds = trained(job, train, device, HEADS[job.head])
+    measured = accuracy(job, sampled(teacher, SAMPLES), train, test, device)
+    rows: list[Row] = []
+    chosen: dict[str, tuple[int, ...]] = {}
+    for strategy in job.strategies:
+        row: dict[str, object] = {
+            "strategy": strategy,
+            "recipe": job.recipe,
+            "head": job.head,
+            "seed": job.seed,
+            "round": job.round,
+            "images": len(job.labelled),
+            "label_share": len(job.labelled) / EVERY,
+            **measured,
+            "train_seconds": seconds,
+        }
+        if job.images != BUDGETS[-1]:
+            indices, row["spearman"] = choose(STRATEGIES[strategy], job, teacher, train, device)
+            chosen[strategy] = (*job.labelled, *indices)
+            row["chosen"] = " ".join(map(str, indices))
+        rows.append({**row, "labelled": " ".join(map(str, job.labelled)), **settings(job)})
+    return Found({"whole_active_learning": rows}, chosen)
+
+
+def choose(
+    how: Strategy, job: Job, teacher: SegmentationNetwork, train: Labelled, device: torch.device
+) -> tuple[list[int], float | None]:
+    """Return the images to label next, and how well mean entropy orders the pool by its pixel error."""
+    pool = sorted(set(range(len(train))) - set(job.labelled))
+    asked = sampled(teacher, SAMPLES)
+    if how.dropout:
+        torch.manual_seed(job.seed)
+        dropped = trained(job, train, device, dropping, dropout=DROPOUT)[0]
+        switch_dropout(dropped, True)
+        asked = sampled(dropped, SAMPLES, False)
+    found: dict[str, Tensor] = {"scores": torch.zeros(len(pool))}
+    correlation = None
+    if how.choice not in WITHOUT_LOOKING:
+        found, correlation = look(asked, train, pool, device, how)
+    known = embeddings(teacher, train, device)
+    candidates = Candidates(
+        **found,
+        embeddings=known[pool],
+        groups=train.drives[pool],
+        positions=train.places[pool],
+        labelled_embeddings=known[list(job.labelled)],
+    )
+    draws = torch.Generator().manual_seed(4000 + 100 * job.seed + job.round)
+    count = BUDGETS[job.round + 1] - len(job.labelled)
+    if how.choice == "large_groups":
+        order = large_groups(candidates, count, draws)
+    else:
+        progress = job.round / (len(BUDGETS) - 2)
+        order = rank(candidates, how.choice, batch=how.batch, progress=progress, generator=draws)
+    return [pool[index] for index in order[:count]], correlation
+
+
+@torch.inference_mode()
+def embeddings(network: SegmentationNetwork, data: Labelled, device: torch.device) -> Tensor:
+    """Return the network's embeddings, ``(N, E)`` float32 of unit length."""
+    found = []
+    for pixels, _ in batches(data, None, device):
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            found.append(network.encode(pixels)[1].float().cpu())
+    return F.normalize(torch.cat(found), dim=1)
+
+
+@torch.inference_mode()
+def look(
+    probabilities: Probabilities, train: Labelled, pool: Sequence[int], device: torch.device, how: Strategy
+) -> tuple[dict[str, Tensor], float]:
+    """Return what a choice may know of the pool, and how its mean entropy orders it by pixel error."""
+    aggregate = AGGREGATIONS[how.aggregation]
+    scores, class_scores, mass, entropy, error = [], [], [], [], []
+    for pixels, labels in batches(train, pool, device):
+        statistics = SampleStatistics(["predictive_entropy", how.pixel_score])
+        statistics.add(probabilities(pixels))
+        mean = statistics.mean()
+        class_maps = mean.argmax(dim=1)
+        for of_pixels, class_map, of_class in zip(
+            PIXEL_SCORES[how.pixel_score](statistics), class_maps, mean, strict=True
+        ):
+            maps = torch.cat([of_pixels[None], of_pixels * of_class])
+            found = aggregate(maps, class_map, torch.ones_like(class_map, dtype=torch.bool)).cpu()
+            scores.append(found[0])
+            class_scores.append(found[1:])
+        mass.append(mean.mean(dim=(2, 3)).cpu())
+        entropy.append(statistics.predictive_entropy().mean(dim=(1, 2)).cpu())
+        counted = labels < NOT_LABELLED
+        wrong = (enlarged(mean).argmax(dim=1) != labels) & counted
+        error.append((wrong.sum(dim=(1, 2)) / counted.sum(dim=(1, 2))).cpu())
+    known = {
+        "scores": torch.stack(scores),
+        "class_scores": torch.stack(class_scores),
+        "class_mass": torch.cat(mass),
+    }
+    return known, spearman(torch.cat(entropy), torch.cat(error))
+
+
+def first_jobs(part: Part, seeds: int, recipes: Sequence[Recipe], strategies: Sequence[str]) -> list[Job]:
+    """Return the jobs that wait for no other."""
+
+    def labelled(count: int, seed: int) -> tuple[int, ...]:
+        return tuple(sorted(labelled_indices(count, seed).tolist()))
+
+    steps = CONFIG.steps
+    jobs: list[Job] = []
+    for seed in range(seeds):
+        if part == "semi":
+            jobs += [
+                Job(part, "", recipe, head, seed, steps, count, labelled=labelled(count, seed))
+                for count in SEMI_BUDGETS
+                for recipe, head in SEMI
+                if recipe in recipes
+            ]
+            everything = labelled(EVERY, seed)
+            jobs += [
+                Job(part, "", "supervised", head, seed, FULL_STEPS, EVERY, labelled=everything)
+                for head in ("linear", "np_classifier")
+                if "supervised" in recipes
+            ]
+        elif part == "uncertainty":
+            chosen = labelled(LABELLED, seed)
+            jobs += [
+                Job(part, name, "supervised", "", seed, steps, LABELLED, labelled=chosen)
+                for name in UNCERTAIN
+            ]
+        else:
+            first = labelled(BUDGETS[0], seed)
+            jobs += [
+                Job(
+                    part, "all", recipe, "np_classifier", seed, steps, BUDGETS[0], 0, first, tuple(strategies)
+                )
+                for recipe in recipes
+                if recipe != "u2pl"
+            ]
+    return jobs
+
+
+def following(job: Job, found: Found) -> list[Job]:
+    """Return the jobs that a finished one makes possible."""
+    number = job.round + 1
+    return [
+        replace(
+            job,
+            name=strategy,
+            round=number,
+            images=BUDGETS[number],
+            labelled=labelled,
+            strategies=(strategy,),
+        )
+        for strategy, labelled in found.chosen.items()
+    ]
+
+
+def undone(jobs: Sequence[Job], written: Mapping[str, Sequence[Row]]) -> list[Job]:
+    """Return the jobs whose rows are not there; a learning curve goes on where it ended."""
+
+    def has(file: str, **wanted: object) -> list[Row]:
+        rows = written.get(file, [])
+        return [row for row in rows if all(str(row[name]) == str(value) for name, value in wanted.items())]
+
+    left: list[Job] = []
+    for job in jobs:
+        if job.part == "semi":
+            same = {"recipe": job.recipe, "head": job.head, "labelled": job.images, "steps": job.steps}
+            left += [] if has("whole_semi", **same, seed=job.seed) else [job]
+        elif job.part == "uncertainty":
+            left += [] if has("whole_uncertainty", method=job.name, seed=job.seed) else [job]
+        else:
+            beginners = []
+            for strategy in job.strategies:
+                points = has("whole_active_learning", strategy=strategy, recipe=job.recipe, seed=job.seed)
+                if not points:
+                    beginners.append(strategy)
+                elif len(points) < len(BUDGETS):
+                    last = max(points, key=lambda row: int(str(row["round"])))
+                    labelled = tuple(map(int, f"{last['labelled']} {last['chosen']}".split()))
+                    at = replace(job, round=int(str(last["round"])))
+                    left += following(at, Found({}, {strategy: labelled}))
+            left += [replace(job, strategies=tuple(beginners))] if beginners else []
+    return left
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="The CamVid folder.")],
+    part: Annotated[list[str] | None, typer.Option(help="semi, uncertainty, active_learning.")] = None,
+    recipe: Annotated[list[str] | None, typer.Option(help="Of semi and active_learning.")] = None,
+    strategy: Annotated[list[str] | None, typer.Option(help="Of active_learning.")] = None,
+    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
+    jobs: Annotated[int, typer.Option(help="Processes at once.")] = 10,
+    minutes: Annotated[float, typer.Option(help="No training begins later.")] = 1e6,
+    device: Annotated[str, typer.Option()] = "cuda",
+    results: Annotated[Path, typer.Option(help="The folder of the CSV files.")] = RESULTS,
+) -> None:
+    """Train and measure until all is done or the time is over."""
+    deadline = time.monotonic() + 60 * minutes
+    name = torch.cuda.get_device_name() if device == "cuda" else device
+    origin = about(name)
+    files = ("whole_semi", "whole_uncertainty", "whole_ranking", "whole_active_learning")
+    paths = {file: results / f"{file}.csv" for file in files}
+    written: dict[str, list[Row]] = {
+        file: list(read_rows(path)) for file, path in paths.items() if path.exists()
+    }
+    waiting: list[Job] = []
+    for one in part or ["semi", "uncertainty", "active_learning"]:
+        recipes = recipe or ["supervised", "consistency", "u2pl"]
+        waiting += first_jobs(one, seeds, recipes, strategy or CHOSEN_FROM)  # type: ignore[arg-type]
+    waiting = undone(waiting, written)
+    running: dict[Future[Found], Job] = {}
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"))
+    while running or (waiting and time.monotonic() < deadline):
+        waiting.sort(key=Job.urgency)
+        while waiting and len(running) < jobs and time.monotonic() < deadline:
+            job = waiting.pop(0)
+            running[pool.submit(run, job, data, device)] = job
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            job = running.pop(future)
+            if future.exception() is not None:
+                print(f"{replace(job, labelled=())} failed: {future.exception()!r}", flush=True)
+                continue
+            found = future.result()
+            waiting += following(job, found)
+            for file, rows in found.rows.items():
+                known = written.setdefault(file, [])
+                known += [{**row, **origin} for row in rows]
+                write_rows(paths[file], known)
+    pool.shutdown()
+    print(f"{len(waiting)} trainings are left.", flush=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -43,6 +43,7 @@ import released
 
 from core import provenance
 from core.acquisition.pixel_scores import entropy_of
+from core.compilation import COMPILE_FROM_STEPS
 from core.data import VOID, TrainingData, label_to_size
 from core.model.conditioned_decoder import ConditionedDecoder
 from core.model.network import build_network
@@ -258,7 +259,9 @@ def whole_step(row: Row, setting: Setting, device: torch.device) -> Step:
     images = [torch.randint(256, (3, row.height, row.width), dtype=torch.uint8) for _ in range(count)]
     labels = random_labels(count, row.height, row.width, torch.device("cpu")).to(torch.uint8)
     data = TrainingData(images, dict(enumerate(labels[: count // 2])), list(range(count // 2, count)))
-    config = TrainConfig(steps=10_000, crop=row.height, batch_size=row.labelled, samples_train=row.samples)
+    config = TrainConfig(
+        steps=COMPILE_FROM_STEPS - 1, crop=row.height, batch_size=row.labelled, samples_train=row.samples
+    )
     network = build_network(CLASSES, head="np", weights="none")
     training = Training(network, data, config, device)
     if row.implementation == COMPILED:

@@ -336,18 +336,20 @@ def measured(name: str, seed: int, data_folder: Path) -> list[Row]:
     return rows
 
 
-def milliseconds(wanted: Sequence[str]) -> dict[str, float]:
+def milliseconds(
+    wanted: Sequence[str], device: str = "cpu", height: int = HEIGHT, width: int = WIDTH
+) -> dict[str, float]:
     """Return the median time per image of ways to predict, with the encoder, T = 20; none means all."""
-    image = torch.rand(1, 3, HEIGHT, WIDTH).contiguous(memory_format=torch.channels_last)
+    image = torch.rand(1, 3, height, width, device=device).contiguous(memory_format=torch.channels_last)
 
     def built(head: LinearHead | ClassifierNPHead | None = None) -> SegmentationNetwork:
         network = build_network(len(CLASSES), encoder=ENCODER, head="linear", weights="none")
         if head is not None:
             network.head = head
-        return network.to(memory_format=torch.channels_last).eval()
+        return network.to(device).to(memory_format=torch.channels_last).eval()
 
     process = build_network(len(CLASSES), encoder=ENCODER, head="np", weights="none").eval()
-    process.to(memory_format=torch.channels_last)
+    process.to(device).to(memory_format=torch.channels_last)
     channels = process.encode(image)[0].shape[1]
     classifier = ClassifierNPHead(channels, len(CLASSES))
     everything = torch.ones(1, 1, dtype=torch.bool)
@@ -366,7 +368,7 @@ def milliseconds(wanted: Sequence[str]) -> dict[str, float]:
     if wanted:
         ways = {name: way for name, way in ways.items() if name in (ONE_PASS, *wanted)}
     times: dict[str, list[float]] = {name: [] for name in ways}
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
         # In turns, so that a slow phase of the machine meets all of them.
         for repetition in range(REPETITIONS + 2):
             for name, probabilities in ways.items():
@@ -374,6 +376,8 @@ def milliseconds(wanted: Sequence[str]) -> dict[str, float]:
                 sampled = SampleStatistics()
                 sampled.add(probabilities(image))
                 sampled.predictive_entropy(), sampled.mutual_information()
+                if device == "cuda":
+                    torch.cuda.synchronize()
                 if repetition >= 2:
                     times[name].append(1000 * (time.perf_counter() - began))
     return {name: statistics.median(values) for name, values in times.items()}

@@ -37,7 +37,7 @@ from active_learning import STRATEGIES, WITHOUT_LOOKING, Strategy, large_groups
 from csv_rows import Row, about, read_rows, write_rows
 from frozen_camvid import CLASSES, labelled_indices
 from ranking import WORST
-from uncertainty import NATS, SAMPLES, HiddenHead, dropping, switch_dropout
+from uncertainty import NATS, ONE_PASS, SAMPLES, HiddenHead, dropping, milliseconds, switch_dropout
 from whole_camvid import (
     CONFIG,
     Labelled,
@@ -471,6 +471,15 @@ def following(job: Job, found: Found) -> list[Job]:
     ]
 
 
+def timed(origin: Row) -> list[Row]:
+    """Return how long every way to predict takes on a GPU that does nothing else."""
+    times = milliseconds([], "cuda", 360, 480)
+    return [
+        {"method": name, "ms_per_image": took, "times_one_pass": took / times[ONE_PASS], **origin}
+        for name, took in times.items()
+    ]
+
+
 def undone(jobs: Sequence[Job], written: Mapping[str, Sequence[Row]]) -> list[Job]:
     """Return the jobs whose rows are not there; a learning curve goes on where it ended."""
 
@@ -515,7 +524,7 @@ def main(
     deadline = time.monotonic() + 60 * minutes
     name = torch.cuda.get_device_name() if device == "cuda" else device
     origin = about(name)
-    files = ("whole_semi", "whole_uncertainty", "whole_ranking", "whole_active_learning")
+    files = ("whole_time", "whole_semi", "whole_uncertainty", "whole_ranking", "whole_active_learning")
     paths = {file: results / f"{file}.csv" for file in files}
     written: dict[str, list[Row]] = {
         file: list(read_rows(path)) for file, path in paths.items() if path.exists()
@@ -525,6 +534,8 @@ def main(
         recipes = recipe or ["supervised", "consistency", "u2pl"]
         waiting += first_jobs(one, seeds, recipes, strategy or CHOSEN_FROM)  # type: ignore[arg-type]
     waiting = undone(waiting, written)
+    if device == "cuda" and any(job.part == "uncertainty" for job in waiting):
+        write_rows(paths["whole_time"], timed(origin))
     running: dict[Future[Found], Job] = {}
     pool = ProcessPoolExecutor(jobs, get_context("spawn"))
     while running or (waiting and time.monotonic() < deadline):

@@ -26,7 +26,7 @@ def photometric(images: torch.Tensor, generator: torch.Generator) -> torch.Tenso
         A new tensor of the same shape, in [0, 1]. Geometry is unchanged.
     """
     batch = len(images)
-    draws = torch.rand(6, batch, 1, 1, 1, generator=generator).to(images.device)
+    draws = torch.rand(6, batch, 1, 1, 1, generator=generator).to(images.device, non_blocking=True)
     brightness, contrast, saturation = (0.5 + draws[:3]).unbind(0)
     gamma = 2 ** (draws[3] * 1.4 - 0.7)
     grey = images.mean(dim=1, keepdim=True)
@@ -48,7 +48,7 @@ def cutmix_masks(
 
     A rectangle covers 20 % to 50 % of the area (CutMix, with the half-area crop as the limit).
     """
-    draws = torch.rand(4, batch, 1, generator=generator).to(device)
+    draws = torch.rand(4, batch, 1, generator=generator).to(device, non_blocking=True)
     share = 0.2 + 0.3 * draws[0]
     tall = (share * 2 ** (2 * draws[1] - 1)).sqrt().clamp(max=1)
     rows = (height * tall).round().clamp(min=1)

@@ -56,7 +56,7 @@ class Batches:
         images = self._images_of(crops, step, steps)
         side, count = self._draws.side, len(crops.labelled.images)
         labels = [self._labels[index] for index in crops.labelled.images]
-        indices = torch.tensor(crops.labelled.images, device=self._device)
+        indices = torch.tensor(crops.labelled.images).to(self._device, non_blocking=True)
         labelled = Batch(*cut(crops.labelled, images[:count], labels, side, self._device), indices)
         if crops.unlabelled is None:
             return labelled, None

@@ -136,14 +136,14 @@ def cut(
         groups.setdefault(tuple(image.shape[1:]), []).append(position)
     for size, members in groups.items():
         at = torch.tensor(members)
-        rows, columns = (coordinates.to(device) for coordinates in _coordinates(crops, at, size, side))
-        reach = crops.scale[at, None, None].reciprocal().clamp(min=1).to(device)
+        rows, columns = (part.to(device, non_blocking=True) for part in _coordinates(crops, at, size, side))
+        reach = crops.scale[at, None, None].reciprocal().clamp(min=1).to(device, non_blocking=True)
         by_row, by_column = _weights(rows, size[0], reach), _weights(columns, size[1], reach)
         stacked = torch.stack([images[member] for member in members]).to(device, non_blocking=True)
         by_column = by_column / 255
         cut_out = by_row[:, None] @ (stacked.flatten(1, 2).float() @ by_column.mT).unflatten(1, (3, -1))
         inside = _is_inside(rows, size[0])[:, :, None] & _is_inside(columns, size[1])[:, None]
-        at = at.to(device)
+        at = at.to(device, non_blocking=True)
         pixels[at] = torch.where(inside[:, None], cut_out, _PADDING_GREY)
         if labels is None:
             values[at] = torch.where(inside, NOT_LABELLED, VOID).to(torch.uint8)

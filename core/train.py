@@ -113,6 +113,7 @@ class Training:
             [{"params": encoder, "rate": _ENCODER_RATE}, {"params": others, "rate": 1.0}],
             lr=config.learning_rate,
             weight_decay=config.weight_decay,
+            fused=self.device.type in ("cpu", "cuda"),
         )
         self._wrapped_student, self._wrapped_optimiser = self._fabric.setup(self.student, self._optimiser)
         draws = CropDraws(
@@ -226,11 +227,15 @@ class Training:
                 self.queues.load_state_dict(with_prefix(tensors, "queues."))
             optimiser = self._optimiser.state_dict()
             optimiser["state"] = {}
+            parameters = [each for group in self._optimiser.param_groups for each in group["params"]]
             for name, value in with_prefix(tensors, "optimiser.").items():
                 index, _, key = name.partition(".")
-                optimiser["state"].setdefault(int(index), {})[key] = value
+                of = parameters[int(index)]
+                # A fused optimiser walks through memory, so moments must lie there as their parameter does.
+                laid_out = torch.empty_like(of).copy_(value) if value.shape == of.shape else value
+                optimiser["state"].setdefault(int(index), {})[key] = laid_out
             self._optimiser.load_state_dict(optimiser)
-        except (RuntimeError, KeyError) as problem:
+        except (RuntimeError, KeyError, IndexError) as problem:
             raise ValueError(f"The checkpoint in {folder} belongs to another network: {problem}") from problem
         self.step = int(training["step"])
 

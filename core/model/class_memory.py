@@ -81,7 +81,7 @@ class ClassMemory(nn.Module):
         flat = labels.reshape(-1).to(torch.int64)
         if generator is not None:
             shuffled = torch.randperm(len(flat), generator=generator, device=generator.device)
-            shuffled = shuffled.to(flat.device)
+            shuffled = shuffled.to(flat.device, non_blocking=True)
             vectors, flat = vectors[shuffled], flat[shuffled]
         ordered_labels, order = torch.sort(flat, stable=True)
         classes = torch.arange(class_count, device=flat.device)

@@ -78,11 +78,13 @@ class ClassifierNPHead(nn.Module):
 
     def _deviations(self, noise: torch.Tensor) -> torch.Tensor:
         """Return draws from the posterior around the trained weights, ``(T, C, H + 1)``."""
-        # In double precision and on the CPU: the condition is bad, the matrix small.
-        total = self.evidence.total().cpu().double()
-        precision = IMAGE_EVIDENCE * total + torch.eye(len(total), dtype=torch.float64) / PRIOR_STD**2
-        factor = torch.linalg.cholesky(precision)
-        columns = noise.cpu().double().flatten(0, 1).mT
+        # In double precision, for the condition is bad; MPS has none.
+        total = self.evidence.total()
+        total = (total.cpu() if total.device.type == "mps" else total).double()
+        prior = torch.eye(len(total), dtype=total.dtype, device=total.device) / PRIOR_STD**2
+        # It has no eigenvalue below 1 / PRIOR_STD², so no error can come of it, and none is waited for.
+        factor = torch.linalg.cholesky_ex(IMAGE_EVIDENCE * total + prior).L
+        columns = noise.to(total, non_blocking=True).flatten(0, 1).mT
         drawn = torch.linalg.solve_triangular(factor.mT, columns, upper=True).mT.view(noise.shape)
         return (drawn * total.any()).float()
 

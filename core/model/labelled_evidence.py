@@ -53,17 +53,28 @@ class LabelledEvidence(nn.Module):
         keys = torch.where(labelled.any(dim=1), images, NO_IMAGE)
         if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
             moments, keys = _of_all_processes(moments), _of_all_processes(keys)
-        for moment, key in zip(moments, keys, strict=True):
-            self._remember(moment, key)
+        self._remember(moments, keys)
 
-    def _remember(self, moment: Tensor, key: Tensor) -> None:
-        held = self.keys == key
-        is_new = ~held.any()
-        place = torch.where(is_new, self.next_place, held.to(torch.uint8).argmax())
-        is_image = key != NO_IMAGE
-        self.moments[place] = torch.where(is_image, moment, self.moments[place])
-        self.keys[place] = torch.where(is_image, key, self.keys[place])
-        self.next_place.copy_((self.next_place + (is_new & is_image)) % len(self.keys))
+    def _remember(self, moments: Tensor, keys: Tensor) -> None:
+        """Write moments ``(B, D, D)`` of images ``(B,)`` at once, asking the device for no number."""
+        is_image = keys != NO_IMAGE
+        same = (keys[:, None] == keys) & is_image
+        held = self.keys == keys[:, None]
+        is_new = is_image & ~held.any(dim=1)
+        first_seen = same.to(torch.uint8).argmax(dim=1)
+        comes = is_new & (first_seen == torch.arange(len(keys), device=keys.device))
+        new_place = (self.next_place + comes.cumsum(0) - 1) % len(self.keys)
+        place = torch.where(is_new, new_place[first_seen], held.to(torch.uint8).argmax(dim=1))
+        # Rows that say nothing repeat what another row writes, or write back what is there.
+        place = torch.where(is_image, place, place[is_image.to(torch.uint8).argmax()])
+        writes = (place[:, None] == place) & is_image
+        last = writes.shape[1] - 1 - writes.flip(1).to(torch.uint8).argmax(dim=1)
+        says = is_image.any()
+        new_moments = torch.where(says, moments[last], self.moments[place])
+        new_keys = torch.where(says, keys[last], self.keys[place])
+        self.moments.index_copy_(0, place, new_moments)
+        self.keys.index_copy_(0, place, new_keys)
+        self.next_place.copy_((self.next_place + comes.sum()) % len(self.keys))
 
     def total(self) -> torch.Tensor:
         """Return the sum of the moments over the images, ``(D, D)``."""

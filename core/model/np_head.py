@@ -89,10 +89,10 @@ class NPHead(nn.Module):
         queries = self.projector(features.detach())
         _, posterior = self._described(queries, self.target.centres())
         if context_set is not None:
-            context_set = context_set.to(features.device)
+            context_set = context_set.to(features.device, non_blocking=True)
         by_context, prior = self._described(queries, self.context.centres(context_set))
         drawn_from = posterior if latent == "target" else prior
-        z = drawn_from.mean + drawn_from.std * noise.to(features.device)
+        z = drawn_from.mean + drawn_from.std * noise.to(features.device, non_blocking=True)
         logits = self.decoder(features, z, by_context.vector)
         comparable = self.target.filled.any() & self.context.filled.any()
         return HeadOutput(logits, gaussian_kl(posterior, prior) * comparable)

@@ -60,7 +60,7 @@ class ClassQueues(nn.Module):
 
         All classes share the draws, so that the result does not depend on how classes are numbered.
         """
-        draws = torch.rand(count, generator=generator).to(self.rows.device)
+        draws = torch.rand(count, generator=generator).to(self.rows.device, non_blocking=True)
         # Next to 1 the product may round up to the number of rows.
         row = (draws * self.filled[:, None]).to(torch.int64).minimum((self.filled[:, None] - 1).clamp(min=0))
         return torch.gather(self.rows, 1, row[:, :, None].expand(-1, -1, self.rows.shape[2]))

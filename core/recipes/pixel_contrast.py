@@ -73,7 +73,7 @@ def pixel_contrast(pixels: Pixels, queues: ClassQueues, generator: torch.Generat
         chosen, used = sample_rows(anchor, ANCHORS, generator)
         candidates = queues.sample(_CANDIDATES, generator).float()
         drawn = torch.randint(_CANDIDATES, (chosen.shape[1], NEGATIVES), generator=generator)
-        drawn = drawn.to(keys.device).expand(class_count, -1, -1)
+        drawn = drawn.to(keys.device, non_blocking=True).expand(class_count, -1, -1)
 
     with torch.autocast(keys.device.type, enabled=False):
         anchors = pixels.representations.index_select(0, chosen.flatten()).unflatten(0, chosen.shape)
@@ -131,7 +131,7 @@ def sample_rows(
     Returns:
         Indices ``(C, k)`` and which of them are of the class, ``(C, k)`` bool; k = min(count, P).
     """
-    scores = torch.rand(len(mask), generator=generator).to(mask.device)
+    scores = torch.rand(len(mask), generator=generator).to(mask.device, non_blocking=True)
     best = torch.where(mask.T, scores, -1.0).topk(min(count, len(mask)), dim=1)
     return best.indices, best.values >= 0
 

@@ -133,7 +133,7 @@ def test_pixels_nobody_labelled_are_no_evidence(device: torch.device) -> None:
     head.observe(features, torch.full_like(labels, 254), image)
     assert torch.equal(head.evidence.total(), half)
     head.observe(features, torch.ones_like(labels), image)
-    assert head.evidence.total()[-1, -1] == pytest.approx(2 * float(half[-1, -1]))
+    assert float(head.evidence.total()[-1, -1]) == pytest.approx(2 * float(half[-1, -1]))
 
 
 def test_the_order_of_the_images_does_not_matter(device: torch.device) -> None:

@@ -56,6 +56,13 @@ def gradients(device: torch.device, labels: torch.Tensor, hidden: int) -> dict[s
     return {name: p.grad.clone() for name, p in student.named_parameters() if p.grad is not None}
 
 
+def same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two results are the same, to the bit but for the order in which a GPU adds."""
+    if one.is_cuda and one.is_floating_point():
+        return torch.allclose(one, other, rtol=1e-4, atol=1e-7)
+    return torch.equal(one, other)
+
+
 def test_not_labelled_and_void_pixels_train_nothing(device: torch.device) -> None:
     logits = torch.randn(3, 2, 4, 8, 8, generator=seeded()).to(device).requires_grad_()
     labels = torch.randint(0, 4, (2, 8, 8), generator=seeded(1)).to(device, torch.uint8)
@@ -70,7 +77,7 @@ def test_not_labelled_and_void_pixels_train_nothing(device: torch.device) -> Non
         gradients(device, labelled_batch(device).labels, 255),
     )
     assert one.keys() == other.keys()
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert all(same(one[name], other[name]) for name in one)
 
 
 @pytest.mark.parametrize("cross_entropy", [expected_cross_entropy, mixture_cross_entropy])
@@ -154,9 +161,9 @@ def test_pseudo_labels_nobody_trusts_change_nothing(device: torch.device) -> Non
         assert torch.equal(student.head.target.filled, student.head.context.filled)
         losses.append(result.loss.detach())
         trained.append([p.grad for p in student.parameters()] + list(student.buffers()))
-    assert torch.equal(losses[0], losses[1])
+    assert same(losses[0], losses[1])
     for one, other in zip(*trained, strict=True):
-        assert (one is None and other is None) or torch.equal(one, other)
+        assert (one is None and other is None) or same(one, other)
 
 
 def test_teacher_gets_no_gradient_and_loss_is_the_weighted_sum_of_its_parts(device: torch.device) -> None:
@@ -207,7 +214,7 @@ def test_recipes_take_the_linear_head(step: object, device: torch.device) -> Non
 def test_balanced_weights_raise_rare_classes_and_keep_the_mean(device: torch.device) -> None:
     labels = torch.tensor([[[0] * 90 + [2] * 10 + [254] * 30 + [255] * 5]], dtype=torch.uint8, device=device)
     weights = balanced_class_weights(labels, 4)
-    assert weights[2] / weights[0] == pytest.approx(3)
+    assert float(weights[2] / weights[0]) == pytest.approx(3)
     assert weights[1] == weights[3] == 0
     assert (90 * weights[0] + 10 * weights[2]).item() == pytest.approx(100)
     even = torch.arange(4, dtype=torch.uint8, device=device).repeat(10).view(1, 5, 8)

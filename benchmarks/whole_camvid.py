@@ -33,9 +33,9 @@ from core.uncertainty import confusion_matrix
 CONFIG = TrainConfig(
     recipe="supervised",
     crop=256,
-    steps=1000,
+    steps=600,
     batch_size=8,
-    learning_rate=1e-3,
+    learning_rate=3e-3,
     ema_decay=0.99,
     pixel_weights="balanced",
 )

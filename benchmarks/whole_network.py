@@ -79,15 +79,17 @@ SEMI_BUDGETS = (37, 18, 73)
 FULL_STEPS = 3000
 """Steps with all labels; with few of them more overfit."""
 SEMI: tuple[tuple[Recipe, str], ...] = (
-    ("supervised", "linear"),
     ("supervised", "np_classifier"),
-    ("consistency", "linear"),
     ("consistency", "np_classifier"),
+    ("supervised", "linear"),
+    ("consistency", "linear"),
     ("u2pl", "linear"),
     ("u2pl", "np_classifier"),
 )
 DROPOUT = 0.2
 LABELLED = 37
+FEWER_SAMPLES = 10
+"""T where the uncertainty itself is not what is measured."""
 CHOSEN_FROM = ("random", "improved random", "entropy, mean", "k-centre", "BALD, MC dropout", "ClaSP PE")
 
 
@@ -108,9 +110,14 @@ class Job:
     """Whose choice from this round on is wanted."""
 
     def urgency(self) -> tuple[int, int, int]:
-        """Return what jobs are sorted by: whole sets of seeds first, long ones before short ones."""
-        budget = SEMI_BUDGETS.index(self.images) if self.images in SEMI_BUDGETS else 0
-        return (budget if self.part == "semi" else 0), self.seed, -self.steps - self.images
+        """Return what jobs are sorted by: the longest, then what others wait for, then seed after seed."""
+        if self.part == "semi" and self.images == EVERY:
+            return 0, 0, self.seed
+        if self.part == "active_learning" and self.round == 0:
+            return 1, 0, self.seed
+        if self.part == "semi" and self.images != SEMI_BUDGETS[0]:
+            return 3, SEMI.index((self.recipe, self.head)), self.seed
+        return 2, self.seed, ("semi", "uncertainty", "active_learning").index(self.part)
 
 
 class Found(NamedTuple):
@@ -187,7 +194,7 @@ def semi(job: Job, train: Labelled, test: Labelled, device: torch.device) -> Fou
         "head": job.head,
         "labelled": job.images,
         "seed": job.seed,
-        **accuracy(job, sampled(teacher, SAMPLES), train, test, device),
+        **accuracy(job, sampled(teacher, FEWER_SAMPLES), train, test, device),
         "train_seconds": seconds,
         **settings(job),
     }
@@ -317,7 +324,7 @@ def ranking(job: Job, probabilities: Probabilities, train: Labelled, device: tor
 def curve_point(job: Job, train: Labelled, test: Labelled, device: torch.device) -> Found:
     """Train with what is labelled, measure, and let each strategy choose what is labelled next."""
     teacher, seconds = trained(job, train, device, HEADS[job.head])
-    measured = accuracy(job, sampled(teacher, SAMPLES), train, test, device)
+    measured = accuracy(job, sampled(teacher, FEWER_SAMPLES), train, test, device)
     rows: list[Row] = []
     chosen: dict[str, tuple[int, ...]] = {}
     for strategy in job.strategies:
@@ -345,12 +352,12 @@ def choose(
 ) -> tuple[list[int], float | None]:
     """Return the images to label next, and how well mean entropy orders the pool by its pixel error."""
     pool = sorted(set(range(len(train))) - set(job.labelled))
-    asked = sampled(teacher, SAMPLES)
+    asked = sampled(teacher, FEWER_SAMPLES)
     if how.dropout:
         torch.manual_seed(job.seed)
         dropped = trained(job, train, device, dropping, dropout=DROPOUT)[0]
         switch_dropout(dropped, True)
-        asked = sampled(dropped, SAMPLES, False)
+        asked = sampled(dropped, FEWER_SAMPLES, False)
     found: dict[str, Tensor] = {"scores": torch.zeros(len(pool))}
     correlation = None
     if how.choice not in WITHOUT_LOOKING:
@@ -432,11 +439,11 @@ def first_jobs(part: Part, seeds: int, recipes: Sequence[Recipe], strategies: Se
                 if recipe in recipes
             ]
             everything = labelled(EVERY, seed)
-            jobs += [
-                Job(part, "", "supervised", head, seed, FULL_STEPS, EVERY, labelled=everything)
-                for head in ("linear", "np_classifier")
-                if "supervised" in recipes
-            ]
+            if "supervised" in recipes:
+                job = Job(
+                    part, "", "supervised", "np_classifier", seed, FULL_STEPS, EVERY, labelled=everything
+                )
+                jobs.append(job)
         elif part == "uncertainty":
             chosen = labelled(LABELLED, seed)
             jobs += [
@@ -534,7 +541,7 @@ def main(
         recipes = recipe or ["supervised", "consistency", "u2pl"]
         waiting += first_jobs(one, seeds, recipes, strategy or CHOSEN_FROM)  # type: ignore[arg-type]
     waiting = undone(waiting, written)
-    if device == "cuda" and any(job.part == "uncertainty" for job in waiting):
+    if device == "cuda" and any(job.part == "uncertainty" for job in waiting) and "whole_time" not in written:
         write_rows(paths["whole_time"], timed(origin))
     running: dict[Future[Found], Job] = {}
     pool = ProcessPoolExecutor(jobs, get_context("spawn"))

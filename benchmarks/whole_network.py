@@ -113,6 +113,8 @@ class Job:
         """Return what jobs are sorted by: the longest, then what others wait for, then seed after seed."""
         if self.part == "semi" and self.images == EVERY:
             return 0, 0, self.seed
+        if self.part == "active_learning" and self.recipe != "supervised":
+            return 4, self.seed, self.round
         if self.part == "active_learning" and self.round == 0:
             return 1, 0, self.seed
         if self.part == "semi" and self.images != SEMI_BUDGETS[0]:

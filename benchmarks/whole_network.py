@@ -119,6 +119,8 @@ class Job:
             return 1, 0, self.seed
         if self.part == "semi" and self.images != SEMI_BUDGETS[0]:
             return 3, SEMI.index((self.recipe, self.head)), self.seed
+        if self.name == "ensemble of 3":
+            return 2, -1, self.seed
         return 2, self.seed, ("semi", "uncertainty", "active_learning").index(self.part)
 
 
@@ -518,6 +520,11 @@ def undone(jobs: Sequence[Job], written: Mapping[str, Sequence[Row]]) -> list[Jo
     return left
 
 
+def in_reach(job: Job, up_to: int) -> bool:
+    """Whether a job belongs to the wanted part of a learning curve, or to none."""
+    return job.part != "active_learning" or job.images <= up_to
+
+
 def main(
     data: Annotated[Path, typer.Option(help="The CamVid folder.")],
     part: Annotated[list[str] | None, typer.Option(help="semi, uncertainty, active_learning.")] = None,
@@ -525,6 +532,7 @@ def main(
     strategy: Annotated[list[str] | None, typer.Option(help="Of active_learning.")] = None,
     seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
     jobs: Annotated[int, typer.Option(help="Processes at once.")] = 10,
+    up_to: Annotated[int, typer.Option(help="Labelled images of the longest curve.")] = BUDGETS[-1],
     minutes: Annotated[float, typer.Option(help="No training begins later.")] = 1e6,
     device: Annotated[str, typer.Option()] = "cuda",
     results: Annotated[Path, typer.Option(help="The folder of the CSV files.")] = RESULTS,
@@ -542,7 +550,7 @@ def main(
     for one in part or ["semi", "uncertainty", "active_learning"]:
         recipes = recipe or ["supervised", "consistency", "u2pl"]
         waiting += first_jobs(one, seeds, recipes, strategy or CHOSEN_FROM)  # type: ignore[arg-type]
-    waiting = undone(waiting, written)
+    waiting = [job for job in undone(waiting, written) if in_reach(job, up_to)]
     if device == "cuda" and any(job.part == "uncertainty" for job in waiting) and "whole_time" not in written:
         write_rows(paths["whole_time"], timed(origin))
     running: dict[Future[Found], Job] = {}
@@ -559,7 +567,7 @@ def main(
                 print(f"{replace(job, labelled=())} failed: {future.exception()!r}", flush=True)
                 continue
             found = future.result()
-            waiting += following(job, found)
+            waiting += [later for later in following(job, found) if in_reach(later, up_to)]
             for file, rows in found.rows.items():
                 known = written.setdefault(file, [])
                 known += [{**row, **origin} for row in rows]

@@ -92,8 +92,7 @@ def ranked_images(
         else:
             total = filters.count(session)
             ids = _slice(session, _parts(filters, order), offset, limit)
-        rows = {row.id: row for row in session.scalars(select(Image).where(Image.id.in_(ids)))}
-        return queue_items(session, project, [rows[image_id] for image_id in ids], annotator=None), total
+        return queue_items(session, project, ids, annotator=None), total
 
 
 class _Filters(NamedTuple):

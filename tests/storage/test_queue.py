@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.dialects import postgresql
 
-from storage import events, images, labels, projects, queue, queue_page
+from storage import events, images, labels, projects, queue, queue_page, queue_questions
 from storage.errors import InvalidInput, LeaseLost, NotFound
 from storage.projects import ProjectInfo
 from storage.queue import QueueItem
@@ -377,6 +377,28 @@ def test_questions_of_the_queue_page_are_understood_by_postgresql(
         for order in queue_page.ORDERS[:-1]:
             for part in queue_page._parts(queue_page._Filters(row, "pool", conditions, 1), order):
                 assert "ORDER BY" in str(part.compile(dialect=postgresql.dialect()))
+
+
+def test_questions_of_the_choice_are_understood_by_postgresql() -> None:
+    asked = [value for name, value in vars(queue_questions).items() if name.isupper() and name[0] != "_"]
+    for question in asked:
+        for part in question if isinstance(question, tuple) else [question]:
+            assert str(part.compile(dialect=postgresql.dialect())).startswith(("SELECT", "UPDATE"))
+
+
+def test_choosing_asks_little(workspace: Workspace, project: ProjectInfo) -> None:
+    everything = all_ids(workspace, project)
+    submit(workspace, everything[0])
+    publish_ranking(workspace, project.id, everything[1:])
+    asked: list[str] = []
+    event.listen(
+        workspace.database.engine, "before_cursor_execute", lambda *given: asked.append(str(given[2]))
+    )
+    queue.next_images(workspace, project.id, "ada", 6)
+    assert len(asked) <= 12
+    seen = asked.copy()
+    queue.next_images(workspace, project.id, "ada", 6)
+    assert asked[len(seen) :] == seen
 
 
 def test_pages_of_a_score_are_read_from_an_index(workspace: Workspace, project: ProjectInfo) -> None:

@@ -349,6 +349,9 @@ def test_the_queue_page_sorts_and_filters_by_what_the_round_thinks(
         for image_id in shown[::-1]
         if image_id in everything[:10] and image_id not in page(unsure_of=0)
     ]
+    assert page(name="SCENE_000", order="name") == everything[:10]
+    assert page(name="E_001", order="name") == everything[10:]
+    assert page(name="_cene") == page(name="e%0") == page(name="/") == []
     assert page(split="audit") == page(split="audit", order="margin") == [everything[10]]
     assert page(split="audit", unsure_of=1) == []
     assert page(split="pool")[:8] == shown
@@ -376,7 +379,7 @@ def test_questions_of_the_queue_page_are_understood_by_postgresql(
         conditions = [Image.name.icontains("a")]
         for order in queue_page.ORDERS[:-1]:
             for part in queue_page._parts(queue_page._Filters(row, "pool", conditions, 1), order):
-                assert "ORDER BY" in str(part.compile(dialect=postgresql.dialect()))
+                assert "ORDER BY" in str(part.question().compile(dialect=postgresql.dialect()))
 
 
 def test_questions_of_the_choice_are_understood_by_postgresql() -> None:
@@ -396,9 +399,6 @@ def test_choosing_asks_little(workspace: Workspace, project: ProjectInfo) -> Non
     )
     queue.next_images(workspace, project.id, "ada", 6)
     assert len(asked) <= 12
-    seen = asked.copy()
-    queue.next_images(workspace, project.id, "ada", 6)
-    assert asked[len(seen) :] == seen
 
 
 def test_pages_of_a_score_are_read_from_an_index(workspace: Workspace, project: ProjectInfo) -> None:
@@ -411,7 +411,9 @@ def test_pages_of_a_score_are_read_from_an_index(workspace: Workspace, project: 
         for order in ("place", "novelty", "margin"):
             scored = queue_page._parts(queue_page._Filters(row, None, [], 1), order)[int(order == "place")]
             text_of = str(
-                scored.limit(9).compile(session.connection(), compile_kwargs={"literal_binds": True})
+                scored.question()
+                .limit(9)
+                .compile(session.connection(), compile_kwargs={"literal_binds": True})
             )
             plan = session.execute(text(f"EXPLAIN QUERY PLAN {text_of}")).all()
             seen.append(" ".join(str(step.detail) for step in plan))

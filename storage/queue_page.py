@@ -286,12 +286,13 @@ def _any_left(project: Project, value: InstrumentedAttribute[Any]) -> Select[boo
 
 
 def _slice(session: Session, parts: Sequence[_Part], offset: int, limit: int, total: int) -> list[int]:
-    """Return ``limit`` ids from ``offset`` on of the ``total`` that the parts have, from the nearer end."""
+    """Return ``limit`` ids from ``offset`` on of the ``total`` that the parts have."""
     limit = min(limit, total - offset)
     if limit <= 0:
         return []
     behind = total - offset - limit
-    if offset <= behind:
+    # From the end there are more small parts to ask for, which has to pay.
+    if offset <= 2 * behind:
         return _walk(session, parts, offset, limit)
     return _walk(session, parts[::-1], behind, limit, backwards=True)[::-1]
 

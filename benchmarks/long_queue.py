@@ -1,8 +1,9 @@
 """What a person waits for when the queue is long: ``python benchmarks/long_queue.py``.
 
 Fills workspaces (SQLite) with 1 k to 1 M image rows that a round has ranked, without pixels, and measures
-what the canvas and the Queue page ask of them: the next images, the re-ordering after a submitted label map,
-and pages of the Queue. Embeddings are 64-d random clusters. Everything runs through the product's functions.
+what the canvas and the Queue page ask of them: the next images, the project's progress, which comes with
+them, the re-ordering after a submitted label map, and pages of the Queue. Embeddings are 64-d random
+clusters. Everything runs through the product's functions.
 ``--most 100000`` leaves the largest out.
 """
 
@@ -178,7 +179,7 @@ def milliseconds(action: Callable[[], object]) -> float:
 
 def submissions(workspace: Workspace, project_id: int) -> dict[str, list[float]]:
     """Label the first image of the queue time and again, as a person does."""
-    times: dict[str, list[float]] = {"re-order after a submission": [], "next images": []}
+    times: dict[str, list[float]] = {"re-order after a submission": [], "next images": [], "progress": []}
     moved = []
     queue.next_images(workspace, project_id, PERSON, 6)
     for _ in range(REPETITIONS):
@@ -199,6 +200,7 @@ def submissions(workspace: Workspace, project_id: int) -> dict[str, list[float]]
                 )
             )
         )
+        times["progress"].append(milliseconds(lambda: queue.progress(workspace, project_id)))
     return times
 
 
@@ -215,6 +217,7 @@ def pages(workspace: Workspace, project_id: int, count: int) -> dict[str, list[f
         "page of a class it is unsure of, by entropy": {"unsure_of": 3, "order": "predictive_entropy"},
         "page of a class it is unsure of, in the middle": {"unsure_of": 3, "offset": count // 11},
         "page of part of the name": {"name": "drive_00001"},
+        "page of part of every name": {"name": "camera_front"},
         "page by name, first": {"order": "name"},
     }
     return {

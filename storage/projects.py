@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from storage import events
@@ -234,16 +234,19 @@ def project_info(project: Project) -> ProjectInfo:
     )
 
 
+# Made once, since nearly every request begins with it.
+_BY_ID = select(Project).where(Project.id == bindparam("of_project"))
+_BY_ID_LOCKED = _BY_ID.with_for_update().execution_options(populate_existing=True)
+
+
 def project_row(session: Session, project_id: int, *, lock: bool = False) -> Project:
     """Return the row of a project; with ``lock`` other writers of it wait (SQLite's writers always do).
 
     Raises:
         NotFound: there is no such project.
     """
-    query = select(Project).where(Project.id == project_id)
-    if lock:
-        query = query.with_for_update().execution_options(populate_existing=True)
-    project = session.scalars(query).one_or_none()
+    query = _BY_ID_LOCKED if lock else _BY_ID
+    project = session.scalars(query, {"of_project": project_id}).one_or_none()
     if project is None:
         raise NotFound(f"There is no project number {project_id}. Choose one from the list.")
     return project

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select, update
+from sqlalchemy import CursorResult, Executable, func, select, update
 from sqlalchemy.orm import Session
 
 from storage import embeddings, events, likeness
+from storage import queue_questions as questions
 from storage.errors import InvalidInput, LeaseLost
 from storage.formats.embeddings import EmbeddingSet
 from storage.images import count_splits, image_row
@@ -20,7 +21,7 @@ from storage.projects import project_row
 from storage.queue_items import QueueItem, queue_items
 from storage.queue_page import ranked_images
 from storage.rounds import RoundInfo, StartAdvice, advise, find_live_round, seen_classes
-from storage.schema import Image, Prediction, Project, Round
+from storage.schema import Image, Project, Round
 from storage.settings import AnnotationSettings, ProjectSettings
 from storage.workspace import Workspace
 
@@ -125,19 +126,8 @@ def _reserve(
         settings = ProjectSettings.model_validate(project.settings).annotation
         choice = _Choice(session, project, settings, annotator, holding, now, looked, seen)
         chosen = choice.images(count)
-        ids = [row.id for row in chosen]
-        _release(session, annotator, project_id, keep=[*ids, *([holding] if holding is not None else [])])
-        until = now + settings.lease_minutes * 60
-        for row in chosen:
-            row.leased_by, row.leased_until = annotator, until
-        if holding is not None:
-            session.execute(
-                update(Image)
-                .where(Image.id == holding, Image.leased_by == annotator)
-                .values(leased_until=until),
-                execution_options={"synchronize_session": False},
-            )
-        session.flush()
+        _release(session, annotator, project_id, keep=choice.taken)
+        choice.ask(questions.RESERVE, until=now + settings.lease_minutes * 60)
         return queue_items(session, project, chosen, annotator, unlike=choice.unlike)
 
 
@@ -156,132 +146,82 @@ class _Choice:
         seen: EmbeddingSet | None,
     ) -> None:
         self.session = session
-        self.project = project
+        self.connection = session.connection()
+        self.project_id = project.id
         self.settings = settings
         self.annotator = annotator
-        self.holding = holding
         self.looked = looked
         self.seen = seen
         self.unlike: set[int] = set()
-        self.free = or_(Image.leased_by.is_(None), Image.leased_by == annotator, Image.leased_until <= now)
         self.taken: set[int] = {holding} if holding is not None else set()
+        self.values = {
+            "of_project": project.id,
+            "of_round": project.current_round_id,
+            "person": annotator,
+            "holding": holding,
+            "now": now,
+        }
 
-    def images(self, count: int) -> list[Image]:
-        chosen: list[Image] = []
-        for first in (self._drafts(), self._pinned()):
-            chosen += self.session.scalars(
-                first.where(Image.id.not_in(self.taken)).limit(count - len(chosen))
-            )
-            self.taken.update(row.id for row in chosen)
-        pool = self._pool(2 * count + 1)
+    def ask(self, question: Executable, **values: Any) -> CursorResult[Any]:
+        """Ask one of :mod:`storage.queue_questions`."""
+        return self.connection.execute(question, {**self.values, "taken": list(self.taken), **values})
+
+    def images(self, count: int) -> list[int]:
+        """Return the ids of the images, in their order; ``taken`` has them too then."""
+        # So many are not taken yet, or all that there are.
+        most = 2 * count + 1
+        chosen: list[int] = []
+        for first in (questions.DRAFTS, questions.PINNED):
+            found = [image_id for image_id in self._ids(first, most) if image_id not in self.taken]
+            chosen += found[: count - len(chosen)]
+            self.taken.update(chosen)
+        pool, skipped = self._pool(most), self._ids(questions.SKIPPED, most)
         audit = _AuditDraw(self, count)
         while len(chosen) < count:
-            row = audit.take(len(chosen)) or next((row for row in pool if row.id not in self.taken), None)
-            if row is None:
-                row = audit.take_left_over()
-            if row is None:
-                row = next((row for row in self._skipped(2 * count) if row.id not in self.taken), None)
-            if row is None:
+            image_id = audit.take(len(chosen)) or self._first_free(pool)
+            image_id = image_id or audit.take_left_over() or self._first_free(skipped)
+            if image_id is None:
                 break
-            chosen.append(row)
-            self.taken.add(row.id)
+            chosen.append(image_id)
+            self.taken.add(image_id)
         return chosen
 
-    def _drafts(self) -> Select[Image]:
-        return (
-            select(Image)
-            .where(
-                Image.project_id == self.project.id,
-                Image.draft_by == self.annotator,
-                Image.split != "excluded",
-                Image.skipped_at.is_(None),
-                self.free,
-            )
-            .order_by(Image.id)
-        )
+    def _ids(self, question: Executable, most: int, **values: Any) -> Iterator[int]:
+        yield from self.ask(question, most=most, **values).scalars().all()
 
-    def _pinned(self) -> Select[Image]:
-        return (
-            select(Image)
-            .where(
-                Image.project_id == self.project.id,
-                Image.pinned_at.is_not(None),
-                Image.split == "pool",
-                Image.skipped_at.is_(None),
-                self.free,
-            )
-            .order_by(Image.pinned_at, Image.id)
-        )
+    def _first_free(self, image_ids: Iterator[int]) -> int | None:
+        return next((image_id for image_id in image_ids if image_id not in self.taken), None)
 
-    def _pool(self, limit: int) -> Iterator[Image]:
-        waiting = and_(Image.split == "pool", Image.skipped_at.is_(None), self.free)
-        current = self.project.current_round_id
-        scored: ColumnElement[bool] | None = None
-        if current is not None:
-            yield from self.session.scalars(
-                select(Image)
-                .join(Prediction, Prediction.image_id == Image.id)
-                .where(Prediction.round_id == current, waiting)
-                .order_by(Prediction.place)
-                .limit(limit)
-            )
-            scored = (
-                select(Prediction.id)
-                .where(Prediction.round_id == current, Prediction.image_id == Image.id)
-                .exists()
-            )
-        unscored = select(Image).where(Image.project_id == self.project.id, waiting)
-        if scored is not None:
-            unscored = unscored.where(~scored)
-        for image_id in self._unlike_labelled(
-            self._shuffled(unscored.with_only_columns(Image.id), _COMPARED)
-        ):
+    def _pool(self, most: int) -> Iterator[int]:
+        yield from self._ids(questions.SCORED, most)
+        for image_id in self._unlike_labelled(list(self._shuffled(_COMPARED))):
             self.unlike.add(image_id)
-            yield image_row(self.session, image_id)
-        for (row,) in self._shuffled(unscored, limit):
-            yield row
+            yield image_id
+        yield from self._shuffled(most)
 
-    def _shuffled(self, query: Select[Any], limit: int) -> Iterator[Row[Any]]:
-        # Content hashes are random already: a seeded place to begin makes their order a shuffle
-        # that the index on (project_id, split, content_hash) serves without sorting.
+    def _shuffled(self, most: int) -> Iterator[int]:
         start = hashlib.sha256(f"queue {self.settings.seed}".encode()).hexdigest()
-        for part in (Image.content_hash >= start, Image.content_hash < start):
-            yield from self.session.execute(query.where(part).order_by(Image.content_hash).limit(limit))
+        for part in questions.UNSCORED:
+            yield from self._ids(part, most, start=start)
 
-    def _unlike_labelled(self, candidates: Iterator[Row[Any]]) -> list[int]:
+    def _unlike_labelled(self, candidates: Sequence[int]) -> list[int]:
         """Return those of the images that were embedded, the one farthest from all labelled ones first."""
-        waiting = np.array([image_id for (image_id,) in candidates], np.int64)
-        if not len(waiting):
+        if not candidates:
             return []
         if not self.looked:
             raise _EmbeddingsNeeded
         seen = self.seen
         if seen is None:
             return []
-        labelled = self.session.scalars(
-            select(Image.id).where(Image.project_id == self.project.id, Image.split == "train")
-        ).all()
+        waiting = np.array(candidates, np.int64)
         own = embeddings.positions(seen, waiting)
+        labelled = self.ask(questions.TRAINED).scalars().all()
         others = embeddings.positions(seen, np.array(labelled, np.int64))
         waiting, own, others = waiting[own >= 0], own[own >= 0], others[others >= 0]
         if not len(own) or not len(others):
             return []
         nearest = (seen.vectors[own] @ seen.vectors[others].T).max(axis=1)
         return [int(image_id) for image_id in waiting[np.argsort(nearest, kind="stable")]]
-
-    def _skipped(self, limit: int) -> Sequence[Image]:
-        return self.session.scalars(
-            select(Image)
-            .where(
-                Image.project_id == self.project.id,
-                Image.skipped_at.is_not(None),
-                Image.split.in_(("pool", "audit")),
-                Image.labelled_revision == 0,
-                self.free,
-            )
-            .order_by(Image.skipped_at)
-            .limit(limit)
-        ).all()
 
 
 class _AuditDraw:
@@ -292,35 +232,16 @@ class _AuditDraw:
 
     def __init__(self, choice: _Choice, count: int) -> None:
         self.choice = choice
-        session, project_id = choice.session, choice.project.id
-        in_audit = (Image.project_id == project_id, Image.split == "audit")
-        waiting = Image.labelled_revision == 0
-        own = Image.id.in_(choice.taken)
-        self.drawn, without_label, with_others, begun = session.execute(
-            select(
-                func.count(),
-                func.count(case((waiting, 1))),
-                func.count(case((and_(waiting, ~choice.free), 1))),
-                func.count(case((and_(waiting, choice.free, own), 1))),
-            ).where(*in_audit)
-        ).one()
-        labelled = self.drawn - without_label
-        self.handed_out = labelled + with_others + begun
-        trained = (Image.project_id == project_id, Image.split == "train")
-        self.submitted = labelled + (session.scalar(select(func.count()).where(*trained)) or 0)
-        if choice.holding is not None:
-            held = session.get(Image, choice.holding)
-            self.submitted += int(held is not None and held.labelled_revision == 0)
-        self.left_over: list[Image] = []
-        if without_label > with_others + begun:
-            self.left_over += session.scalars(
-                select(Image)
-                .where(*in_audit, waiting, Image.skipped_at.is_(None), choice.free, ~own)
-                .order_by(Image.id)
-                .limit(count)
-            )
+        now = choice.ask(questions.AUDIT_COUNTS).one()
+        self.drawn: int = now.drawn
+        labelled = now.drawn - now.waiting
+        self.handed_out = labelled + now.with_others + now.begun
+        self.submitted = labelled + now.trained + now.held
+        self.left_over: list[int] = []
+        if now.waiting > now.with_others + now.begun:
+            self.left_over += choice.ask(questions.AUDIT_LEFT_OVER, most=count).scalars()
 
-    def take(self, position: int) -> Image | None:
+    def take(self, position: int) -> int | None:
         """Return the audit image due at this position of the batch; None when none is due or left."""
         every, target = self.choice.settings.audit_every, self.choice.settings.audit_target
         if every == 0:
@@ -329,45 +250,32 @@ class _AuditDraw:
         due = max(count // every, min(EARLY_AUDIT, count // max(2, every // 2)))
         if self.handed_out >= min(target, due):
             return None
-        row = self.take_left_over()
-        if row is None and self.drawn < target:
-            row = self._draw()
-        if row is not None:
+        image_id = self.take_left_over()
+        if image_id is None and self.drawn < target:
+            image_id = self._draw()
+        if image_id is not None:
             self.handed_out += 1
-        return row
+        return image_id
 
-    def take_left_over(self) -> Image | None:
+    def take_left_over(self) -> int | None:
         """Return an audit image drawn earlier; None when there is none."""
         return self.left_over.pop(0) if self.left_over else None
 
-    def _draw(self) -> Image | None:
+    def _draw(self) -> int | None:
         choice = self.choice
-        untouched = select(Image).where(
-            Image.project_id == choice.project.id,
-            Image.split == "pool",
-            Image.revision == 0,
-            Image.skipped_at.is_(None),
-            Image.pinned_at.is_(None),
-            Image.id.not_in(choice.taken),
-            choice.free,
-        )
-        # Content hashes know nothing of the content, so the one that follows a random number is as good
-        # as one image drawn from all, and the index finds it without reading all.
         start = np.random.default_rng([choice.settings.seed, self.drawn]).bytes(32).hex()
-        for part in (Image.content_hash >= start, Image.content_hash < start):
-            row = choice.session.scalars(
-                untouched.where(part).order_by(Image.content_hash).limit(1)
-            ).one_or_none()
-            if row is not None:
+        for part in questions.UNTOUCHED:
+            image_id: int | None = choice.ask(part, start=start, most=1).scalar()
+            if image_id is not None:
                 break
         else:
             return None
-        row.split = "audit"
+        choice.ask(questions.TO_AUDIT, drawn=image_id)
         self.drawn += 1
         events.record(
-            choice.session, choice.project.id, choice.annotator, "audit", image=row.id, drawn=self.drawn
+            choice.session, choice.project_id, choice.annotator, "audit", image=image_id, drawn=self.drawn
         )
-        return row
+        return image_id
 
 
 def open_image(workspace: Workspace, image_id: int, annotator: str) -> tuple[QueueItem, str | None]:
@@ -384,7 +292,7 @@ def open_image(workspace: Workspace, image_id: int, annotator: str) -> tuple[Que
         if held_by is None:
             row.leased_by, row.leased_until = annotator, now + _lease_seconds(project)
             session.flush()
-        return queue_items(session, project, [row], annotator)[0], held_by
+        return queue_items(session, project, [row.id], annotator)[0], held_by
 
 
 def renew_lease(workspace: Workspace, image_id: int, annotator: str) -> float:
@@ -571,9 +479,7 @@ def _lease_seconds(project: Project) -> float:
 
 
 def _release(session: Session, annotator: str, project_id: int | None, keep: Collection[int]) -> None:
-    # A person holds few images: the index on leased_by finds them, where a condition on the project
-    # would tempt the database to walk all of its images.
-    held = session.execute(select(Image.id, Image.project_id).where(Image.leased_by == annotator)).tuples()
+    held = session.connection().execute(questions.HELD, {"person": annotator}).tuples()
     ended = [
         image_id
         for image_id, owner in held

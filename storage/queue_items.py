@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy.orm import Session, aliased
 
 from storage.images import ImageInfo, image_info
 from storage.schema import COLD_START, PIXEL_SCORES, Image, Label, Prediction, Project, Round
@@ -57,71 +57,76 @@ class QueueItem:
     like: str | None
 
 
+class _Newest(NamedTuple):
+    """The newest label revision of an image."""
+
+    status: str
+    author: str
+
+
+class _Current(NamedTuple):
+    """The current round, and how many images it ranked."""
+
+    id: int
+    number: int
+    ranked: int
+
+
+_liked = aliased(Image)
+_ITEMS = (
+    select(Image, Label.status, Label.author, Prediction, _liked.name)
+    .outerjoin(Label, and_(Label.image_id == Image.id, Label.revision == Image.revision))
+    .outerjoin(
+        Prediction, and_(Prediction.image_id == Image.id, Prediction.round_id == bindparam("of_round"))
+    )
+    .outerjoin(_liked, and_(_liked.id == Prediction.like_image_id, Prediction.place > Prediction.rank))
+    .where(Image.id.in_(bindparam("ids", expanding=True)))
+)
+# Ranks run from 1 without gaps, and the index knows the last one.
+_last_rank = select(func.max(Prediction.rank)).where(Prediction.round_id == Round.id).scalar_subquery()
+_CURRENT = select(Round.id, Round.number, func.coalesce(_last_rank, 0).label("ranked")).where(
+    Round.id == bindparam("of_round")
+)
+
+
 def queue_items(
     session: Session,
     project: Project,
-    rows: Sequence[Image],
+    image_ids: Sequence[int],
     annotator: str | None,
     unlike: Collection[int] = (),
 ) -> list[QueueItem]:
     """Return what ``annotator`` sees of images; ``unlike`` has those that come for being unlike the rest."""
-    ids = [row.id for row in rows]
-    labels = {
-        label.image_id: label
-        for label in session.scalars(
-            select(Label)
-            .join(Image, (Image.id == Label.image_id) & (Image.revision == Label.revision))
-            .where(Image.id.in_(ids))
-        )
-    }
-    current = session.get(Round, project.current_round_id) if project.current_round_id else None
-    predictions: dict[int, Prediction] = {}
-    ranked = 0
-    names: dict[int, str] = {}
-    if current is not None:
-        predictions = {
-            prediction.image_id: prediction
-            for prediction in session.scalars(
-                select(Prediction).where(Prediction.round_id == current.id, Prediction.image_id.in_(ids))
-            )
-        }
-        # Ranks run from 1 without gaps, and the index knows the last one.
-        ranked = (
-            session.scalar(select(func.max(Prediction.rank)).where(Prediction.round_id == current.id)) or 0
-        )
-        like = {one.like_image_id for one in predictions.values() if one.place > one.rank}
-        if like:
-            named = select(Image.id, Image.name).where(Image.id.in_(like))
-            names = dict(session.execute(named).tuples().all())
-    return [
-        _item(
+    of_round = project.current_round_id
+    current: _Current | None = None
+    if of_round is not None:
+        current = _Current(*session.connection().execute(_CURRENT, {"of_round": of_round}).one())
+    found = session.execute(_ITEMS, {"of_round": of_round, "ids": image_ids}).all()
+    items = {
+        row.id: _item(
             row,
-            labels.get(row.id),
+            _Newest(status, author) if author is not None else None,
             # What a round thinks of an audit image is hidden from whoever labels it.
-            predictions.get(row.id) if row.split != "audit" else None,
+            prediction if row.split != "audit" else None,
             current,
-            ranked,
-            names,
+            like,
             annotator,
             row.id in unlike,
         )
-        for row in rows
-    ]
+        for row, status, author, prediction, like in found
+    }
+    return [items[image_id] for image_id in image_ids]
 
 
 def _item(
     row: Image,
-    label: Label | None,
+    label: _Newest | None,
     prediction: Prediction | None,
-    current: Round | None,
-    ranked: int,
-    names: dict[int, str],
+    current: _Current | None,
+    like: str | None,
     annotator: str | None,
     unlike: bool,
 ) -> QueueItem:
-    like = None
-    if prediction is not None and prediction.like_image_id is not None and prediction.place > prediction.rank:
-        like = names.get(prediction.like_image_id)
     return QueueItem(
         image=image_info(row),
         revision=row.revision,
@@ -131,18 +136,18 @@ def _item(
         blind=row.split == "audit",
         rank=prediction.rank if prediction else None,
         score=prediction.score if prediction else None,
-        why=_why(row, label, prediction, current, ranked, like, annotator, unlike),
+        why=_why(row, label, prediction, current, like, annotator, unlike),
         round_id=current.id if current and prediction else None,
         round_number=current.number if current and prediction else None,
         map_blob=prediction.map_blob if prediction else None,
         uncertainty_blob=prediction.uncertainty_blob if prediction else None,
-        ranked=ranked,
+        ranked=current.ranked if current else 0,
         place=prediction.place if prediction else None,
         pinned=is_pinned(row),
         scores=_scores(prediction) if prediction else {},
         novelty=prediction.novelty if prediction else None,
         unsure_of=_unsure_of(prediction) if prediction else None,
-        like=like,
+        like=like if prediction else None,
     )
 
 
@@ -164,10 +169,9 @@ def _unsure_of(prediction: Prediction) -> tuple[int, int] | None:
 
 def _why(
     row: Image,
-    label: Label | None,
+    label: _Newest | None,
     prediction: Prediction | None,
-    current: Round | None,
-    ranked: int,
+    current: _Current | None,
     like: str | None,
     annotator: str | None,
     unlike: bool,
@@ -177,7 +181,7 @@ def _why(
             _DRAFT_WHY if label.author == annotator else f"{label.author} began this one: the draft is shown"
         )
     if label is not None:
-        return f"Labelled by {label.author} (revision {label.revision}): a new submission replaces it"
+        return f"Labelled by {label.author} (revision {row.revision}): a new submission replaces it"
     if row.split == "audit":
         return _AUDIT_WHY
     if row.split == "excluded":
@@ -186,8 +190,8 @@ def _why(
         return f"Pinned to the front by {row.pinned_by}"
     if row.skipped_at is not None:
         return _SKIPPED_WHY
-    if prediction is not None:
-        why = f"Rank {prediction.rank:,} of {ranked:,}: {_sentence(prediction.why)}"
+    if prediction is not None and current is not None:
+        why = f"Rank {prediction.rank:,} of {current.ranked:,}: {_sentence(prediction.why)}"
         return f"{why}; moved back, because {like} is much like it" if like else why
     if unlike:
         return _UNLIKE_WHY

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.errors import InvalidInput
+from storage.images import count_splits
 from storage.projects import project_row
 from storage.queue_items import QueueItem, queue_items
 from storage.schema import PIXEL_SCORES, SPLITS, Image, Label, Prediction, Project
@@ -79,7 +80,7 @@ def ranked_images(
     if state is not None:
         conditions.append(_STATES[state])
     if name is not None:
-        conditions.append(Image.name.icontains(name, autoescape=True))
+        conditions.append(_named(name, workspace.database.engine.dialect.name))
     if image_ids is not None:
         conditions.append(Image.id.in_(image_ids))
     with workspace.database.reading() as session:
@@ -91,24 +92,29 @@ def ranked_images(
             total, ids = len(ids), ids[offset : offset + limit]
         else:
             total = filters.count(session)
-            ids = _slice(session, _parts(filters, order), offset, limit)
-        rows = {row.id: row for row in session.scalars(select(Image).where(Image.id.in_(ids)))}
-        return queue_items(session, project, [rows[image_id] for image_id in ids], annotator=None), total
+            ids = _slice(session, _parts(filters, order), offset, limit, total)
+        return queue_items(session, project, ids, annotator=None), total
+
+
+def _named(part: str, dialect: str) -> ColumnElement[bool]:
+    """Return the condition that a name contains this, in whatever case."""
+    # SQLite's LIKE knows no case, and a lower() around every name would double the time.
+    contains = Image.name.contains if dialect == "sqlite" else Image.name.icontains
+    return contains(part, autoescape=True)
 
 
 class _Filters(NamedTuple):
-    """Which images are shown."""
+    """Which images are shown: those that meet all conditions, or, where they are known, those of ``ids``."""
 
     project: Project
     split: str | None
     conditions: list[ColumnElement[bool]]
     unsure_of: int | None
+    ids: Sequence[int] | None = None
 
     def images(self, *columns: Any) -> Select[Any]:
         """Return the question for the images, asked of the table of images."""
-        query = select(*columns).where(Image.project_id == self.project.id, *self.conditions)
-        if self.split is not None:
-            query = query.where(Image.split == self.split)
+        query = self._of_images(*columns)
         if self.unsure_of is not None:
             query = query.where(Image.id.in_(self._of_round().where(*self._unsure())), Image.split != "audit")
         return query
@@ -119,6 +125,8 @@ class _Filters(NamedTuple):
         An index there has the order and all that is needed, so that a page far down costs little.
         """
         query = self._of_round().where(Prediction.image_id.not_in(self.of_project(Image.split == "audit")))
+        if self.ids is not None:
+            query = query.where(Prediction.image_id.in_(self.ids))
         if self.unsure_of is not None:
             query = query.where(*self._unsure())
         if self.split == "pool":
@@ -129,6 +137,22 @@ class _Filters(NamedTuple):
             query = query.where(Prediction.image_id.in_(self.of_project(*self.conditions)))
         return query
 
+    def scored_of(self, split: str) -> Select[int]:
+        """Return the question for the ids of the scored images of a split with few, asked one by one.
+
+        Asked otherwise, SQLite would look through all predictions for them.
+        """
+        prediction = self.prediction_of_image(Prediction.id)
+        if self.unsure_of is not None:
+            prediction = prediction.where(*self._unsure())
+        return self._of_images(Image.id).where(Image.split == split, prediction.exists())
+
+    def prediction_of_image(self, *columns: Any) -> Select[Any]:
+        """Return the question for what the current round thinks of the image in the question around it."""
+        return select(*columns).where(
+            Prediction.round_id == self.project.current_round_id, Prediction.image_id == Image.id
+        )
+
     def narrowed(self, session: Session) -> _Filters:
         """Return filters that find the same images by their ids, where they are few.
 
@@ -137,18 +161,24 @@ class _Filters(NamedTuple):
         if not self.conditions:
             return self
         ids = session.scalars(self.images(Image.id).limit(MOST_GIVEN + 1)).all()
-        return self if len(ids) > MOST_GIVEN else self._replace(conditions=[Image.id.in_(ids)])
+        return self if len(ids) > MOST_GIVEN else _Filters(self.project, None, [], None, ids)
 
     def count(self, session: Session) -> int:
         """Return how many images there are."""
+        if self.ids is not None:
+            return len(self.ids)
         if self.unsure_of is not None:
             return session.scalar(self.predictions().with_only_columns(func.count())) or 0
         if self.split == "pool" and not self.conditions:
-            # Most images are in the pool where there are many, and the index knows the number of all.
-            of_project = select(func.count()).where(Image.project_id == self.project.id)
-            every = session.scalar(of_project) or 0
-            return every - (session.scalar(of_project.where(Image.split.in_(_OTHERS))) or 0)
+            return count_splits(session, self.project.id)["pool"]
         return session.scalar(self.images(func.count())) or 0
+
+    def _of_images(self, *columns: Any) -> Select[Any]:
+        if self.ids is not None:
+            # With the project beside the ids, SQLite would look through all of its images.
+            return select(*columns).where(Image.id.in_(self.ids))
+        query = select(*columns).where(Image.project_id == self.project.id, *self.conditions)
+        return query if self.split is None else query.where(Image.split == self.split)
 
     def _of_round(self) -> Select[int]:
         return select(Prediction.image_id).where(Prediction.round_id == self.project.current_round_id)
@@ -161,52 +191,121 @@ class _Filters(NamedTuple):
         return select(Image.id).where(Image.project_id == self.project.id, *conditions)
 
 
-def _parts(filters: _Filters, order: str) -> list[Select[Any]]:
-    """Return questions for image ids whose answers, one after the other, are the images in their order."""
+class _Part(NamedTuple):
+    """Images that come one after the other in a page, and what they are sorted by."""
+
+    images: Select[Any]
+    keys: tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...]
+    descending: bool = False
+    any: Select[bool] | None = None
+    """A question that is quickly answered, where looking for images that are seldom there takes long."""
+
+    def question(self, backwards: bool = False) -> Select[Any]:
+        """Return the question for their ids in order, or from the last one to the first."""
+        down = self.descending != backwards
+        return self.images.order_by(*(key.desc() if down else key for key in self.keys))
+
+
+def _parts(filters: _Filters, order: str) -> list[_Part]:
+    """Return what makes the images in their order, one part after the other; no image is in two."""
     images = filters.images(Image.id)
     if order == "name":
-        return [images.order_by(Image.name, Image.id)]
+        return [_Part(images, (Image.name, Image.id))]
     if order == "newest":
         newest = and_(Label.image_id == Image.id, Label.revision == Image.revision)
-        labelled = images.join(Label, newest).order_by(Label.created_at.desc(), Image.id)
-        return [labelled, *_shuffled(images.where(Image.revision == 0))]
+        untouched = images.where(Image.revision == 0)
+        return [
+            _Part(images.join(Label, newest), (Label.created_at, Image.id), descending=True),
+            _Part(untouched.where(Image.split != "excluded"), (Image.content_hash,)),
+            _Part(untouched.where(Image.split == "excluded"), (Image.content_hash,)),
+        ]
     scored = filters.predictions().where(
         Prediction.image_id.not_in(filters.of_project(Image.split == "excluded"))
     )
-    of_image = select(Prediction.id).where(
-        Prediction.image_id == Image.id, Prediction.round_id == filters.project.current_round_id
-    )
     if order == "place":
         pinned = and_(Image.pinned_at.is_not(None), Image.split == "pool")
+        are_pinned = filters.of_project(pinned)
         # What was labelled since the round waits for nothing any more.
         labelled = filters.of_project(Image.split == "train")
-        in_order = scored.order_by(Prediction.place, Prediction.image_id)
-        parts = [
-            images.where(pinned).order_by(Image.pinned_at, Image.id),
-            in_order.where(
-                Prediction.image_id.not_in(filters.of_project(pinned)), Prediction.image_id.not_in(labelled)
+        return [
+            _Part(images.where(pinned), (Image.pinned_at, Image.id)),
+            _Part(
+                scored.where(Prediction.image_id.not_in(are_pinned), Prediction.image_id.not_in(labelled)),
+                (Prediction.place, Prediction.image_id),
             ),
-            in_order.where(Prediction.image_id.in_(labelled)),
+            _Part(
+                filters.scored_of("train"),
+                (filters.prediction_of_image(Prediction.place).scalar_subquery(), Image.id),
+            ),
+            *_without_value(filters, Prediction.place, Image.id.not_in(are_pinned)),
         ]
-        images = images.where(or_(Image.pinned_at.is_(None), Image.split != "pool"))
-    else:
-        value = getattr(Prediction, order)
-        parts = [scored.where(value.is_not(None)).order_by(value.desc(), Prediction.image_id.desc())]
-        of_image = of_image.where(value.is_not(None))
-    return [*parts, *_shuffled(images.where(or_(Image.split.in_(("audit", "excluded")), ~of_image.exists())))]
+    value: InstrumentedAttribute[Any] = getattr(Prediction, order)
+    return [
+        _Part(scored.where(value.is_not(None)), (value, Prediction.image_id), descending=True),
+        *_without_value(filters, value),
+    ]
 
 
-def _shuffled(images: Select[Any]) -> list[Select[Any]]:
-    """Return images by content hash, which is random, the excluded ones last."""
-    images = images.order_by(Image.content_hash)
-    return [images.where(Image.split != "excluded"), images.where(Image.split == "excluded")]
+def _without_value(
+    filters: _Filters, value: InstrumentedAttribute[Any], *of_pool: ColumnElement[bool]
+) -> list[_Part]:
+    """Return the images that have no such value of the round, or show none, in any order."""
+    if filters.unsure_of is not None:
+        # The round is unsure of none that it has not scored, and of no audit image on the screen.
+        scored, by_id = filters.predictions(), (Prediction.image_id,)
+        excluded = filters.of_project(Image.split == "excluded")
+        return [
+            _Part(scored.where(value.is_(None), Prediction.image_id.not_in(excluded)), by_id),
+            _Part(filters.scored_of("excluded"), (Image.id,)),
+        ]
+    images, by_hash = filters.images(Image.id), (Image.content_hash,)
+    prediction = filters.prediction_of_image(Prediction.id)
+    if value is not Prediction.place:
+        prediction = prediction.where(value.is_not(None))
+    without = images.where(~prediction.exists())
+    return [
+        _Part(without.where(Image.split == "pool", *of_pool), by_hash, any=_any_left(filters.project, value)),
+        _Part(without.where(Image.split == "train"), by_hash),
+        _Part(images.where(Image.split == "audit"), by_hash),
+        _Part(images.where(Image.split == "excluded"), by_hash),
+    ]
 
 
-def _slice(session: Session, parts: Sequence[Select[Any]], offset: int, limit: int) -> list[int]:
+def _any_left(project: Project, value: InstrumentedAttribute[Any]) -> Select[bool]:
+    """Return the question whether an image of the pool may lack a value of the round."""
+    of_project, of_round = Image.project_id == project.id, Prediction.round_id == project.current_round_id
+    prediction = select(Prediction.id).where(of_round)
+    other = select(func.count()).where(
+        of_project, Image.split.in_(_OTHERS), ~prediction.where(Prediction.image_id == Image.id).exists()
+    )
+    every = select(func.count()).where(of_project)
+    # Ranks run from 1 without gaps, so the last one is the number of scored images.
+    scored = select(func.coalesce(func.max(Prediction.rank), 0)).where(of_round)
+    missing = every.scalar_subquery() > scored.scalar_subquery() + other.scalar_subquery()
+    return select(or_(missing, prediction.where(value.is_(None)).exists()))
+
+
+def _slice(session: Session, parts: Sequence[_Part], offset: int, limit: int, total: int) -> list[int]:
+    """Return ``limit`` ids from ``offset`` on of the ``total`` that the parts have."""
+    limit = min(limit, total - offset)
+    if limit <= 0:
+        return []
+    behind = total - offset - limit
+    # From the end there are more small parts to ask for, which has to pay.
+    if offset <= 2 * behind:
+        return _walk(session, parts, offset, limit)
+    return _walk(session, parts[::-1], behind, limit, backwards=True)[::-1]
+
+
+def _walk(
+    session: Session, parts: Sequence[_Part], offset: int, limit: int, backwards: bool = False
+) -> list[int]:
     """Return ``limit`` ids from ``offset`` on of what the parts answer one after the other."""
     found: list[int] = []
     for part in parts:
-        page = session.scalars(part.offset(offset).limit(limit - len(found))).all()
+        if part.any is not None and not session.scalar(part.any):
+            continue
+        page = session.scalars(part.question(backwards).offset(offset).limit(limit - len(found))).all()
         found += page
         if len(found) == limit:
             break
@@ -214,5 +313,5 @@ def _slice(session: Session, parts: Sequence[Select[Any]], offset: int, limit: i
             offset = 0
         else:
             # The page begins behind this part, and only then is it worth knowing how long the part is.
-            offset -= session.scalar(select(func.count()).select_from(part.order_by(None).subquery())) or 0
+            offset -= session.scalar(select(func.count()).select_from(part.images.subquery())) or 0
     return found

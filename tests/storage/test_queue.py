@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.dialects import postgresql
 
-from storage import events, images, labels, projects, queue, queue_page
+from storage import events, images, labels, projects, queue, queue_page, queue_questions
 from storage.errors import InvalidInput, LeaseLost, NotFound
 from storage.projects import ProjectInfo
 from storage.queue import QueueItem
@@ -349,6 +349,9 @@ def test_the_queue_page_sorts_and_filters_by_what_the_round_thinks(
         for image_id in shown[::-1]
         if image_id in everything[:10] and image_id not in page(unsure_of=0)
     ]
+    assert page(name="SCENE_000", order="name") == everything[:10]
+    assert page(name="E_001", order="name") == everything[10:]
+    assert page(name="_cene") == page(name="e%0") == page(name="/") == []
     assert page(split="audit") == page(split="audit", order="margin") == [everything[10]]
     assert page(split="audit", unsure_of=1) == []
     assert page(split="pool")[:8] == shown
@@ -376,7 +379,26 @@ def test_questions_of_the_queue_page_are_understood_by_postgresql(
         conditions = [Image.name.icontains("a")]
         for order in queue_page.ORDERS[:-1]:
             for part in queue_page._parts(queue_page._Filters(row, "pool", conditions, 1), order):
-                assert "ORDER BY" in str(part.compile(dialect=postgresql.dialect()))
+                assert "ORDER BY" in str(part.question().compile(dialect=postgresql.dialect()))
+
+
+def test_questions_of_the_choice_are_understood_by_postgresql() -> None:
+    asked = [value for name, value in vars(queue_questions).items() if name.isupper() and name[0] != "_"]
+    for question in asked:
+        for part in question if isinstance(question, tuple) else [question]:
+            assert str(part.compile(dialect=postgresql.dialect())).startswith(("SELECT", "UPDATE"))
+
+
+def test_choosing_asks_little(workspace: Workspace, project: ProjectInfo) -> None:
+    everything = all_ids(workspace, project)
+    submit(workspace, everything[0])
+    publish_ranking(workspace, project.id, everything[1:])
+    asked: list[str] = []
+    event.listen(
+        workspace.database.engine, "before_cursor_execute", lambda *given: asked.append(str(given[2]))
+    )
+    queue.next_images(workspace, project.id, "ada", 6)
+    assert len(asked) <= 12
 
 
 def test_pages_of_a_score_are_read_from_an_index(workspace: Workspace, project: ProjectInfo) -> None:
@@ -389,7 +411,9 @@ def test_pages_of_a_score_are_read_from_an_index(workspace: Workspace, project: 
         for order in ("place", "novelty", "margin"):
             scored = queue_page._parts(queue_page._Filters(row, None, [], 1), order)[int(order == "place")]
             text_of = str(
-                scored.limit(9).compile(session.connection(), compile_kwargs={"literal_binds": True})
+                scored.question()
+                .limit(9)
+                .compile(session.connection(), compile_kwargs={"literal_binds": True})
             )
             plan = session.execute(text(f"EXPLAIN QUERY PLAN {text_of}")).all()
             seen.append(" ".join(str(step.detail) for step in plan))

@@ -1,0 +1,126 @@
+"""What the choice of the next images asks the database, as questions that are made once.
+
+Choosing takes a dozen small questions, and to put one together takes several times as long as to answer it.
+All are asked with the values of :class:`storage.queue._Choice`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BindParameter, Select, and_, bindparam, case, func, or_, select, update
+
+from storage.schema import Image, Prediction
+
+_PROJECT: BindParameter[Any] = bindparam("of_project")
+_ROUND: BindParameter[Any] = bindparam("of_round")
+_PERSON: BindParameter[Any] = bindparam("person")
+_TAKEN: BindParameter[Any] = bindparam("taken", expanding=True)
+_START: BindParameter[Any] = bindparam("start")
+_HOLDING: BindParameter[Any] = bindparam("holding")
+_MOST: BindParameter[Any] = bindparam("most")
+
+_free = or_(Image.leased_by.is_(None), Image.leased_by == _PERSON, Image.leased_until <= bindparam("now"))
+_in_pool = and_(Image.split == "pool", Image.skipped_at.is_(None), _free)
+
+DRAFTS = (
+    select(Image.id)
+    .where(
+        Image.project_id == _PROJECT,
+        Image.draft_by == _PERSON,
+        Image.split != "excluded",
+        Image.skipped_at.is_(None),
+        _free,
+    )
+    .order_by(Image.id)
+    .limit(_MOST)
+)
+
+PINNED = (
+    select(Image.id)
+    .where(Image.project_id == _PROJECT, Image.pinned_at.is_not(None), _in_pool)
+    .order_by(Image.pinned_at, Image.id)
+    .limit(_MOST)
+)
+
+SCORED = (
+    select(Image.id)
+    .join(Prediction, Prediction.image_id == Image.id)
+    .where(Prediction.round_id == _ROUND, _in_pool)
+    .order_by(Prediction.place)
+    .limit(_MOST)
+)
+
+SKIPPED = (
+    select(Image.id)
+    .where(
+        Image.project_id == _PROJECT,
+        Image.skipped_at.is_not(None),
+        Image.split.in_(("pool", "audit")),
+        Image.labelled_revision == 0,
+        _free,
+    )
+    .order_by(Image.skipped_at)
+    .limit(_MOST)
+)
+
+TRAINED = select(Image.id).where(Image.project_id == _PROJECT, Image.split == "train")
+
+
+def _shuffled(query: Select[Any]) -> tuple[Select[Any], Select[Any]]:
+    # Content hashes are random already: a seeded place to begin makes their order a shuffle
+    # that the index on (project_id, split, content_hash) serves without sorting.
+    ordered = query.order_by(Image.content_hash).limit(_MOST)
+    return ordered.where(Image.content_hash >= _START), ordered.where(Image.content_hash < _START)
+
+
+_scored = select(Prediction.id).where(Prediction.round_id == _ROUND, Prediction.image_id == Image.id)
+UNSCORED = _shuffled(select(Image.id).where(Image.project_id == _PROJECT, _in_pool, ~_scored.exists()))
+"""One after the other they answer all, ``most`` of each."""
+
+# Content hashes know nothing of the content, so the one that follows a random number is as good
+# as one image drawn from all, and the index finds it without reading all.
+UNTOUCHED = _shuffled(
+    select(Image.id).where(
+        Image.project_id == _PROJECT,
+        _in_pool,
+        Image.revision == 0,
+        Image.pinned_at.is_(None),
+        Image.id.not_in(_TAKEN),
+    )
+)
+
+_in_audit = and_(Image.project_id == _PROJECT, Image.split == "audit")
+_waiting = Image.labelled_revision == 0
+_of_trained = TRAINED.with_only_columns(func.count()).scalar_subquery()
+_of_held = select(func.count()).where(Image.id == _HOLDING, _waiting).scalar_subquery()
+
+AUDIT_COUNTS = select(
+    func.count().label("drawn"),
+    func.count(case((_waiting, 1))).label("waiting"),
+    func.count(case((and_(_waiting, ~_free), 1))).label("with_others"),
+    func.count(case((and_(_waiting, _free, Image.id.in_(_TAKEN)), 1))).label("begun"),
+    _of_trained.label("trained"),
+    _of_held.label("held"),
+).where(_in_audit)
+"""Beside the audit images: those that train, and whether the held one has no label yet (0 or 1)."""
+
+AUDIT_LEFT_OVER = (
+    select(Image.id)
+    .where(_in_audit, _waiting, Image.skipped_at.is_(None), _free, Image.id.not_in(_TAKEN))
+    .order_by(Image.id)
+    .limit(_MOST)
+)
+
+HELD = select(Image.id, Image.project_id).where(Image.leased_by == _PERSON)
+"""A person holds few images: the index on leased_by finds them, where a condition on the project would tempt
+the database to walk all of its images."""
+
+TO_AUDIT = update(Image).where(Image.id == bindparam("drawn")).values(split="audit")
+
+RESERVE = (
+    update(Image)
+    .where(Image.id.in_(_TAKEN), or_(Image.id.is_distinct_from(_HOLDING), Image.leased_by == _PERSON))
+    .values(leased_by=_PERSON, leased_until=bindparam("until"))
+)
+"""The held image stays reserved, but only while it is this person's."""

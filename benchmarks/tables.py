@@ -32,7 +32,20 @@ OURS = "NP, latent classifier"
 
 def uncertainty() -> str:
     """Return the table of rivals and ablations, and the paired differences to the default head."""
-    rows = read("uncertainty")
+    return _uncertainty(read("uncertainty"))
+
+
+def whole_uncertainty() -> str:
+    """Return the same of the whole network on a GPU."""
+    times = {row["method"]: row for row in read("whole_time")}
+    cost = ("ms_per_image", "times_one_pass")
+    rows = [
+        {**row, **{name: times[row["method"]][name] for name in cost}} for row in read("whole_uncertainty")
+    ]
+    return _uncertainty(rows)
+
+
+def _uncertainty(rows: Rows) -> str:
     figures = {
         "mIoU": ("miou", 3),
         "error AUROC": ("error_auroc", 3),
@@ -52,6 +65,7 @@ def uncertainty() -> str:
         "ms per image": ("ms_per_image", 1),
         "passes": ("times_one_pass", 2),
     }
+    figures = {label: figure for label, figure in figures.items() if figure[0] in rows[0]}
     methods = list(dict.fromkeys(row["method"] for row in rows))
     lines = [
         [method, *(_spread(_of(rows, name, method=method), digits) for name, digits in figures.values())]
@@ -109,6 +123,57 @@ def semi() -> str:
     )
 
 
+def whole_semi() -> str:
+    """Return mIoU on the test images and over the set by recipe and head, and the gain over labels alone."""
+    rows = read("whole_semi")
+    lines = []
+    for recipe, head, labelled, steps in dict.fromkeys(
+        (row["recipe"], row["head"], row["labelled"], row["steps"]) for row in rows
+    ):
+        cells = [recipe, head, labelled, steps]
+        for name in ("miou", "set_miou"):
+            own = _percent(rows, name, recipe=recipe, head=head, labelled=labelled)
+            cells.append(_spread(own, 1))
+            theirs = _percent(rows, name, recipe="supervised", head="linear", labelled=labelled)
+            alone = not theirs or (recipe, head) == ("supervised", "linear")
+            gains = [] if alone else [one - other for one, other in zip(own, theirs, strict=True)]
+            cells.append(_spread(gains, 1, sign=True))
+        lines.append(cells)
+    gain = "over supervised, linear"
+    head_line = ["recipe", "head", "labelled", "steps", "test mIoU", gain, "mIoU of the set", gain]
+    return "\n\n".join([_table(head_line, lines), _origin(rows)])
+
+
+def whole_active_learning() -> str:
+    """Return mIoU after the first choices, by strategy, and the paired difference to random."""
+    rows = read("whole_active_learning")
+    budgets = sorted({row["images"] for row in rows}, key=int)
+    lines = []
+    for strategy in dict.fromkeys(row["strategy"] for row in rows):
+        for name, label in (("miou", "test"), ("set_miou", "the set")):
+            cells = [strategy, label]
+            for budget in budgets:
+                own = {
+                    row["seed"]: row for row in rows if (row["strategy"], row["images"]) == (strategy, budget)
+                }
+                base = {
+                    row["seed"]: row for row in rows if (row["strategy"], row["images"]) == ("random", budget)
+                }
+                values = [100 * float(row[name]) for row in own.values()]
+                cells.append(f"{_spread(values, 1)} ({len(own)})" if own else "")
+                if budget == budgets[0]:
+                    continue
+                pairs = [
+                    100 * (float(own[seed][name]) - float(base[seed][name])) for seed in own if seed in base
+                ]
+                cells.append("" if strategy == "random" else _spread(pairs, 1, sign=True))
+            lines.append(cells)
+    head = ["strategy", "mIoU of", f"{budgets[0]} images (seeds)"]
+    for budget in budgets[1:]:
+        head += [f"{budget} images (seeds)", "− random"]
+    return "\n\n".join([_table(head, lines), _origin(rows)])
+
+
 def step() -> str:
     """Return times and memory of steps and predictions."""
     columns = {
@@ -118,6 +183,7 @@ def step() -> str:
         "size": "size",
         "images": "images",
         "T": "T",
+        "device": "device",
         "ms": "median_ms",
         "peak MiB": "peak_mib",
         "time / released": "time_over_released",
@@ -348,7 +414,18 @@ def _column(rows: Rows, name: str) -> list[float]:
 
 def ranking() -> str:
     """Return how scores rank the pool by true errors, and ours against softmax and BAAL's way, paired."""
-    rows = read("ranking")
+    return _ranking(read("ranking"))
+
+
+def whole_ranking() -> str:
+    """Return the same of the whole network."""
+    rows = read("whole_ranking")
+    networks = ["softmax, linear head", OURS, "MC dropout, whole network"]
+    kept = [row for row in rows if row["network"] in networks]
+    return _ranking(sorted(kept, key=lambda row: networks.index(row["network"])))
+
+
+def _ranking(rows: Rows) -> str:
     aggregations = list(dict.fromkeys(row["aggregation"] for row in rows))
     softmax, ours, dropout = dict.fromkeys(row["network"] for row in rows)
     kinds = [
@@ -357,6 +434,7 @@ def ranking() -> str:
         (ours, "predictive_entropy", "mean"),
         (ours, "predictive_entropy", "top_share"),
         (ours, "mutual_information", "mean"),
+        (ours, "vote_entropy", "mean"),
     ]
     rivals = kinds[:2]
     errors = {
@@ -415,6 +493,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "scoring": scoring,
     "active_learning": active_learning,
     "ranking": ranking,
+    "whole_semi": whole_semi,
+    "whole_uncertainty": whole_uncertainty,
+    "whole_ranking": whole_ranking,
+    "whole_active_learning": whole_active_learning,
 }
 
 
@@ -439,6 +521,10 @@ def _of(rows: Rows, column: str, **wanted: str) -> list[float]:
     own = [row for row in rows if all(row[name] == value for name, value in wanted.items())]
     own.sort(key=lambda row: int(row["seed"]))
     return [float(row[column]) for row in own if row[column] not in ("", "nan")]
+
+
+def _percent(rows: Rows, column: str, **wanted: str) -> list[float]:
+    return [100 * value for value in _of(rows, column, **wanted)]
 
 
 def _spread(values: Sequence[float], digits: int, sign: bool = False) -> str:

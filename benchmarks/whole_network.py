@@ -239,12 +239,13 @@ def uncertainty(job: Job, train: Labelled, test: Labelled, device: torch.device)
         ways[job.name] = sampled(trained(job, train, device, heads[job.name])[0], SAMPLES)
     rows: dict[str, list[Row]] = {"whole_uncertainty": [], "whole_ranking": []}
     for name, probabilities in ways.items():
-        about_it: Row = {"method": name, "seed": job.seed, "labelled": job.images}
+        where: Row = {"seed": job.seed, "labelled": job.images}
         rows["whole_uncertainty"].append(
-            {**about_it, **quality(probabilities, test, device), **settings(job)}
+            {"method": name, **where, **quality(probabilities, test, device), **settings(job)}
         )
         rows["whole_ranking"] += [
-            {**about_it, **row, **settings(job)} for row in ranking(job, probabilities, train, device)
+            {"network": name, **where, **row, **settings(job)}
+            for row in ranking(job, probabilities, train, device)
         ]
     return Found(rows, {})
 

@@ -73,7 +73,7 @@ def test_pixels_unlike_all_labelled_ones_are_less_sure(device: torch.device) -> 
 
 def test_the_samples_have_the_posteriors_covariance(device: torch.device) -> None:
     head = observed(new_head(device), images_of_features(3, device))
-    drawn = head._deviations(head.draw_noise(20_000, seeded()))[:, 0]
+    drawn = head._deviations(head.draw_noise(20_000, seeded()))[:, 0].cpu()
     total = head.evidence.total().double().cpu()
     expected = torch.linalg.inv(IMAGE_EVIDENCE * total + torch.eye(len(total)) / PRIOR_STD**2)
     scale = expected.diagonal().sqrt()

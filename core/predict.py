@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -20,6 +19,8 @@ TILE_OVERLAP = 256
 """Pixels that neighbouring tiles share; at most half a tile."""
 _FLOATS_AT_ONCE = 64 * 2**20
 """Floats that the samples decoded together, or the classes enlarged together, may hold."""
+_SHOWN = ("predictive_entropy", "mutual_information", "variance")
+"""The pixel scores that are enlarged to the image's size, in this order."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class ImagePrediction:
         embedding: ``(E,)`` float of unit length.
         class_mass: ``(C,)`` float, mean probability of each class over the image; sums to 1.
         probabilities: ``(C, h', w')`` float at feature resolution, mean over the samples.
+        pixel_scores: Every pixel score by name, ``(h', w')`` float in [0, 1] at feature resolution.
         gradient: ``(G,)`` float, see :func:`core.acquisition.gradient.gradient_embedding`.
         halves: Statistics of the even and of the odd samples at feature resolution, B = 1; the odd ones are
             empty when there is one sample.
@@ -50,14 +52,9 @@ class ImagePrediction:
     embedding: torch.Tensor
     class_mass: torch.Tensor
     probabilities: torch.Tensor
+    pixel_scores: dict[str, torch.Tensor]
     gradient: torch.Tensor
     halves: tuple[SampleStatistics, SampleStatistics]
-
-    @cached_property
-    def pixel_scores(self) -> dict[str, torch.Tensor]:
-        """Every pixel score by name, ``(h', w')`` float in [0, 1] at feature resolution."""
-        statistics = self.halves[0].merged(self.halves[1])
-        return {name: score(statistics)[0] for name, score in PIXEL_SCORES.items()}
 
 
 def predict(
@@ -133,19 +130,18 @@ def predict_batch(
             logits = network.decode(features, piece)[0].float()
             if on_logits is not None:
                 on_logits(logits)
-            logits = logits / temperature
             for parity, half in enumerate(halves):
-                half.add_logits(logits[(seen + parity) % 2 :: 2])
+                half.add_logits(logits[(seen + parity) % 2 :: 2], temperature)
             seen += len(logits)
     statistics = halves[0].merged(halves[1])
     probabilities = statistics.mean()
     gradients = gradient_embedding(probabilities, features).cpu()
-    entropy, information = statistics.predictive_entropy(), statistics.mutual_information()
-    maps = torch.stack([entropy, information, statistics.variance()], dim=1)
-    maps = _enlarged(maps.clamp(0, 1), height, width).cpu()
+    scores = torch.stack([score(statistics) for score in PIXEL_SCORES.values()]).clamp_(0, 1)
+    by_name = dict(zip(PIXEL_SCORES, scores, strict=True))
+    maps = _enlarged(torch.stack([by_name[name] for name in _SHOWN], dim=1), height, width).cpu()
     confidence, class_map = _most_probable(probabilities, height, width)
     confidence, class_map = confidence.clamp(0, 1).cpu(), class_map.cpu()
-    probabilities, embedding = probabilities.cpu(), embedding.float().cpu()
+    probabilities, embedding, scores = probabilities.cpu(), embedding.float().cpu(), scores.cpu()
     return [
         ImagePrediction(
             class_map=class_map[i],
@@ -156,6 +152,7 @@ def predict_batch(
             embedding=embedding[i],
             class_mass=probabilities[i].mean(dim=(1, 2)),
             probabilities=probabilities[i],
+            pixel_scores=dict(zip(PIXEL_SCORES, scores[:, i], strict=True)),
             gradient=gradients[i],
             halves=(halves[0].of_image(i), halves[1].of_image(i)),
         )

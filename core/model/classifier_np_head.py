@@ -67,8 +67,10 @@ class ClassifierNPHead(nn.Module):
         if noise is not None:
             apart = self._deviations(noise).to(weight)
             weight, bias = weight + apart[..., :-1], bias + apart[..., -1]
-        logits = F.linear(vectors, weight.flatten(0, 1), bias.flatten())
-        logits = logits.unflatten(2, bias.shape).permute(2, 0, 3, 1)
+        # Pixels last, as what counts the samples wants them.
+        weights = weight.flatten(0, 1).expand(len(features), -1, -1)
+        logits = torch.baddbmm(bias.flatten()[:, None], weights, vectors.mT)
+        logits = logits.unflatten(1, bias.shape).transpose(0, 1)
         return HeadOutput(logits.unflatten(3, features.shape[-2:]), logits.new_zeros(len(features)))
 
     def _hidden(self, features: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ import torch
 
 from core.acquisition.candidates import Candidates
 from core.acquisition.gradient import gradient_embedding
-from core.acquisition.pixel_scores import SampleStatistics
+from core.acquisition.pixel_scores import PIXEL_SCORES, SampleStatistics
 from core.predict import ImagePrediction
 from tests.core.small_network import seeded
 
@@ -27,6 +27,7 @@ def prediction_of(samples: torch.Tensor) -> ImagePrediction:
         embedding=torch.ones(1),
         class_mass=mean[0].mean(dim=(1, 2)),
         probabilities=mean[0],
+        pixel_scores={name: score(both)[0] for name, score in PIXEL_SCORES.items()},
         gradient=gradient_embedding(mean, torch.ones(1, 2, *mean.shape[2:]))[0],
         halves=(even, odd),
     )

@@ -85,10 +85,27 @@ def test_logits_give_what_their_softmax_gives_in_pieces_of_any_size(
     whole = statistics_of(logits.softmax(dim=2))
     monkeypatch.setattr(pixel_scores, "_FLOATS_AT_ONCE", floats_at_once)
     pieces = SampleStatistics()
-    for piece in logits.split([2, 3]):
-        pieces.add_logits(piece)
+    for piece in (2 * logits).split([2, 3]):
+        pieces.add_logits(piece, temperature=2.0)
     for name, score in PIXEL_SCORES.items():
         assert torch.allclose(score(whole), score(pieces), atol=1e-6), name
+
+
+def test_the_order_in_memory_changes_nothing() -> None:
+    logits = 3 * torch.randn(5, 2, 4, 5, 7, generator=seeded())
+    found = []
+    for order in ([0, 1, 2, 3, 4], [1, 3, 4, 0, 2], [3, 4, 2, 1, 0]):
+        back = torch.tensor(order).argsort().tolist()
+        statistics = SampleStatistics()
+        statistics.add_logits(logits.permute(order).contiguous().permute(back))
+        found.append(torch.stack([score(statistics) for score in PIXEL_SCORES.values()]))
+    assert torch.allclose(found[0], found[1], atol=1e-6)
+    assert torch.allclose(found[0], found[2], atol=1e-6)
+
+
+def test_two_classes_that_tie_leave_no_margin() -> None:
+    statistics = statistics_of(torch.tensor([0.4, 0.2, 0.4]).view(1, 1, 3, 1, 1))
+    assert statistics.margin().item() == 1
 
 
 def test_merged_halves_are_the_whole() -> None:

@@ -35,6 +35,9 @@ def test_every_row_says_where_it_comes_from(name: str) -> None:
         ("semi", ["recipe", "pixel_weights", "steps", "head", "labelled"]),
         ("active_learning", ["recipe", "start", "strategy", "images"]),
         ("ranking", ["network", "pixel_score", "aggregation"]),
+        ("whole_semi", ["recipe", "head", "labelled"]),
+        ("whole_uncertainty", ["method"]),
+        ("whole_ranking", ["network", "pixel_score", "aggregation"]),
         ("correction_actions", ["target", "way"]),
     ],
 )

@@ -83,6 +83,40 @@ test('a small stroke keeps only the tiles it touched', () => {
   assert.ok(image.history.bytes <= 4 * 64 * 64);
 });
 
+test('what nobody has labelled yet takes no memory to undo', () => {
+  const image = openImage(400, 300);
+  const before = image.pixels.slice();
+  image.acceptAll();
+  const after = image.pixels.slice();
+  assert.ok(image.history.bytes <= 5 * 4);
+  image.undo();
+  assert.deepEqual(image.pixels, before);
+  assert.equal(image.history.bytes, 400 * 300, 'to do it again');
+  image.redo();
+  assert.deepEqual(image.pixels, after);
+  assert.ok(image.history.bytes <= 5 * 4);
+});
+
+test('while an action is under way the map without it can be read', () => {
+  const random = seededRandom(4);
+  for (const width of [401, 400]) {
+    const image = openImage(width, 130, width);
+    for (let round = 0; round < 10; round++) {
+      const before = image.pixels.slice();
+      const at = { x: random() * width, y: random() * 130 };
+      image.stroke(at, { x: at.x + random() * 300, y: at.y + 20 }, 10, { value: round });
+      for (const row of [0, 1, 2]) {
+        assert.deepEqual(image.history.completeRow(row), before.subarray(row * 64 * width, (row + 1) * 64 * width));
+      }
+      if (round % 2) image.endStroke();
+      else {
+        image.giveUpStroke();
+        assert.deepEqual(image.pixels, before);
+      }
+    }
+  }
+});
+
 test('the oldest actions go first when the snapshots grow too large', () => {
   const map = { width: 64, height: 64, pixels: new Uint8Array(64 * 64) };
   const history = new History(map, 3 * 64 * 64);

@@ -52,6 +52,7 @@ export class Colouring {
     this.places = new Int32Array(this.stride);
     /** Numbers of the blocks of a row that are to be searched. */
     this.mixed = new Int32Array(this.stride);
+    this.isMixed = new Uint8Array(this.stride);
     this.rowKeys = new Uint16Array(0);
     this.rowPlaces = new Int32Array(0);
   }
@@ -147,35 +148,18 @@ export class Colouring {
    * @returns {Int32Array} their numbers in the row
    */
   #mixedBlocks(source, words, y, x, size, count) {
-    const { here, mixed } = this;
+    const { here, mixed, isMixed } = this;
     const isWhole = words !== null && y >= 0 && (y + 1) * size <= source.height;
     // Blocks that reach beyond the image are none of its words.
     const first = isWhole ? Math.max(0, -x) : count;
     const end = isWhole ? Math.min(count, Math.floor(source.width / size) - x) : count;
-    let found = 0;
-    for (let i = 0; i < Math.min(first, count); i++) mixed[found++] = i;
-    if (words !== null && isWhole) {
-      const { labels, suggestions } = words;
-      const across = size >> 2;
-      const stride = source.width >> 2;
-      for (let i = first, corner = y * size * stride + (x + first) * across; i < end; i++, corner += across) {
-        const key = here[i];
-        const isSuggested = key >= SUGGESTED;
-        const looked = isSuggested ? suggestions : labels;
-        const word = fourOf(key & 255);
-        let isAlike = true;
-        for (let row = 0, start = corner; isAlike && row < size; row++, start += stride) {
-          for (let at = start; at < start + across; at++) {
-            if (looked[at] !== word || (isSuggested && labels[at] !== FOUR_NOT_LABELLED)) {
-              isAlike = false;
-              break;
-            }
-          }
-        }
-        if (!isAlike) mixed[found++] = i;
-      }
-      for (let i = Math.max(first, end); i < count; i++) mixed[found++] = i;
+    isMixed.fill(1, 0, first).fill(0, first, end).fill(1, end, count);
+    if (words !== null && first < end) {
+      const corner = (y * size * source.width + (x + first) * size) >> 2;
+      compareBlocks(words, source.width >> 2, corner, size, here.subarray(first, end), isMixed.subarray(first, end));
     }
+    let found = 0;
+    for (let i = 0; i < count; i++) if (isMixed[i]) mixed[found++] = i;
     return mixed.subarray(0, found);
   }
 
@@ -255,6 +239,39 @@ function blockWords({ pixels, suggestion, width }, size) {
   const labels = wordsOf(pixels);
   const suggestions = suggestion ? wordsOf(suggestion) : labels;
   return labels && suggestions && { labels, suggestions };
+}
+
+/**
+ * Find the blocks of a row in which any pixel has another key than the middle.
+ * @param {Words} words
+ * @param {number} stride words of a row of the image
+ * @param {number} corner the first word of the first block
+ * @param {number} size
+ * @param {Uint16Array} keys of the blocks' middles
+ * @param {Uint8Array} isMixed set to 1 for each block found
+ */
+function compareBlocks({ labels, suggestions }, stride, corner, size, keys, isMixed) {
+  const across = size >> 2;
+  for (let i = 0, next = 0; i < keys.length; i = next) {
+    const key = keys[i];
+    while (next < keys.length && keys[next] === key) next++;
+    const word = fourOf(key & 255);
+    for (let row = 0; row < size; row++) {
+      const start = corner + row * stride;
+      const from = start + i * across;
+      const to = start + next * across;
+      if (key < SUGGESTED) noteOthers(labels, from, to, word, start, across, isMixed);
+      else {
+        noteOthers(labels, from, to, FOUR_NOT_LABELLED, start, across, isMixed);
+        noteOthers(suggestions, from, to, word, start, across, isMixed);
+      }
+    }
+  }
+}
+
+/** Mark the blocks, counted from `start`, to which other words than this one belong. */
+function noteOthers(words, from, to, word, start, across, isMixed) {
+  for (let at = from; at < to; at++) if (words[at] !== word) isMixed[Math.floor((at - start) / across)] = 1;
 }
 
 /** Whether keys follow from label map and suggestion alone. */

@@ -118,7 +118,7 @@ test('accepting moves the suggestion only where nothing is labelled', () => {
   labelMap.paintStroke(map, { x: 0, y: 0.5 }, { x: 3, y: 0.5 }, 0.5, { suggestion });
   assert.deepEqual([...map.pixels], [5, VOID, 3, 4]);
   map.pixels[3] = NOT_LABELLED;
-  labelMap.acceptAll(map, suggestion);
+  labelMap.acceptAll(map.pixels, suggestion);
   assert.deepEqual([...map.pixels], [5, VOID, 3, 4]);
 });
 
@@ -133,7 +133,7 @@ test('accepting takes every pixel that is not labelled, wherever the map begins 
       at = end;
     }
     const expected = pixels.map((value, at) => (value === NOT_LABELLED ? suggestion[at] : value));
-    labelMap.acceptAll({ width: 100, height: 10, pixels }, suggestion);
+    labelMap.acceptAll(pixels, suggestion);
     assert.deepEqual(pixels, expected);
   }
 });

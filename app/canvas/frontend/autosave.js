@@ -11,7 +11,7 @@ const DRAFT_AT_LEAST_EVERY_MS = 10000;
 const ENCODE_AFTER_MS = 200;
 /** What a change takes to encode at once. The rest of a large one comes after it is on the screen. */
 const FIRST_SLICE_MS = 1;
-const ENCODE_BEHIND_MS = 40;
+const ENCODE_BEHIND_MS = 80;
 /** Encoding then goes on in slices this long, so that painting goes on between them. */
 const SLICE_MS = 4;
 const RETRY_FIRST_MS = 1000;

@@ -2,7 +2,7 @@
 // spans most of the image's width, as such a row is one piece of memory.
 
 import { union } from './rectangle.js';
-import { isUniform, wordsOf } from './words.js';
+import { fourOf, isUniform, wordsOf } from './words.js';
 
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
 /** @typedef {Uint32Array | Uint8Array} Cells pixels, four to a cell where the image's width allows it */
@@ -43,6 +43,8 @@ export class History {
      * @type {Set<number>}
      */
     this.changedRows = new Set();
+    /** The one cell that all of a row of tiles equals, for rows of which that is known. @type {Map<number, number>} */
+    this.plainRows = new Map();
   }
 
   get canUndo() {
@@ -72,15 +74,27 @@ export class History {
     const isWide = 2 * (lastColumn - firstColumn) >= this.columns;
     for (let row = Math.floor(rectangle.y0 / TILE); row <= lastRow; row++) {
       if (before.has(keyOfRow(row))) continue;
-      if (isWide && !this.#hasTileOf(before, row)) {
-        before.set(keyOfRow(row), this.#copyOfRow(row));
-        continue;
+      if (isWide && !this.#hasTileOf(before, row)) before.set(keyOfRow(row), this.#copyOfRow(row));
+      else {
+        for (let column = firstColumn; column <= lastColumn; column++) {
+          const tile = row * this.columns + column;
+          if (!before.has(tile)) before.set(tile, this.#copyOf(tile));
+        }
       }
-      for (let column = firstColumn; column <= lastColumn; column++) {
-        const tile = row * this.columns + column;
-        if (!before.has(tile)) before.set(tile, this.#copyOf(tile));
-      }
+      this.plainRows.delete(row);
     }
+  }
+
+  /** Look, while nobody waits, whether all of a row of tiles has one value. @param {number} row */
+  learn(row) {
+    const cells = this.#row(row);
+    if (!this.open && isUniform(cells)) this.plainRows.set(row, cells[0]);
+  }
+
+  /** @param {number} row of tiles @param {number} value @returns {boolean} whether the action under way found only it */
+  foundOnly(row, value) {
+    const before = this.open?.get(keyOfRow(row));
+    return before?.length === 1 && before[0] === (this.perCell > 1 ? fourOf(value) : value);
   }
 
   /**
@@ -168,7 +182,12 @@ export class History {
 
   /** @param {Action} action */
   #noteRows(action) {
-    for (const key of action.keys()) this.changedRows.add(key < 0 ? rowOfKey(key) : Math.floor(key / this.columns));
+    for (const key of action.keys()) this.changedRows.add(this.#rowOf(key));
+  }
+
+  /** @param {number} tile or the key of a row @returns {number} its row of tiles */
+  #rowOf(tile) {
+    return tile < 0 ? rowOfKey(tile) : Math.floor(tile / this.columns);
   }
 
   /** @param {Action} action @param {number} row */
@@ -185,7 +204,7 @@ export class History {
   /** @param {number} row of tiles @returns {Cells} */
   #copyOfRow(row) {
     const cells = this.#row(row);
-    return isUniform(cells) ? cells.slice(0, 1) : cells.slice();
+    return this.plainRows.has(row) || isUniform(cells) ? cells.slice(0, 1) : cells.slice();
   }
 
   /** @param {number} tile or the key of a row */
@@ -220,8 +239,11 @@ export class History {
 
   /** Put stored cells back into the map. @param {number} tile or the key of a row @param {Cells} stored */
   #restore(tile, stored) {
-    if (tile < 0) put(this.#row(rowOfKey(tile)), stored);
+    const row = this.#rowOf(tile);
+    if (tile < 0) put(this.#row(row), stored);
     else this.#write(this.cells, this.#placeOf(tile), 0, stored);
+    if (tile < 0 && stored.length === 1) this.plainRows.set(row, stored[0]);
+    else this.plainRows.delete(row);
   }
 
   /**

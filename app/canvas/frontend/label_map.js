@@ -204,8 +204,12 @@ const FOUR_NOT_LABELLED = fourOf(NOT_LABELLED);
 /** From so many words on the built-in copy is worth its call. */
 const LONG_RUN = 16;
 
-/** Move the suggestion into every pixel that is not labelled. */
-export function acceptAll({ pixels }, suggestion) {
+/**
+ * Move the suggestion into every pixel that is not labelled.
+ * @param {Uint8Array} pixels
+ * @param {Uint8Array} suggestion as many
+ */
+export function acceptAll(pixels, suggestion) {
   const fours = wordsOf(pixels);
   const suggested = wordsOf(suggestion);
   const isAligned = fours !== null && suggested !== null;

@@ -98,6 +98,16 @@ test('what nobody has labelled yet takes no memory to undo', () => {
   assert.ok(image.history.bytes <= 5 * 4);
 });
 
+test('accepting in the middle of a stroke leaves what the stroke painted', () => {
+  const image = openImage(64, 64);
+  image.stroke({ x: 0, y: 20 }, { x: 64, y: 20 }, 3, { value: 9 });
+  image.acceptAll();
+  assert.equal(image.pixels[20 * 64 + 20], 9);
+  assert.equal(image.pixels[50 * 64 + 20], image.suggestion[50 * 64 + 20]);
+  image.undo();
+  assert.ok(image.pixels.every((value) => value === NOT_LABELLED));
+});
+
 test('while an action is under way the map without it can be read', () => {
   const random = seededRandom(4);
   for (const width of [401, 400]) {

@@ -147,7 +147,8 @@ export class OpenImage {
 
   acceptAll() {
     const { suggestion } = this;
-    return suggestion !== null && this.#action(this.everything, () => this.#acceptRows(suggestion));
+    const isUntouched = this.history.open === null;
+    return suggestion !== null && this.#action(this.everything, () => this.#acceptRows(suggestion, isUntouched));
   }
 
   /** @param {import('./label_map.js').UncertaintyMap} uncertainty @param {number} confidence in [0, 1] */
@@ -193,13 +194,13 @@ export class OpenImage {
     return hasLabelled(this.pixels);
   }
 
-  /** @param {Uint8Array} suggestion */
-  #acceptRows(suggestion) {
+  /** @param {Uint8Array} suggestion @param {boolean} isUntouched whether the action under way changed nothing yet */
+  #acceptRows(suggestion, isUntouched) {
     const { width, pixels, history } = this;
     const size = TILE * width;
     for (let row = 0, start = 0; start < pixels.length; row++, start += size) {
       const suggested = suggestion.subarray(start, start + size);
-      if (history.foundOnly(row, NOT_LABELLED)) pixels.set(suggested, start);
+      if (isUntouched && history.foundOnly(row, NOT_LABELLED)) pixels.set(suggested, start);
       else acceptAll(pixels.subarray(start, start + size), suggested);
     }
   }

@@ -29,7 +29,9 @@ let kept = new Uint8Array(0);
 export function spanFill(width, height, x, y, mark) {
   if (!(x >= 0 && x < width && y >= 0 && y < height)) return null;
   const grid = new Grid(width, height, mark);
-  if (!grid.isOpen(y, x)) return null;
+  grid.reach(y, x, x);
+  const { members } = grid;
+  if (members[y * width + x] !== OPEN) return null;
   const box = { x0: x, y0: y, x1: x + 1, y1: y + 1 };
   // Spans still to be looked at: row, first and last column, and which way the fill was going.
   const waiting = [y, x, x, 1];
@@ -39,11 +41,12 @@ export function spanFill(width, height, x, y, mark) {
     const last = next();
     const first = next();
     const row = next();
+    const start = row * width;
+    grid.reach(row, first, last);
     const isInside = row + step >= 0 && row + step < height;
     for (let at = first; at <= last; at++) {
-      if (!grid.isOpen(row, at)) continue;
-      let left = at;
-      if (at === first) while (left > 0 && grid.isOpen(row, left - 1)) left--;
+      if (members[start + at] !== OPEN) continue;
+      const left = at === first ? grid.leftEnd(row, at) : at;
       const right = grid.fillFrom(row, left) - 1;
       if (left < box.x0) box.x0 = left;
       if (right >= box.x1) box.x1 = right + 1;
@@ -74,9 +77,24 @@ class Grid {
     this.members = kept.length < size ? new Uint8Array(size) : kept;
   }
 
-  isOpen(row, column) {
-    if (!this.isMarked[row * this.across + (column >> PIECE_SHIFT)]) this.#markPiece(row, column >> PIECE_SHIFT);
-    return this.members[row * this.width + column] === OPEN;
+  /** See to it that the pieces of a span of columns are marked, the last column included. */
+  reach(row, first, last) {
+    for (let piece = first >> PIECE_SHIFT; piece <= last >> PIECE_SHIFT; piece++) {
+      if (!this.isMarked[row * this.across + piece]) this.#markPiece(row, piece);
+    }
+  }
+
+  /** @returns {number} the column where the run of open pixels begins that an open one belongs to */
+  leftEnd(row, column) {
+    const { members } = this;
+    const start = row * this.width;
+    for (let left = column; left > 0; ) {
+      this.reach(row, left - 1, left - 1);
+      const edge = ((left - 1) >> PIECE_SHIFT) << PIECE_SHIFT;
+      while (left > edge && members[start + left - 1] === OPEN) left--;
+      if (left > edge) return left;
+    }
+    return 0;
   }
 
   /**
@@ -86,13 +104,13 @@ class Grid {
   fillFrom(row, column) {
     const { width, members } = this;
     const start = row * width;
-    for (let end = column; end < width && this.isOpen(row, end); ) {
+    for (let end = column; end < width; ) {
+      this.reach(row, end, end);
       const limit = Math.min(width, ((end >> PIECE_SHIFT) + 1) << PIECE_SHIFT);
       end = fillRun(members, start + end, start + limit) - start;
       if (end < limit) return end;
-      column = end;
     }
-    return column;
+    return width;
   }
 
   /** @param {import('./rectangle.js').Rectangle} box @returns {Uint8Array} 1 for its filled pixels */
@@ -121,7 +139,7 @@ class Grid {
 }
 
 /**
- * Fill the run of open pixels that starts at an index.
+ * Fill the run of open pixels, perhaps of none, that starts at an index.
  * @param {Uint8Array} members
  * @param {number} start
  * @param {number} limit

@@ -1,4 +1,4 @@
-"""Our server, a real Chromium on it, and what a page, a trace and the processes tell of time and memory."""
+"""Our server, a real Chromium on it, and what a page and a trace tell of time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 from websockets.sync.client import ClientConnection, connect
 
 from run_app import chromium_path
@@ -116,37 +116,6 @@ class Chromium:
         page.evaluate("title => { document.title = title; }", before)
         with connect(address, max_size=None) as connection:
             yield Mouse(connection)
-
-    def memory(self) -> dict[str, float]:
-        """Return the resident memory of all processes (shared pages counted once) and of the largest tab."""
-        session = self.browser.new_browser_cdp_session()
-        processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
-        session.detach()
-        tabs = [_resident(int(one["id"]))["Rss"] for one in processes if one["type"] == "renderer"]
-        return {
-            "all_mb": sum(_resident(int(one["id"]))["Pss"] for one in processes),
-            "tab_mb": max(tabs),
-        }
-
-
-def _resident(pid: int) -> dict[str, float]:
-    """Return Rss and Pss of a process in MB."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return {"Rss": 0.0, "Pss": 0.0}
-    found = {line.partition(":")[0]: line.split()[1] for line in lines if line.startswith(("Rss:", "Pss:"))}
-    return {name: int(kilobytes) / 1024 for name, kilobytes in found.items()}
-
-
-def heap_mb(page: Page) -> float:
-    """Return what the page's JavaScript holds after a collection, in MB."""
-    session: CDPSession = page.context.new_cdp_session(page)
-    session.send("HeapProfiler.collectGarbage")
-    session.send("Performance.enable")
-    metrics = session.send("Performance.getMetrics")["metrics"]
-    session.detach()
-    return float(next(one["value"] for one in metrics if one["name"] == "JSHeapUsedSize")) / 2**20
 
 
 class Mouse:

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import canvas_workspace as made
 import numpy as np
-from canvas_browser import Chromium, Trace, close, heap_mb, process, server
+from canvas_browser import Chromium, Trace, close, process, server
 from canvas_page import (
+    LABELLING,
+    SAVED,
     curve,
     dab,
     event_timing,
@@ -28,6 +30,7 @@ from canvas_page import (
     timed_key,
     wait_until_saved,
 )
+from canvas_plain import plain_page
 from canvas_workspace import HD, LARGE, WIDE, Size
 from csv_rows import Row
 from playwright.sync_api import Page, Request
@@ -438,23 +441,27 @@ def _encode_ms(page: Page) -> float:
 def memory(bench: Bench) -> Iterator[dict[str, object]]:
     """Memory of the page and of all browser processes over 200 submitted images."""
     site = bench.site(HD)
-    page = _fresh_page(bench, site)
-    # A session without a profile keeps its cache of files in memory, and a person's browser on the disk.
-    page.context.new_cdp_session(page).send("Network.setCacheDisabled", {"cacheDisabled": True})
+    made.hold_back_all(site.workspace, site.project_id)
+    made.let_go_of_all(site.workspace, site.project_id)
+    url = f"{site.url}/?image={made.untouched(site.workspace, site.project_id)}"
     images = bench.count(200, 30)
     first = images // 4
     samples: list[tuple[int, float, float, float]] = []
-    for number in range(1, images + 1):
-        page.keyboard.press("a")
-        page.wait_for_timeout(60)
-        timed_key(page, "Enter", "image")
-        page.wait_for_timeout(60)
-        if number % 10 == 0:
-            wait_until_saved(page)
-            heap = heap_mb(page)
-            now = bench.chromium.memory()
-            samples.append((number, heap, now["tab_mb"], now["all_mb"]))
-    close(page)
+    with plain_page(bench.folder / "profile", url) as page:
+        page.wait_for(LABELLING)
+        time.sleep(2.5)
+        for number in range(1, images + 1):
+            page.press("a")
+            time.sleep(0.06)
+            left = page.evaluate("() => window.qualmCanvas.state().imageId")
+            page.press("Enter")
+            page.wait_for(f"() => window.qualmCanvas.state().imageId !== {left}")
+            time.sleep(0.09)
+            if number % 10 == 0:
+                page.wait_for(SAVED)
+                heap = page.heap_mb()
+                now = page.memory()
+                samples.append((number, heap, now["tab_mb"], now["all_mb"]))
     kept = np.array([one for one in samples if one[0] >= first])
     slopes = [float(np.polyfit(kept[:, 0], kept[:, column], 1)[0]) for column in (1, 2, 3)]
     growth = slopes[2] * (images - first) / float(kept[0, 3])

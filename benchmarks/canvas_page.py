@@ -11,14 +11,19 @@ from canvas_workspace import Size
 from playwright.sync_api import Page
 
 Box = tuple[float, float, float, float]
+LABELLING = "() => Boolean(window.qualmCanvas) && window.qualmCanvas.state().phase === 'labelling'"
+"""JavaScript that says whether an image is on the canvas."""
+SAVED = """() => {
+    const now = window.qualmCanvas.state();
+    return !now.unsaved && !now.unsent && now.saveState === 'saved';
+}"""
+"""JavaScript that says whether every change is on the server."""
 
 
 def open_label_page(page: Page, url: str) -> None:
     """Open the Label page and wait until an image is on the canvas."""
     page.goto(url)
-    page.wait_for_function(
-        "() => Boolean(window.qualmCanvas) && window.qualmCanvas.state().phase === 'labelling'"
-    )
+    page.wait_for_function(LABELLING)
 
 
 def state(page: Page) -> dict[str, Any]:
@@ -29,12 +34,7 @@ def state(page: Page) -> dict[str, Any]:
 
 def wait_until_saved(page: Page) -> None:
     """Wait until every change is on the server."""
-    page.wait_for_function(
-        """() => {
-            const now = window.qualmCanvas.state();
-            return !now.unsaved && !now.unsent && now.saveState === 'saved';
-        }"""
-    )
+    page.wait_for_function(SAVED)
 
 
 def timed(

@@ -341,7 +341,7 @@ test('a large map is encoded in slices, and saved whole', async () => {
   image.stroke({ x: 5, y: 5 }, { x: 50, y: 600 }, 4, { value: 2 });
   image.endStroke();
   autosave.changed(image);
-  await pass(0);
+  await pass(100);
   assert.deepEqual(decode(join(kept.get(1).bands), image.pixels.length), image.pixels);
   await pass(2000);
   assert.deepEqual(decode(requests[0].bytes, image.pixels.length), image.pixels);

@@ -126,6 +126,28 @@ test('tiles join: how an image is cut changes nothing', () => {
   }
 });
 
+test('blocks compared by words show what a search of all of them does', () => {
+  const random = seededRandom(6);
+  for (let round = 0; round < 40; round++) {
+    const [width, height] = [4 * between(random, 10, 40), between(random, 30, 90)];
+    const source = sourceOf(width, height, round % 2 ? { suggestion: new Uint8Array(width * height) } : {});
+    source.suggestion?.forEach((_, at, all) => (all[at] = at % width < 30 ? 1 : 2));
+    for (let box = 0; box < 12; box++) {
+      const [x, y, side] = [between(random, 0, width - 1), between(random, 0, height - 1), [1, 2, 25][between(random, 0, 2)]];
+      const value = [0, 1, 2, VOID, NOT_LABELLED][between(random, 0, 4)];
+      for (let row = y; row < Math.min(height, y + side); row++) {
+        source.pixels.fill(value, row * width + x, row * width + Math.min(width, x + side));
+      }
+    }
+    // Where the map does not begin on a whole word, no words are compared.
+    const pixels = new Uint8Array(width * height + 1).subarray(1);
+    pixels.set(source.pixels);
+    for (const level of [2, 3, 4]) {
+      assert.deepEqual(keysAt(source, level).all, keysAt({ ...source, pixels }, level).all, `round ${round}, level ${level}`);
+    }
+  }
+});
+
 test('colouring only around a change gives what colouring everything gives', () => {
   const random = seededRandom(7);
   const source = sourceOf(120, 110);

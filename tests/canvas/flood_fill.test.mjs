@@ -24,6 +24,19 @@ test('a flood holds the connected pixels whose every channel is near that of the
   }
 });
 
+test('a flood goes on through images of thousands of columns, after others left their marks', () => {
+  const random = seededRandom(33);
+  for (let round = 0; round < 30; round++) {
+    const [width, height] = [between(random, 200, 1100), between(random, 1, 12)];
+    const rgba = new Uint8ClampedArray(4 * width * height);
+    for (let at = 0; at < width * height; at++) rgba[4 * at] = random() < [0.02, 0.2, 0.35][round % 3] ? 255 : 0;
+    const [x, y] = [between(random, 0, width - 1), between(random, 0, height - 1)];
+    const seed = rgba[4 * (y * width + x)];
+    const expected = reachable(width, height, x, y, (at) => rgba[4 * at] === seed);
+    assert.deepEqual(pixelsOf(floodFill(rgba, width, height, x, y, 10), width), expected, `${round}`);
+  }
+});
+
 test('the widest tolerance takes the whole image, and outside there is nothing', () => {
   const rgba = Uint8ClampedArray.from({ length: 4 * 12 }, (_, i) => (i * 97) % 256);
   assert.equal(pixelsOf(floodFill(rgba, 4, 3, 1, 1, 255), 4).length, 12);

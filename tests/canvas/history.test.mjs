@@ -40,6 +40,7 @@ test('random actions are undone and redone exactly', () => {
     const states = [image.pixels.slice()];
     for (let step = 0; step < 25; step++) {
       const before = image.pixels.slice();
+      if (random() < 0.5) for (let row = 0; 64 * row < image.height; row++) image.history.learn(row);
       const changed = randomAction(image, random);
       assert.equal(changed, !before.every((value, i) => value === image.pixels[i]), `seed ${seed}, step ${step}`);
       if (changed) states.push(image.pixels.slice());
@@ -81,6 +82,50 @@ test('a small stroke keeps only the tiles it touched', () => {
   image.stroke({ x: 100, y: 100 }, { x: 104, y: 100 }, 3, { value: 1 });
   image.endStroke();
   assert.ok(image.history.bytes <= 4 * 64 * 64);
+});
+
+test('what nobody has labelled yet takes no memory to undo', () => {
+  const image = openImage(400, 300);
+  const before = image.pixels.slice();
+  image.acceptAll();
+  const after = image.pixels.slice();
+  assert.ok(image.history.bytes <= 5 * 4);
+  image.undo();
+  assert.deepEqual(image.pixels, before);
+  assert.equal(image.history.bytes, 400 * 300, 'to do it again');
+  image.redo();
+  assert.deepEqual(image.pixels, after);
+  assert.ok(image.history.bytes <= 5 * 4);
+});
+
+test('accepting in the middle of a stroke leaves what the stroke painted', () => {
+  const image = openImage(64, 64);
+  image.stroke({ x: 0, y: 20 }, { x: 64, y: 20 }, 3, { value: 9 });
+  image.acceptAll();
+  assert.equal(image.pixels[20 * 64 + 20], 9);
+  assert.equal(image.pixels[50 * 64 + 20], image.suggestion[50 * 64 + 20]);
+  image.undo();
+  assert.ok(image.pixels.every((value) => value === NOT_LABELLED));
+});
+
+test('while an action is under way the map without it can be read', () => {
+  const random = seededRandom(4);
+  for (const width of [401, 400]) {
+    const image = openImage(width, 130, width);
+    for (let round = 0; round < 10; round++) {
+      const before = image.pixels.slice();
+      const at = { x: random() * width, y: random() * 130 };
+      image.stroke(at, { x: at.x + random() * 300, y: at.y + 20 }, 10, { value: round });
+      for (const row of [0, 1, 2]) {
+        assert.deepEqual(image.history.completeRow(row), before.subarray(row * 64 * width, (row + 1) * 64 * width));
+      }
+      if (round % 2) image.endStroke();
+      else {
+        image.giveUpStroke();
+        assert.deepEqual(image.pixels, before);
+      }
+    }
+  }
 });
 
 test('the oldest actions go first when the snapshots grow too large', () => {

@@ -118,8 +118,24 @@ test('accepting moves the suggestion only where nothing is labelled', () => {
   labelMap.paintStroke(map, { x: 0, y: 0.5 }, { x: 3, y: 0.5 }, 0.5, { suggestion });
   assert.deepEqual([...map.pixels], [5, VOID, 3, 4]);
   map.pixels[3] = NOT_LABELLED;
-  labelMap.acceptAll(map, suggestion);
+  labelMap.acceptAll(map.pixels, suggestion);
   assert.deepEqual([...map.pixels], [5, VOID, 3, 4]);
+});
+
+test('accepting takes every pixel that is not labelled, wherever the map begins in memory', () => {
+  const random = seededRandom(12);
+  for (const offset of [0, 1, 4]) {
+    const pixels = new Uint8Array(1000 + offset).subarray(offset);
+    const suggestion = Uint8Array.from({ length: 1000 }, () => between(random, 0, 5));
+    for (let at = 0; at < 1000; ) {
+      const end = at + between(random, 1, 150);
+      pixels.fill(random() < 0.5 ? NOT_LABELLED : 9, at, end);
+      at = end;
+    }
+    const expected = pixels.map((value, at) => (value === NOT_LABELLED ? suggestion[at] : value));
+    labelMap.acceptAll(pixels, suggestion);
+    assert.deepEqual(pixels, expected);
+  }
 });
 
 test('filling the rest leaves what is labelled', () => {

@@ -9,7 +9,10 @@ const DRAFT_AFTER_MS = 1200;
 const DRAFT_AT_LEAST_EVERY_MS = 10000;
 /** The first look at an image is not held up by encoding it. */
 const ENCODE_AFTER_MS = 200;
-/** Encoding goes on in slices this long, so that painting goes on between them. */
+/** What a change takes to encode at once. The rest of a large one comes after it is on the screen. */
+const FIRST_SLICE_MS = 1;
+const ENCODE_BEHIND_MS = 80;
+/** Encoding then goes on in slices this long, so that painting goes on between them. */
 const SLICE_MS = 4;
 const RETRY_FIRST_MS = 1000;
 const RETRY_MOST_MS = 30000;
@@ -209,7 +212,7 @@ export class Autosave {
   /** @param {SaveTask} task */
   #keep(task) {
     task.mustKeep = true;
-    this.#work(task);
+    this.#work(task, FIRST_SLICE_MS, ENCODE_BEHIND_MS);
   }
 
   /** @param {SaveTask} task @param {number} delay milliseconds */
@@ -225,16 +228,18 @@ export class Autosave {
   /**
    * Encode a slice of what changed; when all of it is, keep it and send it as far as that is asked for.
    * @param {SaveTask} task
+   * @param {number} slice milliseconds
+   * @param {number} pause before the next slice, milliseconds
    */
-  #work(task) {
+  #work(task, slice = SLICE_MS, pause = 0) {
     if (task.dropped) return;
-    if (!task.bands.encodeFor(SLICE_MS)) {
+    if (!task.bands.encodeFor(slice)) {
       if (task.isWorking) return;
       task.isWorking = true;
       this.later(() => {
         task.isWorking = false;
         this.#work(task);
-      }, 0);
+      }, pause);
       return;
     }
     if (task.mustKeep) this.#record(task);

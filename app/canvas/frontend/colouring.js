@@ -2,6 +2,7 @@
 // Tile pixels are counted over the whole image, so that patterns and outlines go on across tiles.
 
 import { NOT_LABELLED } from './label_map.js';
+import { fourOf, wordsOf } from './words.js';
 
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
 
@@ -11,6 +12,9 @@ export const SUGGESTED = 256;
 export const UNCHANGED = 512;
 export const REMOVED = 768;
 export const KEYS = 1024;
+const FOUR_NOT_LABELLED = fourOf(NOT_LABELLED);
+/** Larger blocks are seldom all alike, and looking at all of their pixels costs more than it saves. */
+const MOST_COMPARED = 16;
 /** Neighbouring tile pixels, in every direction, whose look may follow from a changed image pixel. */
 export const REACH = 2;
 
@@ -46,6 +50,9 @@ export class Colouring {
     this.here = new Uint16Array(this.stride);
     this.after = new Uint16Array(this.stride);
     this.places = new Int32Array(this.stride);
+    /** Numbers of the blocks of a row that are to be searched. */
+    this.mixed = new Int32Array(this.stride);
+    this.isMixed = new Uint8Array(this.stride);
     this.rowKeys = new Uint16Array(0);
     this.rowPlaces = new Int32Array(0);
   }
@@ -100,7 +107,8 @@ export class Colouring {
   /**
    * Coarser levels: a tile pixel shows the middle of its block. When something thin passes between the
    * middles of two blocks it would be seen in neither; so the block's middle row and column are searched,
-   * and what lies there but in neither middle is shown in the middle's place.
+   * and what lies there but in neither middle is shown in the middle's place. Most blocks hold one key alone and
+   * need no search.
    */
   #sampleBlocks(source, { rank }, level, box) {
     const size = 2 ** level;
@@ -109,6 +117,7 @@ export class Colouring {
     const { places, stride } = this;
     for (let i = 0; i < count; i++) places[i] = middleOf(box.x0 + i, size, source.width);
     const middle = (y) => middleOf(y, size, source.height);
+    const words = isPlain(source) ? blockWords(source, size) : null;
     readKeys(source, middle(box.y0 - 1), places, count, this.here, 0);
     readKeys(source, middle(box.y0), places, count, this.after, 0);
     for (let y = box.y0; y < box.y1; y++) {
@@ -116,24 +125,53 @@ export class Colouring {
       readKeys(source, middle(y + 1), places, count, this.after, 0);
       const out = this.keys.subarray((y - box.y0) * stride, (y - box.y0) * stride + count);
       out.set(this.here.subarray(0, count));
+      const mixed = this.#mixedBlocks(source, words, y, box.x0, size, count);
+      if (mixed.length === 0) continue;
       for (let step = 0; step < size; step++) {
         if (step !== half) {
           const beyond = step < half ? this.before : this.after;
-          this.#searchColumns(source, rank, clamped(y * size + step, source.height), beyond, out);
+          this.#searchColumns(source, rank, clamped(y * size + step, source.height), beyond, mixed, out);
         }
       }
-      this.#searchRow(source, rank, middle(y), box.x0 * size, size, out);
+      this.#searchRow(source, rank, middle(y), box.x0 * size, size, mixed, out);
     }
   }
 
+  /**
+   * The blocks of a row that hold more than the key of their middle, as far as that is quickly seen.
+   * @param {Source} source
+   * @param {Words | null} words null to take all blocks
+   * @param {number} y of the blocks
+   * @param {number} x of the first one
+   * @param {number} size
+   * @param {number} count
+   * @returns {Int32Array} their numbers in the row
+   */
+  #mixedBlocks(source, words, y, x, size, count) {
+    const { here, mixed, isMixed } = this;
+    const isWhole = words !== null && y >= 0 && (y + 1) * size <= source.height;
+    // Blocks that reach beyond the image are none of its words.
+    const first = isWhole ? Math.max(0, -x) : count;
+    const end = isWhole ? Math.min(count, Math.floor(source.width / size) - x) : count;
+    isMixed.fill(1, 0, first).fill(0, first, end).fill(1, end, count);
+    if (words !== null && first < end) {
+      const corner = (y * size * source.width + (x + first) * size) >> 2;
+      compareBlocks(words, source.width >> 2, corner, size, here.subarray(first, end), isMixed.subarray(first, end));
+    }
+    let found = 0;
+    for (let i = 0; i < count; i++) if (isMixed[i]) mixed[found++] = i;
+    return mixed.subarray(0, found);
+  }
+
   /** Look through one image row at the columns of the blocks' middles. */
-  #searchColumns(source, rank, y, beyond, out) {
+  #searchColumns(source, rank, y, beyond, mixed, out) {
     const { here, places } = this;
     const { pixels, suggestion } = source;
     const row = y * source.width;
     const count = out.length;
     if (isPlain(source)) {
-      for (let i = 0; i < count; i++) {
+      for (let n = 0; n < mixed.length; n++) {
+        const i = mixed[n];
         const at = row + places[i];
         let key = pixels[at];
         if (key === NOT_LABELLED && suggestion !== null) key = SUGGESTED + suggestion[at];
@@ -149,7 +187,7 @@ export class Colouring {
   }
 
   /** Look through the middle row of the blocks. */
-  #searchRow(source, rank, y, left, size, out) {
+  #searchRow(source, rank, y, left, size, mixed, out) {
     const { pixels, suggestion, width } = source;
     const { here } = this;
     const count = out.length;
@@ -162,7 +200,8 @@ export class Colouring {
       readKeys(source, y, this.rowPlaces, end - first, keys, 0);
     }
     const row = y * width;
-    for (let i = 0; i < count; i++) {
+    for (let n = 0; n < mixed.length; n++) {
+      const i = mixed[n];
       const own = here[i];
       const from = left + i * size;
       const to = Math.min(end, from + size);
@@ -187,6 +226,52 @@ export class Colouring {
     }
     return this.rowKeys;
   }
+}
+
+/**
+ * Label map and suggestion, four pixels to a word; the same words twice where nothing is suggested.
+ * @typedef {{labels: Uint32Array, suggestions: Uint32Array}} Words
+ */
+
+/** @param {Source} source @param {number} size of a block @returns {Words | null} null where blocks are no whole words */
+function blockWords({ pixels, suggestion, width }, size) {
+  if (size < 4 || size > MOST_COMPARED || width % 4 !== 0) return null;
+  const labels = wordsOf(pixels);
+  const suggestions = suggestion ? wordsOf(suggestion) : labels;
+  return labels && suggestions && { labels, suggestions };
+}
+
+/**
+ * Find the blocks of a row in which any pixel has another key than the middle.
+ * @param {Words} words
+ * @param {number} stride words of a row of the image
+ * @param {number} corner the first word of the first block
+ * @param {number} size
+ * @param {Uint16Array} keys of the blocks' middles
+ * @param {Uint8Array} isMixed set to 1 for each block found
+ */
+function compareBlocks({ labels, suggestions }, stride, corner, size, keys, isMixed) {
+  const across = size >> 2;
+  for (let i = 0, next = 0; i < keys.length; i = next) {
+    const key = keys[i];
+    while (next < keys.length && keys[next] === key) next++;
+    const word = fourOf(key & 255);
+    for (let row = 0; row < size; row++) {
+      const start = corner + row * stride;
+      const from = start + i * across;
+      const to = start + next * across;
+      if (key < SUGGESTED) noteOthers(labels, from, to, word, start, across, isMixed);
+      else {
+        noteOthers(labels, from, to, FOUR_NOT_LABELLED, start, across, isMixed);
+        noteOthers(suggestions, from, to, word, start, across, isMixed);
+      }
+    }
+  }
+}
+
+/** Mark the blocks, counted from `start`, to which other words than this one belong. */
+function noteOthers(words, from, to, word, start, across, isMixed) {
+  for (let at = from; at < to; at++) if (words[at] !== word) isMixed[Math.floor((at - start) / across)] = 1;
 }
 
 /** Whether keys follow from label map and suggestion alone. */

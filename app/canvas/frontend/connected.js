@@ -1,6 +1,5 @@
 // The connected region of one value around a pixel.
 
-import { cutOut } from './region.js';
 import { spanFill } from './span_fill.js';
 
 /**
@@ -16,18 +15,15 @@ import { spanFill } from './span_fill.js';
  */
 export function connectedRegion(values, width, height, x, y, within = null) {
   const wanted = values[y * width + x];
-  /** @type {(members: Uint8Array, start: number) => void} */
-  let markEqual = (members, start) => {
-    for (let i = start, end = start + width; i < end; i++) members[i] = values[i] === wanted ? 1 : 0;
+  /** @type {(members: Uint8Array, from: number, to: number) => void} */
+  let markEqual = (members, from, to) => {
+    for (let i = from; i < to; i++) members[i] = values[i] === wanted ? 1 : 0;
   };
   if (within) {
     const { values: others, allowed } = within;
-    markEqual = (members, start) => {
-      for (let i = start, end = start + width; i < end; i++) {
-        members[i] = values[i] === wanted && allowed[others[i]] ? 1 : 0;
-      }
+    markEqual = (members, from, to) => {
+      for (let i = from; i < to; i++) members[i] = values[i] === wanted && allowed[others[i]] ? 1 : 0;
     };
   }
-  const filled = spanFill(width, height, x, y, markEqual);
-  return filled && cutOut(filled.mask, width, filled.box);
+  return spanFill(width, height, x, y, markEqual);
 }

@@ -366,7 +366,6 @@ export class Editor {
   #repaint(rectangle) {
     this.surface.changed(rectangle);
     if (this.session.image) this.counter.start(this.session.image);
-    this.refresh();
   }
 
   #build() {

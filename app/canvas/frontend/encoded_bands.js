@@ -30,6 +30,7 @@ export class EncodedBands {
     const end = this.now() + milliseconds;
     for (const row of this.stale) {
       this.bands[row] = encode(this.image.history.completeRow(row));
+      this.image.history.learn(row);
       this.stale.delete(row);
       if (this.now() >= end) break;
     }

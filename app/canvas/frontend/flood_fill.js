@@ -1,6 +1,5 @@
 // The connected region of like colour around a pixel.
 
-import { cutOut } from './region.js';
 import { spanFill } from './span_fill.js';
 
 /**
@@ -23,8 +22,8 @@ export function floodFill(rgba, width, height, x, y, tolerance) {
   const green = ((seed >>> 8) & 255) - tolerance;
   const blue = ((seed >>> 16) & 255) - tolerance;
   // Read as unsigned, a difference below zero is larger than any span: one comparison tests both ends.
-  const markAlike = (members, start) => {
-    for (let i = start, end = start + width; i < end; i++) {
+  const markAlike = (members, from, to) => {
+    for (let i = from; i < to; i++) {
       const pixel = packed[i];
       members[i] =
         ((pixel & 255) - red) >>> 0 <= span &&
@@ -34,6 +33,5 @@ export function floodFill(rgba, width, height, x, y, tolerance) {
           : 0;
     }
   };
-  const filled = spanFill(width, height, x, y, markAlike);
-  return filled && cutOut(filled.mask, width, filled.box);
+  return spanFill(width, height, x, y, markAlike);
 }

@@ -2,9 +2,15 @@
 // spans most of the image's width, as such a row is one piece of memory.
 
 import { union } from './rectangle.js';
+import { fourOf, isUniform, wordsOf } from './words.js';
 
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
-/** @typedef {Map<number, Uint8Array>} Action the pixels that each tile, and each row by {@link keyOfRow}, had before */
+/** @typedef {Uint32Array | Uint8Array} Cells pixels, four to a cell where the image's width allows it */
+/**
+ * What each tile, and each row by {@link keyOfRow}, held before. A single cell stands for any number of equal ones:
+ * whole rows that nobody has labelled yet are neither copied nor kept.
+ * @typedef {Map<number, Cells>} Action
+ */
 
 /** Pixels along a side of a tile. */
 export const TILE = 64;
@@ -19,6 +25,12 @@ export class History {
     this.map = map;
     this.mostBytes = mostBytes;
     this.columns = Math.ceil(map.width / TILE);
+    const words = map.width % 4 === 0 ? wordsOf(map.pixels) : null;
+    /** The map's own pixels, not a copy. @type {Cells} */
+    this.cells = words ?? map.pixels;
+    this.perCell = words ? 4 : 1;
+    /** Cells of a row of pixels. */
+    this.stride = map.width / this.perCell;
     /** @type {Action[]} */
     this.undone = [];
     /** @type {Action[]} */
@@ -31,6 +43,8 @@ export class History {
      * @type {Set<number>}
      */
     this.changedRows = new Set();
+    /** The one cell that all of a row of tiles equals, for rows of which that is known. @type {Map<number, number>} */
+    this.plainRows = new Map();
   }
 
   get canUndo() {
@@ -60,15 +74,27 @@ export class History {
     const isWide = 2 * (lastColumn - firstColumn) >= this.columns;
     for (let row = Math.floor(rectangle.y0 / TILE); row <= lastRow; row++) {
       if (before.has(keyOfRow(row))) continue;
-      if (isWide && !this.#hasTileOf(before, row)) {
-        before.set(keyOfRow(row), this.#row(row).slice());
-        continue;
+      if (isWide && !this.#hasTileOf(before, row)) before.set(keyOfRow(row), this.#copyOfRow(row));
+      else {
+        for (let column = firstColumn; column <= lastColumn; column++) {
+          const tile = row * this.columns + column;
+          if (!before.has(tile)) before.set(tile, this.#copyOf(tile));
+        }
       }
-      for (let column = firstColumn; column <= lastColumn; column++) {
-        const tile = row * this.columns + column;
-        if (!before.has(tile)) before.set(tile, this.#copyOf(tile));
-      }
+      this.plainRows.delete(row);
     }
+  }
+
+  /** Look, while nobody waits, whether all of a row of tiles has one value. @param {number} row */
+  learn(row) {
+    const cells = this.#row(row);
+    if (!this.open && isUniform(cells)) this.plainRows.set(row, cells[0]);
+  }
+
+  /** @param {number} row of tiles @param {number} value @returns {boolean} whether the action under way found only it */
+  foundOnly(row, value) {
+    const before = this.open?.get(keyOfRow(row));
+    return before?.length === 1 && before[0] === (this.perCell > 1 ? fourOf(value) : value);
   }
 
   /**
@@ -77,19 +103,20 @@ export class History {
    * @returns {Uint8Array} not to be changed
    */
   completeRow(row) {
-    if (!this.open) return this.#row(row);
-    const before = this.open.get(keyOfRow(row));
-    if (before) return before;
-    const complete = this.#row(row).slice();
-    const { width } = this.map;
-    for (let column = 0; column < this.columns; column++) {
-      const tile = this.open.get(row * this.columns + column);
-      if (!tile) continue;
-      const x0 = column * TILE;
-      const tileWidth = Math.min(TILE, width - x0);
-      for (let at = 0, to = x0; at < tile.length; at += tileWidth, to += width) {
-        complete.set(tile.subarray(at, at + tileWidth), to);
-      }
+    const { map, open } = this;
+    const pixels = map.pixels.subarray(row * TILE * map.width, (row + 1) * TILE * map.width);
+    if (!open) return pixels;
+    const complete = pixels.slice();
+    const first = row * TILE * this.stride;
+    const cells = this.perCell > 1 ? new Uint32Array(complete.buffer) : complete;
+    const before = open.get(keyOfRow(row));
+    if (before) {
+      put(cells, before);
+      return complete;
+    }
+    for (let tile = row * this.columns; tile < (row + 1) * this.columns; tile++) {
+      const stored = open.get(tile);
+      if (stored) this.#write(cells, this.#placeOf(tile), first, stored);
     }
     return complete;
   }
@@ -120,7 +147,7 @@ export class History {
     this.open = null;
     let changed = null;
     for (const [tile, before] of action ?? []) {
-      this.#exchange(tile, before);
+      this.#restore(tile, before);
       changed = union(changed, this.#boxOf(tile));
     }
     return changed;
@@ -143,7 +170,10 @@ export class History {
     this.#noteRows(action);
     let changed = null;
     for (const [tile, stored] of action) {
-      this.#exchange(tile, stored);
+      const now = tile < 0 ? this.#copyOfRow(rowOfKey(tile)) : this.#copyOf(tile);
+      this.#restore(tile, stored);
+      action.set(tile, now);
+      this.bytes += now.byteLength - stored.byteLength;
       changed = union(changed, this.#boxOf(tile));
     }
     to.push(action);
@@ -152,7 +182,12 @@ export class History {
 
   /** @param {Action} action */
   #noteRows(action) {
-    for (const key of action.keys()) this.changedRows.add(key < 0 ? rowOfKey(key) : Math.floor(key / this.columns));
+    for (const key of action.keys()) this.changedRows.add(this.#rowOf(key));
+  }
+
+  /** @param {number} tile or the key of a row @returns {number} its row of tiles */
+  #rowOf(tile) {
+    return tile < 0 ? rowOfKey(tile) : Math.floor(tile / this.columns);
   }
 
   /** @param {Action} action @param {number} row */
@@ -161,10 +196,15 @@ export class History {
     return false;
   }
 
-  /** @param {number} row of tiles */
+  /** @param {number} row of tiles @returns {Cells} the map's own */
   #row(row) {
-    const { pixels, width } = this.map;
-    return pixels.subarray(row * TILE * width, (row + 1) * TILE * width);
+    return this.cells.subarray(row * TILE * this.stride, (row + 1) * TILE * this.stride);
+  }
+
+  /** @param {number} row of tiles @returns {Cells} */
+  #copyOfRow(row) {
+    const cells = this.#row(row);
+    return this.plainRows.has(row) || isUniform(cells) ? cells.slice(0, 1) : cells.slice();
   }
 
   /** @param {number} tile or the key of a row */
@@ -178,54 +218,69 @@ export class History {
     return { x0, y0, x1: Math.min(x0 + TILE, this.map.width), y1: Math.min(y0 + TILE, this.map.height) };
   }
 
+  /** Where a tile lies among the cells: its first one, how many across and how many rows. @param {number} tile */
+  #placeOf(tile) {
+    const { x0, y0, x1, y1 } = this.#boxOf(tile);
+    return { first: y0 * this.stride + x0 / this.perCell, across: (x1 - x0) / this.perCell, rows: y1 - y0 };
+  }
+
   // Plain loops: a tile's rows are too short for the built-in copies to be worth their call.
 
-  /** @param {number} tile */
+  /** @param {number} tile @returns {Cells} */
   #copyOf(tile) {
-    const { x0, y0, x1, y1 } = this.#boxOf(tile);
-    const { pixels, width } = this.map;
-    const copy = new Uint8Array((x1 - x0) * (y1 - y0));
-    for (let y = y0, to = 0; y < y1; y++) {
-      for (let at = y * width + x0, end = y * width + x1; at < end; at++, to++) copy[to] = pixels[at];
+    const { cells, stride } = this;
+    const { first, across, rows } = this.#placeOf(tile);
+    const copy = this.perCell > 1 ? new Uint32Array(across * rows) : new Uint8Array(across * rows);
+    for (let row = first, to = 0; to < copy.length; row += stride) {
+      for (let at = row, end = row + across; at < end; at++, to++) copy[to] = cells[at];
     }
     return copy;
   }
 
+  /** Put stored cells back into the map. @param {number} tile or the key of a row @param {Cells} stored */
+  #restore(tile, stored) {
+    const row = this.#rowOf(tile);
+    if (tile < 0) put(this.#row(row), stored);
+    else this.#write(this.cells, this.#placeOf(tile), 0, stored);
+    if (tile < 0 && stored.length === 1) this.plainRows.set(row, stored[0]);
+    else this.plainRows.delete(row);
+  }
+
   /**
-   * Put a tile's stored pixels into the map, and the map's into the store.
-   * @param {number} tile or the key of a row
-   * @param {Uint8Array} stored
+   * Write a tile.
+   * @param {Cells} cells whole rows of the image
+   * @param {{first: number, across: number, rows: number}} place of the tile
+   * @param {number} origin which cell of the image is the first of `cells`
+   * @param {Cells} stored
    */
-  #exchange(tile, stored) {
-    if (tile < 0) {
-      const row = this.#row(rowOfKey(tile));
-      const now = row.slice();
-      row.set(stored);
-      stored.set(now);
-      return;
-    }
-    const { x0, y0, x1, y1 } = this.#boxOf(tile);
-    const { pixels, width } = this.map;
-    for (let y = y0, to = 0; y < y1; y++) {
-      for (let at = y * width + x0, end = y * width + x1; at < end; at++, to++) {
-        const value = pixels[at];
-        pixels[at] = stored[to];
-        stored[to] = value;
-      }
+  #write(cells, { first, across, rows }, origin, stored) {
+    const end = across * rows;
+    for (let row = first - origin, from = 0; from < end; row += this.stride) {
+      for (let at = row, last = row + across; at < last; at++, from++) cells[at] = stored[from];
     }
   }
 
-  /** @param {number} tile @param {Uint8Array} before */
+  /** @param {number} tile @param {Cells} before */
   #isUnchanged(tile, before) {
-    const { x0, y0, x1, y1 } = this.#boxOf(tile);
-    const { pixels, width } = this.map;
-    for (let y = y0, to = 0; y < y1; y++) {
-      for (let at = y * width + x0, end = y * width + x1; at < end; at++, to++) {
-        if (pixels[at] !== before[to]) return false;
-      }
+    if (tile < 0) {
+      const cells = this.#row(rowOfKey(tile));
+      const step = before.length > 1 ? 1 : 0;
+      for (let at = 0, from = 0; at < cells.length; at++, from += step) if (cells[at] !== before[from]) return false;
+      return true;
+    }
+    const { cells, stride } = this;
+    const { first, across } = this.#placeOf(tile);
+    for (let row = first, from = 0; from < before.length; row += stride) {
+      for (let at = row, end = row + across; at < end; at++, from++) if (cells[at] !== before[from]) return false;
     }
     return true;
   }
+}
+
+/** @param {Cells} cells @param {Cells} stored as many cells, or one for all of them */
+function put(cells, stored) {
+  if (stored.length === 1) cells.fill(stored[0]);
+  else cells.set(stored);
 }
 
 /** Rows have keys below those of tiles. @param {number} row */
@@ -241,6 +296,6 @@ function rowOfKey(key) {
 /** @param {Action} action */
 function bytesOf(action) {
   let bytes = 0;
-  for (const pixels of action.values()) bytes += pixels.length;
+  for (const cells of action.values()) bytes += cells.byteLength;
   return bytes;
 }

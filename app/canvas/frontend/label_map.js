@@ -3,6 +3,7 @@
 // it may have changed, so that only that part is drawn again.
 
 import { pixelsAround } from './rectangle.js';
+import { fourOf, wordsOf } from './words.js';
 
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
 
@@ -199,22 +200,29 @@ function fillIndices(pixels, start, end, paint) {
 }
 
 /** Four pixels that are not labelled, as one number. */
-const FOUR_NOT_LABELLED = NOT_LABELLED * 0x01010101;
+const FOUR_NOT_LABELLED = fourOf(NOT_LABELLED);
+/** From so many words on the built-in copy is worth its call. */
+const LONG_RUN = 16;
 
-/** Move the suggestion into every pixel that is not labelled. */
-export function acceptAll({ pixels }, suggestion) {
-  let at = 0;
+/**
+ * Move the suggestion into every pixel that is not labelled.
+ * @param {Uint8Array} pixels
+ * @param {Uint8Array} suggestion as many
+ */
+export function acceptAll(pixels, suggestion) {
+  const fours = wordsOf(pixels);
+  const suggested = wordsOf(suggestion);
+  const isAligned = fours !== null && suggested !== null;
   // Mostly whole areas are not labelled: four pixels at a time are quicker.
-  if (pixels.byteOffset % 4 === 0 && suggestion.byteOffset % 4 === 0) {
-    const fours = new Uint32Array(pixels.buffer, pixels.byteOffset, pixels.length >> 2);
-    const suggested = new Uint32Array(suggestion.buffer, suggestion.byteOffset, pixels.length >> 2);
-    for (let i = 0; i < fours.length; i++) {
-      if (fours[i] === FOUR_NOT_LABELLED) fours[i] = suggested[i];
-      else for (let one = 4 * i; one < 4 * i + 4; one++) if (pixels[one] === NOT_LABELLED) pixels[one] = suggestion[one];
-    }
-    at = 4 * fours.length;
+  for (let i = 0; isAligned && i < fours.length; ) {
+    let end = i;
+    while (end < fours.length && fours[end] === FOUR_NOT_LABELLED) end++;
+    if (end - i >= LONG_RUN) fours.set(suggested.subarray(i, end), i);
+    else for (let at = i; at < end; at++) fours[at] = suggested[at];
+    if (end < fours.length) fillIndices(pixels, 4 * end, 4 * end + 4, { suggestion });
+    i = end + 1;
   }
-  fillIndices(pixels, at, pixels.length, { suggestion });
+  fillIndices(pixels, isAligned ? 4 * fours.length : 0, pixels.length, { suggestion });
 }
 
 /**

@@ -1,6 +1,6 @@
 // One image being labelled: its label map, its undo history and what the server knows of it. No DOM.
 
-import { History } from './history.js';
+import { History, TILE } from './history.js';
 import {
   NOT_LABELLED,
   acceptAbove,
@@ -147,7 +147,8 @@ export class OpenImage {
 
   acceptAll() {
     const { suggestion } = this;
-    return suggestion !== null && this.#action(this.everything, () => acceptAll(this, suggestion));
+    const isUntouched = this.history.open === null;
+    return suggestion !== null && this.#action(this.everything, () => this.#acceptRows(suggestion, isUntouched));
   }
 
   /** @param {import('./label_map.js').UncertaintyMap} uncertainty @param {number} confidence in [0, 1] */
@@ -191,6 +192,17 @@ export class OpenImage {
   /** @returns {boolean} whether any pixel is labelled */
   get isLabelled() {
     return hasLabelled(this.pixels);
+  }
+
+  /** @param {Uint8Array} suggestion @param {boolean} isUntouched whether the action under way changed nothing yet */
+  #acceptRows(suggestion, isUntouched) {
+    const { width, pixels, history } = this;
+    const size = TILE * width;
+    for (let row = 0, start = 0; start < pixels.length; row++, start += size) {
+      const suggested = suggestion.subarray(start, start + size);
+      if (isUntouched && history.foundOnly(row, NOT_LABELLED)) pixels.set(suggested, start);
+      else acceptAll(pixels.subarray(start, start + size), suggested);
+    }
   }
 
   /** @param {Rectangle | null} bounds @param {() => void} change */

@@ -105,8 +105,15 @@ export function smoothAt(context, scale, reduction) {
   context.imageSmoothingQuality = scale * reduction < 0.45 ? 'medium' : 'low';
 }
 
+/**
+ * A worker lets go of no file it has decoded until its garbage is collected, and it makes so little that this never
+ * happens. So it is replaced after files of this many bytes.
+ */
+const MOST_DECODED_BYTES = 32 * 1024 * 1024;
+
 /** @type {Worker | null} */
 let worker = null;
+let decodedBytes = 0;
 /** @type {Map<number, {resolve: (levels: ImageBitmap[]) => void, reject: (error: Error) => void}>} */
 const waiting = new Map();
 let asked = 0;
@@ -122,17 +129,24 @@ export function decodedLevels(blob) {
   return new Promise((resolve, reject) => {
     const id = asked++;
     waiting.set(id, { resolve, reject });
+    decodedBytes += blob.size;
     decoder.postMessage({ id, blob });
   });
 }
 
 function newWorker() {
+  decodedBytes = 0;
   const made = new Worker(new URL('./picture_worker.js', import.meta.url), { type: 'module' });
   made.onmessage = ({ data: { id, levels } }) => {
     const asker = waiting.get(id);
     waiting.delete(id);
     if (levels) asker?.resolve(levels);
     else asker?.reject(new Error('The browser cannot read the image.'));
+    if (waiting.size === 0 && decodedBytes >= MOST_DECODED_BYTES) {
+      made.terminate();
+      // A new one at once, so that the next image does not wait for it.
+      worker = newWorker();
+    }
   };
   made.onerror = () => {
     for (const { reject } of waiting.values()) reject(new Error('The browser cannot read images.'));

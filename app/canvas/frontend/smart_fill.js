@@ -7,6 +7,7 @@ import { CheapestPaths } from './cheapest_path.js';
 import { islandsOf } from './class_pieces.js';
 import { ColourGrid } from './colour_grid.js';
 import { NOT_LABELLED } from './label_map.js';
+import { paintRegion } from './region.js';
 import { spanFill } from './span_fill.js';
 
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
@@ -199,9 +200,13 @@ export class SmartFill {
     const { columns, rows } = this.grid;
     const start = starts.find((cell) => isSuggested[cell]);
     if (start === undefined) return null;
-    /** @type {(members: Uint8Array, at: number) => void} */
-    const markSuggested = (members, at) => members.set(isSuggested.subarray(at, at + columns), at);
-    return spanFill(columns, rows, start % columns, Math.floor(start / columns), markSuggested)?.mask ?? null;
+    /** @type {(members: Uint8Array, from: number, to: number) => void} */
+    const markSuggested = (members, from, to) => members.set(isSuggested.subarray(from, to), from);
+    const region = spanFill(columns, rows, start % columns, Math.floor(start / columns), markSuggested);
+    if (!region) return null;
+    const cells = new Uint8Array(columns * rows);
+    paintRegion({ width: columns, height: rows, pixels: cells }, region, { value: 1 });
+    return cells;
   }
 }
 

@@ -313,53 +313,42 @@ def active_learning() -> str:
         dict.fromkeys((row["recipe"], row["start"], row["strategy"]) for row in rows if row["start"])
     )
     budgets = sorted({row["images"] for row in rows if row["start"]}, key=int)
-    areas = {
-        method: {
-            seed: 100 * area_under_curve(_column(points, "label_share"), _column(points, "miou"))
-            for seed, points in by_seed.items()
-        }
-        for method, by_seed in curves.items()
-    }
-    lines, shares = [], []
+    lines, shares, of_set = [], [], []
     for recipe in dict.fromkeys(recipe for recipe, _, _ in order):
         methods = [method for method in order if method[0] == recipe]
-        base = areas[recipe, *RANDOM]
-        tests = {}
-        for method in methods:
-            common = [seed for seed in areas[method] if seed in base]
-            if method[1:] != RANDOM:
-                ours, theirs = ([values[seed] for seed in common] for values in (areas[method], base))
-                tests[method] = paired_t_test(ours, theirs)
-        corrected = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
+        on_test, on_set = (_against_random(curves, methods, name) for name in ("miou", "set_miou"))
         for method in methods:
             points = [row for by_seed in curves[method].values() for row in by_seed]
-            at = [[100 * one for one in _of(points, "miou", images=budget)] for budget in budgets]
-            cells = [*method, str(len(curves[method])), *(_spread(values, 1) for values in at)]
-            cells.append(_spread([*areas[method].values()], 2))
-            if method in tests:
-                test = tests[method]
-                cells += [
-                    f"{test.mean:+.2f} ± {test.deviation:.2f}",
-                    f"{test.p:.3f}",
-                    f"{corrected[method]:.3f}",
-                ]
-            else:
-                cells += ["", "", ""]
+            seeds = str(len(curves[method]))
             last = [row for row in points if row["images"] == budgets[-1]]
             asked = [row for row in points if row["spearman"]]
-            cells += [_spread(_of(last, "ece"), 3), _spread(_of(last, "error_auroc"), 3)]
-            lines.append([*cells, _spread(_of(asked, "spearman"), 2)])
+            lines.append(
+                [
+                    *method,
+                    seeds,
+                    *(_spread(_percent(points, "miou", images=budget), 1) for budget in budgets),
+                    *on_test[method],
+                    _spread(_of(last, "ece"), 3),
+                    _spread(_of(last, "error_auroc"), 3),
+                    _spread(_of(asked, "spearman"), 2),
+                ]
+            )
+            on_budgets = [_spread(_percent(points, "set_miou", images=budget), 1) for budget in budgets]
+            of_set.append([*method, seeds, *on_budgets, *on_set[method]])
             shares.append([*method, *_shares(curves[method], whole, recipe)])
     head = ["recipe", "start", "strategy", "seeds", *(f"{budget} images" for budget in budgets), "area"]
-    head += ["area − random", "p", "p, Holm", "ECE", "error AUROC", "Spearman"]
+    head += ["area − random", "p", "p, Holm"]
     full = [
         f"{recipe} {_spread([100 * miou for (one, _), miou in whole.items() if one == recipe], 1)}"
         for recipe in dict.fromkeys(recipe for recipe, _ in whole)
     ]
     return "\n\n".join(
         [
-            _table(head, lines),
+            "mIoU on the test images:",
+            _table([*head, "ECE", "error AUROC", "Spearman"], lines),
             f"mIoU with all 367 images: {', '.join(full)}.",
+            "mIoU of the set, all 367 training images with the labelled ones as a person left them:",
+            _table(head, of_set),
             "Share of the images at which a curve reaches a share of its own full supervision, mean over the "
             "seeds that reach it (how many of them):",
             _table(["recipe", "start", "strategy", *(f"{share:.0%} of full" for share in MARKS)], shares),
@@ -371,6 +360,39 @@ def active_learning() -> str:
             _origin(rows),
         ]
     )
+
+
+Method = tuple[str, str, str]
+"""Recipe, start and strategy."""
+
+
+def _against_random(
+    curves: dict[Method, dict[str, Rows]], methods: list[Method], name: str
+) -> dict[Method, list[str]]:
+    """Return cells by method: the area under its curve, the difference to random's, and its p values."""
+    areas = {
+        method: {
+            seed: 100 * area_under_curve(_column(points, "label_share"), _column(points, name))
+            for seed, points in curves[method].items()
+        }
+        for method in methods
+    }
+    base = areas[methods[0][0], *RANDOM]
+    tests = {}
+    for method in methods:
+        if method[1:] != RANDOM:
+            common = [seed for seed in areas[method] if seed in base]
+            ours, theirs = ([values[seed] for seed in common] for values in (areas[method], base))
+            tests[method] = paired_t_test(ours, theirs)
+    corrected = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
+    cells = {}
+    for method in methods:
+        cells[method] = [_spread([*areas[method].values()], 2), "", "", ""]
+        if method in tests:
+            test = tests[method]
+            difference = f"{test.mean:+.2f} ± {test.deviation:.2f}"
+            cells[method][1:] = [difference, f"{test.p:.3f}", f"{corrected[method]:.3f}"]
+    return cells
 
 
 MARKS = (0.90, 0.95, 0.97)

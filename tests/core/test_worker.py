@@ -17,7 +17,8 @@ import pytest
 import torch
 
 import core.pool_scoring
-import core.worker
+import core.worker.network
+import core.worker.snapshot
 from core.checkpoints import newest_checkpoint
 from core.predict import predict_batch
 from core.train import Training, read_checkpoint
@@ -219,7 +220,7 @@ def test_the_audit_images_judge_the_uncertainty_and_calibrate_it(
 def test_a_pool_too_large_for_the_memory_is_read_while_it_trains(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(core.worker, "HELD_BYTES", 0)
+    monkeypatch.setattr(core.worker.snapshot, "HELD_BYTES", 0)
     claimed = claimed_round(workspace, blocks_project(workspace, pool=3))
     damaged = next(
         image for image in images.list_images(workspace, claimed.project_id) if image.split == "pool"
@@ -244,7 +245,7 @@ def test_the_second_round_begins_from_the_first(
     run_round(workspace, claimed_round(workspace, project), ME, CPU)
     begun_from: list[Path] = []
     monkeypatch.setattr(
-        core.worker, "shrink_and_perturb", lambda network, folder, keep: begun_from.append(folder)
+        core.worker.network, "shrink_and_perturb", lambda network, folder, keep: begun_from.append(folder)
     )
     assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
     first = rounds.history(workspace, project.id)[-1]

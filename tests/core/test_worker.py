@@ -23,6 +23,7 @@ from core.checkpoints import newest_checkpoint
 from core.predict import predict_batch
 from core.train import Training, read_checkpoint
 from core.worker import LEASE_S, pick_device, run_round, run_worker
+from core.worker.device import within_memory
 from storage import embeddings, images, labels, projects, queue, rounds
 from storage.errors import InvalidInput
 from storage.projects import ProjectInfo
@@ -408,6 +409,23 @@ def test_out_of_memory_with_nothing_left_says_what_to_change(
     claimed = claimed_round(workspace, blocks_project(workspace, pool=2))
     assert run_round(workspace, claimed, ME, CPU) == "failed"
     assert "smaller long side" in str(rounds.get_round(workspace, claimed.id).error)
+
+
+def test_scoring_that_fills_the_device_goes_on_with_the_cpu() -> None:
+    small = torch.device("meta")
+    tried: list[torch.device] = []
+    notes: list[str] = []
+
+    def work(network: Any, device: torch.device) -> str:
+        tried.append(device)
+        if device == small:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return "scored"
+
+    network: Any = torch.nn.Module()
+    assert within_memory(work, network, small, notes.append) == ("scored", CPU)
+    assert tried == [small, CPU]
+    assert notes == ["Out of memory on meta while scoring: going on with the CPU, slower."]
 
 
 def test_a_full_disk_fails_the_round_with_its_sentence(

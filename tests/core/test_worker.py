@@ -17,11 +17,13 @@ import pytest
 import torch
 
 import core.pool_scoring
-import core.worker
+import core.worker.network
+import core.worker.snapshot
 from core.checkpoints import newest_checkpoint
 from core.predict import predict_batch
 from core.train import Training, read_checkpoint
 from core.worker import LEASE_S, pick_device, run_round, run_worker
+from core.worker.device import within_memory
 from storage import embeddings, images, labels, projects, queue, rounds
 from storage.errors import InvalidInput
 from storage.projects import ProjectInfo
@@ -219,7 +221,7 @@ def test_the_audit_images_judge_the_uncertainty_and_calibrate_it(
 def test_a_pool_too_large_for_the_memory_is_read_while_it_trains(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(core.worker, "HELD_BYTES", 0)
+    monkeypatch.setattr(core.worker.snapshot, "HELD_BYTES", 0)
     claimed = claimed_round(workspace, blocks_project(workspace, pool=3))
     damaged = next(
         image for image in images.list_images(workspace, claimed.project_id) if image.split == "pool"
@@ -244,7 +246,7 @@ def test_the_second_round_begins_from_the_first(
     run_round(workspace, claimed_round(workspace, project), ME, CPU)
     begun_from: list[Path] = []
     monkeypatch.setattr(
-        core.worker, "shrink_and_perturb", lambda network, folder, keep: begun_from.append(folder)
+        core.worker.network, "shrink_and_perturb", lambda network, folder, keep: begun_from.append(folder)
     )
     assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
     first = rounds.history(workspace, project.id)[-1]
@@ -407,6 +409,23 @@ def test_out_of_memory_with_nothing_left_says_what_to_change(
     claimed = claimed_round(workspace, blocks_project(workspace, pool=2))
     assert run_round(workspace, claimed, ME, CPU) == "failed"
     assert "smaller long side" in str(rounds.get_round(workspace, claimed.id).error)
+
+
+def test_scoring_that_fills_the_device_goes_on_with_the_cpu() -> None:
+    small = torch.device("meta")
+    tried: list[torch.device] = []
+    notes: list[str] = []
+
+    def work(network: Any, device: torch.device) -> str:
+        tried.append(device)
+        if device == small:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return "scored"
+
+    network: Any = torch.nn.Module()
+    assert within_memory(work, network, small, notes.append) == ("scored", CPU)
+    assert tried == [small, CPU]
+    assert notes == ["Out of memory on meta while scoring: going on with the CPU, slower."]
 
 
 def test_a_full_disk_fails_the_round_with_its_sentence(

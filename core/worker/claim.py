@@ -1,0 +1,176 @@
+"""A claimed round: its row in the database, and the word whether this process may go on with it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from storage import projects, rounds
+from storage.errors import LeaseLost
+from storage.rounds import NewPrediction, RoundInfo
+from storage.workspace import Workspace
+
+log = logging.getLogger("qualm.worker")
+
+LEASE_S = 10.0
+"""A round whose worker was silent for so long may be claimed by another."""
+HEARTBEAT_S = 2.0
+REPORT_S = 1.0
+
+Watch = Callable[[str, int, int, float], None]
+"""Called with state, step, steps and seconds left whenever they are reported."""
+
+
+class Cancelled(Exception):
+    """The person asked to cancel."""
+
+
+class Stopping(Exception):
+    """The process was asked to end."""
+
+
+class Published(NamedTuple):
+    """What a round leaves, as :func:`storage.rounds.publish` takes it."""
+
+    predictions: list[NewPrediction]
+    metrics: dict[str, Any]
+    embeddings_blob: str | None
+
+
+class Claim:
+    """A round that this process holds by lease.
+
+    Args:
+        workspace: The workspace.
+        info: The round as :func:`storage.rounds.claim` returned it.
+        worker: Name under which it was claimed.
+        stopping: When it returns True, the round is left to the next worker.
+        watch: Told what is reported.
+
+    Attributes:
+        settings: Of the round.
+        seed: Of all chance in the round.
+        folder: Of the round's checkpoints; not made here.
+        class_names: In the order of the class indices, as they are when the round begins.
+        curve: Points as (step, name, value) that the next report takes along.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        info: RoundInfo,
+        worker: str,
+        stopping: Callable[[], bool],
+        watch: Watch | None,
+    ) -> None:
+        self.workspace = workspace
+        self.info = info
+        self.settings = info.config
+        self.seed = info.config.seed + info.number
+        self.folder = workspace.path / "checkpoints" / f"round-{info.id}"
+        self.class_names = [entry.name for entry in projects.classes(workspace, info.project_id)]
+        self.curve: list[tuple[int, str, float]] = []
+        self._worker = worker
+        self._stopping = stopping
+        self._watch = watch
+        self._notes = [info.note] if info.note else []
+        self._reported_at = -math.inf
+        self._cancel_requested = threading.Event()
+        self._lease_lost: LeaseLost | None = None
+
+    def renew_lease(self) -> None:
+        """Say that the worker lives; called from the heartbeat's thread."""
+        try:
+            go_on = self._told()
+        except LeaseLost as error:
+            self._lease_lost = error
+        else:
+            if not go_on:
+                self._cancel_requested.set()
+
+    def check(self) -> None:
+        """Raise when this process must not go on with the round.
+
+        Raises:
+            LeaseLost: Another worker has it.
+            Cancelled: The person asked to cancel.
+            Stopping: The process was asked to end.
+        """
+        if self._lease_lost is not None:
+            raise self._lease_lost
+        if self._cancel_requested.is_set():
+            raise Cancelled
+        if self._stopping():
+            raise Stopping
+
+    def announce_steps(self) -> None:
+        """Store how many steps the training will have, unless an earlier worker did."""
+        if self.info.steps == 0:
+            self._told(step=0, steps=self.settings.steps)
+
+    def report(self, state: str, step: int, steps: int, eta: float) -> None:
+        """Report at most once a second, and the last step in any case.
+
+        Args:
+            state: ``training`` or ``scoring``.
+            step: Steps done in this state.
+            steps: Steps of this state.
+            eta: Seconds until the round is done.
+
+        Raises:
+            LeaseLost: Another worker has the round.
+        """
+        now = time.monotonic()
+        if now - self._reported_at < REPORT_S and step != steps:
+            return
+        self._reported_at = now
+        go_on = self._told(state=state, step=step, steps=steps, eta_seconds=eta, metrics=self.curve)
+        self.curve.clear()
+        if self._watch is not None:
+            self._watch(state, step, steps, eta)
+        if not go_on:
+            self._cancel_requested.set()
+
+    def report_scoring(self, count: int, of: int, began: float) -> None:
+        """Report that ``count`` of ``of`` images are scored since the monotonic time ``began``, seconds."""
+        self.report("scoring", count, of, (of - count) * (time.monotonic() - began) / count)
+
+    def report_checkpoint(self, checkpoint: Path, step: int) -> None:
+        """Store where the next worker would go on: a folder in the workspace, and its step as it is shown."""
+        self._told(step=step, checkpoint=checkpoint.relative_to(self.workspace.path).as_posix())
+
+    def note(self, sentence: str) -> None:
+        """Tell the person, once."""
+        if f" {sentence} " in f" {' '.join(self._notes)} ":
+            return
+        log.info("round %d: %s", self.info.number, sentence)
+        self._notes.append(sentence)
+        self._told(note=" ".join(self._notes))
+
+    def publish(self, done: Published) -> None:
+        """End the round as done; see :func:`storage.rounds.publish`.
+
+        Raises:
+            LeaseLost, Cancelled, Stopping: See :meth:`check`; nothing is published.
+            InvalidInput: A score is not a finite number.
+        """
+        self.renew_lease()
+        self.check()
+        rounds.publish(self.workspace, self.info.id, self._worker, *done)
+
+    def end_cancelled(self) -> None:
+        """End the round as the person asked."""
+        rounds.cancelled(self.workspace, self.info.id, self._worker)
+
+    def fail(self, sentence: str) -> None:
+        """End the round with a sentence for the person."""
+        rounds.fail(self.workspace, self.info.id, self._worker, sentence)
+
+    def _told(self, **progress: Any) -> bool:
+        """Renew the lease and store the progress; return whether to go on."""
+        return rounds.report(self.workspace, self.info.id, self._worker, lease_s=LEASE_S, **progress)

@@ -1,0 +1,61 @@
+"""The order of a pool of which no round knows anything: typical and diverse images first."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from torch import Tensor
+
+from core.model.network import SegmentationNetwork
+from core.pool_ranking import rank_cold, typical_sentence
+from core.pool_scoring import read_ahead
+from core.predict import embed
+from core.worker.claim import Claim, Published
+from core.worker.images import RoundImages
+from core.worker.vectors import stacked, stored_embeddings, vectors_of
+from storage.rounds import NewPrediction
+
+
+def order_cold(
+    claim: Claim, images: RoundImages, network: SegmentationNetwork, device: torch.device
+) -> Published:
+    """Order the pool by typical and diverse images, by an encoder that has seen none of them.
+
+    Args:
+        claim: The round.
+        images: Of its project.
+        network: Whose encoder sees the images; on ``device``.
+        device: Where to compute.
+
+    Raises:
+        LeaseLost, Cancelled, Stopping: See :meth:`core.worker.claim.Claim.check`.
+    """
+    vectors: dict[int, Tensor] = {}
+    began = time.monotonic()
+    for image, pixels in read_ahead(images.readable(images.pool)):
+        vectors[image.id] = embed(network, pixels, device=device)
+        claim.report_scoring(len(vectors), len(images.pool), began)
+    seen = [image for image in images.pool if image.id in vectors]
+    others = vectors_of(images.readable(images.others), network, device)
+    ordered = rank_cold(
+        stacked(vectors, vectors.keys()),
+        stacked(others, {image.id for image in images.others if image.labelled_revision}),
+        [image.group for image in seen],
+        batch=claim.settings.choice_batch,
+        near_duplicate=claim.settings.near_duplicate,
+        generator=torch.Generator().manual_seed(claim.seed),
+    )
+    predictions = [
+        NewPrediction(
+            seen[index].id,
+            float(ordered.alike[index]) / max(1, len(seen) - 1),
+            rank,
+            {"sentence": typical_sentence(int(ordered.alike[index]), len(seen) - 1)},
+        )
+        for rank, index in enumerate(ordered.order, start=1)
+    ]
+    sentence = "No round has trained yet: typical and diverse images come first."
+    ranked_by = {"choice": "typiclust", "phase": "typical", "sentence": sentence}
+    blob = stored_embeddings(claim, vectors | others, ordered.alike_from)
+    return Published(predictions, {"ranked_by": ranked_by}, blob)

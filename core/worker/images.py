@@ -1,0 +1,67 @@
+"""The images of a round's project and their pixels, as far as they can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor
+
+from core.data import to_long_side
+from core.round_data import UnreadableImage, decoded_image
+from core.worker.claim import Claim
+from storage import images, labels
+from storage.errors import NotFound
+from storage.images import ImageInfo
+
+
+class RoundImages:
+    """The images of the project as they are when this is made.
+
+    Attributes:
+        by_id: All of them.
+        pool: Those to put in order.
+        audit: Those that measure and have a label.
+        others: Those in the splits for training and audit, labelled or not.
+        held: Pixels ``uint8 (3, h, w)`` by image id of images that stay in memory.
+    """
+
+    def __init__(self, claim: Claim) -> None:
+        every = images.list_images(claim.workspace, claim.info.project_id)
+        self.by_id = {image.id: image for image in every}
+        self.pool = [image for image in every if image.split == "pool"]
+        self.audit = [image for image in every if image.split == "audit" and image.labelled_revision]
+        self.others = [image for image in every if image.split in ("train", "audit")]
+        self.held: dict[int, Tensor] = {}
+        self._claim = claim
+
+    def pixels(self, image: ImageInfo) -> Tensor:
+        """Return an image, ``uint8 (3, h, w)``, at the long side of the settings.
+
+        Raises:
+            UnreadableImage: Its bytes are damaged.
+            NotFound: Its file is gone.
+        """
+        if image.id in self.held:
+            return self.held[image.id]
+        data = self._claim.workspace.blobs.get(image.blob)
+        return to_long_side(decoded_image(data), self._claim.settings.long_side)
+
+    def readable(self, chosen: Iterable[ImageInfo]) -> Iterator[tuple[ImageInfo, Tensor]]:
+        """Yield images with their pixels; a damaged one is noted and left out.
+
+        Raises:
+            LeaseLost, Cancelled, Stopping: See :meth:`core.worker.claim.Claim.check`.
+        """
+        for image in chosen:
+            self._claim.check()
+            try:
+                yield image, self.pixels(image)
+            except (UnreadableImage, NotFound) as error:
+                self._claim.note(f"{image.name} could not be read and was left out ({error}).")
+
+    def labelled(self, chosen: Iterable[ImageInfo]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the pixels of those that can be read, and their label maps ``uint8 (H, W)`` at full size."""
+        for image, pixels in self.readable(chosen):
+            label_map, _ = labels.read(self._claim.workspace, image.id, image.labelled_revision)
+            yield pixels, torch.from_numpy(label_map)

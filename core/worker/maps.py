@@ -1,0 +1,47 @@
+"""The prediction of one image, and its maps as they are stored."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from core.model.network import SegmentationNetwork
+from core.predict import ImagePrediction, class_map_at, predict
+from core.round_data import grey_png
+from core.worker.claim import Claim
+from storage import labels
+from storage.images import ImageInfo
+from storage.settings import RoundSettings
+
+
+def predicted(
+    claim: Claim,
+    network: SegmentationNetwork,
+    pixels: Tensor,
+    device: torch.device,
+    temperature: float = 1.0,
+) -> ImagePrediction:
+    """Predict an image, ``uint8 (3, h, w)``, by a network that is on ``device``."""
+    return predict(
+        network,
+        pixels,
+        samples=claim.settings.samples_predict,
+        generator=torch.Generator().manual_seed(claim.seed),
+        device=device,
+        temperature=temperature,
+    )
+
+
+def uncertainty(settings: RoundSettings, prediction: ImagePrediction) -> Tensor:
+    """Return the map, ``(h, w)`` in [0, 1], that the screen shows for the pixel score of the settings."""
+    if settings.pixel_score == "mutual_information":
+        return prediction.mutual_information
+    return prediction.entropy
+
+
+def encoded_maps(
+    settings: RoundSettings, image: ImageInfo, prediction: ImagePrediction
+) -> tuple[bytes, bytes]:
+    """Return the suggestion at the image's full size and the uncertainty, as PNG each."""
+    suggestion = class_map_at(prediction.probabilities, image.height, image.width)
+    return labels.encode_label_map(suggestion.numpy()), grey_png(uncertainty(settings, prediction))

@@ -1,0 +1,61 @@
+"""The networks of a round: a new one, one that goes on from the parent's weights, and the parent's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from core.model.network import SegmentationNetwork, build_network
+from core.train import read_checkpoint
+from core.warm_start import load_teacher, shrink_and_perturb
+from core.worker.claim import Claim
+from storage import rounds
+from storage.rounds import RoundInfo
+
+
+def new_network(claim: Claim, class_count: int, parent: RoundInfo | None = None) -> SegmentationNetwork:
+    """Return the network of the settings on the CPU, begun from the parent's weights when there is one."""
+    network = build_network(
+        class_count,
+        encoder=claim.settings.encoder,
+        decoder=claim.settings.decoder,
+        head=claim.settings.head,
+        weights=claim.settings.weights,
+        representation=claim.settings.recipe == "u2pl",
+        generator=torch.Generator().manual_seed(claim.seed),
+    )
+    for warning in network.warnings:
+        claim.note(warning)
+    if parent is not None:
+        shrink_and_perturb(network, _checkpoint_of(claim, parent), claim.settings.warm_start_keep)
+    return network
+
+
+def teacher_of(claim: Claim, class_count: int, parent: RoundInfo) -> SegmentationNetwork:
+    """Return an earlier round's teacher on the CPU, with the classes of today."""
+    teacher = new_network(claim, class_count)
+    load_teacher(teacher, _checkpoint_of(claim, parent))
+    return teacher
+
+
+def usable_parent(claim: Claim) -> RoundInfo | None:
+    """Return the round to begin from: the one on the screen, when its network is of the same kind."""
+    if not claim.settings.warm_start or claim.info.parent_id is None:
+        return None
+    parent = rounds.get_round(claim.workspace, claim.info.parent_id)
+    kind = ("encoder", "decoder", "head")
+    if any(getattr(parent.config, name) != getattr(claim.settings, name) for name in kind):
+        return None
+    if not _checkpoint_of(claim, parent).exists():
+        return None
+    try:
+        read_checkpoint(_checkpoint_of(claim, parent))
+    except ValueError as error:
+        claim.note(f"Round {parent.number} could not be gone on from: {error}")
+        return None
+    return parent
+
+
+def _checkpoint_of(claim: Claim, parent: RoundInfo) -> Path:
+    return claim.workspace.path / (parent.checkpoint or "none")

@@ -1,0 +1,147 @@
+"""One round from its claim to its end, whichever that is."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Callable
+
+import torch
+
+from core import fresh_start
+from core.checkpoints import count_attempt, forget_attempts
+from core.heartbeat import repeated
+from core.worker.claim import HEARTBEAT_S, Cancelled, Claim, Published, Stopping, Watch
+from core.worker.cold_start import order_cold
+from core.worker.device import within_memory
+from core.worker.failure import failure_sentence
+from core.worker.images import RoundImages
+from core.worker.network import new_network, usable_parent
+from core.worker.scoring import score_pool
+from core.worker.snapshot import load_snapshot
+from core.worker.starts import train
+from storage import rounds
+from storage.errors import LeaseLost, QualmError
+from storage.rounds import RoundInfo
+from storage.schema import COLD_START
+from storage.workspace import Workspace
+
+log = logging.getLogger("qualm.worker")
+
+MAX_ATTEMPTS = 3
+"""Processes that may die in a row at the same checkpoint before the round is given up."""
+KEPT_ROUNDS = 3
+"""Rounds of a project whose last checkpoint stays on the disk."""
+
+
+def run_round(
+    workspace: Workspace,
+    info: RoundInfo,
+    worker: str,
+    device: torch.device,
+    *,
+    stopping: Callable[[], bool] = lambda: False,
+    watch: Watch | None = None,
+) -> str:
+    """Run a claimed round to its end. Never raises for what goes wrong within the round.
+
+    Args:
+        workspace: the workspace.
+        info: the round as :func:`storage.rounds.claim` returned it.
+        worker: name under which it was claimed.
+        device: where to train and predict.
+        stopping: asked at every step; when True, the round is left to the next worker.
+        watch: called with state, step, steps and seconds left whenever they are reported.
+
+    Returns:
+        ``done``, ``failed``, ``cancelled``, ``stopped`` (left to the next worker) or ``lost`` (another
+        worker has it).
+    """
+    log.info("round %d (id %d) of project %d: begins", info.number, info.id, info.project_id)
+    try:
+        claim = Claim(workspace, info, worker, stopping, watch)
+        with repeated(HEARTBEAT_S, claim.renew_lease):
+            outcome = _to_its_end(claim, device)
+    except Exception:
+        log.exception("round %d could not be ended; its lease will run out", info.number)
+        outcome = "lost"
+    log.info("round %d: %s", info.number, outcome)
+    return outcome
+
+
+def _to_its_end(claim: Claim, device: torch.device) -> str:
+    try:
+        if count_attempt(claim.folder, claim.info.checkpoint) > MAX_ATTEMPTS:
+            raise QualmError(
+                f"{MAX_ATTEMPTS} workers died at the same place of this round, most likely for want of "
+                "memory. Choose a smaller long side, crop or batch size, then start a new round."
+            )
+        is_cold_start = claim.info.number == COLD_START
+        claim.publish(_cold_start(claim, device) if is_cold_start else _trained_and_scored(claim, device))
+        _remove_old_checkpoints(claim)
+    except Cancelled:
+        claim.end_cancelled()
+        shutil.rmtree(claim.folder, ignore_errors=True)
+        return "cancelled"
+    except Stopping:
+        forget_attempts(claim.folder)
+        return "stopped"
+    except LeaseLost as error:
+        log.warning("%s", error)
+        return "lost"
+    except Exception as error:
+        log.exception("round %d failed", claim.info.number)
+        claim.fail(failure_sentence(error, claim.workspace.path))
+        shutil.rmtree(claim.folder, ignore_errors=True)
+        return "failed"
+    return "done"
+
+
+def _trained_and_scored(claim: Claim, device: torch.device) -> Published:
+    claim.announce_steps()
+    images = RoundImages(claim)
+    snapshot = load_snapshot(claim, images)
+    began = time.monotonic()
+    parent = usable_parent(claim)
+    training, start = train(claim, images, snapshot, parent, device)
+    trained = time.monotonic()
+    published, scored_on = within_memory(
+        lambda network, where: score_pool(claim, images, snapshot, parent, network, where),
+        training.teacher,
+        training.device,
+        claim.note,
+    )
+    return published._replace(
+        metrics=published.metrics
+        | {
+            "train_seconds": trained - began,
+            "score_seconds": time.monotonic() - trained,
+            "labels": len(snapshot.data.labels),
+            "unlabelled": len(snapshot.data.unlabelled),
+            "device": str(scored_on),
+            "start": start,
+            "fresh_start_tried": fresh_start.tried(claim.folder),
+        }
+    )
+
+
+def _cold_start(claim: Claim, device: torch.device) -> Published:
+    images = RoundImages(claim)
+    began = time.monotonic()
+    published, ordered_on = within_memory(
+        lambda network, where: order_cold(claim, images, network, where),
+        new_network(claim, max(1, len(claim.class_names))).to(device),
+        device,
+        claim.note,
+    )
+    seconds = time.monotonic() - began
+    return published._replace(
+        metrics=published.metrics | {"score_seconds": seconds, "device": str(ordered_on)}
+    )
+
+
+def _remove_old_checkpoints(claim: Claim) -> None:
+    done = [row for row in rounds.history(claim.workspace, claim.info.project_id) if row.state == "done"]
+    for row in done[KEPT_ROUNDS:]:
+        shutil.rmtree(claim.folder.with_name(f"round-{row.id}"), ignore_errors=True)

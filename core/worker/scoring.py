@@ -1,0 +1,153 @@
+"""The scores of the pool and its order by a trained network, ready to be published."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from core.acquisition.aggregation import ImageScore, score_image
+from core.data import NOT_LABELLED
+from core.model.network import SegmentationNetwork
+from core.pool_ranking import PoolRanking, rank_pool
+from core.pool_scoring import predicted_pool
+from core.reasons import Reason, reason
+from core.worker.audit import audit_figures
+from core.worker.claim import Claim, Published
+from core.worker.images import RoundImages
+from core.worker.maps import encoded_maps, predicted, uncertainty
+from core.worker.snapshot import LoadedSnapshot
+from core.worker.vectors import stacked, stored_embeddings, vectors_of
+from storage.files import BlobStore
+from storage.images import ImageInfo
+from storage.rounds import NewPrediction, RoundInfo
+
+PLANNED_ROUNDS = 10
+"""ClaSP PE's noise has settled after so many rounds."""
+
+
+class _Scored(NamedTuple):
+    """An image of the pool and what the network thinks of it."""
+
+    image: ImageInfo
+    score: ImageScore
+    why: Reason
+
+
+def score_pool(
+    claim: Claim,
+    images: RoundImages,
+    snapshot: LoadedSnapshot,
+    parent: RoundInfo | None,
+    network: SegmentationNetwork,
+    device: torch.device,
+) -> Published:
+    """Measure on the audit images, predict and rank the pool.
+
+    Args:
+        claim: The round.
+        images: Of its project.
+        snapshot: What the network was trained on.
+        parent: The round that is measured beside this one; None for none.
+        network: What scores; on ``device``.
+        device: Where to compute.
+
+    Raises:
+        LeaseLost, Cancelled, Stopping: See :meth:`core.worker.claim.Claim.check`.
+    """
+    measured = audit_figures(claim, images, snapshot.class_count, parent, network, device)
+    temperature = measured.get("temperature", 1.0)
+    scored, first_maps = _scored_pool(claim, images, network, device, temperature)
+    vectors = {one.image.id: one.score.embedding for one in scored}
+    vectors |= vectors_of(images.readable(images.others), network, device)
+    ranking = rank_pool(
+        [one.score for one in scored],
+        stacked(vectors, snapshot.image_ids),
+        [one.image.group for one in scored],
+        _images_by_class(snapshot.data.labels.values()),
+        choice=claim.settings.batch_choice,
+        batch=claim.settings.choice_batch,
+        near_duplicate=claim.settings.near_duplicate,
+        uncertain_from=claim.settings.uncertain_from,
+        progress=min(1.0, (claim.info.number - 1) / PLANNED_ROUNDS),
+        generator=torch.Generator().manual_seed(claim.seed),
+    )
+    predictions = []
+    for rank, index in enumerate(ranking.order, start=1):
+        image = scored[index].image
+        maps: tuple[bytes, bytes] | None = None
+        if rank <= claim.settings.keep_predictions:
+            claim.check()
+            # A large pool keeps only its first images' maps in memory; the others are predicted again.
+            maps = first_maps.get(image.id) or encoded_maps(
+                claim.settings,
+                image,
+                predicted(claim, network, images.pixels(image), device, temperature),
+            )
+        predictions.append(_new_prediction(claim.workspace.blobs, scored[index], rank, index, ranking, maps))
+    blob = stored_embeddings(claim, vectors, ranking.alike_from)
+    return Published(predictions, measured | {"ranked_by": ranking.ranked_by}, blob)
+
+
+def _scored_pool(
+    claim: Claim,
+    images: RoundImages,
+    network: SegmentationNetwork,
+    device: torch.device,
+    temperature: float,
+) -> tuple[list[_Scored], dict[int, tuple[bytes, bytes]]]:
+    """Return what the network thinks of the pool, and by image id the maps of as many as may be kept."""
+    settings = claim.settings
+    scored: list[_Scored] = []
+    maps: dict[int, tuple[bytes, bytes]] = {}
+    began = time.monotonic()
+    for image, _, prediction in predicted_pool(
+        network,
+        images.readable(images.pool),
+        samples=settings.samples_predict,
+        seed=claim.seed,
+        device=device,
+        temperature=temperature,
+    ):
+        score = score_image(prediction, settings.pixel_score, settings.aggregation)
+        why = reason(prediction.probabilities, uncertainty(settings, prediction), claim.class_names)
+        scored.append(_Scored(image, score, why))
+        if len(maps) < settings.keep_predictions:
+            maps[image.id] = encoded_maps(settings, image, prediction)
+        claim.report_scoring(len(scored), len(images.pool), began)
+    return scored, maps
+
+
+def _images_by_class(label_maps: Iterable[Tensor]) -> list[int]:
+    """Return for each class of the labels in how many labelled images it occurs."""
+    count = torch.zeros(256, dtype=torch.int64)
+    for label_map in label_maps:
+        count[label_map.unique().long()] += 1
+    return [number for number in count[:NOT_LABELLED].tolist() if number]
+
+
+def _new_prediction(
+    blobs: BlobStore,
+    scored: _Scored,
+    rank: int,
+    index: int,
+    ranking: PoolRanking,
+    maps: tuple[bytes, bytes] | None,
+) -> NewPrediction:
+    """Return the row of the image at ``index`` of the ranked pool; its maps are stored."""
+    why = scored.why
+    said = why.unlike_labelled() if bool(ranking.unlike[index]) else why
+    return NewPrediction(
+        scored.image.id,
+        scored.score.score,
+        rank,
+        dataclasses.asdict(said),
+        scored.score.scores,
+        None if ranking.novelty is None else float(ranking.novelty[index]),
+        (why.classes[0], why.classes[1]) if why.classes else None,
+        *(blobs.put(data) for data in maps or ()),
+    )

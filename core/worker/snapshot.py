@@ -1,0 +1,110 @@
+"""What a round trains on: the labels of its snapshot and the images of the pool."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.data import TrainingData, label_to_size, size_at_long_side, to_long_side
+from core.round_data import ImagesOnDemand, UnreadableImage, decoded_image
+from core.worker.claim import Claim
+from core.worker.images import RoundImages
+from storage import labels, rounds
+from storage.errors import NotFound, QualmError
+from storage.files import BlobStore
+from storage.rounds import SnapshotLabel
+
+log = logging.getLogger("qualm.worker")
+
+HELD_BYTES = 2 * 2**30
+"""A pool whose pixels take more, at the long side of the settings, is read while the training runs."""
+
+
+@dataclass(frozen=True)
+class LoadedSnapshot:
+    """A snapshot whose files were read.
+
+    Attributes:
+        data: What trains, without what is damaged.
+        class_count: Classes of the labels.
+        image_ids: The labelled images, damaged ones too.
+    """
+
+    data: TrainingData
+    class_count: int
+    image_ids: set[int]
+
+
+def load_snapshot(claim: Claim, images: RoundImages) -> LoadedSnapshot:
+    """Read the snapshot's labels and, for a recipe that trains on it, the pool; leave out what is damaged.
+
+    Pixels of a pool that fits into the memory are held in ``images``.
+
+    Raises:
+        QualmError: None of the labelled images can be read.
+        LeaseLost, Cancelled, Stopping: See :meth:`core.worker.claim.Claim.check`.
+    """
+    snapshot = rounds.snapshot(claim.workspace, claim.info.id)
+    pixels, label_maps = _labelled(claim, images, snapshot.labels)
+    if claim.settings.recipe == "supervised":
+        data = TrainingData(pixels, label_maps, [])
+    elif _pool_bytes(claim, images) > HELD_BYTES:
+        pool = _PoolReader(
+            claim.workspace.blobs, [image.blob for image in images.pool], claim.settings.long_side
+        )
+        on_demand = ImagesOnDemand(pixels, len(images.pool), pool)
+        data = TrainingData(on_demand, label_maps, [*range(len(pixels), len(on_demand))])
+    else:
+        images.held.update((image.id, of_pool) for image, of_pool in images.readable(images.pool))
+        every = pixels + list(images.held.values())
+        data = TrainingData(every, label_maps, [*range(len(pixels), len(every))])
+    return LoadedSnapshot(data, snapshot.class_count, {label.image_id for label in snapshot.labels})
+
+
+def _labelled(
+    claim: Claim, images: RoundImages, snapshot_labels: list[SnapshotLabel]
+) -> tuple[list[Tensor], dict[int, Tensor]]:
+    """Return the pixels of the labelled images, and their label maps at the same sizes by index."""
+    loaded: list[Tensor] = []
+    label_maps: dict[int, Tensor] = {}
+    for label in snapshot_labels:
+        claim.check()
+        image = images.by_id[label.image_id]
+        try:
+            pixels = images.pixels(image)
+            label_map = labels.decode_label_map(claim.workspace.blobs.get(label.blob))
+        except (UnreadableImage, NotFound, ValueError) as error:
+            claim.note(f"{image.name} could not be read and was left out ({error}).")
+            continue
+        label_maps[len(loaded)] = label_to_size(torch.from_numpy(label_map), *pixels.shape[1:])
+        loaded.append(pixels)
+    if not label_maps:
+        raise QualmError("None of the labelled images can be read. Import them again, then start a round.")
+    return loaded, label_maps
+
+
+def _pool_bytes(claim: Claim, images: RoundImages) -> int:
+    side = claim.settings.long_side
+    sizes = (size_at_long_side(image.height, image.width, side) for image in images.pool)
+    return sum(3 * height * width for height, width in sizes)
+
+
+@dataclass(frozen=True)
+class _PoolReader:
+    """Reads the pool's images by index, also in the processes that read ahead."""
+
+    blobs: BlobStore
+    keys: list[str]
+    long_side: int
+
+    def __call__(self, index: int) -> Tensor:
+        """Return the image at ``index``; in place of a damaged one, the next that can be read."""
+        for key in self.keys[index:] + self.keys[:index]:
+            try:
+                return to_long_side(decoded_image(self.blobs.get(key)), self.long_side)
+            except (UnreadableImage, NotFound) as error:
+                log.warning("an image of the pool could not be read and is replaced: %s", error)
+        raise UnreadableImage("none of the pool's images can be read")

@@ -1,0 +1,116 @@
+"""Training from one start: with checkpoints, and with the audit images measured on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+
+import torch
+
+from core import fresh_start
+from core.round_training import RoundTraining
+from core.train import StepReport, TrainConfig, Training
+from core.worker.audit import evaluated_during_training
+from core.worker.claim import Claim, Stopping
+from core.worker.images import RoundImages
+from core.worker.maps import encoded_maps, predicted
+from core.worker.network import new_network
+from core.worker.snapshot import LoadedSnapshot
+from storage.rounds import RoundInfo
+
+EVALUATIONS = 7
+"""How often the audit images are evaluated during training."""
+
+
+def trained_from(
+    parent: RoundInfo | None,
+    claim: Claim,
+    images: RoundImages,
+    snapshot: LoadedSnapshot,
+    device: torch.device,
+) -> Training:
+    """Train to the last step from the parent's weights, or from fresh ones without a parent.
+
+    Goes on from the newest checkpoint of this start. The training's ``device`` says where it ended.
+
+    Raises:
+        LeaseLost, Cancelled: See :meth:`core.worker.claim.Claim.check`.
+        Stopping: The process was asked to end; a checkpoint is saved.
+    """
+    start: fresh_start.Start = "fresh" if parent is None else "warm"
+    names = {field.name for field in dataclasses.fields(TrainConfig)} - {"seed"}
+    config = TrainConfig(seed=claim.seed, **{name: value for name, value in claim.settings if name in names})
+    went_on = start == "warm" and fresh_start.tried(claim.folder)
+    progress = _Progress(claim, images, steps_before=claim.settings.steps if went_on else 0)
+    training = RoundTraining(
+        lambda: new_network(claim, snapshot.class_count, parent),
+        snapshot.data,
+        config,
+        fresh_start.begin(claim.folder, start),
+        on_start=progress.begin,
+        on_step=progress.after_step,
+        on_checkpoint=progress.after_checkpoint,
+        note=claim.note,
+    ).run(device)
+    if training is None:
+        raise Stopping
+    return training
+
+
+@dataclasses.dataclass
+class _Progress:
+    """Reports a training, measures it, and estimates when the round is done.
+
+    Attributes:
+        steps_before: The person sees the steps of a fresh start that was worse before those of this one.
+        seconds_per_prediction: Of one image of the pool, when it is scored.
+        seconds_per_evaluation: Of the audit images.
+    """
+
+    claim: Claim
+    images: RoundImages
+    steps_before: int
+    seconds_per_prediction: float = 0.0
+    seconds_per_evaluation: float = 0.0
+
+    def begin(self, training: Training) -> None:
+        """Estimate the time of scoring from two images, the first of which warms up."""
+        for image, pixels in self.images.readable(self.images.pool[:2]):
+            began = time.monotonic()
+            prediction = predicted(self.claim, training.teacher, pixels, training.device)
+            encoded_maps(self.claim.settings, image, prediction)
+            self.seconds_per_prediction = time.monotonic() - began
+
+    def after_step(self, training: Training, report: StepReport) -> bool:
+        every = max(1, report.steps // EVALUATIONS)
+        step, steps = report.step + self.steps_before, report.steps + self.steps_before
+        audited = bool(self.images.audit)
+        if audited and (report.step % every == 0 or report.step == 1):
+            self._evaluate(training, step)
+        evaluations_left = (report.steps - report.step) // every if audited else 0
+        eta = (
+            (report.steps - report.step) * report.seconds_per_step
+            + evaluations_left * self.seconds_per_evaluation
+            + len(self.images.pool) * self.seconds_per_prediction
+        )
+        self.claim.curve.append((step, "loss", report.loss))
+        self.claim.curve.extend((step, name, value) for name, value in report.parts.items())
+        self.claim.report("training", step, steps, eta)
+        try:
+            self.claim.check()
+        except Stopping:
+            return False
+        return True
+
+    def after_checkpoint(self, checkpoint: Path, step: int) -> None:
+        self.claim.report_checkpoint(checkpoint, step + self.steps_before)
+
+    def _evaluate(self, training: Training, step: int) -> None:
+        began = time.monotonic()
+        measured = evaluated_during_training(self.claim, self.images, training.teacher, training.device)
+        self.claim.curve.append((step, "audit_miou", measured.miou))
+        self.claim.curve.extend(
+            (step, f"class_iou/{index}", iou) for index, iou in measured.class_iou.items()
+        )
+        self.seconds_per_evaluation = time.monotonic() - began

@@ -1,0 +1,56 @@
+"""Where a round sees the images: a vector of each, and its place on the map of all."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.embedding_plane import plane, shortened
+from core.model.network import SegmentationNetwork
+from core.predict import embed
+from core.worker.claim import Claim
+from storage import embeddings
+from storage.formats.embeddings import EmbeddingSet, encode_embeddings
+from storage.images import ImageInfo
+
+
+def vectors_of(
+    readable: Iterable[tuple[ImageInfo, Tensor]], network: SegmentationNetwork, device: torch.device
+) -> dict[int, Tensor]:
+    """Return by image id the unit vector ``(E,)`` of each image; the network is on ``device``."""
+    return {image.id: embed(network, pixels, device=device) for image, pixels in readable}
+
+
+def stacked(vectors: Mapping[int, Tensor], ids: Collection[int]) -> Tensor:
+    """Return the vectors of those of the images that have one, by id; ``(0, 0)`` when none has."""
+    chosen = [vectors[number] for number in sorted(ids) if number in vectors]
+    return torch.stack(chosen) if chosen else torch.zeros(0, 0)
+
+
+def stored_embeddings(claim: Claim, vectors: Mapping[int, Tensor], alike_from: float) -> str | None:
+    """Store where the round sees the images; a map of them resembles that of the round before.
+
+    Args:
+        claim: The round.
+        vectors: ``(E,)`` by image id.
+        alike_from: Cosine from which on two images are much alike.
+
+    Returns:
+        The key of the blob; None without vectors.
+    """
+    if not vectors:
+        return None
+    ids = sorted(vectors)
+    short = shortened(torch.stack([vectors[number] for number in ids]))
+    before = torch.full((len(ids), 2), torch.nan)
+    known = embeddings.of_project(claim.workspace, claim.info.project_id)
+    if known is not None:
+        at = embeddings.positions(known, np.array(ids, np.int64))
+        seen = torch.from_numpy(at >= 0)
+        before[seen] = torch.from_numpy(known.plane[at[at >= 0]])
+    places = plane(short, claim.settings.seed, before)
+    stored = EmbeddingSet(np.array(ids, np.int64), short.numpy(), places.numpy(), alike_from)
+    return claim.workspace.blobs.put(encode_embeddings(stored))

@@ -316,7 +316,11 @@ def active_learning() -> str:
     lines, shares, of_set = [], [], []
     for recipe in dict.fromkeys(recipe for recipe, _, _ in order):
         methods = [method for method in order if method[0] == recipe]
-        on_test, on_set = (_against_random(curves, methods, name) for name in ("miou", "set_miou"))
+        with_set = [
+            method for method in methods if all(_has_set(points) for points in curves[method].values())
+        ]
+        on_test = _against_random(curves, methods, "miou")
+        on_set = _against_random(curves, with_set, "set_miou")
         for method in methods:
             points = [row for by_seed in curves[method].values() for row in by_seed]
             seeds = str(len(curves[method]))
@@ -333,8 +337,9 @@ def active_learning() -> str:
                     _spread(_of(asked, "spearman"), 2),
                 ]
             )
-            on_budgets = [_spread(_percent(points, "set_miou", images=budget), 1) for budget in budgets]
-            of_set.append([*method, seeds, *on_budgets, *on_set[method]])
+            if method in on_set:
+                on_budgets = [_spread(_percent(points, "set_miou", images=budget), 1) for budget in budgets]
+                of_set.append([*method, seeds, *on_budgets, *on_set[method]])
             shares.append([*method, *_shares(curves[method], whole, recipe)])
     head = ["recipe", "start", "strategy", "seeds", *(f"{budget} images" for budget in budgets), "area"]
     head += ["area − random", "p", "p, Holm"]
@@ -364,6 +369,11 @@ def active_learning() -> str:
 
 Method = tuple[str, str, str]
 """Recipe, start and strategy."""
+
+
+def _has_set(points: Rows) -> bool:
+    """Whether the mIoU of the set was measured; older curves lack it."""
+    return all(row["set_miou"] for row in points)
 
 
 def _against_random(

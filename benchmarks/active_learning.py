@@ -382,7 +382,10 @@ def main(
         for task in as_completed(tasks):
             found = [{**row, **origin} for row in task.result()]
             rows += found
-            write_rows(result, sorted([*others, *rows], key=_place))
+            measured = {_place(row) for row in rows}
+            write_rows(
+                result, sorted([*(row for row in others if _place(row) not in measured), *rows], key=_place)
+            )
             last = found[-1]
             print(*(last[name] for name in ("strategy", "seed", "images", "miou")), flush=True)
 

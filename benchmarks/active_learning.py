@@ -367,7 +367,7 @@ def main(
     frozen_camvid.load(data)
     same, others = done_rows(result, {"recipe": recipe, **settings(recipe)})
     rows = [row for row in same if row.get("set_miou")]
-    others += [row for row in same if not row.get("set_miou")]
+    older = [row for row in same if not row.get("set_miou")]
     done = {(row["strategy"], row.get("start", start), int(str(row["seed"]))) for row in rows}
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         tasks = []
@@ -383,9 +383,8 @@ def main(
             found = [{**row, **origin} for row in task.result()]
             rows += found
             measured = {_place(row) for row in rows}
-            write_rows(
-                result, sorted([*(row for row in others if _place(row) not in measured), *rows], key=_place)
-            )
+            kept = [*others, *(row for row in older if _place(row) not in measured)]
+            write_rows(result, sorted([*kept, *rows], key=_place))
             last = found[-1]
             print(*(last[name] for name in ("strategy", "seed", "images", "miou")), flush=True)
 

@@ -9,23 +9,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
-import tempfile
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from storage.files import file_error
+from app.bounded_folder import make_room, touched
+from storage.files import atomic_file
 from storage.workspace import Workspace
 
 MOST_BYTES = 8_000_000_000
 """What all kept files may take; half of the free space if that is less."""
 
 _FOLDER = "cache"
-_TEMPORARY = ".part-"
-_ABANDONED_S = 3600.0
 _LENGTH_BYTES = 8
 # One at a time: the pixels of a large image take hundreds of megabytes while they are cut up.
 _BUILDING = threading.Lock()
@@ -41,15 +37,13 @@ def kept_file(workspace: Workspace, name: str, build: Callable[[IO[bytes]], dict
         WorkspaceError: the folder cannot be written to.
     """
     path = workspace.path / _FOLDER / name
-    if _touched(path):
+    if touched(path):
         return path
     with _BUILDING:
-        if not _touched(path):
-            try:
-                _build(path, build)
-                _make_room(path)
-            except OSError as error:
-                raise file_error(error, path) from error
+        if not touched(path):
+            _build(path, build)
+            with contextlib.suppress(OSError):
+                make_room(path, MOST_BYTES)
     return path
 
 
@@ -63,50 +57,7 @@ def description(path: Path) -> dict[str, Any]:
     return described
 
 
-def _touched(path: Path) -> bool:
-    try:
-        os.utime(path)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        # A workspace on a read-only disk shows what is there; it only forgets what was used last.
-        return path.exists()
-    return True
-
-
 def _build(path: Path, build: Callable[[IO[bytes]], dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            described = json.dumps(build(file)).encode()
-            file.write(described + len(described).to_bytes(_LENGTH_BYTES, "little"))
-            file.flush()
-            # Without it a power cut could leave a file of the right name and the wrong content.
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-def _make_room(newest: Path) -> None:
-    """Delete the files that were longest unused until the rest keeps to the bound."""
-    files = []
-    for path in newest.parent.iterdir():
-        with contextlib.suppress(OSError):
-            state = path.stat()
-            if not path.name.startswith(_TEMPORARY):
-                files.append((state.st_mtime, state.st_size, path))
-            elif state.st_mtime < time.time() - _ABANDONED_S:
-                path.unlink()
-    taken = sum(size for _, size, _ in files)
-    most = min(MOST_BYTES, (taken + shutil.disk_usage(newest.parent).free) // 2)
-    for _, size, path in sorted(files):
-        if taken <= most:
-            return
-        if path != newest:
-            with contextlib.suppress(OSError):
-                path.unlink()
-                taken -= size
+    with atomic_file(path) as file:
+        described = json.dumps(build(file)).encode()
+        file.write(described + len(described).to_bytes(_LENGTH_BYTES, "little"))

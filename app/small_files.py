@@ -1,13 +1,33 @@
-"""Small files derived from images and predictions, made once and kept in the workspace."""
+"""Small files derived from images and predictions, made once and kept in the workspace.
+
+Each of their folders takes a bounded share of the disk, and loses what was longest unused first.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from app.bounded_folder import make_room, touched
 from storage.errors import QualmError
 from storage.files import write_atomically
+
+MOST_BYTES = 2_000_000_000
+"""What the files of one folder may take; half of the free space if that is less."""
+
+_UNCHECKED_SHARE = 0.05
+_unchecked: dict[Path, int] = {}
+_unchecked_lock = threading.Lock()
+
+
+def kept(path: Path) -> bytes | None:
+    """Return the content of a file, None when it is not there."""
+    if touched(path):
+        with contextlib.suppress(OSError):
+            return path.read_bytes()
+    return None
 
 
 def kept_or_made(path: Path, make: Callable[[], bytes]) -> bytes:
@@ -15,9 +35,25 @@ def kept_or_made(path: Path, make: Callable[[], bytes]) -> bytes:
 
     A full or read-only disk keeps nothing from the person: what cannot be kept is made again.
     """
-    with contextlib.suppress(OSError):
-        return path.read_bytes()
-    content = make()
-    with contextlib.suppress(QualmError):
-        write_atomically(path, content)
+    content = kept(path)
+    if content is None:
+        content = make()
+        with contextlib.suppress(QualmError):
+            write_atomically(path, content)
+            _keep_to_bound(path, len(content))
     return content
+
+
+def _keep_to_bound(newest: Path, size: int) -> None:
+    """Make room in the folder of a new file, once for every twentieth of the bound that is written there.
+
+    To look through a hundred thousand files takes half a second, too long to do for each of them.
+    """
+    with _unchecked_lock:
+        # What other processes wrote is not known at first.
+        written = _unchecked.get(newest.parent, MOST_BYTES) + size
+        due = written > _UNCHECKED_SHARE * MOST_BYTES
+        _unchecked[newest.parent] = 0 if due else written
+    if due:
+        with contextlib.suppress(OSError):
+            make_room(newest, MOST_BYTES)

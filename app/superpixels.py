@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.small_files import kept_or_made
+from app.small_files import kept, kept_or_made
 from storage.errors import InvalidInput
 from storage.formats.image_file import read_image
 from storage.workspace import Workspace
@@ -45,11 +45,12 @@ def superpixels(workspace: Workspace, blob: str, segments: int) -> bytes:
     """
     if segments not in SEGMENTS:
         raise InvalidInput(f"Superpixels come about {', '.join(map(str, SEGMENTS))} to an image.")
-    kept = workspace.path / "superpixels" / f"{blob}-{segments}.gz"
-    with contextlib.suppress(OSError):
-        return kept.read_bytes()
+    path = workspace.path / "superpixels" / f"{blob}-{segments}.gz"
+    content = kept(path)
+    if content is not None:
+        return content
     with _turn_of(blob):
-        return kept_or_made(kept, lambda: _made(workspace.blobs.get(blob), segments))
+        return kept_or_made(path, lambda: _made(workspace.blobs.get(blob), segments))
 
 
 def _made(data: bytes, segments: int) -> bytes:

@@ -189,7 +189,7 @@ def large_groups(candidates: Candidates, count: int, generator: torch.Generator)
     vectors = torch.cat([candidates.embeddings, candidates.labelled()])
     images = len(candidates)
     groups = min(len(vectors) - images + GROUPS, len(vectors))
-    group_of = k_means(vectors, groups, generator)[1]
+    group_of = k_means(vectors, groups, generator)
     sizes = group_of.bincount(minlength=groups).tolist()
     labelled_in = group_of[images:].bincount(minlength=groups).tolist()
     order: list[int] = []

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import signal
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -22,58 +19,32 @@ from websockets.sync.client import ClientConnection, connect
 
 from run_app import chromium_path
 from tests.e2e.conftest import CHROMIUM_ARGUMENTS
-from tests.e2e.server import free_port
+from tests.e2e.server import Server, free_port, started, stop
 
-ROOT = Path(__file__).resolve().parents[1]
 VIEWPORT = {"width": 1500, "height": 900}
 TRACED = ["viz", "devtools.timeline", "disabled-by-default-devtools.timeline", "blink.user_timing"]
 PROBE = (Path(__file__).with_name("canvas_probe.js")).read_text(encoding="utf-8")
-READY_S = 60
 
 
 @contextmanager
 def process(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command in the repository until the block ends."""
-    with log.open("ab") as out:
-        started = subprocess.Popen(
-            command, cwd=ROOT, stdout=out, stderr=out, env={**os.environ, "OMP_NUM_THREADS": "1"}
-        )
+    running = started(command, log)
     try:
-        yield started
+        yield running
     finally:
-        started.send_signal(signal.SIGINT)
-        try:
-            started.wait(20)
-        except subprocess.TimeoutExpired:
-            started.kill()
-            started.wait()
-
-
-def wait_for(address: str, running: subprocess.Popen[bytes], log: Path, patience_s: float = READY_S) -> None:
-    """Wait until an address answers.
-
-    Raises:
-        RuntimeError: The process ended, or did not answer in time.
-    """
-    deadline = time.monotonic() + patience_s
-    while time.monotonic() < deadline and running.poll() is None:
-        try:
-            with urllib.request.urlopen(address, timeout=2):
-                return
-        except OSError:
-            time.sleep(0.2)
-    raise RuntimeError(f"{address} did not answer. {log} says why:\n{log.read_text()[-2000:]}")
+        stop(running)
 
 
 @contextmanager
 def server(workspace: Path) -> Iterator[str]:
     """Run ``run_app.py serve`` without a worker and give its address."""
-    port = free_port()
-    log = workspace.with_name(f"{workspace.name}-server.log")
-    command = [sys.executable, "run_app.py", "serve", "--workspace", str(workspace), "--no-worker"]
-    with process([*command, "--no-browser", "--port", str(port)], log) as running:
-        wait_for(f"http://127.0.0.1:{port}/_stcore/health", running, log)
-        yield f"http://127.0.0.1:{port}"
+    running = Server(workspace, ["--no-worker"])
+    try:
+        running.start()
+        yield running.url
+    finally:
+        running.stop()
 
 
 class Chromium:

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import canvas_workspace as made
-from canvas_browser import ROOT, close, process, wait_for
+from canvas_browser import close, process
 from canvas_measures import Bench, row, times
 from canvas_workspace import HD, LARGE, WIDE, Size
 from playwright.sync_api import Page
 
-from tests.e2e.server import free_port
+from tests.e2e.server import ROOT, free_port, wait_for
 
 PROBE = Path(__file__).with_name("peer_probe.js").read_text(encoding="utf-8")
 

@@ -8,6 +8,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rich.console import Console
+from rich.table import Table
+
 from core import provenance
 
 Row = Mapping[str, object]
@@ -58,6 +61,16 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
         for row in rows:
             writer.writerow({name: _cell(value) for name, value in row.items()})
     partial.replace(path)
+
+
+def print_rows(rows: Sequence[Row]) -> None:
+    """Print rows whose columns may differ as a table; a float has four digits."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    table = Table(*columns)
+    for row in rows:
+        cells = [row.get(name, "") for name in columns]
+        table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in cells))
+    Console(width=180).print(table)
 
 
 def _cell(value: object) -> str:

@@ -17,14 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-from csv_rows import Row, about, write_rows
+from csv_rows import Row, about, print_rows, write_rows
 
 from core.data import to_long_side
 from core.evaluation import evaluate
@@ -150,10 +148,7 @@ def main() -> None:
         rows += three_rounds(seed, device)
         # A seed takes minutes, so what is measured is written at once.
         write_rows(chosen.csv, [{**row, **about(str(device))} for row in rows])
-    table = Table(*rows[0])
-    for row in rows:
-        table.add_row(*map(str, row.values()))
-    Console(width=160).print(table)
+    print_rows(rows)
 
 
 if __name__ == "__main__":

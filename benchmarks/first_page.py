@@ -7,8 +7,6 @@ one line, started and opened the same way in the same run.
 
 from __future__ import annotations
 
-import csv
-import socket
 import statistics
 import subprocess
 import sys
@@ -19,23 +17,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
-from rich.console import Console
-from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from csv_rows import print_rows, write_rows
 
 from core import provenance
 from run_app import chromium_path
+from tests.e2e.server import free_port
 
 RESULT = ROOT / "benchmarks" / "results" / "first_page.csv"
 REPETITIONS = 7
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def qualm(folder: Path, port: int) -> tuple[list[str], str]:
@@ -102,15 +95,8 @@ def main() -> None:
         }
         for name, (ready, shown) in medians.items()
     ]
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    with RESULT.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    table = Table(*rows[0])
-    for row in rows:
-        table.add_row(*map(str, row.values()))
-    Console(width=200).print(table)
+    write_rows(RESULT, rows)
+    print_rows(rows)
 
 
 if __name__ == "__main__":

@@ -54,6 +54,8 @@ NETWORKS: dict[str, Callable[[int], FrozenNetwork]] = {
     "NP, latent classifier": lambda seed: frozen_network(ClassifierNPHead, seed),
     MC_DROPOUT: lambda seed: frozen_network(dropping, seed, kind=DropoutBeforeDecoder),
 }
+Scores = dict[tuple[str, str], list[float]]
+"""Scores of all images by pixel score and aggregation."""
 SETTINGS: Row = {
     "labelled": LABELLED,
     "T": SAMPLES,
@@ -79,16 +81,48 @@ def measured(name: str, seed: int, data_folder: Path) -> list[Row]:
     probabilities = decoded(teacher, SAMPLES, encoded_once=name != MC_DROPOUT)
     pool = torch.tensor(sorted(set(range(len(data.labels))) - set(labelled.tolist())))
     scores, error, pixel_error = scored(probabilities, pool, data)
+    found = ranking_rows(scores, error, pixel_error)
+    return [{"network": name, "seed": seed, **row, **SETTINGS} for row in found]
+
+
+@torch.inference_mode()
+def scored(
+    probabilities: Probabilities, pool: Tensor, data: FrozenCamVid
+) -> tuple[Scores, list[float], list[float]]:
+    """Return the pool's scores, and each image's 1 − mIoU and pixel error."""
+    scores: Scores = {}
+    error, pixel_error = [], []
+    for image in pool.tolist():
+        sampled = SampleStatistics()
+        sampled.add(probabilities(data.views[0, image : image + 1]))
+        maps = torch.cat([score(sampled) for score in PIXEL_SCORES.values()])
+        class_map = sampled.mean()[0].argmax(dim=0)
+        add_scores(scores, maps, class_map)
+        confusion = confusion_matrix(class_map, data.labels[image], len(CLASSES))
+        error.append(1 - mean_iou(confusion))
+        pixel_error.append(1 - pixel_accuracy(confusion))
+    return scores, error, pixel_error
+
+
+def add_scores(scores: Scores, maps: Tensor, class_map: Tensor) -> None:
+    """Add an image's scores by every aggregation; ``maps``, ``(scores, h, w)``, are as in PIXEL_SCORES."""
+    everywhere = torch.ones_like(class_map, dtype=torch.bool)
+    for aggregation, aggregate in AGGREGATIONS.items():
+        found = aggregate(maps, class_map, everywhere).tolist()
+        for pixel_score, value in zip(PIXEL_SCORES, found, strict=True):
+            scores.setdefault((pixel_score, aggregation), []).append(value)
+
+
+def ranking_rows(scores: Scores, error: list[float], pixel_error: list[float]) -> list[Row]:
+    """Return a row for each score and aggregation: how well it finds the images with the largest errors."""
     rows: list[Row] = []
     for (pixel_score, aggregation), values in scores.items():
         by_iou = ranking_quality(values, error, WORST)
         if math.isnan(by_iou.spearman):
-            continue
+            continue  # a score that does not vary, such as the mutual information of one sample
         by_pixels = ranking_quality(values, pixel_error, WORST)
         rows.append(
             {
-                "network": name,
-                "seed": seed,
                 "pixel_score": pixel_score,
                 "aggregation": aggregation,
                 "spearman": by_iou.spearman,
@@ -96,34 +130,10 @@ def measured(name: str, seed: int, data_folder: Path) -> list[Row]:
                 "spearman_pixel_error": by_pixels.spearman,
                 "precision_pixel_error": by_pixels.precision,
                 "worst": WORST,
-                "images": len(pool),
-                **SETTINGS,
+                "images": len(error),
             }
         )
     return rows
-
-
-@torch.inference_mode()
-def scored(
-    probabilities: Probabilities, pool: Tensor, data: FrozenCamVid
-) -> tuple[dict[tuple[str, str], list[float]], list[float], list[float]]:
-    """Return the pool's scores by pixel score and aggregation, and each image's 1 − mIoU and pixel error."""
-    scores: dict[tuple[str, str], list[float]] = {}
-    error, pixel_error = [], []
-    for image in pool.tolist():
-        sampled = SampleStatistics()
-        sampled.add(probabilities(data.views[0, image : image + 1]))
-        maps = torch.cat([score(sampled) for score in PIXEL_SCORES.values()])
-        class_map = sampled.mean()[0].argmax(dim=0)
-        everywhere = torch.ones_like(class_map, dtype=torch.bool)
-        for aggregation, aggregate in AGGREGATIONS.items():
-            found = aggregate(maps, class_map, everywhere).tolist()
-            for pixel_score, value in zip(PIXEL_SCORES, found, strict=True):
-                scores.setdefault((pixel_score, aggregation), []).append(value)
-        confusion = confusion_matrix(class_map, data.labels[image], len(CLASSES))
-        error.append(1 - mean_iou(confusion))
-        pixel_error.append(1 - pixel_accuracy(confusion))
-    return scores, error, pixel_error
 
 
 def main(

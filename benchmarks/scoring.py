@@ -23,13 +23,11 @@ import torch
 import torch.nn.functional as F
 import typer
 from baal.active.heuristics import BALD, Entropy
-from rich.console import Console
-from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from csv_rows import Row, about, write_rows
+from csv_rows import Row, about, print_rows, write_rows
 
 from core.acquisition.aggregation import score_image
 from core.acquisition.batch_choice import CHOICES, rank
@@ -267,12 +265,7 @@ def main(
     ]
     rows = [{**row, "seed": SEED, **about()} for row in measured]
     write_rows(result, rows)
-    shown = list(dict.fromkeys(name for row in measured for name in row))
-    table = Table(*shown)
-    for row in measured:
-        cells = [row.get(name, "") for name in shown]
-        table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in cells))
-    Console(width=180).print(table)
+    print_rows(measured)
 
 
 if __name__ == "__main__":

@@ -149,6 +149,11 @@ def quality(probabilities: Probabilities, data: FrozenCamVid) -> dict[str, float
         for one, label in zip(enlarged, labels, strict=True):
             entropy, information = one[-2].clamp(min=0), one[-1].clamp(min=0)
             collected.add(one[:-2], {"entropy": entropy, "mutual information": information}, label)
+    return measures(collected, mean_mi / len(truth))
+
+
+def measures(collected: UncertaintyQuality, mean_mi: float) -> dict[str, float]:
+    """Return the columns of a result file for maps named ``entropy`` and ``mutual information``."""
     result = collected.result()
     entropy, information = result.maps["entropy"], result.maps["mutual information"]
     return {
@@ -160,7 +165,7 @@ def quality(probabilities: Probabilities, data: FrozenCamVid) -> dict[str, float
         "spearman_miou": entropy.spearman,
         "mi_auroc": information.error_auroc,
         "mi_spearman": information.spearman_pixel_error,
-        "mean_mi": mean_mi / len(truth),
+        "mean_mi": mean_mi,
         "ece": result.ece,
         "classwise_ece": result.classwise_ece,
         "nll": result.nll,

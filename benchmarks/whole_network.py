@@ -36,8 +36,8 @@ import whole_camvid
 from active_learning import STRATEGIES, WITHOUT_LOOKING, Strategy, large_groups
 from csv_rows import Row, about, read_rows, write_rows
 from frozen_camvid import CLASSES, labelled_indices
-from ranking import WORST
-from uncertainty import NATS, ONE_PASS, SAMPLES, HiddenHead, dropping, milliseconds, switch_dropout
+from ranking import Scores, add_scores, ranking_rows
+from uncertainty import NATS, ONE_PASS, SAMPLES, HiddenHead, dropping, measures, milliseconds, switch_dropout
 from whole_camvid import (
     CONFIG,
     Labelled,
@@ -59,7 +59,6 @@ from core.model.classifier_np_head import ClassifierNPHead
 from core.model.linear_head import LinearHead
 from core.model.network import HEADS, SegmentationNetwork
 from core.model.np_head import NPHead
-from core.ranking_quality import ranking_quality
 from core.uncertainty import (
     UncertaintyQuality,
     class_iou,
@@ -264,31 +263,14 @@ def quality(probabilities: Probabilities, test: Labelled, device: torch.device) 
         for one, label in zip(maps, labels.cpu(), strict=True):
             named = {"entropy": one[-2].clamp(min=0), "mutual information": one[-1].clamp(min=0)}
             collected.add(one[:-2], named, label)
-    result = collected.result()
-    by_entropy, by_information = result.maps["entropy"], result.maps["mutual information"]
-    return {
-        "miou": result.miou,
-        "error_auroc": by_entropy.error_auroc,
-        "error_aupr": by_entropy.error_aupr,
-        "aurc": by_entropy.aurc,
-        "spearman": by_entropy.spearman_pixel_error,
-        "spearman_miou": by_entropy.spearman,
-        "mi_auroc": by_information.error_auroc,
-        "mi_spearman": by_information.spearman_pixel_error,
-        "mean_mi": mean_information / len(test),
-        "ece": result.ece,
-        "classwise_ece": result.classwise_ece,
-        "nll": result.nll,
-        "brier": result.brier,
-        "pavpu": float(by_entropy.pavpu.pavpu.nanmean()),
-    }
+    return measures(collected, mean_information / len(test))
 
 
 @torch.inference_mode()
 def ranking(job: Job, probabilities: Probabilities, train: Labelled, device: torch.device) -> list[Row]:
     """Return how every score under every aggregation orders the unlabelled images by their errors."""
     pool = sorted(set(range(len(train))) - set(job.labelled))
-    scores: dict[tuple[str, str], list[float]] = {}
+    scores: Scores = {}
     error, pixel_error = [], []
     for pixels, labels in batches(train, pool, device):
         statistics = SampleStatistics()
@@ -297,33 +279,11 @@ def ranking(job: Job, probabilities: Probabilities, train: Labelled, device: tor
         class_maps = statistics.mean().argmax(dim=1).cpu()
         full = enlarged(statistics.mean()).argmax(dim=1)
         for of_image, class_map, predicted, label in zip(maps, class_maps, full, labels, strict=True):
-            everywhere = torch.ones_like(class_map, dtype=torch.bool)
-            for aggregation, aggregate in AGGREGATIONS.items():
-                values = aggregate(of_image, class_map, everywhere).tolist()
-                for pixel_score, value in zip(PIXEL_SCORES, values, strict=True):
-                    scores.setdefault((pixel_score, aggregation), []).append(value)
+            add_scores(scores, of_image, class_map)
             counted = confusion_matrix(predicted, label, len(CLASSES))
             error.append(1 - mean_iou(counted))
             pixel_error.append(1 - pixel_accuracy(counted))
-    rows: list[Row] = []
-    for (pixel_score, aggregation), values in scores.items():
-        by_iou = ranking_quality(values, error, WORST)
-        if by_iou.spearman != by_iou.spearman:
-            continue  # a score that does not vary, such as the mutual information of one sample
-        by_pixels = ranking_quality(values, pixel_error, WORST)
-        rows.append(
-            {
-                "pixel_score": pixel_score,
-                "aggregation": aggregation,
-                "spearman": by_iou.spearman,
-                "precision": by_iou.precision,
-                "spearman_pixel_error": by_pixels.spearman,
-                "precision_pixel_error": by_pixels.precision,
-                "worst": WORST,
-                "images": len(pool),
-            }
-        )
-    return rows
+    return ranking_rows(scores, error, pixel_error)
 
 
 def curve_point(job: Job, train: Labelled, test: Labelled, device: torch.device) -> Found:

@@ -8,7 +8,9 @@ import hashlib
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -16,7 +18,8 @@ from fsspec.implementations.local import LocalFileSystem
 from storage.errors import DiskFull, NotFound, WorkspaceError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_TEMPORARY = ".part-"
+TEMPORARY = ".part-"
+"""What the names of files begin with that are not whole yet."""
 
 
 def file_error(error: OSError, path: Path) -> DiskFull | WorkspaceError:
@@ -41,13 +44,24 @@ def write_atomically(path: Path, data: bytes) -> None:
         DiskFull: no space or quota is left.
         WorkspaceError: the folder is read-only, or the disk failed.
     """
+    with atomic_file(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """Give an empty file that takes its place at ``path`` once the block has ended without an exception.
+
+    An ``OSError`` of the block counts as one of writing. The rest is as for :func:`write_atomically`.
+    """
     temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
+            # Without it a power cut could leave a file of the right name and the wrong content.
             os.fsync(file.fileno())
         os.replace(temporary, path)
         temporary = None

@@ -117,7 +117,7 @@ AGGREGATIONS: dict[str, Aggregation] = {
 def score_image(
     prediction: ImagePrediction,
     pixel_score: str = "predictive_entropy",
-    aggregation: str = "top_share",
+    aggregation: str = "mean",
     valid: torch.Tensor | None = None,
 ) -> ImageScore:
     """Score an image at the resolution of the network's features.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import torch
 
 from core.acquisition.candidates import Candidates
-from core.acquisition.coverage import nearest_squared, squared_distances
+from core.acquisition.coverage import nearest_squared
 
 MOST_CLUSTERS = 500
 SMALLEST_CLUSTER = 6
@@ -42,7 +43,7 @@ def typiclust(
     labelled = torch.ones(len(vectors), dtype=torch.bool)
     labelled[: len(candidates)] = taken
     clusters = min(int(labelled.sum()) + count, MOST_CLUSTERS, len(vectors))
-    cluster_of = k_means(vectors, clusters, generator)[1]
+    cluster_of = k_means(vectors, clusters, generator)
     sizes = cluster_of.bincount(minlength=clusters)
     labelled_in = cluster_of[labelled].bincount(minlength=clusters)
     order = sorted(
@@ -117,7 +118,7 @@ def ball_radius(vectors: torch.Tensor, generator: torch.Generator) -> float:
     """
     if len(vectors) > _DELTA_SAMPLE:
         vectors = vectors[torch.randperm(len(vectors), generator=generator)[:_DELTA_SAMPLE]]
-    labels = k_means(vectors, min(PSEUDO_LABELS, len(vectors)), generator)[1]
+    labels = k_means(vectors, min(PSEUDO_LABELS, len(vectors)), generator)
     distances = _distances(vectors)
     pure_up_to = distances.masked_fill(labels[:, None] == labels, math.inf).amin(dim=1)
     # ⌈0.95 n⌉ balls must be pure, so as many distances must be δ or more.
@@ -126,47 +127,29 @@ def ball_radius(vectors: torch.Tensor, generator: torch.Generator) -> float:
     return delta if math.isfinite(delta) else float(distances.max()) + 1
 
 
-def k_means(
-    vectors: torch.Tensor, count: int, generator: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cluster ``(N, E)`` vectors; return centres ``(count, E)`` and the cluster of each, ``(N,)`` int64.
+def k_means(vectors: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:
+    """Cluster ``(N, E)`` vectors, ``count`` ≤ N; return the cluster of each, ``(N,)`` int64 below ``count``.
 
     k-means++ and Lloyd's iterations, on a random sample when N is large; then every vector goes to its
     nearest centre. A cluster may end up empty where vectors are equal.
     """
+    from sklearn.cluster import KMeans, kmeans_plusplus
+    from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
+
     limit = max(_FITTED_AT_LEAST, 20 * count)
     fitted = vectors
     if len(vectors) > limit:
         fitted = vectors[torch.randperm(len(vectors), generator=generator)[:limit]]
-    centres = _seeded(fitted, count, generator)
-    previous = torch.empty(0)
-    for _ in range(_ITERATIONS):
-        clusters = _to_nearest(fitted, centres)
-        if torch.equal(clusters, previous):
-            break
-        previous = clusters
-        sizes = clusters.bincount(minlength=count)
-        sums = torch.zeros_like(centres).index_add_(0, clusters, fitted)
-        centres = torch.where(sizes[:, None] > 0, sums / sizes.clamp(min=1)[:, None], centres)
-    return centres, _to_nearest(vectors, centres)
-
-
-def _seeded(vectors: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:
-    lengths = vectors.square().sum(dim=1)
-    chosen = [int(torch.randint(len(vectors), (), generator=generator))]
-    nearest = squared_distances(vectors, vectors[chosen[0]], lengths)
-    while len(chosen) < count:
-        weights = nearest.double()
-        if not float(weights.sum()) > 0:
-            weights = torch.ones_like(weights)
-        chosen.append(int(torch.multinomial(weights, 1, generator=generator)))
-        nearest = torch.minimum(nearest, squared_distances(vectors, vectors[chosen[-1]], lengths))
-    return vectors[chosen]
-
-
-def _to_nearest(vectors: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
-    lengths = centres.square().sum(dim=1)
-    return torch.cat([(lengths - 2 * (rows @ centres.T)).argmin(dim=1) for rows in vectors.split(8192)])
+    seed = int(torch.randint(2**31, (), generator=generator))
+    # Threads add their sums up in the order in which they end, and where other processes share the cores they
+    # cost more than they save.
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of fewer different vectors than clusters
+        # The best of several trials a centre, as is usual there, takes three times as long.
+        centres, _ = kmeans_plusplus(fitted.numpy(), count, random_state=seed, n_local_trials=1)
+        found = KMeans(count, init=centres, n_init=1, max_iter=_ITERATIONS).fit(fitted.numpy())
+        return torch.from_numpy(found.predict(vectors.numpy())).long()
 
 
 def _distances(vectors: torch.Tensor) -> torch.Tensor:

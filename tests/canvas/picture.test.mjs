@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { AskedWorker } from '../../app/canvas/frontend/asked_worker.js';
 import { decodedLevels } from '../../app/canvas/frontend/picture.js';
 
 const MEGABYTE = 2 ** 20;
@@ -42,5 +43,20 @@ test('the worker that decodes is replaced once it has decoded much, never with a
   workers[1].answer();
   await fourth;
   assert.ok(workers[1].isAlive);
+  assert.equal(workers.length, 2);
+});
+
+test('a worker that fails answers null to all who wait, and the next question starts another', async () => {
+  const workers = [];
+  const asked = new AskedWorker(() => {
+    workers.push({ questions: [], postMessage: (question) => workers.at(-1).questions.push(question) });
+    return workers.at(-1);
+  });
+  const lost = [asked.ask({ what: 'a' }), asked.ask({ what: 'b' })];
+  workers[0].onerror();
+  assert.deepEqual(await Promise.all(lost), [null, null]);
+  const [third, fourth] = [asked.ask({ what: 'c' }), asked.ask({ what: 'd' })];
+  for (const { id, what } of workers[1].questions.reverse()) workers[1].onmessage({ data: { id, said: what } });
+  assert.deepEqual([(await third).said, (await fourth).said], ['c', 'd']);
   assert.equal(workers.length, 2);
 });

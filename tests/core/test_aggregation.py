@@ -1,3 +1,5 @@
+import inspect
+
 import pytest
 import torch
 from hypothesis import given
@@ -96,6 +98,12 @@ def test_no_aggregation_grows_with_the_image(name: str) -> None:
 
 def test_the_settings_offer_every_aggregation() -> None:
     assert set(RoundSettings.model_json_schema()["properties"]["aggregation"]["enum"]) == set(AGGREGATIONS)
+
+
+def test_an_image_is_scored_as_the_settings_say_by_default() -> None:
+    defaults = {name: one.default for name, one in inspect.signature(score_image).parameters.items()}
+    assert defaults["pixel_score"] == RoundSettings().pixel_score
+    assert defaults["aggregation"] == RoundSettings().aggregation
 
 
 def test_class_scores_rise_where_the_class_is_thought_of() -> None:

@@ -7,10 +7,9 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,6 +18,41 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def started(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    """Run a command in the repository; what it says is added to the log."""
+    with log.open("ab") as out:
+        return subprocess.Popen(
+            command, cwd=ROOT, stdout=out, stderr=out, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        )
+
+
+def wait_for(address: str, running: subprocess.Popen[bytes], log: Path, patience_s: float = 60) -> None:
+    """Wait until an address answers.
+
+    Raises:
+        RuntimeError: The process ended, or did not answer in time.
+    """
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline and running.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.2)
+    ended = "" if running.poll() is None else "The process ended: "
+    raise RuntimeError(f"{ended}{address} did not answer. {log} says why:\n{log.read_text()}")
+
+
+def stop(running: subprocess.Popen[bytes]) -> None:
+    """End a process as Ctrl-C does, or by force when it does not listen."""
+    running.send_signal(signal.SIGINT)
+    try:
+        running.wait(20)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        running.wait()
 
 
 @dataclass
@@ -48,24 +82,8 @@ class Server:
             str(self.workspace),
             "--no-browser",
         ]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, "--port", str(self.port), *self.arguments],
-                cwd=ROOT,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
-            )
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                pytest.fail(f"The server stopped at once:\n{self.log.read_text()}")
-            try:
-                with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=2):
-                    return
-            except OSError:
-                time.sleep(0.2)
-        pytest.fail(f"The server did not answer within 60 s:\n{self.log.read_text()}")
+        self.process = started([*command, "--port", str(self.port), *self.arguments], self.log)
+        wait_for(f"{self.url}/_stcore/health", self.process, self.log)
 
     def kill(self) -> None:
         """End it without a chance to clean up, as a power cut does."""
@@ -74,11 +92,5 @@ class Server:
         self.process.wait()
 
     def stop(self) -> None:
-        if self.process is None or self.process.poll() is not None:
-            return
-        self.process.send_signal(signal.SIGINT)
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        if self.process is not None:
+            stop(self.process)

@@ -111,18 +111,23 @@ def test_an_empty_database_is_upgraded(tmp_path: Path) -> None:
         assert session.execute(text("SELECT version_num FROM alembic_version")).scalar() == NEWEST_REVISION
 
 
+def columns_at(workspace: Workspace, version: str, table: str) -> list[str]:
+    """Turn the database back to a version and return the columns that a table has there."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))
+    with workspace.database.writing_connection() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, version)
+        return [column["name"] for column in inspect(connection).get_columns(table)]
+
+
 def test_a_database_of_the_first_version_keeps_its_rows(tmp_path: Path) -> None:
     workspace = open_workspace(tmp_path)
     project = make_project(workspace, images=2)
     submit(workspace, 1)
     before = list_images(workspace, project.id)
     assert workspace.database.engine.dialect.name == "sqlite"
-    config = Config()
-    config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))
-    with workspace.database.writing_connection() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0001")
-        assert "source_blob" not in [column["name"] for column in inspect(connection).get_columns("image")]
+    assert "source_blob" not in columns_at(workspace, "0001", "image")
     workspace.close()
 
     workspace = open_workspace(tmp_path)
@@ -138,12 +143,7 @@ def test_a_ranking_of_the_second_version_keeps_its_order(tmp_path: Path) -> None
     project = make_project(workspace, images=4, size=(2, 2))
     submit(workspace, 1)
     publish_ranking(workspace, project.id, [3, 2, 4])
-    config = Config()
-    config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))
-    with workspace.database.writing_connection() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0002")
-        assert "place" not in [column["name"] for column in inspect(connection).get_columns("prediction")]
+    assert "place" not in columns_at(workspace, "0002", "prediction")
     workspace.close()
 
     workspace = open_workspace(tmp_path)

@@ -1,5 +1,6 @@
 // An image as a person sees it, at full size and at every half of it; drawn from the size that fits the screen.
 
+import { AskedWorker } from './asked_worker.js';
 import { pictureLevel, tileBox, tilesOver } from './levels.js';
 
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
@@ -111,12 +112,10 @@ export function smoothAt(context, scale, reduction) {
  */
 const MOST_DECODED_BYTES = 32 * 1024 * 1024;
 
-/** @type {Worker | null} */
-let worker = null;
-let decodedBytes = 0;
-/** @type {Map<number, {resolve: (levels: ImageBitmap[]) => void, reject: (error: Error) => void}>} */
-const waiting = new Map();
-let asked = 0;
+const decoder = new AskedWorker(
+  () => new Worker(new URL('./picture_worker.js', import.meta.url), { type: 'module' }),
+  MOST_DECODED_BYTES,
+);
 
 /**
  * Decode an image file at all its sizes, off the page's thread.
@@ -124,34 +123,9 @@ let asked = 0;
  * @returns {Promise<ImageBitmap[]>} full size first
  * @throws {Error} when the file is no image that the browser knows
  */
-export function decodedLevels(blob) {
-  const decoder = (worker ??= newWorker());
-  return new Promise((resolve, reject) => {
-    const id = asked++;
-    waiting.set(id, { resolve, reject });
-    decodedBytes += blob.size;
-    decoder.postMessage({ id, blob });
-  });
-}
-
-function newWorker() {
-  decodedBytes = 0;
-  const made = new Worker(new URL('./picture_worker.js', import.meta.url), { type: 'module' });
-  made.onmessage = ({ data: { id, levels } }) => {
-    const asker = waiting.get(id);
-    waiting.delete(id);
-    if (levels) asker?.resolve(levels);
-    else asker?.reject(new Error('The browser cannot read the image.'));
-    if (waiting.size === 0 && decodedBytes >= MOST_DECODED_BYTES) {
-      made.terminate();
-      // A new one at once, so that the next image does not wait for it.
-      worker = newWorker();
-    }
-  };
-  made.onerror = () => {
-    for (const { reject } of waiting.values()) reject(new Error('The browser cannot read images.'));
-    waiting.clear();
-    worker = null;
-  };
-  return made;
+export async function decodedLevels(blob) {
+  const answer = await decoder.ask({ blob }, blob.size);
+  if (!answer) throw new Error('The browser cannot read images.');
+  if (!answer.levels) throw new Error('The browser cannot read the image.');
+  return answer.levels;
 }

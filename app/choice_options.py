@@ -32,7 +32,8 @@ PIXEL_SCORE = {
         "Variance", "Samples differ in their probabilities. Like mutual information, milder on rare outliers."
     ),
     "vote_entropy": Option(
-        "Vote entropy", "Samples differ in their class. When only flips matter; with ten samples or more."
+        "Vote entropy",
+        "Samples differ in their class. Found the images with most wrong pixels best; with ten samples or more.",
     ),
 }
 
@@ -61,7 +62,7 @@ BATCH_CHOICE = {
     "rank_sampling": Option(
         "Rank sampling", "As power sampling, by rank. When a few outliers have by far the highest scores."
     ),
-    "k_centre": Option("K-centre", "Covers the pool and ignores scores. When images vary a lot."),
+    "k_centre": Option("K-centre", "Covers the pool and ignores scores. When these very images are to be segmented."),
     "score_diversity": Option(
         "Score and diversity", "High scores unlike each other. When the pool holds many lookalikes."
     ),

@@ -33,7 +33,7 @@ PIXEL_SCORE = {
     ),
     "vote_entropy": Option(
         "Vote entropy",
-        "Samples differ in their class. Found the images with most wrong pixels best; with ten samples or more.",
+        "Samples differ in their class. To find the images with most wrong pixels; needs ten samples.",
     ),
 }
 
@@ -62,7 +62,9 @@ BATCH_CHOICE = {
     "rank_sampling": Option(
         "Rank sampling", "As power sampling, by rank. When a few outliers have by far the highest scores."
     ),
-    "k_centre": Option("K-centre", "Covers the pool and ignores scores. When these very images are to be segmented."),
+    "k_centre": Option(
+        "K-centre", "Covers the pool, ignores scores. When these very images shall be segmented."
+    ),
     "score_diversity": Option(
         "Score and diversity", "High scores unlike each other. When the pool holds many lookalikes."
     ),

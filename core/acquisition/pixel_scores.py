@@ -22,7 +22,7 @@ def entropy_of(probabilities: torch.Tensor, dim: int) -> torch.Tensor:
     """Return −Σ p·log p over ``dim``, in nats and float32; 0·log 0 is 0."""
     probabilities = probabilities.float()
     # `xlogy` does the same five times as slowly on a CPU.
-    return -(probabilities.clamp(min=_TINY).log() * probabilities).sum(dim=dim).clamp(max=0)
+    return probabilities.clamp(min=_TINY).log_().mul_(probabilities).sum(dim=dim).clamp_(max=0).neg_()
 
 
 class SampleStatistics:
@@ -42,6 +42,9 @@ class SampleStatistics:
         self._entropy = torch.zeros(0)
         self._squares = torch.zeros(0)
         self._votes = torch.zeros(0)
+        self._mean: torch.Tensor | None = None
+        self._predictive_entropy: torch.Tensor | None = None
+        """What several scores are made of, worked out once for the samples so far."""
 
     def add(self, probabilities: torch.Tensor) -> None:
         """Add probabilities ``(t, B, C, h, w)``."""
@@ -67,6 +70,7 @@ class SampleStatistics:
             self._squares = torch.zeros_like(self._entropy) if self._with_squares else self._squares
             self._votes = torch.zeros_like(self._probabilities) if self._with_votes else self._votes
         self.count += count
+        self._mean = self._predictive_entropy = None
         pixels = height * width
         at_once = pixels
         if samples.device.type == "cpu":
@@ -127,11 +131,15 @@ class SampleStatistics:
 
     def mean(self) -> torch.Tensor:
         """Return the mean probability, ``(B, C, h, w)``."""
-        return self._probabilities / self.count
+        if self._mean is None:
+            self._mean = self._probabilities / self.count
+        return self._mean
 
     def predictive_entropy(self) -> torch.Tensor:
         """Return the entropy of the mean / log C, ``(B, h, w)``: total uncertainty."""
-        return self._normalised(entropy_of(self.mean(), dim=1))
+        if self._predictive_entropy is None:
+            self._predictive_entropy = self._normalised(entropy_of(self.mean(), dim=1))
+        return self._predictive_entropy
 
     def expected_entropy(self) -> torch.Tensor:
         """Return the mean of the entropies / log C, ``(B, h, w)``: what every sample is unsure of."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from functools import lru_cache
@@ -30,7 +30,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import frozen_camvid
 from csv_rows import Row, about, done_rows, write_rows
-from frozen_camvid import CLASSES, LOW_CHANNELS, FrozenCamVid, frozen_network
+from frozen_camvid import CLASSES, LOW_CHANNELS, FrozenCamVid, drives, frozen_network
 from uncertainty import DropoutBeforeDecoder, Probabilities, decoded, dropping, switch_dropout
 
 from core.acquisition.aggregation import AGGREGATIONS
@@ -158,9 +158,10 @@ def choose(
         asked = trained.probabilities
         if how.dropout:
             asked = with_dropout(recipe, labelled, seed, data)
-        found, entropy, error = look(asked, pool, data, how)
+        shown = ((data.views[0, some], data.labels[some]) for some in torch.split(pool, 8))
+        found, entropy, error = look(asked, shown, how)
         correlation = spearman(entropy, error)
-    groups, positions = drives(data_folder)
+    groups, positions = drives(data_folder / "train")
     known = embeddings(data)
     candidates = Candidates(
         **found,
@@ -169,14 +170,23 @@ def choose(
         positions=positions[pool],
         labelled_embeddings=known[labelled],
     )
-    draws = torch.Generator().manual_seed(4000 + 100 * seed + number)
     count = BUDGETS[number + 1] - len(labelled)
+    progress = number / (len(BUDGETS) - 2)
+    return pool[ordered(how, candidates, count, progress, choice_draws(seed, number))].tolist(), correlation
+
+
+def choice_draws(seed: int, number: int) -> torch.Generator:
+    """Return what the choice after round ``number`` draws from."""
+    return torch.Generator().manual_seed(4000 + 100 * seed + number)
+
+
+def ordered(
+    how: Strategy, candidates: Candidates, count: int, progress: float, draws: torch.Generator
+) -> list[int]:
+    """Return the ``count`` candidates that a strategy takes, the first one in front."""
     if how.choice == "large_groups":
-        order = large_groups(candidates, count, draws)
-    else:
-        progress = number / (len(BUDGETS) - 2)
-        order = rank(candidates, how.choice, batch=how.batch, progress=progress, generator=draws)
-    return pool[order[:count]].tolist(), correlation
+        return large_groups(candidates, count, draws)[:count]
+    return rank(candidates, how.choice, batch=how.batch, progress=progress, generator=draws)[:count]
 
 
 def large_groups(candidates: Candidates, count: int, generator: torch.Generator) -> list[int]:
@@ -232,15 +242,8 @@ def first_images(start: Start, seed: int, data: FrozenCamVid) -> list[int]:
     if start == "random":
         return frozen_camvid.labelled_indices(BUDGETS[0], seed).tolist()
     everything = Candidates(torch.zeros(EVERY), embeddings(data))
-    draws = torch.Generator().manual_seed(4000 + 100 * seed)
-    order = rank(
-        everything,
-        "typiclust",
-        batch=BUDGETS[0],
-        progress=0.0,
-        generator=draws,
-    )
-    return order[: BUDGETS[0]]
+    how = Strategy("typiclust", batch=BUDGETS[0])
+    return ordered(how, everything, BUDGETS[0], 0.0, choice_draws(seed, 0))
 
 
 @lru_cache(maxsize=6)
@@ -313,37 +316,37 @@ def embeddings(data: FrozenCamVid) -> Tensor:
     return F.normalize(deep.mean(dim=(2, 3)), dim=1)
 
 
-def drives(data_folder: Path) -> tuple[Tensor, Tensor]:
-    """Return the drive of each training image and its place in it, ``(367,)`` each, from the file names."""
-    names = [file.name.split("_")[0] for file in sorted((data_folder / "train").iterdir())]
-    first = {name: names.index(name) for name in names}
-    groups = torch.tensor([list(first).index(name) for name in names])
-    return groups, torch.tensor([place - first[name] for place, name in enumerate(names)])
-
-
 @torch.inference_mode()
 def look(
-    probabilities: Probabilities, pool: Tensor, data: FrozenCamVid, how: Strategy
+    probabilities: Probabilities, shown: Iterable[tuple[Tensor, Tensor]], how: Strategy
 ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-    """Return what a choice may know of the pool, and the mean entropy and true error of its images."""
+    """Return what a choice may know of the pool, and the mean entropy and true error of its images.
+
+    Args:
+        probabilities: Of the network that is asked.
+        shown: Batches of the pool and their label maps, which say the true error and nothing else.
+        how: Which scores are wanted.
+    """
     aggregate = AGGREGATIONS[how.aggregation]
     scores, class_scores, mass, entropy, error = [], [], [], [], []
-    for some in torch.split(pool, 8):
+    for images, labels in shown:
         sampled = SampleStatistics(["predictive_entropy", how.pixel_score])
-        sampled.add(probabilities(data.views[0, some]))
-        mean, labels = sampled.mean(), data.labels[some]
-        class_maps = mean.argmax(dim=1)
+        sampled.add(probabilities(images))
+        mean = sampled.mean()
         for pixels, class_map, of_class in zip(
-            PIXEL_SCORES[how.pixel_score](sampled), class_maps, mean, strict=True
+            PIXEL_SCORES[how.pixel_score](sampled), mean.argmax(dim=1), mean, strict=True
         ):
             maps = torch.cat([pixels[None], pixels * of_class])
-            found = aggregate(maps, class_map, torch.ones_like(class_map, dtype=torch.bool))
+            found = aggregate(maps, class_map, torch.ones_like(class_map, dtype=torch.bool)).cpu()
             scores.append(found[0])
             class_scores.append(found[1:])
+        mass.append(mean.mean(dim=(2, 3)).cpu())
+        entropy.append(sampled.predictive_entropy().mean(dim=(1, 2)).cpu())
+        if mean.shape[2:] != labels.shape[1:]:
+            mean = F.interpolate(mean, size=labels.shape[1:], mode="bilinear", align_corners=False)
         counted = labels < NOT_LABELLED
-        mass.append(mean.mean(dim=(2, 3)))
-        entropy.append(sampled.predictive_entropy().mean(dim=(1, 2)))
-        error.append(((class_maps != labels) & counted).sum(dim=(1, 2)) / counted.sum(dim=(1, 2)))
+        wrong = ((mean.argmax(dim=1) != labels) & counted).sum(dim=(1, 2))
+        error.append((wrong / counted.sum(dim=(1, 2))).cpu())
     known = {
         "scores": torch.stack(scores),
         "class_scores": torch.stack(class_scores),

@@ -196,8 +196,8 @@ def _encoded(data: Path) -> dict[str, Tensor]:
         pyramid = network.encoder(normalised.contiguous(memory_format=torch.channels_last))
         return torch.cat([F.pixel_unshuffle(pyramid[2], 4), pyramid[-1]], dim=1).half()
 
-    train, labels = _read(data / "train", data / "trainannot")
-    test, test_labels = _read(data / "test", data / "testannot")
+    train, labels = read(data / "train", data / "trainannot", WIDTH, HEIGHT)
+    test, test_labels = read(data / "test", data / "testannot", WIDTH, HEIGHT)
     views: list[list[Tensor]] = [[] for _ in VIEWS]
     for images in torch.split(train, 16):
         plain = images.float() / 255
@@ -213,18 +213,26 @@ def _encoded(data: Path) -> dict[str, Tensor]:
     }
 
 
-def _read(images: Path, labels: Path) -> tuple[Tensor, Tensor]:
-    """Return images ``(N, 3, 176, 240)`` and label maps ``(N, 360, 480)``, both uint8, void as 255."""
+def read(images: Path, labels: Path, width: int, height: int) -> tuple[Tensor, Tensor]:
+    """Return images ``(N, 3, height, width)`` and label maps ``(N, 360, 480)``, both uint8, void as 255."""
     pixels, maps = [], []
     for file in sorted(images.iterdir()):
         with Image.open(file) as image:
-            small = image.convert("RGB").resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR)
+            small = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
         pixels.append(torch.from_numpy(np.array(small)).permute(2, 0, 1))
         with Image.open(labels / f"{file.stem}.png") as label:
             label_map = np.array(label)
         label_map[label_map >= len(CLASSES)] = VOID
         maps.append(torch.from_numpy(label_map))
     return torch.stack(pixels), torch.stack(maps)
+
+
+def drives(images: Path) -> tuple[Tensor, Tensor]:
+    """Return the drive of each image of a folder and its place in it, ``(N,)`` each, from the file names."""
+    names = [file.name.split("_")[0] for file in sorted(images.iterdir())]
+    first = {name: names.index(name) for name in names}
+    groups = torch.tensor([list(first).index(name) for name in names])
+    return groups, torch.tensor([place - first[name] for place, name in enumerate(names)])
 
 
 def labelled_indices(count: int, seed: int) -> Tensor:

@@ -13,15 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from frozen_camvid import CLASSES, ENCODER
-from PIL import Image
+from frozen_camvid import CLASSES, ENCODER, drives, read
 from torch import Tensor, nn
 
 from core.acquisition.pixel_scores import SampleStatistics
-from core.data import VOID, TrainingData
+from core.data import TrainingData
 from core.model.classifier_np_head import ClassifierNPHead
 from core.model.linear_head import LinearHead
 from core.model.network import SegmentationNetwork, build_network
@@ -69,19 +67,7 @@ class Labelled:
 
 def load(data: Path, split: str) -> Labelled:
     """Read the folders ``train`` and ``trainannot``, or those of another split."""
-    pixels, maps, names = [], [], []
-    for file in sorted((data / split).iterdir()):
-        with Image.open(file) as image:
-            pixels.append(torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1))
-        with Image.open(data / f"{split}annot" / f"{file.stem}.png") as label:
-            label_map = np.array(label)
-        label_map[label_map >= len(CLASSES)] = VOID
-        maps.append(torch.from_numpy(label_map))
-        names.append(file.name.split("_")[0])
-    first = {name: names.index(name) for name in names}
-    drives = torch.tensor([list(first).index(name) for name in names])
-    places = torch.tensor([place - first[name] for place, name in enumerate(names)])
-    return Labelled(torch.stack(pixels), torch.stack(maps), drives, places)
+    return Labelled(*read(data / split, data / f"{split}annot", 480, 360), *drives(data / split))
 
 
 class Dropping(nn.Module):
@@ -147,30 +133,14 @@ def train(
     return training.teacher.eval(), time.perf_counter() - began
 
 
-def sampled(network: SegmentationNetwork, samples: int, encoded_once: bool = True) -> Probabilities:
-    """Return the product's way to probabilities, or T whole passes."""
+def in_bfloat16(probabilities: Probabilities) -> Probabilities:
+    """Return the same way to probabilities, in the precision that the product predicts with on a GPU."""
 
-    def probabilities(images: Tensor) -> Tensor:
+    def quicker(images: Tensor) -> Tensor:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=images.is_cuda):
-            if not encoded_once:
-                passes = [network.decode(network.encode(images)[0], None)[0] for _ in range(samples)]
-                return torch.cat(passes).float().softmax(dim=2)
-            noise = network.draw_noise(samples, 1, torch.Generator().manual_seed(0))
-            return network.decode(network.encode(images)[0], noise)[0].float().softmax(dim=2)
+            return probabilities(images)
 
-    return probabilities
-
-
-def head_sampled(network: SegmentationNetwork, samples: int) -> Probabilities:
-    """Encode once, then run the head T times."""
-
-    def probabilities(images: Tensor) -> Tensor:
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=images.is_cuda):
-            features = network.encode(images)[0]
-            passes = [network.decode(features, None)[0] for _ in range(samples)]
-        return torch.cat(passes).float().softmax(dim=2)
-
-    return probabilities
+    return quicker
 
 
 def batches(

@@ -33,11 +33,22 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import whole_camvid
-from active_learning import STRATEGIES, WITHOUT_LOOKING, Strategy, large_groups
+from active_learning import STRATEGIES, WITHOUT_LOOKING, Strategy, choice_draws, look, ordered
 from csv_rows import Row, about, read_rows, write_rows
 from frozen_camvid import CLASSES, labelled_indices
 from ranking import Scores, add_scores, ranking_rows
-from uncertainty import NATS, ONE_PASS, SAMPLES, HiddenHead, dropping, measures, milliseconds, switch_dropout
+from uncertainty import (
+    DROPOUT,
+    NATS,
+    ONE_PASS,
+    HiddenHead,
+    decoded,
+    dropping,
+    head_dropout,
+    measures,
+    milliseconds,
+    switch_dropout,
+)
 from whole_camvid import (
     CONFIG,
     Labelled,
@@ -46,15 +57,11 @@ from whole_camvid import (
     batches,
     confusion,
     enlarged,
-    head_sampled,
-    sampled,
+    in_bfloat16,
 )
 
-from core.acquisition.aggregation import AGGREGATIONS
-from core.acquisition.batch_choice import rank
 from core.acquisition.candidates import Candidates
 from core.acquisition.pixel_scores import PIXEL_SCORES, SampleStatistics
-from core.data import NOT_LABELLED
 from core.model.classifier_np_head import ClassifierNPHead
 from core.model.linear_head import LinearHead
 from core.model.network import HEADS, SegmentationNetwork
@@ -85,7 +92,6 @@ SEMI: tuple[tuple[Recipe, str], ...] = (
     ("u2pl", "linear"),
     ("u2pl", "np_classifier"),
 )
-DROPOUT = 0.2
 LABELLED = 37
 FEWER_SAMPLES = 10
 """T where the uncertainty itself is not what is measured."""
@@ -197,7 +203,7 @@ def semi(job: Job, train: Labelled, test: Labelled, device: torch.device) -> Fou
         "head": job.head,
         "labelled": job.images,
         "seed": job.seed,
-        **accuracy(job, sampled(teacher, FEWER_SAMPLES), train, test, device),
+        **accuracy(job, in_bfloat16(decoded(teacher, FEWER_SAMPLES)), train, test, device),
         "train_seconds": seconds,
         **settings(job),
     }
@@ -219,7 +225,8 @@ def uncertainty(job: Job, train: Labelled, test: Labelled, device: torch.device)
     ways: dict[str, Probabilities] = {}
     if job.name == "ensemble of 3":
         members = [
-            sampled(trained(job, train, device, HiddenHead, member=member)[0], 1) for member in range(3)
+            in_bfloat16(decoded(trained(job, train, device, HiddenHead, member=member)[0], 1))
+            for member in range(3)
         ]
         ways["softmax, hidden layer"] = members[0]
         ways[job.name] = lambda pixels: torch.cat([member(pixels) for member in members])
@@ -228,14 +235,14 @@ def uncertainty(job: Job, train: Labelled, test: Labelled, device: torch.device)
         whole = job.name == "MC dropout, whole network"
         teacher = trained(job, train, device, dropping, dropout=DROPOUT if whole else 0.0)[0]
         switch_dropout(teacher, True)
-        ways[job.name] = sampled(teacher, SAMPLES, False) if whole else head_sampled(teacher, SAMPLES)
+        ways[job.name] = in_bfloat16(decoded(teacher, encoded_once=False) if whole else head_dropout(teacher))
     else:
         heads: dict[str, MakeHead] = {
             "softmax, linear head": LinearHead,
             "NP, latent classifier": ClassifierNPHead,
             "NP": NPHead,
         }
-        ways[job.name] = sampled(trained(job, train, device, heads[job.name])[0], SAMPLES)
+        ways[job.name] = in_bfloat16(decoded(trained(job, train, device, heads[job.name])[0]))
     rows: dict[str, list[Row]] = {"whole_uncertainty": [], "whole_ranking": []}
     for name, probabilities in ways.items():
         where: Row = {"seed": job.seed, "labelled": job.images}
@@ -289,7 +296,7 @@ def ranking(job: Job, probabilities: Probabilities, train: Labelled, device: tor
 def curve_point(job: Job, train: Labelled, test: Labelled, device: torch.device) -> Found:
     """Train with what is labelled, measure, and let each strategy choose what is labelled next."""
     teacher, seconds = trained(job, train, device, HEADS[job.head])
-    measured = accuracy(job, sampled(teacher, FEWER_SAMPLES), train, test, device)
+    measured = accuracy(job, in_bfloat16(decoded(teacher, FEWER_SAMPLES)), train, test, device)
     rows: list[Row] = []
     chosen: dict[str, tuple[int, ...]] = {}
     for strategy in job.strategies:
@@ -317,16 +324,17 @@ def choose(
 ) -> tuple[list[int], float | None]:
     """Return the images to label next, and how well mean entropy orders the pool by its pixel error."""
     pool = sorted(set(range(len(train))) - set(job.labelled))
-    asked = sampled(teacher, FEWER_SAMPLES)
+    asked = in_bfloat16(decoded(teacher, FEWER_SAMPLES))
     if how.dropout:
         torch.manual_seed(job.seed)
         dropped = trained(job, train, device, dropping, dropout=DROPOUT)[0]
         switch_dropout(dropped, True)
-        asked = sampled(dropped, FEWER_SAMPLES, False)
+        asked = in_bfloat16(decoded(dropped, FEWER_SAMPLES, encoded_once=False))
     found: dict[str, Tensor] = {"scores": torch.zeros(len(pool))}
     correlation = None
     if how.choice not in WITHOUT_LOOKING:
-        found, correlation = look(asked, train, pool, device, how)
+        found, entropy, error = look(asked, batches(train, pool, device), how)
+        correlation = spearman(entropy, error)
     known = embeddings(teacher, train, device)
     candidates = Candidates(
         **found,
@@ -335,14 +343,10 @@ def choose(
         positions=train.places[pool],
         labelled_embeddings=known[list(job.labelled)],
     )
-    draws = torch.Generator().manual_seed(4000 + 100 * job.seed + job.round)
     count = BUDGETS[job.round + 1] - len(job.labelled)
-    if how.choice == "large_groups":
-        order = large_groups(candidates, count, draws)
-    else:
-        progress = job.round / (len(BUDGETS) - 2)
-        order = rank(candidates, how.choice, batch=how.batch, progress=progress, generator=draws)
-    return [pool[index] for index in order[:count]], correlation
+    progress = job.round / (len(BUDGETS) - 2)
+    order = ordered(how, candidates, count, progress, choice_draws(job.seed, job.round))
+    return [pool[index] for index in order], correlation
 
 
 @torch.inference_mode()
@@ -353,38 +357,6 @@ def embeddings(network: SegmentationNetwork, data: Labelled, device: torch.devic
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             found.append(network.encode(pixels)[1].float().cpu())
     return F.normalize(torch.cat(found), dim=1)
-
-
-@torch.inference_mode()
-def look(
-    probabilities: Probabilities, train: Labelled, pool: Sequence[int], device: torch.device, how: Strategy
-) -> tuple[dict[str, Tensor], float]:
-    """Return what a choice may know of the pool, and how its mean entropy orders it by pixel error."""
-    aggregate = AGGREGATIONS[how.aggregation]
-    scores, class_scores, mass, entropy, error = [], [], [], [], []
-    for pixels, labels in batches(train, pool, device):
-        statistics = SampleStatistics(["predictive_entropy", how.pixel_score])
-        statistics.add(probabilities(pixels))
-        mean = statistics.mean()
-        class_maps = mean.argmax(dim=1)
-        for of_pixels, class_map, of_class in zip(
-            PIXEL_SCORES[how.pixel_score](statistics), class_maps, mean, strict=True
-        ):
-            maps = torch.cat([of_pixels[None], of_pixels * of_class])
-            found = aggregate(maps, class_map, torch.ones_like(class_map, dtype=torch.bool)).cpu()
-            scores.append(found[0])
-            class_scores.append(found[1:])
-        mass.append(mean.mean(dim=(2, 3)).cpu())
-        entropy.append(statistics.predictive_entropy().mean(dim=(1, 2)).cpu())
-        counted = labels < NOT_LABELLED
-        wrong = (enlarged(mean).argmax(dim=1) != labels) & counted
-        error.append((wrong.sum(dim=(1, 2)) / counted.sum(dim=(1, 2))).cpu())
-    known = {
-        "scores": torch.stack(scores),
-        "class_scores": torch.stack(class_scores),
-        "class_mass": torch.cat(mass),
-    }
-    return known, spearman(torch.cat(entropy), torch.cat(error))
 
 
 def first_jobs(part: Part, seeds: int, recipes: Sequence[Recipe], strategies: Sequence[str]) -> list[Job]:

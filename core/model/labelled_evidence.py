@@ -56,7 +56,11 @@ class LabelledEvidence(nn.Module):
         self._remember(moments, keys)
 
     def _remember(self, moments: Tensor, keys: Tensor) -> None:
-        """Write moments ``(B, D, D)`` of images ``(B,)`` at once, asking the device for no number."""
+        """Write moments ``(B, D, D)`` of images ``(B,)`` at once, asking the device for no number.
+
+        It is as if one came after the other, but for an image that is seen again just when a new one is to
+        take its place: then it stays, and the new one enters when it is seen next.
+        """
         is_image = keys != NO_IMAGE
         same = (keys[:, None] == keys) & is_image
         held = self.keys == keys[:, None]

@@ -200,3 +200,19 @@ def test_pseudo_labelled_images_are_no_evidence(device: torch.device) -> None:
     person = torch.tensor([True, False, False], device=device)
     network.observe(features, labels, person, images=torch.tensor([5], device=device))
     assert network.head.evidence.keys[:2].tolist() == [5, NO_IMAGE]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_images_seen_together_are_remembered_as_one_after_the_other(device: torch.device, seed: int) -> None:
+    together, in_turn = (LabelledEvidence(2, images=12).to(device) for _ in range(2))
+    draws = seeded(seed)
+    for _ in range(6):
+        vectors = torch.randn(5, 3, 2, generator=draws).to(device)
+        labelled = (torch.rand(5, 3, generator=draws) < 0.4).to(device)
+        keys = torch.randint(10, (5,), generator=draws).to(device)
+        together.observe(vectors, labelled, keys)
+        for one in range(5):
+            in_turn.observe(vectors[one, None], labelled[one, None], keys[one, None])
+        assert torch.equal(together.keys, in_turn.keys)
+        assert torch.equal(together.next_place, in_turn.next_place)
+        assert torch.allclose(together.moments, in_turn.moments, atol=1e-6)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
+import torch.distributed as dist
 from lightning.fabric import Fabric
 from lightning.fabric.strategies.ddp import DDPStrategy
 from torch import nn
@@ -44,7 +48,20 @@ def launch(function: Callable[..., Result], *arguments: Any, device: torch.devic
         device: Kind of device; gloo connects CPUs, NCCL connects CUDA devices.
         devices: Number of processes.
     """
-    return make_fabric(device, devices).launch(function, *arguments)
+    whole = partial(_and_end_at_once, function=function, arguments=arguments)
+    return make_fabric(device, devices).launch(whole)
+
+
+def _and_end_at_once(fabric: Fabric, function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
+    """Call the function and let the process then end without taking the interpreter apart.
+
+    Threads of gloo may hold the last collectives' tensors a moment longer; when one is freed while the
+    interpreter is taken apart, the process aborts. Destroying the group does not join them all.
+    """
+    result = function(fabric, *arguments)
+    dist.destroy_process_group()
+    atexit.register(os._exit, 0)
+    return result
 
 
 def synchronise_batch_norm(network: nn.Module, device: torch.device) -> None:

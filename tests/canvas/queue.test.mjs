@@ -38,6 +38,8 @@ test('the next five are loaded ahead, and are there when they are taken', async 
   const taken = queue.take(first);
   assert.equal(taken.loaded.item.image_id, 1);
   assert.equal(queue.current, 1);
+  assert.deepEqual(ids(loads), [1, 2, 3, 4, 5], 'nothing is asked for while the person waits');
+  queue.loadAhead();
   assert.deepEqual(ids(loads), [1, 2, 3, 4, 5, 6]);
 });
 
@@ -130,5 +132,6 @@ test('only the next two are made ready for the screen, once each', async () => {
   await settled();
   assert.deepEqual(prepared, [1, 2]);
   queue.take(queue.next());
+  queue.loadAhead();
   assert.deepEqual(prepared, [1, 2, 3]);
 });

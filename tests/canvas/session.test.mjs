@@ -84,7 +84,8 @@ function bench({ order = [1, 2, 3], saves = [], entries = [], choices = [] } = {
   };
   bench.counters = { saves: 0 };
   const { counters } = bench;
-  bench.session = new LabelSession({ transport, journal, screen, annotator: 'Ada', counters, nudge: () => bench.nudges++ });
+  const nudge = () => bench.nudges++;
+  bench.session = new LabelSession({ transport, journal, screen, annotator: 'Ada', counters, nudge, behind: 0 });
   bench.settled = async () => {
     for (let turn = 0; turn < 12; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
   };

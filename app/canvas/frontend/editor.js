@@ -208,11 +208,15 @@ export class Editor {
     this.element.remove();
   }
 
-  /** Bring the controls up to date at the next frame. */
+  /** Bring the controls up to date at the next frame, or at the one after when that draws the canvas. */
   refresh() {
-    this.refreshFrame ||= requestAnimationFrame(() => {
-      this.refreshFrame = 0;
-      this.#update();
+    this.refreshFrame ||= requestAnimationFrame((now) => {
+      const update = () => {
+        this.refreshFrame = 0;
+        this.#update();
+      };
+      if (this.surface.drawsAt(now)) this.refreshFrame = requestAnimationFrame(update);
+      else update();
     });
   }
 

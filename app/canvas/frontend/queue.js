@@ -47,7 +47,7 @@ export class ImageQueue {
       if (knownAt !== null && knownAt < askedAt) this.leaving.delete(id);
     }
     this.items = items.filter((item) => item.image_id !== this.current && !this.leaving.has(item.image_id));
-    this.#loadAhead();
+    this.loadAhead();
   }
 
   /**
@@ -72,7 +72,7 @@ export class ImageQueue {
     const at = this.items.findIndex((item) => item.image_id === imageId);
     if (at < 0 || this.items[at].revision === revision) return;
     this.items[at] = { ...this.items[at], revision };
-    this.#loadAhead();
+    this.loadAhead();
   }
 
   /** Take the first item out of the queue and make it the current one. @returns {Item | null} */
@@ -90,15 +90,24 @@ export class ImageQueue {
   }
 
   /**
-   * What was loaded for an item, or the promise of it. It then belongs to the caller.
+   * What was loaded for an item, or the promise of it. It then belongs to the caller, who calls `loadAhead` when
+   * the next one may be asked for.
    * @param {Item} item
    * @returns {Ahead}
    */
   take(item) {
     const entry = this.#entry(item);
     this.ahead.delete(item.image_id);
-    this.#loadAhead();
     return entry;
+  }
+
+  /** Load the next few images, as far as that is not done. */
+  loadAhead() {
+    const wanted = this.items.slice(0, LOAD_AHEAD);
+    const ids = new Set(wanted.map((item) => item.image_id));
+    for (const id of [...this.ahead.keys()]) if (!ids.has(id)) this.#drop(id);
+    for (const item of wanted) this.#entry(item);
+    this.#prepareAhead();
   }
 
   /** @param {Item} item @returns {Ahead} */
@@ -118,14 +127,6 @@ export class ImageQueue {
     );
     this.ahead.set(item.image_id, entry);
     return entry;
-  }
-
-  #loadAhead() {
-    const wanted = this.items.slice(0, LOAD_AHEAD);
-    const ids = new Set(wanted.map((item) => item.image_id));
-    for (const id of [...this.ahead.keys()]) if (!ids.has(id)) this.#drop(id);
-    for (const item of wanted) this.#entry(item);
-    this.#prepareAhead();
   }
 
   #prepareAhead() {

@@ -10,9 +10,6 @@ import { EarlierVisit } from './replay.js';
 import { RequestFailed } from './transport.js';
 import { NOT_KEPT } from './wording.js';
 
-/** So long a submission waits when the server has to be asked for the next image too: they would slow each other. */
-const SUBMIT_BEHIND_MS = 60;
-
 /** @typedef {import('./types.js').Item} Item */
 /** @typedef {import('./types.js').Progress} Progress */
 /** @typedef {import('./autosave.js').Answer} Answer */
@@ -27,14 +24,17 @@ export class LabelSession {
    * @param {string} parts.annotator
    * @param {{saves: number}} parts.counters
    * @param {(left: {image_id: number}) => void} parts.nudge tells Streamlit that the person went on from an image
+   * @param {number} [parts.behind] so many milliseconds the server is not asked for what the person does not wait
+   *   for, because it would hold up the next image
    */
-  constructor({ transport, journal, screen, annotator, counters, nudge }) {
+  constructor({ transport, journal, screen, annotator, counters, nudge, behind = 60 }) {
     this.transport = transport;
     this.journal = journal;
     this.screen = screen;
     this.annotator = annotator;
     this.counters = counters;
     this.nudge = nudge;
+    this.behind = behind;
     this.queue = new ImageQueue(
       (item, earlier) => transport.load(item, earlier),
       (loaded) => loaded.picture.close(),
@@ -148,8 +148,7 @@ export class LabelSession {
     this.queue.leave(image.id);
     this.visited.push(image.id);
     // What the person waits for goes first; the label map is in the journal until the server has it.
-    const wait = this.queue.length ? 0 : SUBMIT_BEHIND_MS;
-    this.autosave.submit(image, { wait });
+    this.autosave.submit(image, { wait: this.behind });
     this.advance();
   }
 
@@ -247,6 +246,7 @@ export class LabelSession {
     this.autosave.opened(image);
     this.#replayJournal(image);
     this.screen.refresh();
+    setTimeout(() => this.queue.loadAhead(), this.behind);
   }
 
   #leave() {

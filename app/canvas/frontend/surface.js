@@ -29,6 +29,8 @@ export class Surface {
     this.dirty = null;
     this.wholeView = true;
     this.frame = 0;
+    /** The frame that drew last, by its time. */
+    this.drawnAt = 0;
     this.glide = 0;
     this.afterPaint = () => {};
     this.onViewport = () => {};
@@ -164,6 +166,11 @@ export class Surface {
     this.#redrawIn(union(before, this.layers.preview?.box ?? null));
   }
 
+  /** Whether the canvas is drawn in this frame, before or after. @param {number} frame its time */
+  drawsAt(frame) {
+    return this.frame !== 0 || this.drawnAt === frame;
+  }
+
   /** Draw everything again at the next frame. */
   redraw() {
     this.wholeView = true;
@@ -237,7 +244,10 @@ export class Surface {
   }
 
   #request() {
-    this.frame ||= requestAnimationFrame(() => this.#paint());
+    this.frame ||= requestAnimationFrame((now) => {
+      this.drawnAt = now;
+      this.#paint();
+    });
   }
 
   #paint() {

@@ -120,7 +120,8 @@ export class Autosave {
 
   /** Save now what is not saved yet. */
   flush(image) {
-    const task = this.#taskOf(image);
+    const task = this.tasks.get(image.id);
+    if (!task || task.image !== image) return;
     if (image.hasUnsaved || task.submission) this.#schedule(task, 0);
   }
 

@@ -25,6 +25,7 @@ import { Pointer } from './pointer.js';
 import { colourOf, nameOf } from './palette.js';
 import { keepPreferences, readPreferences } from './preferences.js';
 import { LabelSession } from './session.js';
+import { RefreshFrame } from './refresh_frame.js';
 import { shownOf } from './shown.js';
 import { SourceView } from './source_view.js';
 import { Surface } from './surface.js';
@@ -60,7 +61,11 @@ export class Editor {
       this.shares = counted;
       this.refresh();
     });
-    this.refreshFrame = 0;
+    this.refreshing = new RefreshFrame({
+      update: () => this.#update(),
+      isLoading: () => this.session.phase === 'loading',
+      drawsAt: (now) => this.surface.drawsAt(now),
+    });
     /** Runs while the editor is on the page, for what tells the time. */
     this.clock = 0;
     /** @type {number | null} */
@@ -70,7 +75,7 @@ export class Editor {
     const run = (command, detail) => this.run(command, detail);
     const transport = new Transport(data.project_id);
     this.layers = new Layers();
-    this.surface = new Surface(this.layers, () => this.state.opacity(Boolean(this.session.view?.uncertainty)), this.counters);
+    this.surface = new Surface(this.layers, (hasUncertainty) => this.state.opacity(hasUncertainty), this.counters);
     this.toolbar = new Toolbar(run, (wanted) => this.prefer(wanted));
     this.panel = new Panel(run, {
       setOpacity: (layer, opacity) => this.prefer({ opacity: { ...this.preferences.opacity, [layer]: opacity } }),
@@ -208,16 +213,9 @@ export class Editor {
     this.element.remove();
   }
 
-  /** Bring the controls up to date at the next frame, or at the one after when that draws the canvas. */
+  /** Bring the controls up to date soon. */
   refresh() {
-    this.refreshFrame ||= requestAnimationFrame((now) => {
-      const update = () => {
-        this.refreshFrame = 0;
-        this.#update();
-      };
-      if (this.surface.drawsAt(now)) this.refreshFrame = requestAnimationFrame(update);
-      else update();
-    });
+    this.refreshing.request();
   }
 
   /** Do what a key or a button asks for. @param {string} command @param {{classIndex?: number}} detail */
@@ -328,13 +326,14 @@ export class Editor {
   /** @param {View | null} view @param {boolean} keepView */
   #showView(view, keepView) {
     this.pointer.finish();
+    this.refreshing.again();
     this.shares = null;
     this.counter.stop();
     if (!keepView) {
       this.tools.polygon.giveUp();
       this.walk.forget();
     }
-    this.layers.show(view?.image ?? null, view?.picture ?? null, view?.uncertainty ?? null, view?.coloured);
+    this.layers.show(view?.image ?? null, view?.picture ?? null, view?.uncertainty ?? null);
     // The difference is against this image's own suggestion.
     if (this.state.show.difference) this.displayChanged();
     this.desk.imageChanged();
@@ -347,7 +346,8 @@ export class Editor {
       };
     }
     if (keepView) this.surface.redraw();
-    else this.surface.showImage();
+    // The image before stays to be seen until the next is here, if that does not take long.
+    else if (view || this.session.phase !== 'loading') this.surface.showImage();
   }
 
   /** The same image in another view. */
@@ -359,11 +359,11 @@ export class Editor {
     this.desk.pictureChanged();
   }
 
-  /** @param {import('./types.js').Loaded} loaded */
-  async #prepare(loaded) {
-    const { width, height } = loaded.item;
-    if (this.state.tool === 'superpixel') this.desk.superpixels.prefetch(loaded.item, this.state.superpixels);
-    loaded.coloured = await this.layers.prepare({ ...loaded, width, height });
+  /** @param {import('./types.js').Arriving} image */
+  #prepare(image) {
+    const { width, height } = image.item;
+    if (this.state.tool === 'superpixel') this.desk.superpixels.prefetch(image.item, this.state.superpixels);
+    this.surface.prepare({ ...image, width, height });
   }
 
   /** @param {import('./rectangle.js').Rectangle} rectangle */
@@ -386,6 +386,7 @@ export class Editor {
   }
 
   #update() {
+    if (this.session.phase === 'loading') this.surface.showImage();
     const shown = shownOf(this);
     this.toolbar.update(shown);
     this.panel.update(shown);

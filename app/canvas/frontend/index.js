@@ -3,8 +3,8 @@
 import { keepConnectionDialogClosed } from './connection_dialog.js';
 import { Editor } from './editor.js';
 
-/** The page's script runs again when the next image is on the screen: the server does one thing at a time. */
-const NUDGE_AFTER_MS = 400;
+/** The page's script runs again when nobody waits for it: server and browser do one thing at a time. */
+const NUDGE_AFTER_MS = 1000;
 
 /** @typedef {{image_id: number}} Left the image that the person went on from */
 /**
@@ -20,6 +20,9 @@ const NUDGE_AFTER_MS = 400;
  * @type {Editor | null}
  */
 let editor = null;
+
+/** The nudge to come; one serves for all images that a person goes on from in quick succession. */
+let nudging = 0;
 
 /**
  * Which element holds which editor; Streamlit calls again for the same element when the data changed.
@@ -38,7 +41,10 @@ export default function labelCanvas({ data, parentElement, setTriggerValue }) {
     mount = newMount(parentElement);
     mounts.set(parentElement, mount);
   }
-  mount.nudge = (left) => void setTimeout(() => setTriggerValue('went_on', left), NUDGE_AFTER_MS);
+  mount.nudge = (left) => {
+    clearTimeout(nudging);
+    nudging = setTimeout(() => setTriggerValue('went_on', left), NUDGE_AFTER_MS);
+  };
   if (editor && editor.projectId !== data.project_id) {
     editor.retire();
     editor = null;

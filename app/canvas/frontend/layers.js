@@ -3,12 +3,12 @@
 
 import { AdjustedPieces } from './adjusted_pieces.js';
 import { PLAIN, isAdjusted } from './display.js';
+import { FirstFrame } from './first_frame.js';
 import { heatOf } from './heat.js';
 import { LabelTiles } from './label_tiles.js';
 import { lookOf } from './palette.js';
 import { overlap, pixelsAround, union } from './rectangle.js';
 import { RegionPreview } from './region_preview.js';
-import { fitted } from './viewport.js';
 
 /** @typedef {import('./rectangle.js').Rectangle} Rectangle */
 /** @typedef {import('./open_image.js').OpenImage} OpenImage */
@@ -23,17 +23,36 @@ const IDLE_MS = 8;
 /** How far a changed pixel may show beyond its own place: smoothing and outlines, in pixels of the canvas. */
 const SPREAD = 6;
 
+/** @typedef {import('./picture.js').Picture | import('./image_tiles.js').TiledPicture} AnyPicture */
+
 /**
  * What the label tiles show; its uncertainty is that of the image on the screen unless it has one of its own.
  * @typedef {{width: number, height: number, pixels: Uint8Array, suggestion: Uint8Array | null,
  *   uncertainty?: UncertaintyMap | null}} Shown
  */
 
+/**
+ * What is drawn of one image.
+ * @typedef {object} Scene
+ * @property {Shown | null} image
+ * @property {AnyPicture | null} picture
+ * @property {UncertaintyMap | null} uncertainty
+ * @property {LabelTiles | null} tiles made when they are drawn
+ * @property {HTMLCanvasElement | null} heat made when it is drawn
+ */
+
+/**
+ * What is ready of an image before it is shown.
+ * @typedef {{suggestion: Uint8Array | null, tiles: LabelTiles, frame: FirstFrame | null}} Prepared
+ */
+
+/** How a view lies on a canvas. @typedef {{viewport: import('./viewport.js').Viewport, ratio: number, width: number, height: number}} Sight */
+
 export class Layers {
   constructor() {
     /** @type {OpenImage | null} */
     this.image = null;
-    /** @type {import('./picture.js').Picture | import('./image_tiles.js').TiledPicture | null} */
+    /** @type {AnyPicture | null} */
     this.picture = null;
     /** @type {UncertaintyMap | null} */
     this.uncertainty = null;
@@ -53,7 +72,11 @@ export class Layers {
     this.look = null;
     this.lookedAt = '';
     this.isFirstFrame = false;
-    this.screen = { width: 1, height: 1, ratio: 1 };
+    /** Drawn ahead for the first frame. @type {FirstFrame | null} */
+    this.frame = null;
+    /** By the label map. @type {WeakMap<Uint8Array, Prepared>} */
+    this.prepared = new WeakMap();
+    this.ratio = 1;
     /** Called when there is more to draw than the last frame could. */
     this.onMore = () => {};
   }
@@ -95,13 +118,13 @@ export class Layers {
   /**
    * Show another image.
    * @param {OpenImage | null} image
-   * @param {import('./picture.js').Picture | import('./image_tiles.js').TiledPicture | null} picture
+   * @param {AnyPicture | null} picture
    * @param {UncertaintyMap | null} uncertainty
-   * @param {LabelTiles | null} prepared by {@link prepare}, for the pixels that the image has now
    */
-  show(image, picture, uncertainty, prepared = null) {
-    if (this.tiles !== prepared) this.tiles?.release();
+  show(image, picture, uncertainty) {
+    this.tiles?.release();
     this.adjusted?.release();
+    this.#dropFrame();
     this.image = image;
     this.picture = picture;
     this.uncertainty = uncertainty;
@@ -111,37 +134,63 @@ export class Layers {
     this.isFirstFrame = true;
     if (picture) picture.onArrival = () => this.onMore();
     if (!image) return;
-    this.tiles = prepared ?? new LabelTiles(this.#sourceOf(image));
+    const prepared = this.prepared.get(image.pixels);
+    this.prepared.delete(image.pixels);
+    const isCurrent = prepared?.suggestion === image.suggestion;
+    if (!isCurrent) prepared?.frame?.close();
+    this.tiles = prepared && isCurrent ? prepared.tiles : new LabelTiles(this.#sourceOf(image));
     this.tiles.source = this.#sourceOf(image);
+    this.frame = prepared && isCurrent ? prepared.frame : null;
   }
 
   /** Show the same image in another view of its values. @param {import('./picture.js').Picture | import('./image_tiles.js').TiledPicture} picture */
   showPicture(picture) {
+    this.#dropFrame();
     this.adjusted?.release();
     this.picture = picture;
     picture.onArrival = () => this.onMore();
   }
 
   /**
-   * Colour what an image will show when it is opened, in small pieces while the browser is idle.
-   * @param {Shown} image
-   * @returns {Promise<LabelTiles>}
+   * Colour what an image will show when it is opened, and draw its first frame, in pieces while the browser is idle.
+   * @param {Shown & {uncertainty: UncertaintyMap | null, picture?: AnyPicture}} image of which the picture may be
+   *   still under way
+   * @param {Sight} sight
+   * @param {Opacity} opacity
    */
-  async prepare(image) {
+  async prepare(image, sight, opacity) {
+    if (this.prepared.has(image.pixels)) return;
+    const { pixels, suggestion, uncertainty, picture = null } = image;
     const tiles = new LabelTiles(this.#sourceOf(image));
+    /** @type {Prepared} */
+    const prepared = { suggestion, tiles, frame: null };
+    this.prepared.set(pixels, prepared);
     const everything = { x0: 0, y0: 0, x1: image.width, y1: image.height };
+    const scale = sight.viewport.scale * sight.ratio;
+    /** What is on the screen has its colours; an image that needs others is coloured when it is shown. */
+    const look = this.lookedAt === this.#nameOfLook(opacity) ? this.look : null;
+    const isWanted = () => look !== null && this.look === look && this.prepared.get(pixels) === prepared;
     let isDone = false;
     while (!isDone) {
-      await idle();
-      if (!this.look) break;
-      const scale = fitted(this.screen, image).scale * this.screen.ratio;
-      isDone = tiles.prepare(this.look, scale, everything, performance.now() + IDLE_MS) === null;
+      const until = await idle();
+      if (!look || !isWanted()) return;
+      isDone = tiles.prepare(look, scale, everything, until) === null;
     }
-    return tiles;
+    // Of a picture in tiles the overview would do, and its tiles would not be asked for.
+    if (!picture || picture.overview !== picture || this.adjusted || this.display.difference) return;
+    await idle();
+    if (!isWanted()) return;
+    const scene = { image, picture, uncertainty, tiles, heat: null };
+    const place = placeOf(sight);
+    const setting = { width: sight.width, height: sight.height, place, opacity, look };
+    prepared.frame = new FirstFrame(setting, (context) => {
+      this.#drawLayers(context, place, scene, everything, opacity, Infinity);
+    });
   }
 
   /** The label map or the suggestion changed inside a rectangle. @param {Rectangle} rectangle */
   changed(rectangle) {
+    this.#dropFrame();
     this.tiles?.changed(rectangle);
   }
 
@@ -156,8 +205,15 @@ export class Layers {
    */
   draw(context, viewport, ratio, opacity, only = null) {
     const { width, height } = context.canvas;
-    const place = { scale: viewport.scale * ratio, x: viewport.x * ratio, y: viewport.y * ratio };
-    this.screen = { width: width / ratio, height: height / ratio, ratio };
+    const place = placeOf({ viewport, ratio });
+    this.ratio = ratio;
+    if (!only && !this.adjusted && this.frame?.fits({ width, height, place, opacity, look: this.#lookFor(opacity) })) {
+      this.frame.draw(context);
+      this.preview?.draw(context, place);
+      this.#dropFrame();
+      this.isFirstFrame = false;
+      return null;
+    }
     const whole = { x0: 0, y0: 0, x1: width, y1: height };
     const part = only ? overlap(whole, onCanvas(only, place)) : whole;
     if (!part) return null;
@@ -170,7 +226,10 @@ export class Layers {
     context.clearRect(part.x0, part.y0, part.x1 - part.x0, part.y1 - part.y0);
     const { image } = this;
     const visible = image && seenThrough(part, place, image);
-    const left = visible && this.#drawLayers(context, place, image, visible, opacity);
+    const until = performance.now() + (this.isFirstFrame ? FIRST_FRAME_MS : FRAME_MS);
+    this.isFirstFrame = false;
+    const left = visible && this.#drawLayers(context, place, this, visible, opacity, until);
+    this.preview?.draw(context, place);
     if (visible && !only) this.picture?.want(place.scale, visible);
     context.restore();
     return left;
@@ -179,40 +238,52 @@ export class Layers {
   /**
    * @param {CanvasRenderingContext2D} context
    * @param {Place} place
-   * @param {OpenImage} image
+   * @param {Scene} scene
    * @param {Rectangle} visible image pixels
    * @param {Opacity} opacity
+   * @param {number} until as `performance.now()` counts
    */
-  #drawLayers(context, place, image, visible, opacity) {
-    const start = performance.now();
-    const until = start + (this.isFirstFrame ? FIRST_FRAME_MS : FRAME_MS);
-    this.isFirstFrame = false;
-    let left = this.picture?.draw(context, place, visible, this.adjusted, until) ?? null;
+  #drawLayers(context, place, scene, visible, opacity, until) {
+    const { image, uncertainty } = scene;
+    if (!image) return null;
+    let left = scene.picture?.draw(context, place, visible, this.adjusted, until) ?? null;
     if (opacity.label > 0 || (opacity.suggestion > 0 && image.suggestion)) {
-      this.tiles ??= new LabelTiles(this.#sourceOf(image));
-      left = union(left, this.tiles.draw(context, this.#lookFor(opacity), place, visible, until));
+      scene.tiles ??= new LabelTiles(this.#sourceOf(image));
+      left = union(left, scene.tiles.draw(context, this.#lookFor(opacity), place, visible, until));
     }
-    if (this.uncertainty && opacity.uncertainty > 0) {
-      this.heat ??= heatOf(this.uncertainty);
+    if (uncertainty && opacity.uncertainty > 0) {
+      scene.heat ??= heatOf(uncertainty);
       context.imageSmoothingEnabled = true;
       context.globalAlpha = opacity.uncertainty;
-      context.drawImage(this.heat, place.x, place.y, image.width * place.scale, image.height * place.scale);
+      context.drawImage(scene.heat, place.x, place.y, image.width * place.scale, image.height * place.scale);
       context.globalAlpha = 1;
     }
-    this.preview?.draw(context, place);
     return left;
+  }
+
+  #dropFrame() {
+    this.frame?.close();
+    this.frame = null;
   }
 
   /** @param {Opacity} opacity */
   #lookFor(opacity) {
-    // Dots of a pattern stay about one CSS pixel wide.
-    const grain = this.screen.ratio >= 1.5 ? 1 : 0;
-    const wanted = `${opacity.label} ${opacity.suggestion} ${grain}`;
+    const wanted = this.#nameOfLook(opacity);
     if (!this.look || this.lookedAt !== wanted) {
-      this.look = lookOf(this.classes, opacity, this.display, grain);
+      this.look = lookOf(this.classes, opacity, this.display, this.#grain);
       this.lookedAt = wanted;
     }
     return this.look;
+  }
+
+  /** @param {Opacity} opacity */
+  #nameOfLook({ label, suggestion }) {
+    return `${label} ${suggestion} ${this.#grain}`;
+  }
+
+  /** Dots of a pattern stay about one CSS pixel wide. */
+  get #grain() {
+    return this.ratio >= 1.5 ? 1 : 0;
   }
 
   /** @param {Shown} image @returns {import('./colouring.js').Source} */
@@ -260,9 +331,16 @@ function seenThrough(part, { scale, x, y }, { width, height }) {
   return pixelsAround(left, (part.y0 - y) / scale, right, (part.y1 - y) / scale, width, height);
 }
 
+/** @param {{viewport: import('./viewport.js').Viewport, ratio: number}} sight @returns {Place} */
+function placeOf({ viewport, ratio }) {
+  return { scale: viewport.scale * ratio, x: viewport.x * ratio, y: viewport.y * ratio };
+}
+
+/** @returns {Promise<number>} until when the browser has nothing else to do, as `performance.now()` counts */
 function idle() {
   return new Promise((resolve) => {
-    if (typeof requestIdleCallback === 'function') requestIdleCallback(resolve, { timeout: 500 });
-    else setTimeout(resolve, 4);
+    const begin = (/** @type {number} */ free) => resolve(performance.now() + Math.min(IDLE_MS, free));
+    if (typeof requestIdleCallback !== 'function') setTimeout(() => begin(IDLE_MS), 4);
+    else requestIdleCallback((deadline) => begin(deadline.didTimeout ? IDLE_MS : deadline.timeRemaining()), { timeout: 500 });
   });
 }

@@ -10,6 +10,9 @@ import { EarlierVisit } from './replay.js';
 import { RequestFailed } from './transport.js';
 import { NOT_KEPT } from './wording.js';
 
+/** A submission is sent after this at the latest, though the next image be not here yet. */
+const MOST_WAIT_MS = 300;
+
 /** @typedef {import('./types.js').Item} Item */
 /** @typedef {import('./types.js').Progress} Progress */
 /** @typedef {import('./autosave.js').Answer} Answer */
@@ -24,10 +27,10 @@ export class LabelSession {
    * @param {string} parts.annotator
    * @param {{saves: number}} parts.counters
    * @param {(left: {image_id: number}) => void} parts.nudge tells Streamlit that the person went on from an image
-   * @param {number} [parts.behind] so many milliseconds the server is not asked for what the person does not wait
-   *   for, because it would hold up the next image
+   * @param {number} [parts.behind] milliseconds from an image on the screen to what nobody waits for: saving the one
+   *   before and loading the next ones would hold it up
    */
-  constructor({ transport, journal, screen, annotator, counters, nudge, behind = 60 }) {
+  constructor({ transport, journal, screen, annotator, counters, nudge, behind = 40 }) {
     this.transport = transport;
     this.journal = journal;
     this.screen = screen;
@@ -36,7 +39,7 @@ export class LabelSession {
     this.nudge = nudge;
     this.behind = behind;
     this.queue = new ImageQueue(
-      (item, earlier) => transport.load(item, earlier),
+      (item, earlier) => transport.load(item, earlier, (arriving) => this.#arriving(arriving)),
       (loaded) => loaded.picture.close(),
       (loaded) => screen.prepare(loaded),
     );
@@ -111,8 +114,8 @@ export class LabelSession {
   async advance() {
     let item = this.queue.next();
     if (!item) {
-      this.#leave();
       this.phase = 'loading';
+      this.#leave();
       this.screen.refresh();
       await this.refreshQueue();
       if (this.view) return;
@@ -148,8 +151,8 @@ export class LabelSession {
     this.queue.leave(image.id);
     this.visited.push(image.id);
     // What the person waits for goes first; the label map is in the journal until the server has it.
-    this.autosave.submit(image, { wait: this.behind });
-    this.advance();
+    this.autosave.submit(image, { wait: MOST_WAIT_MS });
+    this.advance().then(() => setTimeout(() => this.autosave.flush(image), this.behind));
   }
 
   /** Put the image at the end of the queue. What was painted stays a draft. */
@@ -218,8 +221,8 @@ export class LabelSession {
     // While the image loads, its save may be answered; what was loaded is older than its pixels even then.
     const unsaved = this.autosave.unsavedImage(item.image_id);
     if (!entry.loaded) {
-      this.#leave();
       this.phase = 'loading';
+      this.#leave();
       this.screen.refresh();
     }
     let { loaded } = entry;
@@ -239,7 +242,7 @@ export class LabelSession {
     image.item = { ...item, ...(kept ? {} : { revision: loaded.revision }) };
     image.suggestion = loaded.suggestion;
     image.onChange = (rectangle) => this.screen.repaint(rectangle);
-    this.view = { ...loaded, image, coloured: kept ? null : loaded.coloured };
+    this.view = { ...loaded, image };
     this.phase = 'labelling';
     this.time.begin();
     this.screen.show(this.view);
@@ -247,6 +250,11 @@ export class LabelSession {
     this.#replayJournal(image);
     this.screen.refresh();
     setTimeout(() => this.queue.loadAhead(), this.behind);
+  }
+
+  /** Label map and suggestion are here before the picture. @param {import('./types.js').Arriving} image */
+  #arriving(image) {
+    if (image.item.image_id === this.queue.current) this.screen.prepare(image);
   }
 
   #leave() {

@@ -14,7 +14,8 @@ const GLIDE_MS = 220;
 export class Surface {
   /**
    * @param {import('./layers.js').Layers} layers
-   * @param {() => import('./editor_state.js').Opacity} opacity what to draw how strongly, asked at each frame
+   * @param {(hasUncertainty: boolean) => import('./editor_state.js').Opacity} opacity what to draw how strongly,
+   *   asked at each frame
    * @param {{paints: number}} counters
    */
   constructor(layers, opacity, counters) {
@@ -52,6 +53,17 @@ export class Surface {
 
   get image() {
     return this.layers.image;
+  }
+
+  /**
+   * Make an image ready that may be the next.
+   * @param {import('./layers.js').Shown & {uncertainty: import('./label_map.js').UncertaintyMap | null,
+   *   picture?: import('./layers.js').AnyPicture}} image
+   */
+  prepare(image) {
+    const { width, height } = this.canvas;
+    const sight = { viewport: fitted(this.size, image), ratio: this.ratio, width, height };
+    return this.layers.prepare(image, sight, this.opacity(image.uncertainty !== null));
   }
 
   /** Show another image, fitted. */
@@ -256,7 +268,7 @@ export class Surface {
     const only = this.wholeView ? null : this.dirty;
     this.dirty = null;
     this.wholeView = false;
-    const left = this.layers.draw(this.context, this.viewport, this.ratio, this.opacity(), only);
+    const left = this.layers.draw(this.context, this.viewport, this.ratio, this.opacity(this.layers.uncertainty !== null), only);
     if (left) this.#redrawIn(left);
     this.minimap.update(this.viewport, this.size);
     this.counters.paints++;

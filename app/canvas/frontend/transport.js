@@ -108,9 +108,11 @@ export class Transport {
    * Everything that the editor needs of one item, decoded.
    * @param {Item} item
    * @param {Promise<Loaded> | null} earlier what was loaded for it before; what did not change since is taken over
+   * @param {(arriving: import('./types.js').Arriving) => void} onMaps hears of label map and suggestion, for whose
+   *   colours there is time while the picture is decoded
    * @returns {Promise<Loaded>}
    */
-  async load(item, earlier = null) {
+  async load(item, earlier = null, onMaps = () => {}) {
     const before = await earlier?.catch(() => null);
     const query = this.viewQuery(item);
     const same = (/** @type {(keyof Item)[]} */ ...names) =>
@@ -118,13 +120,17 @@ export class Transport {
     const shown = same('image_url');
     const labelled = same('revision');
     const suggested = same('suggestion_url', 'uncertainty_url');
-    const [picture, label, maps] = await Promise.all([
-      shown?.query === query ? shown.picture : this.picture(item, query),
+    const pictureFirst = shown?.query === query ? shown.picture : this.picture(item, query);
+    const maps = Promise.all([
       labelled ? labelOf(labelled) : item.revision ? this.label(item) : blankLabel(item),
       suggested ? mapsOf(suggested) : this.#modelMaps(item),
-    ]);
+    ]).then(([label, model]) => {
+      onMaps({ item, ...label, ...model });
+      return { ...label, ...model };
+    });
+    const [picture, rest] = await Promise.all([pictureFirst, maps]);
     if (before && before.picture !== picture) before.picture.close();
-    return { item, picture, query, ...label, ...maps };
+    return { item, picture, query, ...rest };
   }
 
   /**

@@ -63,7 +63,7 @@
  * @property {(view: View | null, keepView?: boolean) => void} show an image; null for none
  * @property {() => void} refresh something beside the pixels changed
  * @property {(rectangle: import('./rectangle.js').Rectangle) => void} repaint pixels of the shown image changed
- * @property {(loaded: Loaded) => void} prepare an image that is likely to be shown next; it may set `coloured`
+ * @property {(image: Arriving) => void} prepare an image that is likely to be shown next
  * @property {Notice} notice one sentence that goes away by itself
  * @property {(question: Question) => Promise<string>} ask a question that must be answered
  */
@@ -93,7 +93,11 @@
  * @property {string | null} status of the label map
  * @property {Uint8Array | null} suggestion
  * @property {import('./transport.js').Uncertainty | null} uncertainty
- * @property {import('./label_tiles.js').LabelTiles | null} [coloured] once it was prepared for the screen
+ */
+
+/**
+ * An image to be shown soon; its picture may be still under way.
+ * @typedef {Omit<Loaded, 'picture' | 'query'> & {picture?: Loaded['picture']}} Arriving
  */
 
 /**
@@ -111,8 +115,7 @@
  * @typedef {{image: import('./open_image.js').OpenImage,
  *   picture: import('./picture.js').Picture | import('./image_tiles.js').TiledPicture,
  *   query: string,
- *   uncertainty: import('./transport.js').Uncertainty | null,
- *   coloured?: import('./label_tiles.js').LabelTiles | null}} View
+ *   uncertainty: import('./transport.js').Uncertainty | null}} View
  */
 
 /**

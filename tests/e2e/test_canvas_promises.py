@@ -327,6 +327,33 @@ def test_prefetch_survives_reorder(site: CamVidSite, page: Page) -> None:
     labelling.wait_until_saved(page)
 
 
+def test_an_image_drawn_ahead_looks_as_if_drawn_now(site: CamVidSite, page: Page) -> None:
+    page.add_init_script(
+        """
+        const draw = CanvasRenderingContext2D.prototype.drawImage;
+        window.copies = 0;
+        CanvasRenderingContext2D.prototype.drawImage = function (...given) {
+          if (this.globalCompositeOperation === 'copy') window.copies++;
+          return draw.apply(this, given);
+        };
+        """
+    )
+    shown = labelling.open_label_page(page, site.server.url)
+    page.get_by_test_id("accept-all").click()
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(1000)
+    labelling.submit(page)
+    labelling.wait_for_image(page, other_than=shown["imageId"])
+    page.wait_for_timeout(300)
+    assert page.evaluate("() => window.copies") == 1, "the frame drawn ahead was shown"
+    canvas = page.locator("canvas.picture")
+    ahead = canvas.evaluate("canvas => canvas.toDataURL()")
+    page.evaluate("() => window.qualmCanvas.run('fit')")
+    page.wait_for_timeout(300)
+    assert page.evaluate("() => window.copies") == 1
+    assert canvas.evaluate("canvas => canvas.toDataURL()") == ahead
+
+
 @pytest.mark.parametrize("ratio", [1, 1.5, 2])
 def test_zoomed_strokes_hit_the_right_pixels(site: CamVidSite, browser: Browser, ratio: float) -> None:
     context = browser.new_context(viewport={"width": 1400, "height": 900}, device_scale_factor=ratio)

@@ -155,10 +155,10 @@ export class Layers {
    * Colour what an image will show when it is opened, and draw its first frame, in pieces while the browser is idle.
    * @param {Shown & {uncertainty: UncertaintyMap | null, picture?: AnyPicture}} image of which the picture may be
    *   still under way
-   * @param {Sight} sight
+   * @param {() => Sight} sightNow how it would lie on the canvas
    * @param {Opacity} opacity
    */
-  async prepare(image, sight, opacity) {
+  async prepare(image, sightNow, opacity) {
     if (this.prepared.has(image.pixels)) return;
     const { pixels, suggestion, uncertainty, picture = null } = image;
     const tiles = new LabelTiles(this.#sourceOf(image));
@@ -166,21 +166,23 @@ export class Layers {
     const prepared = { suggestion, tiles, frame: null };
     this.prepared.set(pixels, prepared);
     const everything = { x0: 0, y0: 0, x1: image.width, y1: image.height };
-    const scale = sight.viewport.scale * sight.ratio;
-    /** What is on the screen has its colours; an image that needs others is coloured when it is shown. */
-    const look = this.lookedAt === this.#nameOfLook(opacity) ? this.look : null;
-    const isWanted = () => look !== null && this.look === look && this.prepared.get(pixels) === prepared;
+    // What is on the screen keeps its look; an image that needs another one is coloured when it is shown.
+    if (this.look && this.lookedAt !== this.#nameOfLook(opacity)) return;
+    const look = this.#lookFor(opacity);
+    const isWanted = () => this.look === look && this.prepared.get(pixels) === prepared;
     let isDone = false;
     while (!isDone) {
       const until = await idle();
-      if (!look || !isWanted()) return;
-      isDone = tiles.prepare(look, scale, everything, until) === null;
+      if (!isWanted()) return;
+      const { viewport, ratio } = sightNow();
+      isDone = tiles.prepare(look, viewport.scale * ratio, everything, until) === null;
     }
     // Of a picture in tiles the overview would do, and its tiles would not be asked for.
     if (!picture || picture.overview !== picture || this.adjusted || this.display.difference) return;
     await idle();
     if (!isWanted()) return;
     const scene = { image, picture, uncertainty, tiles, heat: null };
+    const sight = sightNow();
     const place = placeOf(sight);
     const setting = { width: sight.width, height: sight.height, place, opacity, look };
     prepared.frame = new FirstFrame(setting, (context) => {

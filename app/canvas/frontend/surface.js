@@ -61,9 +61,11 @@ export class Surface {
    *   picture?: import('./layers.js').AnyPicture}} image
    */
   prepare(image) {
-    const { width, height } = this.canvas;
-    const sight = { viewport: fitted(this.size, image), ratio: this.ratio, width, height };
-    return this.layers.prepare(image, sight, this.opacity(image.uncertainty !== null));
+    const sightNow = () => {
+      const { width, height } = this.canvas;
+      return { viewport: fitted(this.size, image), ratio: this.ratio, width, height };
+    };
+    return this.layers.prepare(image, sightNow, this.opacity(image.uncertainty !== null));
   }
 
   /** Show another image, fitted. */

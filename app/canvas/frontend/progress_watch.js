@@ -79,7 +79,7 @@ export class ProgressWatch {
       const newer = await transport.newerMaps(view.image);
       if (!newer || this.session.view !== view || view.image.edits > 0) return;
       Object.assign(view.image, { item: newer.item, suggestion: newer.suggestion });
-      Object.assign(view, { uncertainty: newer.uncertainty, coloured: null });
+      Object.assign(view, { uncertainty: newer.uncertainty });
       screen.show(view, true);
       screen.refresh();
     } catch {

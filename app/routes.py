@@ -256,14 +256,12 @@ def _save(workspace: Workspace, request: Request, image: ImageInfo, body: bytes)
 
 
 def get_next(workspace: Workspace, request: Request) -> Response:
-    """Reserve the next images of the queue for this annotator and answer them."""
+    """Reserve the next images of the queue for this annotator and answer them, and nothing that takes longer."""
     project_id = projects.get_project(workspace, int(request.path_params["project_id"])).id
     count = _whole_number(request, "count", 6, least=1, most=MOST_ITEMS)
     holding = _whole_number(request, "holding", 0) or None
     items = _next_items(workspace, request, project_id, count, holding)
-    return JSONResponse(
-        {"items": items, "progress": progress_json(queue.progress(workspace, project_id))}, headers=_FRESH
-    )
+    return JSONResponse({"items": items}, headers=_FRESH)
 
 
 def get_progress(workspace: Workspace, request: Request) -> Response:

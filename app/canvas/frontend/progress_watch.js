@@ -40,10 +40,14 @@ export class ProgressWatch {
     this.timers = [];
   }
 
-  /** Ask the server how far the project is, and act on what is new. */
+  /** Ask while somebody looks. */
   async look() {
+    if (!document.hidden && this.session.phase !== 'signed-out') await this.ask();
+  }
+
+  /** Ask the server how far the project is, and act on what is new. */
+  async ask() {
     const { session } = this;
-    if (document.hidden || session.phase === 'signed-out') return;
     try {
       const progress = await session.transport.progress();
       session.autosave.serverIsBack();

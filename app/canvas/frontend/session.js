@@ -82,6 +82,7 @@ export class LabelSession {
     if (first !== null) await this.open(first);
     await this.refreshQueue();
     if (!this.view && this.phase !== 'signed-out') await this.advance();
+    if (!this.progress) await this.watch.ask();
   }
 
   resume() {
@@ -102,9 +103,9 @@ export class LabelSession {
   async refreshQueue() {
     const askedAt = Date.now();
     try {
-      const { items, progress } = await this.transport.next(this.image?.id ?? null);
+      const { items } = await this.transport.next(this.image?.id ?? null);
       this.queue.update(items, askedAt);
-      this.setProgress(progress);
+      this.screen.refresh();
     } catch (error) {
       this.#failed(error);
     }
@@ -123,6 +124,8 @@ export class LabelSession {
     }
     if (item) await this.#show(item);
     else if (this.phase === 'loading') {
+      await this.watch.ask();
+      if (this.view || this.phase !== 'loading') return;
       this.phase = 'empty';
       this.screen.show(null);
       this.screen.refresh();

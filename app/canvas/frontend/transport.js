@@ -42,7 +42,7 @@ export class Transport {
     this.viewQuery = () => '';
   }
 
-  /** @param {number | null} holding the image on the screen @returns {Promise<{items: Item[], progress: Progress}>} */
+  /** @param {number | null} holding the image on the screen @returns {Promise<{items: Item[]}>} */
   next(holding = null) {
     const held = holding === null ? '' : `&holding=${holding}`;
     return this.#json(`/api/projects/${this.projectId}/next?count=${AHEAD}${held}`);

@@ -66,7 +66,8 @@ BATCH_CHOICE = {
         "K-centre", "Covers the pool, ignores scores. When these very images shall be segmented."
     ),
     "score_diversity": Option(
-        "Score and diversity", "High scores unlike each other. When the pool holds many lookalikes."
+        "Score and diversity",
+        "High scores unlike each other. As k-centre, and for other images too; with class-balanced scores.",
     ),
     "badge": Option(
         "BADGE-like", "Images that would change the model in different ways. For batches of dozens."

@@ -386,7 +386,7 @@ export class Editor {
   }
 
   #update() {
-    if (this.session.phase === 'loading') this.surface.showImage();
+    if (!this.session.view) this.surface.showImage();
     const shown = shownOf(this);
     this.toolbar.update(shown);
     this.panel.update(shown);

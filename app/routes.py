@@ -256,7 +256,7 @@ def _save(workspace: Workspace, request: Request, image: ImageInfo, body: bytes)
 
 
 def get_next(workspace: Workspace, request: Request) -> Response:
-    """Reserve the next images of the queue for this annotator and answer them, and nothing that takes longer."""
+    """Reserve the next images of the queue for this annotator and answer them, and nothing slower."""
     project_id = projects.get_project(workspace, int(request.path_params["project_id"])).id
     count = _whole_number(request, "count", 6, least=1, most=MOST_ITEMS)
     holding = _whole_number(request, "holding", 0) or None

@@ -46,7 +46,7 @@ def launch(function: Callable[..., Result], *arguments: Any, device: torch.devic
             which would not outlive the process on a CPU.
         arguments: Picklable.
         device: Kind of device; gloo connects CPUs, NCCL connects CUDA devices.
-        devices: Number of processes.
+        devices: Number of processes, two or more.
     """
     whole = partial(_and_end_at_once, function=function, arguments=arguments)
     return make_fabric(device, devices).launch(whole)

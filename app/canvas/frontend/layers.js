@@ -23,7 +23,7 @@ const IDLE_MS = 8;
 /** How far a changed pixel may show beyond its own place: smoothing and outlines, in pixels of the canvas. */
 const SPREAD = 6;
 
-/** @typedef {import('./picture.js').Picture | import('./image_tiles.js').TiledPicture} AnyPicture */
+/** @typedef {import('./types.js').AnyPicture} AnyPicture */
 
 /**
  * What the label tiles show; its uncertainty is that of the image on the screen unless it has one of its own.
@@ -43,7 +43,7 @@ const SPREAD = 6;
 
 /**
  * What is ready of an image before it is shown.
- * @typedef {{suggestion: Uint8Array | null, tiles: LabelTiles, frame: FirstFrame | null}} Prepared
+ * @typedef {Scene & {image: Shown, tiles: LabelTiles, frame: FirstFrame | null}} Prepared
  */
 
 /** How a view lies on a canvas. @typedef {{viewport: import('./viewport.js').Viewport, ratio: number, width: number, height: number}} Sight */
@@ -136,14 +136,14 @@ export class Layers {
     if (!image) return;
     const prepared = this.prepared.get(image.pixels);
     this.prepared.delete(image.pixels);
-    const isCurrent = prepared?.suggestion === image.suggestion;
-    if (!isCurrent) prepared?.frame?.close();
-    this.tiles = prepared && isCurrent ? prepared.tiles : new LabelTiles(this.#sourceOf(image));
+    if (prepared && isOf(prepared, image, picture, uncertainty)) {
+      ({ tiles: this.tiles, heat: this.heat, frame: this.frame } = prepared);
+    } else prepared?.frame?.close();
+    this.tiles ??= new LabelTiles(this.#sourceOf(image));
     this.tiles.source = this.#sourceOf(image);
-    this.frame = prepared && isCurrent ? prepared.frame : null;
   }
 
-  /** Show the same image in another view of its values. @param {import('./picture.js').Picture | import('./image_tiles.js').TiledPicture} picture */
+  /** Show the same image in another view of its values. @param {AnyPicture} picture */
   showPicture(picture) {
     this.#dropFrame();
     this.adjusted?.release();
@@ -159,11 +159,13 @@ export class Layers {
    * @param {Opacity} opacity
    */
   async prepare(image, sightNow, opacity) {
-    if (this.prepared.has(image.pixels)) return;
-    const { pixels, suggestion, uncertainty, picture = null } = image;
+    const { pixels, uncertainty, picture = null } = image;
+    const before = this.prepared.get(pixels);
+    if (before && isOf(before, image, picture, uncertainty)) return;
+    before?.frame?.close();
     const tiles = new LabelTiles(this.#sourceOf(image));
     /** @type {Prepared} */
-    const prepared = { suggestion, tiles, frame: null };
+    const prepared = { image, picture, uncertainty, tiles, heat: null, frame: null };
     this.prepared.set(pixels, prepared);
     const everything = { x0: 0, y0: 0, x1: image.width, y1: image.height };
     // What is on the screen keeps its look; an image that needs another one is coloured when it is shown.
@@ -181,12 +183,11 @@ export class Layers {
     if (!picture || picture.overview !== picture || this.adjusted || this.display.difference) return;
     await idle();
     if (!isWanted()) return;
-    const scene = { image, picture, uncertainty, tiles, heat: null };
     const sight = sightNow();
     const place = placeOf(sight);
     const setting = { width: sight.width, height: sight.height, place, opacity, look };
     prepared.frame = new FirstFrame(setting, (context) => {
-      this.#drawLayers(context, place, scene, everything, opacity, Infinity);
+      this.#drawLayers(context, place, prepared, everything, opacity, Infinity);
     });
   }
 
@@ -331,6 +332,18 @@ function onCanvas({ x0, y0, x1, y1 }, { scale, x, y }) {
 function seenThrough(part, { scale, x, y }, { width, height }) {
   const [left, right] = [(part.x0 - x) / scale, (part.x1 - x) / scale];
   return pixelsAround(left, (part.y0 - y) / scale, right, (part.y1 - y) / scale, width, height);
+}
+
+/**
+ * Whether what was made ready, perhaps before the picture was here, is of these maps and this picture.
+ * @param {Prepared} prepared
+ * @param {Shown} image
+ * @param {AnyPicture | null} picture
+ * @param {UncertaintyMap | null} uncertainty
+ */
+function isOf(prepared, { suggestion }, picture, uncertainty) {
+  const isSamePicture = prepared.picture === null || prepared.picture === picture;
+  return isSamePicture && prepared.image.suggestion === suggestion && prepared.uncertainty === uncertainty;
 }
 
 /** @param {{viewport: import('./viewport.js').Viewport, ratio: number}} sight @returns {Place} */

@@ -13,7 +13,7 @@ export class Minimap {
   /** @param {(x: number, y: number) => void} centreOn image point that is to come to the middle */
   constructor(centreOn) {
     this.centreOn = centreOn;
-    /** @type {import('./picture.js').Picture | import('./image_tiles.js').TiledPicture | null} */
+    /** @type {import('./types.js').AnyPicture | null} */
     this.picture = null;
     this.scale = 1;
     /** Where the frame is drawn now. */
@@ -29,7 +29,7 @@ export class Minimap {
     }
   }
 
-  /** @param {import('./picture.js').Picture | import('./image_tiles.js').TiledPicture | null} picture */
+  /** @param {import('./types.js').AnyPicture | null} picture */
   show(picture) {
     this.picture = picture && picture.width * picture.height > FROM_PIXELS ? picture : null;
     if (!this.picture) return;

@@ -58,7 +58,7 @@ export class Surface {
   /**
    * Make an image ready that may be the next.
    * @param {import('./layers.js').Shown & {uncertainty: import('./label_map.js').UncertaintyMap | null,
-   *   picture?: import('./layers.js').AnyPicture}} image
+   *   picture?: import('./types.js').AnyPicture}} image
    */
   prepare(image) {
     const sightNow = () => {

@@ -3,6 +3,8 @@
 /** @typedef {{x: number, y: number}} Point in pixels of the image, unless it says otherwise */
 /** @typedef {{x: number, y: number}} Pixel whole numbers */
 
+/** @typedef {import('./picture.js').Picture | import('./image_tiles.js').TiledPicture} AnyPicture in few bitmaps, or in tiles */
+
 /**
  * An image of the queue, as the server describes it.
  * @typedef {object} Item
@@ -86,7 +88,7 @@
  * Everything that the editor needs of one item, decoded.
  * @typedef {object} Loaded
  * @property {Item} item
- * @property {import('./picture.js').Picture | import('./image_tiles.js').TiledPicture} picture
+ * @property {AnyPicture} picture
  * @property {string} query of the view that the picture is in
  * @property {Uint8Array} pixels the label map
  * @property {number} revision of the label map
@@ -113,7 +115,7 @@
 /**
  * An image on the screen.
  * @typedef {{image: import('./open_image.js').OpenImage,
- *   picture: import('./picture.js').Picture | import('./image_tiles.js').TiledPicture,
+ *   picture: AnyPicture,
  *   query: string,
  *   uncertainty: import('./transport.js').Uncertainty | null}} View
  */

@@ -52,9 +52,7 @@ LABELLED = 37
 SAMPLES = 20
 NATS = math.log(len(CLASSES))
 """The mutual information of a pixel is divided by it."""
-CONFIG = TrainConfig(
-    recipe="supervised", steps=150, batch_size=8, learning_rate=3e-3, samples_train=3, pixel_weights="even"
-)
+CONFIG = TrainConfig(recipe="supervised", steps=150, batch_size=8, learning_rate=3e-3, samples_train=3)
 DROPOUT = 0.2
 REPETITIONS = 31
 SMALL_CONTEXT = 8
@@ -415,13 +413,14 @@ def main(
 def completed(rows: list[Row], times: dict[str, float], origin: Row) -> list[dict[str, object]]:
     """Return the rows with times and where they come from."""
     one_pass = times[ONE_PASS]
+    settings = {"steps": CONFIG.steps, "pixel_weights": CONFIG.pixel_weights}
     result: list[dict[str, object]] = []
     for row in rows:
         cost: dict[str, object] = {}
         if row["method"] in times:
             took = times[str(row["method"])]
             cost = {"ms_per_image": took, "times_one_pass": took / one_pass}
-        result.append({**row, **cost, "labelled": LABELLED, "steps": CONFIG.steps, **origin})
+        result.append({**row, **cost, "labelled": LABELLED, **settings, **origin})
     return result
 
 

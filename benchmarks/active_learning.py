@@ -1,11 +1,11 @@
 """What the choice of images brings: ``python benchmarks/active_learning.py --data ../shared/data/camvid``.
 
-CamVid under a frozen encoder (see ``frozen_camvid.py``). All strategies begin with the same 10 images of a
-seed, train the same network from the same initial values for the same number of steps at every budget, and
-are measured on all 233 test images at 240×180; only the list of labelled images differs. ``set_miou`` is
-the mIoU over all 367 training images, the labelled ones as a person left them. ``BALD, MC dropout`` trains a
-second network, with dropout, that only chooses. A finished curve is written at once, and one whose rows are
-there is not made again.
+CamVid, or the nuclei when ``--data`` is their folder, under a frozen encoder (see ``frozen_encoder.py``). All
+strategies begin with the same 10 images of a seed, train the same network from the same initial values for
+the same number of steps at every budget, and are measured on all test images at half the size of their label
+maps; only the list of labelled images differs. ``set_miou`` is the mIoU over all training images, the
+labelled ones as a person left them. ``BALD, MC dropout`` trains a second network, with dropout, that only
+chooses. A finished curve is written at once, and one whose rows are there is not made again.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import frozen_camvid
+import frozen_encoder
+import frozen_nuclei
 from csv_rows import Row, about, done_rows, write_rows
-from frozen_camvid import CLASSES, LOW_CHANNELS, FrozenCamVid, drives, frozen_network
+from frozen_encoder import LOW_CHANNELS, FrozenImages, frozen_network
 from uncertainty import DropoutBeforeDecoder, Probabilities, decoded, dropping, switch_dropout
 
 from core.acquisition.aggregation import AGGREGATIONS
@@ -54,9 +56,7 @@ from core.uncertainty import (
     spearman,
 )
 
-RESULT = ROOT / "benchmarks" / "results" / "active_learning.csv"
-BUDGETS = (10, 20, 37, 55)
-EVERY = 367
+RESULTS = ROOT / "benchmarks" / "results"
 ALL_IMAGES = "all images"
 SAMPLES = 10
 BATCH = 8
@@ -101,6 +101,14 @@ STRATEGIES: dict[str, Strategy] = {
 }
 
 
+class ImageSet(NamedTuple):
+    """A set of images, what its classes are called, and after how many labels a network is trained."""
+
+    data: FrozenImages
+    classes: Sequence[str]
+    budgets: Sequence[int]
+
+
 class Trained(NamedTuple):
     """A network and what it does on the test images."""
 
@@ -112,11 +120,11 @@ class Trained(NamedTuple):
 def curve(strategy: str, recipe: Recipe, start: Start, seed: int, data_folder: Path) -> list[Row]:
     """Label, train and choose from the first budget to the last, in a process of its own."""
     torch.set_num_threads(1)
-    data = frozen_camvid.load(data_folder)
+    data, _, budgets = image_set(data_folder)
     how = STRATEGIES[strategy]
-    labelled = first_images(start, seed, data)
+    labelled = first_images(start, seed, data, budgets[0])
     rows: list[Row] = []
-    for number, budget in enumerate(BUDGETS):
+    for number, budget in enumerate(budgets):
         trained = train(recipe, tuple(labelled), seed, data_folder)
         row: dict[str, object] = {
             "strategy": strategy,
@@ -126,16 +134,16 @@ def curve(strategy: str, recipe: Recipe, start: Start, seed: int, data_folder: P
             "seed": seed,
             "round": number,
             "images": len(labelled),
-            "label_share": len(labelled) / EVERY,
+            "label_share": len(labelled) / len(data),
             **trained.quality,
             "train_seconds": trained.seconds,
         }
-        if budget != BUDGETS[-1]:
+        if budget != budgets[-1]:
             began = time.process_time()
             chosen, row["spearman"] = choose(how, trained, recipe, labelled, number, seed, data_folder)
             row["choice_seconds"] = time.process_time() - began
         rows.append({**row, "labelled": " ".join(map(str, sorted(labelled))), **settings(recipe)})
-        if budget != BUDGETS[-1]:
+        if budget != budgets[-1]:
             labelled += chosen
     return rows
 
@@ -150,28 +158,27 @@ def choose(
     data_folder: Path,
 ) -> tuple[list[int], float | None]:
     """Return the images to label next, and how well entropy ranks the pool by its errors, if it was asked."""
-    data = frozen_camvid.load(data_folder)
-    pool = torch.tensor([image for image in range(EVERY) if image not in set(labelled)])
+    data, _, budgets = image_set(data_folder)
+    pool = not_in(labelled, len(data))
     found: dict[str, Tensor] = {"scores": torch.zeros(len(pool))}
     correlation = None
     if how.choice not in WITHOUT_LOOKING:
         asked = trained.probabilities
         if how.dropout:
-            asked = with_dropout(recipe, labelled, seed, data)
+            asked = with_dropout(recipe, labelled, seed, data_folder)
         shown = ((data.views[0, some], data.labels[some]) for some in torch.split(pool, 8))
         found, entropy, error = look(asked, shown, how)
         correlation = spearman(entropy, error)
-    groups, positions = drives(data_folder / "train")
     known = embeddings(data)
     candidates = Candidates(
         **found,
         embeddings=known[pool],
-        groups=groups[pool],
-        positions=positions[pool],
+        groups=data.groups[pool],
+        positions=data.positions[pool],
         labelled_embeddings=known[labelled],
     )
-    count = BUDGETS[number + 1] - len(labelled)
-    progress = number / (len(BUDGETS) - 2)
+    count = budgets[number + 1] - len(labelled)
+    progress = number / (len(budgets) - 2)
     return pool[ordered(how, candidates, count, progress, choice_draws(seed, number))].tolist(), correlation
 
 
@@ -219,8 +226,9 @@ def large_groups(candidates: Candidates, count: int, generator: torch.Generator)
 def full(recipe: Recipe, seed: int, data_folder: Path) -> list[Row]:
     """Train with all labels: the line that shares are shares of."""
     torch.set_num_threads(1)
-    trained = train(recipe, tuple(range(EVERY)), seed, data_folder)
-    where = {"start": "", "seed": seed, "round": 0, "images": EVERY, "label_share": 1.0}
+    count = len(image_set(data_folder).data)
+    trained = train(recipe, tuple(range(count)), seed, data_folder)
+    where = {"start": "", "seed": seed, "round": 0, "images": count, "label_share": 1.0}
     row = {"strategy": ALL_IMAGES, "recipe": recipe, "head": "np_classifier", **where, **trained.quality}
     return [{**row, "train_seconds": trained.seconds, **settings(recipe)}]
 
@@ -237,55 +245,72 @@ def settings(recipe: Recipe) -> Row:
     }
 
 
-def first_images(start: Start, seed: int, data: FrozenCamVid) -> list[int]:
+def image_set(data_folder: Path) -> ImageSet:
+    """Return the set of images in a folder."""
+    if is_nuclei(data_folder):
+        return ImageSet(frozen_nuclei.load(data_folder), frozen_nuclei.CLASSES, (5, 10, 20, 37))
+    return ImageSet(frozen_camvid.load(data_folder), frozen_camvid.CLASSES, (10, 20, 37, 55))
+
+
+def is_nuclei(data_folder: Path) -> bool:
+    """Whether a folder holds the nuclei; otherwise it holds CamVid."""
+    return (data_folder / "dataset.json").exists()
+
+
+def first_images(start: Start, seed: int, data: FrozenImages, count: int) -> list[int]:
     """Return the images that every strategy of a seed begins with."""
     if start == "random":
-        return frozen_camvid.labelled_indices(BUDGETS[0], seed).tolist()
-    everything = Candidates(torch.zeros(EVERY), embeddings(data))
-    how = Strategy("typiclust", batch=BUDGETS[0])
-    return ordered(how, everything, BUDGETS[0], 0.0, choice_draws(seed, 0))
+        return frozen_encoder.labelled_indices(count, seed, len(data)).tolist()
+    everything = Candidates(torch.zeros(len(data)), embeddings(data))
+    how = Strategy("typiclust", batch=count)
+    return ordered(how, everything, count, 0.0, choice_draws(seed, 0))
 
 
 @lru_cache(maxsize=6)
 def train(recipe: Recipe, labelled: tuple[int, ...], seed: int, data_folder: Path) -> Trained:
     """Train the network that is measured; strategies share the first one of a seed."""
-    data = frozen_camvid.load(data_folder)
-    network = frozen_network(ClassifierNPHead, seed)
+    data, classes, _ = image_set(data_folder)
+    network = frozen_network(ClassifierNPHead, len(classes), seed)
     config = replace(CONFIGS[recipe], seed=seed)
-    teacher, seconds = frozen_camvid.train(network, STEPS[recipe], config, data, torch.tensor(labelled))
+    teacher, seconds = frozen_encoder.train(network, STEPS[recipe], config, data, torch.tensor(labelled))
     probabilities = decoded(teacher.eval(), SAMPLES)
-    quality = {**test_quality(probabilities, data), **set_quality(probabilities, labelled, data)}
+    quality = {
+        **test_quality(probabilities, data, classes),
+        **set_quality(probabilities, labelled, data, len(classes)),
+    }
     return Trained(probabilities, quality, seconds)
 
 
-def with_dropout(recipe: Recipe, labelled: list[int], seed: int, data: FrozenCamVid) -> Probabilities:
+def with_dropout(recipe: Recipe, labelled: list[int], seed: int, data_folder: Path) -> Probabilities:
     """Train a network with dropout in all that is trained, and keep the dropout on."""
+    data, classes, _ = image_set(data_folder)
     torch.manual_seed(seed)
-    network = frozen_network(dropping, seed, kind=DropoutBeforeDecoder)
+    network = frozen_network(dropping, len(classes), seed, kind=DropoutBeforeDecoder)
     config = replace(CONFIGS[recipe], seed=seed)
-    teacher, _ = frozen_camvid.train(network, STEPS[recipe], config, data, torch.tensor(labelled))
+    teacher, _ = frozen_encoder.train(network, STEPS[recipe], config, data, torch.tensor(labelled))
     switch_dropout(teacher.eval(), True)
     return decoded(teacher, SAMPLES, encoded_once=False)
 
 
 @torch.inference_mode()
-def test_quality(probabilities: Probabilities, data: FrozenCamVid) -> Row:
+def test_quality(probabilities: Probabilities, data: FrozenImages, classes: Sequence[str]) -> Row:
     """Return mIoU, IoU by class, ECE and the error AUROC of the entropy over all test images."""
-    confusion = torch.zeros(len(CLASSES), len(CLASSES), dtype=torch.int64)
+    confusion = torch.zeros(len(classes), len(classes), dtype=torch.int64)
     bins, ranks = CalibrationBins(1), RankCounts()
-    truth = label_to_size(data.test_labels, 180, 240)
+    height, width = data.test_labels.shape[1:]
+    truth = label_to_size(data.test_labels, height // 2, width // 2)
     for images, labels in zip(torch.split(data.test, 8), torch.split(truth, 8), strict=True):
         sampled = SampleStatistics(["predictive_entropy"])
         sampled.add(probabilities(images))
         maps = torch.cat([sampled.mean(), sampled.predictive_entropy()[:, None]], dim=1)
         maps = F.interpolate(maps, size=labels.shape[1:], mode="bilinear", align_corners=False)
         confidence, class_map = maps[:, :-1].max(dim=1)
-        confusion += confusion_matrix(class_map, labels, len(CLASSES))
+        confusion += confusion_matrix(class_map, labels, len(classes))
         counted = labels < NOT_LABELLED
         wrong = (class_map != labels)[counted]
         bins.add(confidence[counted][None], ~wrong[None])
         ranks.add(maps[:, -1][counted], wrong)
-    by_class = zip(CLASSES, class_iou(confusion).tolist(), strict=True)
+    by_class = zip(classes, class_iou(confusion).tolist(), strict=True)
     return {
         "miou": mean_iou(confusion),
         **{f"iou_{name}": iou for name, iou in by_class},
@@ -295,23 +320,30 @@ def test_quality(probabilities: Probabilities, data: FrozenCamVid) -> Row:
 
 
 @torch.inference_mode()
-def set_quality(probabilities: Probabilities, labelled: Sequence[int], data: FrozenCamVid) -> Row:
+def set_quality(
+    probabilities: Probabilities, labelled: Sequence[int], data: FrozenImages, class_count: int
+) -> Row:
     """Return mIoU and accuracy over all training images, the labelled ones as a person left them.
 
     That is what someone has who labels so many and takes the network's word for the others. It is measured
     at the resolution of the features.
     """
     vouched = data.labels[list(labelled)]
-    confusion = confusion_matrix(vouched, vouched, len(CLASSES))
-    rest = torch.tensor([image for image in range(EVERY) if image not in set(labelled)], dtype=torch.int64)
+    confusion = confusion_matrix(vouched, vouched, class_count)
+    rest = not_in(labelled, len(data))
     for some in torch.split(rest, 8) if len(rest) else ():
         class_maps = probabilities(data.views[0, some]).mean(dim=0).argmax(dim=1)
-        confusion += confusion_matrix(class_maps, data.labels[some], len(CLASSES))
+        confusion += confusion_matrix(class_maps, data.labels[some], class_count)
     return {"set_miou": mean_iou(confusion), "set_accuracy": pixel_accuracy(confusion)}
 
 
-def embeddings(data: FrozenCamVid) -> Tensor:
-    """Return the encoder's embeddings of the training images, ``(367, 320)`` of unit length."""
+def not_in(labelled: Sequence[int], count: int) -> Tensor:
+    """Return which of ``count`` images are not labelled, int64."""
+    return torch.tensor([image for image in range(count) if image not in set(labelled)], dtype=torch.int64)
+
+
+def embeddings(data: FrozenImages) -> Tensor:
+    """Return the encoder's embeddings of the training images, ``(N, 320)`` of unit length."""
     deep = data.views[0, :, LOW_CHANNELS * 16 :].float()
     return F.normalize(deep.mean(dim=(2, 3)), dim=1)
 
@@ -356,18 +388,19 @@ def look(
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="The CamVid folder.")],
+    data: Annotated[Path, typer.Option(help="The folder of CamVid or of the nuclei.")],
     recipe: Annotated[Literal["supervised", "consistency"], typer.Option()] = "supervised",
     start: Annotated[Literal["random", "typiclust"], typer.Option(help="The first images.")] = "random",
     strategy: Annotated[list[str] | None, typer.Option(help="Names; all by default.")] = None,
     seeds: Annotated[int, typer.Option(help="How many.")] = 5,
     first_seed: Annotated[int, typer.Option(help="Choices were tuned on seeds from 10 on.")] = 0,
     jobs: Annotated[int, typer.Option(help="Processes at once, one thread each.")] = 2,
-    result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
+    result: Annotated[Path | None, typer.Option(help="The CSV file.")] = None,
 ) -> None:
-    """Measure learning curves of strategies on CamVid."""
+    """Measure learning curves of strategies on a set of images."""
     origin = about()
-    frozen_camvid.load(data)
+    image_set(data)
+    result = result or RESULTS / ("active_learning_nuclei.csv" if is_nuclei(data) else "active_learning.csv")
     same, others = done_rows(result, {"recipe": recipe, **settings(recipe)})
     rows = [row for row in same if row.get("set_miou")]
     older = [row for row in same if not row.get("set_miou")]

@@ -1,216 +1,38 @@
-"""CamVid under a frozen encoder: the protocol for scientific comparisons on a machine without a GPU.
-
-EfficientNet-Lite0 with its ImageNet weights sees every image once, at 240×176; its feature maps of stride 4
-and 16 are kept. What is trained is everything after the encoder: DeepLabV3+'s decoder with 64 channels and
-the head. A training image has four views: plain, mirrored, and both in other colours (the strong views).
-CutMix mixes feature maps, in boxes of 16 pixels.
-"""
+"""CamVid under a frozen encoder (see ``frozen_encoder.py``), at 240×176."""
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import segmentation_models_pytorch as smp
 import torch
-import torch.nn.functional as F
+from frozen_encoder import FrozenImages, encoded, kept_or_made
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
-from core.augment import photometric
-from core.data import VOID, Batch, UnlabelledBatch, label_to_size
-from core.model.classifier_np_head import ClassifierNPHead
-from core.model.linear_head import LinearHead
-from core.model.network import SegmentationNetwork, build_network, make_repeatable
-from core.model.np_head import NPHead
-from core.model.representation_head import RepresentationHead
-from core.model.teacher import decay_at, make_teacher, update_teacher
-from core.recipes.class_queues import ClassQueues
-from core.recipes.step import StepInput, StepResult
-from core.train import learning_rate_factor
-from core.train_config import TrainConfig
+from core.data import VOID
 
 CLASSES = [
     "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"
 ]  # fmt: skip
-ENCODER = "tf_efficientnet_lite0"
 WIDTH, HEIGHT = 240, 176
-LOW_CHANNELS = 24
-"""Channels of the map of stride 4; packed into stride 16 they are sixteen times as many."""
-CHANNELS = 64
-"""Of the decoder's last feature map."""
-VIEWS = ("plain", "mirrored", "strong", "strong mirrored")
 
 
-@dataclass(frozen=True)
-class FrozenCamVid:
-    """Feature maps and label maps.
-
-    Attributes:
-        views: ``(4, 367, 704, 11, 15)`` float16, packed feature maps of the training images.
-        labels: ``(367, 44, 60)`` uint8, at the resolution of the features.
-        test: ``(233, 704, 11, 15)`` float16.
-        test_labels: ``(233, 360, 480)`` uint8.
-    """
-
-    views: Tensor
-    labels: Tensor
-    test: Tensor
-    test_labels: Tensor
-
-
-class PackedPyramid(nn.Module):
-    """Stands in for the encoder: takes packed feature maps apart."""
-
-    def forward(self, packed: Tensor) -> list[Tensor | None]:
-        """Turn ``(B, 704, 11, 15)`` into a pyramid with the two maps that DeepLabV3+ reads."""
-        low, deep = packed.float().tensor_split([LOW_CHANNELS * 16], dim=1)
-        return [None, None, F.pixel_shuffle(low, 4), None, None, deep]
-
-
-class FrozenNetwork(SegmentationNetwork):
-    """The product's network, whose images are packed feature maps."""
-
-    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the features ``(B, 64, 44, 60)`` and the embedding ``(B, 320)``."""
-        pyramid = self.encoder(images)
-        return self.decoder(pyramid), F.normalize(pyramid[-1].mean(dim=(2, 3)), dim=1)
-
-
-class _TapByTap(torch.autograd.Function):
-    """A depthwise convolution with dilation, one tap of the kernel after the other."""
-
-    @staticmethod
-    def forward(ctx: Any, images: Tensor, weight: Tensor, dilation: int) -> Tensor:
-        ctx.save_for_backward(images, weight)
-        ctx.dilation = dilation
-        result = torch.zeros_like(images)
-        for row, column, to, source in _taps(images.shape, weight.shape, dilation):
-            result[to] += images[source] * weight[:, 0, row, column, None, None]
-        return result
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        images, weight = ctx.saved_tensors
-        of_images, of_weight = torch.zeros_like(images), torch.zeros_like(weight)
-        for row, column, to, source in _taps(images.shape, weight.shape, ctx.dilation):
-            of_images[source] += gradient[to] * weight[:, 0, row, column, None, None]
-            of_weight[:, 0, row, column] = (gradient[to] * images[source]).sum(dim=(0, 2, 3))
-        return of_images, of_weight, None
-
-
-def _taps(
-    size: Sequence[int], kernel: Sequence[int], dilation: int
-) -> Iterator[tuple[int, int, tuple[Any, ...], tuple[Any, ...]]]:
-    """Yield the taps that meet a pixel at all: row and column, where it adds to, and where it reads."""
-    for row, column in itertools.product(range(kernel[2]), range(kernel[3])):
-        to, source = [], []
-        for place, centre, length in ((row, kernel[2] // 2, size[2]), (column, kernel[3] // 2, size[3])):
-            offset = (place - centre) * dilation
-            to.append(slice(max(0, -offset), min(length, length - offset)))
-            source.append(slice(max(0, offset), min(length, length + offset)))
-        if all(one.start < one.stop for one in to):
-            yield row, column, (..., *to), (..., *source)
-
-
-class TapByTapConv2d(nn.Conv2d):
-    """A dilated depthwise convolution that is fast on small maps.
-
-    Far taps of a 3×3 kernel of dilation 12 or 18 miss a map of 11×15 altogether, and the CPU library has a
-    fast kernel only without dilation.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Convolve ``(B, C, h, w)`` to the same shape."""
-        result: Tensor = _TapByTap.apply(input, self.weight, self.dilation[0])
-        return result
-
-
-def _make_quick(decoder: nn.Module) -> None:
-    for module in decoder.modules():
-        if isinstance(module, nn.Conv2d) and module.dilation[0] > 1 and module.groups == module.in_channels:
-            module.__class__ = TapByTapConv2d
-
-
-def frozen_network(
-    head: Callable[[int, int], LinearHead | NPHead | ClassifierNPHead],
-    seed: int,
-    representation: Callable[[int], RepresentationHead] | None = None,
-    kind: type[FrozenNetwork] = FrozenNetwork,
-) -> FrozenNetwork:
-    """Build decoder and head from channels (and classes); the initial values come from the seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = smp.create_model(
-            "DeepLabV3Plus",
-            encoder_name=f"tu-{ENCODER}",
-            encoder_weights=None,
-            decoder_channels=CHANNELS,
-            decoder_atrous_rates=(6, 12, 18),
-        )
-        make_repeatable(model.decoder)
-        _make_quick(model.decoder)
-        made = None if representation is None else representation(CHANNELS)
-        network = kind(
-            PackedPyramid(),
-            model.decoder,
-            head(CHANNELS, len(CLASSES)),
-            len(CLASSES),
-            1,
-            (0.0,) * 3,
-            (1.0,) * 3,
-            made,
-        )
-    return network.to(memory_format=torch.channels_last)
-
-
-def load(data: Path) -> FrozenCamVid:
-    """Encode CamVid, or read what an earlier call left in the temporary folder.
+def load(data: Path) -> FrozenImages:
+    """Return the features of CamVid's images; label maps of test images are 360×480.
 
     Args:
         data: The folder with train, trainannot, test and testannot.
     """
-    key = hashlib.sha256(f"1 {data.resolve()} {torch.__version__}".encode()).hexdigest()[:12]
-    file = Path(tempfile.gettempdir()) / f"qualm-frozen-camvid-{key}.pt"
-    if not file.exists():
-        partial = file.with_suffix(".partial")
-        torch.save(_encoded(data), partial)
-        partial.replace(file)
-    return FrozenCamVid(**torch.load(file, mmap=True))
 
+    def made() -> dict[str, Tensor]:
+        train, labels = read(data / "train", data / "trainannot", WIDTH, HEIGHT)
+        test, test_labels = read(data / "test", data / "testannot", WIDTH, HEIGHT)
+        groups, positions = drives(data / "train")
+        series = {"groups": groups, "positions": positions}
+        return {**encoded(train, labels, test), "test_labels": test_labels, **series}
 
-@torch.inference_mode()
-def _encoded(data: Path) -> dict[str, Tensor]:
-    network = build_network(len(CLASSES), encoder=ENCODER, head="linear").eval()
-    generator = torch.Generator().manual_seed(0)
-
-    def packed(images: Tensor) -> Tensor:
-        normalised = (images - network.mean) / network.std
-        pyramid = network.encoder(normalised.contiguous(memory_format=torch.channels_last))
-        return torch.cat([F.pixel_unshuffle(pyramid[2], 4), pyramid[-1]], dim=1).half()
-
-    train, labels = read(data / "train", data / "trainannot", WIDTH, HEIGHT)
-    test, test_labels = read(data / "test", data / "testannot", WIDTH, HEIGHT)
-    views: list[list[Tensor]] = [[] for _ in VIEWS]
-    for images in torch.split(train, 16):
-        plain = images.float() / 255
-        mirrored = plain.flip(3)
-        strong = [photometric(view, generator) for view in (plain, mirrored)]
-        for view, kept in zip((plain, mirrored, *strong), views, strict=True):
-            kept.append(packed(view))
-    return {
-        "views": torch.stack([torch.cat(kept) for kept in views]),
-        "labels": label_to_size(labels, HEIGHT // 4, WIDTH // 4),
-        "test": torch.cat([packed(images.float() / 255) for images in torch.split(test, 16)]),
-        "test_labels": test_labels,
-    }
+    return kept_or_made("camvid", data, made)
 
 
 def read(images: Path, labels: Path, width: int, height: int) -> tuple[Tensor, Tensor]:
@@ -233,72 +55,3 @@ def drives(images: Path) -> tuple[Tensor, Tensor]:
     first = {name: names.index(name) for name in names}
     groups = torch.tensor([list(first).index(name) for name in names])
     return groups, torch.tensor([place - first[name] for place, name in enumerate(names)])
-
-
-def labelled_indices(count: int, seed: int) -> Tensor:
-    """Return ``count`` training images, ``(count,)``; a smaller count gives a part of a larger one."""
-    return torch.randperm(367, generator=torch.Generator().manual_seed(1000 + seed))[:count]
-
-
-def train(
-    network: FrozenNetwork,
-    step: Callable[[StepInput], StepResult],
-    config: TrainConfig,
-    data: FrozenCamVid,
-    labelled: Tensor,
-    queues: ClassQueues | None = None,
-) -> tuple[SegmentationNetwork, float]:
-    """Train with a recipe's step, as :class:`core.train.Training` does, and return teacher and CPU seconds.
-
-    All training images that are not ``labelled`` are unlabelled, unless the recipe is ``supervised``.
-    """
-    others = torch.ones(len(data.labels), dtype=torch.bool)
-    others[labelled] = False
-    unlabelled = others.nonzero().flatten()
-    draws = torch.Generator().manual_seed(2000 + config.seed)
-    chance = torch.Generator().manual_seed(3000 + config.seed)
-    teacher = make_teacher(network)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-    )
-    network.train()
-    began = time.process_time()
-    for number in range(config.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = config.learning_rate * learning_rate_factor(number, config.steps)
-        views = None
-        if config.recipe != "supervised" and len(unlabelled):
-            views = _unlabelled_views(data, unlabelled, config.batch_size, draws)
-        batch = _labelled_views(data, labelled, config.batch_size, draws)
-        progress = number / config.steps
-        result = step(
-            StepInput(
-                network, teacher, batch, views, config, progress=progress, queues=queues, generator=chance
-            )
-        )
-        optimiser.zero_grad()
-        torch.autograd.backward(result.loss)
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimiser.step()
-        network.observe(result.features, result.labels, result.by_person, chance, batch.indices)
-        update_teacher(teacher, network, decay_at(number, config.ema_decay))
-    return teacher, time.process_time() - began
-
-
-def _labelled_views(data: FrozenCamVid, chosen: Tensor, count: int, generator: torch.Generator) -> Batch:
-    index = chosen[torch.randint(len(chosen), (count,), generator=generator)]
-    mirrored = torch.randint(2, (count,), generator=generator)
-    labels = data.labels[index]
-    labels = torch.where(mirrored[:, None, None] == 1, labels.flip(2), labels)
-    return Batch(data.views[mirrored, index].float(), labels, index)
-
-
-def _unlabelled_views(
-    data: FrozenCamVid, chosen: Tensor, count: int, generator: torch.Generator
-) -> UnlabelledBatch:
-    index = chosen[torch.randint(len(chosen), (count,), generator=generator)]
-    mirrored = torch.randint(2, (count,), generator=generator)
-    inside = torch.ones(count, HEIGHT // 4, WIDTH // 4, dtype=torch.bool)
-    return UnlabelledBatch(
-        data.views[mirrored, index].float(), data.views[mirrored + 2, index].float(), inside
-    )

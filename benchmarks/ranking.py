@@ -1,6 +1,6 @@
 """How well scores rank the unlabelled images: ``python benchmarks/ranking.py --data ../shared/data/camvid``.
 
-CamVid under a frozen encoder (see ``frozen_camvid.py``), 37 of 367 images labelled. Every pixel score under
+CamVid under a frozen encoder (see ``frozen_encoder.py``), 37 of 367 images labelled. Every pixel score under
 every aggregation orders the other 330 images; the order is compared with their true errors, at the resolution
 of the features. Networks: plain softmax, the NP whose latent is the classifier, and MC dropout in all that is
 trained; its mean mutual information is what BAAL calls BALD with a mean reduction. A finished network is
@@ -29,8 +29,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import frozen_camvid
+import frozen_encoder
 from csv_rows import Row, about, done_rows, write_rows
-from frozen_camvid import CLASSES, FrozenCamVid, FrozenNetwork, frozen_network
+from frozen_camvid import CLASSES
+from frozen_encoder import FrozenImages, FrozenNetwork, frozen_network
 from uncertainty import DropoutBeforeDecoder, Probabilities, decoded, dropping, switch_dropout
 
 from core.acquisition.aggregation import AGGREGATIONS
@@ -50,9 +52,9 @@ SAMPLES = 20
 CONFIG = TrainConfig(recipe="supervised", steps=200, batch_size=4, learning_rate=3e-3)
 MC_DROPOUT = "MC dropout, whole network"
 NETWORKS: dict[str, Callable[[int], FrozenNetwork]] = {
-    "softmax, linear head": lambda seed: frozen_network(LinearHead, seed),
-    "NP, latent classifier": lambda seed: frozen_network(ClassifierNPHead, seed),
-    MC_DROPOUT: lambda seed: frozen_network(dropping, seed, kind=DropoutBeforeDecoder),
+    "softmax, linear head": lambda seed: frozen_network(LinearHead, len(CLASSES), seed),
+    "NP, latent classifier": lambda seed: frozen_network(ClassifierNPHead, len(CLASSES), seed),
+    MC_DROPOUT: lambda seed: frozen_network(dropping, len(CLASSES), seed, kind=DropoutBeforeDecoder),
 }
 Scores = dict[tuple[str, str], list[float]]
 """Scores of all images by pixel score and aggregation."""
@@ -71,10 +73,10 @@ def measured(name: str, seed: int, data_folder: Path) -> list[Row]:
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     data = frozen_camvid.load(data_folder)
-    labelled = frozen_camvid.labelled_indices(LABELLED, seed)
+    labelled = frozen_encoder.labelled_indices(LABELLED, seed, len(data))
     network = NETWORKS[name](seed)
     config = replace(CONFIG, seed=seed)
-    teacher, _ = frozen_camvid.train(network, supervised.step, config, data, labelled)
+    teacher, _ = frozen_encoder.train(network, supervised.step, config, data, labelled)
     teacher.eval()
     if name == MC_DROPOUT:
         switch_dropout(teacher, True)
@@ -87,7 +89,7 @@ def measured(name: str, seed: int, data_folder: Path) -> list[Row]:
 
 @torch.inference_mode()
 def scored(
-    probabilities: Probabilities, pool: Tensor, data: FrozenCamVid
+    probabilities: Probabilities, pool: Tensor, data: FrozenImages
 ) -> tuple[Scores, list[float], list[float]]:
     """Return the pool's scores, and each image's 1 − mIoU and pixel error."""
     scores: Scores = {}

@@ -1,6 +1,6 @@
 """What the unlabelled images bring: ``python benchmarks/semi.py --data ../shared/data/camvid``.
 
-CamVid under a frozen encoder (see ``frozen_camvid.py``) with 18, 37 and 73 of 367 images labelled: learning
+CamVid under a frozen encoder (see ``frozen_encoder.py``) with 18, 37 and 73 of 367 images labelled: learning
 from labels alone against consistency and U2PL, each with every head, and all 367 labelled. All recipes have
 the same steps and labelled images per step, and learning from labels alone also has half the steps, since
 with few labels more of them overfit. mIoU is the teacher's on all 233 test images at 240×180, in paired
@@ -29,8 +29,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import frozen_camvid
+import frozen_encoder
 from csv_rows import Row, about, done_rows, write_rows
-from frozen_camvid import CLASSES, FrozenCamVid, frozen_network
+from frozen_camvid import CLASSES
+from frozen_encoder import FrozenImages, frozen_network
 
 from core.data import label_to_size
 from core.model.network import HEADS, SegmentationNetwork
@@ -88,11 +90,11 @@ def measured(run: Run, data_folder: Path) -> Row:
     torch.set_num_threads(1)
     data = frozen_camvid.load(data_folder)
     representation = RepresentationHead if run.recipe == "u2pl" else None
-    network = frozen_network(HEADS[run.head], run.seed, representation)
+    network = frozen_network(HEADS[run.head], len(CLASSES), run.seed, representation)
     queues = u2pl.make_queues(network) if run.recipe == "u2pl" else None
     config = replace(CONFIG, recipe=run.recipe, steps=run.steps, seed=run.seed)
-    chosen = frozen_camvid.labelled_indices(run.labelled, run.seed)
-    teacher, seconds = frozen_camvid.train(network, RECIPES[run.recipe], config, data, chosen, queues)
+    chosen = frozen_encoder.labelled_indices(run.labelled, run.seed, len(data))
+    teacher, seconds = frozen_encoder.train(network, RECIPES[run.recipe], config, data, chosen, queues)
     confusion = test_confusion(teacher, data)
     by_class = {f"iou_{name}": float(iou) for name, iou in zip(CLASSES, class_iou(confusion), strict=True)}
     return {
@@ -105,7 +107,7 @@ def measured(run: Run, data_folder: Path) -> Row:
 
 
 @torch.inference_mode()
-def test_confusion(network: SegmentationNetwork, data: FrozenCamVid) -> torch.Tensor:
+def test_confusion(network: SegmentationNetwork, data: FrozenImages) -> torch.Tensor:
     """Return the confusion matrix over all test images."""
     network.eval()
     confusion = torch.zeros(len(CLASSES), len(CLASSES), dtype=torch.int64)

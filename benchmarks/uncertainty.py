@@ -1,6 +1,6 @@
 """How good the uncertainty is: ``python benchmarks/uncertainty.py --data ../shared/data/camvid``.
 
-CamVid under a frozen encoder (see ``frozen_camvid.py``), trained on 37 labelled images with one recipe and
+CamVid under a frozen encoder (see ``frozen_encoder.py``), trained on 37 labelled images with one recipe and
 budget: the NP head against plain softmax, MC dropout in the head, MC dropout in the whole network, and an
 ensemble; then the NP head with one thing changed at a time. Quality is measured on all 233 test images at
 240×180, in paired seeds.
@@ -31,8 +31,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import frozen_camvid
+import frozen_encoder
 from csv_rows import Row, about, read_rows, write_rows
-from frozen_camvid import CLASSES, ENCODER, HEIGHT, WIDTH, FrozenCamVid, FrozenNetwork, frozen_network
+from frozen_camvid import CLASSES, HEIGHT, WIDTH
+from frozen_encoder import ENCODER, FrozenImages, FrozenNetwork, frozen_network
 
 from core.acquisition.pixel_scores import SampleStatistics
 from core.data import label_to_size
@@ -126,7 +128,7 @@ def elbo_step(at: StepInput) -> StepResult:
 
 
 @torch.inference_mode()
-def quality(probabilities: Probabilities, data: FrozenCamVid) -> dict[str, float]:
+def quality(probabilities: Probabilities, data: FrozenImages) -> dict[str, float]:
     """Measure all test images."""
     collected = UncertaintyQuality(len(CLASSES))
     truth = label_to_size(data.test_labels, 180, 240)
@@ -213,7 +215,7 @@ def switch_dropout(network: SegmentationNetwork, on: bool) -> None:
 
 
 @torch.inference_mode()
-def np_figures(network: SegmentationNetwork, data: FrozenCamVid) -> dict[str, float]:
+def np_figures(network: SegmentationNetwork, data: FrozenImages) -> dict[str, float]:
     """Return how alive the latent is: active dimensions, and mean MI with a small and the whole context.
 
     Every fourth test image is looked at. A dimension is active when its mean varies over images by more than
@@ -256,7 +258,7 @@ def with_images(network: SegmentationNetwork, count: int) -> SegmentationNetwork
     return smaller
 
 
-def mean_information(network: SegmentationNetwork, data: FrozenCamVid) -> float:
+def mean_information(network: SegmentationNetwork, data: FrozenImages) -> float:
     """Return the mean MI over every fourth test image, nats."""
     some, total = data.test[::4], 0.0
     for images in torch.split(some, 8):
@@ -269,16 +271,16 @@ def mean_information(network: SegmentationNetwork, data: FrozenCamVid) -> float:
 def trained(
     head: Callable[[int, int], LinearHead | NPHead | ClassifierNPHead],
     seed: int,
-    data: FrozenCamVid,
+    data: FrozenImages,
     config: TrainConfig = CONFIG,
     step: Callable[[StepInput], StepResult] = supervised.step,
     kind: type[FrozenNetwork] = FrozenNetwork,
     member: int = 0,
 ) -> SegmentationNetwork:
     """Train one network; ``member`` changes its initial values and nothing else."""
-    network = frozen_network(head, seed + 100 * member, kind=kind)
-    labelled = frozen_camvid.labelled_indices(LABELLED, seed)
-    return frozen_camvid.train(network, step, replace(config, seed=seed), data, labelled)[0]
+    network = frozen_network(head, len(CLASSES), seed + 100 * member, kind=kind)
+    labelled = frozen_encoder.labelled_indices(LABELLED, seed, len(data))
+    return frozen_encoder.train(network, step, replace(config, seed=seed), data, labelled)[0]
 
 
 def dropping(channels: int, class_count: int) -> HiddenHead:
@@ -294,7 +296,7 @@ RIVALS = (
 )
 
 
-def rivals(seed: int, data: FrozenCamVid) -> Iterator[tuple[str, Probabilities]]:
+def rivals(seed: int, data: FrozenImages) -> Iterator[tuple[str, Probabilities]]:
     """Yield the NP head's rivals, trained."""
     yield ONE_PASS, decoded(trained(LinearHead, seed, data))
     members = [decoded(trained(HiddenHead, seed, data, member=member)) for member in range(3)]

@@ -15,7 +15,8 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from frozen_camvid import CLASSES, ENCODER, drives, read
+from frozen_camvid import CLASSES, drives, read
+from frozen_encoder import ENCODER
 from torch import Tensor, nn
 
 from core.acquisition.pixel_scores import SampleStatistics

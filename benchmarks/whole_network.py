@@ -35,7 +35,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 import whole_camvid
 from active_learning import STRATEGIES, WITHOUT_LOOKING, Strategy, choice_draws, look, ordered
 from csv_rows import Row, about, read_rows, write_rows
-from frozen_camvid import CLASSES, labelled_indices
+from frozen_camvid import CLASSES
+from frozen_encoder import labelled_indices
 from ranking import Scores, add_scores, ranking_rows
 from uncertainty import (
     DROPOUT,
@@ -363,7 +364,7 @@ def first_jobs(part: Part, seeds: int, recipes: Sequence[Recipe], strategies: Se
     """Return the jobs that wait for no other."""
 
     def labelled(count: int, seed: int) -> tuple[int, ...]:
-        return tuple(sorted(labelled_indices(count, seed).tolist()))
+        return tuple(sorted(labelled_indices(count, seed, EVERY).tolist()))
 
     steps = CONFIG.steps
     jobs: list[Job] = []

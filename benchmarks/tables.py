@@ -299,23 +299,35 @@ RANDOM = ("random", "random")
 
 
 def active_learning() -> str:
-    """Return the learning curves, their areas against random choice, and where the gain comes from."""
+    """Return CamVid's learning curves, their areas against random choice, and which drives were chosen."""
     rows = read("active_learning")
-    curves: dict[tuple[str, str, str], dict[str, Rows]] = {}
-    whole: dict[tuple[str, str], float] = {}
-    for row in sorted(rows, key=lambda row: int(row["images"])):
-        if row["start"]:
-            own = curves.setdefault((row["recipe"], row["start"], row["strategy"]), {})
-            own.setdefault(row["seed"], []).append(row)
-        else:
-            whole[row["recipe"], row["seed"]] = float(row["miou"])
-    order = list(
-        dict.fromkeys((row["recipe"], row["start"], row["strategy"]) for row in rows if row["start"])
+    return "\n\n".join(
+        [
+            *_learning_curves(rows),
+            "Drives of the images that were chosen after the start, over all seeds, in per cent:",
+            _table(
+                ["recipe", "start", "strategy", *(drive for drive, _ in DRIVES)],
+                [[*method, *_drives(by_seed)] for method, by_seed in _curves(rows).items()],
+            ),
+            _origin(rows),
+        ]
     )
+
+
+def active_learning_nuclei() -> str:
+    """Return the nuclei's learning curves and their areas against random choice."""
+    rows = read("active_learning_nuclei")
+    return "\n\n".join([*_learning_curves(rows), _origin(rows)])
+
+
+def _learning_curves(rows: Rows) -> list[str]:
+    """Return tables of what curves reach on the test images and on the set, and sentences between them."""
+    curves = _curves(rows)
+    whole = {(row["recipe"], row["seed"]): float(row["miou"]) for row in rows if not row["start"]}
     budgets = sorted({row["images"] for row in rows if row["start"]}, key=int)
     lines, shares, of_set = [], [], []
-    for recipe in dict.fromkeys(recipe for recipe, _, _ in order):
-        methods = [method for method in order if method[0] == recipe]
+    for recipe in dict.fromkeys(recipe for recipe, _, _ in curves):
+        methods = [method for method in curves if method[0] == recipe]
         with_set = [
             method for method in methods if all(_has_set(points) for points in curves[method].values())
         ]
@@ -343,32 +355,35 @@ def active_learning() -> str:
             shares.append([*method, *_shares(curves[method], whole, recipe)])
     head = ["recipe", "start", "strategy", "seeds", *(f"{budget} images" for budget in budgets), "area"]
     head += ["area − random", "p", "p, Holm"]
+    every = max(int(row["images"]) for row in rows)
     full = [
         f"{recipe} {_spread([100 * miou for (one, _), miou in whole.items() if one == recipe], 1)}"
         for recipe in dict.fromkeys(recipe for recipe, _ in whole)
     ]
-    return "\n\n".join(
-        [
-            "mIoU on the test images:",
-            _table([*head, "ECE", "error AUROC", "Spearman"], lines),
-            f"mIoU with all 367 images: {', '.join(full)}.",
-            "mIoU of the set, all 367 training images with the labelled ones as a person left them:",
-            _table(head, of_set),
-            "Share of the images at which a curve reaches a share of its own full supervision, mean over the "
-            "seeds that reach it (how many of them):",
-            _table(["recipe", "start", "strategy", *(f"{share:.0%} of full" for share in MARKS)], shares),
-            "Drives of the images that were chosen after the start, over all seeds, in per cent:",
-            _table(
-                ["recipe", "start", "strategy", *(drive for drive, _ in DRIVES)],
-                [[*method, *_drives(curves[method])] for method in order],
-            ),
-            _origin(rows),
-        ]
-    )
+    return [
+        "mIoU on the test images:",
+        _table([*head, "ECE", "error AUROC", "Spearman"], lines),
+        f"mIoU with all {every} images: {', '.join(full)}.",
+        f"mIoU of the set, all {every} training images with the labelled ones as a person left them:",
+        _table(head, of_set),
+        "Share of the images at which a curve reaches a share of its own full supervision, mean over the "
+        "seeds that reach it (how many of them):",
+        _table(["recipe", "start", "strategy", *(f"{share:.0%} of full" for share in MARKS)], shares),
+    ]
 
 
 Method = tuple[str, str, str]
 """Recipe, start and strategy."""
+
+
+def _curves(rows: Rows) -> dict[Method, dict[str, Rows]]:
+    """Return the points of each method's curves by seed, the fewest images first."""
+    curves: dict[Method, dict[str, Rows]] = {}
+    for row in sorted(rows, key=lambda row: int(row["images"])):
+        if row["start"]:
+            own = curves.setdefault((row["recipe"], row["start"], row["strategy"]), {})
+            own.setdefault(row["seed"], []).append(row)
+    return curves
 
 
 def _has_set(points: Rows) -> bool:
@@ -524,6 +539,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "queue": queue,
     "scoring": scoring,
     "active_learning": active_learning,
+    "active_learning_nuclei": active_learning_nuclei,
     "ranking": ranking,
     "whole_semi": whole_semi,
     "whole_uncertainty": whole_uncertainty,

@@ -13,7 +13,7 @@ import math
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from multiprocessing import get_context
@@ -344,10 +344,8 @@ def measured(name: str, seed: int, data_folder: Path) -> list[Row]:
     return rows
 
 
-def milliseconds(
-    wanted: Sequence[str], device: str = "cpu", height: int = HEIGHT, width: int = WIDTH
-) -> dict[str, float]:
-    """Return the median time per image of ways to predict, with the encoder, T = 20; none means all."""
+def milliseconds(device: str = "cpu", height: int = HEIGHT, width: int = WIDTH) -> dict[str, float]:
+    """Return the median time per image of ways to predict, with the encoder, T = 20."""
     image = torch.rand(1, 3, height, width, device=device).contiguous(memory_format=torch.channels_last)
 
     def built(head: LinearHead | ClassifierNPHead | None = None) -> SegmentationNetwork:
@@ -373,8 +371,6 @@ def milliseconds(
         "NP, latent classifier": decoded(built(classifier)),
         "NP": decoded(process),
     }
-    if wanted:
-        ways = {name: way for name, way in ways.items() if name in (ONE_PASS, *wanted)}
     times: dict[str, list[float]] = {name: [] for name in ways}
     with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
         # In turns, so that a slow phase of the machine meets all of them.
@@ -408,7 +404,7 @@ def main(
         for name in only or ["rivals", *NEURAL_PROCESSES]
         if (ONE_PASS if name == "rivals" else name, seed) not in done
     ]
-    times = milliseconds([name for name, _ in wanted if name != "rivals"] if only else []) if wanted else {}
+    times = milliseconds() if wanted else {}
     frozen_camvid.load(data)
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         tasks = [pool.submit(measured, name, seed, data) for name, seed in wanted]
@@ -456,11 +452,8 @@ def print_table(rows: list[Row]) -> None:
         table.add_column(name)
     for method in dict.fromkeys(str(row["method"]) for row in rows):
         own = [row for row in rows if row["method"] == method]
-        means = [
-            f"{statistics.mean(float(str(row[name])) for row in own):.4g}" if own[0].get(name) else ""
-            for name in columns
-        ]
-        table.add_row(method, *means)
+        known = [[float(str(row[name])) for row in own if row.get(name)] for name in columns]
+        table.add_row(method, *(f"{statistics.mean(values):.4g}" if values else "" for values in known))
     Console(width=150).print(table)
 
 

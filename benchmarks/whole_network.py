@@ -418,7 +418,7 @@ def following(job: Job, found: Found) -> list[Job]:
 
 def timed(origin: Row) -> list[Row]:
     """Return how long every way to predict takes on a GPU that does nothing else."""
-    times = milliseconds([], "cuda", 360, 480)
+    times = milliseconds("cuda", 360, 480)
     return [
         {"method": name, "ms_per_image": took, "times_one_pass": took / times[ONE_PASS], **origin}
         for name, took in times.items()

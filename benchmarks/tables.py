@@ -67,24 +67,31 @@ def _uncertainty(rows: Rows) -> str:
     }
     figures = {label: figure for label, figure in figures.items() if figure[0] in rows[0]}
     methods = list(dict.fromkeys(row["method"] for row in rows))
+    seeds = {method: {row["seed"] for row in rows if row["method"] == method} for method in methods}
     lines = [
-        [method, *(_spread(_of(rows, name, method=method), digits) for name, digits in figures.values())]
+        [
+            method,
+            str(len(seeds[method])),
+            *(_spread(_of(rows, name, method=method), digits) for name, digits in figures.values()),
+        ]
         for method in methods
     ]
+    compared = ("mIoU", "error AUROC", "Spearman")
     differences = []
     for method in methods:
         if method == OURS:
             continue
-        cells = [method]
-        for name, _ in (figures[label] for label in ("mIoU", "error AUROC", "Spearman")):
-            ours, theirs = (_of(rows, name, method=one) for one in (OURS, method))
-            cells.append(_spread([a - b for a, b in zip(ours, theirs, strict=True)], 3, sign=True))
+        both = [row for row in rows if row["seed"] in seeds[OURS] & seeds[method]]
+        cells = [method, str(len(seeds[OURS] & seeds[method]))]
+        for name, _ in (figures[label] for label in compared):
+            test = paired_t_test(*(_of(both, name, method=one) for one in (OURS, method)))
+            cells += [f"{test.mean:+.3f} ± {test.deviation:.3f}", f"{test.p:.3f}"]
         differences.append(cells)
     return "\n\n".join(
         [
-            _table(["method", *figures], lines),
+            _table(["method", "seeds", *figures], lines),
             f"{OURS} minus the other, paired over seeds:",
-            _table(["method", "mIoU", "error AUROC", "Spearman"], differences),
+            _table(["method", "seeds", *(cell for label in compared for cell in (label, "p"))], differences),
             _origin(rows),
         ]
     )

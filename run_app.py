@@ -446,8 +446,9 @@ def export(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     project: ProjectOption = None,
     images: Annotated[bool, typer.Option("--images", help="Put the images beside the label maps.")] = False,
+    drafts: Annotated[bool, typer.Option("--drafts", help="Drafts too, in the place of older maps.")] = False,
 ) -> None:
-    """Export the label maps as index PNGs with a manifest.json."""
+    """Export the submitted label maps as index PNGs with a manifest.json."""
     from storage.exporting import export_project
 
     with errors_as_sentences():
@@ -460,6 +461,7 @@ def export(
                 chosen.id,
                 target,
                 include_images=images,
+                drafts=drafts,
                 progress=lambda done, of, name: bar.update(task, completed=done, total=of),
             )
         for sentence in result.report():

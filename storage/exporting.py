@@ -61,7 +61,9 @@ class ExportResult:
     label_maps: int
     images: int
     drafts: int
-    """Label maps whose newest revision nobody has submitted yet."""
+    """Label maps that nobody has submitted yet."""
+    drafts_left_out: int
+    """Images with a draft that is newer than what was exported of them, if anything was."""
 
     def report(self) -> list[str]:
         """Return the result in sentences."""
@@ -70,6 +72,13 @@ class ExportResult:
         lines = [f"{maps}{beside} written to {self.path}."]
         if self.drafts:
             lines.append(f"{self.drafts:,} of them are drafts; the manifest says which.")
+        if self.drafts_left_out:
+            have = (
+                "1 image has a draft"
+                if self.drafts_left_out == 1
+                else f"{self.drafts_left_out:,} images have drafts"
+            )
+            lines.append(f"{have} that nobody has submitted; drafts are left out.")
         return lines
 
 
@@ -109,19 +118,21 @@ def export_project(
     target: str | Path,
     *,
     include_images: bool = False,
+    drafts: bool = False,
     not_labelled_as: int = VOID,
     actor: str = "export",
     progress: Progress | None = None,
 ) -> ExportResult:
-    """Write the newest label map of every labelled image to a new folder or ``.zip`` file.
+    """Write the newest submitted label map of every image to a new folder or ``.zip`` file.
 
-    It appears under its name only when it is complete.
+    These are the label maps that rounds learn from. It appears under its name only when it is complete.
 
     Args:
         workspace: The workspace.
         project_id: The project.
         target: A path that ends in ``.zip``, or a folder that does not exist or is empty.
         include_images: Write the upright images too, those without labels as well.
+        drafts: Write a draft in the place of the label map that was submitted before it, or of none.
         not_labelled_as: What a pixel that is not labelled becomes: 255, as training code expects, or 254
             to keep it apart from void.
         actor: Who did it, for the journal.
@@ -138,11 +149,11 @@ def export_project(
     path = Path(target).expanduser().absolute()
     _refuse_existing(path)
     project = projects.get_project(workspace, project_id)
-    chosen = [
-        info for info in images.list_images(workspace, project.id) if info.revision > 0 or include_images
-    ]
-    if not any(info.revision > 0 for info in chosen):
-        raise InvalidInput(f"No image of {project.name} is labelled yet. Label some, then export.")
+    everything = images.list_images(workspace, project.id)
+    revisions = {info.id: _exported_revision(workspace, info, drafts) for info in everything}
+    chosen = [info for info in everything if revisions[info.id] or include_images]
+    if not any(revisions.values()):
+        raise InvalidInput(f"No image of {project.name} is labelled yet. Label some and submit, then export.")
     classes = projects.classes(workspace, project.id)
     numbers = {info.id: info.number for info in rounds.history(workspace, project.id)}
     palette = _palette(classes)
@@ -165,9 +176,9 @@ def export_project(
             if include_images:
                 row["image"] = f"images/{info.split}/{stem}{_SUFFIXES[info.media_type]}"
                 out.write(row["image"], workspace.blobs.get(info.blob))
-            if info.revision > 0:
-                history = labels.history(workspace, info.id)
-                label_map, _ = labels.read(workspace, info.id, history[0].revision)
+            if revisions[info.id]:
+                label_map, revision = labels.read(workspace, info.id, revisions[info.id])
+                history = [one for one in labels.history(workspace, info.id) if one.revision <= revision]
                 data = _index_png(label_map, palette, not_labelled_as)
                 row["label_map"] = f"label_maps/{info.split}/{stem}.png"
                 row["label_map_sha256"] = hashlib.sha256(data).hexdigest()
@@ -198,13 +209,25 @@ def export_project(
             _write_folder(path, write_all)
     except OSError as error:
         raise file_error(error, path) from error
-    statuses = Counter(row.get("status") for row in rows)
     result = ExportResult(
-        path, sum("label_map" in row for row in rows), sum("image" in row for row in rows), statuses["draft"]
+        path,
+        label_maps=sum("label_map" in row for row in rows),
+        images=sum("image" in row for row in rows),
+        drafts=sum(row.get("status") == "draft" for row in rows),
+        drafts_left_out=0 if drafts else sum(info.revision > info.labelled_revision for info in everything),
     )
     with workspace.database.writing() as session:
         events.record(session, project.id, actor, "export", label_maps=result.label_maps, target=str(path))
     return result
+
+
+def _exported_revision(workspace: Workspace, info: ImageInfo, drafts: bool) -> int:
+    """Return which label map of an image is exported, 0 for none."""
+    if not drafts or info.revision == info.labelled_revision:
+        return info.labelled_revision
+    # Someone painted and took all of it back.
+    is_empty = labels.history(workspace, info.id)[0].labelled_share == 0
+    return info.labelled_revision if is_empty else info.revision
 
 
 def _refuse_existing(path: Path) -> None:

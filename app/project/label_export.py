@@ -22,6 +22,7 @@ class ExportOptions(TypedDict):
     """What :func:`storage.exporting.export_project` is asked for, beside where to."""
 
     include_images: bool
+    drafts: bool
     not_labelled_as: int
     actor: str
 
@@ -31,7 +32,7 @@ def export_section(workspace: Workspace, project: ProjectInfo) -> None:
     with st.container(border=True):
         st.markdown("**Export label maps**")
         st.caption(
-            "One index PNG per labelled image (a class is its index, void is 255) and a manifest.json with "
+            "One index PNG per submitted image (a class is its index, void is 255) and a manifest.json with "
             "classes, splits, authors and revisions. The same labels give the same bytes."
         )
         with st.container(horizontal=True, gap="large"):
@@ -41,8 +42,14 @@ def export_section(workspace: Workspace, project: ProjectInfo) -> None:
                 key="export-not-labelled",
                 help="They become 254. Otherwise they become 255 like void, which training code ignores.",
             )
+            drafts = st.toggle(
+                "Drafts too",
+                key="export-drafts",
+                help="Label maps that were painted and not submitted, in the place of older ones.",
+            )
         options = ExportOptions(
             include_images=include_images,
+            drafts=drafts,
             not_labelled_as=NOT_LABELLED if apart else VOID,
             actor=session.annotator(),
         )

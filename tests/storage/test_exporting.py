@@ -185,15 +185,36 @@ def test_an_export_without_labels_is_refused(workspace: Workspace, tmp_path: Pat
     assert not (tmp_path / "out").exists()
 
 
-def test_drafts_are_exported_and_counted(workspace: Workspace, project: ProjectInfo, tmp_path: Path) -> None:
+def test_drafts_are_exported_when_they_are_asked_for(
+    workspace: Workspace, project: ProjectInfo, tmp_path: Path
+) -> None:
     info = images.list_images(workspace, project.id)[0]
-    label_map, revision = labels.read(workspace, info.id)
-    labels.save(workspace, info.id, label_map, expected_revision=revision, author="ben", seconds_spent=2)
-    result = export_project(workspace, project.id, tmp_path / "out")
-    assert result.drafts == 1
-    rows = json.loads((tmp_path / "out/manifest.json").read_text())["images"]
-    row = next(row for row in rows if row["name"] == info.name)
-    assert (row["status"], row["author"], row["seconds_spent"]) == ("draft", "ben", 14.5)
+    submitted, revision = labels.read(workspace, info.id)
+    draft = np.full_like(submitted, 2)
+    labels.save(workspace, info.id, draft, expected_revision=revision, author="ben", seconds_spent=2)
+    found = {}
+    for drafts in (False, True):
+        out = tmp_path / f"out-{drafts}"
+        result = export_project(workspace, project.id, out, drafts=drafts, not_labelled_as=254)
+        assert (result.drafts, result.drafts_left_out) == ((1, 0) if drafts else (0, 1))
+        rows = json.loads((out / "manifest.json").read_text())["images"]
+        row = next(row for row in rows if row["name"] == info.name)
+        found[drafts] = row["status"], row["author"], row["seconds_spent"]
+        with Image.open(out / row["label_map"]) as written:
+            assert np.array_equal(written, draft if drafts else submitted)
+    assert found == {False: ("submitted", "anna", 12.5), True: ("draft", "ben", 14.5)}
+
+
+def test_a_draft_that_was_emptied_is_no_label_map(
+    workspace: Workspace, project: ProjectInfo, tmp_path: Path
+) -> None:
+    label_map = np.full((4, 6), 254, np.uint8)
+    image_id = add(workspace, project, "emptied.png", label_map)
+    for value, revision in ((1, 0), (254, 1)):
+        label_map[:] = value
+        labels.save(workspace, image_id, label_map, expected_revision=revision, author="ben", seconds_spent=2)
+    before = export_project(workspace, project.id, tmp_path / "submitted").label_maps
+    assert export_project(workspace, project.id, tmp_path / "drafts", drafts=True).label_maps == before
 
 
 names = st.text(

@@ -20,7 +20,7 @@ import streamlit as st
 
 from app import session
 from app.project.class_list import class_chips, classes_section
-from app.project.create import create_section
+from app.project.create import LAST_MADE, create_section, greet_made_project
 from app.project.handing_out import settings_section
 from app.project.image_import import import_section
 from app.project.label_export import export_section
@@ -43,8 +43,11 @@ def show() -> None:
     project = projects.get_project(workspace, project_id)
     st.subheader(project.name)
     st.html(class_chips(projects.classes(workspace, project_id)))
+    greet_made_project()
+    # Under a new key they begin with the first tab, where the images of a new project are imported.
     pictures, classes, export, settings, new = st.tabs(
-        ["Images", "Classes", "Export", "Settings", "New project"]
+        ["Images", "Classes", "Export", "Settings", "New project"],
+        key=f"project-tabs-{st.session_state.get(LAST_MADE)}",
     )
     with pictures:
         splits_section(workspace, project)

@@ -17,6 +17,11 @@ from storage.importing import plan_import
 from storage.projects import ClassSpec
 from storage.workspace import Workspace
 
+LAST_MADE = "last-made-project"
+"""Where the session keeps the number of the project that was made last."""
+_GREETED = "greeted-project"
+_TYPED = ("project-name", "class-source", "class-names")
+
 
 def class_specs(text: str) -> list[ClassSpec]:
     """Read one class per line; a line may end in a colour, as in ``road #804080``."""
@@ -42,6 +47,17 @@ def classes_of(source: Path) -> list[ClassSpec]:
             f"{source} has no masks and no class list. Paste the names of the classes instead."
         )
     return list(plan.classes)
+
+
+def greet_made_project() -> None:
+    """Say that a project was made in the run before, and empty the form for the next one."""
+    made = st.session_state.get(LAST_MADE)
+    if made == st.session_state.get(_GREETED):
+        return
+    st.session_state[_GREETED] = made
+    for key in _TYPED:
+        st.session_state[key] = ""
+    st.toast("The project is made. Now bring in its images.", icon=":material/check:")
 
 
 def create_section(workspace: Workspace) -> None:
@@ -74,4 +90,5 @@ def create_section(workspace: Workspace) -> None:
                 session.choose_project(made.id)
                 if source.strip():
                     st.session_state[NEXT_SOURCE] = source.strip()
+                st.session_state[LAST_MADE] = made.id
                 st.rerun()

@@ -152,6 +152,8 @@ class TestProject:
             ("weed", "#aa0000"),
         ]
         assert test.selectbox(key="project-picker").value == made.id
+        assert "Now bring in its images" in test.toast[0].value
+        assert test.text_input(key="project-name").value == test.text_area(key="class-names").value == ""
 
     @pytest.mark.parametrize(
         ("name", "classes", "sentence"),

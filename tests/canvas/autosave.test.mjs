@@ -290,6 +290,24 @@ test('a page that is hidden saves at once', async () => {
   assert.deepEqual(decode(requests[0].bytes, 100), image.pixels);
 });
 
+test('it says once nothing is left to send: all is on the server, or refused', async () => {
+  const { autosave, pass } = bench([unreachable, saved(1), { kind: 'conflict', status: 412 }]);
+  const [image, refused] = [openImage(), openImage(2)];
+  image.fillRest(1);
+  autosave.changed(image);
+  const settled = [];
+  autosave.whenSettled(() => settled.push(autosave.pending.map((task) => task.image.id)));
+  await pass(1300);
+  assert.deepEqual(settled, [], 'the server gave no answer yet');
+  await pass(5000);
+  assert.deepEqual(settled, [[]]);
+  refused.fillRest(1);
+  autosave.changed(refused);
+  autosave.whenSettled(() => settled.push(autosave.pending.map((task) => task.image.id)));
+  await pass(1300);
+  assert.deepEqual(settled, [[], [2]], 'what is refused stays in the journal');
+});
+
 test('what the browser has no room for is said, until it is saved', async () => {
   const { autosave, pass } = bench([unreachable]);
   const warned = [];

@@ -143,6 +143,19 @@ export class Autosave {
   }
 
   /**
+   * Nobody looks at the state any more: say only when all is on the server or refused, so that nothing more goes out.
+   * @param {() => void} settled
+   */
+  whenSettled(settled) {
+    this.onState = () => {
+      if (!this.pending.every((task) => task.refused)) return;
+      this.onState = () => {};
+      settled();
+    };
+    this.onState();
+  }
+
+  /**
    * Hand the label map in. The answer comes through `onAnswer`; until then the pixels are in the journal.
    * @param {OpenImage} image
    * @param {{submissionId?: string, wait?: number}} [how] `wait` milliseconds before it is sent

@@ -138,7 +138,8 @@ export class Pointer {
       this.surface.element.releasePointerCapture(event.pointerId);
     }
     const { drag } = this;
-    if (drag?.kind === 'pinch' && this.fingers.size > 0) return;
+    // The finger that stays was no stroke either: it does nothing until it is lifted.
+    if (drag?.kind === 'pinch' && this.fingers.size > 1) return;
     this.drag = null;
     if (drag?.kind === 'tool') drag.tool.up(event.type === 'pointercancel' ? null : event);
     if (event.pointerType === 'touch') this.#leave();

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { Pointer } from '../../app/canvas/frontend/pointer.js';
+
+/** A pointer over a surface without a screen, with a brush and an eraser that write down what they are told. */
+function bench() {
+  const listeners = {};
+  const bench = { told: [], pinched: [], panned: [], view: { x: 0, y: 0 } };
+  const element = {
+    dataset: {},
+    addEventListener: (kind, listener) => (listeners[kind] = listener),
+    setPointerCapture: () => {},
+    hasPointerCapture: () => false,
+    releasePointerCapture: () => {},
+  };
+  const surface = {
+    element,
+    canvas: { getBoundingClientRect: () => ({ left: 0, top: 0 }) },
+    pointOf: ({ clientX, clientY }) => ({ x: clientX - bench.view.x, y: clientY - bench.view.y }),
+    pinch: (factor) => bench.pinched.push(factor),
+    pan: (dx, dy) => bench.panned.push([dx, dy]),
+  };
+  const toolOf = (name) => ({
+    cursor: 'brush',
+    down: ({ x }) => bench.told.push(`${name} down ${x}`),
+    move: (points) => bench.told.push(`${name} move ${points.at(-1).x}`),
+    up: (event) => bench.told.push(`${name} up${event ? '' : ', interrupted'}`),
+    giveUp: () => bench.told.push(`${name} given up`),
+    hover: (point) => (bench.hovered = point),
+    show: () => {},
+  });
+  const [brush, eraser] = [toolOf('brush'), toolOf('eraser')];
+  const parts = { tool: () => brush, eraser: () => eraser, isReady: () => true, onHover: () => {}, onActive: () => {} };
+  bench.pointer = new Pointer(surface, parts);
+  bench.send = (kind, pointer, x, more = {}) => {
+    const held = kind === 'up' || kind === 'cancel' ? 0 : 1;
+    const event = { type: `pointer${kind}`, clientX: x, clientY: 0, button: 0, buttons: held, isPrimary: true, ...pointer, ...more };
+    listeners[event.type]({ preventDefault: () => {}, ...event });
+  };
+  bench.heard = () => bench.told.splice(0);
+  return bench;
+}
+
+const MOUSE = { pointerType: 'mouse', pointerId: 1 };
+const PEN = { pointerType: 'pen', pointerId: 2 };
+const finger = (number) => ({ pointerType: 'touch', pointerId: 10 + number, isPrimary: number === 0 });
+
+test('a finger paints, a second one makes it a pinch', () => {
+  const { send, heard, pinched } = bench();
+  send('down', finger(0), 10);
+  send('move', finger(0), 20);
+  send('down', finger(1), 40);
+  assert.deepEqual(heard(), ['brush down 10', 'brush move 20', 'brush given up']);
+  send('move', finger(1), 60);
+  assert.deepEqual(pinched, [2]);
+});
+
+test('a pinch ends with the first finger that is lifted, and the other one paints nothing', () => {
+  for (const [lifted, stays] of [[0, 1], [1, 0]]) {
+    for (const kind of ['up', 'cancel']) {
+      const { pointer, send, heard, pinched } = bench();
+      send('down', finger(0), 10);
+      send('down', finger(1), 40);
+      send(kind, finger(lifted), 10);
+      heard();
+      send('move', finger(stays), 50);
+      send('move', finger(stays), 70);
+      assert.equal(pointer.drag, null);
+      send('up', finger(stays), 70);
+      assert.deepEqual([heard(), pinched], [[], []]);
+      send('down', finger(0), 5);
+      assert.deepEqual(heard(), ['brush down 5'], 'and the next finger paints again');
+    }
+  }
+});
+
+test('a second finger that comes back pinches again', () => {
+  const { send, pinched } = bench();
+  send('down', finger(0), 10);
+  send('down', finger(1), 40);
+  send('up', finger(1), 40);
+  send('down', finger(2), 20);
+  send('move', finger(2), 40);
+  assert.deepEqual(pinched, [3]);
+});

@@ -84,3 +84,12 @@ test('a second finger that comes back pinches again', () => {
   send('move', finger(2), 40);
   assert.deepEqual(pinched, [3]);
 });
+
+test('what is under the cursor follows the view, though the cursor stays', () => {
+  const { pointer, send, view, ...bench_ } = bench();
+  send('move', MOUSE, 30, { buttons: 0 });
+  assert.deepEqual(pointer.hover, { x: 30, y: 0 });
+  view.x = 20;
+  pointer.viewMoved();
+  assert.deepEqual(pointer.hover, { x: 10, y: 0 });
+});

@@ -141,7 +141,7 @@ export class Editor {
       onActive: () => this.#active(),
     });
     this.surface.onViewport = () => {
-      this.pointer.showCursor();
+      this.pointer.viewMoved();
       this.refresh();
     };
     this.keys = new KeyListener({

@@ -40,8 +40,8 @@ export class Pointer {
     this.drag = null;
     /** @type {Map<number, Point>} fingers on the surface */
     this.fingers = new Map();
-    /** Where it is over the image. @type {Point | null} */
-    this.hover = null;
+    /** Where the cursor is on the page, null while it is elsewhere. @type {{clientX: number, clientY: number} | null} */
+    this.place = null;
     this.spaceHeld = false;
     /** Once a pen was used, a finger is a hand that rests or moves the image. */
     this.penSeen = false;
@@ -53,6 +53,18 @@ export class Pointer {
     element.addEventListener('pointerleave', () => this.#leave());
     element.addEventListener('contextmenu', (event) => event.preventDefault());
     element.addEventListener('wheel', (event) => this.#wheel(event), { passive: false });
+  }
+
+  /** Where the cursor is over the image, also after the image moved under it. @returns {Point | null} */
+  get hover() {
+    return this.place && this.surface.pointOf(this.place);
+  }
+
+  /** The image lies elsewhere on the screen, or is another one. */
+  viewMoved() {
+    if (!this.drag && !this.spaceHeld) this.tool().hover(this.hover, null);
+    this.showCursor();
+    this.onHover(this.hover);
   }
 
   /** Complete what is under way, so that nothing of it is lost. */
@@ -98,8 +110,8 @@ export class Pointer {
     }
     const tool = erases ? this.eraser() : this.tool();
     this.drag = { kind: 'tool', tool };
-    this.hover = this.surface.pointOf(event);
-    tool.down(this.hover, event);
+    this.place = { clientX: event.clientX, clientY: event.clientY };
+    tool.down(this.surface.pointOf(event), event);
     tool.show();
   }
 
@@ -112,7 +124,7 @@ export class Pointer {
       }
       this.fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
     }
-    this.hover = this.surface.pointOf(event);
+    this.place = { clientX: event.clientX, clientY: event.clientY };
     const { drag } = this;
     if (drag) this.onActive();
     if (drag?.kind === 'pan') {
@@ -148,7 +160,7 @@ export class Pointer {
 
   #leave() {
     if (this.drag) return;
-    this.hover = null;
+    this.place = null;
     this.tool().hover(null, null);
     this.tool().show();
     this.onHover(null);
@@ -175,6 +187,7 @@ export class Pointer {
     event.preventDefault();
     if (!this.isReady()) return;
     this.onActive();
+    this.place = { clientX: event.clientX, clientY: event.clientY };
     // Two fingers on a touchpad send small steps in both directions; a pinch comes as Ctrl.
     const isTouchpad = event.deltaMode === 0 && (event.deltaX !== 0 || Math.abs(event.deltaY) < WHEEL_OF_A_MOUSE);
     if (!event.ctrlKey && (isTouchpad || event.shiftKey)) {
@@ -188,9 +201,6 @@ export class Pointer {
       const within = Math.min(3, Math.max(1 / 3, factor));
       this.surface.zoomAt(within, event.clientX - box.left, event.clientY - box.top);
     }
-    this.hover = this.surface.pointOf(event);
-    if (!this.drag) this.tool().hover(this.hover, null);
-    this.tool().show();
   }
 }
 

@@ -93,3 +93,79 @@ test('what is under the cursor follows the view, though the cursor stays', () =>
   pointer.viewMoved();
   assert.deepEqual(pointer.hover, { x: 10, y: 0 });
 });
+
+test('a hand that rests beside a pen neither draws nor ends its stroke', () => {
+  const { send, heard, pinched } = bench();
+  send('down', PEN, 10);
+  send('down', finger(0), 300);
+  send('move', finger(0), 310);
+  send('down', finger(1), 340);
+  send('move', finger(1), 350);
+  send('up', finger(0), 310);
+  send('move', PEN, 20);
+  send('cancel', finger(1), 350);
+  send('up', PEN, 20);
+  assert.deepEqual(heard(), ['brush down 10', 'brush move 20', 'brush up']);
+  assert.deepEqual(pinched, []);
+});
+
+test('a pen draws although a hand lies there already, which then was no stroke', () => {
+  for (const fingers of [[finger(0)], [finger(0), finger(1)]]) {
+    const { send, heard, panned } = bench();
+    for (const [at, one] of fingers.entries()) send('down', one, 300 + at);
+    send('move', fingers[0], 310);
+    send('down', PEN, 10);
+    assert.deepEqual(heard().slice(-2), ['brush given up', 'brush down 10']);
+    send('up', PEN, 10);
+    heard();
+    // The hand still lies there; by now it is known to be one.
+    send('up', fingers[0], 310);
+    send('down', finger(0), 300);
+    send('move', finger(0), 320);
+    send('down', PEN, 30);
+    send('move', PEN, 40);
+    assert.deepEqual(heard(), ['brush down 30', 'brush move 40']);
+    assert.ok(panned.every(([dx]) => Math.abs(dx) <= 20), 'the image does not jump to the pen');
+  }
+});
+
+test('a mouse and a finger do not disturb each other', () => {
+  const { send, heard, pinched } = bench();
+  send('down', MOUSE, 10);
+  send('down', finger(0), 300);
+  send('move', finger(0), 310);
+  send('down', finger(1), 340);
+  send('move', finger(1), 380);
+  send('move', MOUSE, 20);
+  send('up', finger(0), 310);
+  send('up', finger(1), 380);
+  send('up', MOUSE, 20);
+  assert.deepEqual(heard(), ['brush down 10', 'brush move 20', 'brush up']);
+  assert.deepEqual(pinched, []);
+});
+
+test('a finger whose end was never heard of makes no later one a pinch', () => {
+  const { pointer, send, heard } = bench();
+  send('down', finger(0), 10);
+  pointer.finish();
+  heard();
+  send('down', { pointerType: 'touch', pointerId: 30 }, 50);
+  send('move', { pointerType: 'touch', pointerId: 30 }, 60);
+  assert.deepEqual(heard(), ['brush down 50', 'brush move 60']);
+});
+
+test('a button that was let go elsewhere ends the stroke', () => {
+  for (const one of [MOUSE, PEN]) {
+    const { send, heard } = bench();
+    send('down', one, 10);
+    send('move', one, 20);
+    heard();
+    send('move', one, 300, { buttons: 0 });
+    send('move', one, 310, { buttons: 2 });
+    assert.deepEqual(heard(), ['brush up, interrupted']);
+  }
+  const { send, heard } = bench();
+  send('down', PEN, 10, { button: 5, buttons: 32 });
+  send('move', PEN, 20, { buttons: 32 });
+  assert.deepEqual(heard(), ['eraser down 10', 'eraser move 20'], "a pen's other end is a button too");
+});

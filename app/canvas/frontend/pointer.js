@@ -19,6 +19,12 @@ const WHEEL_OF_A_MOUSE = 40;
 
 /** @typedef {import('./types.js').Point} Point */
 
+/**
+ * What is under way, and what holds it: a pointer with some of its buttons, or the fingers of a pinch.
+ * @typedef {{pointer: number | null, buttons: number, isTouch: boolean} &
+ *   ({kind: 'pan', x: number, y: number} | {kind: 'tool', tool: Tool} | {kind: 'pinch'})} Drag
+ */
+
 export class Pointer {
   /**
    * @param {import('./surface.js').Surface} surface
@@ -36,7 +42,7 @@ export class Pointer {
     this.isReady = isReady;
     this.onHover = onHover;
     this.onActive = onActive;
-    /** @type {{kind: 'pan', x: number, y: number} | {kind: 'tool', tool: Tool} | {kind: 'pinch'} | null} */
+    /** @type {Drag | null} */
     this.drag = null;
     /** @type {Map<number, Point>} fingers on the surface */
     this.fingers = new Map();
@@ -91,28 +97,45 @@ export class Pointer {
   /** @param {PointerEvent} event */
   #down(event) {
     this.onActive();
-    if (event.pointerType === 'pen') this.penSeen = true;
-    if (event.pointerType === 'touch') {
-      this.fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
-      if (this.fingers.size === 2) this.#beginPinch();
+    const isTouch = event.pointerType === 'touch';
+    if (event.pointerType === 'pen') {
+      this.penSeen = true;
+      // A hand lay there first; what it began was no stroke.
+      if (this.drag?.isTouch) this.#giveUp();
     }
+    if (isTouch) this.#touch(event);
     if (!this.isReady() || this.drag) return;
-    const isHand = event.pointerType === 'touch' && this.penSeen;
+    const isHand = isTouch && this.penSeen;
     const pans = event.button === 1 || isHand || (event.button === 0 && this.spaceHeld);
     const erases = event.pointerType === 'pen' && (event.buttons & PEN_ERASER) !== 0;
     if (!pans && !erases && event.button !== 0) return;
     event.preventDefault();
     this.surface.element.setPointerCapture(event.pointerId);
+    const held = { pointer: event.pointerId, buttons: event.buttons, isTouch };
     if (pans) {
-      this.drag = { kind: 'pan', x: event.clientX, y: event.clientY };
+      this.drag = { ...held, kind: 'pan', x: event.clientX, y: event.clientY };
       this.showCursor();
       return;
     }
     const tool = erases ? this.eraser() : this.tool();
-    this.drag = { kind: 'tool', tool };
+    this.drag = { ...held, kind: 'tool', tool };
     this.place = { clientX: event.clientX, clientY: event.clientY };
     tool.down(this.surface.pointOf(event), event);
     tool.show();
+  }
+
+  /** A finger more. @param {PointerEvent} event */
+  #touch(event) {
+    if (event.isPrimary) {
+      // No finger was on the screen before it: of others the end was not heard, as when the page changed under them.
+      this.fingers.clear();
+      if (this.drag?.isTouch) this.finish();
+    }
+    this.fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    if (this.fingers.size !== 2 || (this.drag && !this.drag.isTouch)) return;
+    // What the first one began was no stroke.
+    this.#giveUp();
+    this.drag = { kind: 'pinch', pointer: null, buttons: 0, isTouch: true };
   }
 
   /** @param {PointerEvent} event */
@@ -124,9 +147,17 @@ export class Pointer {
       }
       this.fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
     }
+    if (this.drag) {
+      if (this.drag.pointer !== event.pointerId) return;
+      this.onActive();
+      // A button may have been let go over another window.
+      if (!this.drag.isTouch && !(event.buttons & this.drag.buttons)) {
+        this.finish();
+        this.showCursor();
+      }
+    } else if (event.pointerType === 'touch') return;
     this.place = { clientX: event.clientX, clientY: event.clientY };
     const { drag } = this;
-    if (drag) this.onActive();
     if (drag?.kind === 'pan') {
       this.surface.pan(event.clientX - drag.x, event.clientY - drag.y);
       drag.x = event.clientX;
@@ -150,10 +181,11 @@ export class Pointer {
       this.surface.element.releasePointerCapture(event.pointerId);
     }
     const { drag } = this;
-    // The finger that stays was no stroke either: it does nothing until it is lifted.
-    if (drag?.kind === 'pinch' && this.fingers.size > 1) return;
-    this.drag = null;
-    if (drag?.kind === 'tool') drag.tool.up(event.type === 'pointercancel' ? null : event);
+    // The finger that stays after a pinch was no stroke either: it does nothing until it is lifted.
+    if (drag?.kind === 'pinch' ? this.fingers.size < 2 : drag?.pointer === event.pointerId) {
+      this.drag = null;
+      if (drag?.kind === 'tool') drag.tool.up(event.type === 'pointercancel' ? null : event);
+    }
     if (event.pointerType === 'touch') this.#leave();
     this.showCursor();
   }
@@ -166,10 +198,10 @@ export class Pointer {
     this.onHover(null);
   }
 
-  /** A second finger: what the first one began was no stroke. */
-  #beginPinch() {
-    if (this.drag?.kind === 'tool') this.drag.tool.giveUp();
-    this.drag = { kind: 'pinch' };
+  #giveUp() {
+    const { drag } = this;
+    this.drag = null;
+    if (drag?.kind === 'tool') drag.tool.giveUp();
   }
 
   /** @param {PointerEvent} event */

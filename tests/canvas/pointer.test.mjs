@@ -169,3 +169,11 @@ test('a button that was let go elsewhere ends the stroke', () => {
   send('move', PEN, 20, { buttons: 32 });
   assert.deepEqual(heard(), ['eraser down 10', 'eraser move 20'], "a pen's other end is a button too");
 });
+
+test('a pinch takes back no more of a tool than its first finger did', () => {
+  const { pointer, send, heard, told } = bench();
+  pointer.tool().takeBack = () => told.push('brush taken back');
+  send('down', finger(0), 10);
+  send('down', finger(1), 40);
+  assert.deepEqual(heard(), ['brush down 10', 'brush taken back']);
+});

@@ -120,3 +120,15 @@ test('a size at which a fill changes nothing is not the end of it', () => {
     assert.equal(count(1), expected);
   }
 });
+
+test('a finger that turns out to be the first of a pinch fills nothing', () => {
+  for (const [name] of FILLS) {
+    const { image, ...tools } = bench();
+    tools[name].down({ x: 3.5, y: 10.5 }, { detail: 0 });
+    tools[name].giveUp();
+    assert.equal(image.edits, 0);
+    assert.equal(image.canRedo, false);
+    tools[name].up(null);
+    assert.equal(image.edits, 0, 'nor does a press that is interrupted');
+  }
+});

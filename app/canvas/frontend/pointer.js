@@ -12,6 +12,7 @@ const WHEEL_OF_A_MOUSE = 40;
  * @property {(points: Point[], event: PointerEvent) => void} move while pressed; the newest point is last
  * @property {(event: PointerEvent | null) => void} up completes what is under way; null when it is interrupted
  * @property {() => void} giveUp takes back what is under way, also what waits for more clicks
+ * @property {() => void} [takeBack] takes back what the press under way did, where that is less
  * @property {(point: Point | null, event: PointerEvent | null) => void} hover not pressed; null: not over the image
  * @property {() => void} show brings its drawing on the screen up to date
  * @property {() => void} [sizeChanged] its size, tolerance, reach or scale is another one
@@ -198,10 +199,13 @@ export class Pointer {
     this.onHover(null);
   }
 
+  /** Take back what the pressed pointer did. */
   #giveUp() {
     const { drag } = this;
     this.drag = null;
-    if (drag?.kind === 'tool') drag.tool.giveUp();
+    if (drag?.kind !== 'tool') return;
+    if (drag.tool.takeBack) drag.tool.takeBack();
+    else drag.tool.giveUp();
   }
 
   /** @param {PointerEvent} event */

@@ -74,21 +74,27 @@ export class ClickTool {
     this.regionAt = regionAt;
     this.cursor = /** @type {const} */ ('crosshair');
     this.last = new LastFill(desk, () => desk.state.tolerance);
+    /** Where it was pressed. @type {Point | null} */
+    this.pressed = null;
   }
 
   /** @param {Point} point */
   down(point) {
-    const { image } = this.desk;
-    const pixel = pixelOf(image, point);
-    this.last.forget();
-    if (image && pixel) this.last.fill(image, () => this.regionAt(image, pixel));
+    this.pressed = point;
   }
 
   move() {}
 
-  up() {}
+  /** Only now it is sure that the press was a click, and not the first finger of two. @param {PointerEvent | null} event */
+  up(event) {
+    const { image } = this.desk;
+    const pixel = pixelOf(image, this.pressed);
+    this.pressed = null;
+    if (event && image && pixel) this.last.fill(image, () => this.regionAt(image, pixel));
+  }
 
   giveUp() {
+    this.pressed = null;
     this.last.forget();
   }
 

@@ -90,11 +90,14 @@ class EmbeddingMap {
         const answer = await fetch(data.points_url);
         const body = await answer.json();
         if (!answer.ok) throw new Error(body.error);
+        // Other points were asked for meanwhile, and those may be on the screen.
+        if (this.wanted !== wanted) return;
         this.take(body);
         this.version = `${data.points_url} ${data.version}`;
       }
       if (this.wanted === wanted) await this.draw(data.colour);
     } catch (error) {
+      if (this.wanted !== wanted) return;
       this.wanted = null;
       this.words.textContent = `The map could not be drawn: ${error.message} Reload the page.`;
     }

@@ -104,7 +104,7 @@ test('what is painted while a save is under way is saved next, on the new revisi
   await pass(1500);
   assert.equal(requests.length, 1, 'one request at a time');
   release(saved(1));
-  await pass(0);
+  await settled();
   assert.equal(image.hasUnsaved, true);
   assert.equal(kept.get(1).revision, 1);
   await pass(3000);
@@ -112,6 +112,37 @@ test('what is painted while a save is under way is saved next, on the new revisi
   assert.equal(requests[1].revision, 1);
   assert.deepEqual(decode(requests[1].bytes, 100), image.pixels);
   assert.equal(kept.size, 0);
+});
+
+test('what is painted during a slow save is sent within two seconds of the last change all the same', async () => {
+  for (const answeredAt of [2400, 2600, 9000]) {
+    let release;
+    const { autosave, requests, pass } = bench([() => new Promise((resolve) => (release = resolve))]);
+    const image = openImage();
+    image.fillRest(1);
+    autosave.changed(image);
+    await pass(1300);
+    image.replace(new Uint8Array(100).fill(2));
+    autosave.changed(image);
+    await pass(answeredAt - 1300);
+    release(saved(1));
+    await pass(Math.max(0, 1300 + 2000 - answeredAt));
+    assert.equal(requests.length, 2, `answered at ${answeredAt}`);
+  }
+});
+
+test('who never pauses is saved every ten seconds, and within two of the last stroke', async () => {
+  const { autosave, requests, pass } = bench();
+  const image = openImage();
+  for (let stroke = 0; stroke < 50; stroke++) {
+    image.replace(new Uint8Array(100).fill(stroke));
+    autosave.changed(image);
+    await pass(500);
+    assert.equal(requests.length, Math.floor((500 * (stroke + 1)) / 10000), `after ${stroke + 1} strokes`);
+  }
+  await pass(1500);
+  assert.deepEqual(decode(requests.at(-1).bytes, 100), image.pixels);
+  assert.equal(image.hasUnsaved, false);
 });
 
 test('without an answer the same request goes out again, later and later', async () => {
@@ -288,6 +319,24 @@ test('a page that is hidden saves at once', async () => {
   autosave.changed(image);
   autosave.flushHidden();
   assert.deepEqual(decode(requests[0].bytes, 100), image.pixels);
+});
+
+test('it says once nothing is left to send: all is on the server, or refused', async () => {
+  const { autosave, pass } = bench([unreachable, saved(1), { kind: 'conflict', status: 412 }]);
+  const [image, refused] = [openImage(), openImage(2)];
+  image.fillRest(1);
+  autosave.changed(image);
+  const settled = [];
+  autosave.whenSettled(() => settled.push(autosave.pending.map((task) => task.image.id)));
+  await pass(1300);
+  assert.deepEqual(settled, [], 'the server gave no answer yet');
+  await pass(5000);
+  assert.deepEqual(settled, [[]]);
+  refused.fillRest(1);
+  autosave.changed(refused);
+  autosave.whenSettled(() => settled.push(autosave.pending.map((task) => task.image.id)));
+  await pass(1300);
+  assert.deepEqual(settled, [[], [2]], 'what is refused stays in the journal');
 });
 
 test('what the browser has no room for is said, until it is saved', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { cornerAt, edgeAt } from '../../app/canvas/frontend/tool_polygon.js';
+import { PolygonTool, cornerAt, edgeAt } from '../../app/canvas/frontend/tool_polygon.js';
 import { brushPoint, pressedSize } from '../../app/canvas/frontend/tool_stroke.js';
 
 const SQUARE = [{ x: 0, y: 0 }, { x: 10, y: 0 }, { x: 10, y: 10 }, { x: 0, y: 10 }];
@@ -29,4 +29,29 @@ test('a pen presses the brush wider; a mouse does not', () => {
 test('the smallest brush snaps to the pixel under the cursor', () => {
   assert.deepEqual(brushPoint({ x: 3.9, y: 7.1 }, 1), { x: 3.5, y: 7.5 });
   assert.deepEqual(brushPoint({ x: 3.9, y: 7.1 }, 2), { x: 3.9, y: 7.1 });
+});
+
+test('a pinch leaves the open polygon as it was before its first finger', () => {
+  const surface = { viewport: { scale: 1 }, showRing: () => {}, showPolygon: () => {} };
+  const tool = new PolygonTool({ surface, state: { magnet: false, value: 1 }, colourOf: () => '#000000' });
+  const press = { detail: 0 };
+  const corners = SQUARE.map(({ x, y }) => ({ x: 10 * x, y: 10 * y }));
+  for (const corner of corners) {
+    tool.down(corner, press);
+    tool.up(press);
+  }
+  const presses = [{ x: 150, y: 150 }, { x: 100, y: 0 }, { x: 50, y: 1 }];
+  for (const at of [...presses, { ...corners[1], altKey: true }]) {
+    tool.down(at, { ...press, altKey: at.altKey });
+    tool.move([{ x: at.x + 5, y: at.y + 5 }]);
+    tool.takeBack();
+    assert.deepEqual(tool.points, corners, 'neither a corner more, nor one moved, nor one less');
+  }
+  tool.removePoint();
+  assert.deepEqual(tool.points, corners.slice(0, 3));
+  tool.down({ x: 0, y: 100 }, press);
+  tool.up(press);
+  tool.giveUp();
+  tool.takeBack();
+  assert.deepEqual(tool.points, [], 'what is given up or closed does not come back');
 });

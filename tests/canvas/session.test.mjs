@@ -192,6 +192,35 @@ test('an image that somebody else took is left for the next one', async () => {
   parts.end();
 });
 
+test('whether an image is lost is asked once until it is answered', async () => {
+  const parts = bench({ saves: [{ kind: 'held', body: { held_by: 'Bo' } }] });
+  const { session } = parts;
+  /** @type {((choice: string) => void)[]} */
+  const answers = [];
+  session.screen.ask = (question) => {
+    parts.questions.push(question.kind);
+    return new Promise((resolve) => answers.push(resolve));
+  };
+  await session.start(null);
+  const { image } = session;
+  const refusal = { body: { held_by: 'Bo' }, message: 'Bo has it.' };
+  const minutes = [session.lost(image, refusal), session.lost(image, refusal)];
+  image.fillRest(1);
+  session.edited();
+  session.autosave.flush(image);
+  await parts.settled();
+  assert.deepEqual(parts.questions, ['held'], 'nor does a refused save ask again');
+  answers[0]('retry');
+  await Promise.all(minutes);
+  await parts.settled();
+  assert.equal(image.hasUnsaved, false, 'the answer holds for the refused save too');
+  const later = session.lost(image, refusal);
+  assert.equal(parts.questions.length, 2);
+  answers[1]('retry');
+  await later;
+  parts.end();
+});
+
 test('a skipped image goes, its strokes stay as a draft', async () => {
   const parts = bench();
   await parts.session.start(null);

@@ -10,7 +10,7 @@ from skimage.measure import label as connected_pieces
 
 from storage.schema import NOT_LABELLED
 from tests.e2e import labelling
-from tests.e2e.camvid_site import HEIGHT, POLE, ROAD, SKY, WIDTH, CamVidSite
+from tests.e2e.camvid_site import BUILDING, HEIGHT, POLE, ROAD, SKY, WIDTH, CamVidSite
 
 pytestmark = pytest.mark.browser
 
@@ -207,3 +207,23 @@ def test_touch_and_pen(site: CamVidSite, page: Page) -> None:
     touch(fingers, "touchMove", [(start[0] + 40, start[1] + 30)])
     touch(fingers, "touchEnd", [])
     np.testing.assert_array_equal(labelling.label_map(page), by_pen)
+
+
+def test_keys_act_on_what_is_under_the_cursor_after_the_view_moved(site: CamVidSite, page: Page) -> None:
+    shown = labelling.open_label_page(page, site.server.url)
+    suggestion = shaped(site.suggestion(shown["imageId"]))
+    # The keyboard zooms at the middle: what comes under the cursor lies about halfway from there.
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    is_inside = distance_transform_edt(suggestion == BUILDING) > 8
+    comes = is_inside[(rows + HEIGHT // 2) // 2, (columns + WIDTH // 2) // 2]
+    y, x = np.argwhere((suggestion == SKY) & comes)[0]
+    cursor = labelling.on_screen(page, x + 0.5, y + 0.5)
+    page.mouse.move(*cursor)
+    for _ in range(3):
+        page.keyboard.press("=")
+    assert labelling.state(page)["zoom"] > 1.9 * shown["zoom"]
+    x, y = (int(value) for value in labelling.image_coordinates(page)(cursor))
+    assert suggestion[y, x] == BUILDING
+    page.keyboard.press("d")
+    accepted = shaped(labelling.label_map(page)) != NOT_LABELLED
+    np.testing.assert_array_equal(accepted, region_of(suggestion, x, y))

@@ -104,9 +104,10 @@ export class Autosave {
     task.isLeft = false;
     if (task.isSettled) task.refused = task.isSettled = false;
     this.#keep(task);
+    task.changedAt = this.now();
     task.unsavedSince ??= this.now();
-    const soon = Math.min(DRAFT_AFTER_MS, task.unsavedSince + DRAFT_AT_LEAST_EVERY_MS - this.now());
-    this.#schedule(task, Math.max(0, soon, (task.retryAt ?? 0) - this.now()));
+    const dueAt = Math.min(task.changedAt + DRAFT_AFTER_MS, task.unsavedSince + DRAFT_AT_LEAST_EVERY_MS);
+    this.#schedule(task, Math.max(0, dueAt - this.now(), (task.retryAt ?? 0) - this.now()));
     this.onState();
   }
 
@@ -140,6 +141,19 @@ export class Autosave {
       task.retryAt = null;
       this.#schedule(task, 0);
     }
+  }
+
+  /**
+   * Nobody looks at the state any more: say only when all is on the server or refused, so that nothing more goes out.
+   * @param {() => void} settled
+   */
+  whenSettled(settled) {
+    this.onState = () => {
+      if (!this.pending.every((task) => task.refused)) return;
+      this.onState = () => {};
+      settled();
+    };
+    this.onState();
   }
 
   /**
@@ -328,7 +342,8 @@ export class Autosave {
     if (image.hasUnsaved || task.submission) {
       task.unsavedSince = this.now();
       this.#keep(task);
-      this.#schedule(task, task.submission ? 0 : DRAFT_AFTER_MS);
+      // What was changed while the answer was awaited has waited for as long.
+      this.#schedule(task, task.submission ? 0 : Math.max(0, task.changedAt + DRAFT_AFTER_MS - this.now()));
     } else {
       this.journal.remove(image.id);
       this.#tidy(task);

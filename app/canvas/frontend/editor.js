@@ -19,6 +19,7 @@ import { commandsByChord } from './keys.js';
 import { downloadLabel } from './label_png.js';
 import { Layers } from './layers.js';
 import { Notices } from './notices.js';
+import { PageLeaving } from './page_leaving.js';
 import { Panel } from './panel.js';
 import { PixelCounter } from './pixel_counter.js';
 import { Pointer } from './pointer.js';
@@ -140,7 +141,7 @@ export class Editor {
       onActive: () => this.#active(),
     });
     this.surface.onViewport = () => {
-      this.pointer.showCursor();
+      this.pointer.viewMoved();
       this.refresh();
     };
     this.keys = new KeyListener({
@@ -152,18 +153,17 @@ export class Editor {
       peekBack: run,
       holdSpace: (held) => this.pointer.holdSpace(held),
     });
-    this.onLeavePage = () => {
-      this.pointer.finish();
-      this.session.leavePage();
-    };
-    this.onVisibility = () => {
-      if (!document.hidden) return;
-      this.pointer.finish();
-      this.session.autosave.flushHidden();
-    };
     // Also while another page of the app is on the screen: what is unsaved must not depend on where one is.
-    window.addEventListener('pagehide', this.onLeavePage);
-    document.addEventListener('visibilitychange', this.onVisibility);
+    this.leaving = new PageLeaving({
+      left: () => {
+        this.pointer.finish();
+        this.session.leavePage();
+      },
+      hidden: () => {
+        this.pointer.finish();
+        this.session.autosave.flushHidden();
+      },
+    });
     this.displayChanged();
     this.update(data);
     this.session.start(data.open_image);
@@ -207,10 +207,11 @@ export class Editor {
     this.opened = null;
   }
 
-  /** The editor is not needed again; what is unsaved still goes out. */
+  /** The editor is not needed again; what is unsaved still goes out, also when the page is left before. */
   retire() {
     this.unmounted();
     this.element.remove();
+    this.session.autosave.whenSettled(() => this.leaving.end());
   }
 
   /** Bring the controls up to date soon. */

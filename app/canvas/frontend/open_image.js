@@ -50,6 +50,8 @@ export class OpenImage {
     /** Counts complete changes; what is saved remembers the count it saved. */
     this.edits = 0;
     this.savedEdits = 0;
+    /** Counts everything done or taken back, what was rejected of the suggestion too. */
+    this.steps = 0;
     /**
      * Called with the changed rectangle after every change, also in the middle of a stroke.
      * @type {(rectangle: Rectangle) => void}
@@ -225,6 +227,7 @@ export class OpenImage {
     if (changed) {
       this.done.push(history);
       this.undone = [];
+      this.steps++;
     }
     return changed;
   }
@@ -240,6 +243,7 @@ export class OpenImage {
     const rectangle = history ? step(history) : null;
     if (!history || !rectangle) return false;
     to.push(history);
+    this.steps++;
     this.onChange(rectangle);
     if (history !== this.history) return false;
     this.edits++;

@@ -12,12 +12,19 @@ const WHEEL_OF_A_MOUSE = 40;
  * @property {(points: Point[], event: PointerEvent) => void} move while pressed; the newest point is last
  * @property {(event: PointerEvent | null) => void} up completes what is under way; null when it is interrupted
  * @property {() => void} giveUp takes back what is under way, also what waits for more clicks
+ * @property {() => void} [takeBack] takes back what the press under way did, where that is less
  * @property {(point: Point | null, event: PointerEvent | null) => void} hover not pressed; null: not over the image
  * @property {() => void} show brings its drawing on the screen up to date
  * @property {() => void} [sizeChanged] its size, tolerance, reach or scale is another one
  */
 
 /** @typedef {import('./types.js').Point} Point */
+
+/**
+ * What is under way, and what holds it: a pointer with some of its buttons, or the fingers of a pinch.
+ * @typedef {{pointer: number | null, buttons: number, isTouch: boolean} &
+ *   ({kind: 'pan', x: number, y: number} | {kind: 'tool', tool: Tool} | {kind: 'pinch'})} Drag
+ */
 
 export class Pointer {
   /**
@@ -36,12 +43,12 @@ export class Pointer {
     this.isReady = isReady;
     this.onHover = onHover;
     this.onActive = onActive;
-    /** @type {{kind: 'pan', x: number, y: number} | {kind: 'tool', tool: Tool} | {kind: 'pinch'} | null} */
+    /** @type {Drag | null} */
     this.drag = null;
     /** @type {Map<number, Point>} fingers on the surface */
     this.fingers = new Map();
-    /** Where it is over the image. @type {Point | null} */
-    this.hover = null;
+    /** Where the cursor is on the page, null while it is elsewhere. @type {{clientX: number, clientY: number} | null} */
+    this.place = null;
     this.spaceHeld = false;
     /** Once a pen was used, a finger is a hand that rests or moves the image. */
     this.penSeen = false;
@@ -53,6 +60,18 @@ export class Pointer {
     element.addEventListener('pointerleave', () => this.#leave());
     element.addEventListener('contextmenu', (event) => event.preventDefault());
     element.addEventListener('wheel', (event) => this.#wheel(event), { passive: false });
+  }
+
+  /** Where the cursor is over the image, also after the image moved under it. @returns {Point | null} */
+  get hover() {
+    return this.place && this.surface.pointOf(this.place);
+  }
+
+  /** The image lies elsewhere on the screen, or is another one. */
+  viewMoved() {
+    if (!this.drag && !this.spaceHeld) this.tool().hover(this.hover, null);
+    this.showCursor();
+    this.onHover(this.hover);
   }
 
   /** Complete what is under way, so that nothing of it is lost. */
@@ -79,28 +98,45 @@ export class Pointer {
   /** @param {PointerEvent} event */
   #down(event) {
     this.onActive();
-    if (event.pointerType === 'pen') this.penSeen = true;
-    if (event.pointerType === 'touch') {
-      this.fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
-      if (this.fingers.size === 2) this.#beginPinch();
+    const isTouch = event.pointerType === 'touch';
+    if (event.pointerType === 'pen') {
+      this.penSeen = true;
+      // A hand lay there first; what it began was no stroke.
+      if (this.drag?.isTouch) this.#giveUp();
     }
+    if (isTouch) this.#touch(event);
     if (!this.isReady() || this.drag) return;
-    const isHand = event.pointerType === 'touch' && this.penSeen;
+    const isHand = isTouch && this.penSeen;
     const pans = event.button === 1 || isHand || (event.button === 0 && this.spaceHeld);
     const erases = event.pointerType === 'pen' && (event.buttons & PEN_ERASER) !== 0;
     if (!pans && !erases && event.button !== 0) return;
     event.preventDefault();
     this.surface.element.setPointerCapture(event.pointerId);
+    const held = { pointer: event.pointerId, buttons: event.buttons, isTouch };
     if (pans) {
-      this.drag = { kind: 'pan', x: event.clientX, y: event.clientY };
+      this.drag = { ...held, kind: 'pan', x: event.clientX, y: event.clientY };
       this.showCursor();
       return;
     }
     const tool = erases ? this.eraser() : this.tool();
-    this.drag = { kind: 'tool', tool };
-    this.hover = this.surface.pointOf(event);
-    tool.down(this.hover, event);
+    this.drag = { ...held, kind: 'tool', tool };
+    this.place = { clientX: event.clientX, clientY: event.clientY };
+    tool.down(this.surface.pointOf(event), event);
     tool.show();
+  }
+
+  /** A finger more. @param {PointerEvent} event */
+  #touch(event) {
+    if (event.isPrimary) {
+      // No finger was on the screen before it: of others the end was not heard, as when the page changed under them.
+      this.fingers.clear();
+      if (this.drag?.isTouch) this.finish();
+    }
+    this.fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    if (this.fingers.size !== 2 || (this.drag && !this.drag.isTouch)) return;
+    // What the first one began was no stroke.
+    this.#giveUp();
+    this.drag = { kind: 'pinch', pointer: null, buttons: 0, isTouch: true };
   }
 
   /** @param {PointerEvent} event */
@@ -112,9 +148,17 @@ export class Pointer {
       }
       this.fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
     }
-    this.hover = this.surface.pointOf(event);
+    if (this.drag) {
+      if (this.drag.pointer !== event.pointerId) return;
+      this.onActive();
+      // A button may have been let go over another window.
+      if (!this.drag.isTouch && !(event.buttons & this.drag.buttons)) {
+        this.finish();
+        this.showCursor();
+      }
+    } else if (event.pointerType === 'touch') return;
+    this.place = { clientX: event.clientX, clientY: event.clientY };
     const { drag } = this;
-    if (drag) this.onActive();
     if (drag?.kind === 'pan') {
       this.surface.pan(event.clientX - drag.x, event.clientY - drag.y);
       drag.x = event.clientX;
@@ -138,25 +182,30 @@ export class Pointer {
       this.surface.element.releasePointerCapture(event.pointerId);
     }
     const { drag } = this;
-    if (drag?.kind === 'pinch' && this.fingers.size > 0) return;
-    this.drag = null;
-    if (drag?.kind === 'tool') drag.tool.up(event.type === 'pointercancel' ? null : event);
+    // The finger that stays after a pinch was no stroke either: it does nothing until it is lifted.
+    if (drag?.kind === 'pinch' ? this.fingers.size < 2 : drag?.pointer === event.pointerId) {
+      this.drag = null;
+      if (drag?.kind === 'tool') drag.tool.up(event.type === 'pointercancel' ? null : event);
+    }
     if (event.pointerType === 'touch') this.#leave();
     this.showCursor();
   }
 
   #leave() {
     if (this.drag) return;
-    this.hover = null;
+    this.place = null;
     this.tool().hover(null, null);
     this.tool().show();
     this.onHover(null);
   }
 
-  /** A second finger: what the first one began was no stroke. */
-  #beginPinch() {
-    if (this.drag?.kind === 'tool') this.drag.tool.giveUp();
-    this.drag = { kind: 'pinch' };
+  /** Take back what the pressed pointer did. */
+  #giveUp() {
+    const { drag } = this;
+    this.drag = null;
+    if (drag?.kind !== 'tool') return;
+    if (drag.tool.takeBack) drag.tool.takeBack();
+    else drag.tool.giveUp();
   }
 
   /** @param {PointerEvent} event */
@@ -174,6 +223,7 @@ export class Pointer {
     event.preventDefault();
     if (!this.isReady()) return;
     this.onActive();
+    this.place = { clientX: event.clientX, clientY: event.clientY };
     // Two fingers on a touchpad send small steps in both directions; a pinch comes as Ctrl.
     const isTouchpad = event.deltaMode === 0 && (event.deltaX !== 0 || Math.abs(event.deltaY) < WHEEL_OF_A_MOUSE);
     if (!event.ctrlKey && (isTouchpad || event.shiftKey)) {
@@ -187,9 +237,6 @@ export class Pointer {
       const within = Math.min(3, Math.max(1 / 3, factor));
       this.surface.zoomAt(within, event.clientX - box.left, event.clientY - box.top);
     }
-    this.hover = this.surface.pointOf(event);
-    if (!this.drag) this.tool().hover(this.hover, null);
-    this.tool().show();
   }
 }
 

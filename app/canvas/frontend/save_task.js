@@ -39,6 +39,8 @@ export class SaveTask {
     this.timer = 0;
     /** @type {number | null} */
     this.retryAt = null;
+    /** When the newest change was made, milliseconds. */
+    this.changedAt = 0;
     /** @type {number | null} when the oldest change was made that is not saved */
     this.unsavedSince = null;
     /** @type {number | null} */

@@ -64,6 +64,8 @@ export class LabelSession {
     this.time = new ActiveTime();
     this.watch = new ProgressWatch(this);
     this.turn = 0;
+    /** Images that the person is being asked about. @type {Set<OpenImage>} */
+    this.asked = new Set();
   }
 
   /** @returns {OpenImage | null} */
@@ -328,8 +330,11 @@ export class LabelSession {
 
   /** @param {OpenImage} image @param {Refused} answer @param {boolean} wasSubmit */
   async #settle(image, answer, wasSubmit) {
+    // The answer that is awaited has the image saved again; what is refused then is asked then.
+    if (this.asked.has(image)) return;
+    this.asked.add(image);
     try {
-      const isGivenUp = await settleRefusal(this, image, answer);
+      const isGivenUp = await settleRefusal(this, image, answer).finally(() => this.asked.delete(image));
       if (isGivenUp) {
         this.queue.leave(image.id);
         this.queue.acknowledge(image.id, Date.now());

@@ -149,7 +149,7 @@ export class Surface {
     return pixelsAround(from.x, from.y, to.x, to.y, this.image.width, this.image.height);
   }
 
-  /** @param {MouseEvent} event @returns {Point} its image coordinates */
+  /** @param {{clientX: number, clientY: number}} event @returns {Point} its image coordinates */
   pointOf(event) {
     const box = this.canvas.getBoundingClientRect();
     return toImage(this.viewport, event.clientX - box.left, event.clientY - box.top);

@@ -4,6 +4,7 @@ import { connectedRegion } from './connected.js';
 import { floodFill } from './flood_fill.js';
 import { enlarged } from './image_pixels.js';
 import { NOT_LABELLED } from './label_map.js';
+import { LastFill } from './last_fill.js';
 import { pixelOf } from './tool_desk.js';
 
 /** @typedef {import('./pointer.js').Tool} Tool */
@@ -72,48 +73,38 @@ export class ClickTool {
     this.desk = desk;
     this.regionAt = regionAt;
     this.cursor = /** @type {const} */ ('crosshair');
-    /**
-     * The last click, which another tolerance does over.
-     * @type {{image: import('./open_image.js').OpenImage, pixel: Point, edits: number} | null}
-     */
-    this.last = null;
+    this.last = new LastFill(desk, () => desk.state.tolerance);
+    /** Where it was pressed. @type {Point | null} */
+    this.pressed = null;
   }
 
   /** @param {Point} point */
   down(point) {
-    const { image } = this.desk;
-    const pixel = pixelOf(image, point);
-    this.last = null;
-    if (image && pixel) this.#fill(image, pixel);
+    this.pressed = point;
   }
 
   move() {}
 
-  up() {}
+  /** Only now it is sure that the press was a click, and not the first finger of two. @param {PointerEvent | null} event */
+  up(event) {
+    const { image } = this.desk;
+    const pixel = pixelOf(image, this.pressed);
+    this.pressed = null;
+    if (event && image && pixel) this.last.fill(image, () => this.regionAt(image, pixel));
+  }
 
   giveUp() {
-    this.last = null;
+    this.pressed = null;
+    this.last.forget();
   }
 
   hover() {}
 
-  /** The tolerance changed: do the last click over, unless something was done since. */
   sizeChanged() {
-    const { last } = this;
-    if (!last || last.image !== this.desk.image || last.edits !== last.image.edits) return;
-    last.image.undo();
-    this.#fill(last.image, last.pixel);
-    this.desk.edited();
+    this.last.sizeChanged();
   }
 
   show() {
     this.desk.surface.showRing(null, 0);
-  }
-
-  /** @param {import('./open_image.js').OpenImage} image @param {Point} pixel */
-  #fill(image, pixel) {
-    if (!image.region(this.regionAt(image, pixel), this.desk.paint())) return;
-    this.desk.edited();
-    this.last = { image, pixel, edits: image.edits };
   }
 }

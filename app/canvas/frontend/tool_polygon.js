@@ -54,6 +54,8 @@ export class PolygonTool {
     this.added = [];
     this.dragged = -1;
     this.wasMoved = false;
+    /** What the press under way found. @type {{points: Point[], added: number[]} | null} */
+    this.before = null;
     /** Where the cursor is. @type {Point | null} */
     this.point = null;
     /** Where the magnet leads from the last corner to the cursor. @type {Point[] | null} */
@@ -67,6 +69,7 @@ export class PolygonTool {
   /** @param {Point} point @param {PointerEvent} event */
   down(point, event) {
     this.point = point;
+    this.before = { points: this.points.slice(), added: this.added.slice() };
     const reach = GRAB_PX / this.desk.surface.viewport.scale;
     const corner = cornerAt(this.points, point, reach);
     // The second press of a double click closes the polygon; it is no corner of its own.
@@ -107,9 +110,17 @@ export class PolygonTool {
     if (event && dragged === 0 && !wasMoved && this.points.length >= 3) this.close();
   }
 
+  takeBack() {
+    Object.assign(this, this.before);
+    this.before = null;
+    this.dragged = -1;
+    this.show();
+  }
+
   giveUp() {
     this.points = [];
     this.added = [];
+    this.before = null;
     this.trail = null;
     this.dragged = -1;
     this.show();

@@ -2,6 +2,7 @@
 
 import { enlarged, sampled } from './image_pixels.js';
 import { NOT_LABELLED } from './label_map.js';
+import { LastFill } from './last_fill.js';
 import { SmartFill } from './smart_fill.js';
 import { pixelOf } from './tool_desk.js';
 
@@ -10,7 +11,6 @@ import { pixelOf } from './tool_desk.js';
 
 /** @typedef {import('./image_pixels.js').Rgba} Rgba */
 /** @typedef {import('./open_image.js').OpenImage} OpenImage */
-/** @typedef {{image: OpenImage, fill: SmartFill, picture: Rgba}} Fill */
 
 /** @implements {Tool} */
 export class SmartTool {
@@ -20,8 +20,7 @@ export class SmartTool {
     this.cursor = /** @type {const} */ ('crosshair');
     /** @type {Point[]} */
     this.points = [];
-    /** The last fill, which another reach does over. @type {(Fill & {edits: number}) | null} */
-    this.last = null;
+    this.last = new LastFill(desk, () => desk.state.reach);
   }
 
   /** @param {Point} point */
@@ -42,39 +41,29 @@ export class SmartTool {
     const { image } = this.desk;
     const picture = this.desk.pixels.read();
     if (!event || !image || !picture || points.length === 0) return;
-    this.#fill({ image, fill: this.#fillFrom(image, picture, points), picture });
+    const fill = this.#fillFrom(image, picture, points);
+    this.last.fill(image, () => {
+      const level = fill.levelBeside(fill.level, this.desk.state.reach);
+      return enlarged(fill.regionAt(level), picture, image);
+    });
   }
 
   giveUp() {
     this.points = [];
-    this.last = null;
+    this.last.forget();
     this.show();
   }
 
   hover() {}
 
-  /** The reach changed: do the last fill over, unless something was done since. */
   sizeChanged() {
-    const { last } = this;
-    if (!last || last.image !== this.desk.image || last.edits !== last.image.edits) return;
-    last.image.undo();
-    this.#fill(last);
-    this.desk.edited();
+    this.last.sizeChanged();
   }
 
   show() {
     const { surface, state } = this.desk;
     surface.showRing(null, 0);
     surface.showPolygon([], this.points, this.desk.colourOf(state.value), { isOpen: true });
-  }
-
-  /** @param {Fill} fill */
-  #fill({ image, fill, picture }) {
-    const level = fill.levelBeside(fill.level, this.desk.state.reach);
-    const region = enlarged(fill.regionAt(level), picture, image);
-    if (!image.region(region, this.desk.paint())) return;
-    this.desk.edited();
-    this.last = { image, fill, picture, edits: image.edits };
   }
 
   /** @param {OpenImage} image @param {Rgba} picture @param {Point[]} points */

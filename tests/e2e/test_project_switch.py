@@ -1,0 +1,54 @@
+"""Going from one project to another at the label canvas."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import CDPSession, Page
+
+from storage import labels, projects
+from storage.importing import plan_import, run_import
+from storage.workspace import open_workspace
+from tests.e2e import labelling
+from tests.e2e.camvid_site import ROAD, copy_sample
+from tests.e2e.server import Server
+
+pytestmark = pytest.mark.browser
+
+
+def listeners(devtools: CDPSession, of: str, kind: str) -> int:
+    """Count who listens for events of a kind at `window` or `document`."""
+    target = devtools.send("Runtime.evaluate", {"expression": of})["result"]["objectId"]
+    found = devtools.send("DOMDebugger.getEventListeners", {"objectId": target})["listeners"]
+    return sum(one["type"] == kind for one in found)
+
+
+def test_a_switch_saves_and_leaves_nothing_of_the_project_before(
+    camvid: Path, tmp_path: Path, start_server: Callable[..., Server], page: Page
+) -> None:
+    copy_sample(camvid, tmp_path / "source", 3)
+    workspace = open_workspace(tmp_path / "workspace")
+    for name in ("Roads", "Streets"):
+        plan = plan_import(tmp_path / "source", workspace=workspace, masks_as="truth")
+        project = projects.create_project(workspace, name, plan.classes, actor="test")
+        run_import(workspace, project.id, plan, actor="test")
+    server = start_server("--no-worker")
+    shown = labelling.open_label_page(page, server.url)
+    devtools = page.context.new_cdp_session(page)
+    before = [listeners(devtools, *one) for one in (("window", "pagehide"), ("document", "visibilitychange"))]
+
+    for name in ("Roads", "Streets", "Roads"):
+        labelling.choose_class(page, ROAD)
+        labelling.stroke(page, [(100, 100), (200, 120)])
+        painted = labelling.label_map(page)
+        page.locator(".st-key-project-bar").get_by_role("combobox").click()
+        page.get_by_role("option", name=name).click()
+        left = shown["imageId"]
+        shown = labelling.wait_for_image(page, other_than=left)
+        labelling.wait_until_saved(page)
+        page.wait_for_timeout(1500)
+        np.testing.assert_array_equal(labels.read(workspace, left)[0].ravel(), painted)
+    after = [listeners(devtools, *one) for one in (("window", "pagehide"), ("document", "visibilitychange"))]
+    assert after == before
+    workspace.close()

@@ -267,6 +267,26 @@ class TestProject:
         saved = projects.get_project(site.workspace, "Roads")
         assert saved.settings.annotation.audit_every == 9
 
+    def test_saving_keeps_what_somebody_else_saved_meanwhile(self, open_page, site: Site) -> None:
+        test, project = open_page("project"), site.project_id
+        projects.change_settings(
+            site.workspace,
+            project,
+            {"annotation": {"audit_every": 3, "audit_target": 9}, "start": {"min_changed": 5}},
+            actor="ben",
+        )
+        projects.rename_project(site.workspace, project, "Roads", actor="ben")
+        test.number_input(key=f"annotation-lease-minutes-{project}").set_value(4.0)
+        test.number_input(key=f"annotation-audit-target-{project}").set_value(7)
+        test.button(key="save-annotation").click().run()
+        assert not errors(test)
+        saved = projects.get_project(site.workspace, project)
+        kept = saved.settings.annotation
+        assert (saved.name, saved.settings.start.min_changed) == ("Roads", 5)
+        assert (kept.audit_every, kept.audit_target, kept.lease_minutes) == (3, 7, 4.0)
+        assert test.number_input(key=f"annotation-audit-every-{project}").value == 3
+        assert test.text_input(key=f"rename-{project}").value == "Roads"
+
 
 class TestQueue:
     def cards(self, test: AppTest) -> list[dict[str, Any]]:
@@ -490,6 +510,30 @@ class TestTraining:
             "Learning rate: input should be greater than 0. It is 0.0 now; change it and save again."
         ]
         assert projects.get_project(site.workspace, project).settings == saved
+
+    def test_saving_keeps_what_somebody_else_saved_meanwhile(self, open_page, site: Site) -> None:
+        test, project = open_page("training"), site.project_id
+        test.number_input(key=f"round-crop-{project}").set_value(64).run()
+
+        def save_elsewhere(changes: dict[str, dict[str, Any]]) -> None:
+            projects.change_settings(site.workspace, project, changes, actor="ben")
+
+        def saved() -> tuple[Any, ...]:
+            now = projects.get_project(site.workspace, project).settings
+            round_ = now.round
+            return now.annotation.audit_every, now.start.min_classes, round_.steps, round_.head, round_.crop
+
+        save_elsewhere({"annotation": {"audit_every": 3}, "start": {"min_classes": 1}})
+        save_elsewhere({"round": {"steps": 50, "head": "linear", "crop": 96}})
+        test.button(key="save-training").click().run()
+        assert not errors(test)
+        assert saved() == (3, 1, 50, "linear", 64)
+        assert test.number_input(key=f"round-steps-{project}").value == 50
+        # What was saved once is not sent again with the next change.
+        save_elsewhere({"round": {"crop": 128}})
+        test.number_input(key=f"round-steps-{project}").set_value(60)
+        test.button(key="save-training").click().run()
+        assert saved() == (3, 1, 60, "linear", 128)
 
     def test_a_preset_fills_the_form_and_saving_keeps_it(self, open_page, site: Site) -> None:
         test, project = open_page("training"), site.project_id

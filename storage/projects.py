@@ -325,6 +325,8 @@ def _checked_name(name: str, what: str) -> str:
     name = name.strip()
     if not name:
         raise InvalidInput(f"The {what} needs a name. Type one and try again.")
+    if (shown := name.encode("utf-8", "backslashreplace").decode()) != name:
+        raise InvalidInput(f"The {what} name {shown} is not UTF-8 text. Type another name.")
     if len(name) > _LONGEST_NAME:
         raise InvalidInput(
             f"The {what} name has {len(name)} characters and may have {_LONGEST_NAME}. Shorten it."

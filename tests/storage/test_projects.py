@@ -58,6 +58,7 @@ def test_a_chosen_hotkey_is_not_given_away(workspace: Workspace) -> None:
     [
         ("  ", specs("a"), "needs a name"),
         ("x" * 201, specs("a"), "201 characters"),
+        ("\udce4x", specs("a"), "not UTF-8"),
         ("fields", [], "at least one class"),
         ("fields", specs("tree", "Tree "), "Two classes cannot both be named Tree"),
         ("fields", specs(*(f"c{number}" for number in range(255))), "at most 254 classes, and 255"),

@@ -245,6 +245,17 @@ def test_masks_of_every_depth_keep_their_values() -> None:
     assert colour.counts == {0x010203: 1, 0: 1}
 
 
+@pytest.mark.parametrize("most", [1, 11, 100, 255])
+def test_a_pgm_mask_keeps_its_values_whatever_its_maximum(most: int) -> None:
+    values = np.arange(most + 1, dtype=np.uint8)[None]
+    binary = b"P5\n# classes\n%d 1 %d\n" % (most + 1, most) + values.tobytes()
+    text = b"P2 %d 1 %d\n" % (most + 1, most) + b" ".join(b"%d" % value for value in values[0])
+    for data in (binary, text):
+        mask = read_mask(data)
+        np.testing.assert_array_equal(mask.codes, values)
+        assert mask.codes.dtype == np.uint8
+
+
 def test_a_jpeg_is_no_mask() -> None:
     with pytest.raises(InvalidInput, match="as PNG"):
         read_mask(file_of(np.zeros((8, 8), np.uint8), "JPEG"))

@@ -16,7 +16,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import charts, session, settings_form
-from app.notices import duration, empty_state, errors_as_sentences, html_badge, no_project, plain
+from app.notices import duration, empty_state, errors_as_sentences, html_badge, plain
 from storage import projects, queue, rounds
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
@@ -340,11 +340,7 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
 
 def show() -> None:
     """Draw the page for the current project."""
-    project_id = session.current_project_id()
-    if project_id is None:
-        no_project()
-        return
-    workspace = session.workspace()
+    workspace, project_id = session.require_project()
     project = projects.get_project(workspace, project_id)
     past = rounds.history(workspace, project_id)
     newest = newest_of(past)

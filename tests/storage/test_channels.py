@@ -293,6 +293,15 @@ def test_values_that_are_no_numbers_are_black_and_count_nothing() -> None:
     assert summary(np.full((2, 2), np.nan)).window == (0.0, 0.0)
 
 
+@pytest.mark.parametrize("dtype", ["u1", "i2", "u4", "f4", "f8"])
+@pytest.mark.parametrize("shape", [(0,), (0, 5), (3, 0)])
+def test_no_values_are_all_zeros(dtype: str, shape: tuple[int, ...]) -> None:
+    found = summary(np.empty(shape, dtype))
+    assert (found.least, found.most, found.window, sum(found.histogram)) == (0.0, 0.0, (0.0, 0.0), 0)
+    assert set(found.percentiles.values()) == {0.0}
+    assert windowed(np.empty(shape, dtype), *found.window).shape == shape
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (7, 5), (7, 5, 3), (1200, 1000)])
 @pytest.mark.parametrize("content", ["regions", "picture"])
 def test_a_quick_png_holds_exactly_its_pixels(shape: tuple[int, ...], content: str) -> None:

@@ -258,7 +258,8 @@ def chosen_project(workspace: Workspace, name: str | None) -> ProjectInfo:
 def supervise_worker(workspace: Path, device: Device, stop: threading.Event) -> None:
     """Keep one worker process running until ``stop`` is set; its output goes to ``logs/worker.log``.
 
-    A worker that dies is started again after 1, 2, 4 … 30 s, so that a killed round is resumed.
+    A worker that dies is started again, so that a killed round is resumed: after 1 s when it ran for over a
+    minute, otherwise after 2, 4, 8, 16 and then always 30 s.
     """
     log_path = workspace / "logs" / "worker.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)

@@ -120,6 +120,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from storage import projects, rounds
 from storage.errors import InvalidInput, NotFound, QualmError
@@ -130,7 +131,9 @@ from storage.workspace import Workspace, open_workspace
 DEMO_PROJECT = "Demo"
 DEMO_IMAGES = 300
 
-console = Console()
+# Names and paths are printed as they are: neither [brackets] nor :colons: in them mean anything.
+console = Console(markup=False, emoji=False)
+error_console = Console(stderr=True, markup=False, emoji=False)
 cli = typer.Typer(
     help=(
         "Qualm: active labeling for semantic segmentation.\n\n"
@@ -212,7 +215,7 @@ DEFAULT_WORKSPACE = Path("workspace")
 def progress_bar() -> Progress:
     """Return a progress bar that shows how many are done and the time left."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -228,7 +231,7 @@ def errors_as_sentences() -> Iterator[None]:
     try:
         yield
     except QualmError as error:
-        Console(stderr=True).print(f"[red]{error}[/red]", highlight=False, soft_wrap=True)
+        error_console.print(str(error), style="red", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
 
 
@@ -255,7 +258,8 @@ def chosen_project(workspace: Workspace, name: str | None) -> ProjectInfo:
 def supervise_worker(workspace: Path, device: Device, stop: threading.Event) -> None:
     """Keep one worker process running until ``stop`` is set; its output goes to ``logs/worker.log``.
 
-    A worker that dies is started again after 1, 2, 4 … 30 s, so that a killed round is resumed.
+    A worker that dies is started again, so that a killed round is resumed: after 1 s when it ran for over a
+    minute, otherwise after 2, 4, 8, 16 and then always 30 s.
     """
     log_path = workspace / "logs" / "worker.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
@@ -278,7 +282,8 @@ def supervise_worker(workspace: Path, device: Device, stop: threading.Event) -> 
         pause = 1.0 if time.monotonic() - began > 60 else min(pause * 2, 30.0)
         console.print(
             f"The worker stopped (exit code {process.returncode}); starting it again in {pause:.0f} s. "
-            f"Its log: {log_path}"
+            f"Its log: {log_path}",
+            soft_wrap=True,
         )
         stop.wait(pause)
 
@@ -301,7 +306,11 @@ def serve_workspace(
 
     def on_ready(address: str) -> None:
         """Announce the address; called once the port is taken and before the server blocks."""
-        console.print(f"\n  Qualm is at [bold]{address}[/bold]   (Ctrl+C stops it; everything is saved)\n")
+        console.print(
+            Text.assemble(
+                "\n  Qualm is at ", (address, "bold"), "   (Ctrl+C stops it; everything is saved)\n"
+            )
+        )
         if not no_worker:
             supervisor.start()
         if not no_browser:
@@ -426,7 +435,7 @@ def import_images(
             return
         if target is None:
             target = projects.create_project(opened, str(project), plan.classes, actor="command line")
-            console.print(f"Made the project {target.name} with {len(plan.classes)} classes.")
+            console.print(f"Made the project {target.name} with {len(plan.classes)} classes.", soft_wrap=True)
         with progress_bar() as bar:
             task = bar.add_task("Importing", total=None)
             result = run_import(

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.refusals import refusal, refuse
 from app.sign_in import cookie_name
+from storage.errors import InvalidInput
 
 SIGN_IN_PATH = "/sign-in"
 HEALTH_PATH = "/_stcore/health"
@@ -36,12 +37,21 @@ class AccessToken:
     """ASGI gate that lets nothing through but the health check until the browser has shown the token.
 
     The token comes as ``?token=`` in the address or from the form. Its cookie is signed with a salt
-    made from the token, so a new token shuts out everybody who knew the old one.
+    made from the token, so a new token shuts out everybody who knew the old one. Blanks around the token
+    do not count, here or there.
     """
 
     def __init__(self, app: ASGIApp, *, key: str, token: str) -> None:
+        """Guard ``app``; ``key`` signs the cookie.
+
+        Raises:
+            InvalidInput: the token is empty.
+        """
         self.app = app
-        self.token = token.encode()
+        # Read from a file or a secret store it often ends in a line break, which nobody can enter.
+        self.token = token.strip().encode()
+        if not self.token:
+            raise InvalidInput("The access token is empty, so anybody could show it. Choose one.")
         self.cookie = cookie_name("access", key)
         self.serializer = URLSafeTimedSerializer(key, salt=f"access:{hashlib.sha256(self.token).hexdigest()}")
         self.wrong_tries = WrongTries()

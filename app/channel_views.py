@@ -7,7 +7,7 @@ the memory of a view is that of its own pixels.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.levels import is_large, level_sizes, overview_level, tile_box
-from app.picture_cache import description, kept_file
+from app.picture_cache import description, read_kept
 from storage.errors import InvalidInput, NotFound
 from storage.formats.channels import composite, first_windows, read_channels, shown_channels, summaries
 from storage.formats.quick_png import encode_png
@@ -51,7 +51,7 @@ def channel_figures(workspace: Workspace, image: ImageInfo) -> dict[str, Any]:
         NotFound: the image has no source, or it is missing or damaged.
         DiskFull: there is no space to keep its values.
     """
-    described = description(_values_file(workspace, image))
+    described = _read_values(workspace, image, description)
     return {key: described[key] for key in ("bit_depth", "shown", "channels")}
 
 
@@ -83,21 +83,26 @@ def view_tile(workspace: Workspace, image: ImageInfo, view: View, level: int, co
 def _rendered(
     workspace: Workspace, image: ImageInfo, view: View, level: int, box: tuple[int, int, int, int] | None
 ) -> bytes:
-    path = _values_file(workspace, image)
-    described = description(path)
-    known = described["channels"]
-    chosen = described["shown"] if view.channels is None else view.channels
-    if max(chosen) >= len(known):
-        raise NotFound(f"The image has no channel {max(chosen)}, only 0 to {len(known) - 1}.")
-    left, top, right, bottom = box or (0, 0, *_sizes(image)[level])
-    planes = [_plane(path, described["dtype"], image, one, level)[top:bottom, left:right] for one in chosen]
-    windows = [
-        _window(known[one], low, high)
-        for one, low, high in zip(
-            chosen, _each(view.lows, len(chosen)), _each(view.highs, len(chosen)), strict=True
-        )
-    ]
-    return encode_png(composite(planes, windows, _each(view.gammas, len(chosen))), "picture")
+    def read(path: Path) -> tuple[list[NDArray[np.generic]], list[tuple[float, float]]]:
+        described = description(path)
+        known = described["channels"]
+        chosen = described["shown"] if view.channels is None else view.channels
+        if max(chosen) >= len(known):
+            raise NotFound(f"The image has no channel {max(chosen)}, only 0 to {len(known) - 1}.")
+        left, top, right, bottom = box or (0, 0, *_sizes(image)[level])
+        windows = [
+            _window(known[one], low, high)
+            for one, low, high in zip(
+                chosen, _each(view.lows, len(chosen)), _each(view.highs, len(chosen)), strict=True
+            )
+        ]
+        dtype = described["dtype"]
+        planes = [_plane(path, dtype, image, one, level)[top:bottom, left:right] for one in chosen]
+        return planes, windows
+
+    # What is mapped into memory stays readable when its file goes.
+    planes, windows = _read_values(workspace, image, read)
+    return encode_png(composite(planes, windows, _each(view.gammas, len(planes))), "picture")
 
 
 def _window(known: dict[str, Any], low: float | None, high: float | None) -> tuple[float, float]:
@@ -123,7 +128,8 @@ def _plane(path: Path, dtype: str, image: ImageInfo, channel: int, level: int) -
     return np.memmap(path, dtype, "r", before * np.dtype(dtype).itemsize, (height, width))
 
 
-def _values_file(workspace: Workspace, image: ImageInfo) -> Path:
+def _read_values(workspace: Workspace, image: ImageInfo, read: Callable[[Path], T]) -> T:
+    """Return what ``read`` gives for the file of an image's values, written now unless it is kept."""
     source = _source(image)
 
     def build(file: IO[bytes]) -> dict[str, Any]:
@@ -157,7 +163,7 @@ def _values_file(workspace: Workspace, image: ImageInfo) -> Path:
             ],
         }
 
-    return kept_file(workspace, f"{source.blob}.values", build)
+    return read_kept(workspace, f"{source.blob}.values", build, read)
 
 
 def _source(image: ImageInfo) -> SourceFile:

@@ -12,9 +12,10 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from app.bounded_folder import make_room, touched
+from storage.errors import WorkspaceError
 from storage.files import atomic_file
 from storage.workspace import Workspace
 
@@ -22,20 +23,45 @@ MOST_BYTES = 8_000_000_000
 """What all kept files may take; half of the free space if that is less."""
 
 _FOLDER = "cache"
+_TRIES = 3
 _LENGTH_BYTES = 8
 # One at a time: the pixels of a large image take hundreds of megabytes while they are cut up.
 _BUILDING = threading.Lock()
 
+T = TypeVar("T")
 
-def kept_file(workspace: Workspace, name: str, build: Callable[[IO[bytes]], dict[str, Any]]) -> Path:
-    """Return the file of that name, which ``build`` writes when it is not there yet.
 
-    ``build`` gets an empty file to write the data to and returns what :func:`description` will give.
+def read_kept(
+    workspace: Workspace,
+    name: str,
+    build: Callable[[IO[bytes]], dict[str, Any]],
+    read: Callable[[Path], T],
+) -> T:
+    """Return what ``read`` gives for the file of that name, which ``build`` writes when it is not there yet.
+
+    Room for other files may be made before ``read`` has opened this one: then it is built once again.
+
+    Args:
+        workspace: The workspace.
+        name: The name of the file.
+        build: Gets an empty file to write the data to and returns what :func:`description` will give.
+        read: Gets the path of the file. It is called again where it raised ``FileNotFoundError``.
 
     Raises:
         DiskFull: there is no space for it.
-        WorkspaceError: the folder cannot be written to.
+        WorkspaceError: the folder cannot be written to, or the file is gone again each time.
     """
+    for _ in range(_TRIES):
+        path = _kept_file(workspace, name, build)
+        with contextlib.suppress(FileNotFoundError):
+            return read(path)
+    raise WorkspaceError(
+        f"What is kept to show images quickly is deleted sooner than it is read. Free some space on the disk "
+        f"of {workspace.path}, then load the page again."
+    )
+
+
+def _kept_file(workspace: Workspace, name: str, build: Callable[[IO[bytes]], dict[str, Any]]) -> Path:
     path = workspace.path / _FOLDER / name
     if touched(path):
         return path

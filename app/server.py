@@ -160,7 +160,7 @@ def check_access(host: str, access_token: str | None) -> None:
     Raises:
         InvalidInput: with what to add.
     """
-    if access_token is not None and len(access_token) < LEAST_TOKEN_LENGTH:
+    if access_token is not None and len(access_token.strip()) < LEAST_TOKEN_LENGTH:
         raise InvalidInput(
             f"The access token is too easy to guess. Choose one of at least {LEAST_TOKEN_LENGTH} characters."
         )

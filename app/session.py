@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from app import sign_in
+from app.notices import no_project
 from storage import images, projects
 from storage.errors import NotFound, WorkspaceError
 from storage.images import ImageInfo
@@ -62,6 +63,15 @@ def require_user() -> None:
         label = f"Sign in with {provider}" if provider else "Sign in"
         st.button(label, type="primary", on_click=st.login, args=(provider,))
     st.stop()
+
+
+def require_project() -> tuple[Workspace, int]:
+    """Return the workspace and the id of the current project; without one, say how to come to it and stop."""
+    project_id = current_project_id()
+    if project_id is None:
+        no_project()
+        st.stop()
+    return workspace(), project_id
 
 
 def current_project_id() -> int | None:

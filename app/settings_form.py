@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import streamlit as st
 from annotated_types import Ge, Le
@@ -18,16 +18,18 @@ OPTION_NAMES = {
 }
 """What an option is called where its own word would not do."""
 
-Settings = TypeVar("Settings", bound=BaseModel)
 
+def follow(key: str, stored: object) -> None:
+    """Let a keyed widget follow the stored value until the person enters another one.
 
-def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
-    """Return ``settings`` with some values replaced.
-
-    Raises:
-        pydantic.ValidationError: when a value does not fit.
+    A widget keeps its first value for as long as it is drawn, so without this a form would save what it
+    once showed over what somebody else has stored meanwhile. Call it before the widget is drawn; what
+    that returns was entered by the person where it differs from ``stored``.
     """
-    return type(settings).model_validate({**settings.model_dump(), **values})
+    # Only where it changed: a value set here takes the place of one that is being typed.
+    if key in st.session_state and st.session_state[key] == st.session_state[_followed(key)] != stored:
+        st.session_state[key] = stored
+    st.session_state[_followed(key)] = stored
 
 
 def fields(
@@ -39,30 +41,57 @@ def fields(
     columns: int = 4,
     suggestions: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
-    """Draw one widget for each named field, in rows of ``columns``, and return what they hold.
+    """Draw one widget for each named field, in rows of ``columns``, and return what the person changed.
 
     Args:
-        settings: The values now.
+        settings: The values as they are stored now.
         names: Fields to draw, in this order.
         key: Prefix of the widgets' keys.
         scope: What the settings belong to, such as a project's id; the widget of field ``steps`` has the key
             ``<key>-steps-<scope>``, so that one project's values never show up in another's form.
         columns: Widgets side by side.
         suggestions: Known values of text fields; others can still be typed.
+
+    Returns:
+        The new values by field. Fields that still hold what is stored are left out, so that saving the form
+        leaves them to whoever changes them meanwhile.
     """
     values: dict[str, Any] = {}
     for start in range(0, len(names), columns):
         row = names[start : start + columns]
         for name, column in zip(row, st.columns(columns)[: len(row)], strict=True):
             with column:
-                values[name] = _widget(
+                widget_key = _widget_key(key, name, scope)
+                stored = getattr(settings, name)
+                follow(widget_key, stored)
+                value = _widget(
                     name,
                     type(settings).model_fields[name],
-                    getattr(settings, name),
-                    key=f"{key}-{name.replace('_', '-')}-{scope}",
+                    stored,
+                    key=widget_key,
                     known=(suggestions or {}).get(name, ()),
                 )
+                if value != stored:
+                    values[name] = value
     return values
+
+
+def saved(values: Mapping[str, Any], *, key: str, scope: object) -> None:
+    """Note that what :func:`fields` returned is stored, where its widgets are not drawn again at once.
+
+    From then on they follow what is stored, instead of sending the same values again with the next change.
+    """
+    for name, value in values.items():
+        st.session_state[_followed(_widget_key(key, name, scope))] = value
+
+
+def _widget_key(key: str, name: str, scope: object) -> str:
+    return f"{key}-{name.replace('_', '-')}-{scope}"
+
+
+def _followed(widget_key: str) -> str:
+    """Return the key of the stored value that a widget has last followed."""
+    return f"{widget_key}-followed"
 
 
 def _widget(name: str, field: FieldInfo, value: Any, *, key: str, known: Sequence[str]) -> Any:

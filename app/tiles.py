@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from app.levels import TILE_SIDE, level_sizes, overview_level, tile_box, tiles_of
-from app.picture_cache import description, kept_file
+from app.picture_cache import description, read_kept
 from storage.formats.quick_png import encode_png
 from storage.images import ImageInfo
 from storage.workspace import Workspace
@@ -34,7 +34,7 @@ def tile(workspace: Workspace, image: ImageInfo, level: int, column: int, row: i
         DiskFull: there is no space to keep its tiles.
     """
     tile_box(image.width, image.height, level, column, row)
-    return _part(_pyramid(workspace, image), f"{level}/{column}/{row}")
+    return _part(workspace, image, f"{level}/{column}/{row}")
 
 
 def overview(workspace: Workspace, image: ImageInfo) -> tuple[bytes, str]:
@@ -44,18 +44,19 @@ def overview(workspace: Workspace, image: ImageInfo) -> tuple[bytes, str]:
         NotFound: its file is missing.
         DiskFull: there is no space to keep its tiles.
     """
-    return _part(_pyramid(workspace, image), "overview")
+    return _part(workspace, image, "overview")
 
 
-def _part(pyramid: Path, name: str) -> tuple[bytes, str]:
-    described = description(pyramid)
-    start, length = described["parts"][name]
-    with pyramid.open("rb") as file:
-        file.seek(start)
-        return file.read(length), described["media_type"]
+def _part(workspace: Workspace, image: ImageInfo, name: str) -> tuple[bytes, str]:
+    """Return a part of the image's pyramid, which is cut now unless it is kept, and its media type."""
 
+    def read(pyramid: Path) -> tuple[bytes, str]:
+        described = description(pyramid)
+        start, length = described["parts"][name]
+        with pyramid.open("rb") as file:
+            file.seek(start)
+            return file.read(length), described["media_type"]
 
-def _pyramid(workspace: Workspace, image: ImageInfo) -> Path:
     def build(file: IO[bytes]) -> dict[str, Any]:
         with Image.open(io.BytesIO(workspace.blobs.get(image.blob))) as picture:
             as_jpeg = picture.format == "JPEG"
@@ -65,8 +66,8 @@ def _pyramid(workspace: Workspace, image: ImageInfo) -> Path:
         encode = _jpeg if as_jpeg else _png
         parts: dict[str, tuple[int, int]] = {}
 
-        def write(name: str, data: bytes) -> None:
-            parts[name] = (file.tell(), len(data))
+        def write(part: str, data: bytes) -> None:
+            parts[part] = (file.tell(), len(data))
             file.write(data)
 
         shown_whole = overview_level(image.width, image.height)
@@ -82,7 +83,7 @@ def _pyramid(workspace: Workspace, image: ImageInfo) -> Path:
                     write(f"{number}/{column}/{row}", data)
         return {"media_type": "image/jpeg" if as_jpeg else "image/png", "parts": parts}
 
-    return kept_file(workspace, f"{image.blob}.tiles", build)
+    return read_kept(workspace, f"{image.blob}.tiles", build, read)
 
 
 def _cutter(

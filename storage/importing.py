@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from storage import events, images, labels, projects
 from storage.errors import DiskFull, InvalidInput, QualmError, WorkspaceError
-from storage.formats.archives import ArchiveLimits, OpenSource, Problem, Source, natural_order
+from storage.formats.archives import OpenSource, Problem, Source, natural_order
 from storage.formats.class_list import (
     CAMVID,
     ClassList,
@@ -249,7 +249,6 @@ def plan_import(
     void_index: int | None = None,
     masks_as: MasksAs = "labels",
     follow_splits: bool = True,
-    limits: ArchiveLimits | None = None,
     progress: Progress | None = None,
 ) -> ImportPlan:
     """Read a source completely and say what an import would do, without writing anything.
@@ -267,7 +266,6 @@ def plan_import(
             all of them as hidden truth and their images unlabelled; ``ignore`` leaves them out.
         follow_splits: Images in a folder named val become audit images, those in a folder named test are
             excluded from training. Otherwise every image goes to the pool.
-        limits: What a zip file may unpack to.
         progress: Called after each image.
 
     Raises:
@@ -280,7 +278,7 @@ def plan_import(
         project_id = projects.get_project(workspace, project_id).id
         classes = projects.classes(workspace, project_id)
         known_hashes = images.known_hashes(workspace, project_id)
-    with OpenSource(source, limits) as opened:
+    with OpenSource(source) as opened:
         layout = find_layout(opened.paths)
         class_list = _class_list(opened, layout, class_names, colour_table)
         table_colours = frozenset(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
@@ -136,14 +138,40 @@ def rename_project(workspace: Workspace, project_id: int, name: str, actor: str)
 def update_settings(
     workspace: Workspace, project_id: int, settings: ProjectSettings, actor: str
 ) -> ProjectInfo:
-    """Store the settings of a project; rounds that already exist keep theirs.
+    """Store all settings of a project; rounds that already exist keep theirs.
+
+    Whatever others changed since ``settings`` were read is undone: a form takes :func:`change_settings`.
 
     Raises:
         NotFound: there is no such project.
     """
-    stored = settings.model_dump(mode="json")
+    return change_settings(workspace, project_id, settings.model_dump(), actor)
+
+
+def change_settings(
+    workspace: Workspace, project_id: int, changes: Mapping[str, Mapping[str, Any]], actor: str
+) -> ProjectInfo:
+    """Change some settings of a project; rounds that already exist keep theirs.
+
+    Args:
+        workspace: The workspace.
+        project_id: The project.
+        changes: New values by part and field of :class:`ProjectSettings`, such as
+            ``{"start": {"min_changed": 3}}``. What is not named stays as it is at that moment.
+        actor: Who did it, for the journal.
+
+    Raises:
+        NotFound: there is no such project.
+        pydantic.ValidationError: a value does not fit, or there is no such field; nothing is changed.
+    """
     with workspace.database.writing() as session:
-        project = project_row(session, project_id)
+        project = project_row(session, project_id, lock=True)
+        before = ProjectSettings.model_validate(project.settings)
+        parts = {}
+        for part, values in changes.items():
+            now: BaseModel = getattr(before, part)
+            parts[part] = type(now).model_validate(now.model_dump() | dict(values))
+        stored = before.model_copy(update=parts).model_dump(mode="json")
         changed = {
             f"{part}.{key}": value
             for part, values in stored.items()
@@ -297,6 +325,8 @@ def _checked_name(name: str, what: str) -> str:
     name = name.strip()
     if not name:
         raise InvalidInput(f"The {what} needs a name. Type one and try again.")
+    if (shown := name.encode("utf-8", "backslashreplace").decode()) != name:
+        raise InvalidInput(f"The {what} name {shown} is not UTF-8 text. Type another name.")
     if len(name) > _LONGEST_NAME:
         raise InvalidInput(
             f"The {what} name has {len(name)} characters and may have {_LONGEST_NAME}. Shorten it."

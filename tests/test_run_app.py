@@ -8,7 +8,7 @@ from pathlib import Path
 
 from storage import rounds
 from storage.workspace import open_workspace
-from tests.core.blocks_project import blocks_project
+from tests.core.blocks_project import block_scene, blocks_project, png
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -99,3 +99,20 @@ def test_import_export_and_repeat(tmp_path: Path, camvid: Path) -> None:
     exported = run("export", str(tmp_path / "out"), "--workspace", workspace)
     assert exported.returncode == 0, exported.stderr
     assert len(list((tmp_path / "out" / "label_maps").rglob("*.png"))) == 4
+
+
+def test_names_are_printed_as_they_are(tmp_path: Path) -> None:
+    folder = tmp_path / "set" / "["
+    folder.mkdir(parents=True)
+    (folder / "sound :tree:.png").write_bytes(png(block_scene(0)[0]))
+    (folder / "broken [draft].png").write_bytes(b"no image")
+    (folder / "x].png").write_bytes(b"no image")
+    inside, project = ("--workspace", str(tmp_path / "w")), ("--project", "[/Field] [bold] :tree:")
+    done = run("import", str(tmp_path / "set"), *inside, *project, "--classes", "a")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "[/broken [draft].png: This is no image" in done.stdout
+    assert "[/x].png: This is no image" in done.stdout
+    assert "Made the project [/Field] [bold] :tree: with 1 classes." in done.stdout
+    refused = run("export", str(tmp_path / "out"), *inside)
+    assert refused.returncode == 1
+    assert "No image of [/Field] [bold] :tree: is labelled yet" in refused.stderr

@@ -9,17 +9,13 @@ import streamlit as st
 
 from app import session
 from app.canvas.component import label_canvas
-from app.notices import no_images, no_project
+from app.notices import no_images
 from storage import images, projects
 
 
 def show() -> None:
     """Draw the page for the current project."""
-    project_id = session.current_project_id()
-    if project_id is None:
-        no_project()
-        return
-    workspace = session.workspace()
+    workspace, project_id = session.require_project()
     if not sum(images.split_counts(workspace, project_id).values()):
         no_images()
         return

@@ -19,7 +19,7 @@ import streamlit as st
 from app import session
 from app.choice_options import PIXEL_SCORE
 from app.embedding_map import MOST_CHOSEN, embedding_map
-from app.notices import empty_state, errors_as_sentences, no_images, no_project, plain
+from app.notices import empty_state, errors_as_sentences, no_images, plain
 from app.queue_acts import Act, carry_out
 from app.queue_grid import Card, card_of, queue_grid
 from storage import embeddings, projects, queue, rounds
@@ -343,11 +343,7 @@ def view_switch() -> str:
 
 def show() -> None:
     """Draw the page for the current project."""
-    project_id = session.current_project_id()
-    if project_id is None:
-        no_project()
-        return
-    workspace = session.workspace()
+    workspace, project_id = session.require_project()
     progress = queue.progress(workspace, project_id)
     if not progress.images:
         no_images()

@@ -16,7 +16,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import charts, session, settings_form
-from app.notices import duration, empty_state, errors_as_sentences, html_badge, no_project, plain
+from app.notices import duration, empty_state, errors_as_sentences, html_badge, plain
 from storage import projects, queue, rounds
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
@@ -287,7 +287,8 @@ def history_table(past: list[RoundInfo]) -> None:
 
 def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
     """Draw the settings of the next round and of its automatic start; nothing counts before Save."""
-    settings = project.settings
+    # The fragment runs again without the page: somebody else may have saved since that drew it.
+    settings = projects.get_project(workspace, project.id).settings
     preset = st.selectbox(
         "Preset",
         get_args(Preset),
@@ -321,23 +322,25 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
             values |= settings_form.fields(shown, others, key="round", scope=scope)
         if st.button("Save settings", key="save-training", type="primary"):
             with errors_as_sentences():
-                new = settings.model_copy(
-                    update={
-                        "round": settings_form.changed(settings.round, values),
-                        "start": settings_form.changed(settings.start, start),
-                    }
+                filled_in = {
+                    name: value
+                    for name, value in shown.model_dump().items()
+                    if value != getattr(settings.round, name)
+                }
+                projects.change_settings(
+                    workspace,
+                    project.id,
+                    {"round": filled_in | values, "start": start},
+                    session.annotator(),
                 )
-                projects.update_settings(workspace, project.id, new, session.annotator())
+                settings_form.saved(values, key="round", scope=scope)
+                settings_form.saved(start, key="start", scope=project.id)
                 st.toast("Saved. The next round uses these settings.", icon=":material/check:")
 
 
 def show() -> None:
     """Draw the page for the current project."""
-    project_id = session.current_project_id()
-    if project_id is None:
-        no_project()
-        return
-    workspace = session.workspace()
+    workspace, project_id = session.require_project()
     project = projects.get_project(workspace, project_id)
     past = rounds.history(workspace, project_id)
     newest = newest_of(past)

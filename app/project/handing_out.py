@@ -14,9 +14,11 @@ from storage.workspace import Workspace
 def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
     """Draw the project's name and how images are handed out."""
     with st.form("annotation-settings", border=True):
-        name = st.text_input("Name of the project", project.name, key=f"rename-{project.id}")
+        name_key = f"rename-{project.id}"
+        settings_form.follow(name_key, project.name)
+        name = st.text_input("Name of the project", project.name, key=name_key)
         st.markdown("**How images are handed out**")
-        values = settings_form.fields(
+        annotation = settings_form.fields(
             project.settings.annotation,
             list(type(project.settings.annotation).model_fields),
             key="annotation",
@@ -25,12 +27,7 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
         if st.form_submit_button("Save settings", key="save-annotation", type="primary"):
             with errors_as_sentences():
                 actor = session.annotator()
-                annotation = settings_form.changed(project.settings.annotation, values)
-                projects.rename_project(workspace, project.id, name, actor)
-                projects.update_settings(
-                    workspace,
-                    project.id,
-                    project.settings.model_copy(update={"annotation": annotation}),
-                    actor,
-                )
+                if name != project.name:
+                    projects.rename_project(workspace, project.id, name, actor)
+                projects.change_settings(workspace, project.id, {"annotation": annotation}, actor)
                 st.rerun()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import re
+import tempfile
 from pathlib import Path
 from typing import TypedDict
 
@@ -13,6 +16,7 @@ from app.notices import bullets, errors_as_sentences, plain
 from app.progress_bar import progress_bar
 from storage.errors import InvalidInput
 from storage.exporting import export_project
+from storage.files import TEMPORARY, file_error
 from storage.projects import ProjectInfo
 from storage.schema import NOT_LABELLED, VOID
 from storage.workspace import Workspace
@@ -57,23 +61,15 @@ def export_section(workspace: Workspace, project: ProjectInfo) -> None:
         with left:
             if st.button("Prepare a zip", key="export", type="primary", icon=":material/folder_zip:"):
                 with errors_as_sentences():
-                    target = workspace.path / "exports" / f"{file_name(project.name)}.zip"
-                    target.parent.mkdir(exist_ok=True)
-                    target.unlink(missing_ok=True)
-                    result = export_project(
-                        workspace,
-                        project.id,
-                        target,
-                        **options,
-                        progress=progress_bar("Exporting"),
-                    )
-                    st.session_state["prepared-export"] = (project.id, target, result.report())
+                    target, sentences = prepare_zip(workspace, project, options)
+                    st.session_state["prepared-export"] = (project.id, target, sentences)
             prepared_for, prepared, report = st.session_state.get("prepared-export", (None, None, ()))
             if prepared_for == project.id and prepared.exists():
                 st.markdown(bullets(report))
                 st.download_button(
                     f"Download {prepared.name} ({size(prepared.stat().st_size)})",
-                    prepared.read_bytes(),
+                    # Called when it is downloaded: the file may be large, and the page is drawn often.
+                    prepared.read_bytes,
                     file_name=prepared.name,
                     mime="application/zip",
                     key="export-download",
@@ -99,6 +95,38 @@ def export_section(workspace: Workspace, project: ProjectInfo) -> None:
                     )
                     for sentence in result.report():
                         st.success(plain(sentence), icon=":material/check:")
+
+
+def prepare_zip(workspace: Workspace, project: ProjectInfo, options: ExportOptions) -> tuple[Path, list[str]]:
+    """Export to the zip file that a project and its options have, in the place of an older one.
+
+    Returns:
+        The path of the file, and what was exported, in sentences.
+
+    Raises:
+        InvalidInput: nothing is labelled.
+        DiskFull: there is no space; the older file is still there.
+        WorkspaceError: the workspace cannot be written to.
+    """
+    name = file_name(project.name)
+    name += "-with-images" if options["include_images"] else ""
+    name += "-254" if options["not_labelled_as"] == NOT_LABELLED else ""
+    target = workspace.path / "exports" / str(project.id) / f"{name}.zip"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # A folder of its own, since somebody else may be preparing the same file.
+        with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=target.parent) as folder:
+            result = export_project(
+                workspace,
+                project.id,
+                Path(folder, target.name),
+                **options,
+                progress=progress_bar("Exporting"),
+            )
+            os.replace(result.path, target)
+    except OSError as error:
+        raise file_error(error, target) from error
+    return target, dataclasses.replace(result, path=target).report()
 
 
 def file_name(project_name: str) -> str:

@@ -18,6 +18,7 @@ from typing import Literal
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from core import provenance
 from core.annotation_cost import Annotator
@@ -149,7 +150,10 @@ def simulate(
         seconds_per_click=seconds_per_click,
         command=command,
     )
-    console.print(f"Rows: {csv_path or out / 'results.csv'}\nReport: {out / 'report.html'}", soft_wrap=True)
+    # As Text and not as a string, in which Rich would read [brackets] and :colons: of a path.
+    console.print(
+        Text(f"Rows: {csv_path or out / 'results.csv'}\nReport: {out / 'report.html'}"), soft_wrap=True
+    )
     return table
 
 
@@ -201,12 +205,12 @@ class _Work:
         self.done += 1
         self.watch("done", 0.0)
         if not self.bars.console.is_terminal:
-            self.bars.console.print(f"{self.done} of {self.total}: {self.title}", soft_wrap=True)
+            self.bars.console.print(Text(f"{self.done} of {self.total}: {self.title}"), soft_wrap=True)
 
 
 def _progress(console: Console) -> Progress:
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(),
@@ -221,8 +225,11 @@ def _progress(console: Console) -> Progress:
 def _printed(table: Sequence[BudgetResult], described: LabelledSet) -> Table:
     devices = ", ".join(sorted({result.device for result in table}))
     printed = Table(
-        title=f"{described.name}: pool of {described.pool}, {described.test} test images, {devices}, "
-        f"{provenance.machine()}"
+        title=Text(
+            f"{described.name}: pool of {described.pool}, {described.test} test images, {devices}, "
+            f"{provenance.machine()}",
+            style="table.title",
+        )
     )
     printed.add_column("strategy, recipe")
     for name in ("labels", "seeds", "test mIoU", "clicks", "train s", "score s"):
@@ -232,7 +239,7 @@ def _printed(table: Sequence[BudgetResult], described: LabelledSet) -> Table:
         miou, deviation = mean_and_deviation([one.test_miou for one in same])
         clicks = mean_and_deviation([one.clicks.correction for one in same if one.clicks])[0]
         printed.add_row(
-            f"{strategy}, {recipe}",
+            Text(f"{strategy}, {recipe}"),
             str(labels),
             str(len(same)),
             f"{miou:.3f} ± {deviation:.3f}" if len(same) > 1 else f"{miou:.3f}",

@@ -115,7 +115,13 @@ class OpenSource:
         return self._files[path].read()
 
     def _add(self, path: str, file: _File) -> None:
-        if path in self._files:
+        if (shown := _printable(path)) != path:
+            self.problems.append(
+                Problem(
+                    shown, "The name is not UTF-8 text; the file is left out. Rename it and import again."
+                )
+            )
+        elif path in self._files:
             self.problems.append(Problem(path, "There are two files of this name; the first one is used."))
         else:
             self._files[path] = file
@@ -134,7 +140,9 @@ class OpenSource:
 
     def _add_folder(self, root: Path) -> None:
         def note(error: OSError) -> None:
-            self.problems.append(Problem(str(error.filename), f"Cannot be read: {error.strerror}."))
+            self.problems.append(
+                Problem(_printable(str(error.filename)), f"Cannot be read: {error.strerror}.")
+            )
 
         for folder, folder_names, file_names in os.walk(root, onerror=note):
             folder_names[:] = [name for name in folder_names if not _is_ignored((name,))]
@@ -158,6 +166,12 @@ class OpenSource:
     def _add_zip(self, file: BinaryIO, name: str, packed_bytes: int) -> None:
         try:
             archive = zipfile.ZipFile(file)
+        except UnicodeDecodeError as error:
+            file.close()
+            raise InvalidInput(
+                f"{name} holds a file name that is not the UTF-8 text it is said to be. Unpack it and import "
+                "the folder instead."
+            ) from error
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             file.close()
             raise InvalidInput(
@@ -212,6 +226,11 @@ def natural_order(path: str) -> tuple[list[tuple[int, str]], str]:
         if part
     ]
     return parts, path
+
+
+def _printable(name: str) -> str:
+    """Return a name as text that can be stored and shown: what is no text in it is written as an escape."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _is_ignored(parts: Iterable[str]) -> bool:
@@ -269,7 +288,15 @@ def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
                 if total > entry.file_size:
                     raise InvalidInput("It unpacks to more than the zip file announces; it is left out.")
                 parts.append(chunk)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        NotImplementedError,
+        RuntimeError,
+        UnicodeDecodeError,  # the name again, before the data
+    ) as error:
         raise InvalidInput(f"The zip file is damaged here: {error}.") from error
     if total != entry.file_size:
         raise InvalidInput("It unpacks to less than the zip file announces; the zip file is damaged here.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ from storage.formats.window import ValueSummary, summary, windowed
 
 _TIFF_STARTS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _PNG_START = b"\x89PNG\r\n\x1a\n"
+# Three numbers: width, height, and the one that is kept; comments may stand before each.
+_PGM_HEADER = re.compile(rb"P[25](?:(?:\s|#[^\r\n]*[\r\n])+(\d{1,10})){3}\s")
 _CHANNEL_PAGES = 16
 """Pages of an array saved without the names of its axes that still count as channels; more are a stack."""
 _NAME_LENGTH = 100
@@ -34,7 +37,7 @@ class Channels:
     """All values of an image that 8 bits and three colours cannot hold."""
 
     values: NDArray[np.generic]
-    """(C, H, W), upright, in the type of the file; alpha, where there is one, comes last."""
+    """(C, H, W), upright, in the type of the file, more being brighter; alpha, if any, comes last."""
     names: tuple[str, ...]
     bit_depth: int
     is_colour: bool
@@ -179,13 +182,32 @@ def _read_png(data: bytes) -> Channels:
     )
 
 
+def pgm_maximum(data: bytes) -> int | None:
+    """Return the value, 1 to 65535, that a PGM file says is white; None when it is no PGM file."""
+    header = _PGM_HEADER.match(data)
+    return int(header[1]) if header else None
+
+
+def pgm_values(pixels: NDArray[np.integer[Any]], maximum: int) -> NDArray[np.integer[Any]]:
+    """Return the values of a PGM file in the range 0…``maximum``, the shape and type of ``pixels``.
+
+    ``pixels`` are as Pillow reads them: stretched to 0…255, or to 0…65535 where the maximum is above 255.
+    """
+    stretched = 255 if maximum < 256 else 65535
+    # The stretch rounds by less than half a step of the values, so rounding back gives them exactly.
+    return ((pixels.astype(np.int64) * maximum + stretched // 2) // stretched).astype(pixels.dtype)
+
+
 def _read_pgm(data: bytes) -> Channels | None:
+    maximum = pgm_maximum(data)
     with Image.open(io.BytesIO(data)) as image:
         _require_size(*image.size, 1, 4)
-        if not image.mode.startswith("I"):
+        if maximum is None or not image.mode.startswith("I"):
             return None
-        values = np.asarray(image)[None].astype(np.uint16)
-    return Channels(values, ("grey",), 16, False, False, "image/x-portable-graymap", False, 1)
+        values = pgm_values(np.asarray(image), maximum)[None].astype(np.uint16)
+    return Channels(
+        values, ("grey",), maximum.bit_length(), False, False, "image/x-portable-graymap", False, 1
+    )
 
 
 def _read_tiff(data: bytes) -> Channels | None:
@@ -213,6 +235,10 @@ def _read_tiff(data: bytes) -> Channels | None:
         values = _planes(series, planes)
         if values.size == 0 or values.shape != (count, page.imagelength, page.imagewidth):
             raise ValueError(f"the values have the shape {values.shape}")
+        if page.photometric == PHOTOMETRIC.MINISWHITE and values.dtype.kind == "u":
+            # As everywhere else, more is brighter; alpha has no such turn.
+            grey = values[: count - has_alpha]
+            np.subtract(values.dtype.type(2**bit_depth - 1), grey, out=grey)
         if values.dtype == np.float16:
             values = values.astype(np.float32)
         tag = page.tags.get("Orientation")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import ImageOps
 
 from storage.errors import InvalidInput
+from storage.formats.channels import pgm_maximum, pgm_values
 from storage.formats.image_file import decode, open_image
 from storage.schema import NOT_LABELLED
 
@@ -65,6 +66,8 @@ def read_mask(data: bytes) -> Mask:
     if image.format == "JPEG":
         raise InvalidInput("A JPEG does not keep the exact values of a mask. Save the mask as PNG.")
     decode(image)
+    if (maximum := pgm_maximum(data)) is not None:
+        return _index_mask(pgm_values(np.asarray(image), maximum))
     palette: tuple[int, ...] = ()
     if image.mode == "P" and (colours := image.getpalette("RGB")) is not None:
         palette = tuple(
@@ -80,10 +83,14 @@ def read_mask(data: bytes) -> Mask:
         missing = int(codes.max(initial=0)) + 1 - len(palette)
         return Mask("index", codes, palette + (0,) * missing if palette and missing > 0 else palette)
     if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.int64)
-        return Mask("index", values.astype(np.uint8) if values.min() >= 0 and values.max() < 256 else values)
+        return _index_mask(np.asarray(image))
     channels = np.asarray(image.convert("RGB")).astype(np.uint32)
     return Mask("colour", channels[..., 0] << 16 | channels[..., 1] << 8 | channels[..., 2])
+
+
+def _index_mask(values: NDArray[np.integer[Any]]) -> Mask:
+    fits = values.min() >= 0 and values.max() < 256
+    return Mask("index", values.astype(np.uint8 if fits else np.int64))
 
 
 def to_label_map(mask: Mask, meaning: Mapping[int, int]) -> NDArray[np.uint8]:

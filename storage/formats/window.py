@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,9 @@ class ValueSummary:
 
 def summary(values: NDArray[np.generic]) -> ValueSummary:
     """Return what an array of numbers, of any shape, is like; all zeros when it holds none."""
+    nothing = ValueSummary(0.0, 0.0, dict.fromkeys(PERCENTILES, 0.0), (0,) * HISTOGRAM_BINS)
+    if values.size == 0:
+        return nothing
     if values.dtype.kind in "ui" and values.dtype.itemsize <= 2:
         counts = _counts(values)
         present = np.flatnonzero(counts)
@@ -49,12 +53,12 @@ def summary(values: NDArray[np.generic]) -> ValueSummary:
     else:
         flat = values.reshape(-1)
         ranges = [_range(band) for band in _bands(flat)]
-        least = min((low for low, _ in ranges), default=0.0)
-        most = max((high for _, high in ranges), default=0.0)
+        least = min(low for low, _ in ranges)
+        most = max(high for _, high in ranges)
         sample = np.asarray(flat[:: -(-flat.size // _SAMPLED)], np.float64)
         numbers, weights = np.unique(sample[np.isfinite(sample)], return_counts=True)
-        if numbers.size == 0 or least > most:
-            numbers, weights, least, most = np.zeros(1), np.zeros(1, np.int64), 0.0, 0.0
+        if numbers.size == 0:
+            return nothing
     ends = np.cumsum(weights)
     bins, _ = np.histogram(numbers, HISTOGRAM_BINS, (least, most), weights=weights)
     return ValueSummary(
@@ -76,7 +80,7 @@ def windowed(values: NDArray[np.generic], low: float, high: float, gamma: float 
         shown: NDArray[np.uint8] = table[_places(values)]
         return shown
     shown = np.empty(values.shape, np.uint8)
-    rows = max(1, _BAND_VALUES // max(1, values[0].size)) if values.ndim > 1 else _BAND_VALUES
+    rows = max(1, _BAND_VALUES // max(1, math.prod(values.shape[1:])))
     for top in range(0, len(values), rows):
         band = np.asarray(values[top : top + rows], np.float64)
         shown[top : top + rows] = _scaled(band, low, high, gamma)
@@ -124,8 +128,6 @@ def _range(band: NDArray[np.generic]) -> tuple[float, float]:
 
 def _percentile(numbers: NDArray[np.float64], ends: NDArray[np.int64], share: float) -> float:
     """Return a percentile of values given as sorted numbers and running counts, between two by proportion."""
-    if ends[-1] == 0:
-        return 0.0
     place = (int(ends[-1]) - 1) * share / 100
     below, above = numbers[np.searchsorted(ends, [int(place), np.ceil(place)], side="right")]
     return float(below + (above - below) * (place - int(place)))

@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from app import page_component, session
 from app.canvas import component as canvas
 from app.choice_options import OPTIONS
+from app.project import label_export
 from app.queue_acts import Act, carry_out
 from app.server import make_app
 from storage import images, labels, projects, queue, rounds
@@ -24,7 +25,7 @@ from storage.rounds import NewPrediction
 from storage.schema import Project, Round
 from storage.settings import RoundSettings, with_preset
 from storage.workspace import Workspace
-from tests.app.four_images import HEIGHT, WIDTH, Site
+from tests.app.four_images import HEIGHT, WIDTH, Site, make_site
 
 MAIN = Path(session.__file__).with_name("main.py")
 WORKER = "elsewhere:1"
@@ -252,8 +253,69 @@ class TestProject:
         test = open_page("project")
         test.button(key="export").click().run()
         assert not errors(test)
-        with zipfile.ZipFile(site.workspace.path / "exports" / "Streets.zip") as archive:
+        path = site.workspace.path / "exports" / str(site.project_id) / "Streets.zip"
+        with zipfile.ZipFile(path) as archive:
             assert "manifest.json" in " ".join(archive.namelist())
+        assert [kept.name for kept in path.parent.iterdir()] == ["Streets.zip"]
+        assert f"1 label map written to {path}." in everything(test)
+
+    def test_a_zip_to_download_is_that_of_its_project_and_options(self, open_page, site: Site) -> None:
+        label(site, site.image_ids[1])
+        projects.rename_project(site.workspace, site.project_id, "Field 1", actor="test")
+        test = open_page("project")
+        test.button(key="export").click().run()
+        test.toggle(key="export-images").set_value(True)
+        test.button(key="export").click().run()
+        other = make_site(site.workspace)
+        label(other, other.image_ids[1])
+        projects.rename_project(site.workspace, other.project_id, "Field/1", actor="test")
+        test.run().selectbox(key="project-picker").set_value(other.project_id).run()
+        test.toggle(key="export-images").set_value(False)
+        test.button(key="export").click().run()
+        assert not errors(test)
+        exports = site.workspace.path / "exports"
+        named = {}
+        for path in exports.rglob("*.zip"):
+            with zipfile.ZipFile(path) as archive:
+                manifest = json.loads(archive.read("manifest.json"))
+            named[str(path.relative_to(exports))] = manifest["project"], "image" in manifest["images"][0]
+        assert named == {
+            f"{site.project_id}/Field-1.zip": ("Field 1", False),
+            f"{site.project_id}/Field-1-with-images.zip": ("Field 1", True),
+            f"{other.project_id}/Field-1.zip": ("Field/1", False),
+        }
+
+    def test_two_who_prepare_a_zip_at_once_both_get_it(
+        self, open_page, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        label(site, site.image_ids[1])
+        mine, theirs = open_page("project"), open_page("project")
+        export, busy = label_export.export_project, []
+
+        def in_the_middle_of_which_another_begins(*arguments: Any, **named: Any) -> Any:
+            if not busy:
+                busy.append(True)
+                theirs.button(key="export").click().run()
+            return export(*arguments, **named)
+
+        monkeypatch.setattr(label_export, "export_project", in_the_middle_of_which_another_begins)
+        mine.button(key="export").click().run()
+        for test in (mine, theirs):
+            assert not errors(test)
+            assert "1 label map" in everything(test)
+
+    def test_a_prepared_zip_is_not_read_until_it_is_downloaded(
+        self, open_page, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        label(site, site.image_ids[1])
+        read = []
+        read_bytes = Path.read_bytes
+        monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path.suffix) or read_bytes(path))
+        test = open_page("project")
+        test.button(key="export").click().run()
+        test.run()
+        assert [one.label for one in test.get("download_button")]
+        assert ".zip" not in read
 
     def test_export_without_labels_is_a_sentence(self, open_page, site: Site) -> None:
         test = open_page("project")
@@ -268,6 +330,26 @@ class TestProject:
         assert not errors(test)
         saved = projects.get_project(site.workspace, "Roads")
         assert saved.settings.annotation.audit_every == 9
+
+    def test_saving_keeps_what_somebody_else_saved_meanwhile(self, open_page, site: Site) -> None:
+        test, project = open_page("project"), site.project_id
+        projects.change_settings(
+            site.workspace,
+            project,
+            {"annotation": {"audit_every": 3, "audit_target": 9}, "start": {"min_changed": 5}},
+            actor="ben",
+        )
+        projects.rename_project(site.workspace, project, "Roads", actor="ben")
+        test.number_input(key=f"annotation-lease-minutes-{project}").set_value(4.0)
+        test.number_input(key=f"annotation-audit-target-{project}").set_value(7)
+        test.button(key="save-annotation").click().run()
+        assert not errors(test)
+        saved = projects.get_project(site.workspace, project)
+        kept = saved.settings.annotation
+        assert (saved.name, saved.settings.start.min_changed) == ("Roads", 5)
+        assert (kept.audit_every, kept.audit_target, kept.lease_minutes) == (3, 7, 4.0)
+        assert test.number_input(key=f"annotation-audit-every-{project}").value == 3
+        assert test.text_input(key=f"rename-{project}").value == "Roads"
 
 
 class TestQueue:
@@ -492,6 +574,30 @@ class TestTraining:
             "Learning rate: input should be greater than 0. It is 0.0 now; change it and save again."
         ]
         assert projects.get_project(site.workspace, project).settings == saved
+
+    def test_saving_keeps_what_somebody_else_saved_meanwhile(self, open_page, site: Site) -> None:
+        test, project = open_page("training"), site.project_id
+        test.number_input(key=f"round-crop-{project}").set_value(64).run()
+
+        def save_elsewhere(changes: dict[str, dict[str, Any]]) -> None:
+            projects.change_settings(site.workspace, project, changes, actor="ben")
+
+        def saved() -> tuple[Any, ...]:
+            now = projects.get_project(site.workspace, project).settings
+            round_ = now.round
+            return now.annotation.audit_every, now.start.min_classes, round_.steps, round_.head, round_.crop
+
+        save_elsewhere({"annotation": {"audit_every": 3}, "start": {"min_classes": 1}})
+        save_elsewhere({"round": {"steps": 50, "head": "linear", "crop": 96}})
+        test.button(key="save-training").click().run()
+        assert not errors(test)
+        assert saved() == (3, 1, 50, "linear", 64)
+        assert test.number_input(key=f"round-steps-{project}").value == 50
+        # What was saved once is not sent again with the next change.
+        save_elsewhere({"round": {"crop": 128}})
+        test.number_input(key=f"round-steps-{project}").set_value(60)
+        test.button(key="save-training").click().run()
+        assert saved() == (3, 1, 60, "linear", 128)
 
     def test_a_preset_fills_the_form_and_saving_keeps_it(self, open_page, site: Site) -> None:
         test, project = open_page("training"), site.project_id

@@ -301,7 +301,7 @@ def test_the_cache_loses_what_was_longest_unused_and_nothing_else(
             file.write(bytes(1000))
             return {"name": name}
 
-        return picture_cache.kept_file(site.workspace, name, build)
+        return picture_cache.read_kept(site.workspace, name, build, lambda path: path)
 
     monkeypatch.setattr(picture_cache, "MOST_BYTES", 3500)
     before = blobs_in_use(site.workspace)
@@ -324,5 +324,40 @@ def test_a_build_that_fails_leaves_nothing(site: Site) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        picture_cache.kept_file(site.workspace, hashlib.sha256(b"").hexdigest(), build)
+        picture_cache.read_kept(site.workspace, hashlib.sha256(b"").hexdigest(), build, Path.read_bytes)
     assert list((site.workspace.path / "cache").iterdir()) == []
+
+
+@pytest.mark.usefixtures("low_limits")
+def test_a_file_that_goes_before_it_is_read_is_made_again(
+    browser: TestClient,
+    site: Site,
+    bring_in: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    item = bring_in("deep.tif", tiff(CELLS))
+    large = bring_in("large.png", file_of(np.full((150, 150, 3), 7, np.uint8)))
+    urls = [f"{large['tiles_url']}/0/0/0", item["channels_url"], item["source_url"]]
+    going = {"now": 1}
+
+    def touched(path: Path) -> bool:
+        # Room is made for another file in the moment between the look and the reading.
+        if path.exists() and going["now"]:
+            path.unlink()
+            going["now"] -= 1
+            return True
+        return path.exists()
+
+    monkeypatch.setattr(picture_cache, "touched", touched)
+    for url in urls:
+        assert browser.get(url).status_code == 200, url
+        going["now"] = 1
+        assert browser.get(url).status_code == 200, url
+        assert going["now"] == 0
+    built: list[Path] = []
+    going["now"] = 1
+    monkeypatch.setattr(picture_cache, "make_room", lambda newest, _: built.append(newest) or newest.unlink())
+    answer = browser.get(urls[0])
+    assert answer.status_code == 503
+    assert "Free some space" in answer.json()["error"]
+    assert len(built) < 5

@@ -222,6 +222,8 @@ def test_a_server_for_others_needs_a_token_or_oidc(monkeypatch: pytest.MonkeyPat
     check_access("0.0.0.0", TOKEN)
     with pytest.raises(InvalidInput, match="easy to guess"):
         check_access("0.0.0.0", "1234")
+    with pytest.raises(InvalidInput, match="easy to guess"):
+        check_access("0.0.0.0", "1234" + " " * 20)
     auth = {"redirect_uri": "http://lab/oauth2callback", "cookie_secret": "secret"}
     monkeypatch.setattr(server, "get_secrets_auth_section", lambda: auth)
     monkeypatch.setattr(server, "is_authlib_installed", lambda: True)

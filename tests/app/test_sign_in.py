@@ -3,12 +3,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from streamlit.auth_util import set_cookie_with_chunks
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 
 from app import access_token, sign_in
-from app.access_token import WRONG_TRIES, WrongTries, token_form
+from app.access_token import WRONG_TRIES, AccessToken, WrongTries, token_form
+from storage.errors import InvalidInput
 from storage.workspace import Workspace
 from tests.app.four_images import Site
 
@@ -144,6 +146,19 @@ def test_the_form_opens_the_door(locked: TestClient) -> None:
     answer = locked.post("/sign-in", data={"token": f" {TOKEN}\n", "next": "/training"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/training")
     assert locked.get("/").status_code == 200
+
+
+def test_a_token_read_from_a_file_with_its_last_line_end_is_the_same_token(open_browser: Open) -> None:
+    from_file = open_browser(named=False, access_token=f"{TOKEN}\n")
+    assert from_file.post("/sign-in", data={"token": TOKEN}).status_code == 303
+    plain = open_browser(named=False, access_token=TOKEN)
+    plain.cookies = from_file.cookies
+    assert plain.get("/").status_code == 200
+
+
+def test_a_token_of_blanks_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="empty"):
+        AccessToken(Starlette(), key="key", token=" \n")
 
 
 @pytest.mark.parametrize(

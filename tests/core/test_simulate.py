@@ -161,12 +161,13 @@ def test_a_run_alone_keeps_its_workspace_and_ends_as_the_one_that_was_cut_off(
         out=tmp_path / "out",
         workspace=tmp_path / "workspace",
         annotator=HAND,
-        csv_path=tmp_path / "results" / "table.csv",
+        csv_path=tmp_path / "[results]" / "table.csv",
         device="cpu",
         console=Console(file=printed, width=160),
     )
     assert "test mIoU" in printed.getvalue()
-    assert (tmp_path / "results" / "table.csv").exists()
+    assert f"Rows: {tmp_path / '[results]' / 'table.csv'}\n" in printed.getvalue()
+    assert (tmp_path / "[results]" / "table.csv").exists()
     for one, other in zip(table, of(results, "random"), strict=True):
         varying = {"wall_s", "train_s", "score_s"}
         assert one.model_dump(exclude=varying) == other.model_dump(exclude=varying)

@@ -16,6 +16,7 @@ from storage.formats import channels as channels_module
 from storage.formats import image_size
 from storage.formats.channels import Channels, read_channels
 from storage.formats.image_file import read_image
+from storage.formats.masks import read_mask
 from storage.formats.quick_png import encode_png
 from storage.formats.window import PERCENTILES, summary, windowed
 from storage.importing import plan_import, run_import
@@ -52,6 +53,18 @@ def png_16(values: np.ndarray, orientation: int = 1) -> bytes:
         + chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\x00\x00"))
         + chunk(b"IDAT", zlib.compress(raw))
         + chunk(b"IEND", b"")
+    )
+
+
+def pgm(values: np.ndarray, kind: bytes, most: int) -> bytes:
+    """A greymap whose header says that ``most`` is white, as text (P2) or binary (P5)."""
+    height, width = values.shape
+    text = b" ".join(str(value).encode() for value in values.ravel())
+    binary = values.astype(">u2" if most > 255 else "u1").tobytes()
+    return (
+        kind
+        + b"\n# made by hand, 1 2 3\n%d %d\n%d\n" % (width, height, most)
+        + (text if kind == b"P2" else binary)
     )
 
 
@@ -105,6 +118,41 @@ def test_of_time_and_depth_the_first_is_taken_and_the_note_says_so() -> None:
     stack = values_of(20, *SIZE)
     for data in (tiff(stack, photometric="minisblack"), tiff(stack[:5], metadata=None)):
         np.testing.assert_array_equal(read(data).values, stack[:1])
+
+
+@pytest.mark.parametrize("bits", [12, 16, 32])
+def test_where_zero_is_white_the_values_are_turned_round(bits: int) -> None:
+    dtype = np.uint32 if bits == 32 else np.uint16
+    most = dtype(2**bits - 1)
+    values = values_of(*SIZE, dtype=dtype)
+    options = {"photometric": "miniswhite", "bitspersample": bits}
+    np.testing.assert_array_equal(read(tiff(values, **options)).values, most - values[None])
+    stack = tiff(np.stack([values, values // 2]), **options)
+    np.testing.assert_array_equal(read(stack).values, [most - values, most - values // 2])
+    if bits == 16:
+        both = np.stack([values, values // 2], axis=2)
+        found = read(tiff(both, **options, planarconfig="contig", extrasamples=["unassalpha"]))
+        np.testing.assert_array_equal(found.values, [most - values, values // 2])
+
+
+def test_where_zero_is_white_8_and_16_bits_look_alike() -> None:
+    values = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    eight, sixteen = (
+        shown(tiff(deep, photometric="miniswhite")) for deep in (values, values.astype(np.uint16) * 257)
+    )
+    assert (eight[0, 0], eight[-1, -1]) == (sixteen[0, 0], sixteen[-1, -1]) == (255, 0)
+
+
+@pytest.mark.parametrize("kind", [b"P5", b"P2"])
+@pytest.mark.parametrize(("most", "bits"), [(300, 9), (4095, 12), (65535, 16)])
+def test_a_pgm_keeps_its_values_whatever_its_maximum(kind: bytes, most: int, bits: int) -> None:
+    values = np.random.default_rng(most).integers(0, most + 1, SIZE).astype(np.uint16)
+    values[0, :2] = 0, most
+    data = pgm(values, kind, most)
+    found = read(data)
+    np.testing.assert_array_equal(found.values, values[None])
+    assert found.bit_depth == bits
+    np.testing.assert_array_equal(read_mask(data).codes, values)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -243,6 +291,15 @@ def test_values_that_are_no_numbers_are_black_and_count_nothing() -> None:
     assert (summary(values).least, summary(values).most) == (1.0, 3.0)
     assert windowed(values, 1, 3).tolist() == [[0, 0], [255, 255]]
     assert summary(np.full((2, 2), np.nan)).window == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i2", "u4", "f4", "f8"])
+@pytest.mark.parametrize("shape", [(0,), (0, 5), (3, 0)])
+def test_no_values_are_all_zeros(dtype: str, shape: tuple[int, ...]) -> None:
+    found = summary(np.empty(shape, dtype))
+    assert (found.least, found.most, found.window, sum(found.histogram)) == (0.0, 0.0, (0.0, 0.0), 0)
+    assert set(found.percentiles.values()) == {0.0}
+    assert windowed(np.empty(shape, dtype), *found.window).shape == shape
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 5), (7, 5, 3), (1200, 1000)])

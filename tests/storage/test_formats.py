@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -244,6 +245,17 @@ def test_masks_of_every_depth_keep_their_values() -> None:
     assert colour.counts == {0x010203: 1, 0: 1}
 
 
+@pytest.mark.parametrize("most", [1, 11, 100, 255])
+def test_a_pgm_mask_keeps_its_values_whatever_its_maximum(most: int) -> None:
+    values = np.arange(most + 1, dtype=np.uint8)[None]
+    binary = b"P5\n# classes\n%d 1 %d\n" % (most + 1, most) + values.tobytes()
+    text = b"P2 %d 1 %d\n" % (most + 1, most) + b" ".join(b"%d" % value for value in values[0])
+    for data in (binary, text):
+        mask = read_mask(data)
+        np.testing.assert_array_equal(mask.codes, values)
+        assert mask.codes.dtype == np.uint8
+
+
 def test_a_jpeg_is_no_mask() -> None:
     with pytest.raises(InvalidInput, match="as PNG"):
         read_mask(file_of(np.zeros((8, 8), np.uint8), "JPEG"))
@@ -369,6 +381,32 @@ def test_names_without_the_utf8_bit_and_decomposed_names_are_understood(tmp_path
     with OpenSource(tmp_path) as source:
         assert source.paths == ("\u00fcber.png",)
         assert source.read("\u00fcber.png") == b"2"
+
+
+def test_names_that_are_no_text_stay_out_and_the_rest_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "fine.png").write_bytes(b"1")
+    (tmp_path / os.fsdecode(b"\xe4x.png")).write_bytes(b"2")
+    inner = tmp_path / os.fsdecode(b"\xfc")
+    inner.mkdir()
+    (inner / "y.png").write_bytes(b"3")
+    with OpenSource(tmp_path) as source:
+        assert source.paths == ("fine.png",)
+        problems = {problem.name: problem.sentence for problem in source.problems}
+    assert sorted(problems) == ["\\udce4x.png", "\\udcfc/y.png"]
+    assert all("not UTF-8" in sentence and "Rename" in sentence for sentence in problems.values())
+    with OpenSource([("\udce4x.png", b"1"), ("fine.png", b"2")]) as source:
+        assert source.paths == ("fine.png",)
+        assert [problem.name for problem in source.problems] == ["\\udce4x.png"]
+
+    data = zip_of({"öx.png": b"1", "fine.png": b"2"})
+    directory = data.index(b"PK\x01\x02")
+    wrong = "öx".encode(), b"\xe4\xe4x"
+    with OpenSource([("a.zip", data[:directory].replace(*wrong) + data[directory:])]) as source:
+        with pytest.raises(InvalidInput, match="damaged"):
+            source.read("öx.png")
+        assert source.read("fine.png") == b"2"
+    with pytest.raises(InvalidInput, match=r"a\.zip holds a file name .*Unpack it"):
+        OpenSource([("a.zip", data.replace(*wrong))])
 
 
 def test_paths_sort_as_people_count() -> None:

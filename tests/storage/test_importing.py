@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import os
 import shutil
 import signal
 import struct
@@ -298,6 +299,20 @@ def test_one_bad_file_never_stops_the_rest(workspace: Workspace, tmp_path: Path)
     np.testing.assert_array_equal(
         labels.read(workspace, names["images/unknown.png"].id)[0], np.where(expected < 3, expected, 254)
     )
+
+
+def test_a_name_that_is_no_text_is_a_problem_and_the_rest_comes_in(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / os.fsdecode(b"\xe4x.png")).write_bytes(picture(0))
+    (folder / "fine.png").write_bytes(picture(1))
+    plan = plan_import(folder)
+    assert "not UTF-8" in reasons(plan)["\\udce4x.png"]
+    assert "\n".join(plan.report()).encode()
+    project_id, _ = imported(workspace, plan)
+    assert [info.name for info in images.list_images(workspace, project_id)] == ["fine.png"]
 
 
 def test_names_of_200_characters_come_in_from_a_zip(workspace: Workspace, tmp_path: Path) -> None:

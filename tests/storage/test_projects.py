@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from storage import events, projects
 from storage.errors import InvalidInput, NotFound
@@ -57,6 +58,7 @@ def test_a_chosen_hotkey_is_not_given_away(workspace: Workspace) -> None:
     [
         ("  ", specs("a"), "needs a name"),
         ("x" * 201, specs("a"), "201 characters"),
+        ("\udce4x", specs("a"), "not UTF-8"),
         ("fields", [], "at least one class"),
         ("fields", specs("tree", "Tree "), "Two classes cannot both be named Tree"),
         ("fields", specs(*(f"c{number}" for number in range(255))), "at most 254 classes, and 255"),
@@ -129,3 +131,26 @@ def test_settings_are_kept_and_changes_are_in_the_journal(workspace: Workspace) 
         "settings",
         {"changed": {"start.min_changed": 3}},
     )
+
+
+def test_a_change_of_settings_leaves_what_others_have_changed_meanwhile(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "fields", specs("a"), "ada")
+    projects.change_settings(workspace, project.id, {"annotation": {"audit_every": 3}}, "bob")
+    changed = projects.change_settings(
+        workspace, project.id, {"start": {"min_changed": 2}, "round": {"steps": 7}}, "ada"
+    )
+    saved = projects.get_project(workspace, project.id).settings
+    assert changed.settings == saved
+    assert (saved.annotation.audit_every, saved.start.min_changed, saved.round.steps) == (3, 2, 7)
+    newest = events.recent(workspace, project.id)[0]
+    assert (newest.actor, newest.detail) == ("ada", {"changed": {"start.min_changed": 2, "round.steps": 7}})
+
+
+def test_a_setting_that_does_not_fit_changes_nothing(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "fields", specs("a"), "ada")
+    for bad in ({"steps": 0}, {"stepps": 1}):
+        with pytest.raises(ValidationError):
+            projects.change_settings(
+                workspace, project.id, {"start": {"min_changed": 2}, "round": bad}, "ada"
+            )
+    assert projects.get_project(workspace, project.id).settings == ProjectSettings()

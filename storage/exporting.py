@@ -120,6 +120,7 @@ def export_project(
     include_images: bool = False,
     drafts: bool = False,
     not_labelled_as: int = VOID,
+    replace: bool = False,
     actor: str = "export",
     progress: Progress | None = None,
 ) -> ExportResult:
@@ -135,6 +136,7 @@ def export_project(
         drafts: Write a draft in the place of the label map that was submitted before it, or of none.
         not_labelled_as: What a pixel that is not labelled becomes: 255, as training code expects, or 254
             to keep it apart from void.
+        replace: Take the place of an older ``.zip`` file.
         actor: Who did it, for the journal.
         progress: Called after each image.
 
@@ -147,7 +149,10 @@ def export_project(
     if not_labelled_as not in (NOT_LABELLED, VOID):
         raise InvalidInput("Pixels that are not labelled can become 254 or 255, nothing else.")
     path = Path(target).expanduser().absolute()
-    _refuse_existing(path)
+    is_zip = path.suffix.lower() == ".zip"
+    is_new = not (replace and is_zip)
+    if is_new:
+        _refuse_existing(path)
     project = projects.get_project(workspace, project_id)
     everything = images.list_images(workspace, project.id)
     revisions = {info.id: _exported_revision(workspace, info, drafts) for info in everything}
@@ -203,8 +208,8 @@ def export_project(
         )
 
     try:
-        if path.suffix.lower() == ".zip":
-            _write_zip(path, write_all)
+        if is_zip:
+            _write_zip(path, write_all, is_new)
         else:
             _write_folder(path, write_all)
     except OSError as error:
@@ -239,7 +244,7 @@ def _refuse_existing(path: Path) -> None:
         )
 
 
-def _write_zip(path: Path, write_all: Callable[[_Target], None]) -> None:
+def _write_zip(path: Path, write_all: Callable[[_Target], None], is_new: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=".part-", suffix=".zip", dir=path.parent)
     try:
@@ -249,7 +254,8 @@ def _write_zip(path: Path, write_all: Callable[[_Target], None]) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
-        _refuse_existing(path)
+        if is_new:
+            _refuse_existing(path)
         os.replace(temporary, path)
     finally:
         with contextlib.suppress(FileNotFoundError):

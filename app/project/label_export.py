@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
 import re
-import tempfile
 from pathlib import Path
 from typing import TypedDict
 
@@ -16,7 +13,6 @@ from app.notices import bullets, errors_as_sentences, plain
 from app.progress_bar import progress_bar
 from storage.errors import InvalidInput
 from storage.exporting import export_project
-from storage.files import TEMPORARY, file_error
 from storage.projects import ProjectInfo
 from storage.schema import NOT_LABELLED, VOID
 from storage.workspace import Workspace
@@ -110,23 +106,13 @@ def prepare_zip(workspace: Workspace, project: ProjectInfo, options: ExportOptio
     """
     name = file_name(project.name)
     name += "-with-images" if options["include_images"] else ""
+    name += "-with-drafts" if options["drafts"] else ""
     name += "-254" if options["not_labelled_as"] == NOT_LABELLED else ""
     target = workspace.path / "exports" / str(project.id) / f"{name}.zip"
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # A folder of its own, since somebody else may be preparing the same file.
-        with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=target.parent) as folder:
-            result = export_project(
-                workspace,
-                project.id,
-                Path(folder, target.name),
-                **options,
-                progress=progress_bar("Exporting"),
-            )
-            os.replace(result.path, target)
-    except OSError as error:
-        raise file_error(error, target) from error
-    return target, dataclasses.replace(result, path=target).report()
+    result = export_project(
+        workspace, project.id, target, **options, replace=True, progress=progress_bar("Exporting")
+    )
+    return target, result.report()
 
 
 def file_name(project_name: str) -> str:

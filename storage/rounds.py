@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import String as Text
 from sqlalchemy import cast, delete, func, insert, select
@@ -32,6 +32,7 @@ from storage.schema import (
     Worker,
 )
 from storage.settings import ProjectSettings, RoundSettings
+from storage.snapshots import Snapshot, SnapshotLabel, decode_snapshot, encode_snapshot
 from storage.workspace import Workspace
 
 WORKER_COMMAND = "python3 run_app.py worker"
@@ -87,22 +88,6 @@ class StartAdvice:
     reason: str
     changed: int
     needed: int
-
-
-@dataclass(frozen=True)
-class SnapshotLabel:
-    """One label map a round trains on."""
-
-    image_id: int
-    revision: int
-    blob: str
-
-
-class Snapshot(NamedTuple):
-    """The labels of a round as they were when it was requested."""
-
-    labels: list[SnapshotLabel]
-    class_count: int
 
 
 @dataclass(frozen=True)
@@ -228,10 +213,10 @@ def request_round(
             .where(Image.project_id == project_id, Image.split == "train")
             .order_by(Image.id)
         ).all()
-        content = {"labels": [list(row) for row in labels], "classes": class_count(session, project_id)}
+        taken = Snapshot([SnapshotLabel(*row) for row in labels], class_count(session, project_id))
     if not labels:
         raise RoundRefused("There is no label to train on yet. Label and submit an image first.")
-    blob = workspace.blobs.put(json.dumps(content, separators=(",", ":")).encode())
+    blob = workspace.blobs.put(encode_snapshot(taken))
     with workspace.database.writing() as session:
         project = project_row(session, project_id, lock=True)
         live = _live_round(session, project_id, training=True)
@@ -402,8 +387,7 @@ def snapshot(workspace: Workspace, round_id: int) -> Snapshot:
     info = get_round(workspace, round_id)
     if info.snapshot_blob is None:
         raise NotFound(f"Round {info.number} has no snapshot of its labels. Start a new round.")
-    content = json.loads(workspace.blobs.get(info.snapshot_blob))
-    return Snapshot([SnapshotLabel(*entry) for entry in content["labels"]], int(content["classes"]))
+    return decode_snapshot(workspace.blobs.get(info.snapshot_blob))
 
 
 def report(

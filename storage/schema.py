@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal, get_args
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, MetaData, String, UniqueConstraint
+from sqlalchemy import JSON, Float, ForeignKey, Index, MetaData, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NOT_LABELLED = 254
@@ -99,6 +99,13 @@ class Image(Base):
         Index("ix_image_draft", "project_id", "draft_by"),
         Index("ix_image_pinned", "project_id", "pinned_at"),
         Index("ix_image_name", "project_id", "name"),
+        # Empty where no truth is known, so that the question whether one is costs nothing.
+        Index(
+            "ix_image_truth",
+            "project_id",
+            sqlite_where=text("truth_blob IS NOT NULL"),
+            postgresql_where=text("truth_blob IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -113,6 +120,8 @@ class Image(Base):
     width: Mapped[int]
     height: Mapped[int]
     split: Mapped[str] = mapped_column(String(10), default="pool")
+    excluded_from: Mapped[str | None] = mapped_column(String(10))
+    """The split that an excluded image was taken out of; null for one imported so, and for all others."""
     group: Mapped[str | None] = mapped_column(String(200))
     """Drive, patient, plate or video: images that look alike because they come from one source."""
     source_blob: Mapped[str | None] = mapped_column(String(64))

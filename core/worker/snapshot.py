@@ -15,7 +15,7 @@ from core.worker.images import RoundImages
 from storage import labels, rounds
 from storage.errors import NotFound, QualmError
 from storage.files import BlobStore
-from storage.rounds import SnapshotLabel
+from storage.snapshots import SnapshotLabel
 
 log = logging.getLogger("qualm.worker")
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable
 
 import storage.migrations
-from storage import labels, queue
+from storage import images, labels, queue
 from storage.database import Database
 from storage.errors import WorkspaceError
 from storage.images import list_images
@@ -154,6 +154,24 @@ def test_a_ranking_of_the_second_version_keeps_its_order(tmp_path: Path) -> None
         (4, 3, 3.0, None),
     ]
     assert shown[0].scores == {}
+    with workspace.database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_images_excluded_by_the_third_version_come_back_to_where_they_were(tmp_path: Path) -> None:
+    workspace = open_workspace(tmp_path)
+    project = make_project(workspace, images=3, size=(2, 2))
+    images.set_split(workspace, [1, 2], "audit", "ada")
+    images.set_split(workspace, [1, 2, 3], "excluded", "ada")
+    images.set_split(workspace, [2], "pool", "ada")
+    images.set_split(workspace, [2], "pool", "ada")
+    images.set_split(workspace, [2], "excluded", "ada")
+    assert "excluded_from" not in columns_at(workspace, "0003", "image")
+    workspace.close()
+
+    workspace = open_workspace(tmp_path)
+    images.bring_back(workspace, [1, 2, 3], "ada")
+    assert [one.split for one in list_images(workspace, project.id)] == ["audit", "pool", "pool"]
     with workspace.database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 

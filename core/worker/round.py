@@ -79,6 +79,8 @@ def _to_its_end(claim: Claim, device: torch.device) -> str:
             )
         is_cold_start = claim.info.number == COLD_START
         claim.publish(_cold_start(claim, device) if is_cold_start else _trained_and_scored(claim, device))
+        # The next cold start of the project is the same row, and has the same folder.
+        forget_attempts(claim.folder)
         _remove_old_checkpoints(claim)
     except Cancelled:
         claim.end_cancelled()

@@ -501,6 +501,15 @@ def test_a_round_that_kills_its_workers_is_given_up(workspace: Workspace) -> Non
     assert "3 workers died" in str(rounds.get_round(workspace, claimed.id).error)
 
 
+def test_cold_starts_that_succeed_are_no_attempts_that_failed(workspace: Workspace) -> None:
+    project = blocks_project(workspace, pool=8, train=0)
+    for _ in range(5):
+        rounds.request_cold_start(workspace, project.id)
+        claimed = rounds.claim(workspace, ME, LEASE_S)
+        assert claimed is not None
+        assert run_round(workspace, claimed, ME, CPU) == "done"
+
+
 def test_devices_that_are_not_there_are_refused() -> None:
     assert pick_device("cpu") == CPU
     with pytest.raises(InvalidInput, match="Choose auto"):

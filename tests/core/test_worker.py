@@ -231,6 +231,17 @@ def test_a_pool_too_large_for_the_memory_is_read_while_it_trains(
     assert rounds.get_round(workspace, claimed.id).metrics["unlabelled"] >= 3
 
 
+def test_an_image_of_a_large_pool_is_found_without_a_copy_of_all_keys(workspace: Workspace) -> None:
+    class Keys(list[str]):
+        def __getitem__(self, index: Any) -> Any:
+            assert isinstance(index, int)
+            return super().__getitem__(index)
+
+    good = workspace.blobs.put(png(block_scene(0)[0]))
+    read = core.worker.snapshot._PoolReader(workspace.blobs, Keys([good, *["0" * 64] * 9]), 64)
+    assert read(0).shape == read(3).shape == (3, HEIGHT, WIDTH)
+
+
 def test_without_audit_labels_nothing_is_measured(workspace: Workspace) -> None:
     claimed = claimed_round(workspace, blocks_project(workspace, pool=2))
     run_round(workspace, claimed, ME, CPU)

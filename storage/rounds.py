@@ -467,8 +467,10 @@ def publish(
     """End a round as done: its ranking and suggestions become the current ones at once.
 
     The rows come first, some thousands a transaction, so that whoever saves a label map meanwhile does not
-    wait: rows of a round that is not current are on no screen. A last short transaction makes the round the
-    current one. What a worker that died in between has left is removed by the next.
+    wait: rows of a round that is not current are on no screen. What is like an image labelled since the
+    round began moves back in the same way. A last short transaction makes the round the current one, once
+    no label is left that the order does not know. What a worker that died in between has left is removed by
+    the next.
 
     ``embeddings_blob`` is the key of an :class:`storage.formats.embeddings.EmbeddingSet`.
 
@@ -487,21 +489,41 @@ def publish(
             _owned_row(session, round_id, worker)
             session.execute(insert(Prediction), rows)
     found = embeddings.of_blob(workspace, embeddings_blob)
-    with workspace.database.writing() as session:
-        row = _owned_row(session, round_id, worker)
-        row.metrics = _finite(metrics)
-        row.embeddings_blob = embeddings_blob
-        _end(row, "done", time.time())
-        project = project_row(session, row.project_id, lock=True)
-        current = session.get(Round, project.current_round_id) if project.current_round_id else None
-        # A cold start that took longer than a whole round is out of date.
-        if current is None or current.number <= row.number:
-            project.current_round_id = row.id
-        if found is not None:
+    moved_for: set[int] = set()
+    while True:
+        with workspace.database.reading() as session:
+            row = _round_row(session, round_id)
+            labels_changed = project_row(session, row.project_id).labels_changed
             # People went on labelling while the round trained, and it does not know.
-            since = likeness.labelled_since(session, row)
-            alike = likeness.alike_rows(found, since)
-            likeness.move_back(session, row, found.alike_from, alike, on_screen=())
+            since = likeness.labelled_since(session, row) if found is not None else []
+        if found is not None:
+            alike = likeness.alike_rows(found, [one for one in since if one not in moved_for])
+            _move_back(workspace, round_id, worker, found.alike_from, alike)
+            moved_for.update(since)
+        with workspace.database.writing() as session:
+            row = _owned_row(session, round_id, worker)
+            project = project_row(session, row.project_id, lock=True)
+            if found is not None and project.labels_changed != labels_changed:
+                continue  # Somebody submitted a label meanwhile; what is like it has to move too.
+            row.metrics = _finite(metrics)
+            row.embeddings_blob = embeddings_blob
+            _end(row, "done", time.time())
+            current = session.get(Round, project.current_round_id) if project.current_round_id else None
+            # A cold start that took longer than a whole round is out of date.
+            if current is None or current.number <= row.number:
+                project.current_round_id = row.id
+            return
+
+
+def _move_back(
+    workspace: Workspace, round_id: int, worker: str, alike_from: float, rows: Sequence[dict[str, Any]]
+) -> None:
+    """Move images of a round that is on no screen yet back in its order, a part at a time."""
+    for start in range(0, len(rows), _ROWS_A_TRANSACTION):
+        with workspace.database.writing() as session:
+            row = _owned_row(session, round_id, worker)
+            part = rows[start : start + _ROWS_A_TRANSACTION]
+            likeness.move_back(session, row, alike_from, part, on_screen=())
 
 
 def _remove_predictions(workspace: Workspace, round_id: int, worker: str) -> None:

@@ -7,13 +7,13 @@ import math
 import os
 import socket
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import String as Text
-from sqlalchemy import cast, delete, func, insert, select
+from sqlalchemy import cast, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from storage import embeddings, events, likeness
@@ -528,18 +528,59 @@ def _move_back(
 
 def _remove_predictions(workspace: Workspace, round_id: int, worker: str) -> None:
     """Remove what an earlier attempt at the round has stored, a part at a time."""
-    some = select(Prediction.id).where(Prediction.round_id == round_id).limit(_ROWS_A_TRANSACTION)
     while True:
         with workspace.database.writing() as session:
             row = _owned_row(session, round_id, worker)
-            ids = session.scalars(some).all()
-            if not ids:
+            if not _remove_part(session, [round_id]):
                 return
             # A repeated cold start is the current round; half of its order would be a wrong one.
             project = project_row(session, row.project_id, lock=True)
             if project.current_round_id == round_id:
                 project.current_round_id = None
-            session.execute(delete(Prediction).where(Prediction.id.in_(ids)))
+
+
+def forget_old_predictions(
+    workspace: Workspace, project_id: int, kept: int, stopping: Callable[[], bool] = lambda: False
+) -> None:
+    """Remove what rounds think of the images once nobody can need it any more, and where they see them.
+
+    That of the ``kept`` newest rounds that are done stays, and so does that of the current round and of any
+    that is under way. Of the others stay the curves, the metrics and the labels they trained on. Rows go
+    some thousands a transaction, so that nobody who saves waits; whatever stops this in the middle leaves
+    the rest to the next time.
+
+    Args:
+        workspace: The workspace.
+        project_id: The project.
+        kept: How many rounds can still be looked at or gone back to.
+        stopping: Asked before each transaction; nothing more is removed once it returns True.
+
+    Raises:
+        NotFound: there is no such project.
+    """
+    while not stopping():
+        with workspace.database.writing() as session:
+            of_project = Round.project_id == project_id
+            done = select(Round.id).where(of_project, Round.state == "done").order_by(Round.number.desc())
+            needed = {*session.scalars(done.limit(kept)), project_row(session, project_id).current_round_id}
+            ended = select(Round.id).where(of_project, Round.state.not_in(LIVE_ROUND_STATES))
+            old = [round_id for round_id in session.scalars(ended) if round_id not in needed]
+            session.execute(
+                update(Round)
+                .where(Round.id.in_(old), Round.embeddings_blob.is_not(None))
+                .values(embeddings_blob=None)
+            )
+            if not _remove_part(session, old):
+                return
+
+
+def _remove_part(session: Session, round_ids: Sequence[int]) -> bool:
+    """Remove as many predictions of the rounds as fit in one transaction; return whether there were any."""
+    some = select(Prediction.id).where(Prediction.round_id.in_(round_ids)).limit(_ROWS_A_TRANSACTION)
+    ids = session.scalars(some).all()
+    if ids:
+        session.execute(delete(Prediction).where(Prediction.id.in_(ids)))
+    return bool(ids)
 
 
 def _prediction_row(round_id: int, prediction: NewPrediction) -> dict[str, Any]:

@@ -211,7 +211,8 @@ class Round(Base):
     checkpoint: Mapped[str | None] = mapped_column(String(1024))
     """Folder of the newest checkpoint, relative to the workspace."""
     embeddings_blob: Mapped[str | None] = mapped_column(String(64))
-    """:class:`storage.formats.embeddings.EmbeddingSet` of the project's images, once the round is done."""
+    """:class:`storage.formats.embeddings.EmbeddingSet` of the project's images, once the round is done
+    and as long as its predictions are kept."""
     metrics: Mapped[dict[str, Any]]
     """Final metrics, such as ``{"audit_miou": 0.61, "class_iou": {"0": 0.9}}``."""
     created_at: Mapped[float]

@@ -85,6 +85,25 @@ def test_own_drafts_come_first_and_skipped_images_last(workspace: Workspace, pro
     assert ids(queue.next_images(workspace, project.id, "ada", 12))[-2:] == [skipped.image.id, begun]
 
 
+@pytest.mark.parametrize("split", ["train", "audit"])
+def test_a_correction_that_is_skipped_comes_last_and_to_its_author(
+    workspace: Workspace, project: ProjectInfo, split: str
+) -> None:
+    corrected, other, *_ = all_ids(workspace, project)
+    images.set_split(workspace, [corrected], "audit" if split == "audit" else "pool", "ada")
+    submit(workspace, corrected)
+    submit(workspace, corrected, status="draft")
+    queue.skip(workspace, other, "ada")
+    queue.skip(workspace, corrected, "ada")
+    assert corrected not in ids(queue.next_images(workspace, project.id, "bob", 12))
+    queue.release_all(workspace, "bob")
+    items = queue.next_images(workspace, project.id, "ada", 12)
+    assert ids(items)[-2:] == [other, corrected]
+    assert items[-1].why == "You began this one: your draft is restored"
+    images.set_split(workspace, [corrected], "excluded", "ada")
+    assert corrected not in ids(queue.next_images(workspace, project.id, "ada", 12))
+
+
 def test_leases_follow_what_is_handed_out(workspace: Workspace, project: ProjectInfo) -> None:
     first = ids(queue.next_images(workspace, project.id, "ada", 3))
     submit(workspace, first[0])

@@ -44,7 +44,9 @@ COLD_START_QUIET_S = 5.0
 """A cold start waits until no image was imported for so long."""
 
 _ROWS_A_TRANSACTION = 2000
-"""Predictions stored or removed in one go, so that nobody who saves waits for long."""
+"""Predictions stored or moved in one go, so that nobody who saves waits for long."""
+_REMOVED_A_TRANSACTION = 500
+"""Predictions removed in one go: each has to be looked up in a dozen indexes."""
 
 
 @dataclass(frozen=True)
@@ -576,7 +578,7 @@ def forget_old_predictions(
 
 def _remove_part(session: Session, round_ids: Sequence[int]) -> bool:
     """Remove as many predictions of the rounds as fit in one transaction; return whether there were any."""
-    some = select(Prediction.id).where(Prediction.round_id.in_(round_ids)).limit(_ROWS_A_TRANSACTION)
+    some = select(Prediction.id).where(Prediction.round_id.in_(round_ids)).limit(_REMOVED_A_TRANSACTION)
     ids = session.scalars(some).all()
     if ids:
         session.execute(delete(Prediction).where(Prediction.id.in_(ids)))

@@ -368,7 +368,7 @@ class TestOldPredictions:
         past: list[RoundInfo],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(rounds, "_ROWS_A_TRANSACTION", 3)
+        monkeypatch.setattr(rounds, "_REMOVED_A_TRANSACTION", 3)
         parts = iter([False, False])
         rounds.forget_old_predictions(workspace, project.id, 3, lambda: next(parts, True))
         left = self.left(workspace)
@@ -384,7 +384,7 @@ class TestOldPredictions:
         past: list[RoundInfo],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(rounds, "_ROWS_A_TRANSACTION", 1)
+        monkeypatch.setattr(rounds, "_REMOVED_A_TRANSACTION", 1)
         saved: list[int] = []
 
         def save() -> bool:

@@ -34,7 +34,6 @@ COLD_START = 0
 
 SPLITS = ("pool", "train", "audit", "excluded")
 LABEL_STATUSES = ("draft", "submitted", "approved")
-ROUND_STATES = ("queued", "training", "scoring", "done", "failed", "cancelled")
 LIVE_ROUND_STATES = ("queued", "training", "scoring")
 
 
@@ -115,7 +114,7 @@ class Image(Base):
     content_hash: Mapped[str] = mapped_column(String(64))
     """SHA-256 of the imported file, before EXIF rotation."""
     blob: Mapped[str] = mapped_column(String(64))
-    """Upright pixels, a file every browser can show (JPEG or PNG)."""
+    """Upright pixels, a file every browser can show (JPEG, PNG or WebP)."""
     media_type: Mapped[str] = mapped_column(String(40))
     width: Mapped[int]
     height: Mapped[int]
@@ -187,6 +186,7 @@ class Round(Base):
     number: Mapped[int]
     """1, 2, 3 … within the project; 0 is the cold start, which trains nothing."""
     state: Mapped[str] = mapped_column(String(10))
+    """One of :data:`LIVE_ROUND_STATES`, or ``done``, ``failed`` or ``cancelled``."""
     reason: Mapped[str] = mapped_column(String(500))
     """Why it was started, one sentence for the screen."""
     config: Mapped[dict[str, Any]]

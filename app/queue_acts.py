@@ -31,8 +31,7 @@ def carry_out(workspace: Workspace, act: Act, annotator: str) -> str:
     if act.kind == "exclude":
         images.set_split(workspace, act.image_ids, "excluded", annotator)
         return f"{_images(len(act.image_ids))} excluded: Bring back undoes it"
-    images.set_split(workspace, act.image_ids, "pool", annotator)
-    return f"{_images(len(act.image_ids))} brought back"
+    return f"{_images(images.bring_back(workspace, act.image_ids, annotator))} brought back"
 
 
 def _images(count: int) -> str:

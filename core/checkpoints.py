@@ -90,5 +90,5 @@ def count_attempt(folder: Path, begins_from: str | None) -> int:
 
 
 def forget_attempts(folder: Path) -> None:
-    """Forget them, because the process stopped on purpose."""
+    """Forget them, because the round is done or the process stopped on purpose."""
     (folder / ATTEMPTS_FILE).unlink(missing_ok=True)

@@ -16,7 +16,7 @@ class UnreadableImage(Exception):
 
 
 def decoded_image(data: bytes) -> Tensor:
-    """Pixels of a JPEG or PNG as ``uint8 (3, H, W)``; grey is repeated, transparency is dropped.
+    """Pixels of a stored picture as ``uint8 (3, H, W)``; grey is repeated, transparency is dropped.
 
     Raises:
         UnreadableImage: the bytes are damaged.

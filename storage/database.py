@@ -48,7 +48,7 @@ class Database:
 
         Raises:
             DiskFull: the database cannot grow.
-            WorkspaceError: the database is read-only or damaged.
+            WorkspaceError: the database is read-only or damaged, or others kept writing for 30 seconds.
         """
         with self._sentences(), Session(self._writer) as session, session.begin():
             yield session
@@ -75,6 +75,11 @@ class Database:
             if "readonly database" in reason or "unable to open database file" in reason:
                 raise WorkspaceError(
                     f"{self._where()} cannot be written to. Allow writing there, or choose another workspace."
+                ) from error
+            if "is locked" in reason:
+                raise WorkspaceError(
+                    f"{self._where()} was in use for over {_BUSY_TIMEOUT_MS // 1000} seconds. Nothing was "
+                    "changed: try again, and close any other program that has it open, such as a backup."
                 ) from error
             if "malformed" in reason or "not a database" in reason:
                 raise WorkspaceError(

@@ -148,10 +148,43 @@ class BlobStore:
         """
         newest = time.time() - older_than_s
         deleted = 0
+        for place, written in self._unused(in_use):
+            if written is not None and written < newest and self._removed(place, newest):
+                deleted += 1
+        return deleted
+
+    def _unused(self, in_use: set[str]) -> Iterator[tuple[str, float | None]]:
+        """Yield the path of every file whose name is not in use, and when it was written, if known."""
+        if self._local:
+            # One by one: what fsspec finds at once fills the memory where a million images are stored.
+            for folder, _, names in os.walk(self._root):
+                for name in names:
+                    if name not in in_use:
+                        place = f"{folder}/{name}"
+                        # A temporary file may have got its name, and another sweep may be at work.
+                        with contextlib.suppress(FileNotFoundError):
+                            yield place, os.stat(place).st_mtime
+            return
         for place, detail in self._files.find(self._root, detail=True).items():
             written = detail.get("mtime") or detail.get("LastModified") or detail.get("created")
             stamp = written.timestamp() if hasattr(written, "timestamp") else written
-            if place.rsplit("/", 1)[-1] not in in_use and stamp is not None and float(stamp) < newest:
-                self._files.rm_file(place)
-                deleted += 1
-        return deleted
+            if place.rsplit("/", 1)[-1] not in in_use:
+                yield place, None if stamp is None else float(stamp)
+
+    def _removed(self, place: str, newest: float) -> bool:
+        """Remove a file, unless its bytes have been put again meanwhile; return whether it went."""
+        if not self._local:
+            self._files.rm_file(place)
+            return True
+        # Once it is aside, a put does not find it and writes it anew; one that found it before shows in
+        # its time. A person may be accepting, bit for bit, the suggestion that is about to go.
+        aside = f"{os.path.dirname(place)}/{TEMPORARY}{os.path.basename(place)}"
+        try:
+            os.replace(place, aside)
+            if os.stat(aside).st_mtime >= newest:
+                os.replace(aside, place)
+                return False
+            os.unlink(aside)
+        except FileNotFoundError:
+            return False
+        return True

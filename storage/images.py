@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from sqlalchemy import func, select
@@ -14,10 +15,9 @@ from storage import events
 from storage.errors import InvalidInput, NotFound
 from storage.formats.label_map import decode_label_map
 from storage.projects import project_row
-from storage.schema import COLD_START, SPLITS, Image, Label, Round
+from storage.schema import LIVE_ROUND_STATES, SPLITS, Image, Round
+from storage.snapshots import decode_snapshot
 from storage.workspace import Workspace
-
-_ROWS_PER_QUERY = 500
 
 
 @dataclass(frozen=True)
@@ -142,51 +142,91 @@ def set_split(workspace: Workspace, image_ids: Sequence[int], split: str, actor:
     """Move images to a split, all or none.
 
     ``pool`` and ``train`` mean the same request, "use it": a labelled image goes to ``train``, an
-    unlabelled one to ``pool``. An image that has trained the model never becomes an audit image.
+    unlabelled one to ``pool``, and an audit image that was excluded back to ``audit``, for it measures the
+    model. An image that has trained the model never becomes an audit image.
 
     Raises:
-        InvalidInput: the split is unknown, or an image has already trained the model.
-        NotFound: there is no such image.
+        InvalidInput: the split is unknown, or a round that has trained, or is about to, has an image's label.
+        NotFound: there is no such image, or the labels that a round trained on are missing.
     """
     if split not in SPLITS:
         raise _unknown_split(split)
+    while True:
+        trained = _trained(workspace, image_ids) if split == "audit" else None
+        with workspace.database.writing() as session:
+            if trained is not None and trained.newest_round != _newest_round(session):
+                continue  # a round has taken its labels meanwhile
+            for image_id in image_ids:
+                row = image_row(session, image_id)
+                if trained is not None and image_id in trained.image_ids and row.split != "audit":
+                    raise InvalidInput(
+                        f"{row.name} has already trained the model, so it cannot measure it. "
+                        "Choose an image that no round has trained on."
+                    )
+                _move(session, row, split, actor)
+            return
+
+
+def bring_back(workspace: Workspace, image_ids: Sequence[int], actor: str) -> int:
+    """Undo the exclusion of images; the others among them stay where they are. Return how many came back.
+
+    An audit image measures the model again. Any other one trains it when it is labelled, and waits in the
+    pool when it is not.
+
+    Raises:
+        NotFound: there is no such image; then none is brought back.
+    """
     with workspace.database.writing() as session:
-        for start in range(0, len(image_ids), _ROWS_PER_QUERY):
-            for image_id in image_ids[start : start + _ROWS_PER_QUERY]:
-                _move(session, image_row(session, image_id), split, actor)
+        rows = [image_row(session, image_id) for image_id in dict.fromkeys(image_ids)]
+        excluded = [row for row in rows if row.split == "excluded"]
+        for row in excluded:
+            _move(session, row, "pool", actor)
+        return len(excluded)
 
 
 def _move(session: Session, row: Image, split: str, actor: str) -> None:
+    kind = {"excluded": "exclude", "audit": "audit"}.get(split, "restore")
     if split in ("pool", "train"):
         split = "train" if row.labelled_revision else "pool"
+        if row.split == "excluded" and row.excluded_from == "audit":
+            split = "audit"
     if split == row.split:
         return
-    if split == "audit" and row.labelled_revision and _has_trained(session, row):
-        raise InvalidInput(
-            f"{row.name} has already trained the model, so it cannot measure it. "
-            "Choose an image without labels."
-        )
     if row.labelled_revision and "train" in (split, row.split):
         project = project_row(session, row.project_id, lock=True)
         project.labels_changed += 1
         project.labels_changed_at = time.time()
-    kind = {"excluded": "exclude", "audit": "audit"}.get(split, "restore")
     events.record(session, row.project_id, actor, kind, image=row.id, before=row.split, after=split)
+    row.excluded_from = row.split if split == "excluded" else None
     row.split = split
 
 
-def _has_trained(session: Session, row: Image) -> bool:
-    first_labelled = (
-        select(func.min(Label.created_at))
-        .where(Label.image_id == row.id, Label.status != "draft")
-        .scalar_subquery()
-    )
-    later_round = select(Round.id).where(
-        Round.project_id == row.project_id,
-        Round.number > COLD_START,
-        Round.created_at >= first_labelled,
-    )
-    return session.scalar(later_round.limit(1)) is not None
+class _Trained(NamedTuple):
+    """The images whose labels have trained, by the rounds up to the ``newest_round`` of the workspace."""
+
+    newest_round: int
+    image_ids: set[int]
+
+
+def _trained(workspace: Workspace, image_ids: Sequence[int]) -> _Trained:
+    """Return which images the snapshots of their projects' rounds have: done ones, and those to be done."""
+    with workspace.database.reading() as session:
+        projects = {image_row(session, image_id).project_id for image_id in image_ids}
+        newest = _newest_round(session)
+        blobs = session.scalars(
+            select(Round.snapshot_blob).where(
+                Round.project_id.in_(projects),
+                Round.state.in_(("done", *LIVE_ROUND_STATES)),
+                Round.snapshot_blob.is_not(None),
+            )
+        ).all()
+    # Outside of any transaction: there may be many, and nobody waits for them.
+    snapshots = (decode_snapshot(workspace.blobs.get(blob)) for blob in blobs if blob is not None)
+    return _Trained(newest, {label.image_id for snapshot in snapshots for label in snapshot.labels})
+
+
+def _newest_round(session: Session) -> int:
+    return session.scalar(select(func.max(Round.id))) or 0
 
 
 def truth(workspace: Workspace, image_id: int) -> np.ndarray:

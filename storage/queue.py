@@ -314,6 +314,9 @@ def renew_lease(workspace: Workspace, image_id: int, annotator: str) -> float:
 def skip(workspace: Workspace, image_id: int, annotator: str) -> None:
     """Put an image at the end of the queue and free it; a draft on it stays, a pin does not.
 
+    There it comes again to everybody, or, when a draft corrects what was submitted, to the author of that.
+    One that is labelled, with no draft on it, is in nobody's queue and does not come again.
+
     Raises:
         LeaseLost: somebody else holds it.
         NotFound: there is no such image.

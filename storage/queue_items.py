@@ -72,6 +72,16 @@ class _Current(NamedTuple):
     ranked: int
 
 
+class _Known(NamedTuple):
+    """An image and what is known of it; ``like`` is as in :class:`QueueItem`."""
+
+    row: Image
+    label: _Newest | None
+    prediction: Prediction | None
+    current: _Current | None
+    like: str | None
+
+
 _liked = aliased(Image)
 _ITEMS = (
     select(Image, Label.status, Label.author, Prediction, _liked.name)
@@ -104,12 +114,14 @@ def queue_items(
     found = session.execute(_ITEMS, {"of_round": of_round, "ids": image_ids}).all()
     items = {
         row.id: _item(
-            row,
-            _Newest(status, author) if author is not None else None,
-            # What a round thinks of an audit image is hidden from whoever labels it.
-            prediction if row.split != "audit" else None,
-            current,
-            like,
+            _Known(
+                row,
+                _Newest(status, author) if author is not None else None,
+                # What a round thinks of an audit image is hidden from whoever labels it.
+                prediction if row.split != "audit" else None,
+                current,
+                like,
+            ),
             annotator,
             row.id in unlike,
         )
@@ -118,15 +130,8 @@ def queue_items(
     return [items[image_id] for image_id in image_ids]
 
 
-def _item(
-    row: Image,
-    label: _Newest | None,
-    prediction: Prediction | None,
-    current: _Current | None,
-    like: str | None,
-    annotator: str | None,
-    unlike: bool,
-) -> QueueItem:
+def _item(known: _Known, annotator: str | None, unlike: bool) -> QueueItem:
+    row, label, prediction, current, like = known
     return QueueItem(
         image=image_info(row),
         revision=row.revision,
@@ -136,7 +141,7 @@ def _item(
         blind=row.split == "audit",
         rank=prediction.rank if prediction else None,
         score=prediction.score if prediction else None,
-        why=_why(row, label, prediction, current, like, annotator, unlike),
+        why=_why(known, annotator, unlike),
         round_id=current.id if current and prediction else None,
         round_number=current.number if current and prediction else None,
         map_blob=prediction.map_blob if prediction else None,
@@ -167,15 +172,8 @@ def _unsure_of(prediction: Prediction) -> tuple[int, int] | None:
     return prediction.unsure_class, prediction.unsure_against
 
 
-def _why(
-    row: Image,
-    label: _Newest | None,
-    prediction: Prediction | None,
-    current: _Current | None,
-    like: str | None,
-    annotator: str | None,
-    unlike: bool,
-) -> str:
+def _why(known: _Known, annotator: str | None, unlike: bool) -> str:
+    row, label, prediction, current, like = known
     if label is not None and label.status == "draft":
         return (
             _DRAFT_WHY if label.author == annotator else f"{label.author} began this one: the draft is shown"

@@ -52,7 +52,8 @@ def ranked_images(
         split: Only this split.
         state: Only ``draft`` (the newest revision is one), ``submitted`` (or approved), ``unlabelled``
             (no revision at all) or ``skipped`` images.
-        name: Only images whose name contains this, in whatever case.
+        name: Only images whose name contains this; A to Z in whatever case, other letters (on SQLite) only
+            in the case given.
         unsure_of: Only images where the current round takes this class for another, or another for it.
         image_ids: Only these images.
         order: ``place`` in the queue (pinned images first, behind all the places what was labelled since the
@@ -97,8 +98,8 @@ def ranked_images(
 
 
 def _named(part: str, dialect: str) -> ColumnElement[bool]:
-    """Return the condition that a name contains this, in whatever case."""
-    # SQLite's LIKE knows no case, and a lower() around every name would double the time.
+    """Return the condition that a name contains this, A to Z in whatever case."""
+    # SQLite's LIKE knows no case of A to Z, and its lower() would know no more letters and double the time.
     contains = Image.name.contains if dialect == "sqlite" else Image.name.icontains
     return contains(part, autoescape=True)
 

@@ -56,8 +56,11 @@ SKIPPED = (
     .where(
         Image.project_id == _PROJECT,
         Image.skipped_at.is_not(None),
-        Image.split.in_(("pool", "audit")),
-        Image.labelled_revision == 0,
+        or_(
+            and_(Image.split.in_(("pool", "audit")), Image.labelled_revision == 0),
+            # A correction that was begun waits for its author, whatever the image is labelled with.
+            and_(Image.draft_by == _PERSON, Image.split != "excluded"),
+        ),
         _free,
     )
     .order_by(Image.skipped_at)

@@ -7,13 +7,13 @@ import math
 import os
 import socket
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import String as Text
-from sqlalchemy import cast, delete, func, insert, select
+from sqlalchemy import cast, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from storage import embeddings, events, likeness
@@ -32,6 +32,7 @@ from storage.schema import (
     Worker,
 )
 from storage.settings import ProjectSettings, RoundSettings
+from storage.snapshots import Snapshot, SnapshotLabel, decode_snapshot, encode_snapshot
 from storage.workspace import Workspace
 
 WORKER_COMMAND = "python3 run_app.py worker"
@@ -43,7 +44,9 @@ COLD_START_QUIET_S = 5.0
 """A cold start waits until no image was imported for so long."""
 
 _ROWS_A_TRANSACTION = 2000
-"""Predictions stored or removed in one go, so that nobody who saves waits for long."""
+"""Predictions stored or moved in one go, so that nobody who saves waits for long."""
+_REMOVED_A_TRANSACTION = 500
+"""Predictions removed in one go: each has to be looked up in a dozen indexes."""
 
 
 @dataclass(frozen=True)
@@ -87,22 +90,6 @@ class StartAdvice:
     reason: str
     changed: int
     needed: int
-
-
-@dataclass(frozen=True)
-class SnapshotLabel:
-    """One label map a round trains on."""
-
-    image_id: int
-    revision: int
-    blob: str
-
-
-class Snapshot(NamedTuple):
-    """The labels of a round as they were when it was requested."""
-
-    labels: list[SnapshotLabel]
-    class_count: int
 
 
 @dataclass(frozen=True)
@@ -228,10 +215,10 @@ def request_round(
             .where(Image.project_id == project_id, Image.split == "train")
             .order_by(Image.id)
         ).all()
-        content = {"labels": [list(row) for row in labels], "classes": class_count(session, project_id)}
+        taken = Snapshot([SnapshotLabel(*row) for row in labels], class_count(session, project_id))
     if not labels:
         raise RoundRefused("There is no label to train on yet. Label and submit an image first.")
-    blob = workspace.blobs.put(json.dumps(content, separators=(",", ":")).encode())
+    blob = workspace.blobs.put(encode_snapshot(taken))
     with workspace.database.writing() as session:
         project = project_row(session, project_id, lock=True)
         live = _live_round(session, project_id, training=True)
@@ -402,8 +389,7 @@ def snapshot(workspace: Workspace, round_id: int) -> Snapshot:
     info = get_round(workspace, round_id)
     if info.snapshot_blob is None:
         raise NotFound(f"Round {info.number} has no snapshot of its labels. Start a new round.")
-    content = json.loads(workspace.blobs.get(info.snapshot_blob))
-    return Snapshot([SnapshotLabel(*entry) for entry in content["labels"]], int(content["classes"]))
+    return decode_snapshot(workspace.blobs.get(info.snapshot_blob))
 
 
 def report(
@@ -483,8 +469,10 @@ def publish(
     """End a round as done: its ranking and suggestions become the current ones at once.
 
     The rows come first, some thousands a transaction, so that whoever saves a label map meanwhile does not
-    wait: rows of a round that is not current are on no screen. A last short transaction makes the round the
-    current one. What a worker that died in between has left is removed by the next.
+    wait: rows of a round that is not current are on no screen. What is like an image labelled since the
+    round began moves back in the same way. A last short transaction makes the round the current one, once
+    no label is left that the order does not know. What a worker that died in between has left is removed by
+    the next.
 
     ``embeddings_blob`` is the key of an :class:`storage.formats.embeddings.EmbeddingSet`.
 
@@ -503,37 +491,98 @@ def publish(
             _owned_row(session, round_id, worker)
             session.execute(insert(Prediction), rows)
     found = embeddings.of_blob(workspace, embeddings_blob)
-    with workspace.database.writing() as session:
-        row = _owned_row(session, round_id, worker)
-        row.metrics = _finite(metrics)
-        row.embeddings_blob = embeddings_blob
-        _end(row, "done", time.time())
-        project = project_row(session, row.project_id, lock=True)
-        current = session.get(Round, project.current_round_id) if project.current_round_id else None
-        # A cold start that took longer than a whole round is out of date.
-        if current is None or current.number <= row.number:
-            project.current_round_id = row.id
-        if found is not None:
+    moved_for: set[int] = set()
+    while True:
+        with workspace.database.reading() as session:
+            row = _round_row(session, round_id)
+            labels_changed = project_row(session, row.project_id).labels_changed
             # People went on labelling while the round trained, and it does not know.
-            since = likeness.labelled_since(session, row)
-            alike = likeness.alike_rows(found, since)
-            likeness.move_back(session, row, found.alike_from, alike, on_screen=())
+            since = likeness.labelled_since(session, row) if found is not None else []
+        if found is not None:
+            alike = likeness.alike_rows(found, [one for one in since if one not in moved_for])
+            _move_back(workspace, round_id, worker, found.alike_from, alike)
+            moved_for.update(since)
+        with workspace.database.writing() as session:
+            row = _owned_row(session, round_id, worker)
+            project = project_row(session, row.project_id, lock=True)
+            if found is not None and project.labels_changed != labels_changed:
+                continue  # Somebody submitted a label meanwhile; what is like it has to move too.
+            row.metrics = _finite(metrics)
+            row.embeddings_blob = embeddings_blob
+            _end(row, "done", time.time())
+            current = session.get(Round, project.current_round_id) if project.current_round_id else None
+            # A cold start that took longer than a whole round is out of date.
+            if current is None or current.number <= row.number:
+                project.current_round_id = row.id
+            return
+
+
+def _move_back(
+    workspace: Workspace, round_id: int, worker: str, alike_from: float, rows: Sequence[dict[str, Any]]
+) -> None:
+    """Move images of a round that is on no screen yet back in its order, a part at a time."""
+    for start in range(0, len(rows), _ROWS_A_TRANSACTION):
+        with workspace.database.writing() as session:
+            row = _owned_row(session, round_id, worker)
+            part = rows[start : start + _ROWS_A_TRANSACTION]
+            likeness.move_back(session, row, alike_from, part, on_screen=())
 
 
 def _remove_predictions(workspace: Workspace, round_id: int, worker: str) -> None:
     """Remove what an earlier attempt at the round has stored, a part at a time."""
-    some = select(Prediction.id).where(Prediction.round_id == round_id).limit(_ROWS_A_TRANSACTION)
     while True:
         with workspace.database.writing() as session:
             row = _owned_row(session, round_id, worker)
-            ids = session.scalars(some).all()
-            if not ids:
+            if not _remove_part(session, [round_id]):
                 return
             # A repeated cold start is the current round; half of its order would be a wrong one.
             project = project_row(session, row.project_id, lock=True)
             if project.current_round_id == round_id:
                 project.current_round_id = None
-            session.execute(delete(Prediction).where(Prediction.id.in_(ids)))
+
+
+def forget_old_predictions(
+    workspace: Workspace, project_id: int, kept: int, stopping: Callable[[], bool] = lambda: False
+) -> None:
+    """Remove what rounds think of the images once nobody can need it any more, and where they see them.
+
+    That of the ``kept`` newest rounds that are done stays, and so does that of the current round and of any
+    that is under way. Of the others stay the curves, the metrics and the labels they trained on. Rows go
+    some thousands a transaction, so that nobody who saves waits; whatever stops this in the middle leaves
+    the rest to the next time.
+
+    Args:
+        workspace: The workspace.
+        project_id: The project.
+        kept: How many rounds can still be looked at or gone back to.
+        stopping: Asked before each transaction; nothing more is removed once it returns True.
+
+    Raises:
+        NotFound: there is no such project.
+    """
+    while not stopping():
+        with workspace.database.writing() as session:
+            of_project = Round.project_id == project_id
+            done = select(Round.id).where(of_project, Round.state == "done").order_by(Round.number.desc())
+            needed = {*session.scalars(done.limit(kept)), project_row(session, project_id).current_round_id}
+            ended = select(Round.id).where(of_project, Round.state.not_in(LIVE_ROUND_STATES))
+            old = [round_id for round_id in session.scalars(ended) if round_id not in needed]
+            session.execute(
+                update(Round)
+                .where(Round.id.in_(old), Round.embeddings_blob.is_not(None))
+                .values(embeddings_blob=None)
+            )
+            if not _remove_part(session, old):
+                return
+
+
+def _remove_part(session: Session, round_ids: Sequence[int]) -> bool:
+    """Remove as many predictions of the rounds as fit in one transaction; return whether there were any."""
+    some = select(Prediction.id).where(Prediction.round_id.in_(round_ids)).limit(_REMOVED_A_TRANSACTION)
+    ids = session.scalars(some).all()
+    if ids:
+        session.execute(delete(Prediction).where(Prediction.id.in_(ids)))
+    return bool(ids)
 
 
 def _prediction_row(round_id: int, prediction: NewPrediction) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal, get_args
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, MetaData, String, UniqueConstraint
+from sqlalchemy import JSON, Float, ForeignKey, Index, MetaData, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NOT_LABELLED = 254
@@ -34,7 +34,6 @@ COLD_START = 0
 
 SPLITS = ("pool", "train", "audit", "excluded")
 LABEL_STATUSES = ("draft", "submitted", "approved")
-ROUND_STATES = ("queued", "training", "scoring", "done", "failed", "cancelled")
 LIVE_ROUND_STATES = ("queued", "training", "scoring")
 
 
@@ -99,6 +98,13 @@ class Image(Base):
         Index("ix_image_draft", "project_id", "draft_by"),
         Index("ix_image_pinned", "project_id", "pinned_at"),
         Index("ix_image_name", "project_id", "name"),
+        # Empty where no truth is known, so that the question whether one is costs nothing.
+        Index(
+            "ix_image_truth",
+            "project_id",
+            sqlite_where=text("truth_blob IS NOT NULL"),
+            postgresql_where=text("truth_blob IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -108,11 +114,13 @@ class Image(Base):
     content_hash: Mapped[str] = mapped_column(String(64))
     """SHA-256 of the imported file, before EXIF rotation."""
     blob: Mapped[str] = mapped_column(String(64))
-    """Upright pixels, a file every browser can show (JPEG or PNG)."""
+    """Upright pixels, a file every browser can show (JPEG, PNG or WebP)."""
     media_type: Mapped[str] = mapped_column(String(40))
     width: Mapped[int]
     height: Mapped[int]
     split: Mapped[str] = mapped_column(String(10), default="pool")
+    excluded_from: Mapped[str | None] = mapped_column(String(10))
+    """The split that an excluded image was taken out of; null for one imported so, and for all others."""
     group: Mapped[str | None] = mapped_column(String(200))
     """Drive, patient, plate or video: images that look alike because they come from one source."""
     source_blob: Mapped[str | None] = mapped_column(String(64))
@@ -178,6 +186,7 @@ class Round(Base):
     number: Mapped[int]
     """1, 2, 3 … within the project; 0 is the cold start, which trains nothing."""
     state: Mapped[str] = mapped_column(String(10))
+    """One of :data:`LIVE_ROUND_STATES`, or ``done``, ``failed`` or ``cancelled``."""
     reason: Mapped[str] = mapped_column(String(500))
     """Why it was started, one sentence for the screen."""
     config: Mapped[dict[str, Any]]
@@ -202,7 +211,8 @@ class Round(Base):
     checkpoint: Mapped[str | None] = mapped_column(String(1024))
     """Folder of the newest checkpoint, relative to the workspace."""
     embeddings_blob: Mapped[str | None] = mapped_column(String(64))
-    """:class:`storage.formats.embeddings.EmbeddingSet` of the project's images, once the round is done."""
+    """:class:`storage.formats.embeddings.EmbeddingSet` of the project's images, once the round is done
+    and as long as its predictions are kept."""
     metrics: Mapped[dict[str, Any]]
     """Final metrics, such as ``{"audit_miou": 0.61, "class_iou": {"0": 0.9}}``."""
     created_at: Mapped[float]

@@ -25,14 +25,14 @@ from storage import rounds
 from storage.errors import LeaseLost, QualmError
 from storage.rounds import RoundInfo
 from storage.schema import COLD_START
-from storage.workspace import Workspace
+from storage.workspace import Workspace, sweep_blobs
 
 log = logging.getLogger("qualm.worker")
 
 MAX_ATTEMPTS = 3
 """Processes that may die in a row at the same checkpoint before the round is given up."""
 KEPT_ROUNDS = 3
-"""Rounds of a project whose last checkpoint stays on the disk."""
+"""Rounds of a project whose last checkpoint and predictions stay; a screen may still show an older one's."""
 
 
 def run_round(
@@ -63,6 +63,8 @@ def run_round(
         claim = Claim(workspace, info, worker, stopping, watch)
         with repeated(HEARTBEAT_S, claim.renew_lease):
             outcome = _to_its_end(claim, device)
+        if outcome == "done":
+            _tidy(claim, stopping)
     except Exception:
         log.exception("round %d could not be ended; its lease will run out", info.number)
         outcome = "lost"
@@ -79,7 +81,8 @@ def _to_its_end(claim: Claim, device: torch.device) -> str:
             )
         is_cold_start = claim.info.number == COLD_START
         claim.publish(_cold_start(claim, device) if is_cold_start else _trained_and_scored(claim, device))
-        _remove_old_checkpoints(claim)
+        # The next cold start of the project is the same row, and has the same folder.
+        forget_attempts(claim.folder)
     except Cancelled:
         claim.end_cancelled()
         shutil.rmtree(claim.folder, ignore_errors=True)
@@ -141,7 +144,15 @@ def _cold_start(claim: Claim, device: torch.device) -> Published:
     )
 
 
-def _remove_old_checkpoints(claim: Claim) -> None:
-    done = [row for row in rounds.history(claim.workspace, claim.info.project_id) if row.state == "done"]
-    for row in done[KEPT_ROUNDS:]:
-        shutil.rmtree(claim.folder.with_name(f"round-{row.id}"), ignore_errors=True)
+def _tidy(claim: Claim, stopping: Callable[[], bool]) -> None:
+    """Remove what rounds have left that nobody needs any more; what stays is for the next round to remove."""
+    workspace, project_id = claim.workspace, claim.info.project_id
+    try:
+        done = [row for row in rounds.history(workspace, project_id) if row.state == "done"]
+        for row in done[KEPT_ROUNDS:]:
+            shutil.rmtree(claim.folder.with_name(f"round-{row.id}"), ignore_errors=True)
+        rounds.forget_old_predictions(workspace, project_id, KEPT_ROUNDS, stopping)
+        if not stopping():
+            sweep_blobs(workspace)
+    except Exception:
+        log.exception("round %d is done, but what older rounds left could not be removed", claim.info.number)

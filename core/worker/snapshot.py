@@ -15,7 +15,7 @@ from core.worker.images import RoundImages
 from storage import labels, rounds
 from storage.errors import NotFound, QualmError
 from storage.files import BlobStore
-from storage.rounds import SnapshotLabel
+from storage.snapshots import SnapshotLabel
 
 log = logging.getLogger("qualm.worker")
 
@@ -102,7 +102,8 @@ class _PoolReader:
 
     def __call__(self, index: int) -> Tensor:
         """Return the image at ``index``; in place of a damaged one, the next that can be read."""
-        for key in self.keys[index:] + self.keys[:index]:
+        for further in range(len(self.keys)):
+            key = self.keys[(index + further) % len(self.keys)]
             try:
                 return to_long_side(decoded_image(self.blobs.get(key)), self.long_side)
             except (UnreadableImage, NotFound) as error:

@@ -436,6 +436,11 @@ class TestQueue:
         assert images.split_counts(site.workspace, site.project_id)["excluded"] == 2
         done("restore")
         assert images.split_counts(site.workspace, site.project_id)["excluded"] == 0
+        images.set_split(site.workspace, [first], "audit", "ann")
+        assert done("restore") == "0 images brought back"
+        done("exclude")
+        assert done("restore") == "2 images brought back"
+        assert images.image(site.workspace, first).split == "audit"
 
     def pinned(self, site: Site) -> list[queue.QueueItem]:
         items, _ = queue.ranked_images(site.workspace, site.project_id)

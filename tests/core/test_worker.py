@@ -18,6 +18,7 @@ import torch
 
 import core.pool_scoring
 import core.worker.network
+import core.worker.round
 import core.worker.snapshot
 from core.checkpoints import newest_checkpoint
 from core.predict import predict_batch
@@ -28,7 +29,7 @@ from storage import embeddings, images, labels, projects, queue, rounds
 from storage.errors import InvalidInput
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
-from storage.schema import PIXEL_SCORES
+from storage.schema import PIXEL_SCORES, Prediction
 from storage.settings import ProjectSettings, RoundSettings
 from storage.workspace import Workspace, open_workspace
 from tests.core.blocks_project import HEIGHT, TINY, WIDTH, add_picture, block_scene, blocks_project, png
@@ -231,6 +232,17 @@ def test_a_pool_too_large_for_the_memory_is_read_while_it_trains(
     assert rounds.get_round(workspace, claimed.id).metrics["unlabelled"] >= 3
 
 
+def test_an_image_of_a_large_pool_is_found_without_a_copy_of_all_keys(workspace: Workspace) -> None:
+    class Keys(list[str]):
+        def __getitem__(self, index: Any) -> Any:
+            assert isinstance(index, int)
+            return super().__getitem__(index)
+
+    good = workspace.blobs.put(png(block_scene(0)[0]))
+    read = core.worker.snapshot._PoolReader(workspace.blobs, Keys([good, *["0" * 64] * 9]), 64)
+    assert read(0).shape == read(3).shape == (3, HEIGHT, WIDTH)
+
+
 def test_without_audit_labels_nothing_is_measured(workspace: Workspace) -> None:
     claimed = claimed_round(workspace, blocks_project(workspace, pool=2))
     run_round(workspace, claimed, ME, CPU)
@@ -253,6 +265,42 @@ def test_the_second_round_begins_from_the_first(
     assert begun_from == [workspace.path / str(first.checkpoint)]
     starts = [info.metrics["start"] for info in rounds.history(workspace, project.id)]
     assert starts == ["warm", "fresh"]
+
+
+def test_the_disk_is_not_filled_round_after_round(workspace: Workspace) -> None:
+    project = blocks_project(workspace, pool=4, train=2, settings=tiny(keep_predictions=2))
+    kept: list[tuple[int, int, int]] = []
+    for _ in range(6):
+        for path in (workspace.path / "blobs").rglob("?" * 64):
+            os.utime(path, (1, 1))  # the sweep spares what is younger than an hour
+        assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
+        stored = {path.name: path.stat().st_size for path in (workspace.path / "blobs").rglob("?" * 64)}
+        with workspace.database.reading() as session:
+            rows = session.query(Prediction).count()
+        of_snapshots = {str(info.snapshot_blob) for info in rounds.history(workspace, project.id)}
+        of_rounds = stored.keys() - of_snapshots
+        kept.append((rows, len(of_rounds), sum(stored[key] for key in of_rounds)))
+    assert [rows for rows, _, _ in kept] == [4, 8, 12, 12, 12, 12]
+    assert max(count for _, count, _ in kept) <= 2 * 6 + 3 * (2 * 2 + 1), (
+        "pictures, truths, labels; three rounds"
+    )
+    assert max(size for _, _, size in kept[3:]) < 1.1 * kept[2][2]
+    past = rounds.history(workspace, project.id)
+    assert [len(rounds.curve(workspace, info.id, "loss")) for info in past] == [6] * 6
+    assert all(rounds.snapshot(workspace, info.id).labels for info in past)
+    assert len(list((workspace.path / "checkpoints").iterdir())) == 3
+
+
+def test_a_round_is_done_though_tidying_up_fails(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> int:
+        raise OSError(errno.EIO, "the disk is ill")
+
+    monkeypatch.setattr(core.worker.round, "sweep_blobs", broken)
+    claimed = claimed_round(workspace, blocks_project(workspace, pool=2, train=2))
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    assert rounds.get_round(workspace, claimed.id).state == "done"
 
 
 @pytest.mark.parametrize("state", ["training", "scoring"])
@@ -499,6 +547,15 @@ def test_a_round_that_kills_its_workers_is_given_up(workspace: Workspace) -> Non
     (folder / "attempts").write_text("3 the start")
     assert run_round(workspace, claimed, ME, CPU) == "failed"
     assert "3 workers died" in str(rounds.get_round(workspace, claimed.id).error)
+
+
+def test_cold_starts_that_succeed_are_no_attempts_that_failed(workspace: Workspace) -> None:
+    project = blocks_project(workspace, pool=8, train=0)
+    for _ in range(5):
+        rounds.request_cold_start(workspace, project.id)
+        claimed = rounds.claim(workspace, ME, LEASE_S)
+        assert claimed is not None
+        assert run_round(workspace, claimed, ME, CPU) == "done"
 
 
 def test_devices_that_are_not_there_are_refused() -> None:

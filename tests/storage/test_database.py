@@ -16,12 +16,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable
 
+import storage.database
 import storage.migrations
-from storage import labels, queue
+from storage import images, labels, projects, queue
 from storage.database import Database
 from storage.errors import WorkspaceError
 from storage.images import list_images
 from storage.migrations import NEWEST_REVISION
+from storage.projects import ClassSpec
 from storage.schema import Base, Event, Image, Project
 from storage.workspace import Workspace, open_workspace
 from tests.storage.project_factory import make_project, publish_ranking, submit
@@ -73,6 +75,17 @@ def test_a_writer_does_not_stop_readers(workspace: Workspace) -> None:
             assert reader.query(Project).count() == 0
     with workspace.database.reading() as reader:
         assert reader.query(Project).count() == 1
+
+
+def test_a_database_in_use_is_named(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage.database, "_BUSY_TIMEOUT_MS", 20)
+    project = projects.create_project(workspace, "fields", [ClassSpec("ground")], "ada")
+    hurried = open_workspace(workspace.path)
+    with workspace.database.writing() as writer:
+        writer.execute(text("SELECT 1"))
+        with pytest.raises(WorkspaceError, match=r"was in use for over.*Nothing was changed: try again"):
+            projects.rename_project(hurried, project.id, "meadows", "ada")
+    hurried.close()
 
 
 def test_an_error_undoes_the_whole_transaction(workspace: Workspace) -> None:
@@ -154,6 +167,24 @@ def test_a_ranking_of_the_second_version_keeps_its_order(tmp_path: Path) -> None
         (4, 3, 3.0, None),
     ]
     assert shown[0].scores == {}
+    with workspace.database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_images_excluded_by_the_third_version_come_back_to_where_they_were(tmp_path: Path) -> None:
+    workspace = open_workspace(tmp_path)
+    project = make_project(workspace, images=3, size=(2, 2))
+    images.set_split(workspace, [1, 2], "audit", "ada")
+    images.set_split(workspace, [1, 2, 3], "excluded", "ada")
+    images.set_split(workspace, [2], "pool", "ada")
+    images.set_split(workspace, [2], "pool", "ada")
+    images.set_split(workspace, [2], "excluded", "ada")
+    assert "excluded_from" not in columns_at(workspace, "0003", "image")
+    workspace.close()
+
+    workspace = open_workspace(tmp_path)
+    images.bring_back(workspace, [1, 2, 3], "ada")
+    assert [one.split for one in list_images(workspace, project.id)] == ["audit", "pool", "pool"]
     with workspace.database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 

@@ -5,11 +5,13 @@ import hashlib
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from storage import files
 from storage.errors import DiskFull, NotFound, WorkspaceError
 from storage.files import BlobStore, write_atomically
 from storage.schema import Prediction
@@ -91,6 +93,30 @@ def test_putting_an_old_blob_again_keeps_it_from_the_sweep(tmp_path: Path) -> No
     os.utime(tmp_path / key[:2] / key, (1, 1))
     store.put(b"again")
     assert store.sweep(set(), 3600) == 0
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["when it was listed", "when it was aside"])
+def test_bytes_put_again_during_the_sweep_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    store = BlobStore(tmp_path)
+    key = store.put(b"a suggestion nobody wanted")
+    os.utime(tmp_path / key[:2] / key, (1, 1))
+    where, name = (files.os, "replace") if late else (files.os, "stat")
+    look = getattr(where, name)
+
+    def put_and_look(place: str, *others: Any, **options: Any) -> Any:
+        found = look(place, *others, **options)
+        if str(place).endswith(key):
+            monkeypatch.setattr(where, name, look)
+            store.put(b"a suggestion nobody wanted")
+        return found
+
+    monkeypatch.setattr(where, name, put_and_look)
+    store.sweep(set(), 3600)
+    assert store.get(key) == b"a suggestion nobody wanted"
+    store.sweep(set(), 3600)
+    assert files_in(tmp_path) == [tmp_path / key[:2] / key]
 
 
 def test_nothing_a_row_names_is_swept(workspace: Workspace) -> None:

@@ -1,13 +1,16 @@
 """What is much like an image just labelled moves back; what is on a screen stays."""
 
+import contextlib
+import sqlite3
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage import embeddings, images, likeness, queue, rounds
+from storage import embeddings, images, likeness, projects, queue, rounds
 from storage.formats.embeddings import encode_embeddings
 from storage.projects import ProjectInfo
 from storage.queue import QueueItem
@@ -154,6 +157,43 @@ def test_labels_made_while_a_round_trained_move_its_queue_too(
     ranking = [NewPrediction(image_id, 0.5, rank, {}) for rank, image_id in enumerate(ranked, start=1)]
     rounds.publish(workspace, requested.id, "elsewhere:1", ranking, {}, blob)
     assert items(workspace, project)[ranked[1]].place == pytest.approx(expected_place(2, 1.0))
+
+
+def test_a_round_is_published_without_keeping_savers_waiting(
+    workspace: Workspace, project: ProjectInfo, ranked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = projects.get_project(workspace, project.id).current_round_id
+    requested = rounds.request_round(workspace, project.id, "ada", "a test")
+    assert rounds.claim(workspace, "elsewhere:1", lease_s=60) is not None
+    submit(workspace, ranked[0])
+    compared, moved = likeness.alike_rows, likeness.move_back
+    late = [ranked[3], ranked[4]]
+
+    def alike_rows(*which: Any) -> list[dict[str, Any]]:
+        rows = compared(*which)
+        # Whoever saves a label while images are compared is not kept out, and is not forgotten.
+        with contextlib.closing(sqlite3.connect(workspace.path / "qualm.sqlite", timeout=0)) as other:
+            other.execute("BEGIN IMMEDIATE")
+        if late:
+            submit(workspace, late.pop())
+        return rows
+
+    def move_back(session: Any, current: Any, alike_from: float, rows: Any, **which: Any) -> int:
+        assert len(rows) <= 2
+        assert projects.get_project(workspace, project.id).current_round_id == before
+        return moved(session, current, alike_from, rows, **which)
+
+    monkeypatch.setattr(rounds, "_ROWS_A_TRANSACTION", 2)
+    monkeypatch.setattr(likeness, "alike_rows", alike_rows)
+    monkeypatch.setattr(likeness, "move_back", move_back)
+    blob = workspace.blobs.put(encode_embeddings(some_embeddings(ranked, ANGLES, ALIKE_FROM)))
+    ranking = [NewPrediction(image_id, 0.5, rank, {}) for rank, image_id in enumerate(ranked, start=1)]
+    rounds.publish(workspace, requested.id, "elsewhere:1", ranking, {}, blob)
+    found = items(workspace, project)
+    labelled = {ranked[place]: ANGLES[place] for place in (0, 3, 4)}
+    for rank, (image_id, angle) in enumerate(zip(ranked, ANGLES, strict=True), start=1):
+        nearest = max(float(np.cos(angle - other)) for one, other in labelled.items() if one != image_id)
+        assert found[image_id].place == pytest.approx(expected_place(rank, nearest), rel=2e-3)
 
 
 def test_two_people_submit_at_once(workspace: Workspace, project: ProjectInfo, ranked: list[int]) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event, text
 from sqlalchemy.dialects import postgresql
 
-from storage import events, images, labels, projects, queue, queue_page, queue_questions
+from storage import events, images, labels, projects, queue, queue_page, queue_questions, rounds
 from storage.errors import InvalidInput, LeaseLost, NotFound
 from storage.projects import ProjectInfo
 from storage.queue import QueueItem
@@ -82,6 +83,25 @@ def test_own_drafts_come_first_and_skipped_images_last(workspace: Workspace, pro
     assert items[-1].why.startswith("Skipped earlier")
     queue.skip(workspace, begun, "ada")
     assert ids(queue.next_images(workspace, project.id, "ada", 12))[-2:] == [skipped.image.id, begun]
+
+
+@pytest.mark.parametrize("split", ["train", "audit"])
+def test_a_correction_that_is_skipped_comes_last_and_to_its_author(
+    workspace: Workspace, project: ProjectInfo, split: str
+) -> None:
+    corrected, other, *_ = all_ids(workspace, project)
+    images.set_split(workspace, [corrected], "audit" if split == "audit" else "pool", "ada")
+    submit(workspace, corrected)
+    submit(workspace, corrected, status="draft")
+    queue.skip(workspace, other, "ada")
+    queue.skip(workspace, corrected, "ada")
+    assert corrected not in ids(queue.next_images(workspace, project.id, "bob", 12))
+    queue.release_all(workspace, "bob")
+    items = queue.next_images(workspace, project.id, "ada", 12)
+    assert ids(items)[-2:] == [other, corrected]
+    assert items[-1].why == "You began this one: your draft is restored"
+    images.set_split(workspace, [corrected], "excluded", "ada")
+    assert corrected not in ids(queue.next_images(workspace, project.id, "ada", 12))
 
 
 def test_leases_follow_what_is_handed_out(workspace: Workspace, project: ProjectInfo) -> None:
@@ -507,6 +527,91 @@ def test_splits_follow_the_labels(workspace: Workspace, project: ProjectInfo) ->
         images.set_split(workspace, [plain], "test", "ada")
 
 
+@pytest.mark.parametrize(
+    "again", [images.bring_back, lambda *which: images.set_split(*which[:2], "pool", "ada")]
+)
+def test_an_excluded_image_comes_back_to_where_it_was(
+    workspace: Workspace, project: ProjectInfo, again: Callable[[Workspace, list[int], str], object]
+) -> None:
+    everything = all_ids(workspace, project)
+    measures, drawn, trains, _, labelled_late = everything[:5]
+    images.set_split(workspace, [measures, drawn], "audit", "ada")
+    for image_id in (measures, trains):
+        submit(workspace, image_id)
+    before = projects.get_project(workspace, project.id).labels_changed
+    images.set_split(workspace, everything[:5], "excluded", "ada")
+    submit(workspace, labelled_late)
+    again(workspace, everything[:5], "ada")
+    found = [images.image(workspace, image_id).split for image_id in everything[:5]]
+    assert found == ["audit", "audit", "train", "pool", "train"]
+    # Out of training, back into it, and a label that is new to it: what measures the model counts for none.
+    assert projects.get_project(workspace, project.id).labels_changed == before + 3
+    newest = events.recent(workspace, project.id, limit=5)[-1]
+    assert (newest.kind, newest.detail["before"], newest.detail["after"]) == ("restore", "excluded", "audit")
+    taken = rounds.request_round(workspace, project.id, "ada", "a test").id
+    assert [one.image_id for one in rounds.snapshot(workspace, taken).labels] == [trains, labelled_late]
+    # It is the newest exclusion that counts.
+    images.set_split(workspace, [drawn], "pool", "ada")
+    images.set_split(workspace, [drawn], "excluded", "ada")
+    again(workspace, [drawn], "ada")
+    assert images.image(workspace, drawn).split == "pool"
+
+
+def test_bringing_back_leaves_other_images_alone(workspace: Workspace, project: ProjectInfo) -> None:
+    audit, excluded, plain = all_ids(workspace, project)[:3]
+    images.set_split(workspace, [audit], "audit", "ada")
+    images.set_split(workspace, [excluded], "excluded", "ada")
+    assert images.bring_back(workspace, [audit, excluded, excluded, plain], "ada") == 1
+    assert [images.image(workspace, one).split for one in (audit, excluded, plain)] == [
+        "audit",
+        "pool",
+        "pool",
+    ]
+    with pytest.raises(NotFound):
+        images.bring_back(workspace, [10_000], "ada")
+
+
+def test_only_what_has_trained_is_refused_for_audit(workspace: Workspace, project: ProjectInfo) -> None:
+    trained, set_aside, given_up, late = all_ids(workspace, project)[:4]
+    submit(workspace, trained)
+    submit(workspace, set_aside)
+    images.set_split(workspace, [set_aside], "excluded", "ada")
+    publish_ranking(workspace, project.id, [late])
+    images.set_split(workspace, [set_aside], "audit", "ada")
+    submit(workspace, given_up)
+    failed = rounds.request_round(workspace, project.id, "ada", "a test")
+    with pytest.raises(InvalidInput, match="already trained"):  # the round may train on it yet
+        images.set_split(workspace, [given_up], "audit", "ada")
+    rounds.request_cancel(workspace, failed.id, "ada")
+    images.set_split(workspace, [given_up], "audit", "ada")
+    images.set_split(workspace, [trained], "excluded", "ada")
+    with pytest.raises(InvalidInput, match="already trained"):
+        images.set_split(workspace, [late, trained], "audit", "ada")
+    assert [images.image(workspace, one).split for one in (set_aside, given_up, late)] == [
+        "audit",
+        "audit",
+        "pool",
+    ]
+
+
+def test_a_round_requested_meanwhile_is_not_overlooked(
+    workspace: Workspace, project: ProjectInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labelled = all_ids(workspace, project)[0]
+    submit(workspace, labelled)
+    look = images._trained
+
+    def request_after(*which: Any) -> Any:
+        found = look(*which)
+        monkeypatch.setattr(images, "_trained", look)
+        rounds.request_round(workspace, project.id, "bob", "a test")
+        return found
+
+    monkeypatch.setattr(images, "_trained", request_after)
+    with pytest.raises(InvalidInput, match="already trained"):
+        images.set_split(workspace, [labelled], "audit", "ada")
+
+
 def test_an_image_joins_a_project_once(workspace: Workspace, project: ProjectInfo) -> None:
     info = images.list_images(workspace, project.id)[0]
     again = images.add_image(
@@ -525,6 +630,23 @@ def test_an_image_joins_a_project_once(workspace: Workspace, project: ProjectInf
     bare = add_image(workspace, project.id, 99, truth=False)
     with pytest.raises(NotFound):
         images.truth(workspace, bare)
+
+
+def test_whether_a_truth_is_known_is_read_from_an_index(workspace: Workspace) -> None:
+    project = make_project(workspace, images=3, size=(2, 2), truth=False)
+    asked: list[tuple[str, Any]] = []
+    event.listen(
+        workspace.database.engine,
+        "before_cursor_execute",
+        lambda *given: asked.append((str(given[2]), given[3])),
+    )
+    assert not images.any_truth(workspace, project.id)
+    question, values = asked[-1]
+    with workspace.database.reading() as session:
+        plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {question}", values).all()
+    assert "INDEX ix_image_truth" in " ".join(str(step.detail) for step in plan)
+    add_image(workspace, project.id, 99)
+    assert images.any_truth(workspace, project.id)
 
 
 def test_a_correction_begun_on_a_trained_image_is_restored(

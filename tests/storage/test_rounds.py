@@ -1,5 +1,6 @@
 """Rounds start for a stated reason, belong to one worker, and publish everything or nothing."""
 
+import dataclasses
 import math
 import os
 import socket
@@ -10,15 +11,22 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import func
 
-from storage import images, labels, projects, queue, rounds
+from storage import embeddings, images, labels, projects, queue, rounds
 from storage.errors import InvalidInput, LeaseLost, NotFound, RoundRefused
 from storage.projects import ClassSpec, ProjectInfo
 from storage.rounds import NewPrediction, RoundInfo
-from storage.schema import COLD_START, Prediction, Round
+from storage.schema import COLD_START, Prediction, Project, Round
 from storage.settings import AnnotationSettings, ProjectSettings, RoundSettings, StartRule
-from storage.workspace import Workspace
-from tests.storage.project_factory import add_image, make_project, publish_ranking, submit
+from storage.workspace import Workspace, sweep_blobs
+from tests.storage.project_factory import (
+    add_image,
+    make_project,
+    publish_ranking,
+    some_embeddings,
+    submit,
+)
 
 WORKER = "elsewhere:1"
 
@@ -292,6 +300,99 @@ def test_a_publication_in_pieces_shows_nothing_before_its_end(
     assert [item.image.id for item in shown][: len(pool)] == pool
     with workspace.database.reading() as session:
         assert session.query(Prediction).count() == len(pool)
+
+
+class TestOldPredictions:
+    @pytest.fixture
+    def past(self, workspace: Workspace, project: ProjectInfo) -> list[RoundInfo]:
+        """Publish six rounds of four images each, and give a seventh up that had stored some of its own."""
+        labelled, *pool = [info.id for info in images.list_images(workspace, project.id)]
+        submit(workspace, labelled)
+        seen = some_embeddings(pool[:4], [0.0, 1.0, 2.0, 3.0], 0.9)
+        done = [publish_ranking(workspace, project.id, pool[:4], seen) for _ in range(6)]
+        given_up = rounds.request_round(workspace, project.id, "ada", "a test")
+        with workspace.database.writing() as session:
+            session.add(
+                Prediction(round_id=given_up.id, **self.row(pool[0]))  # as a worker that died leaves it
+            )
+        rounds.request_cancel(workspace, given_up.id, "ada")
+        return done
+
+    def row(self, image_id: int) -> dict[str, Any]:
+        return {"image_id": image_id, "score": 0.5, "rank": 1, "place": 1.0, "why": {}}
+
+    def left(self, workspace: Workspace) -> dict[int, int]:
+        """Return by round how many predictions are left."""
+        with workspace.database.reading() as session:
+            rows = session.query(Prediction.round_id, func.count()).group_by(Prediction.round_id)
+            return dict(rows.tuples().all())
+
+    def test_those_of_the_newest_rounds_stay(
+        self, workspace: Workspace, project: ProjectInfo, past: list[RoundInfo]
+    ) -> None:
+        live = rounds.request_round(workspace, project.id, "ada", "a test")
+        with workspace.database.writing() as session:
+            session.add(Prediction(round_id=live.id, **self.row(2)))
+            session.get_one(Project, project.id).current_round_id = past[1].id
+        other = make_project(workspace, images=2, name="other")
+        submit(workspace, 13)
+        elsewhere = publish_ranking(workspace, other.id, [14])
+        labels_before = labels.history(workspace, 1)
+        rounds.forget_old_predictions(workspace, project.id, 3)
+        kept = [past[1], *past[3:]]
+        assert self.left(workspace) == {one.id: 4 for one in kept} | {live.id: 1, elsewhere.id: 1}
+        after = {info.id: info for info in rounds.history(workspace, project.id)}
+        for info in past:
+            seen = info.embeddings_blob if info in kept else None
+            assert after[info.id] == dataclasses.replace(info, embeddings_blob=seen)
+        assert labels.history(workspace, 1) == labels_before
+
+    def test_a_kept_round_can_be_gone_back_to(
+        self, workspace: Workspace, project: ProjectInfo, past: list[RoundInfo]
+    ) -> None:
+        shown = [item.image.id for item in queue.ranked_images(workspace, project.id)[0]]
+        rounds.forget_old_predictions(workspace, project.id, 3)
+        sweep_blobs(workspace, older_than_s=-60)
+        with workspace.database.writing() as session:
+            session.get_one(Project, project.id).current_round_id = past[3].id
+        items, _ = queue.ranked_images(workspace, project.id)
+        assert [item.image.id for item in items] == shown
+        assert [item.rank for item in items[:4]] == [1, 2, 3, 4]
+        assert workspace.blobs.get(str(items[0].map_blob)) == b"suggestion"
+        assert embeddings.of_project(workspace, project.id) is not None
+
+    def test_killed_in_the_middle_it_leaves_whole_rounds_to_look_at(
+        self,
+        workspace: Workspace,
+        project: ProjectInfo,
+        past: list[RoundInfo],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(rounds, "_REMOVED_A_TRANSACTION", 3)
+        parts = iter([False, False])
+        rounds.forget_old_predictions(workspace, project.id, 3, lambda: next(parts, True))
+        left = self.left(workspace)
+        assert sum(left.values()) == 6 * 4 + 1 - 2 * 3
+        assert [left[info.id] for info in past[3:]] == [4, 4, 4]
+        rounds.forget_old_predictions(workspace, project.id, 3)
+        assert self.left(workspace) == {info.id: 4 for info in past[3:]}
+
+    def test_whoever_saves_gets_a_turn(
+        self,
+        workspace: Workspace,
+        project: ProjectInfo,
+        past: list[RoundInfo],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(rounds, "_REMOVED_A_TRANSACTION", 1)
+        saved: list[int] = []
+
+        def save() -> bool:
+            saved.append(submit(workspace, 12).revision)
+            return False
+
+        rounds.forget_old_predictions(workspace, project.id, 3, save)
+        assert saved == [*range(1, 3 * 4 + 1 + 2)]
 
 
 class TestColdStart:

@@ -205,48 +205,54 @@ def request_round(
         RoundRefused: a round is waiting or at work already, or there is no label to train on.
         NotFound: there is no such project.
     """
-    with workspace.database.reading() as session:
-        project = project_row(session, project_id)
-        labels_changed = project.labels_changed
-        settings = settings or ProjectSettings.model_validate(project.settings).round
-        labels = session.execute(
-            select(Image.id, Label.revision, Label.blob)
-            .join(Label, (Label.image_id == Image.id) & (Label.revision == Image.labelled_revision))
-            .where(Image.project_id == project_id, Image.split == "train")
-            .order_by(Image.id)
-        ).all()
-        taken = Snapshot([SnapshotLabel(*row) for row in labels], class_count(session, project_id))
-    if not labels:
-        raise RoundRefused("There is no label to train on yet. Label and submit an image first.")
-    blob = workspace.blobs.put(encode_snapshot(taken))
-    with workspace.database.writing() as session:
-        project = project_row(session, project_id, lock=True)
-        live = _live_round(session, project_id, training=True)
-        if live is not None:
-            raise RoundRefused(
-                f"Round {live.number} is {'waiting' if live.state == 'queued' else live.state} already. "
-                "Wait until it is done, or cancel it first."
+    while True:
+        with workspace.database.reading() as session:
+            project = project_row(session, project_id)
+            labels_changed = project.labels_changed
+            settings = settings or ProjectSettings.model_validate(project.settings).round
+            labels = session.execute(
+                select(Image.id, Label.revision, Label.blob)
+                .join(Label, (Label.image_id == Image.id) & (Label.revision == Image.labelled_revision))
+                .where(Image.project_id == project_id, Image.split == "train")
+                .order_by(Image.id)
+            ).all()
+            taken = Snapshot([SnapshotLabel(*row) for row in labels], class_count(session, project_id))
+        if not labels:
+            raise RoundRefused("There is no label to train on yet. Label and submit an image first.")
+        blob = workspace.blobs.put(encode_snapshot(taken))
+        with workspace.database.writing() as session:
+            project = project_row(session, project_id, lock=True)
+            live = _live_round(session, project_id, training=True)
+            if live is not None:
+                raise RoundRefused(
+                    f"Round {live.number} is {'waiting' if live.state == 'queued' else live.state} already. "
+                    "Wait until it is done, or cancel it first."
+                )
+            audit = select(Image.id).where(Image.project_id == project_id, Image.split == "audit")
+            if {label.image_id for label in taken.labels} & {*session.scalars(audit)}:
+                continue  # It was moved meanwhile, and what measures the model must not train it.
+            newest = session.scalar(select(func.max(Round.number)).where(Round.project_id == project_id)) or 0
+            row = Round(
+                project_id=project_id,
+                number=newest + 1,
+                state="queued",
+                reason=reason[:500],
+                config=settings.model_dump(mode="json"),
+                snapshot_blob=blob,
+                parent_id=_parent_id(session, project),
+                labels_changed=labels_changed,
+                cancel_requested=False,
+                step=0,
+                steps=0,
+                metrics={},
+                created_at=time.time(),
             )
-        newest = session.scalar(select(func.max(Round.number)).where(Round.project_id == project_id)) or 0
-        row = Round(
-            project_id=project_id,
-            number=newest + 1,
-            state="queued",
-            reason=reason[:500],
-            config=settings.model_dump(mode="json"),
-            snapshot_blob=blob,
-            parent_id=_parent_id(session, project),
-            labels_changed=labels_changed,
-            cancel_requested=False,
-            step=0,
-            steps=0,
-            metrics={},
-            created_at=time.time(),
-        )
-        session.add(row)
-        session.flush()
-        events.record(session, project_id, actor, "start", round=row.id, number=row.number, reason=row.reason)
-        return round_info(row)
+            session.add(row)
+            session.flush()
+            events.record(
+                session, project_id, actor, "start", round=row.id, number=row.number, reason=row.reason
+            )
+            return round_info(row)
 
 
 def cold_start_is_due(workspace: Workspace, project_id: int, now: float | None = None) -> bool:

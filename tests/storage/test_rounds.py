@@ -125,6 +125,21 @@ def test_a_round_needs_labels_and_stands_alone(workspace: Workspace, project: Pr
     assert rounds.live_round(workspace, project.id) == first
 
 
+def test_an_image_that_becomes_an_audit_image_meanwhile_is_not_trained_on(
+    workspace: Workspace, project: ProjectInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved, *others = submit_some(workspace, project, 3)
+    put = workspace.blobs.put
+
+    def put_while_it_is_moved(data: bytes) -> str:
+        images.set_split(workspace, [moved], "audit", "ben")
+        return put(data)
+
+    monkeypatch.setattr(workspace.blobs, "put", put_while_it_is_moved)
+    queued = rounds.request_round(workspace, project.id, "ada", "3 new labels")
+    assert [label.image_id for label in rounds.snapshot(workspace, queued.id).labels] == others
+
+
 def test_a_snapshot_holds_the_newest_submitted_labels_of_train(
     workspace: Workspace, project: ProjectInfo
 ) -> None:

@@ -64,10 +64,10 @@ def state_of(item: QueueItem, annotator: str, now: float) -> tuple[str, str]:
     image = item.image
     if image.leased_by and (image.leased_until or 0) > now:
         return "with you" if image.leased_by == annotator else f"with {image.leased_by}", "leased"
+    if image.skipped_at:
+        return ("skipped draft", "draft") if item.status == "draft" else ("skipped", "unlabelled")
     if item.status:
         return item.status, item.status
-    if image.skipped_at:
-        return "skipped", "unlabelled"
     return "unlabelled", "unlabelled"
 
 

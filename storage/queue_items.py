@@ -14,7 +14,7 @@ from storage.schema import COLD_START, PIXEL_SCORES, Image, Label, Prediction, P
 
 _AUDIT_WHY = "Audit image, drawn at random and labelled blind: it measures the model and never trains it"
 _DRAFT_WHY = "You began this one: your draft is restored"
-_SKIPPED_WHY = "Skipped earlier: it comes again because nothing else is left"
+_SKIPPED_WHY = "Skipped earlier: it comes again when nothing else is left"
 _UNSCORED_WHY = "Not scored yet: in random order until the first round is done"
 _UNLIKE_WHY = "Not scored by the last round: it comes early because it is unlike what is labelled"
 _UNSEEN_WHY = "Not put in order yet: in random order until the next round is done"

@@ -226,19 +226,29 @@ def _parts(filters: _Filters, order: str) -> list[_Part]:
     if order == "place":
         pinned = and_(Image.pinned_at.is_not(None), Image.split == "pool")
         are_pinned = filters.of_project(pinned)
+        skipped = and_(Image.skipped_at.is_not(None), Image.pinned_at.is_(None), Image.split == "pool")
+        are_skipped = filters.of_project(skipped)
         # What was labelled since the round waits for nothing any more.
         labelled = filters.of_project(Image.split == "train")
         return [
             _Part(images.where(pinned), (Image.pinned_at, Image.id)),
             _Part(
-                scored.where(Prediction.image_id.not_in(are_pinned), Prediction.image_id.not_in(labelled)),
+                scored.where(
+                    Prediction.image_id.not_in(are_pinned),
+                    Prediction.image_id.not_in(are_skipped),
+                    Prediction.image_id.not_in(labelled),
+                ),
                 (Prediction.place, Prediction.image_id),
             ),
+            # As they are handed out: once nothing else is left.
+            _Part(images.where(skipped), (Image.skipped_at, Image.id)),
             _Part(
                 filters.scored_of("train"),
                 (filters.prediction_of_image(Prediction.place).scalar_subquery(), Image.id),
             ),
-            *_without_value(filters, Prediction.place, Image.id.not_in(are_pinned)),
+            *_without_value(
+                filters, Prediction.place, Image.id.not_in(are_pinned), Image.id.not_in(are_skipped)
+            ),
         ]
     value: InstrumentedAttribute[Any] = getattr(Prediction, order)
     return [

@@ -98,6 +98,13 @@ class Image(Base):
         Index("ix_image_draft", "project_id", "draft_by"),
         Index("ix_image_pinned", "project_id", "pinned_at"),
         Index("ix_image_name", "project_id", "name"),
+        Index(
+            "ix_image_skipped",
+            "project_id",
+            "skipped_at",
+            sqlite_where=text("skipped_at IS NOT NULL"),
+            postgresql_where=text("skipped_at IS NOT NULL"),
+        ),
         # Empty where no truth is known, so that the question whether one is costs nothing.
         Index(
             "ix_image_truth",

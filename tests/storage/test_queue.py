@@ -316,8 +316,8 @@ def test_the_queue_page_filters_and_turns(workspace: Workspace, project: Project
     queue.skip(workspace, everything[2], "bob")
     images.set_split(workspace, [everything[3]], "excluded", "ada")
     publish_ranking(workspace, project.id, everything[::-1])
-    # What is labelled comes behind what waits, and the excluded image last, whatever rank they have.
-    in_order = [*everything[:3:-1], everything[2], everything[1], everything[0], everything[3]]
+    # Whatever rank they have: behind what waits comes what was skipped, then the labelled, the excluded last.
+    in_order = [*everything[:3:-1], everything[1], everything[2], everything[0], everything[3]]
     items, total = queue.ranked_images(workspace, project.id)
     assert (ids(items), total) == (in_order, 12)
     page, total = queue.ranked_images(workspace, project.id, offset=5, limit=3)

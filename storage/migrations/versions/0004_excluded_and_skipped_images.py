@@ -1,4 +1,4 @@
-"""The split that excluded images came from, and an index of the images whose truth is known."""
+"""The split that excluded images came from, and indexes of what was skipped or has a known truth."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,11 +18,19 @@ IMAGES = sa.table(
     sa.column("excluded_from", sa.String),
 )
 KNOWN = sa.text("truth_blob IS NOT NULL")
+SKIPPED = sa.text("skipped_at IS NOT NULL")
 
 
 def upgrade() -> None:
     op.add_column("image", sa.Column("excluded_from", sa.String(length=10), nullable=True))
     op.create_index("ix_image_truth", "image", ["project_id"], sqlite_where=KNOWN, postgresql_where=KNOWN)
+    op.create_index(
+        "ix_image_skipped",
+        "image",
+        ["project_id", "skipped_at"],
+        sqlite_where=SKIPPED,
+        postgresql_where=SKIPPED,
+    )
     connection = op.get_bind()
     # The journal knows where each image was before its newest exclusion.
     exclusions = connection.execute(
@@ -39,5 +47,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_image_skipped", "image")
     op.drop_index("ix_image_truth", "image")
     op.drop_column("image", "excluded_from")

@@ -12,6 +12,7 @@ import { h } from './elements.js';
 import { EmptyState } from './empty_state.js';
 import { heatScale } from './heat_scale.js';
 import { Finder } from './finder.js';
+import { isDoneWith, takeFocus } from './focus.js';
 import { Journal } from './journal.js';
 import { KeyListener } from './key_listener.js';
 import { KeySheet } from './key_sheet.js';
@@ -37,7 +38,6 @@ import { hoverWords } from './wording.js';
 
 /** @typedef {import('./types.js').View} View */
 /** @typedef {import('./types.js').Run} Run */
-
 
 export class Editor {
   /**
@@ -193,6 +193,7 @@ export class Editor {
     host.append(this.element);
     this.counters.mounts++;
     this.keys.listen();
+    if (isDoneWith(document.activeElement)) takeFocus(this.surface.element);
     if (this.counters.mounts > 1) this.session.resume();
     this.clock = setInterval(() => this.refresh(), 1000);
     Object.assign(window, { qualmCanvas: debugHandle(this) });

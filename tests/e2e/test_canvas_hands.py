@@ -1,0 +1,78 @@
+"""What the hands expect of the label canvas: keys, places and tools are where one left them, in Chromium."""
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from storage.schema import NOT_LABELLED
+from tests.e2e import labelling
+from tests.e2e.camvid_site import CamVidSite
+
+pytestmark = pytest.mark.browser
+
+
+def come_back_by_the_header(page: Page) -> None:
+    """Go to the Queue page and back to Label by the links of the header."""
+    page.get_by_role("link", name="Queue").click()
+    expect(page.locator(".host")).to_have_count(0)
+    page.get_by_role("link", name="Label").click()
+    page.locator(".host .editor").wait_for()
+    labelling.wait_for_image(page)
+
+
+def paint_a_line(page: Page, row: int) -> None:
+    labelling.stroke(page, [(100, row), (200, row)])
+
+
+def test_enter_submits_after_coming_by_the_header(site: CamVidSite, page: Page) -> None:
+    labelling.open_label_page(page, site.server.url)
+    come_back_by_the_header(page)
+    # The link was pressed with the mouse: what follows is meant for the canvas, even before it is touched.
+    page.keyboard.press("Enter")
+    labelling.wait_for_dialog(page)
+    page.get_by_test_id("answer-stay").click()
+
+    paint_a_line(page, 100)
+    painted = labelling.label_map(page)
+    corner = labelling.on_screen(page, 0, 0)
+    page.keyboard.down("Space")
+    paint_a_line(page, 250)
+    page.keyboard.up("Space")
+    assert np.array_equal(labelling.label_map(page), painted), "the space bar moves the image"
+    assert labelling.on_screen(page, 0, 0) != corner
+    image_id = labelling.state(page)["imageId"]
+    page.keyboard.press("Enter")
+    labelling.wait_for_image(page, other_than=image_id)
+
+
+@pytest.mark.parametrize("field", ["picker", "channel", "link"])
+def test_a_press_on_the_canvas_brings_the_keys_back(site: CamVidSite, page: Page, field: str) -> None:
+    image_id = labelling.open_label_page(page, site.server.url)["imageId"]
+    if field == "picker":
+        page.locator(".st-key-project-picker input").click()
+        page.keyboard.press("Enter")
+    elif field == "channel":
+        page.keyboard.press("Shift+X")
+        page.get_by_test_id("channel").focus()
+        page.keyboard.press("ArrowDown")
+    else:
+        page.get_by_role("link", name="Label").click()
+    paint_a_line(page, 100)
+    painted = labelling.label_map(page)
+    assert (painted != NOT_LABELLED).any()
+    page.keyboard.press("e")
+    assert labelling.state(page)["tool"] == "eraser"
+    page.keyboard.press("Enter")
+    labelling.wait_for_image(page, other_than=image_id)
+
+
+def test_a_press_on_the_canvas_leaves_a_question_alone(site: CamVidSite, page: Page) -> None:
+    labelling.open_label_page(page, site.server.url)
+    page.keyboard.press("Enter")
+    labelling.wait_for_dialog(page)
+    page.mouse.click(*labelling.on_screen(page, 20, 20))
+    page.keyboard.press("Tab")
+    assert labelling.state(page)["dialog"]
+    page.get_by_test_id("answer-stay").focus()
+    page.keyboard.press("Enter")
+    assert not labelling.state(page)["dialog"]

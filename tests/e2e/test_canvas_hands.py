@@ -76,3 +76,28 @@ def test_a_press_on_the_canvas_leaves_a_question_alone(site: CamVidSite, page: P
     page.get_by_test_id("answer-stay").focus()
     page.keyboard.press("Enter")
     assert not labelling.state(page)["dialog"]
+
+
+def place_of_the_walk(page: Page) -> str:
+    return page.locator(".footer").inner_text().split("doubt ")[-1].split("\n")[0]
+
+
+def test_the_walk_along_doubts_goes_on_after_a_correction(site: CamVidSite, page: Page) -> None:
+    labelling.open_label_page(page, site.server.url)
+    places = []
+    for _ in range(3):
+        page.keyboard.press(".")
+        page.wait_for_timeout(400)
+        places.append(place_of_the_walk(page))
+    box = page.locator(".surface").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y, steps=4)
+    page.mouse.up()
+    page.keyboard.press(".")
+    page.wait_for_timeout(400)
+    places.append(place_of_the_walk(page))
+    assert [place.split()[0] for place in places] == ["1", "2", "3", "4"]
+    assert len({place.split()[-1] for place in places}) == 1, "they are places of one walk"

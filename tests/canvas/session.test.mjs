@@ -70,6 +70,9 @@ function bench({ order = [1, 2, 3], saves = [], entries = [], choices = [] } = {
     entries: async () => entries,
     put: async (entry) => Boolean(bench.kept.set(entry.imageId, entry)),
     remove: async (id) => bench.kept.delete(id),
+    rejections: async () => [],
+    putRejection: async () => true,
+    removeRejection: async () => true,
   };
   const screen = {
     show: () => {},

@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 from storage.schema import NOT_LABELLED
 from tests.e2e import labelling
-from tests.e2e.camvid_site import CamVidSite
+from tests.e2e.camvid_site import ROAD, WIDTH, CamVidSite
 
 pytestmark = pytest.mark.browser
 
@@ -101,3 +101,37 @@ def test_the_walk_along_doubts_goes_on_after_a_correction(site: CamVidSite, page
     places.append(place_of_the_walk(page))
     assert [place.split()[0] for place in places] == ["1", "2", "3", "4"]
     assert len({place.split()[-1] for place in places}) == 1, "they are places of one walk"
+
+
+def test_a_rejected_suggestion_stays_rejected(site: CamVidSite, page: Page) -> None:
+    image_id = labelling.open_label_page(page, site.server.url)["imageId"]
+    suggestion = site.suggestion(image_id)
+    kept = np.where(suggestion == ROAD, NOT_LABELLED, suggestion)
+    # Roads come in pieces.
+    while (left := np.flatnonzero(suggested(page) == ROAD)).size:
+        y, x = divmod(int(left[0]), WIDTH)
+        page.mouse.move(*labelling.on_screen(page, x + 0.5, y + 0.5))
+        page.keyboard.press("Shift+D")
+    np.testing.assert_array_equal(suggested(page), kept)
+
+    page.reload()
+    assert labelling.wait_for_image(page)["imageId"] == image_id
+    np.testing.assert_array_equal(suggested(page), kept)
+
+    page.keyboard.press("n")
+    labelling.wait_for_image(page, other_than=image_id)
+    page.keyboard.press("PageUp")
+    page.wait_for_function("(id) => window.qualmCanvas.state().imageId === id", arg=image_id)
+    np.testing.assert_array_equal(suggested(page), kept)
+
+    page.keyboard.press("a")
+    assert not (labelling.label_map(page) == ROAD).any()
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    np.testing.assert_array_equal(suggested(page), suggestion)
+    labelling.wait_until_saved(page)
+
+
+def suggested(page: Page) -> np.ndarray:
+    """Return the suggestion on the canvas, flat, ``uint8``."""
+    return np.array(page.evaluate("() => Array.from(window.qualmCanvas.suggestionBytes())"), np.uint8)

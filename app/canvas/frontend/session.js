@@ -6,6 +6,7 @@ import { OpenImage } from './open_image.js';
 import { ProgressWatch } from './progress_watch.js';
 import { ImageQueue } from './queue.js';
 import { adoptEqual, settleRefusal } from './refusals.js';
+import { Rejections } from './rejections.js';
 import { EarlierVisit } from './replay.js';
 import { RequestFailed } from './transport.js';
 import { NOT_KEPT } from './wording.js';
@@ -61,6 +62,7 @@ export class LabelSession {
     /** Images that were on the screen before, the last one last. @type {number[]} */
     this.visited = [];
     this.earlier = new EarlierVisit(journal, annotator);
+    this.rejections = new Rejections(journal);
     this.time = new ActiveTime();
     this.watch = new ProgressWatch(this);
     this.turn = 0;
@@ -74,6 +76,7 @@ export class LabelSession {
   /** @param {number | null} openImage an image picked by hand */
   async start(openImage) {
     this.resume();
+    await this.rejections.read();
     for (const { image, submission } of await this.earlier.read()) {
       this.queue.leave(image.id);
       this.autosave.submit(image, { submissionId: submission });
@@ -250,6 +253,7 @@ export class LabelSession {
     this.time.begin();
     this.screen.show(this.view);
     this.autosave.opened(image);
+    this.rejections.open(image);
     this.#replayJournal(image);
     this.screen.refresh();
     setTimeout(() => this.queue.loadAhead(), this.behind);

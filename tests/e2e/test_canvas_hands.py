@@ -135,3 +135,21 @@ def test_a_rejected_suggestion_stays_rejected(site: CamVidSite, page: Page) -> N
 def suggested(page: Page) -> np.ndarray:
     """Return the suggestion on the canvas, flat, ``uint8``."""
     return np.array(page.evaluate("() => Array.from(window.qualmCanvas.suggestionBytes())"), np.uint8)
+
+
+def test_the_pixel_readout_follows_what_was_done(site: CamVidSite, page: Page) -> None:
+    image_id = labelling.open_label_page(page, site.server.url)["imageId"]
+    suggestion = site.suggestion(image_id)
+    y, x = divmod(int(np.flatnonzero(suggestion == ROAD)[50]), WIDTH)
+    page.mouse.move(*labelling.on_screen(page, x + 0.5, y + 0.5))
+    under = page.locator(".footer .under")
+    expect(under).to_contain_text("not labelled · suggested road", ignore_case=True)
+    page.keyboard.press("d")
+    expect(under).not_to_contain_text("not labelled")
+    page.keyboard.press("Control+z")
+    expect(under).to_contain_text("not labelled · suggested road", ignore_case=True)
+    page.keyboard.press("Shift+D")
+    expect(under).not_to_contain_text("suggested")
+    page.keyboard.press("a")
+    page.keyboard.press("y")
+    expect(under).to_contain_text("sky", ignore_case=True)

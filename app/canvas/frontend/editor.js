@@ -22,19 +22,19 @@ import { Layers } from './layers.js';
 import { Notices } from './notices.js';
 import { Panel } from './panel.js';
 import { PixelCounter } from './pixel_counter.js';
+import { PixelReadout } from './pixel_readout.js';
 import { Pointer } from './pointer.js';
-import { colourOf, nameOf } from './palette.js';
+import { colourOf } from './palette.js';
 import { keepPreferences, readPreferences } from './preferences.js';
 import { LabelSession } from './session.js';
 import { RefreshFrame } from './refresh_frame.js';
 import { shownOf } from './shown.js';
 import { SourceView } from './source_view.js';
 import { Surface } from './surface.js';
-import { ToolDesk, pixelOf } from './tool_desk.js';
+import { ToolDesk } from './tool_desk.js';
 import { Toolbar } from './toolbar.js';
 import { toolsAt } from './toolbox.js';
 import { Transport } from './transport.js';
-import { hoverWords } from './wording.js';
 
 /** @typedef {import('./types.js').View} View */
 /** @typedef {import('./types.js').Run} Run */
@@ -132,11 +132,12 @@ export class Editor {
       notice: (text, tone) => this.notices.add(text, tone),
     });
     this.tools = toolsAt(this.desk);
+    this.readout = new PixelReadout(this.toolbar, () => ({ view: this.session.view, classes: this.classes }));
     this.pointer = new Pointer(this.surface, {
       tool: () => this.tools[this.state.tool],
       eraser: () => this.tools.eraser,
       isReady: () => this.session.image !== null,
-      onHover: (point) => this.#showHover(point),
+      onHover: (point) => this.readout.show(point),
       onActive: () => this.#active(),
     });
     this.surface.onViewport = () => {
@@ -315,15 +316,6 @@ export class Editor {
     if (image) time.add(image.id);
   }
 
-  /** @param {import('./types.js').Point | null} point */
-  #showHover(point) {
-    const { image, view } = this.session;
-    const pixel = pixelOf(image, point);
-    const name = (/** @type {number} */ value) => nameOf(this.classes, value);
-    const words = image && pixel ? hoverWords(image, pixel, view?.uncertainty ?? null, name) : '';
-    this.toolbar.showHover(pixel, words);
-  }
-
   /** @param {View | null} view @param {boolean} keepView */
   #showView(view, keepView) {
     this.pointer.finish();
@@ -391,6 +383,8 @@ export class Editor {
     const shown = shownOf(this);
     this.toolbar.update(shown);
     this.panel.update(shown);
+    // What lies under a cursor that rests may be another class by now.
+    this.readout.show(this.pointer.hover);
     this.scale.hidden = !(shown.hasUncertainty && this.state.show.uncertainty);
     const hasClasses = this.classes.some((one) => !one.archived);
     const { phase, failure, progress } = this.session;

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from storage.schema import NOT_LABELLED
 from tests.e2e import labelling
@@ -153,3 +153,46 @@ def test_the_pixel_readout_follows_what_was_done(site: CamVidSite, page: Page) -
     page.keyboard.press("a")
     page.keyboard.press("y")
     expect(under).to_contain_text("sky", ignore_case=True)
+
+
+def pieces_along(body: bytes, row: int, columns: range) -> np.ndarray:
+    """Return bool (height, width): the superpixels that a level stroke over these columns passes."""
+    width, height = np.frombuffer(body[:8], "<u4")
+    ids = np.frombuffer(body[8:], "<u2").reshape(height, width)
+    return np.isin(ids, ids[row, columns.start : columns.stop + 1])
+
+
+def test_a_superpixel_stroke_waits_for_its_superpixels(site: CamVidSite, page: Page) -> None:
+    image_id = labelling.open_label_page(page, site.server.url)["imageId"]
+    held: list[Route] = []
+    page.route("**/superpixels/**", lambda route: held.append(route))
+    painted = np.zeros(0, bool)
+    labelling.choose_class(page, ROAD)
+    page.keyboard.press("x")
+    for step, row in enumerate((100, 200)):
+        if step:
+            page.keyboard.press("]")
+        page.wait_for_timeout(200)
+        assert len(held) == step + 1, "asked for as soon as the tool, or its size, is chosen"
+        assert page.locator(".surface").get_attribute("data-cursor") == "progress"
+        before = labelling.label_map(page)
+        labelling.stroke(page, [(150, row), (250, row)])
+        np.testing.assert_array_equal(labelling.label_map(page), before)
+        expect(page.get_by_text("The superpixels are being made").last).to_be_visible()
+        if step:
+            # What waits is handed in too.
+            page.keyboard.press("Enter")
+            page.wait_for_timeout(200)
+            assert labelling.state(page)["imageId"] == image_id
+        answer = held[step].fetch()
+        pieces = pieces_along(answer.body(), row, range(150, 250)).ravel()
+        painted = pieces if step == 0 else painted | pieces
+        held[step].fulfill(response=answer)
+        if step == 0:
+            page.wait_for_function("() => window.qualmCanvas.state().unsaved")
+            np.testing.assert_array_equal(labelling.label_map(page) == ROAD, painted)
+            assert page.locator(".surface").get_attribute("data-cursor") == "crosshair"
+    page.unroute("**/superpixels/**")
+    labelling.wait_for_image(page, other_than=image_id)
+    page.wait_for_function("() => !window.qualmCanvas.state().unsent")
+    np.testing.assert_array_equal(site.stored(image_id) == ROAD, painted)

@@ -59,7 +59,7 @@ const ANYWHERE = {
 
 /** @type {Record<string, (editor: Editor, image: import('./open_image.js').OpenImage) => void>} */
 const ON_IMAGE = {
-  undo: (editor, image) => editor.edit(() => image.undo()),
+  undo: (editor, image) => editor.edit(() => !editor.tools.superpixel.dropWaiting() && image.undo()),
   redo: (editor, image) => editor.edit(() => image.redo()),
   pick: (editor, image) => {
     const pixel = pixelOf(image, editor.pointer.hover);

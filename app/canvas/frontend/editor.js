@@ -128,7 +128,8 @@ export class Editor {
       transport,
       view: () => this.session.view,
       colourOf: (value) => colourOf(this.classes, value),
-      edited: () => this.session.edited(),
+      edited: (image) => this.session.edited(image),
+      arrived: () => this.pointer.showCursor(),
       notice: (text, tone) => this.notices.add(text, tone),
     });
     this.tools = toolsAt(this.desk);
@@ -237,6 +238,10 @@ export class Editor {
   async submit(image) {
     if (this.tools.polygon.close()) return;
     this.pointer.finish();
+    if (this.tools.superpixel.isWaiting) {
+      await this.tools.superpixel.settled;
+      if (this.session.image !== image) return;
+    }
     if (!image.isLabelled) {
       const choice = await this.dialogs.ask({ kind: 'nothing-labelled', image });
       if (this.session.image !== image || choice === 'stay') return;

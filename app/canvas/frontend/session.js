@@ -98,9 +98,10 @@ export class LabelSession {
     if (this.image) this.autosave.flush(this.image);
   }
 
-  /** A change of the shown image is complete: keep it and save it soon. */
-  edited() {
-    if (this.image) this.autosave.changed(this.image);
+  /** A change is complete, of the shown image or of one that was shown before: keep it and save it soon. */
+  edited(image = this.image) {
+    if (image) this.autosave.changed(image);
+    if (image && image !== this.image) this.autosave.left(image);
   }
 
   async refreshQueue() {

@@ -6,7 +6,7 @@ from playwright.sync_api import Page, Route, expect
 
 from storage.schema import NOT_LABELLED
 from tests.e2e import labelling
-from tests.e2e.camvid_site import ROAD, WIDTH, CamVidSite
+from tests.e2e.camvid_site import HEIGHT, ROAD, WIDTH, CamVidSite
 
 pytestmark = pytest.mark.browser
 
@@ -196,3 +196,36 @@ def test_a_superpixel_stroke_waits_for_its_superpixels(site: CamVidSite, page: P
     labelling.wait_for_image(page, other_than=image_id)
     page.wait_for_function("() => !window.qualmCanvas.state().unsent")
     np.testing.assert_array_equal(site.stored(image_id) == ROAD, painted)
+
+
+def test_a_reload_keeps_the_place_and_the_hand(site: CamVidSite, page: Page) -> None:
+    first = labelling.open_label_page(page, site.server.url)["imageId"]
+    page.keyboard.press("n")
+    labelling.wait_for_image(page, other_than=first)
+    page.keyboard.press("PageUp")
+    page.wait_for_function("(id) => window.qualmCanvas.state().imageId === id", arg=first)
+    labelling.choose_class(page, ROAD)
+    page.keyboard.press("p")
+    for corner in [(100, 100), (200, 100), (200, 200)]:
+        page.mouse.click(*labelling.on_screen(page, *corner))
+    # The frame after a click brings the controls, and what is kept, up to date.
+    page.wait_for_timeout(100)
+
+    page.reload()
+    now = labelling.wait_for_image(page)
+    assert (now["imageId"], now["tool"], now["classIndex"]) == (first, "polygon", ROAD)
+    page.keyboard.press("Enter")
+    label_map = labelling.label_map(page).reshape(HEIGHT, WIDTH)
+    assert label_map[110, 190] == ROAD
+    assert (label_map == ROAD).sum() == pytest.approx(5000, rel=0.03)
+    labelling.wait_until_saved(page)
+
+    page.keyboard.press("n")
+    second = labelling.wait_for_image(page, other_than=first)["imageId"]
+    page.wait_for_timeout(100)
+    page.reload()
+    assert labelling.wait_for_image(page)["imageId"] == second
+    # Another tab begins by itself.
+    other = page.context.new_page()
+    now = labelling.open_label_page(other, site.server.url)
+    assert (now["tool"], now["classIndex"]) == ("brush", 0)

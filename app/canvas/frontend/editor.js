@@ -13,6 +13,7 @@ import { EmptyState } from './empty_state.js';
 import { heatScale } from './heat_scale.js';
 import { Finder } from './finder.js';
 import { isDoneWith, takeFocus } from './focus.js';
+import { Hand } from './hand.js';
 import { Journal } from './journal.js';
 import { KeyListener } from './key_listener.js';
 import { KeySheet } from './key_sheet.js';
@@ -50,6 +51,8 @@ export class Editor {
     this.demo = data.demo;
     this.preferences = readPreferences(data.annotator);
     this.state = new EditorState(this.preferences);
+    this.hand = new Hand(data.annotator, data.project_id);
+    this.hand.takeUp(this.state);
     /** @type {import('./types.js').Counters} */
     this.counters = { paints: 0, mounts: 0, saves: 0, shownAt: 0 };
     /** @type {import('./palette.js').LabelClass[]} */
@@ -130,6 +133,7 @@ export class Editor {
       colourOf: (value) => colourOf(this.classes, value),
       edited: (image) => this.session.edited(image),
       arrived: () => this.pointer.showCursor(),
+      changed: () => this.refresh(),
       notice: (text, tone) => this.notices.add(text, tone),
     });
     this.tools = toolsAt(this.desk);
@@ -168,7 +172,7 @@ export class Editor {
     document.addEventListener('visibilitychange', this.onVisibility);
     this.displayChanged();
     this.update(data);
-    this.session.start(data.open_image);
+    this.session.start(data.open_image, this.hand.imageId);
   }
 
   /** What Python says now, on every run of the page. @param {import('./types.js').ComponentData} data */
@@ -232,29 +236,6 @@ export class Editor {
   edit(change) {
     this.pointer.finish();
     if (change()) this.session.edited();
-  }
-
-  /** @param {import('./open_image.js').OpenImage} image */
-  async submit(image) {
-    if (this.tools.polygon.close()) return;
-    this.pointer.finish();
-    if (this.tools.superpixel.isWaiting) {
-      await this.tools.superpixel.settled;
-      if (this.session.image !== image) return;
-    }
-    if (!image.isLabelled) {
-      const choice = await this.dialogs.ask({ kind: 'nothing-labelled', image });
-      if (this.session.image !== image || choice === 'stay') return;
-      if (choice === 'skip') {
-        this.session.skip();
-        return;
-      }
-    }
-    this.session.submit();
-  }
-
-  async answerAndSubmit() {
-    if (await this.session.answerWithTruth()) this.session.submit();
   }
 
   escape() {
@@ -337,6 +318,7 @@ export class Editor {
     this.desk.imageChanged();
     this.adjustments.show(view?.image.item ?? null);
     if (view) {
+      this.tools.polygon.resume(this.hand.polygonOn(view.image.id));
       this.counter.start(view.image);
       this.surface.afterPaint = () => {
         this.counters.shownAt = performance.now();
@@ -392,7 +374,8 @@ export class Editor {
     this.readout.show(this.pointer.hover);
     this.scale.hidden = !(shown.hasUncertainty && this.state.show.uncertainty);
     const hasClasses = this.classes.some((one) => !one.archived);
-    const { phase, failure, progress } = this.session;
+    const { phase, failure, progress, image } = this.session;
+    if (phase === 'labelling' || phase === 'empty') this.hand.keep(image?.id ?? null, this.state, this.tools.polygon.points);
     this.empty.update({ phase, failure, progress, hasClasses });
   }
 }

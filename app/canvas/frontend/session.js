@@ -73,16 +73,22 @@ export class LabelSession {
     return this.view?.image ?? null;
   }
 
-  /** @param {number | null} openImage an image picked by hand */
-  async start(openImage) {
+  /**
+   * @param {number | null} openImage an image picked by hand
+   * @param {number | null} shown the image that was on the screen before the page was loaded again
+   */
+  async start(openImage, shown = null) {
     this.resume();
     await this.rejections.read();
     for (const { image, submission } of await this.earlier.read()) {
       this.queue.leave(image.id);
       this.autosave.submit(image, { submissionId: submission });
     }
-    const first = openImage ?? this.earlier.lastImage;
-    if (first !== null) await this.open(first);
+    const first = openImage ?? this.earlier.lastImage(shown);
+    if (first !== null) {
+      const mustShow = openImage !== null || this.earlier.strokes.has(first);
+      await this.open(first, (item) => mustShow || item.split !== 'excluded');
+    }
     await this.refreshQueue();
     if (!this.view && this.phase !== 'signed-out') await this.advance();
     if (!this.progress) await this.watch.ask();
@@ -136,8 +142,8 @@ export class LabelSession {
     }
   }
 
-  /** Show an image picked by hand. @param {number} imageId */
-  async open(imageId) {
+  /** Show an image picked by hand. @param {number} imageId @param {(item: Item) => boolean} isWanted */
+  async open(imageId, isWanted = () => true) {
     if (this.image?.id === imageId) return;
     try {
       const { item, held_by: heldBy } = await this.transport.item(imageId);
@@ -145,7 +151,7 @@ export class LabelSession {
         this.screen.notice(`${heldBy} is labelling ${item.name} now.`, 'warning');
         return;
       }
-      await this.#showInstead(item);
+      if (isWanted(item)) await this.#showInstead(item);
     } catch (error) {
       this.#failed(error);
     }

@@ -105,6 +105,7 @@ export class PolygonTool {
     const { dragged, wasMoved } = this;
     this.dragged = -1;
     if (event && dragged === 0 && !wasMoved && this.points.length >= 3) this.close();
+    this.desk.changed();
   }
 
   giveUp() {
@@ -131,6 +132,14 @@ export class PolygonTool {
     this.giveUp();
     if (image?.polygon(points, this.desk.paint())) this.desk.edited();
     return true;
+  }
+
+  /** Go on with a polygon that was open before. @param {Point[]} points */
+  resume(points) {
+    if (points.length === 0) return;
+    this.points = points;
+    this.added = points.map(() => 1);
+    this.show();
   }
 
   removePoint() {

@@ -1,12 +1,21 @@
 """What the hands expect of the label canvas: keys, places and tools are where one left them, in Chromium."""
 
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from storage import projects
+from storage.importing import plan_import, run_import
+from storage.projects import ClassSpec
 from storage.schema import NOT_LABELLED
+from storage.workspace import open_workspace
 from tests.e2e import labelling
-from tests.e2e.camvid_site import HEIGHT, ROAD, WIDTH, CamVidSite
+from tests.e2e.camvid_site import HEIGHT, ROAD, WIDTH, CamVidSite, copy_sample
+from tests.e2e.server import Server
 
 pytestmark = pytest.mark.browser
 
@@ -229,3 +238,44 @@ def test_a_reload_keeps_the_place_and_the_hand(site: CamVidSite, page: Page) -> 
     other = page.context.new_page()
     now = labelling.open_label_page(other, site.server.url)
     assert (now["tool"], now["classIndex"]) == ("brush", 0)
+
+
+def classes_in_sight(page: Page) -> int:
+    """Return how many classes are seen whole in their list."""
+    return page.locator(".classes").evaluate(
+        """(list) => {
+            const { top, bottom } = list.getBoundingClientRect();
+            const boxes = [...list.children].map((row) => row.getBoundingClientRect());
+            return boxes.filter((box) => box.top >= top - 0.5 && box.bottom <= bottom + 0.5).length;
+        }"""
+    )
+
+
+def test_eleven_classes_are_seen_and_have_keys(site: CamVidSite, page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 720})
+    labelling.open_label_page(page, site.server.url)
+    expect(page.get_by_test_id("accept-all")).to_be_visible()
+    assert classes_in_sight(page) == 11
+    page.keyboard.press("Shift+Digit1")
+    assert labelling.state(page)["classIndex"] == 10
+    expect(page.get_by_test_id("class-10").locator("kbd")).to_have_text("⇧ 1")
+
+
+def test_what_needs_a_round_takes_no_place_before_it(
+    start_server: Callable[..., Server], page: Page, camvid: Path, tmp_path: Path
+) -> None:
+    copy_sample(camvid, tmp_path / "source", 3)
+    shutil.rmtree(tmp_path / "source" / "trainannot")
+    workspace = open_workspace(tmp_path / "workspace")
+    specs = [ClassSpec(name=f"kind {number}") for number in range(11)]
+    project = projects.create_project(workspace, "Fresh", specs, actor="test")
+    plan = plan_import(tmp_path / "source", workspace=workspace, project_id=project.id)
+    run_import(workspace, project.id, plan, actor="test")
+    workspace.close()
+    server = start_server("--no-worker")
+    page.set_viewport_size({"width": 1280, "height": 720})
+    labelling.open_label_page(page, server.url)
+    expect(page.get_by_test_id("progress")).to_contain_text("0 of 3 labelled")
+    for command in ("accept-all", "accept-sure", "next-doubt"):
+        expect(page.get_by_test_id(command)).to_be_hidden()
+    assert classes_in_sight(page) == 11

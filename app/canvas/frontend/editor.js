@@ -17,7 +17,7 @@ import { Hand } from './hand.js';
 import { Journal } from './journal.js';
 import { KeyListener } from './key_listener.js';
 import { KeySheet } from './key_sheet.js';
-import { commandsByChord } from './keys.js';
+import { commandsByChord, withKeys } from './keys.js';
 import { downloadLabel } from './label_png.js';
 import { Layers } from './layers.js';
 import { Notices } from './notices.js';
@@ -93,7 +93,7 @@ export class Editor {
       isDemo: () => this.demo,
       changed: () => this.prefer({}),
     });
-    this.finder = new Finder(run, () => ({ classes: this.classes, keys: this.preferences.keys, demo: this.demo }));
+    this.finder = new Finder(run, () => ({ classes: this.classesWithKeys, keys: this.preferences.keys, demo: this.demo }));
     const source = new SourceView(transport, {
       view: () => this.session.view,
       changed: () => this.#showPicture(),
@@ -150,7 +150,7 @@ export class Editor {
       this.refresh();
     };
     this.keys = new KeyListener({
-      classes: () => this.classes,
+      classes: () => this.classesWithKeys,
       commands: () => commandsByChord(this.preferences.keys),
       isBlocked: () => this.dialogs.isOpen,
       capture: (event) => this.keySheet.capture(event),
@@ -218,6 +218,10 @@ export class Editor {
   retire() {
     this.unmounted();
     this.element.remove();
+  }
+
+  get classesWithKeys() {
+    return withKeys(this.classes, this.preferences.keys);
   }
 
   /** Bring the controls up to date soon. */

@@ -185,7 +185,7 @@ def test_a_superpixel_stroke_waits_for_its_superpixels(site: CamVidSite, page: P
         assert len(held) == step + 1, "asked for as soon as the tool, or its size, is chosen"
         assert page.locator(".surface").get_attribute("data-cursor") == "progress"
         before = labelling.label_map(page)
-        labelling.stroke(page, [(150, row), (250, row)])
+        labelling.stroke(page, [(150.5, row + 0.5), (250.5, row + 0.5)])
         np.testing.assert_array_equal(labelling.label_map(page), before)
         expect(page.get_by_text("The superpixels are being made").last).to_be_visible()
         if step:

@@ -143,8 +143,9 @@ export class Panel {
     for (const [keycap, command] of this.keycaps) setText(keycap, chordName(shownChord(command, state.preferences.keys)));
     for (const layer of this.layers) this.#updateLayer(layer, state);
     this.#updateProgress(progress);
-    // Before the first round these could only be looked at; the classes have more use for their place.
-    this.sureRow.hidden = this.acceptRow.hidden = progress?.current_round_number === null;
+    // Before a round has trained these could only be looked at; the classes have more use for their place.
+    const isBefore = progress !== null && !progress.current_round_number && !image?.suggestion;
+    this.sureRow.hidden = this.acceptRow.hidden = isBefore;
     const has = image !== null;
     const hasBoth = Boolean(image?.suggestion) && state.hasUncertainty;
     const confidence = Math.round(100 * state.state.confidence);

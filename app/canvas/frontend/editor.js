@@ -133,7 +133,6 @@ export class Editor {
       colourOf: (value) => colourOf(this.classes, value),
       edited: (image) => this.session.edited(image),
       arrived: () => this.pointer.showCursor(),
-      changed: () => this.refresh(),
       notice: (text, tone) => this.notices.add(text, tone),
     });
     this.tools = toolsAt(this.desk);
@@ -149,6 +148,8 @@ export class Editor {
       this.pointer.showCursor();
       this.refresh();
     };
+    // A corner more of an open polygon is no edit yet, but is kept for a reload.
+    this.surface.element.addEventListener('pointerup', () => this.refresh());
     this.keys = new KeyListener({
       classes: () => this.classesWithKeys,
       commands: () => commandsByChord(this.preferences.keys),

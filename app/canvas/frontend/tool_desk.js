@@ -21,17 +21,15 @@ export class ToolDesk {
    * @param {(image?: import('./open_image.js').OpenImage) => void} parts.edited an action is complete, on the image on
    *   the screen or on one that was there before
    * @param {() => void} parts.arrived what a tool waited for is here
-   * @param {() => void} parts.changed what is half drawn is another
    * @param {import('./types.js').Notice} parts.notice
    */
-  constructor({ surface, layers, state, transport, view, colourOf, edited, arrived, changed, notice }) {
+  constructor({ surface, layers, state, transport, view, colourOf, edited, arrived, notice }) {
     this.surface = surface;
     this.layers = layers;
     this.state = state;
     this.view = view;
     this.colourOf = colourOf;
     this.edited = edited;
-    this.changed = changed;
     this.notice = notice;
     this.pixels = new ImagePixels();
     this.magnet = new Magnet(this.pixels, () => this.image);

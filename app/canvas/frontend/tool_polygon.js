@@ -105,7 +105,6 @@ export class PolygonTool {
     const { dragged, wasMoved } = this;
     this.dragged = -1;
     if (event && dragged === 0 && !wasMoved && this.points.length >= 3) this.close();
-    this.desk.changed();
   }
 
   giveUp() {

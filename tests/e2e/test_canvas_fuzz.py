@@ -152,7 +152,7 @@ class RandomPerson:
 
     def leave(self, command: str) -> None:
         left = self.open_image
-        # A stroke may wait for its superpixels. It is painted when they are here, also after the image is left.
+        # A stroke that waits for its superpixels is painted later, also when its image was left before.
         self.page.wait_for_function("() => !window.qualmCanvas.state().waits")
         self.expected[left] = labelling.label_map(self.page)
         self.run(command)

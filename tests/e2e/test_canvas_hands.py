@@ -242,13 +242,14 @@ def test_a_reload_keeps_the_place_and_the_hand(site: CamVidSite, page: Page) -> 
 
 def classes_in_sight(page: Page) -> int:
     """Return how many classes are seen whole in their list."""
-    return page.locator(".classes").evaluate(
+    seen = page.locator(".classes").evaluate(
         """(list) => {
             const { top, bottom } = list.getBoundingClientRect();
             const boxes = [...list.children].map((row) => row.getBoundingClientRect());
             return boxes.filter((box) => box.top >= top - 0.5 && box.bottom <= bottom + 0.5).length;
         }"""
     )
+    return int(seen)
 
 
 def test_eleven_classes_are_seen_and_have_keys(site: CamVidSite, page: Page) -> None:

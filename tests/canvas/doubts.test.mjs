@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { doubtsOf, nextDoubt } from '../../app/canvas/frontend/doubts.js';
+import { doubtsOf } from '../../app/canvas/frontend/doubts.js';
 import { NOT_LABELLED } from '../../app/canvas/frontend/label_map.js';
 
 /** An uncertainty map of 48 × 24 with boxes of high values; the image is four times as large. */
@@ -43,13 +43,4 @@ test('an uncertainty map smaller than a window is one place', () => {
   const map = { width: 10, height: 10, pixels: new Uint8Array(100).fill(NOT_LABELLED) };
   const doubts = doubtsOf({ width: 1, height: 1, values: Uint8Array.of(90) }, map);
   assert.deepEqual(doubts.map(({ x0, y0, x1, y1 }) => [x0, y0, x1, y1]), [[0, 0, 10, 10]]);
-});
-
-test('the walk goes round, in both directions, and begins at an end', () => {
-  const doubts = [{ x0: 0, y0: 0 }, { x0: 5, y0: 5 }, { x0: 9, y0: 9 }];
-  assert.equal(nextDoubt(doubts, null, 1), 0);
-  assert.equal(nextDoubt(doubts, null, -1), 2);
-  assert.equal(nextDoubt(doubts, doubts[2], 1), 0);
-  assert.equal(nextDoubt(doubts, doubts[0], -1), 2);
-  assert.equal(nextDoubt([], null, 1), -1);
 });

@@ -72,18 +72,23 @@ class Transaction {
 /** @returns {{open: () => object, database: object}} `database.puts` lists writes, `database.isFull` refuses them */
 export function fakeIndexedDb() {
   const database = {
+    version: 0,
     stores: new Map(),
     puts: [],
     isFull: false,
     objectStoreNames: { contains: (name) => database.stores.has(name) },
-    createObjectStore: (name, { keyPath = null } = {}) => database.stores.set(name, { keyPath, rows: new Map() }),
+    createObjectStore: (name, { keyPath = null } = {}) => {
+      if (database.stores.has(name)) throw new Error(`There is a store ${name} already.`);
+      database.stores.set(name, { keyPath, rows: new Map() });
+    },
     transaction: () => new Transaction(database),
     close: () => {},
   };
-  const open = () => {
+  const open = (_, version) => {
     const request = { result: database };
     later(() => {
-      if (database.stores.size === 0) request.onupgradeneeded();
+      if (database.version < version) request.onupgradeneeded();
+      database.version = version;
       request.onsuccess();
     });
     return request;

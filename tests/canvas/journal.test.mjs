@@ -124,3 +124,20 @@ test('an entry of the first version, with the map in its head, is found', async 
   await new Promise((resolve) => (transaction.oncomplete = resolve));
   assert.deepEqual((await new Journal('Ada', 1, store).entries())[0].bands, [band(6)]);
 });
+
+test('a database of the second version gets its new store, and keeps what it has', async () => {
+  const store = fakeIndexedDb();
+  store.database.createObjectStore('unsaved', { keyPath: 'key' });
+  store.database.createObjectStore('bands');
+  store.database.version = 2;
+  const journal = new Journal('Ada', 1, store);
+  await journal.put(entry(1, [band(1)]));
+  const rejection = { imageId: 1, suggestion: '/s', bytes: band(2), at: 5 };
+  assert.equal(await journal.putRejection(rejection), true);
+  const [{ imageId, suggestion, bytes, at }] = await journal.rejections();
+  assert.deepEqual({ imageId, suggestion, bytes, at }, rejection);
+  assert.equal((await journal.entries()).length, 1);
+  assert.deepEqual(await new Journal('Ada', 2, store).rejections(), []);
+  await journal.removeRejection(1);
+  assert.deepEqual(await journal.rejections(), []);
+});

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import {
-  BINDINGS, chordName, commandOf, commandsByChord, isStreamlitKey, objectionTo, receiverOf, shownChord,
+  BINDINGS, chordName, commandOf, commandsByChord, isStreamlitKey, objectionTo, receiverOf, shownChord, withKeys,
 } from '../../app/canvas/frontend/keys.js';
-import { keyName } from '../../app/canvas/frontend/palette.js';
 
 const CLASSES = [
   { index: 0, hotkey: 'Digit1', archived: false },
@@ -110,8 +109,15 @@ test('chords are named as the keycaps are', () => {
   assert.equal(chordName('NumpadAdd'), 'Num Add');
 });
 
-test('keycaps are short', () => {
-  assert.equal(keyName('Digit7'), '7');
-  assert.equal(keyName('KeyQ'), 'Q');
-  assert.equal(keyName(null), '');
+test('classes without a key of their own get the next free ones of ⇧1 to ⇧0', () => {
+  const classes = Array.from({ length: 13 }, (_, index) => ({ index, hotkey: index < 10 ? `Digit${(index + 1) % 10}` : null, archived: index === 11 }));
+  const keys = (changed) => withKeys(classes, changed).slice(10).map((one) => one.hotkey);
+  assert.deepEqual(keys({}), ['Shift+Digit1', null, 'Shift+Digit2']);
+  assert.deepEqual(keys({ 'tool-brush': 'Shift+Digit1' }), ['Shift+Digit2', null, 'Shift+Digit3'], 'that key is taken');
+  classes[0].hotkey = 'Shift+Digit2';
+  assert.deepEqual(keys({}), ['Shift+Digit1', null, 'Shift+Digit3']);
+  assert.equal(withKeys(classes)[0].hotkey, 'Shift+Digit2');
+  assert.deepEqual(commandOf(press('Digit1', { shiftKey: true }), withKeys(classes)), { command: 'class', classIndex: 10 });
+  const many = Array.from({ length: 12 }, (_, index) => ({ index, hotkey: null, archived: false }));
+  assert.equal(withKeys(many)[11].hotkey, null, 'the rest is found by name');
 });

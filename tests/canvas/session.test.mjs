@@ -70,6 +70,9 @@ function bench({ order = [1, 2, 3], saves = [], entries = [], choices = [] } = {
     entries: async () => entries,
     put: async (entry) => Boolean(bench.kept.set(entry.imageId, entry)),
     remove: async (id) => bench.kept.delete(id),
+    rejections: async () => [],
+    putRejection: async () => true,
+    removeRejection: async () => true,
   };
   const screen = {
     show: () => {},
@@ -109,6 +112,34 @@ test('an image picked by hand is opened, and the queue goes on behind it', async
   session.submit();
   assert.equal(session.image.id, 1);
   end();
+});
+
+test('a page that is loaded again shows the image that was on the screen', async () => {
+  const parts = bench();
+  await parts.session.start(null, 3);
+  assert.equal(parts.session.image.id, 3);
+  parts.end();
+});
+
+test('it shows the next one instead where somebody else has it now, or nobody is to label it', async () => {
+  for (const change of [{ heldBy: 'Bo' }, { item: { split: 'excluded' } }]) {
+    const parts = bench();
+    Object.assign(parts, change);
+    await parts.session.start(null, 3);
+    assert.equal(parts.session.image.id, 1);
+    parts.end();
+  }
+});
+
+test('strokes that were not saved go before the image that was on the screen, unless they are its own', async () => {
+  const strokes = (id) => ({ imageId: id, item: item(id), revision: 0, submission: null, bands: [encode(new Uint8Array(16))], at: 1 });
+  for (const [unsaved, expected] of [[[2], 2], [[2, 3], 3]]) {
+    const parts = bench({ entries: unsaved.map(strokes) });
+    await parts.session.start(null, 3);
+    assert.equal(parts.session.image.id, expected);
+    assert.equal(parts.session.image.pixels[0], 0);
+    parts.end();
+  }
 });
 
 test('submit shows the next image in the same turn, and the answer comes behind', async () => {

@@ -152,6 +152,8 @@ class RandomPerson:
 
     def leave(self, command: str) -> None:
         left = self.open_image
+        # A stroke that waits for its superpixels is painted later, also when its image was left before.
+        self.page.wait_for_function("() => !window.qualmCanvas.state().waits")
         self.expected[left] = labelling.label_map(self.page)
         self.run(command)
         state = labelling.state(self.page)
@@ -208,6 +210,7 @@ class RandomPerson:
     def check(self) -> None:
         """Compare every image that was touched with what the server stored."""
         self.come_back()
+        self.page.wait_for_function("() => !window.qualmCanvas.state().waits")
         self.expected[self.open_image] = labelling.label_map(self.page)
         labelling.wait_until_saved(self.page)
         for image_id, label_map in self.expected.items():

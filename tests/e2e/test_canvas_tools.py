@@ -94,9 +94,8 @@ def test_locked_and_only_unlabelled_pixels_are_safe(site: CamVidSite, page: Page
 def test_superpixels_paint_whole_pieces(site: CamVidSite, page: Page) -> None:
     image_id = labelling.open_label_page(page, site.server.url)["imageId"]
     labelling.choose_class(page, ROAD)
-    page.get_by_test_id("tool-superpixel").click()
     with page.expect_response("**/superpixels/**") as answer:
-        hover(page, 240, 300)
+        page.get_by_test_id("tool-superpixel").click()
     body = answer.value.body()
     width, height = np.frombuffer(body[:8], "<u4")
     ids = np.frombuffer(body[8:], "<u2").reshape(height, width)

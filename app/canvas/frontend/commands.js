@@ -1,6 +1,7 @@
 // What every command of a key or a button does. The editor gives the parts; nothing is kept here.
 
 import { filledHoles, grown, removedIslands, shrunk, smoothed } from './class_edits.js';
+import { answerAndHandIn, handIn } from './handing_in.js';
 import { NOT_LABELLED, VOID } from './label_map.js';
 import { downloadLabel } from './label_png.js';
 import { seenValue, suggestedRegion } from './tool_click.js';
@@ -59,7 +60,7 @@ const ANYWHERE = {
 
 /** @type {Record<string, (editor: Editor, image: import('./open_image.js').OpenImage) => void>} */
 const ON_IMAGE = {
-  undo: (editor, image) => editor.edit(() => image.undo()),
+  undo: (editor, image) => editor.edit(() => !editor.tools.superpixel.dropWaiting() && image.undo()),
   redo: (editor, image) => editor.edit(() => image.redo()),
   pick: (editor, image) => {
     const pixel = pixelOf(image, editor.pointer.hover);
@@ -90,11 +91,11 @@ const ON_IMAGE = {
   grow: classEdit(grown),
   shrink: classEdit(shrunk),
   smooth: classEdit(smoothed),
-  submit: (editor, image) => editor.submit(image),
+  submit: handIn,
   skip: (editor) => editor.session.skip(),
   'copy-previous': (editor) => editor.session.copyPrevious(),
   truth: (editor) => editor.session.answerWithTruth(),
-  'truth-submit': (editor) => editor.answerAndSubmit(),
+  'truth-submit': answerAndHandIn,
   download: (editor, image) => downloadLabel(image),
 };
 

@@ -1,7 +1,8 @@
 // `window.qualmCanvas`: what tests may ask of the live editor.
 //
 //   state()      {imageId, name, revision, status, saveState, tool, classIndex, brush, zoom, queueLength, unsaved,
-//                 unsent, suggestion, uncertainty, hasSuggestion, hasUncertainty, split, rank, phase, dialog}
+//                 unsent, suggestion, uncertainty, hasSuggestion, hasUncertainty, split, rank, phase, dialog,
+//                 waits}; `waits` while a stroke is kept until its superpixels are here
 //   labelBytes(), suggestionBytes() copies of the label map and of the suggestion
 //   toScreen(x, y) client coordinates of an image point
 //   run(command, detail) what a key or a button would do
@@ -49,6 +50,7 @@ export function debugHandle(editor) {
         rank: image?.item.rank ?? null,
         phase,
         canUndo: image?.canUndo ?? false,
+        waits: editor.tools.superpixel.isWaiting,
         dialog: editor.dialogs.isOpen,
       };
     },

@@ -1,6 +1,6 @@
 // Walks the person from one doubtful place of an image to the next.
 
-import { doubtsOf, nextDoubt } from './doubts.js';
+import { DoubtOrder } from './doubt_order.js';
 
 export class DoubtWalk {
   /**
@@ -10,16 +10,18 @@ export class DoubtWalk {
   constructor(surface, notice) {
     this.surface = surface;
     this.notice = notice;
-    /** @type {import('./doubts.js').Doubt | null} */
-    this.current = null;
-    /** Where the person stands, `3 of 12`; empty before the first step. */
-    this.place = '';
+    /** @type {DoubtOrder | null} */
+    this.order = null;
+  }
+
+  /** Where the person stands, `doubt 3 of 12`; empty before the first step. */
+  get place() {
+    return this.order?.place ?? '';
   }
 
   /** Another image is on the screen. */
   forget() {
-    this.current = null;
-    this.place = '';
+    this.order = null;
   }
 
   /**
@@ -33,11 +35,10 @@ export class DoubtWalk {
       this.notice('There is no uncertainty to walk along: no model has seen this image, or it is labelled blind.');
       return;
     }
-    const doubts = doubtsOf(view.uncertainty, view.image);
-    const at = nextDoubt(doubts, this.current, direction);
-    this.current = doubts[at] ?? null;
-    this.place = at < 0 ? '' : `doubt ${at + 1} of ${doubts.length}`;
-    if (at < 0) this.notice('No doubtful place is left in this image.', 'good');
-    else this.surface.zoomToRectangle(doubts[at], true);
+    // A new round doubts other places.
+    if (this.order?.uncertainty !== view.uncertainty) this.order = new DoubtOrder(view.uncertainty, view.image);
+    const doubt = this.order.step(view.image, direction);
+    if (doubt) this.surface.zoomToRectangle(doubt, true);
+    else this.notice('No doubtful place is left in this image.', 'good');
   }
 }

@@ -7,14 +7,15 @@ const WINDOW_SHARE = 1 / 6;
 /** Windows begin at every quarter of their side. */
 const STRIDES = 4;
 /** Mean uncertainty below which a window is no doubt, however sure the model is of all others; of 255. */
-const LEAST_UNCERTAIN = 12;
+export const LEAST_UNCERTAIN = 12;
 /** A window is no doubt beside one that has so many times its weight. */
 const LEAST_OF_WORST = 0.15;
 const MOST = 30;
 
 /**
- * @typedef {import('./rectangle.js').Rectangle & {weight: number}} Doubt in image pixels; `weight` is the
- *   mean uncertainty over the window, labelled pixels counting nothing
+ * @typedef {import('./rectangle.js').Rectangle & {weight: number, cells: import('./rectangle.js').Rectangle}} Doubt
+ *   in image pixels; `weight` is the mean uncertainty over the window, labelled pixels counting nothing; `cells` is
+ *   the window in the uncertainty map
  */
 
 /**
@@ -33,27 +34,48 @@ export function doubtsOf(uncertainty, map) {
   const candidates = [];
   for (const y0 of startsOf(height, down)) {
     for (const x0 of startsOf(width, across)) {
-      const at = (x, y) => sums[y * (width + 1) + x];
-      const sum = at(x0 + across, y0 + down) - at(x0, y0 + down) - at(x0 + across, y0) + at(x0, y0);
-      const weight = sum / (across * down);
-      if (weight >= LEAST_UNCERTAIN) candidates.push({ x0, y0, x1: x0 + across, y1: y0 + down, weight });
+      const cells = { x0, y0, x1: x0 + across, y1: y0 + down };
+      const weight = meanOf(sums, width, cells);
+      if (weight >= LEAST_UNCERTAIN) candidates.push({ cells, weight });
     }
   }
-  candidates.sort((one, other) => other.weight - one.weight || one.y0 - other.y0 || one.x0 - other.x0);
-  /** @type {Doubt[]} */
+  candidates.sort((one, other) => other.weight - one.weight || one.cells.y0 - other.cells.y0 || one.cells.x0 - other.cells.x0);
+  /** @type {typeof candidates} */
   const doubts = [];
   for (const one of candidates) {
     if (doubts.length === MOST || one.weight < LEAST_OF_WORST * candidates[0].weight) break;
-    if (!doubts.some((other) => overlaps(one, other))) doubts.push(one);
+    if (!doubts.some((other) => overlaps(one.cells, other.cells))) doubts.push(one);
   }
   const [wide, high] = [map.width / width, map.height / height];
-  return doubts.map(({ x0, y0, x1, y1, weight }) => ({
-    x0: Math.floor(x0 * wide),
-    y0: Math.floor(y0 * high),
-    x1: Math.ceil(x1 * wide),
-    y1: Math.ceil(y1 * high),
+  return doubts.map(({ cells, weight }) => ({
+    x0: Math.floor(cells.x0 * wide),
+    y0: Math.floor(cells.y0 * high),
+    x1: Math.ceil(cells.x1 * wide),
+    y1: Math.ceil(cells.y1 * high),
     weight,
+    cells,
   }));
+}
+
+/**
+ * What the places weigh by now.
+ * @param {Doubt[]} doubts of the same uncertainty
+ * @param {import('./label_map.js').UncertaintyMap} uncertainty
+ * @param {import('./label_map.js').LabelMap} map
+ */
+export function weightsOf(doubts, uncertainty, map) {
+  const sums = sumsOf(uncertainty, map);
+  return doubts.map(({ cells }) => meanOf(sums, uncertainty.width, cells));
+}
+
+/**
+ * @param {Float64Array} sums of {@link sumsOf}
+ * @param {number} width of the uncertainty map
+ * @param {import('./rectangle.js').Rectangle} cells
+ */
+function meanOf(sums, width, { x0, y0, x1, y1 }) {
+  const at = (/** @type {number} */ x, /** @type {number} */ y) => sums[y * (width + 1) + x];
+  return (at(x1, y1) - at(x0, y1) - at(x1, y0) + at(x0, y0)) / ((x1 - x0) * (y1 - y0));
 }
 
 /**
@@ -89,18 +111,4 @@ function startsOf(length, side) {
  */
 function overlaps(one, other) {
   return one.x0 < other.x1 && other.x0 < one.x1 && one.y0 < other.y1 && other.y0 < one.y1;
-}
-
-/**
- * The place to go to next: the doubts form a ring that starts at the worst.
- * @param {Doubt[]} doubts
- * @param {{x0: number, y0: number} | null} current where the person was sent last
- * @param {1 | -1} direction
- * @returns {number} an index, -1 when there is none
- */
-export function nextDoubt(doubts, current, direction) {
-  if (doubts.length === 0) return -1;
-  const at = current ? doubts.findIndex((one) => one.x0 === current.x0 && one.y0 === current.y0) : -1;
-  if (at < 0) return direction > 0 ? 0 : doubts.length - 1;
-  return (at + direction + doubts.length) % doubts.length;
 }

@@ -12,33 +12,34 @@ import { h } from './elements.js';
 import { EmptyState } from './empty_state.js';
 import { heatScale } from './heat_scale.js';
 import { Finder } from './finder.js';
+import { isDoneWith, takeFocus } from './focus.js';
+import { Hand } from './hand.js';
 import { Journal } from './journal.js';
 import { KeyListener } from './key_listener.js';
 import { KeySheet } from './key_sheet.js';
-import { commandsByChord } from './keys.js';
+import { commandsByChord, withKeys } from './keys.js';
 import { downloadLabel } from './label_png.js';
 import { Layers } from './layers.js';
 import { Notices } from './notices.js';
 import { PageLeaving } from './page_leaving.js';
 import { Panel } from './panel.js';
 import { PixelCounter } from './pixel_counter.js';
+import { PixelReadout } from './pixel_readout.js';
 import { Pointer } from './pointer.js';
-import { colourOf, nameOf } from './palette.js';
+import { colourOf } from './palette.js';
 import { keepPreferences, readPreferences } from './preferences.js';
 import { LabelSession } from './session.js';
 import { RefreshFrame } from './refresh_frame.js';
 import { shownOf } from './shown.js';
 import { SourceView } from './source_view.js';
 import { Surface } from './surface.js';
-import { ToolDesk, pixelOf } from './tool_desk.js';
+import { ToolDesk } from './tool_desk.js';
 import { Toolbar } from './toolbar.js';
 import { toolsAt } from './toolbox.js';
 import { Transport } from './transport.js';
-import { hoverWords } from './wording.js';
 
 /** @typedef {import('./types.js').View} View */
 /** @typedef {import('./types.js').Run} Run */
-
 
 export class Editor {
   /**
@@ -51,6 +52,8 @@ export class Editor {
     this.demo = data.demo;
     this.preferences = readPreferences(data.annotator);
     this.state = new EditorState(this.preferences);
+    this.hand = new Hand(data.annotator, data.project_id);
+    this.hand.takeUp(this.state);
     /** @type {import('./types.js').Counters} */
     this.counters = { paints: 0, mounts: 0, saves: 0, shownAt: 0 };
     /** @type {import('./palette.js').LabelClass[]} */
@@ -91,7 +94,7 @@ export class Editor {
       isDemo: () => this.demo,
       changed: () => this.prefer({}),
     });
-    this.finder = new Finder(run, () => ({ classes: this.classes, keys: this.preferences.keys, demo: this.demo }));
+    this.finder = new Finder(run, () => ({ classes: this.classesWithKeys, keys: this.preferences.keys, demo: this.demo }));
     const source = new SourceView(transport, {
       view: () => this.session.view,
       changed: () => this.#showPicture(),
@@ -129,23 +132,27 @@ export class Editor {
       transport,
       view: () => this.session.view,
       colourOf: (value) => colourOf(this.classes, value),
-      edited: () => this.session.edited(),
+      edited: (image) => this.session.edited(image),
+      arrived: () => this.pointer.showCursor(),
       notice: (text, tone) => this.notices.add(text, tone),
     });
     this.tools = toolsAt(this.desk);
+    this.readout = new PixelReadout(this.toolbar, () => ({ view: this.session.view, classes: this.classes }));
     this.pointer = new Pointer(this.surface, {
       tool: () => this.tools[this.state.tool],
       eraser: () => this.tools.eraser,
       isReady: () => this.session.image !== null,
-      onHover: (point) => this.#showHover(point),
+      onHover: (point) => this.readout.show(point),
       onActive: () => this.#active(),
     });
     this.surface.onViewport = () => {
       this.pointer.viewMoved();
       this.refresh();
     };
+    // A corner more of an open polygon is no edit yet, but is kept for a reload.
+    this.surface.element.addEventListener('pointerup', () => this.refresh());
     this.keys = new KeyListener({
-      classes: () => this.classes,
+      classes: () => this.classesWithKeys,
       commands: () => commandsByChord(this.preferences.keys),
       isBlocked: () => this.dialogs.isOpen,
       capture: (event) => this.keySheet.capture(event),
@@ -166,7 +173,7 @@ export class Editor {
     });
     this.displayChanged();
     this.update(data);
-    this.session.start(data.open_image);
+    this.session.start(data.open_image, this.hand.imageId);
   }
 
   /** What Python says now, on every run of the page. @param {import('./types.js').ComponentData} data */
@@ -193,6 +200,7 @@ export class Editor {
     host.append(this.element);
     this.counters.mounts++;
     this.keys.listen();
+    if (isDoneWith(document.activeElement)) takeFocus(this.surface.element);
     if (this.counters.mounts > 1) this.session.resume();
     this.clock = setInterval(() => this.refresh(), 1000);
     Object.assign(window, { qualmCanvas: debugHandle(this) });
@@ -214,6 +222,10 @@ export class Editor {
     this.session.autosave.whenSettled(() => this.leaving.end());
   }
 
+  get classesWithKeys() {
+    return withKeys(this.classes, this.preferences.keys);
+  }
+
   /** Bring the controls up to date soon. */
   refresh() {
     this.refreshing.request();
@@ -230,25 +242,6 @@ export class Editor {
   edit(change) {
     this.pointer.finish();
     if (change()) this.session.edited();
-  }
-
-  /** @param {import('./open_image.js').OpenImage} image */
-  async submit(image) {
-    if (this.tools.polygon.close()) return;
-    this.pointer.finish();
-    if (!image.isLabelled) {
-      const choice = await this.dialogs.ask({ kind: 'nothing-labelled', image });
-      if (this.session.image !== image || choice === 'stay') return;
-      if (choice === 'skip') {
-        this.session.skip();
-        return;
-      }
-    }
-    this.session.submit();
-  }
-
-  async answerAndSubmit() {
-    if (await this.session.answerWithTruth()) this.session.submit();
   }
 
   escape() {
@@ -315,15 +308,6 @@ export class Editor {
     if (image) time.add(image.id);
   }
 
-  /** @param {import('./types.js').Point | null} point */
-  #showHover(point) {
-    const { image, view } = this.session;
-    const pixel = pixelOf(image, point);
-    const name = (/** @type {number} */ value) => nameOf(this.classes, value);
-    const words = image && pixel ? hoverWords(image, pixel, view?.uncertainty ?? null, name) : '';
-    this.toolbar.showHover(pixel, words);
-  }
-
   /** @param {View | null} view @param {boolean} keepView */
   #showView(view, keepView) {
     this.pointer.finish();
@@ -340,6 +324,7 @@ export class Editor {
     this.desk.imageChanged();
     this.adjustments.show(view?.image.item ?? null);
     if (view) {
+      this.tools.polygon.resume(this.hand.polygonOn(view.image.id));
       this.counter.start(view.image);
       this.surface.afterPaint = () => {
         this.counters.shownAt = performance.now();
@@ -391,9 +376,12 @@ export class Editor {
     const shown = shownOf(this);
     this.toolbar.update(shown);
     this.panel.update(shown);
+    // What lies under a cursor that rests may be another class by now.
+    this.readout.show(this.pointer.hover);
     this.scale.hidden = !(shown.hasUncertainty && this.state.show.uncertainty);
     const hasClasses = this.classes.some((one) => !one.archived);
-    const { phase, failure, progress } = this.session;
+    const { phase, failure, progress, image } = this.session;
+    if (phase === 'labelling' || phase === 'empty') this.hand.keep(image?.id ?? null, this.state, this.tools.polygon.points);
     this.empty.update({ phase, failure, progress, hasClasses });
   }
 }

@@ -1,10 +1,14 @@
 // Label maps that the server has not acknowledged, in the browser's IndexedDB: they outlive a reload and a
-// crash of the tab. One entry per annotator, project and image, in bands of run lengths; the newest wins.
+// crash of the tab. One entry per annotator, project and image, in bands of run lengths; the newest wins. Beside
+// them what was rejected of suggestions, which only the browser knows.
 
 const DATABASE = 'qualm';
-const VERSION = 2;
+const VERSION = 3;
 const HEADS = 'unsaved';
 const BANDS = 'bands';
+const REJECTED = 'rejected';
+/** What the keys of a store are made of. */
+const STORES = { [HEADS]: { keyPath: 'key' }, [BANDS]: {}, [REJECTED]: { keyPath: 'key' } };
 
 /**
  * @typedef {object} JournalEntry
@@ -13,6 +17,13 @@ const BANDS = 'bands';
  * @property {number} revision the server's revision that the label map stands on
  * @property {string | null} submission id of the submission under way, null for a draft
  * @property {Uint8Array[]} bands run lengths of the label map, one part after the other
+ * @property {number} at milliseconds
+ */
+/**
+ * @typedef {object} Rejection
+ * @property {number} imageId
+ * @property {string} suggestion address of the model's map that it is about
+ * @property {Uint8Array} bytes run lengths of a map of the image that is 1 where the suggestion was rejected, else 0
  * @property {number} at milliseconds
  */
 
@@ -44,7 +55,7 @@ export class Journal {
   put({ bands, ...head }) {
     const key = this.scope + head.imageId;
     const parts = [...bands];
-    return this.#write(async (transaction) => {
+    return this.#write([HEADS, BANDS], async (transaction) => {
       const heads = transaction.objectStore(HEADS);
       const store = transaction.objectStore(BANDS);
       const isMine = (await finished(heads.get(key)))?.writer === this.writer;
@@ -60,7 +71,7 @@ export class Journal {
   /** @param {number} imageId @returns {Promise<boolean>} whether the entry is gone */
   remove(imageId) {
     const key = this.scope + imageId;
-    return this.#write(async (transaction) => {
+    return this.#write([HEADS, BANDS], async (transaction) => {
       transaction.objectStore(HEADS).delete(key);
       transaction.objectStore(BANDS).delete(bandsUnder(key));
       return () => this.kept.delete(imageId);
@@ -80,23 +91,50 @@ export class Journal {
     return Promise.all(own.map(async (head, i) => ({ ...head, bands: head.bytes ? [head.bytes] : await bands[i] })));
   }
 
+  /** @param {Rejection} rejection @returns {Promise<boolean>} whether the browser keeps it now */
+  putRejection(rejection) {
+    return this.#write([REJECTED], async (transaction) => {
+      const key = this.scope + rejection.imageId;
+      transaction.objectStore(REJECTED).put({ ...rejection, key, scope: this.scope });
+      return () => {};
+    });
+  }
+
+  /** @param {number} imageId @returns {Promise<boolean>} whether it is gone */
+  removeRejection(imageId) {
+    return this.#write([REJECTED], async (transaction) => {
+      transaction.objectStore(REJECTED).delete(this.scope + imageId);
+      return () => {};
+    });
+  }
+
+  /** @returns {Promise<Rejection[]>} newest first; empty when the browser keeps nothing */
+  async rejections() {
+    await this.writes;
+    const database = await this.#open();
+    if (!database) return [];
+    const all = await finished(database.transaction([REJECTED]).objectStore(REJECTED).getAll());
+    return all.filter((one) => one.scope === this.scope).sort((a, b) => b.at - a.at);
+  }
+
   /**
+   * @param {string[]} stores
    * @param {(transaction: IDBTransaction) => Promise<() => void>} change what it returns is done once it is written
    * @returns {Promise<boolean>}
    */
-  #write(change) {
+  #write(stores, change) {
     this.writes = this.writes.then(async () => {
       const database = await this.#open();
       if (!database) return false;
       let transaction = null;
       try {
-        transaction = database.transaction([HEADS, BANDS], 'readwrite');
+        transaction = database.transaction(stores, 'readwrite');
         const [afterwards] = await Promise.all([change(transaction), completed(transaction)]);
         afterwards();
         return true;
       } catch (error) {
         // A full disk must not stop the work: the label map still goes to the server.
-        console.warn('Qualm could not keep a copy of the label map in this browser.', error);
+        console.warn('Qualm could not keep a copy of your work in this browser.', error);
         abort(transaction);
         return false;
       }
@@ -124,8 +162,9 @@ function openDatabase(factory, onClosed) {
     const request = factory.open(DATABASE, VERSION);
     request.onupgradeneeded = () => {
       const database = request.result;
-      if (!database.objectStoreNames.contains(HEADS)) database.createObjectStore(HEADS, { keyPath: 'key' });
-      database.createObjectStore(BANDS);
+      for (const [name, options] of Object.entries(STORES)) {
+        if (!database.objectStoreNames.contains(name)) database.createObjectStore(name, options);
+      }
     };
     request.onsuccess = () => {
       const database = request.result;

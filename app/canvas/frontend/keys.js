@@ -162,6 +162,22 @@ export function commandsByChord(changed = {}) {
   return commands;
 }
 
+/** For classes past the tenth: the project has no keys for them. */
+const MORE_CLASS_CHORDS = [...'1234567890'].map((digit) => `Shift+Digit${digit}`);
+
+/**
+ * The classes, those that have no key with the next one that nothing else has.
+ * @template {{hotkey: string | null, archived: boolean}} C
+ * @param {C[]} classes
+ * @param {Record<string, string>} changed the keys of commands that this person changed
+ * @returns {C[]}
+ */
+export function withKeys(classes, changed = {}) {
+  const taken = new Set([...commandsByChord(changed).keys(), ...classes.map((one) => !one.archived && one.hotkey)]);
+  const free = MORE_CLASS_CHORDS.filter((chord) => !taken.has(chord));
+  return classes.map((one) => (one.hotkey || one.archived ? one : { ...one, hotkey: free.shift() ?? null }));
+}
+
 /**
  * The chord that is shown beside a command.
  * @param {string} command

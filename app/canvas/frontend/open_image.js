@@ -19,7 +19,6 @@ import { applyChange, paintRegion } from './region.js';
 /** @typedef {import('./label_map.js').Paint} Paint */
 /** @typedef {import('./types.js').Point} Point */
 
-
 export class OpenImage {
   /**
    * @param {object} loaded
@@ -46,6 +45,8 @@ export class OpenImage {
     this.suggested = null;
     /** @type {History | null} */
     this.suggestionHistory = null;
+    /** The model's map before anything of it was rejected; null while nothing was. @type {Uint8Array | null} */
+    this.whole = null;
     this.suggestion = suggestion;
     /** Counts complete changes; what is saved remembers the count it saved. */
     this.edits = 0;
@@ -57,6 +58,8 @@ export class OpenImage {
      * @type {(rectangle: Rectangle) => void}
      */
     this.onChange = () => {};
+    /** Called after each change of what is rejected of the suggestion. */
+    this.onReject = () => {};
   }
 
   /** The model's map; 254 where it has none or a person rejected it. @returns {Uint8Array | null} */
@@ -67,10 +70,20 @@ export class OpenImage {
   set suggestion(suggestion) {
     const before = this.suggestionHistory;
     this.suggested = suggestion;
+    this.whole = null;
     this.suggestionHistory = suggestion && new History({ pixels: suggestion, width: this.width, height: this.height });
     // What was rejected of an older suggestion cannot be taken back in a newer one.
     this.done = this.done.filter((history) => history !== before);
     this.undone = this.undone.filter((history) => history !== before);
+  }
+
+  /** What is rejected of the suggestion: 1 for each such pixel. @returns {Uint8Array | null} null: nothing is */
+  get rejected() {
+    const { suggested, whole } = this;
+    if (!suggested || !whole) return null;
+    const rejected = new Uint8Array(whole.length);
+    for (let at = 0; at < whole.length; at++) if (whole[at] !== suggested[at]) rejected[at] = 1;
+    return rejected.includes(1) ? rejected : null;
   }
 
   get hasUnsaved() {
@@ -164,12 +177,16 @@ export class OpenImage {
   reject(region) {
     const { suggestion, suggestionHistory } = this;
     if (!region || !suggestion || !suggestionHistory) return false;
+    this.whole ??= suggestion.slice();
     const map = { pixels: suggestion, width: this.width, height: this.height };
     suggestionHistory.begin();
     suggestionHistory.remember(region);
     paintRegion(map, region, { value: NOT_LABELLED });
     const changed = this.#commit(suggestionHistory);
-    if (changed) this.onChange(region);
+    if (changed) {
+      this.onChange(region);
+      this.onReject();
+    }
     return changed;
   }
 
@@ -245,7 +262,10 @@ export class OpenImage {
     to.push(history);
     this.steps++;
     this.onChange(rectangle);
-    if (history !== this.history) return false;
+    if (history !== this.history) {
+      this.onReject();
+      return false;
+    }
     this.edits++;
     return true;
   }

@@ -123,9 +123,3 @@ export function heatTable() {
     return ((alpha << 24) | (blue << 16) | (green << 8) | red) >>> 0;
   });
 }
-
-/** What stands on a keycap for a `KeyboardEvent.code`: `Digit1` → `1`, `KeyQ` → `Q`. */
-export function keyName(code) {
-  if (!code) return '';
-  return code.replace(/^(Digit|Key)/, '').replace(/^Numpad/, 'Num ');
-}

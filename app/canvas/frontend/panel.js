@@ -3,7 +3,6 @@
 import { button, h, icon, setText } from './elements.js';
 import { chordName, shownChord } from './keys.js';
 import { VOID } from './label_map.js';
-import { keyName } from './palette.js';
 import { WhyCard } from './why_card.js';
 import { percent, roundLine } from './wording.js';
 
@@ -43,7 +42,7 @@ export class Panel {
     this.setConfidence = setConfidence;
     /** Keycaps by command, which change when the person changes a key. @type {[HTMLElement, string][]} */
     this.keycaps = [];
-    /** @type {Map<number, Record<'element' | 'share' | 'hide' | 'lock', HTMLElement>>} */
+    /** @type {Map<number, Record<'element' | 'share' | 'hide' | 'lock' | 'keycap', HTMLElement>>} */
     this.classRows = new Map();
     /** The class that was chosen at the last update. @type {number | null} */
     this.chosen = null;
@@ -77,6 +76,7 @@ export class Panel {
     this.confidenceValue = h('output', { class: 'confidence-value' });
     this.doubt = this.#action('next-doubt', 'Next doubt', 'Zoom to the next place the model is unsure of');
     this.sureRow = h('div', { class: 'row sure' }, this.confidence, this.confidenceValue, this.acceptSure);
+    this.acceptRow = h('div', { class: 'row' }, this.acceptAll, this.doubt);
     this.truth = this.#action('truth', 'Answer with the truth', 'Demo: put the known label map in');
     this.truthSubmit = this.#action('truth-submit', '& submit', 'Demo: put the known label map in and submit');
     this.demoRow = h('div', { class: 'row demo', hidden: true }, this.truth, this.truthSubmit);
@@ -99,7 +99,7 @@ export class Panel {
         'section',
         { class: 'actions' },
         this.sureRow,
-        h('div', { class: 'row' }, this.acceptAll, this.doubt),
+        this.acceptRow,
         this.demoRow,
         h('div', { class: 'row' }, this.skip, this.submit),
       ),
@@ -112,9 +112,9 @@ export class Panel {
     this.classRows.clear();
     const rows = classes
       .filter((one) => !one.archived)
-      .map((one) => this.#classRow(one.index, one.name, one.colour, one.hotkey, `class-${one.index}`));
+      .map((one) => this.#classRow(one.index, one.name, one.colour, `class-${one.index}`));
     this.classes.replaceChildren(...rows);
-    this.voidRow.replaceChildren(this.#classRow(VOID, 'Void', null, null, 'class-void'));
+    this.voidRow.replaceChildren(this.#classRow(VOID, 'Void', null, 'class-void'));
   }
 
   /** @param {Shown} state */
@@ -136,9 +136,16 @@ export class Panel {
       setText(row.share, share > 0 ? percent(share) : '');
     }
     this.chosen = state.state.value;
+    for (const { index, hotkey } of state.classes) {
+      const row = this.classRows.get(index);
+      if (row) setText(row.keycap, chordName(hotkey ?? ''));
+    }
     for (const [keycap, command] of this.keycaps) setText(keycap, chordName(shownChord(command, state.preferences.keys)));
     for (const layer of this.layers) this.#updateLayer(layer, state);
     this.#updateProgress(progress);
+    // Before a round has trained these could only be looked at; the classes have more use for their place.
+    const isBefore = progress !== null && !progress.current_round_number && !image?.suggestion;
+    this.sureRow.hidden = this.acceptRow.hidden = isBefore;
     const has = image !== null;
     const hasBoth = Boolean(image?.suggestion) && state.hasUncertainty;
     const confidence = Math.round(100 * state.state.confidence);
@@ -197,10 +204,9 @@ export class Panel {
    * @param {number} index
    * @param {string} name
    * @param {string | null} colour
-   * @param {string | null} hotkey
    * @param {string} testid
    */
-  #classRow(index, name, colour, hotkey, testid) {
+  #classRow(index, name, colour, testid) {
     const share = h('span', { class: 'share' });
     const small = (/** @type {string} */ command, /** @type {string} */ what) =>
       button({
@@ -216,7 +222,7 @@ export class Panel {
       });
     const hide = small('hide-class', 'Hide');
     const lock = small('lock-class', 'Lock');
-    const keycap = index === VOID ? this.#keycap('void') : h('kbd', {}, keyName(hotkey));
+    const keycap = index === VOID ? this.#keycap('void') : h('kbd', {});
     const element = h(
       'div',
       {
@@ -235,7 +241,7 @@ export class Panel {
       lock,
       keycap,
     );
-    this.classRows.set(index, { element, share, hide, lock });
+    this.classRows.set(index, { element, share, hide, lock, keycap });
     return element;
   }
 

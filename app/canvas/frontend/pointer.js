@@ -7,7 +7,7 @@ const WHEEL_OF_A_MOUSE = 40;
  * What a pointer does on the image. Points are in image coordinates; `event` has `shiftKey`, `altKey`,
  * `pressure`, `pointerType`.
  * @typedef {object} Tool
- * @property {'brush' | 'crosshair'} cursor
+ * @property {'brush' | 'crosshair' | 'progress'} cursor
  * @property {(point: Point, event: PointerEvent) => void} down
  * @property {(points: Point[], event: PointerEvent) => void} move while pressed; the newest point is last
  * @property {(event: PointerEvent | null) => void} up completes what is under way; null when it is interrupted

@@ -47,8 +47,13 @@ export class EarlierVisit {
     this.strokes = new Map();
   }
 
-  /** The image that was worked on last, null when nothing of it is left. */
-  get lastImage() {
+  /**
+   * The image to go on with: the one that was on the screen, unless only another has strokes that were not saved.
+   * @param {number | null} shown
+   * @returns {number | null} null when none is known
+   */
+  lastImage(shown) {
+    if (this.strokes.size === 0 || (shown !== null && this.strokes.has(shown))) return shown;
     return this.strokes.keys().next().value ?? null;
   }
 

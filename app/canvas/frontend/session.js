@@ -6,6 +6,7 @@ import { OpenImage } from './open_image.js';
 import { ProgressWatch } from './progress_watch.js';
 import { ImageQueue } from './queue.js';
 import { adoptEqual, settleRefusal } from './refusals.js';
+import { Rejections } from './rejections.js';
 import { EarlierVisit } from './replay.js';
 import { RequestFailed } from './transport.js';
 import { NOT_KEPT } from './wording.js';
@@ -61,6 +62,7 @@ export class LabelSession {
     /** Images that were on the screen before, the last one last. @type {number[]} */
     this.visited = [];
     this.earlier = new EarlierVisit(journal, annotator);
+    this.rejections = new Rejections(journal);
     this.time = new ActiveTime();
     this.watch = new ProgressWatch(this);
     this.turn = 0;
@@ -73,15 +75,22 @@ export class LabelSession {
     return this.view?.image ?? null;
   }
 
-  /** @param {number | null} openImage an image picked by hand */
-  async start(openImage) {
+  /**
+   * @param {number | null} openImage an image picked by hand
+   * @param {number | null} shown the image that was on the screen before the page was loaded again
+   */
+  async start(openImage, shown = null) {
     this.resume();
+    await this.rejections.read();
     for (const { image, submission } of await this.earlier.read()) {
       this.queue.leave(image.id);
       this.autosave.submit(image, { submissionId: submission });
     }
-    const first = openImage ?? this.earlier.lastImage;
-    if (first !== null) await this.open(first);
+    const first = openImage ?? this.earlier.lastImage(shown);
+    if (first !== null) {
+      const mustShow = openImage !== null || this.earlier.strokes.has(first);
+      await this.open(first, (item) => mustShow || item.split !== 'excluded');
+    }
     await this.refreshQueue();
     if (!this.view && this.phase !== 'signed-out') await this.advance();
     if (!this.progress) await this.watch.ask();
@@ -97,9 +106,10 @@ export class LabelSession {
     if (this.image) this.autosave.flush(this.image);
   }
 
-  /** A change of the shown image is complete: keep it and save it soon. */
-  edited() {
-    if (this.image) this.autosave.changed(this.image);
+  /** A change is complete, of the shown image or of one that was shown before: keep it and save it soon. */
+  edited(image = this.image) {
+    if (image) this.autosave.changed(image);
+    if (image && image !== this.image) this.autosave.left(image);
   }
 
   async refreshQueue() {
@@ -134,8 +144,8 @@ export class LabelSession {
     }
   }
 
-  /** Show an image picked by hand. @param {number} imageId */
-  async open(imageId) {
+  /** Show an image picked by hand. @param {number} imageId @param {(item: Item) => boolean} isWanted */
+  async open(imageId, isWanted = () => true) {
     if (this.image?.id === imageId) return;
     try {
       const { item, held_by: heldBy } = await this.transport.item(imageId);
@@ -143,7 +153,7 @@ export class LabelSession {
         this.screen.notice(`${heldBy} is labelling ${item.name} now.`, 'warning');
         return;
       }
-      await this.#showInstead(item);
+      if (isWanted(item)) await this.#showInstead(item);
     } catch (error) {
       this.#failed(error);
     }
@@ -252,6 +262,7 @@ export class LabelSession {
     this.time.begin();
     this.screen.show(this.view);
     this.autosave.opened(image);
+    this.rejections.open(image);
     this.#replayJournal(image);
     this.screen.refresh();
     setTimeout(() => this.queue.loadAhead(), this.behind);

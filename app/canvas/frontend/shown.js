@@ -3,7 +3,7 @@
 import { saveState } from './wording.js';
 
 /** @param {import('./editor.js').Editor} editor */
-export function shownOf({ session, state, preferences, shares, surface, walk, demo }) {
+export function shownOf({ session, state, preferences, shares, surface, walk, demo, classesWithKeys }) {
   const { image, view, progress, autosave, visited, queue } = session;
   return {
     image,
@@ -12,6 +12,7 @@ export function shownOf({ session, state, preferences, shares, surface, walk, de
     shares,
     state,
     preferences,
+    classes: classesWithKeys,
     hasUncertainty: Boolean(view?.uncertainty),
     /** Where the walk along the doubts stands. */
     doubt: walk.place,

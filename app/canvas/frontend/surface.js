@@ -1,6 +1,7 @@
 // The visible canvas: its size, its viewport, one draw per animation frame, the brush ring and the open polygon.
 
 import { h, svg } from './elements.js';
+import { focusWhenPressed } from './focus.js';
 import { given } from './given.js';
 import { Minimap } from './minimap.js';
 import { pixelsAround, union } from './rectangle.js';
@@ -44,7 +45,11 @@ export class Surface {
     const parts = [this.lineShadow, this.line, this.cornersRim, this.corners];
     this.outline = svg('svg', { class: 'polygon' }, ...parts);
     this.minimap = new Minimap((x, y) => this.centreOn(x, y));
-    this.element = h('div', { class: 'surface', tabindex: '-1' }, this.canvas, this.outline, this.ring, this.minimap.element);
+    // As an application a screen reader leaves the keys to it while it has the focus.
+    const role = { role: 'application', 'aria-label': 'Canvas' };
+    const attributes = { class: 'surface', tabindex: '-1', ...role };
+    this.element = h('div', attributes, this.canvas, this.outline, this.ring, this.minimap.element);
+    focusWhenPressed(this.element);
     this.context = given(this.canvas.getContext('2d', { alpha: true }));
     layers.onMore = () => this.redraw();
     this.observer = new ResizeObserver(([entry]) => this.#resize(entry));

@@ -18,10 +18,12 @@ export class ToolDesk {
    * @param {import('./transport.js').Transport} parts.transport
    * @param {() => import('./types.js').View | null} parts.view
    * @param {(value: number) => string} parts.colourOf
-   * @param {() => void} parts.edited an action is complete
+   * @param {(image?: import('./open_image.js').OpenImage) => void} parts.edited an action is complete, on the image on
+   *   the screen or on one that was there before
+   * @param {() => void} parts.arrived what a tool waited for is here
    * @param {import('./types.js').Notice} parts.notice
    */
-  constructor({ surface, layers, state, transport, view, colourOf, edited, notice }) {
+  constructor({ surface, layers, state, transport, view, colourOf, edited, arrived, notice }) {
     this.surface = surface;
     this.layers = layers;
     this.state = state;
@@ -31,7 +33,7 @@ export class ToolDesk {
     this.notice = notice;
     this.pixels = new ImagePixels();
     this.magnet = new Magnet(this.pixels, () => this.image);
-    this.superpixels = new SuperpixelShelf(transport, notice);
+    this.superpixels = new SuperpixelShelf(transport, notice, arrived);
     /** Where the last stroke ended, for the straight line that Shift draws from there. @type {Point | null} */
     this.lastEnd = null;
   }
@@ -59,9 +61,10 @@ export class ToolDesk {
     this.readAhead();
   }
 
-  /** Read the picture's colours while nobody waits, for a tool that will look at them. */
+  /** Get what the tool in use will look at: superpixels, or the picture's colours, read while nobody waits. */
   readAhead() {
-    const { tool, magnet } = this.state;
+    const { tool, magnet, superpixels } = this.state;
+    if (tool === 'superpixel' && this.image) this.superpixels.prefetch(this.image.item, superpixels);
     if (!COLOUR_TOOLS.has(tool) && !(magnet && tool === 'polygon')) return;
     const read = () => void this.pixels.read();
     // Safari has no idle callbacks.

@@ -144,6 +144,14 @@ export class PolygonTool {
     return true;
   }
 
+  /** Go on with a polygon that was open before. @param {Point[]} points */
+  resume(points) {
+    if (points.length === 0) return;
+    this.points = points;
+    this.added = points.map(() => 1);
+    this.show();
+  }
+
   removePoint() {
     this.points.splice(this.points.length - (this.added.pop() ?? 1));
     this.hover(this.point);

@@ -9,7 +9,8 @@ import { SuperpixelTool } from './tool_superpixel.js';
 
 /**
  * @param {import('./tool_desk.js').ToolDesk} desk
- * @returns {Record<import('./editor_state.js').ToolName, import('./pointer.js').Tool> & {polygon: PolygonTool}}
+ * @returns {Record<import('./editor_state.js').ToolName, import('./pointer.js').Tool> &
+ *   {polygon: PolygonTool, superpixel: SuperpixelTool}}
  */
 export function toolsAt(desk) {
   const { state } = desk;

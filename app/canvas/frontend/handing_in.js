@@ -1,0 +1,27 @@
+// Hands the label map of the image on the screen in, once nothing of it is half done.
+
+/** @typedef {import('./editor.js').Editor} Editor */
+
+/** @param {Editor} editor @param {import('./open_image.js').OpenImage} image on the screen */
+export async function handIn({ tools, pointer, dialogs, session }, image) {
+  if (tools.polygon.close()) return;
+  pointer.finish();
+  if (tools.superpixel.isWaiting) {
+    await tools.superpixel.settled;
+    if (session.image !== image) return;
+  }
+  if (!image.isLabelled) {
+    const choice = await dialogs.ask({ kind: 'nothing-labelled', image });
+    if (session.image !== image || choice === 'stay') return;
+    if (choice === 'skip') {
+      session.skip();
+      return;
+    }
+  }
+  session.submit();
+}
+
+/** @param {Editor} editor */
+export async function answerAndHandIn({ session }) {
+  if (await session.answerWithTruth()) session.submit();
+}

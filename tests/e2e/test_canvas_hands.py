@@ -1,0 +1,282 @@
+"""What the hands expect of the label canvas: keys, places and tools are where one left them, in Chromium."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from storage import projects
+from storage.importing import plan_import, run_import
+from storage.projects import ClassSpec
+from storage.schema import NOT_LABELLED
+from storage.workspace import open_workspace
+from tests.e2e import labelling
+from tests.e2e.camvid_site import HEIGHT, ROAD, WIDTH, CamVidSite, copy_sample
+from tests.e2e.server import Server
+
+pytestmark = pytest.mark.browser
+
+
+def come_back_by_the_header(page: Page) -> None:
+    """Go to the Queue page and back to Label by the links of the header."""
+    page.get_by_role("link", name="Queue").click()
+    expect(page.locator(".host")).to_have_count(0)
+    page.get_by_role("link", name="Label").click()
+    page.locator(".host .editor").wait_for()
+    labelling.wait_for_image(page)
+
+
+def paint_a_line(page: Page, row: int) -> None:
+    labelling.stroke(page, [(100, row), (200, row)])
+
+
+def test_enter_submits_after_coming_by_the_header(site: CamVidSite, page: Page) -> None:
+    labelling.open_label_page(page, site.server.url)
+    come_back_by_the_header(page)
+    # The link was pressed with the mouse: what follows is meant for the canvas, even before it is touched.
+    page.keyboard.press("Enter")
+    labelling.wait_for_dialog(page)
+    page.get_by_test_id("answer-stay").click()
+
+    paint_a_line(page, 100)
+    painted = labelling.label_map(page)
+    corner = labelling.on_screen(page, 0, 0)
+    page.keyboard.down("Space")
+    paint_a_line(page, 250)
+    page.keyboard.up("Space")
+    assert np.array_equal(labelling.label_map(page), painted), "the space bar moves the image"
+    assert labelling.on_screen(page, 0, 0) != corner
+    image_id = labelling.state(page)["imageId"]
+    page.keyboard.press("Enter")
+    labelling.wait_for_image(page, other_than=image_id)
+
+
+@pytest.mark.parametrize("field", ["picker", "channel", "link"])
+def test_a_press_on_the_canvas_brings_the_keys_back(site: CamVidSite, page: Page, field: str) -> None:
+    image_id = labelling.open_label_page(page, site.server.url)["imageId"]
+    if field == "picker":
+        page.locator(".st-key-project-picker input").click()
+        page.keyboard.press("Enter")
+    elif field == "channel":
+        page.keyboard.press("Shift+X")
+        page.get_by_test_id("channel").focus()
+        page.keyboard.press("ArrowDown")
+    else:
+        page.get_by_role("link", name="Label").click()
+    paint_a_line(page, 100)
+    painted = labelling.label_map(page)
+    assert (painted != NOT_LABELLED).any()
+    page.keyboard.press("e")
+    assert labelling.state(page)["tool"] == "eraser"
+    page.keyboard.press("Enter")
+    labelling.wait_for_image(page, other_than=image_id)
+
+
+def test_a_press_on_the_canvas_leaves_a_question_alone(site: CamVidSite, page: Page) -> None:
+    labelling.open_label_page(page, site.server.url)
+    page.keyboard.press("Enter")
+    labelling.wait_for_dialog(page)
+    page.mouse.click(*labelling.on_screen(page, 20, 20))
+    page.keyboard.press("Tab")
+    assert labelling.state(page)["dialog"]
+    page.get_by_test_id("answer-stay").focus()
+    page.keyboard.press("Enter")
+    assert not labelling.state(page)["dialog"]
+
+
+def place_of_the_walk(page: Page) -> str:
+    return page.locator(".footer").inner_text().split("doubt ")[-1].split("\n")[0]
+
+
+def test_the_walk_along_doubts_goes_on_after_a_correction(site: CamVidSite, page: Page) -> None:
+    labelling.open_label_page(page, site.server.url)
+    places = []
+    for _ in range(3):
+        page.keyboard.press(".")
+        page.wait_for_timeout(400)
+        places.append(place_of_the_walk(page))
+    box = page.locator(".surface").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y, steps=4)
+    page.mouse.up()
+    page.keyboard.press(".")
+    page.wait_for_timeout(400)
+    places.append(place_of_the_walk(page))
+    assert [place.split()[0] for place in places] == ["1", "2", "3", "4"]
+    assert len({place.split()[-1] for place in places}) == 1, "they are places of one walk"
+
+
+def test_a_rejected_suggestion_stays_rejected(site: CamVidSite, page: Page) -> None:
+    image_id = labelling.open_label_page(page, site.server.url)["imageId"]
+    suggestion = site.suggestion(image_id)
+    kept = np.where(suggestion == ROAD, NOT_LABELLED, suggestion)
+    # Roads come in pieces.
+    while (left := np.flatnonzero(suggested(page) == ROAD)).size:
+        y, x = divmod(int(left[0]), WIDTH)
+        page.mouse.move(*labelling.on_screen(page, x + 0.5, y + 0.5))
+        page.keyboard.press("Shift+D")
+    np.testing.assert_array_equal(suggested(page), kept)
+
+    page.reload()
+    assert labelling.wait_for_image(page)["imageId"] == image_id
+    np.testing.assert_array_equal(suggested(page), kept)
+
+    page.keyboard.press("n")
+    labelling.wait_for_image(page, other_than=image_id)
+    page.keyboard.press("PageUp")
+    page.wait_for_function("(id) => window.qualmCanvas.state().imageId === id", arg=image_id)
+    np.testing.assert_array_equal(suggested(page), kept)
+
+    page.keyboard.press("a")
+    assert not (labelling.label_map(page) == ROAD).any()
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    np.testing.assert_array_equal(suggested(page), suggestion)
+    labelling.wait_until_saved(page)
+
+
+def suggested(page: Page) -> np.ndarray:
+    """Return the suggestion on the canvas, flat, ``uint8``."""
+    return np.array(page.evaluate("() => Array.from(window.qualmCanvas.suggestionBytes())"), np.uint8)
+
+
+def test_the_pixel_readout_follows_what_was_done(site: CamVidSite, page: Page) -> None:
+    image_id = labelling.open_label_page(page, site.server.url)["imageId"]
+    suggestion = site.suggestion(image_id)
+    y, x = divmod(int(np.flatnonzero(suggestion == ROAD)[50]), WIDTH)
+    page.mouse.move(*labelling.on_screen(page, x + 0.5, y + 0.5))
+    under = page.locator(".footer .under")
+    expect(under).to_contain_text("not labelled · suggested road", ignore_case=True)
+    page.keyboard.press("d")
+    expect(under).not_to_contain_text("not labelled")
+    page.keyboard.press("Control+z")
+    expect(under).to_contain_text("not labelled · suggested road", ignore_case=True)
+    page.keyboard.press("Shift+D")
+    expect(under).not_to_contain_text("suggested")
+    page.keyboard.press("a")
+    page.keyboard.press("y")
+    expect(under).to_contain_text("sky", ignore_case=True)
+
+
+def pieces_along(body: bytes, row: int, columns: range) -> np.ndarray:
+    """Return bool (height, width): the superpixels that a level stroke over these columns passes."""
+    width, height = np.frombuffer(body[:8], "<u4")
+    ids = np.frombuffer(body[8:], "<u2").reshape(height, width)
+    return np.isin(ids, ids[row, columns.start : columns.stop + 1])
+
+
+def test_a_superpixel_stroke_waits_for_its_superpixels(site: CamVidSite, page: Page) -> None:
+    image_id = labelling.open_label_page(page, site.server.url)["imageId"]
+    held: list[Route] = []
+    page.route("**/superpixels/**", lambda route: held.append(route))
+    painted = np.zeros(0, bool)
+    labelling.choose_class(page, ROAD)
+    page.keyboard.press("x")
+    for step, row in enumerate((100, 200)):
+        if step:
+            page.keyboard.press("]")
+        page.wait_for_timeout(200)
+        assert len(held) == step + 1, "asked for as soon as the tool, or its size, is chosen"
+        assert page.locator(".surface").get_attribute("data-cursor") == "progress"
+        before = labelling.label_map(page)
+        labelling.stroke(page, [(150.5, row + 0.5), (250.5, row + 0.5)])
+        np.testing.assert_array_equal(labelling.label_map(page), before)
+        expect(page.get_by_text("The superpixels are being made").last).to_be_visible()
+        if step:
+            # What waits is handed in too.
+            page.keyboard.press("Enter")
+            page.wait_for_timeout(200)
+            assert labelling.state(page)["imageId"] == image_id
+        answer = held[step].fetch()
+        pieces = pieces_along(answer.body(), row, range(150, 250)).ravel()
+        painted = pieces if step == 0 else painted | pieces
+        held[step].fulfill(response=answer)
+        if step == 0:
+            page.wait_for_function("() => window.qualmCanvas.state().unsaved")
+            np.testing.assert_array_equal(labelling.label_map(page) == ROAD, painted)
+            assert page.locator(".surface").get_attribute("data-cursor") == "crosshair"
+    page.unroute("**/superpixels/**")
+    labelling.wait_for_image(page, other_than=image_id)
+    page.wait_for_function("() => !window.qualmCanvas.state().unsent")
+    np.testing.assert_array_equal(site.stored(image_id) == ROAD, painted)
+
+
+def test_a_reload_keeps_the_place_and_the_hand(site: CamVidSite, page: Page) -> None:
+    first = labelling.open_label_page(page, site.server.url)["imageId"]
+    page.keyboard.press("n")
+    labelling.wait_for_image(page, other_than=first)
+    page.keyboard.press("PageUp")
+    page.wait_for_function("(id) => window.qualmCanvas.state().imageId === id", arg=first)
+    labelling.choose_class(page, ROAD)
+    page.keyboard.press("p")
+    for corner in [(100, 100), (200, 100), (200, 200)]:
+        page.mouse.click(*labelling.on_screen(page, *corner))
+    # The frame after a click brings the controls, and what is kept, up to date.
+    page.wait_for_timeout(100)
+
+    page.reload()
+    now = labelling.wait_for_image(page)
+    assert (now["imageId"], now["tool"], now["classIndex"]) == (first, "polygon", ROAD)
+    page.keyboard.press("Enter")
+    label_map = labelling.label_map(page).reshape(HEIGHT, WIDTH)
+    assert label_map[110, 190] == ROAD
+    assert (label_map == ROAD).sum() == pytest.approx(5000, rel=0.03)
+    labelling.wait_until_saved(page)
+
+    page.keyboard.press("n")
+    second = labelling.wait_for_image(page, other_than=first)["imageId"]
+    page.wait_for_timeout(100)
+    page.reload()
+    assert labelling.wait_for_image(page)["imageId"] == second
+    # Another tab begins by itself.
+    other = page.context.new_page()
+    now = labelling.open_label_page(other, site.server.url)
+    assert (now["tool"], now["classIndex"]) == ("brush", 0)
+
+
+def classes_in_sight(page: Page) -> int:
+    """Return how many classes are seen whole in their list."""
+    seen = page.locator(".classes").evaluate(
+        """(list) => {
+            const { top, bottom } = list.getBoundingClientRect();
+            const boxes = [...list.children].map((row) => row.getBoundingClientRect());
+            return boxes.filter((box) => box.top >= top - 0.5 && box.bottom <= bottom + 0.5).length;
+        }"""
+    )
+    return int(seen)
+
+
+def test_eleven_classes_are_seen_and_have_keys(site: CamVidSite, page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 720})
+    labelling.open_label_page(page, site.server.url)
+    expect(page.get_by_test_id("accept-all")).to_be_visible()
+    assert classes_in_sight(page) == 11
+    page.keyboard.press("Shift+Digit1")
+    assert labelling.state(page)["classIndex"] == 10
+    expect(page.get_by_test_id("class-10").locator("kbd")).to_have_text("⇧ 1")
+
+
+def test_what_needs_a_round_takes_no_place_before_it(
+    start_server: Callable[..., Server], page: Page, camvid: Path, tmp_path: Path
+) -> None:
+    copy_sample(camvid, tmp_path / "source", 3)
+    shutil.rmtree(tmp_path / "source" / "trainannot")
+    workspace = open_workspace(tmp_path / "workspace")
+    specs = [ClassSpec(name=f"kind {number}") for number in range(11)]
+    project = projects.create_project(workspace, "Fresh", specs, actor="test")
+    plan = plan_import(tmp_path / "source", workspace=workspace, project_id=project.id)
+    run_import(workspace, project.id, plan, actor="test")
+    workspace.close()
+    server = start_server("--no-worker")
+    page.set_viewport_size({"width": 1280, "height": 720})
+    labelling.open_label_page(page, server.url)
+    expect(page.get_by_test_id("progress")).to_contain_text("0 of 3 labelled")
+    for command in ("accept-all", "accept-sure", "next-doubt"):
+        expect(page.get_by_test_id(command)).to_be_hidden()
+    assert classes_in_sight(page) == 11

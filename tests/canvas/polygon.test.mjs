@@ -6,6 +6,19 @@ import { brushPoint, pressedSize } from '../../app/canvas/frontend/tool_stroke.j
 
 const SQUARE = [{ x: 0, y: 0 }, { x: 10, y: 0 }, { x: 10, y: 10 }, { x: 0, y: 10 }];
 
+/** A polygon of four corners that is not closed yet. */
+function openPolygon() {
+  const surface = { viewport: { scale: 1 }, showRing: () => {}, showPolygon: () => {} };
+  const tool = new PolygonTool({ surface, state: { magnet: false, value: 1 }, colourOf: () => '#000000' });
+  const press = { detail: 0 };
+  const corners = SQUARE.map(({ x, y }) => ({ x: 10 * x, y: 10 * y }));
+  for (const corner of corners) {
+    tool.down(corner, press);
+    tool.up(press);
+  }
+  return { tool, corners, press };
+}
+
 test('the nearest corner within reach is grabbed', () => {
   assert.equal(cornerAt(SQUARE, { x: 9, y: 1 }, 3), 1);
   assert.equal(cornerAt(SQUARE, { x: 5, y: 5 }, 3), -1);
@@ -32,14 +45,7 @@ test('the smallest brush snaps to the pixel under the cursor', () => {
 });
 
 test('a pinch leaves the open polygon as it was before its first finger', () => {
-  const surface = { viewport: { scale: 1 }, showRing: () => {}, showPolygon: () => {} };
-  const tool = new PolygonTool({ surface, state: { magnet: false, value: 1 }, colourOf: () => '#000000' });
-  const press = { detail: 0 };
-  const corners = SQUARE.map(({ x, y }) => ({ x: 10 * x, y: 10 * y }));
-  for (const corner of corners) {
-    tool.down(corner, press);
-    tool.up(press);
-  }
+  const { tool, corners, press } = openPolygon();
   const presses = [{ x: 150, y: 150 }, { x: 100, y: 0 }, { x: 50, y: 1 }];
   for (const at of [...presses, { ...corners[1], altKey: true }]) {
     tool.down(at, { ...press, altKey: at.altKey });
@@ -54,4 +60,13 @@ test('a pinch leaves the open polygon as it was before its first finger', () => 
   tool.giveUp();
   tool.takeBack();
   assert.deepEqual(tool.points, [], 'what is given up or closed does not come back');
+});
+
+test('corners taken back while one of them is moved leave no hole', () => {
+  const { tool, corners, press } = openPolygon();
+  tool.down(corners[3], press);
+  tool.removePoint();
+  tool.removePoint();
+  tool.move([{ x: 55, y: 55 }]);
+  assert.deepEqual(tool.points, corners.slice(0, 2));
 });

@@ -132,3 +132,13 @@ test('a finger that turns out to be the first of a pinch fills nothing', () => {
     assert.equal(image.edits, 0, 'nor does a press that is interrupted');
   }
 });
+
+test('a scribble that was given up fills nothing when the button is let go', () => {
+  const { smart, image } = bench();
+  smart.down({ x: 5, y: 5 });
+  smart.move([{ x: 6, y: 5 }]);
+  smart.giveUp();
+  smart.move([{ x: 7, y: 5 }]);
+  smart.up({});
+  assert.equal(image.steps, 0);
+});

@@ -153,6 +153,8 @@ export class PolygonTool {
   }
 
   removePoint() {
+    // The corner that is being moved may be the one that goes.
+    this.dragged = -1;
     this.points.splice(this.points.length - (this.added.pop() ?? 1));
     this.hover(this.point);
     this.show();

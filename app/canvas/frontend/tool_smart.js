@@ -30,7 +30,8 @@ export class SmartTool {
 
   /** @param {Point[]} points */
   move(points) {
-    this.points.push(...points);
+    // Given up with Escape or for another tool while the button was down.
+    if (this.points.length > 0) this.points.push(...points);
   }
 
   /** @param {PointerEvent | null} event */

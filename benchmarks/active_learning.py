@@ -65,7 +65,7 @@ GROUPS = 256
 WITHOUT_LOOKING = ("random", "k_centre", "typiclust", "probcover")
 """Choices that ask no network."""
 Recipe = Literal["supervised", "consistency"]
-Start = Literal["random", "typiclust"]
+Start = Literal["random", "typiclust", "k_centre"]
 STEPS: dict[Recipe, Callable[[StepInput], StepResult]] = {
     "supervised": supervised.step,
     "consistency": consistency.step,
@@ -262,7 +262,7 @@ def first_images(start: Start, seed: int, data: FrozenImages, count: int) -> lis
     if start == "random":
         return frozen_encoder.labelled_indices(count, seed, len(data)).tolist()
     everything = Candidates(torch.zeros(len(data)), embeddings(data))
-    how = Strategy("typiclust", batch=count)
+    how = Strategy(start, batch=count)
     return ordered(how, everything, count, 0.0, choice_draws(seed, 0))
 
 
@@ -390,7 +390,9 @@ def look(
 def main(
     data: Annotated[Path, typer.Option(help="The folder of CamVid or of the nuclei.")],
     recipe: Annotated[Literal["supervised", "consistency"], typer.Option()] = "supervised",
-    start: Annotated[Literal["random", "typiclust"], typer.Option(help="The first images.")] = "random",
+    start: Annotated[
+        Literal["random", "typiclust", "k_centre"], typer.Option(help="The first images.")
+    ] = "random",
     strategy: Annotated[list[str] | None, typer.Option(help="Names; all by default.")] = None,
     seeds: Annotated[int, typer.Option(help="How many.")] = 5,
     first_seed: Annotated[int, typer.Option(help="Choices were tuned on seeds from 10 on.")] = 0,

@@ -307,8 +307,8 @@ def _command(bench: Bench, page: Page, command: Command, count: int) -> dict[str
             if command.key is not None:
                 took.append(timed_key(page, command.key, "paint"))
             else:
-                took.append(timed(page, page.mouse.down, type="pointerdown", until="paint"))
-                page.mouse.up()
+                page.mouse.down()
+                took.append(timed(page, page.mouse.up, type="pointerup", until="paint"))
             page.wait_for_timeout(600)
             page.keyboard.press("Control+KeyZ")
             page.wait_for_timeout(2000)

@@ -45,7 +45,7 @@ def timed(
     Args:
         page: The page with the probe.
         action: Called once; it must cause the event.
-        type: ``keydown`` or ``pointerdown``.
+        type: ``keydown`` or ``pointerup``.
         until: ``image`` waits until another image is shown, ``paint`` until the canvas is drawn again.
         code: Only a key of this place on the keyboard.
     """

@@ -6,7 +6,7 @@
 
   /**
    * Measure from the next such event until something is drawn.
-   * @param {{type: 'keydown' | 'pointerdown', code?: string, until: 'image' | 'paint'}} armed
+   * @param {{type: 'keydown' | 'pointerup', code?: string, until: 'image' | 'paint'}} armed
    */
   probe.arm = (armed) => Object.assign(probe, { armed, paintedAt: 0 });
 
@@ -34,7 +34,7 @@
     requestAnimationFrame(watch);
   };
   addEventListener('keydown', heard, true);
-  addEventListener('pointerdown', heard, true);
+  addEventListener('pointerup', heard, true);
 
   new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) {

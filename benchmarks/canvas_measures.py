@@ -308,6 +308,8 @@ def _command(bench: Bench, page: Page, command: Command, count: int) -> dict[str
                 took.append(timed_key(page, command.key, "paint"))
             else:
                 page.mouse.down()
+                # As long as a person's click takes at least.
+                page.wait_for_timeout(80)
                 took.append(timed(page, page.mouse.up, type="pointerup", until="paint"))
             page.wait_for_timeout(600)
             page.keyboard.press("Control+KeyZ")

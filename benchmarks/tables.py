@@ -332,7 +332,7 @@ def _learning_curves(rows: Rows) -> list[str]:
     curves = _curves(rows)
     whole = {(row["recipe"], row["seed"]): float(row["miou"]) for row in rows if not row["start"]}
     budgets = sorted({row["images"] for row in rows if row["start"]}, key=int)
-    lines, shares, of_set = [], [], []
+    lines, shares, of_set, of_default = [], [], [], []
     for recipe in dict.fromkeys(recipe for recipe, _, _ in curves):
         methods = [method for method in curves if method[0] == recipe]
         with_set = [
@@ -360,6 +360,8 @@ def _learning_curves(rows: Rows) -> list[str]:
                 on_budgets = [_spread(_percent(points, "set_miou", images=budget), 1) for budget in budgets]
                 of_set.append([*method, seeds, *on_budgets, *on_set[method]])
             shares.append([*method, *_shares(curves[method], whole, recipe)])
+            if method in with_set and method[2] != DEFAULT:
+                of_default.append([*method, *_default_against(curves, method)])
     head = ["recipe", "start", "strategy", "seeds", *(f"{budget} images" for budget in budgets), "area"]
     head += ["area − random", "p", "p, Holm"]
     every = max(int(row["images"]) for row in rows)
@@ -373,6 +375,12 @@ def _learning_curves(rows: Rows) -> list[str]:
         f"mIoU with all {every} images: {', '.join(full)}.",
         f"mIoU of the set, all {every} training images with the labelled ones as a person left them:",
         _table(head, of_set),
+        f"{DEFAULT}, the product's default, minus the other at {budgets[-1]} images of the same start, "
+        "paired, and in how many seeds it is above:",
+        _table(
+            ["recipe", "start", "strategy", "test mIoU", "p", "above", "mIoU of the set", "p", "above"],
+            of_default,
+        ),
         "Share of the images at which a curve reaches a share of its own full supervision, mean over the "
         "seeds that reach it (how many of them):",
         _table(["recipe", "start", "strategy", *(f"{share:.0%} of full" for share in MARKS)], shares),
@@ -381,6 +389,22 @@ def _learning_curves(rows: Rows) -> list[str]:
 
 Method = tuple[str, str, str]
 """Recipe, start and strategy."""
+DEFAULT = "ClaSP PE"
+
+
+def _default_against(curves: dict[Method, dict[str, Rows]], method: Method) -> list[str]:
+    """Return cells: the default's last mIoU minus that of another strategy, on the test and on the set."""
+    default = curves.get((*method[:2], DEFAULT), {})
+    seeds = [seed for seed in curves[method] if seed in default]
+    cells: list[str] = []
+    for name in ("miou", "set_miou") if len(seeds) > 1 else ():
+        ours, theirs = (
+            [100 * float(one[seed][-1][name]) for seed in seeds] for one in (default, curves[method])
+        )
+        test = paired_t_test(ours, theirs)
+        above = sum(a > b for a, b in zip(ours, theirs, strict=True))
+        cells += [f"{test.mean:+.1f} ± {test.deviation:.1f}", f"{test.p:.3f}", f"{above} of {len(seeds)}"]
+    return cells or [""] * 6
 
 
 def _curves(rows: Rows) -> dict[Method, dict[str, Rows]]:

@@ -51,7 +51,7 @@ AGGREGATION = {
 BATCH_CHOICE = {
     "clasp_pe": Option(
         "ClaSP PE",
-        "High scores, spread over classes, noisy at first. The default; for rare classes and kinds of images.",
+        "High scores, spread over classes, noisy at first. The default; for rare classes and kinds of image.",
     ),
     "top": Option("Highest score", "Score alone. When one image is labelled at a time: batches look alike."),
     "power": Option("Power sampling", "Drawn at random, high scores likelier. For batches of dozens."),

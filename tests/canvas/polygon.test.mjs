@@ -62,6 +62,20 @@ test('a pinch leaves the open polygon as it was before its first finger', () => 
   assert.deepEqual(tool.points, [], 'what is given up or closed does not come back');
 });
 
+test('a click that trembles moves no corner, and on the first one it closes the polygon', () => {
+  const { tool, corners, press } = openPolygon();
+  tool.down(corners[1], press);
+  tool.move([{ x: corners[1].x + 2, y: corners[1].y + 1 }]);
+  tool.up(press);
+  assert.deepEqual(tool.points, corners);
+  const painted = [];
+  Object.assign(tool.desk, { image: { polygon: (points) => painted.push(points) }, paint: () => ({}), edited: () => {} });
+  tool.down(corners[0], press);
+  tool.move([{ x: corners[0].x + 2, y: corners[0].y - 1 }]);
+  tool.up(press);
+  assert.deepEqual(painted, [corners]);
+});
+
 test('corners taken back while one of them is moved leave no hole', () => {
   const { tool, corners, press } = openPolygon();
   tool.down(corners[3], press);

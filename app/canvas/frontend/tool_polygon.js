@@ -8,6 +8,8 @@ import { brushPoint } from './tool_stroke.js';
 
 const GRAB_PX = 8;
 const SIMPLER_PX = 1.2;
+/** Screen pixels that a hand or a pen trembles while it clicks. */
+const TREMBLE_PX = 3;
 
 /**
  * The corner within reach of a point, or -1.
@@ -54,6 +56,8 @@ export class PolygonTool {
     this.added = [];
     this.dragged = -1;
     this.wasMoved = false;
+    /** Where it was pressed. @type {Point | null} */
+    this.pressed = null;
     /** What the press under way found. @type {{points: Point[], added: number[]} | null} */
     this.before = null;
     /** Where the cursor is. @type {Point | null} */
@@ -69,6 +73,7 @@ export class PolygonTool {
   /** @param {Point} point @param {PointerEvent} event */
   down(point, event) {
     this.point = point;
+    this.pressed = point;
     this.before = { points: this.points.slice(), added: this.added.slice() };
     const reach = GRAB_PX / this.desk.surface.viewport.scale;
     const corner = cornerAt(this.points, point, reach);
@@ -99,6 +104,9 @@ export class PolygonTool {
   move(points) {
     const point = points[points.length - 1];
     this.point = point;
+    const { pressed } = this;
+    const way = pressed ? Math.hypot(point.x - pressed.x, point.y - pressed.y) : Infinity;
+    if (!this.wasMoved && way * this.desk.surface.viewport.scale <= TREMBLE_PX) return;
     this.wasMoved = true;
     if (this.dragged >= 0) this.points[this.dragged] = point;
   }

@@ -403,9 +403,7 @@ def main(
     origin = about()
     image_set(data)
     result = result or RESULTS / ("active_learning_nuclei.csv" if is_nuclei(data) else "active_learning.csv")
-    same, others = done_rows(result, {"recipe": recipe, **settings(recipe)})
-    rows = [row for row in same if row.get("set_miou")]
-    older = [row for row in same if not row.get("set_miou")]
+    rows, others = done_rows(result, {"recipe": recipe, **settings(recipe)})
     done = {(row["strategy"], row.get("start", start), int(str(row["seed"]))) for row in rows}
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         tasks = []
@@ -420,9 +418,7 @@ def main(
         for task in as_completed(tasks):
             found = [{**row, **origin} for row in task.result()]
             rows += found
-            measured = {_place(row) for row in rows}
-            kept = [*others, *(row for row in older if _place(row) not in measured)]
-            write_rows(result, sorted([*kept, *rows], key=_place))
+            write_rows(result, sorted([*others, *rows], key=_place))
             last = found[-1]
             print(*(last[name] for name in ("strategy", "seed", "images", "miou")), flush=True)
 

@@ -335,11 +335,8 @@ def _learning_curves(rows: Rows) -> list[str]:
     lines, shares, of_set, of_default = [], [], [], []
     for recipe in dict.fromkeys(recipe for recipe, _, _ in curves):
         methods = [method for method in curves if method[0] == recipe]
-        with_set = [
-            method for method in methods if all(_has_set(points) for points in curves[method].values())
-        ]
         on_test = _against_random(curves, methods, "miou")
-        on_set = _against_random(curves, with_set, "set_miou")
+        on_set = _against_random(curves, methods, "set_miou")
         for method in methods:
             points = [row for by_seed in curves[method].values() for row in by_seed]
             seeds = str(len(curves[method]))
@@ -356,11 +353,10 @@ def _learning_curves(rows: Rows) -> list[str]:
                     _spread(_of(asked, "spearman"), 2),
                 ]
             )
-            if method in on_set:
-                on_budgets = [_spread(_percent(points, "set_miou", images=budget), 1) for budget in budgets]
-                of_set.append([*method, seeds, *on_budgets, *on_set[method]])
+            on_budgets = [_spread(_percent(points, "set_miou", images=budget), 1) for budget in budgets]
+            of_set.append([*method, seeds, *on_budgets, *on_set[method]])
             shares.append([*method, *_shares(curves[method], whole, recipe)])
-            if method in with_set and method[2] != DEFAULT:
+            if method[2] != DEFAULT:
                 of_default.append([*method, *_default_against(curves, method)])
     head = ["recipe", "start", "strategy", "seeds", *(f"{budget} images" for budget in budgets), "area"]
     head += ["area − random", "p", "p, Holm"]
@@ -415,11 +411,6 @@ def _curves(rows: Rows) -> dict[Method, dict[str, Rows]]:
             own = curves.setdefault((row["recipe"], row["start"], row["strategy"]), {})
             own.setdefault(row["seed"], []).append(row)
     return curves
-
-
-def _has_set(points: Rows) -> bool:
-    """Whether the mIoU of the set was measured; older curves lack it."""
-    return all(row["set_miou"] for row in points)
 
 
 def _against_random(

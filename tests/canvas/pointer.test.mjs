@@ -86,7 +86,7 @@ test('a second finger that comes back pinches again', () => {
 });
 
 test('what is under the cursor follows the view, though the cursor stays', () => {
-  const { pointer, send, view, ...bench_ } = bench();
+  const { pointer, send, view } = bench();
   send('move', MOUSE, 30, { buttons: 0 });
   assert.deepEqual(pointer.hover, { x: 30, y: 0 });
   view.x = 20;

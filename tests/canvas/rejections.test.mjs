@@ -28,20 +28,25 @@ async function opened(store) {
   return rejections;
 }
 
+/** An image that comes on the screen. */
+function shown(rejections, ...about) {
+  const image = loaded(...about);
+  rejections.open(image);
+  return image;
+}
+
 const left = (image) => image.suggestion.reduce((sum, value) => sum + Number(value === 2), 0);
 
 test('what was rejected stays so after a reload, and can still be taken back', async () => {
   const store = fakeIndexedDb();
   const first = await opened(store);
-  const image = loaded();
-  first.open(image);
+  const image = shown(first);
   image.reject(REGION);
   assert.equal(left(image), 197);
   await first.journal.writes;
 
   const later = await opened(store);
-  const again = loaded();
-  later.open(again);
+  const again = shown(later);
   assert.deepEqual(again.suggestion, image.suggestion);
   again.acceptAll();
   assert.equal(again.pixels.filter((value) => value === NOT_LABELLED).length, 3);
@@ -49,50 +54,41 @@ test('what was rejected stays so after a reload, and can still be taken back', a
   again.undo();
   assert.equal(left(again), 200, 'the second undo takes the rejection back');
   await later.journal.writes;
-  const last = loaded();
-  (await opened(store)).open(last);
+  const last = shown(await opened(store));
   assert.equal(left(last), 200);
 });
 
 test('an undone rejection is not kept, and one done again is', async () => {
   const store = fakeIndexedDb();
   const rejections = await opened(store);
-  const image = loaded();
-  rejections.open(image);
+  const image = shown(rejections);
   image.reject(REGION);
   image.undo();
   await rejections.journal.writes;
-  const undone = loaded();
-  (await opened(store)).open(undone);
+  const undone = shown(await opened(store));
   assert.equal(left(undone), 200);
   image.redo();
   await rejections.journal.writes;
-  const redone = loaded();
-  (await opened(store)).open(redone);
+  const redone = shown(await opened(store));
   assert.equal(left(redone), 197);
 });
 
 test('it is known when the image comes back while the page is open', async () => {
   const rejections = await opened(fakeIndexedDb());
-  const image = loaded();
-  rejections.open(image);
+  const image = shown(rejections);
   image.reject(REGION);
-  const again = loaded();
-  rejections.open(again);
+  const again = shown(rejections);
   assert.equal(left(again), 197);
-  const other = loaded('/suggestion/a', 8);
-  rejections.open(other);
+  const other = shown(rejections, '/suggestion/a', 8);
   assert.equal(left(other), 200);
 });
 
 test('a new suggestion is whole, and the rejections of the old one are forgotten', async () => {
   const store = fakeIndexedDb();
   const rejections = await opened(store);
-  const image = loaded();
-  rejections.open(image);
+  const image = shown(rejections);
   image.reject(REGION);
-  const newer = loaded('/suggestion/b');
-  rejections.open(newer);
+  const newer = shown(rejections, '/suggestion/b');
   assert.equal(left(newer), 200);
   await rejections.journal.writes;
   assert.deepEqual(await new Journal('Ada', 1, store).rejections(), []);
@@ -100,14 +96,12 @@ test('a new suggestion is whole, and the rejections of the old one are forgotten
 
 test('a suggestion that comes while the image is open starts whole', async () => {
   const rejections = await opened(fakeIndexedDb());
-  const image = loaded();
-  rejections.open(image);
+  const image = shown(rejections);
   image.reject(REGION);
   Object.assign(image, { item: { ...image.item, suggestion_url: '/suggestion/b' } });
   image.suggestion = new Uint8Array(WIDTH * HEIGHT).fill(2);
   image.reject({ x0: 0, y0: 0, x1: 1, y1: 1, mask: Uint8Array.of(1) });
-  const again = loaded('/suggestion/b');
-  rejections.open(again);
+  const again = shown(rejections, '/suggestion/b');
   assert.equal(left(again), 199);
 });
 
@@ -118,8 +112,7 @@ test('a long project keeps those that were made last', async () => {
   let clock = 0;
   rejections.now = () => ++clock;
   for (const id of [1, 2, 3]) {
-    const image = loaded('/suggestion/a', id);
-    rejections.open(image);
+    const image = shown(rejections, '/suggestion/a', id);
     image.reject(REGION);
   }
   await rejections.journal.writes;

@@ -419,7 +419,8 @@ def import_images(
             target = chosen_project(opened, project)
         except NotFound:
             if project is None:
-                project = source.stem
+                # Of a folder as “.” the path itself has no name.
+                project = source.resolve().name if source.is_dir() else source.stem
             target = None
         names = [name.strip() for name in classes.split(",")] if classes else None
         plan = plan_import(
@@ -435,7 +436,8 @@ def import_images(
             return
         if target is None:
             target = projects.create_project(opened, str(project), plan.classes, actor="command line")
-            console.print(f"Made the project {target.name} with {len(plan.classes)} classes.", soft_wrap=True)
+            counted = "1 class" if len(plan.classes) == 1 else f"{len(plan.classes)} classes"
+            console.print(f"Made the project {target.name} with {counted}.", soft_wrap=True)
         with progress_bar() as bar:
             task = bar.add_task("Importing", total=None)
             result = run_import(
@@ -632,9 +634,10 @@ def simulate(
             full=full,
             overrides=dict(grid.overrides) | overrides,
         )
+        usual = simulation.QUICK_AGREEMENT if quick else Annotator.target
         try:
             annotator = Annotator(
-                target=agreement or (simulation.QUICK_AGREEMENT if quick else Annotator.target),
+                target=usual if agreement is None else agreement,
                 jitter=jitter,
                 class_errors=class_errors,
             )

@@ -112,7 +112,25 @@ def test_names_are_printed_as_they_are(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "[/broken [draft].png: This is no image" in done.stdout
     assert "[/x].png: This is no image" in done.stdout
-    assert "Made the project [/Field] [bold] :tree: with 1 classes." in done.stdout
+    assert "Made the project [/Field] [bold] :tree: with 1 class." in done.stdout
     refused = run("export", str(tmp_path / "out"), *inside)
     assert refused.returncode == 1
     assert "No image of [/Field] [bold] :tree: is labelled yet" in refused.stderr
+
+
+def test_the_folder_one_stands_in_gives_the_project_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "field.2024"
+    folder.mkdir()
+    (folder / "one.png").write_bytes(png(block_scene(0)[0]))
+    command = [sys.executable, str(ROOT / "run_app.py"), "import", ".", "--workspace", str(tmp_path / "w")]
+    done = subprocess.run(
+        [*command, "--classes", "a"], cwd=folder, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Made the project field.2024 with 1 class." in done.stdout
+
+
+def test_an_agreement_of_nothing_is_refused(tmp_path: Path) -> None:
+    refused = run("simulate", "--quick", "--agreement", "0", "--out", str(tmp_path / "out"))
+    assert refused.returncode == 1
+    assert "The target is a share above 0" in refused.stderr

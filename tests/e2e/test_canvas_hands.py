@@ -298,3 +298,11 @@ def test_every_control_has_a_name_for_a_screen_reader(site: CamVidSite, page: Pa
         nameless = [line for line in lines if line.startswith(CONTROLS) and '"' not in line]
         assert nameless == [], f"after {opens}"
         page.keyboard.press("Escape")
+
+
+def test_all_keys_are_seen_at_once_on_a_low_screen(site: CamVidSite, page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 720})
+    labelling.open_label_page(page, site.server.url)
+    page.keyboard.press("Shift+Slash")
+    hidden = page.locator("div.key-sheet").evaluate("sheet => sheet.scrollHeight - sheet.clientHeight")
+    assert hidden <= 0

@@ -125,7 +125,7 @@ from rich.text import Text
 from storage import projects, rounds
 from storage.errors import InvalidInput, NotFound, QualmError
 from storage.projects import ClassSpec, ProjectInfo
-from storage.schema import COLD_START, LIVE_ROUND_STATES
+from storage.schema import COLD_START, LIVE_ROUND_STATES, NOT_LABELLED, VOID
 from storage.workspace import Workspace, open_workspace
 
 DEMO_PROJECT = "Demo"
@@ -376,6 +376,9 @@ def serve(
 ) -> None:
     """Open a workspace in the browser and train in the background."""
     with errors_as_sentences():
+        if project is not None:
+            with contextlib.closing(open_workspace(workspace)) as opened:
+                projects.get_project(opened, project)
         serve_workspace(workspace, project, device, host, port, access_token, no_worker, no_browser)
 
 
@@ -419,7 +422,8 @@ def import_images(
             target = chosen_project(opened, project)
         except NotFound:
             if project is None:
-                project = source.stem
+                # Of a folder as “.” the path itself has no name.
+                project = source.resolve().name if source.is_dir() else source.stem
             target = None
         names = [name.strip() for name in classes.split(",")] if classes else None
         plan = plan_import(
@@ -431,11 +435,19 @@ def import_images(
         )
         for sentence in plan.report():
             console.print(sentence, highlight=False, soft_wrap=True)
+        if not plan.entries:
+            raise typer.Exit(1)
         if dry_run:
             return
         if target is None:
+            if not plan.classes:
+                raise InvalidInput(
+                    "There are no masks or class lists to take the classes from. Name them: "
+                    '--classes "soil,crop,weed".'
+                )
             target = projects.create_project(opened, str(project), plan.classes, actor="command line")
-            console.print(f"Made the project {target.name} with {len(plan.classes)} classes.", soft_wrap=True)
+            counted = "1 class" if len(plan.classes) == 1 else f"{len(plan.classes)} classes"
+            console.print(f"Made the project {target.name} with {counted}.", soft_wrap=True)
         with progress_bar() as bar:
             task = bar.add_task("Importing", total=None)
             result = run_import(
@@ -456,6 +468,14 @@ def export(
     project: ProjectOption = None,
     images: Annotated[bool, typer.Option("--images", help="Put the images beside the label maps.")] = False,
     drafts: Annotated[bool, typer.Option("--drafts", help="Drafts too, in the place of older maps.")] = False,
+    not_labelled_apart: Annotated[
+        bool,
+        typer.Option(
+            "--not-labelled-apart",
+            help="Pixels that are not labelled become 254, and not 255 as void is. An import then reads the "
+            "label maps back to the pixel.",
+        ),
+    ] = False,
 ) -> None:
     """Export the submitted label maps as index PNGs with a manifest.json."""
     from storage.exporting import export_project
@@ -471,6 +491,7 @@ def export(
                 target,
                 include_images=images,
                 drafts=drafts,
+                not_labelled_as=NOT_LABELLED if not_labelled_apart else VOID,
                 progress=lambda done, of, name: bar.update(task, completed=done, total=of),
             )
         for sentence in result.report():
@@ -632,9 +653,10 @@ def simulate(
             full=full,
             overrides=dict(grid.overrides) | overrides,
         )
+        usual = simulation.QUICK_AGREEMENT if quick else Annotator.target
         try:
             annotator = Annotator(
-                target=agreement or (simulation.QUICK_AGREEMENT if quick else Annotator.target),
+                target=usual if agreement is None else agreement,
                 jitter=jitter,
                 class_errors=class_errors,
             )

@@ -44,7 +44,9 @@ def plain(text: str) -> str:
 
     Underscores and backticks stay: the first do no harm inside a word, the second mark our commands.
     """
-    return re.sub(r"[$*~\[\]<]", r"\\\g<0>", text)
+    harmless = re.sub(r"[$*~\[\]<]", r"\\\g<0>", text)
+    # A backslash does not keep :name: from becoming a picture; a sign without width does.
+    return re.sub(r":(?=[\w+-]+:)", ":\N{WORD JOINER}", harmless)
 
 
 def bullets(sentences: Sequence[str]) -> str:

@@ -16,6 +16,10 @@ from core.acquisition.novelty import alike_from, nearest_cosine, unlike_labelled
 from core.acquisition.phase import phase, rank_stability
 
 TYPICAL_CHOICE = "typiclust"
+BY_TYPICALITY = frozenset({TYPICAL_CHOICE, "probcover"})
+"""Choices that ask for images like many others, whatever their scores."""
+BY_DISTANCE = frozenset({"k_centre"})
+"""Choices that ask for images unlike those there are, whatever their scores."""
 TYPICAL_SHARE = 0.005
 """An image is called typical when this share of the pool is much like it: half of what is so on average."""
 _COUNTED_PAIRS = 2048
@@ -30,6 +34,8 @@ class PoolRanking:
         order: A permutation of 0…N − 1, the image to label first in front.
         novelty: ``(N,)`` 1 − cosine with the most alike labelled image; None when none is labelled.
         unlike: ``(N,)`` bool, images unlike anything labelled.
+        grounds: N clauses that say why the choice that was followed puts an image where it is, beside what
+            the model is unsure of in it; empty ones where that is the ground itself.
         alike_from: Cosine that one in a hundred pairs of the pool exceeds.
         ranked_by: What the screen says: ``choice``, ``phase``, ``sentence``, ``images_per_class``,
             ``rank_stability``.
@@ -38,6 +44,7 @@ class PoolRanking:
     order: list[int]
     novelty: Tensor | None
     unlike: Tensor
+    grounds: list[str]
     alike_from: float
     ranked_by: dict[str, Any]
 
@@ -96,7 +103,7 @@ def rank_pool(
         "rank_stability": now.rank_stability,
     }
     if not scored:
-        return PoolRanking([], None, torch.zeros(0, dtype=torch.bool), 1.0, ranked_by)
+        return PoolRanking([], None, torch.zeros(0, dtype=torch.bool), [], 1.0, ranked_by)
     numbers, positions = group_numbers(groups)
     candidates = Candidates.of(
         scored,
@@ -117,7 +124,8 @@ def rank_pool(
     if len(labelled_embeddings):
         nearest = nearest_cosine(candidates.embeddings, labelled_embeddings)
         unlike, novelty = unlike_labelled(nearest, threshold), 1 - nearest
-    return PoolRanking(order, novelty, unlike, threshold, ranked_by)
+    grounds = _grounds(followed, candidates.embeddings, threshold, generator)
+    return PoolRanking(order, novelty, unlike, grounds, threshold, ranked_by)
 
 
 def rank_cold(
@@ -162,9 +170,25 @@ def rank_cold(
 def typical_sentence(alike: int, of: int) -> str:
     """Return why a cold start asks for an image that ``alike`` of ``of`` others are much like."""
     if alike == 0:
-        return "unlike the other images: shows the model what it would not meet elsewhere"
-    kind = "typical" if alike >= max(2.0, TYPICAL_SHARE * of) else "of a rare kind"
-    return f"{kind}: {alike:,} of {of:,} other images look much like it"
+        return f"{_typicality(alike, of)}: shows the model what it would not meet elsewhere"
+    return f"{_typicality(alike, of)}: {alike:,} of {of:,} other images look much like it"
+
+
+def _typicality(alike: int, of: int) -> str:
+    if alike == 0:
+        return "unlike the other images"
+    return "typical" if alike >= max(2.0, TYPICAL_SHARE * of) else "of a rare kind"
+
+
+def _grounds(choice: str, embeddings: Tensor, threshold: float, generator: torch.Generator) -> list[str]:
+    """Return for each image a clause that says why it is asked for; empty where scores are followed."""
+    count = len(embeddings)
+    if choice in BY_CHANCE:
+        return ["drawn at random"] * count
+    if choice in BY_TYPICALITY:
+        alike = _images_alike(embeddings, threshold, generator)
+        return [_typicality(number, count - 1) for number in alike.tolist()]
+    return ["far from what is labelled or comes before it" if choice in BY_DISTANCE else ""] * count
 
 
 def group_numbers(groups: Sequence[str | None]) -> tuple[Tensor, Tensor]:

@@ -30,6 +30,10 @@ class Reason:
     where: str
     """Such as ``lower left``, ``centre`` or ``many places``; empty when the model is sure."""
 
+    def after(self, ground: str) -> Reason:
+        """Return the reason with what else speaks for the image before it; itself when that is empty."""
+        return replace(self, sentence=f"{ground}; {self.sentence}") if ground else self
+
     def unlike_labelled(self) -> Reason:
         """Return the reason for an image that is unlike anything labelled: the sentence says so too.
 

@@ -8,7 +8,8 @@
     images/<split>/<stem>.<ext>      on request
 
 The same project gives the same bytes: entries are sorted, nothing holds the time, and files in a zip file
-carry a fixed one. An import reads the result back exactly.
+carry a fixed one. An import reads the result back exactly where pixels that are not labelled are kept apart
+from void, or there are none.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from PIL import Image
 from storage import VERSION, events, images, labels, projects, rounds
 from storage.errors import InvalidInput
 from storage.files import file_error
+from storage.formats.manifest import MANIFEST_NAME, TOOL
 from storage.formats.masks import colour_number
 from storage.images import ImageInfo
 from storage.labels import LabelInfo
@@ -194,10 +196,10 @@ def export_project(
                 progress(done, len(places), info.name)
         out.write("classes.json", _json([_class_row(info) for info in classes]))
         out.write(
-            "manifest.json",
+            MANIFEST_NAME,
             _json(
                 {
-                    "tool": "Qualm",
+                    "tool": TOOL,
                     "version": VERSION,
                     "project": project.name,
                     "values": {"void": VOID, "not_labelled": not_labelled_as},

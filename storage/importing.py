@@ -23,6 +23,8 @@ from storage.errors import DiskFull, InvalidInput, QualmError, WorkspaceError
 from storage.formats.archives import OpenSource, Problem, Source, natural_order
 from storage.formats.class_list import (
     CAMVID,
+    JSON_NAMES,
+    TABLE_NAMES,
     ClassList,
     SourceClass,
     class_list_of_names,
@@ -33,6 +35,7 @@ from storage.formats.class_list import (
 from storage.formats.image_file import KeptSource, UprightImage, read_image
 from storage.formats.label_map import encode_label_map
 from storage.formats.layout import ImageFile, Layout, find_layout, source_groups
+from storage.formats.manifest import MANIFEST_NAME, Manifest, find_manifest, read_manifest
 from storage.formats.mask_meaning import CodeCount, MaskMeaning, UnknownCode, decide_meaning
 from storage.formats.masks import (
     ColouredClass,
@@ -279,7 +282,8 @@ def plan_import(
         classes = projects.classes(workspace, project_id)
         known_hashes = images.known_hashes(workspace, project_id)
     with OpenSource(source) as opened:
-        layout = find_layout(opened.paths)
+        manifest = _manifest(opened)
+        layout = manifest.layout(opened.paths) if manifest else find_layout(opened.paths)
         class_list = _class_list(opened, layout, class_names, colour_table)
         table_colours = frozenset(
             known.colour
@@ -329,7 +333,8 @@ def plan_import(
         if any(one.mask_kind for one in unique) or class_list is not None
         else _NO_MEANING
     )
-    groups = source_groups([one.file.path for one in unique])
+    paths = [one.file.path for one in unique]
+    groups = [manifest.groups[path] for path in paths] if manifest else source_groups(paths)
     return ImportPlan(
         source=source,
         entries=tuple(
@@ -344,7 +349,7 @@ def plan_import(
         ),
         meaning=meaning,
         table_colours=table_colours,
-        notes=(*meaning.notes, *_pixel_notes(unique)),
+        notes=(*meaning.notes, *_pixel_notes(unique), *_left_alone(layout.other_files)),
         masks_as=masks_as,
     )
 
@@ -503,6 +508,14 @@ def _in_parallel(
             pool.shutdown(cancel_futures=True)
 
 
+def _manifest(opened: OpenSource) -> Manifest | None:
+    path = find_manifest(opened.paths)
+    manifest = None if path is None else read_manifest(path, opened.read(path))
+    # Of files that were taken out of their folders it knows none.
+    is_of_these = manifest is not None and any(image.path in opened.paths for image in manifest.images)
+    return manifest if is_of_these else None
+
+
 def _class_list(
     opened: OpenSource,
     layout: Layout,
@@ -621,6 +634,19 @@ def _pixel_notes(checked: Sequence[_Checked]) -> list[str]:
     if len(noted) > 5:
         lines.append(f"{len(noted) - 5:,} more images are converted in such ways.")
     return lines
+
+
+def _left_alone(files: Sequence[str]) -> list[str]:
+    """Say which files are not read, and what to do where they look like outlines drawn elsewhere."""
+    known = {*JSON_NAMES, *TABLE_NAMES, MANIFEST_NAME}
+    others = [path for path in files if PurePosixPath(path).name.lower() not in known]
+    outlines = [path for path in others if path.lower().endswith((".json", ".xml"))]
+    if outlines:
+        return [
+            f"{_count(len(outlines), 'file')} of another tool left alone, such as {outlines[0]}: outlines "
+            "(COCO, labelme, VOC) are not read. Let that tool write its labels as mask PNGs, too."
+        ]
+    return [f"{_count(len(others), 'other file')} left alone, such as {others[0]}."] if others else []
 
 
 def _require_classes(workspace: Workspace, project_id: int, plan: ImportPlan) -> None:

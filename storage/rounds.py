@@ -35,7 +35,7 @@ from storage.settings import ProjectSettings, RoundSettings
 from storage.snapshots import Snapshot, SnapshotLabel, decode_snapshot, encode_snapshot
 from storage.workspace import Workspace
 
-WORKER_COMMAND = "python3 run_app.py worker"
+HOW_TO_START_ONE = "the Training page says how to start one"
 WORKER_SILENCE_S = 30.0
 """A worker not heard of for so many seconds is taken for gone."""
 COLD_START_FROM = 8
@@ -147,7 +147,7 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     worker_missing = not _live_workers(session, now)
     if last is not None and last.state in LIVE_ROUND_STATES:
         if worker_missing and not _working(last, now):
-            return advice(False, f"Round {last.number} waits for a worker: start one with {WORKER_COMMAND}")
+            return advice(False, f"Round {last.number} waits for a worker: {HOW_TO_START_ONE}")
         return advice(
             False,
             {
@@ -174,7 +174,7 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
             False, f"{changed} new labels: a round starts after {wait} more seconds without a new one"
         )
     if worker_missing:
-        return advice(False, f"No worker is running: start one with {WORKER_COMMAND}")
+        return advice(False, f"No worker is running: {HOW_TO_START_ONE}")
     return advice(True, f"{changed} new labels: a round can start")
 
 

@@ -140,7 +140,7 @@ class RoundSettings(_Settings):
         title="Uncertainty from, in images a class",
         ge=0,
         description="Until the median class is in so many labelled images, typical and diverse images come "
-        "first.",
+        "first, and as long as the model's samples disagree about the order. 0 turns both off.",
     )
     keep_predictions: int = Field(400, ge=0, description="Suggestions stored for the front of the queue.")
     warm_start: bool = Field(True, description="Begin from the last round's weights.")

@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from storage import rounds
 from storage.workspace import open_workspace
 from tests.core.blocks_project import block_scene, blocks_project, png
@@ -112,7 +115,67 @@ def test_names_are_printed_as_they_are(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "[/broken [draft].png: This is no image" in done.stdout
     assert "[/x].png: This is no image" in done.stdout
-    assert "Made the project [/Field] [bold] :tree: with 1 classes." in done.stdout
+    assert "Made the project [/Field] [bold] :tree: with 1 class." in done.stdout
     refused = run("export", str(tmp_path / "out"), *inside)
     assert refused.returncode == 1
     assert "No image of [/Field] [bold] :tree: is labelled yet" in refused.stderr
+
+
+def test_the_folder_one_stands_in_gives_the_project_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "field.2024"
+    folder.mkdir()
+    (folder / "one.png").write_bytes(png(block_scene(0)[0]))
+    command = [sys.executable, str(ROOT / "run_app.py"), "import", ".", "--workspace", str(tmp_path / "w")]
+    done = subprocess.run(
+        [*command, "--classes", "a"], cwd=folder, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Made the project field.2024 with 1 class." in done.stdout
+
+
+def test_an_agreement_of_nothing_is_refused(tmp_path: Path) -> None:
+    refused = run("simulate", "--quick", "--agreement", "0", "--out", str(tmp_path / "out"))
+    assert refused.returncode == 1
+    assert "The target is a share above 0" in refused.stderr
+
+
+def test_nothing_to_import_makes_no_project(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    inside = ("--workspace", str(tmp_path / "w"))
+    refused = run("import", str(tmp_path / "empty"), *inside, "--classes", "a")
+    assert refused.returncode == 1
+    assert "Nothing to import" in refused.stdout
+    assert "no project yet" in run("train", *inside).stderr
+
+
+def test_images_without_masks_need_class_names(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "one.png").write_bytes(png(block_scene(0)[0]))
+    refused = run("import", str(tmp_path / "set"), "--workspace", str(tmp_path / "w"))
+    assert refused.returncode == 1
+    assert '--classes "soil,crop,weed"' in refused.stderr
+
+
+def test_a_project_that_is_not_there_is_not_served(tmp_path: Path) -> None:
+    workspace = open_workspace(tmp_path / "w")
+    blocks_project(workspace, pool=1)
+    refused = run(
+        "serve", "--workspace", str(workspace.path), "--project", "wrong", "--no-browser", "--no-worker"
+    )
+    assert refused.returncode == 1
+    assert "wrong" in refused.stderr
+
+
+def test_label_maps_that_are_exported_apart_come_back_to_the_pixel(tmp_path: Path) -> None:
+    (tmp_path / "set" / "images").mkdir(parents=True)
+    (tmp_path / "set" / "masks").mkdir()
+    pixels, truth = block_scene(0)
+    truth[:5], truth[5:9] = 254, 255
+    (tmp_path / "set" / "images" / "one.png").write_bytes(png(pixels))
+    (tmp_path / "set" / "masks" / "one.png").write_bytes(png(truth))
+    inside = ("--workspace", str(tmp_path / "w"))
+    assert run("import", str(tmp_path / "set"), *inside).returncode == 0
+    done = run("export", str(tmp_path / "out"), *inside, "--not-labelled-apart")
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "out" / "label_maps" / "train" / "one.png") as exported:
+        assert (np.asarray(exported) == truth).all()

@@ -19,6 +19,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import session
+from app.notices import plain
 from app.project.class_list import class_chips, classes_section
 from app.project.create import LAST_MADE, create_section, greet_made_project
 from app.project.handing_out import settings_section
@@ -41,7 +42,7 @@ def show() -> None:
         create_section(workspace)
         return
     project = projects.get_project(workspace, project_id)
-    st.subheader(project.name)
+    st.subheader(plain(project.name), anchor=False)
     st.html(class_chips(projects.classes(workspace, project_id)))
     greet_made_project()
     # Under a new key they begin with the first tab, where the images of a new project are imported.

@@ -247,7 +247,9 @@ def show_map(workspace: Workspace, project_id: int, current: RoundInfo | None, p
             ("pages/training.py", "Go to Training", ":material/model_training:"),
         )
         return
-    count_line(f"**{progress.images:,}** images", current)
+    seen = embeddings.of_project(workspace, project_id)
+    on_map = 0 if seen is None else len(seen.image_ids)
+    count_line(f"**{on_map:,}** of {progress.images:,} images", current)
     counts = (progress.pool, progress.train, progress.audit, progress.excluded)
     version = f"{current.id if current else 0} {' '.join(map(str, counts))}"
     answer = embedding_map(project_id=project_id, version=version, colour=colour)

@@ -41,10 +41,14 @@ def phase(images_by_class: Sequence[int], *, uncertain_from: int, stability: flo
 
     Args:
         images_by_class: For each class that was seen, the labelled images in which it occurs.
-        uncertain_from: Images per class, at the median, from which uncertainty chooses.
+        uncertain_from: Images per class, at the median, from which uncertainty chooses; 0 for at once,
+            however stable its order is.
         stability: Spearman's correlation of two half-sets of samples; None for a single sample.
     """
     median = float(statistics.median(images_by_class)) if len(images_by_class) else 0.0
+    if uncertain_from == 0:
+        sentence = "The model's uncertainty chooses from the first round on, as the settings say."
+        return Phase("uncertain", sentence, median, stability)
     seen = f"Each class is in {_count(median)} at the median"
     if median < uncertain_from:
         sentence = (

@@ -82,14 +82,18 @@ def simulate(
         One entry per budget of each run.
 
     Raises:
-        QualmError: The data, a budget, a setting, the folder or the device does not fit, or a round failed.
+        QualmError: The data, a budget, a setting, the folder, the device or the time of a click does not fit,
+            or a round failed.
     """
+    if not seconds_per_click > 0:
+        raise InvalidInput(f"A click takes more than 0 seconds, not {seconds_per_click:g}.")
     console = console or Console()
     annotator = annotator or Annotator()
     chosen_device = pick_device(device)
     first = next(grid.cells(grid.budgets[-1]))
     conditions = {
-        "data": "demo" if data is None else data.name,
+        # Where it is, since two sets may have the same name.
+        "data": "demo" if data is None else str(data.resolve()),
         "budgets": grid.budgets,
         "settings": {name: getattr(first.settings, name) for name in grid.overrides},
         "start": start,
@@ -140,7 +144,7 @@ def simulate(
     write_csv(
         csv_path or out / "results.csv",
         table,
-        {"data": conditions["data"], "start": start} | dict(grid.overrides),
+        {"data": "demo" if data is None else data.resolve().name, "start": start} | dict(grid.overrides),
     )
     write_report(
         out / "report.html",

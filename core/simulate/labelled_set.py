@@ -102,7 +102,7 @@ def _import(
             "both: folders train, trainannot, test and testannot."
         )
     plan = dataclasses.replace(plan, entries=(*pool, *test))
-    project = projects.create_project(workspace, data.stem, plan.classes, actor="simulation")
+    project = projects.create_project(workspace, data.resolve().stem, plan.classes, actor="simulation")
     result = run_import(
         workspace, project.id, plan, actor="simulation", progress=lambda done, of, _: watch(done, of)
     )

@@ -140,7 +140,7 @@ def _new_prediction(
 ) -> NewPrediction:
     """Return the row of the image at ``index`` of the ranked pool; its maps are stored."""
     why = scored.why
-    said = why.unlike_labelled() if bool(ranking.unlike[index]) else why
+    said = (why.unlike_labelled() if bool(ranking.unlike[index]) else why).after(ranking.grounds[index])
     return NewPrediction(
         scored.image.id,
         scored.score.score,

@@ -21,6 +21,12 @@ class CodeCount:
     pixels: int
     masks: int
 
+    @property
+    def sentence(self) -> str:
+        """Say how often, such as ``1,200 pixels in 3 masks``."""
+        pixels = "1 pixel" if self.pixels == 1 else f"{self.pixels:,} pixels"
+        return f"{pixels} in " + ("1 mask" if self.masks == 1 else f"{self.masks:,} masks")
+
 
 @dataclass(frozen=True)
 class UnknownCode:
@@ -33,9 +39,8 @@ class UnknownCode:
     @property
     def sentence(self) -> str:
         """Say what is unknown and what becomes of it."""
-        what = f"index {self.code}" if self.kind == "index" else f"colour {colour_text(self.code)}"
-        masks = "1 mask" if self.count.masks == 1 else f"{self.count.masks:,} masks"
-        return f"No class has {what} ({self.count.pixels:,} pixels in {masks}); they come in as not labelled."
+        what = _what(self.kind, self.code)
+        return f"No class has {what} ({self.count.sentence}); they come in as not labelled."
 
 
 @dataclass(frozen=True)
@@ -105,9 +110,19 @@ def decide_meaning(
         for code, count in counts.get(kind, {}).items()
         if code not in values[kind]
     ]
+    notes += [
+        f"Void, which trains nothing: {_what(kind, code)} ({count.sentence})."
+        for kind in values
+        for code, count in counts.get(kind, {}).items()
+        if values[kind].get(code) == VOID
+    ]
     return MaskMeaning(
         values, proposed, tuple(sorted(unknown, key=lambda code: -code.count.pixels)), tuple(notes)
     )
+
+
+def _what(kind: MaskKind, code: int) -> str:
+    return f"index {code}" if kind == "index" else f"colour {colour_text(code)}"
 
 
 def _is_binary(

@@ -156,6 +156,11 @@ class TestProject:
         assert "Now bring in its images" in test.toast[0].value
         assert test.text_input(key="project-name").value == test.text_area(key="class-names").value == ""
 
+    def test_the_name_of_a_project_is_shown_as_it_is(self, open_page, workspace: Workspace) -> None:
+        projects.create_project(workspace, "$5 [a] *b* :smile:", [projects.ClassSpec("soil")], "anna")
+        shown = open_page("project").subheader[0].value
+        assert shown == "\\$5 \\[a\\] \\*b\\* :\N{WORD JOINER}smile:"
+
     @pytest.mark.parametrize(
         ("name", "classes", "sentence"),
         [
@@ -466,6 +471,18 @@ class TestQueue:
         assert "No map yet" in everything(test)
         finish_round(site, alike=True)
         test.run()
+        assert "**4** of 4 images, ranked by round 1" in everything(test)
+        images.add_image(
+            site.workspace,
+            site.project_id,
+            name="newer than the round",
+            content_hash="newer",
+            blob=images.list_images(site.workspace, site.project_id)[0].blob,
+            media_type="image/png",
+            width=8,
+            height=8,
+        )
+        assert "**4** of 5 images, ranked by round 1" in everything(test.run())
         data = component(test, "embedding-map")
         assert (data["colour"], data["points_url"]) == ("split", f"/api/projects/{site.project_id}/map")
         before = data["version"]

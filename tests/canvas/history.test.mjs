@@ -128,19 +128,58 @@ test('while an action is under way the map without it can be read', () => {
   }
 });
 
-test('the oldest actions go first when the snapshots grow too large', () => {
-  const map = { width: 64, height: 64, pixels: new Uint8Array(64 * 64) };
-  const history = new History(map, 3 * 64 * 64);
-  for (let value = 1; value <= 6; value++) {
+/**
+ * A history with room for three snapshots of the whole map, and the map after each of some actions.
+ * @param {number} width
+ * @param {number} actions
+ * @param {(pixels: Uint8Array, action: number) => void} paint
+ */
+function crowded(width, actions, paint) {
+  const map = { width, height: 64, pixels: new Uint8Array(width * 64) };
+  const history = new History(map, 3 * width * 64);
+  const states = [map.pixels.slice()];
+  for (let action = 1; action <= actions; action++) {
     history.begin();
-    history.remember({ x0: 0, y0: 0, x1: 64, y1: 64 });
-    map.pixels.fill(value);
+    history.remember({ x0: 0, y0: 0, x1: width, y1: 64 });
+    paint(map.pixels, action);
     history.commit();
+    states.push(map.pixels.slice());
   }
+  return { map, history, states };
+}
+
+// 64 columns are kept as words of four pixels, 63 as single ones.
+for (const width of [64, 63]) {
+  test(`every action of a long session is undone and redone, with room for three of ${width} columns`, () => {
+    const { map, history, states } = crowded(width, 200, (pixels, action) => {
+      pixels.fill(action, 0, 1000 + action);
+    });
+    for (let walk = 0; walk < 2; walk++) {
+      for (let at = states.length - 2; at >= 0; at--) {
+        assert.ok(history.undo());
+        assert.deepEqual(map.pixels, states[at]);
+        assert.ok(history.bytes <= 3 * width * 64);
+      }
+      assert.equal(history.undo(), null);
+      for (let at = 1; at < states.length; at++) {
+        assert.ok(history.redo());
+        assert.deepEqual(map.pixels, states[at]);
+        assert.ok(history.bytes <= 3 * width * 64);
+      }
+      assert.equal(history.redo(), null);
+    }
+  });
+}
+
+test('the oldest actions go first where run lengths do not make room', () => {
+  const random = seededRandom(3);
+  const { map, history, states } = crowded(64, 6, (pixels) => {
+    for (let at = 0; at < pixels.length; at++) pixels[at] = random() * 200;
+  });
   let undone = 0;
   while (history.undo()) undone++;
   assert.equal(undone, 3);
-  assert.equal(map.pixels[0], 3);
+  assert.deepEqual(map.pixels, states[3]);
 });
 
 test('what changed is reported, also by undo', () => {

@@ -177,3 +177,14 @@ test('a pinch takes back no more of a tool than its first finger did', () => {
   send('down', finger(1), 40);
   assert.deepEqual(heard(), ['brush down 10', 'brush taken back']);
 });
+
+test('of what a fast hand did between two frames every point reaches the tool', () => {
+  const { pointer, send } = bench();
+  const drawn = [];
+  pointer.tool = () => ({ cursor: 'brush', down: () => {}, move: (points) => drawn.push(points.map(({ x }) => x)), show: () => {} });
+  send('down', PEN, 1);
+  const between = [2, 3, 5, 8].map((clientX) => ({ clientX, clientY: 0 }));
+  send('move', PEN, 8, { getCoalescedEvents: () => between });
+  send('move', PEN, 9, { getCoalescedEvents: () => [] });
+  assert.deepEqual(drawn, [[2, 3, 5, 8], [9]]);
+});

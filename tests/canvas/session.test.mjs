@@ -310,6 +310,23 @@ test('the truth is an action that can be undone', async () => {
   parts.end();
 });
 
+test('the label map of the image before in the group is taken over, says whose it is and can be undone', async () => {
+  const parts = bench();
+  await parts.session.start(null);
+  const asked = [];
+  parts.session.transport.previousLabel = async (one) => {
+    asked.push(one.image_id);
+    return { pixels: new Uint8Array(16).fill(4), name: 'drive/0007.png' };
+  };
+  assert.equal(await parts.session.copyPrevious(), true);
+  assert.deepEqual(asked, [1]);
+  assert.deepEqual([...parts.session.image.pixels], Array(16).fill(4));
+  assert.deepEqual(parts.notices, ['This is the label map of drive/0007.png.']);
+  parts.session.image.undo();
+  assert.equal(parts.session.image.pixels[0], NOT_LABELLED);
+  parts.end();
+});
+
 test('strokes that never reached the server are back after a reload', async () => {
   const pixels = new Uint8Array(16).fill(3);
   const entry = { imageId: 2, item: item(2), revision: 0, submission: null, bands: [encode(pixels)], at: 1 };

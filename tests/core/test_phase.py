@@ -37,6 +37,12 @@ def test_unstable_ranks_are_not_followed() -> None:
     assert "rank correlation 0.41; from 0.70" in found.sentence
 
 
+def test_who_asks_for_uncertainty_at_once_gets_it() -> None:
+    found = phase([1, 2], uncertain_from=0, stability=-0.3)
+    assert (found.name, found.images_per_class, found.rank_stability) == ("uncertain", 1.5, -0.3)
+    assert found.sentence == "The model's uncertainty chooses from the first round on, as the settings say."
+
+
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=3, max_size=40))
 def test_the_stability_is_spearmans_correlation(pairs: list[tuple[int, int]]) -> None:
     found = rank_stability([(float(a), float(b)) for a, b in pairs])

@@ -43,6 +43,7 @@ def test_uncertainty_chooses_once_the_classes_are_known() -> None:
     assert ranking.order == [1, 3, 5, 2, 4, 0]
     assert ranking.ranked_by["phase"] == "uncertain"
     assert ranking.ranked_by["choice"] == "top"
+    assert ranking.grounds == [""] * 6
     assert ranking.novelty is not None
     torch.testing.assert_close(
         ranking.novelty, 1 - (embeddings @ vectors(3, 1).T).amax(dim=1), atol=1e-5, rtol=0
@@ -57,14 +58,33 @@ def test_typical_images_come_first_while_labels_are_few() -> None:
     assert sorted(ranking.order) == list(range(6))
     assert ranking.ranked_by["choice"] == "typiclust"
     assert "typical" in ranking.ranked_by["sentence"]
+    assert set(ranking.grounds) <= {"typical", "of a rare kind", "unlike the other images"}
 
 
 def test_who_asks_for_chance_gets_it_at_once() -> None:
     pool = scored([0.5] * 6, vectors(6))
     ranking = rank_pool(pool, vectors(0), [None] * 6, [], choice="random", generator=generator(), **OPTIONS)
     assert ranking.ranked_by["choice"] == "random"
+    assert ranking.grounds == ["drawn at random"] * 6
     assert ranking.novelty is None
     assert not bool(ranking.unlike.any())
+
+
+def test_who_asks_for_uncertainty_at_once_is_not_given_typical_images() -> None:
+    pool = [
+        one._replace(half_scores=halves)
+        for one, halves in zip(
+            scored([0.1, 0.6, 0.3, 0.5], vectors(4)),
+            [(0.1, 0.4), (0.2, 0.3), (0.3, 0.2), (0.4, 0.1)],
+            strict=True,
+        )
+    ]
+    at_once = OPTIONS | {"uncertain_from": 0}
+    ranking = rank_pool(
+        pool, vectors(1, 1), [None] * 4, [1, 1], choice="top", generator=generator(), **at_once
+    )
+    assert ranking.ranked_by["rank_stability"] == -1
+    assert (ranking.ranked_by["choice"], ranking.order) == ("top", [1, 3, 2, 0])
 
 
 def test_an_empty_pool_has_an_order_too() -> None:

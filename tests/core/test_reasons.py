@@ -48,3 +48,9 @@ def test_it_can_add_that_the_image_is_unlike_anything_labelled() -> None:
     found = reason(*maps(slice(22, 29), slice(2, 12)), NAMES).unlike_labelled()
     assert found.sentence == "unsure about fence against pole in the lower left; unlike anything labelled"
     assert found.classes == [1, 2]
+
+
+def test_what_else_speaks_for_an_image_comes_first() -> None:
+    found = reason(*maps(slice(22, 29), slice(2, 12)), NAMES)
+    assert found.after("drawn at random").sentence == f"drawn at random; {found.sentence}"
+    assert found.after("") is found

@@ -4,6 +4,8 @@ import csv
 import dataclasses
 import io
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -212,6 +214,24 @@ def test_what_cannot_be_simulated_is_refused(
 ) -> None:
     with pytest.raises(InvalidInput, match=sentence):
         simulate(tiny_set, Grid(**{"overrides": QUICK} | named), out=tmp_path, console=quiet())
+
+
+@pytest.mark.parametrize("seconds", [0.0, -2.0, float("nan")])
+def test_a_click_that_takes_no_time_is_refused_before_anything_is_computed(
+    tiny_set: Path, grid: Grid, tmp_path: Path, seconds: float
+) -> None:
+    with pytest.raises(InvalidInput, match="more than 0 seconds"):
+        simulate(tiny_set, grid, out=tmp_path / "out", seconds_per_click=seconds, console=quiet())
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_results_of_another_set_of_the_same_name_are_not_taken(
+    finished: tuple[Path, list[BudgetResult]], tiny_set: Path, grid: Grid, tmp_path: Path
+) -> None:
+    out, _ = finished
+    namesake = shutil.copytree(tiny_set, tmp_path / tiny_set.name)
+    with pytest.raises(InvalidInput, match=f"data {re.escape(str(tiny_set.resolve()))}, not"):
+        simulate(namesake, grid, out=out, annotator=HAND, device="cpu", console=quiet())
 
 
 def test_a_set_without_test_images_is_refused(tmp_path: Path) -> None:

@@ -19,6 +19,9 @@ from tests.e2e.server import Server
 
 pytestmark = pytest.mark.browser
 
+CONTROLS = ("- button", "- slider", "- textbox", "- checkbox", "- combobox", "- searchbox", "- radio")
+"""How a line of Playwright's ARIA snapshot begins that stands for a control; its name follows in quotes."""
+
 
 def come_back_by_the_header(page: Page) -> None:
     """Go to the Queue page and back to Label by the links of the header."""
@@ -280,3 +283,26 @@ def test_what_needs_a_round_takes_no_place_before_it(
     for command in ("accept-all", "accept-sure", "next-doubt"):
         expect(page.get_by_test_id(command)).to_be_hidden()
     assert classes_in_sight(page) == 11
+
+
+def test_every_control_has_a_name_for_a_screen_reader(site: CamVidSite, page: Page) -> None:
+    labelling.open_label_page(page, site.server.url)
+    editor = page.locator(".host .editor")
+    for opens in (None, "Shift+X", "Slash", "Shift+Slash"):
+        if opens:
+            page.keyboard.press(opens)
+        spoken = editor.aria_snapshot()
+        assert "button" in spoken
+        assert "slider" in spoken
+        lines = [line.strip() for line in spoken.splitlines()]
+        nameless = [line for line in lines if line.startswith(CONTROLS) and '"' not in line]
+        assert nameless == [], f"after {opens}"
+        page.keyboard.press("Escape")
+
+
+def test_all_keys_are_seen_at_once_on_a_low_screen(site: CamVidSite, page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 720})
+    labelling.open_label_page(page, site.server.url)
+    page.keyboard.press("Shift+Slash")
+    hidden = page.locator("div.key-sheet").evaluate("sheet => sheet.scrollHeight - sheet.clientHeight")
+    assert hidden <= 0

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -24,7 +25,12 @@ from storage.workspace import Workspace, open_workspace
 
 
 def add(
-    workspace: Workspace, project: ProjectInfo, name: str, label_map: np.ndarray, split: str = "pool"
+    workspace: Workspace,
+    project: ProjectInfo,
+    name: str,
+    label_map: np.ndarray,
+    split: str = "pool",
+    group: str | None = None,
 ) -> int:
     """Add an image of its own pixels with a submitted label map and return its id."""
     height, width = label_map.shape
@@ -37,6 +43,7 @@ def add(
         workspace,
         project.id,
         name=name,
+        group=group,
         content_hash=hashlib.sha256(data + name.encode()).hexdigest(),
         blob=workspace.blobs.put(data),
         media_type="image/png",
@@ -274,3 +281,50 @@ def test_what_is_exported_comes_back_exactly(
             assert info.split == ("audit" if blobs.index(info.blob) >= 2 else "train")
     finally:
         workspace.close()
+
+
+def test_the_manifest_tells_images_named_like_masks_apart_and_keeps_groups(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    source = projects.create_project(workspace, "source", [ClassSpec("a")], "anna")
+    unlabelled, labelled = np.full((4, 5), 254, np.uint8), np.zeros((4, 5), np.uint8)
+    for stem in ("eye", "eye_L", "eye_mask"):
+        add(workspace, source, f"{stem}.png", unlabelled, group="left")
+    for stem in ("hand", "hand_L"):
+        add(workspace, source, f"{stem}.png", labelled, group="right")
+    export_project(workspace, source.id, tmp_path / "out", include_images=True)
+    # Beside the folder that holds the export nothing changes what its manifest says.
+    plan = plan_import(tmp_path)
+    assert plan.problems == ()
+    found = {Path(entry.path).stem: entry for entry in plan.entries}
+    assert {stem: (one.group, one.split) for stem, one in found.items()} == {
+        "eye": ("left", "pool"),
+        "eye_L": ("left", "pool"),
+        "eye_mask": ("left", "pool"),
+        "hand": ("right", "train"),
+        "hand_L": ("right", "train"),
+    }
+    assert found["hand_L"].mask == "out/label_maps/train/hand_L.png"
+
+    (tmp_path / "out" / "label_maps" / "train" / "hand.png").unlink()
+    shutil.copy(tmp_path / "out/images/pool/eye.png", tmp_path / "out/images/pool/stranger.png")
+    problems = {problem.name: problem.sentence for problem in plan_import(tmp_path).problems}
+    assert "hand.png, is not there" in problems["out/images/train/hand.png"]
+    assert "does not name it" in problems["out/images/pool/stranger.png"]
+
+
+def test_a_manifest_that_is_damaged_is_named_and_one_of_another_tool_passed_over(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec("a")], "anna")
+    add(workspace, project, "one.png", np.zeros((4, 5), np.uint8))
+    export_project(workspace, project.id, tmp_path / "out", include_images=True)
+    manifest = tmp_path / "out" / "manifest.json"
+    content = json.loads(manifest.read_text())
+    content["images"][0]["split"] = "nowhere"
+    manifest.write_text(json.dumps(content))
+    with pytest.raises(InvalidInput, match="damaged"):
+        plan_import(tmp_path / "out")
+    for other in ("[1, 2]", "no JSON", json.dumps(content | {"tool": "another"})):
+        manifest.write_text(other)
+        assert [entry.mask_becomes for entry in plan_import(tmp_path / "out").entries] == ["label"]

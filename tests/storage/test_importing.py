@@ -517,3 +517,18 @@ def test_rendered_images_join_the_pool_with_hidden_truth(workspace: Workspace) -
         importing.add_rendered(
             workspace, project.id, [Rendered("x", picture(9), np.zeros((2, 2), np.uint8), None)], "me"
         )
+
+
+def test_what_is_void_and_what_is_not_read_is_said() -> None:
+    mask = index_mask(0)
+    mask[0, :3] = 255
+    files = [("images/0.png", picture(0)), ("masks/0.png", encoded(mask))]
+    report = plan_import(files).report()
+    assert "Void, which trains nothing: index 255 (3 pixels in 1 mask)." in report
+    assert not any("left alone" in line for line in report)
+    report = plan_import([*files, ("notes.txt", b"x")]).report()
+    assert "1 other file left alone, such as notes.txt." in report
+    report = plan_import([*files, ("notes.txt", b"x"), ("instances.json", b"{}")]).report()
+    assert any(
+        "1 file of another tool left alone, such as instances.json: outlines (COCO" in r for r in report
+    )

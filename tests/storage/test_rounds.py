@@ -65,7 +65,7 @@ def test_advice_names_what_is_missing(workspace: Workspace, project: ProjectInfo
     assert not advice.ready
     assert advice.reason.startswith("8 new labels: a round starts after ")
     advice = rounds.start_advice(workspace, project.id, now=later)
-    assert advice.reason == "No worker is running: start one with python3 run_app.py worker"
+    assert advice.reason == "No worker is running: the Training page says how to start one"
     rounds.worker_seen(workspace, WORKER, "cpu")
     advice = rounds.start_advice(workspace, project.id, now=later)
     assert advice == rounds.StartAdvice(True, "8 new labels: a round can start", 8, 8)
@@ -98,7 +98,7 @@ def test_advice_tells_of_the_round_at_work(
     def reason() -> str:
         return rounds.start_advice(workspace, project.id).reason
 
-    assert reason() == "Round 1 waits for a worker: start one with python3 run_app.py worker"
+    assert reason() == "Round 1 waits for a worker: the Training page says how to start one"
     rounds.worker_seen(workspace, WORKER, "cpu")
     assert reason() == "Round 1 is about to start"
     rounds.claim(workspace, WORKER, lease_s=30)

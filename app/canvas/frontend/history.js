@@ -1,6 +1,7 @@
 // Undo and redo by snapshots of what an action touched: tiles of 64 × 64 pixels, or a whole row of tiles where it
 // spans most of the image's width, as such a row is one piece of memory.
 
+import { PackedAction } from './packed_action.js';
 import { union } from './rectangle.js';
 import { fourOf, isUniform, wordsOf } from './words.js';
 
@@ -19,7 +20,8 @@ const MOST_BYTES = 512 * 1024 * 1024;
 export class History {
   /**
    * @param {import('./label_map.js').LabelMap} map the label map that actions change in place
-   * @param {number} mostBytes when the snapshots hold more than this, the oldest actions are forgotten
+   * @param {number} mostBytes when the snapshots hold more than this, those of the oldest actions are kept as run
+   *   lengths; where that does not do, the oldest are forgotten
    */
   constructor(map, mostBytes = MOST_BYTES) {
     this.map = map;
@@ -31,9 +33,9 @@ export class History {
     this.perCell = words ? 4 : 1;
     /** Cells of a row of pixels. */
     this.stride = map.width / this.perCell;
-    /** @type {Action[]} */
+    /** @type {(Action | PackedAction)[]} */
     this.undone = [];
-    /** @type {Action[]} */
+    /** @type {(Action | PackedAction)[]} */
     this.done = [];
     /** @type {Action | null} */
     this.open = null;
@@ -135,10 +137,25 @@ export class History {
     this.#noteRows(action);
     this.done.push(action);
     this.bytes += bytesOf(action);
-    while (this.bytes > this.mostBytes && this.done.length > 1) {
-      for (const oldest of this.done.splice(0, 1)) this.bytes -= bytesOf(oldest);
-    }
+    this.#shrink();
     return true;
+  }
+
+  /** Make room, from the actions that are farthest away; the next to undo and to redo stay as they are. */
+  #shrink() {
+    for (const actions of [this.done, this.undone]) {
+      for (let at = 0; this.bytes > this.mostBytes && at < actions.length - 1; at++) {
+        const action = actions[at];
+        if (action instanceof PackedAction) continue;
+        actions[at] = new PackedAction(action);
+        this.bytes += bytesOf(actions[at]) - bytesOf(action);
+      }
+    }
+    for (const actions of [this.done, this.undone]) {
+      while (this.bytes > this.mostBytes && actions.length > 1) {
+        for (const farthest of actions.splice(0, 1)) this.bytes -= bytesOf(farthest);
+      }
+    }
   }
 
   /** Take back what was changed since `begin`. @returns {Rectangle | null} where */
@@ -163,10 +180,12 @@ export class History {
     return this.#swap(this.undone, this.done);
   }
 
-  /** @param {Action[]} from @param {Action[]} to @returns {Rectangle | null} */
+  /** @param {(Action | PackedAction)[]} from @param {(Action | PackedAction)[]} to @returns {Rectangle | null} */
   #swap(from, to) {
-    const action = from.pop();
-    if (!action) return null;
+    const last = from.pop();
+    if (!last) return null;
+    const action = last instanceof PackedAction ? last.unpacked() : last;
+    this.bytes += bytesOf(action) - bytesOf(last);
     this.#noteRows(action);
     let changed = null;
     for (const [tile, stored] of action) {
@@ -177,6 +196,7 @@ export class History {
       changed = union(changed, this.#boxOf(tile));
     }
     to.push(action);
+    this.#shrink();
     return changed;
   }
 
@@ -293,8 +313,9 @@ function rowOfKey(key) {
   return -1 - key;
 }
 
-/** @param {Action} action */
+/** @param {Action | PackedAction} action */
 function bytesOf(action) {
+  if (action instanceof PackedAction) return action.byteLength;
   let bytes = 0;
   for (const cells of action.values()) bytes += cells.byteLength;
   return bytes;

@@ -1,0 +1,97 @@
+"""The manifest of an export: which label map, split and group each exported image has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from storage.errors import InvalidInput
+from storage.formats.archives import Problem
+from storage.formats.image_file import IMAGE_SUFFIXES
+from storage.formats.layout import SPLIT_FOLDERS, ImageFile, Layout
+
+MANIFEST_NAME = "manifest.json"
+TOOL = "Qualm"
+"""Value of ``tool`` in a manifest that an export has written."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an export says about its images.
+
+    Attributes:
+        images: With the label map and the split of each.
+        groups: By path of the image; None for an image of no group.
+    """
+
+    images: tuple[ImageFile, ...]
+    groups: Mapping[str, str | None]
+
+    def layout(self, paths: Sequence[str]) -> Layout:
+        """Return what the manifest makes of the files that are there."""
+        present = set(paths)
+        images = [image for image in self.images if image.path in present]
+        problems = [
+            Problem(image.path, f"The label map that {MANIFEST_NAME} names, {image.mask}, is not there.")
+            for image in images
+            if image.mask is not None and image.mask not in present
+        ]
+        images = [
+            image if image.mask in present else ImageFile(image.path, None, image.split) for image in images
+        ]
+        named = {path for image in self.images for path in (image.path, image.mask)}
+        others = [path for path in paths if path not in named]
+        problems += [
+            Problem(path, f"{MANIFEST_NAME} does not name it; it is left out.")
+            for path in others
+            if path.lower().endswith(IMAGE_SUFFIXES)
+        ]
+        return Layout(
+            tuple(images),
+            tuple(problems),
+            is_camvid=False,
+            other_files=tuple(path for path in others if not path.lower().endswith(IMAGE_SUFFIXES)),
+        )
+
+
+def find_manifest(paths: Sequence[str]) -> str | None:
+    """Return the path of the manifest nearest to the root; None without one."""
+    found = [path for path in paths if PurePosixPath(path).name == MANIFEST_NAME]
+    return min(found, key=lambda path: path.count("/")) if found else None
+
+
+def read_manifest(path: str, data: bytes) -> Manifest | None:
+    """Read the manifest of an export; its paths are relative to where it is.
+
+    Returns:
+        None when another tool has written it, or the export holds no images.
+
+    Raises:
+        InvalidInput: An export has written it, but its list of images is damaged.
+    """
+    try:
+        content = json.loads(data)
+    except ValueError:
+        return None
+    if not isinstance(content, dict) or content.get("tool") != TOOL:
+        return None
+    folder = PurePosixPath(path).parent
+    try:
+        rows: list[dict[str, Any]] = [row for row in content["images"] if row.get("image")]
+        images = tuple(
+            ImageFile(
+                str(folder / row["image"]),
+                str(folder / row["label_map"]) if row.get("label_map") else None,
+                SPLIT_FOLDERS[row["split"]],
+            )
+            for row in rows
+        )
+        groups = {image.path: row["group"] for image, row in zip(images, rows, strict=True)}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InvalidInput(
+            f"The list of images in {path} is damaged. Export again, or take the file out to go by names."
+        ) from error
+    return Manifest(images, groups) if images else None

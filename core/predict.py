@@ -29,7 +29,8 @@ class ImagePrediction:
 
     Attributes:
         class_map: ``(h, w)`` uint8, the most probable class.
-        confidence: ``(h, w)`` float, probability of that class, in [0, 1].
+        confidence: ``(h, w)`` float in [0, 1], the probability that this class is right. It is the class's
+            at natural frequencies, so below 1/C for a rare class that only its weight in training suggests.
         entropy: ``(h, w)`` float, predictive entropy / log C, in [0, 1]; 0 when C = 1.
         mutual_information: ``(h, w)`` float, mutual information of class and latent / log C; never
             above ``entropy``, and 0 with one sample or the linear head.
@@ -37,7 +38,8 @@ class ImagePrediction:
             classes, in [0, 1 − 1/C]; 0 with one sample or the linear head.
         embedding: ``(E,)`` float of unit length.
         class_mass: ``(C,)`` float, mean probability of each class over the image; sums to 1.
-        probabilities: ``(C, h', w')`` float at feature resolution, mean over the samples.
+        probabilities: ``(C, h', w')`` float at feature resolution, mean over the samples, as trained: by
+            classes that are weighted.
         pixel_scores: Every pixel score by name, ``(h', w')`` float in [0, 1] at feature resolution.
         gradient: ``(G,)`` float, see :func:`core.acquisition.gradient.gradient_embedding`.
         halves: Statistics of the even and of the odd samples at feature resolution, B = 1; the odd ones are
@@ -120,7 +122,8 @@ def predict_batch(
     device = torch.device(device)
     batch = torch.stack(list(images))
     height, width = batch.shape[-2:]
-    halves = (SampleStatistics(), SampleStatistics())
+    weights = network.class_weights
+    halves = (SampleStatistics(class_weights=weights), SampleStatistics(class_weights=weights))
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
         features, embedding = _encoded(network, batch, device, tile_side)
         noise = network.draw_noise(samples, 1, generator)
@@ -139,7 +142,10 @@ def predict_batch(
     scores = torch.stack([score(statistics) for score in PIXEL_SCORES.values()]).clamp_(0, 1)
     by_name = dict(zip(PIXEL_SCORES, scores, strict=True))
     maps = _enlarged(torch.stack([by_name[name] for name in _SHOWN], dim=1), height, width).cpu()
-    confidence, class_map = _most_probable(probabilities, height, width)
+    highest, class_map = _most_probable(probabilities, height, width)
+    # As enlarging is linear, it need not be done for every class again.
+    unweighted = _enlarged((probabilities / weights.view(-1, 1, 1)).sum(dim=1, keepdim=True), height, width)
+    confidence = highest / weights[class_map.long()] / unweighted[:, 0]
     confidence, class_map = confidence.clamp(0, 1).cpu(), class_map.cpu()
     probabilities, embedding, scores = probabilities.cpu(), embedding.float().cpu(), scores.cpu()
     return [

@@ -142,11 +142,7 @@ def predict_batch(
     scores = torch.stack([score(statistics) for score in PIXEL_SCORES.values()]).clamp_(0, 1)
     by_name = dict(zip(PIXEL_SCORES, scores, strict=True))
     maps = _enlarged(torch.stack([by_name[name] for name in _SHOWN], dim=1), height, width).cpu()
-    highest, class_map = _most_probable(probabilities, height, width)
-    # As enlarging is linear, it need not be done for every class again.
-    unweighted = _enlarged((probabilities / weights.view(-1, 1, 1)).sum(dim=1, keepdim=True), height, width)
-    confidence = highest / weights[class_map.long()] / unweighted[:, 0]
-    confidence, class_map = confidence.clamp(0, 1).cpu(), class_map.cpu()
+    class_map, confidence = (of.cpu() for of in suggested(probabilities, weights, height, width))
     probabilities, embedding, scores = probabilities.cpu(), embedding.float().cpu(), scores.cpu()
     return [
         ImagePrediction(
@@ -189,6 +185,27 @@ def class_map_at(probabilities: torch.Tensor, height: int, width: int) -> torch.
     image needs memory for a few planes, not for C.
     """
     return _most_probable(probabilities[None].float(), height, width)[1][0]
+
+
+def suggested(
+    probabilities: torch.Tensor, class_weights: torch.Tensor, height: int, width: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Enlarge ``(B, C, h, w)`` and return the most probable class of each pixel and how likely it is right.
+
+    Args:
+        probabilities: ``(B, C, h, w)``, as trained.
+        class_weights: ``(C,)``, what the classes weighed in training.
+        height: Of the result.
+        width: Of the result.
+
+    Returns:
+        Classes ``(B, height, width)`` uint8, and their probability at natural frequencies, in [0, 1].
+    """
+    highest, class_map = _most_probable(probabilities, height, width)
+    # As enlarging is linear, it need not be done for every class again.
+    natural = (probabilities / class_weights.view(-1, 1, 1)).sum(dim=1, keepdim=True)
+    confidence = highest / class_weights[class_map.long()] / _enlarged(natural, height, width)[:, 0]
+    return class_map, confidence.clamp(0, 1)
 
 
 def _encoded(

@@ -16,10 +16,9 @@ SIDE = 320
 """Long side in pixels at most; stored maps are about as small already."""
 HEAT_STOPS = (
     (0.0, 60, 20, 110, 0),
-    (0.125, 110, 30, 140, 90),
-    (0.25, 200, 50, 100, 190),
-    (0.375, 250, 120, 40, 225),
-    (0.5, 255, 240, 110, 245),
+    (0.25, 110, 30, 140, 90),
+    (0.5, 200, 50, 100, 190),
+    (0.75, 250, 120, 40, 225),
     (1.0, 255, 240, 110, 245),
 )
 """Uncertainty, red, green, blue and opacity; the canvas has the same in ``palette.js``."""

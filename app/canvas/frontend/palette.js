@@ -100,13 +100,12 @@ function mixed(one, other, share) {
   return `#${a.map((value, i) => Math.round(value + share * (b[i] - value)).toString(16).padStart(2, '0')).join('')}`;
 }
 
-/** Chance that the suggestion is wrong, then red, green, blue and alpha, 0…255. From a half on all is as unsure. */
+/** Chance that the suggestion is wrong, then red, green, blue and alpha, 0…255. */
 export const HEAT_STOPS = [
   [0, 60, 20, 110, 0],
-  [0.125, 110, 30, 140, 90],
-  [0.25, 200, 50, 100, 190],
-  [0.375, 250, 120, 40, 225],
-  [0.5, 255, 240, 110, 245],
+  [0.25, 110, 30, 140, 90],
+  [0.5, 200, 50, 100, 190],
+  [0.75, 250, 120, 40, 225],
   [1, 255, 240, 110, 245],
 ];
 

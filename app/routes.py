@@ -165,13 +165,12 @@ def get_suggestion(workspace: Workspace, request: Request) -> Response:
 def get_uncertainty(workspace: Workspace, request: Request) -> Response:
     """Answer the grey PNG of the uncertainty, 0…255 = 0…1, at the size it was stored in.
 
-    The worker stores the entropy of the class probabilities (mean over the samples, at the temperature
-    calibrated on the audit images) over log C, C being the number of classes: 0 is certain, 255 all classes
-    as likely. Where the round ranks by mutual information it stores that over log C, which is never above
-    the entropy. So ``1 − value / 255`` orders pixels by confidence, and is not the probability of the
-    suggested class. The size is the image's at the long side the round worked with, at most the image's
-    own, and it is to be stretched over the whole image; the detail in it is that of the network's
-    features, coarser still, enlarged bilinearly. The suggestion beside it has the image's full size.
+    It is the chance that the suggested class is wrong, as the network has it: the mean over its samples, at
+    the temperature calibrated on the audit images and at the frequencies that the classes have in the
+    labels. So ``1 − value / 255`` is the confidence. The size is the image's at the long side the round
+    worked with, at most the image's own, and it is to be stretched over the whole image; the detail in it
+    is that of the network's features, coarser still, enlarged bilinearly. The suggestion beside it has the
+    image's full size.
     """
     images.image(workspace, _image_id(request))
     png = _blob_of_address(workspace, request)

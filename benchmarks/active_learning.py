@@ -94,6 +94,7 @@ STRATEGIES: dict[str, Strategy] = {
     "k-centre": Strategy("k_centre"),
     "BALD, MC dropout": Strategy("top", "mutual_information", dropout=True),
     "ClaSP PE": Strategy("clasp_pe"),
+    "ClaSP, least confidence": Strategy("clasp_pe", "least_confidence"),
     "score × diversity": Strategy("score_diversity", aggregation="class_balanced"),
     "TypiClust": Strategy("typiclust", batch=18),
     "ProbCover": Strategy("probcover"),
@@ -115,6 +116,7 @@ class Trained(NamedTuple):
     probabilities: Probabilities
     quality: Row
     seconds: float
+    class_weights: Tensor
 
 
 def curve(strategy: str, recipe: Recipe, start: Start, seed: int, data_folder: Path) -> list[Row]:
@@ -167,7 +169,7 @@ def choose(
         if how.dropout:
             asked = with_dropout(recipe, labelled, seed, data_folder)
         shown = ((data.views[0, some], data.labels[some]) for some in torch.split(pool, 8))
-        found, entropy, error = look(asked, shown, how)
+        found, entropy, error = look(asked, shown, how, trained.class_weights)
         correlation = spearman(entropy, error)
     known = embeddings(data)
     candidates = Candidates(
@@ -278,7 +280,7 @@ def train(recipe: Recipe, labelled: tuple[int, ...], seed: int, data_folder: Pat
         **test_quality(probabilities, data, classes),
         **set_quality(probabilities, labelled, data, len(classes)),
     }
-    return Trained(probabilities, quality, seconds)
+    return Trained(probabilities, quality, seconds, teacher.class_weights)
 
 
 def with_dropout(recipe: Recipe, labelled: list[int], seed: int, data_folder: Path) -> Probabilities:
@@ -350,7 +352,10 @@ def embeddings(data: FrozenImages) -> Tensor:
 
 @torch.inference_mode()
 def look(
-    probabilities: Probabilities, shown: Iterable[tuple[Tensor, Tensor]], how: Strategy
+    probabilities: Probabilities,
+    shown: Iterable[tuple[Tensor, Tensor]],
+    how: Strategy,
+    class_weights: Tensor | None = None,
 ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
     """Return what a choice may know of the pool, and the mean entropy and true error of its images.
 
@@ -358,11 +363,12 @@ def look(
         probabilities: Of the network that is asked.
         shown: Batches of the pool and their label maps, which say the true error and nothing else.
         how: Which scores are wanted.
+        class_weights: ``(C,)``, what the classes weighed in training; even by default.
     """
     aggregate = AGGREGATIONS[how.aggregation]
     scores, class_scores, mass, entropy, error = [], [], [], [], []
     for images, labels in shown:
-        sampled = SampleStatistics(["predictive_entropy", how.pixel_score])
+        sampled = SampleStatistics(["predictive_entropy", how.pixel_score], class_weights)
         sampled.add(probabilities(images))
         mean = sampled.mean()
         for pixels, class_map, of_class in zip(

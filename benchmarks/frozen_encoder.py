@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.augment import photometric
+from core.class_weights import mean_class_weights
 from core.data import Batch, UnlabelledBatch, label_to_size
 from core.model.classifier_np_head import ClassifierNPHead
 from core.model.linear_head import LinearHead
@@ -248,6 +249,10 @@ def train(
     unlabelled = others.nonzero().flatten()
     draws = torch.Generator().manual_seed(2000 + config.seed)
     chance = torch.Generator().manual_seed(3000 + config.seed)
+    label_maps = [data.labels[int(image)] for image in labelled]
+    network.class_weights.copy_(
+        mean_class_weights(label_maps, config.pixel_weights, network.class_count, config.batch_size)
+    )
     teacher = make_teacher(network)
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True

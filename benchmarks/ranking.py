@@ -82,20 +82,23 @@ def measured(name: str, seed: int, data_folder: Path) -> list[Row]:
         switch_dropout(teacher, True)
     probabilities = decoded(teacher, SAMPLES, encoded_once=name != MC_DROPOUT)
     pool = torch.tensor(sorted(set(range(len(data.labels))) - set(labelled.tolist())))
-    scores, error, pixel_error = scored(probabilities, pool, data)
+    scores, error, pixel_error = scored(probabilities, pool, data, teacher.class_weights)
     found = ranking_rows(scores, error, pixel_error)
     return [{"network": name, "seed": seed, **row, **SETTINGS} for row in found]
 
 
 @torch.inference_mode()
 def scored(
-    probabilities: Probabilities, pool: Tensor, data: FrozenImages
+    probabilities: Probabilities, pool: Tensor, data: FrozenImages, class_weights: Tensor
 ) -> tuple[Scores, list[float], list[float]]:
-    """Return the pool's scores, and each image's 1 − mIoU and pixel error."""
+    """Return the pool's scores, and each image's 1 − mIoU and pixel error.
+
+    ``class_weights``, ``(C,)``, are what the classes weighed in training.
+    """
     scores: Scores = {}
     error, pixel_error = [], []
     for image in pool.tolist():
-        sampled = SampleStatistics()
+        sampled = SampleStatistics(class_weights=class_weights)
         sampled.add(probabilities(data.views[0, image : image + 1]))
         maps = torch.cat([score(sampled) for score in PIXEL_SCORES.values()])
         class_map = sampled.mean()[0].argmax(dim=0)

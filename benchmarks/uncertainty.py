@@ -37,12 +37,14 @@ from frozen_camvid import CLASSES, HEIGHT, WIDTH
 from frozen_encoder import ENCODER, FrozenImages, FrozenNetwork, frozen_network
 
 from core.acquisition.pixel_scores import SampleStatistics
+from core.class_weights import mean_class_weights
 from core.data import label_to_size
 from core.model.classifier_np_head import ClassifierNPHead
 from core.model.labelled_evidence import NO_IMAGE
 from core.model.linear_head import LinearHead
 from core.model.network import SegmentationNetwork, build_network
 from core.model.np_head import NPHead
+from core.predict import suggested
 from core.recipes import supervised
 from core.recipes.cross_entropy import labelled_cross_entropy
 from core.recipes.step import StepInput, StepResult
@@ -64,6 +66,9 @@ SMALL_CONTEXT = 8
 
 ONE_PASS = "softmax, linear head"
 TARGET_LATENT = "NP, target latent at test"
+
+SHOWN = "least confidence"
+"""The map that a person sees: the chance that the suggested class is wrong."""
 
 Probabilities = Callable[[Tensor], Tensor]
 """Turns packed images ``(B, 704, 11, 15)`` into probabilities ``(T, B, C, 44, 60)``."""
@@ -131,8 +136,8 @@ def elbo_step(at: StepInput) -> StepResult:
 
 
 @torch.inference_mode()
-def quality(probabilities: Probabilities, data: FrozenImages) -> dict[str, float]:
-    """Measure all test images."""
+def quality(probabilities: Probabilities, data: FrozenImages, class_weights: Tensor) -> dict[str, float]:
+    """Measure all test images; ``class_weights``, ``(C,)``, are what the classes weighed in training."""
     collected = UncertaintyQuality(len(CLASSES))
     truth = label_to_size(data.test_labels, 180, 240)
     mean_mi = 0.0
@@ -149,17 +154,19 @@ def quality(probabilities: Probabilities, data: FrozenImages) -> dict[str, float
         )
         mean_mi += NATS * float(statistics_.mutual_information().mean(dim=(1, 2)).sum())
         enlarged = F.interpolate(maps, size=labels.shape[1:], mode="bilinear", align_corners=False)
-        for one, label in zip(enlarged, labels, strict=True):
+        _, confidence = suggested(statistics_.mean(), class_weights, *labels.shape[1:])
+        for one, confidence_of_one, label in zip(enlarged, confidence, labels, strict=True):
             entropy, information = one[-2].clamp(min=0), one[-1].clamp(min=0)
-            collected.add(one[:-2], {"entropy": entropy, "mutual information": information}, label)
+            shown = {"entropy": entropy, "mutual information": information, SHOWN: 1 - confidence_of_one}
+            collected.add(one[:-2], shown, label)
     return measures(collected, mean_mi / len(truth))
 
 
 def measures(collected: UncertaintyQuality, mean_mi: float) -> dict[str, float]:
-    """Return the columns of a result file for maps named ``entropy`` and ``mutual information``."""
+    """Return the columns of a file for maps ``entropy``, ``mutual information`` and, if there, SHOWN."""
     result = collected.result()
     entropy, information = result.maps["entropy"], result.maps["mutual information"]
-    return {
+    columns = {
         "miou": result.miou,
         "error_auroc": entropy.error_auroc,
         "error_aupr": entropy.error_aupr,
@@ -175,6 +182,14 @@ def measures(collected: UncertaintyQuality, mean_mi: float) -> dict[str, float]:
         "brier": result.brier,
         "pavpu": float(entropy.pavpu.pavpu.nanmean()),
     }
+    if SHOWN in result.maps:
+        shown = result.maps[SHOWN]
+        columns |= {
+            "confidence_auroc": shown.error_auroc,
+            "confidence_aurc": shown.aurc,
+            "confidence_spearman": shown.spearman_pixel_error,
+        }
+    return columns
 
 
 def decoded(network: SegmentationNetwork, samples: int = SAMPLES, encoded_once: bool = True) -> Probabilities:
@@ -329,18 +344,20 @@ def measured(name: str, seed: int, data_folder: Path) -> list[Row]:
     """Train and measure one neural process, or all rivals, in a process of its own."""
     torch.set_num_threads(1)
     data = frozen_camvid.load(data_folder)
+    labelled = frozen_encoder.labelled_indices(LABELLED, seed, len(data))
+    label_maps = list(data.labels[labelled])
+    weights = mean_class_weights(label_maps, CONFIG.pixel_weights, len(CLASSES), CONFIG.batch_size)
+
+    def row(method: str, probabilities: Probabilities) -> Row:
+        return {"method": method, "seed": seed, **quality(probabilities, data, weights)}
+
     if name == "rivals":
-        return [
-            {"method": rival, "seed": seed, **quality(probabilities, data)}
-            for rival, probabilities in rivals(seed, data)
-        ]
+        return [row(rival, probabilities) for rival, probabilities in rivals(seed, data)]
     network = trained(seed=seed, data=data, **NEURAL_PROCESSES[name])
     figures = np_figures(network, data)
-    rows: list[Row] = [{"method": name, "seed": seed, **quality(decoded(network), data), **figures}]
+    rows: list[Row] = [{**row(name, decoded(network)), **figures}]
     if name == "NP":
-        rows.append(
-            {"method": TARGET_LATENT, "seed": seed, **quality(with_target_latent(network), data), **figures}
-        )
+        rows.append({**row(TARGET_LATENT, with_target_latent(network)), **figures})
     return rows
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
+from core.class_weights import at_natural_frequencies
 from core.uncertainty import CalibrationBins
 
 HOTTEST = 10.0
@@ -36,21 +37,28 @@ class Calibration(NamedTuple):
     """The same under the temperature that the other half of the images fitted; NaN below 2 images."""
 
 
-def negative_log_likelihood(pixels: LabelledLogits, temperature: float | torch.Tensor) -> torch.Tensor:
-    """Return the mean of −log (mean over samples of softmax(logits / temperature)) of the labels, nats."""
-    log_probabilities = F.log_softmax(pixels.logits.float() / temperature, dim=2)
-    index = pixels.labels.expand(len(pixels.logits), -1)[..., None]
-    of_label = log_probabilities.gather(2, index)[..., 0]
-    return math.log(len(of_label)) - of_label.logsumexp(dim=0).mean()
+def negative_log_likelihood(
+    pixels: LabelledLogits, temperature: float | torch.Tensor, class_weights: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return the mean of −log p of the labels, nats; p is the mean over samples of softmax(logits / T).
+
+    ``class_weights``, ``(C,)``, are what the classes weighed in training, even by default; p is at natural
+    frequencies, see :func:`core.class_weights.at_natural_frequencies`.
+    """
+    log_probabilities = F.log_softmax(pixels.logits.float() / temperature, dim=2).logsumexp(dim=0)
+    if class_weights is not None:
+        log_probabilities = log_probabilities - class_weights.log()
+    return F.nll_loss(log_probabilities.log_softmax(dim=1), pixels.labels)
 
 
 @torch.inference_mode(False)
 @torch.enable_grad()
-def fit_temperature(pixels: LabelledLogits) -> float:
+def fit_temperature(pixels: LabelledLogits, class_weights: torch.Tensor | None = None) -> float:
     """Return the temperature that minimises the negative log-likelihood of held-out labels.
 
     It divides the logits of every sample before their softmax, so it serves heads with and without a
     latent. (Guo et al. 2017, arXiv 1706.04599, §4.2, with the likelihood of the mean over the samples.)
+    ``class_weights``, ``(C,)``, are what the classes weighed in training; even by default.
 
     Returns:
         A temperature in [1 / HOTTEST, HOTTEST]; 1 when nothing is labelled or no temperature is better.
@@ -62,26 +70,30 @@ def fit_temperature(pixels: LabelledLogits) -> float:
     low, high = -math.log(HOTTEST), math.log(HOTTEST)
     for _ in range(_HALVINGS):
         middle = torch.tensor((low + high) / 2, requires_grad=True)
-        (slope,) = torch.autograd.grad(negative_log_likelihood(pixels, middle.exp()), middle)
+        (slope,) = torch.autograd.grad(negative_log_likelihood(pixels, middle.exp(), class_weights), middle)
         if slope > 0:
             high = middle.item()
         else:
             low = middle.item()
     found = math.exp((low + high) / 2)
-    return found if negative_log_likelihood(pixels, found) < negative_log_likelihood(pixels, 1.0) else 1.0
+    loss_at_1 = negative_log_likelihood(pixels, 1.0, class_weights)
+    return found if negative_log_likelihood(pixels, found, class_weights) < loss_at_1 else 1.0
 
 
-def cross_fitted(images: Sequence[LabelledLogits]) -> Calibration:
-    """Fit the temperature on all images, and measure it on each half of them with the other half's."""
+def cross_fitted(images: Sequence[LabelledLogits], class_weights: torch.Tensor | None = None) -> Calibration:
+    """Fit the temperature on all images, and measure it on each half of them with the other half's.
+
+    ``class_weights``, ``(C,)``, are what the classes weighed in training; even by default.
+    """
     halves = [images[::2], images[1::2]]
     before, after = CalibrationBins(1), CalibrationBins(1)
     for half, other in (halves, halves[::-1]):
-        temperature = fit_temperature(_joined(other)) if other else 1.0
+        temperature = fit_temperature(_joined(other), class_weights) if other else 1.0
         for image in half:
-            _count(before, image, 1.0)
+            _count(before, image, 1.0, class_weights)
             if other:
-                _count(after, image, temperature)
-    temperature = fit_temperature(_joined(images)) if images else 1.0
+                _count(after, image, temperature, class_weights)
+    temperature = fit_temperature(_joined(images), class_weights) if images else 1.0
     return Calibration(temperature, float(before.errors().mean()), float(after.errors().mean()))
 
 
@@ -91,7 +103,12 @@ def _joined(images: Sequence[LabelledLogits]) -> LabelledLogits:
     )
 
 
-def _count(bins: CalibrationBins, pixels: LabelledLogits, temperature: float) -> None:
+def _count(
+    bins: CalibrationBins, pixels: LabelledLogits, temperature: float, class_weights: torch.Tensor | None
+) -> None:
     probabilities = (pixels.logits.float() / temperature).softmax(dim=2).mean(dim=0)
-    confidence, predicted = probabilities.max(dim=1)
+    predicted = probabilities.argmax(dim=1)
+    if class_weights is not None:
+        probabilities = at_natural_frequencies(probabilities, class_weights)
+    confidence = probabilities.gather(1, predicted[:, None])[:, 0]
     bins.add(confidence[None], (predicted == pixels.labels)[None])

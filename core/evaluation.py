@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.calibration import Calibration, LabelledLogits, cross_fitted
+from core.class_weights import at_natural_frequencies
 from core.data import VOID, label_to_size, size_at_long_side
 from core.model.network import SegmentationNetwork
 from core.predict import class_map_at, predict
@@ -37,9 +38,11 @@ class Evaluation:
         miou: Mean IoU over the classes that occur in truth or prediction, in [0, 1]; NaN when none does.
         class_iou: IoU by class index, without the classes that do not occur.
         images: How many images were counted.
-        quality: Of the probabilities as the network says them, and of its maps ``entropy``,
-            ``mutual_information`` and ``variance``, at a long side of at most ``QUALITY_SIDE``.
+        quality: Of the probabilities at natural frequencies, and of the maps ``least_confidence`` (the one a
+            person sees), ``entropy``, ``mutual_information`` and ``variance``, at a long side of at most
+            ``QUALITY_SIDE``.
         labelled_logits: A random choice of the labelled pixels of each image.
+        class_weights: ``(C,)``, of the network.
     """
 
     miou: float
@@ -47,14 +50,15 @@ class Evaluation:
     images: int
     quality: Quality
     labelled_logits: list[LabelledLogits]
+    class_weights: Tensor
 
     @cached_property
     def calibration(self) -> Calibration:
         """The temperature these images ask for, and what it is worth on images that did not fit it."""
-        return cross_fitted(self.labelled_logits)
+        return cross_fitted(self.labelled_logits, self.class_weights)
 
     def uncertainty_figures(self) -> dict[str, float]:
-        """Return the single numbers of ``quality``, the maps' for predictive entropy, and of ``calibration``.
+        """Return the single numbers of ``quality``, the maps' for least confidence, and of ``calibration``.
 
         The calibration is there from ``CALIBRATED_FROM`` images on; fewer cannot be believed.
         """
@@ -64,13 +68,13 @@ class Evaluation:
             "nll": self.quality.nll,
             "brier": self.quality.brier,
         }
-        if "entropy" in self.quality.maps:
-            entropy = self.quality.maps["entropy"]
+        if "least_confidence" in self.quality.maps:
+            shown = self.quality.maps["least_confidence"]
             figures |= {
-                "error_auroc": entropy.error_auroc,
-                "error_aupr": entropy.error_aupr,
-                "aurc": entropy.aurc,
-                "spearman": entropy.spearman,
+                "error_auroc": shown.error_auroc,
+                "error_aupr": shown.error_aupr,
+                "aurc": shown.aurc,
+                "spearman": shown.spearman,
             }
         if self.quality.images >= CALIBRATED_FROM:
             figures |= {
@@ -99,7 +103,7 @@ def evaluate(
         seed: the same latent noise is drawn for every image.
         device: where to predict.
     """
-    class_count = network.class_count
+    class_count, class_weights = network.class_count, network.class_weights.cpu()
     confusion = torch.zeros(class_count, class_count, dtype=torch.int64)
     quality = UncertaintyQuality(class_count)
     labelled_logits: list[LabelledLogits] = []
@@ -121,12 +125,18 @@ def evaluate(
             class_map_at(prediction.probabilities, *truth.shape), known, class_count
         )
         size = size_at_long_side(truth.shape[0], truth.shape[1], QUALITY_SIDE)
-        maps = torch.stack([prediction.entropy, prediction.mutual_information, prediction.variance])
-        entropy, information, variance = _at_size(maps, size)
+        maps = {
+            "least_confidence": 1 - prediction.confidence,
+            "entropy": prediction.entropy,
+            "mutual_information": prediction.mutual_information,
+            "variance": prediction.variance,
+        }
+        probabilities = _at_size(prediction.probabilities, size)
         quality.add(
-            _at_size(prediction.probabilities, size),
-            {"entropy": entropy, "mutual_information": information, "variance": variance},
+            at_natural_frequencies(probabilities[None], class_weights)[0],
+            dict(zip(maps, _at_size(torch.stack(list(maps.values())), size), strict=True)),
             label_to_size(known, *size),
+            probabilities.argmax(dim=0),
         )
         labelled_logits.append(calibration_pixels.picked())
         images += 1
@@ -137,6 +147,7 @@ def evaluate(
         images=images,
         quality=quality.result(),
         labelled_logits=_equal_shares(labelled_logits),
+        class_weights=class_weights,
     )
 
 

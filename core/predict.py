@@ -29,7 +29,8 @@ class ImagePrediction:
 
     Attributes:
         class_map: ``(h, w)`` uint8, the most probable class.
-        confidence: ``(h, w)`` float, probability of that class, in [0, 1].
+        confidence: ``(h, w)`` float in [0, 1], the probability that this class is right. It is the class's
+            at natural frequencies, so below 1/C for a rare class that only its weight in training suggests.
         entropy: ``(h, w)`` float, predictive entropy / log C, in [0, 1]; 0 when C = 1.
         mutual_information: ``(h, w)`` float, mutual information of class and latent / log C; never
             above ``entropy``, and 0 with one sample or the linear head.
@@ -37,7 +38,8 @@ class ImagePrediction:
             classes, in [0, 1 − 1/C]; 0 with one sample or the linear head.
         embedding: ``(E,)`` float of unit length.
         class_mass: ``(C,)`` float, mean probability of each class over the image; sums to 1.
-        probabilities: ``(C, h', w')`` float at feature resolution, mean over the samples.
+        probabilities: ``(C, h', w')`` float at feature resolution, mean over the samples, as trained: by
+            classes that are weighted.
         pixel_scores: Every pixel score by name, ``(h', w')`` float in [0, 1] at feature resolution.
         gradient: ``(G,)`` float, see :func:`core.acquisition.gradient.gradient_embedding`.
         halves: Statistics of the even and of the odd samples at feature resolution, B = 1; the odd ones are
@@ -120,7 +122,8 @@ def predict_batch(
     device = torch.device(device)
     batch = torch.stack(list(images))
     height, width = batch.shape[-2:]
-    halves = (SampleStatistics(), SampleStatistics())
+    weights = network.class_weights
+    halves = (SampleStatistics(class_weights=weights), SampleStatistics(class_weights=weights))
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
         features, embedding = _encoded(network, batch, device, tile_side)
         noise = network.draw_noise(samples, 1, generator)
@@ -139,8 +142,7 @@ def predict_batch(
     scores = torch.stack([score(statistics) for score in PIXEL_SCORES.values()]).clamp_(0, 1)
     by_name = dict(zip(PIXEL_SCORES, scores, strict=True))
     maps = _enlarged(torch.stack([by_name[name] for name in _SHOWN], dim=1), height, width).cpu()
-    confidence, class_map = _most_probable(probabilities, height, width)
-    confidence, class_map = confidence.clamp(0, 1).cpu(), class_map.cpu()
+    class_map, confidence = (of.cpu() for of in suggested(probabilities, weights, height, width))
     probabilities, embedding, scores = probabilities.cpu(), embedding.float().cpu(), scores.cpu()
     return [
         ImagePrediction(
@@ -183,6 +185,27 @@ def class_map_at(probabilities: torch.Tensor, height: int, width: int) -> torch.
     image needs memory for a few planes, not for C.
     """
     return _most_probable(probabilities[None].float(), height, width)[1][0]
+
+
+def suggested(
+    probabilities: torch.Tensor, class_weights: torch.Tensor, height: int, width: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Enlarge ``(B, C, h, w)`` and return the most probable class of each pixel and how likely it is right.
+
+    Args:
+        probabilities: ``(B, C, h, w)``, as trained.
+        class_weights: ``(C,)``, what the classes weighed in training.
+        height: Of the result.
+        width: Of the result.
+
+    Returns:
+        Classes ``(B, height, width)`` uint8, and their probability at natural frequencies, in [0, 1].
+    """
+    highest, class_map = _most_probable(probabilities, height, width)
+    # As enlarging is linear, it need not be done for every class again.
+    natural = (probabilities / class_weights.view(-1, 1, 1)).sum(dim=1, keepdim=True)
+    confidence = highest / class_weights[class_map.long()] / _enlarged(natural, height, width)[:, 0]
+    return class_map, confidence.clamp(0, 1)
 
 
 def _encoded(

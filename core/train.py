@@ -17,6 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from core.batches import Batches
+from core.class_weights import mean_class_weights
 from core.compilation import compile_in_place, pays
 from core.crops import CropDraws
 from core.data import TrainingData
@@ -97,6 +98,11 @@ class Training:
         self.student = network.to(self.device).to(memory_format=torch.channels_last)
         # A parent's images have other numbers.
         self.student.forget_images()
+        self.student.class_weights.copy_(
+            mean_class_weights(
+                list(data.labels.values()), config.pixel_weights, self.student.class_count, config.batch_size
+            )
+        )
         self.teacher = make_teacher(self.student)
         if self._fabric.world_size > 1:
             synchronise_batch_norm(self.student, self.device)

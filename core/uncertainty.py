@@ -109,8 +109,8 @@ class Quality:
         pixel_accuracy: Share of pixels that are right.
         nll: Mean −log p of the true class, nats; at most 87.4 a pixel, so one zero does not end it all.
         brier: Mean Σ_c (p_c − y_c)², in [0, 2].
-        ece: Expected calibration error of the highest probability, 15 bins of equal width, in [0, 1]
-            (Guo et al. 2017).
+        ece: Expected calibration error of the predicted class's probability, 15 bins of equal width, in
+            [0, 1] (Guo et al. 2017).
         classwise_ece: Mean over the classes of the error of each class's own probability (Kull et al. 2019).
         image_error: ``(N,)`` float64, 1 − mIoU of each image.
         image_pixel_error: ``(N,)`` float64, share of wrong pixels of each image.
@@ -157,7 +157,11 @@ class UncertaintyQuality:
         self._maps: dict[str, _MapCounts] = {}
 
     def add(
-        self, probabilities: torch.Tensor, uncertainty: Mapping[str, torch.Tensor], truth: torch.Tensor
+        self,
+        probabilities: torch.Tensor,
+        uncertainty: Mapping[str, torch.Tensor],
+        truth: torch.Tensor,
+        class_map: torch.Tensor | None = None,
     ) -> None:
         """Count one image.
 
@@ -165,6 +169,7 @@ class UncertaintyQuality:
             probabilities: ``(C, h, w)`` float, sums to 1 over C; on any device.
             uncertainty: Maps ``(h, w)`` by name, at least 0, on any scale; the same names for each image.
             truth: ``(h, w)`` uint8 label map of classes below C; pixels of 254 and 255 are not counted.
+            class_map: ``(h, w)`` the predicted classes; the most probable ones by default.
 
         Raises:
             ValueError: An uncertainty is negative or not a number.
@@ -173,9 +178,10 @@ class UncertaintyQuality:
         counted = truth < NOT_LABELLED
         if not bool(counted.any()):
             return
-        confidence, class_map = probabilities.max(dim=0)
-        wrong = class_map != truth
-        confusion = confusion_matrix(class_map, truth, self._class_count)
+        predicted = probabilities.argmax(dim=0) if class_map is None else class_map.cpu().long()
+        confidence = probabilities.gather(0, predicted[None])[0]
+        wrong = predicted != truth
+        confusion = confusion_matrix(predicted, truth, self._class_count)
         self._confusion += confusion
         self._image_error.append(1 - mean_iou(confusion))
         self._image_pixel_error.append(1 - pixel_accuracy(confusion))

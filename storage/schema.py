@@ -288,7 +288,7 @@ class Prediction(Base):
     map_blob: Mapped[str | None] = mapped_column(String(64))
     """Suggested label map (index PNG); null when it was not kept."""
     uncertainty_blob: Mapped[str | None] = mapped_column(String(64))
-    """Grey PNG, 0…255 = 0…1 of the normalised uncertainty; any resolution with the image's aspect."""
+    """Grey PNG, 0…255 = 0…1 chance that the suggestion is wrong; any resolution with the image's aspect."""
 
 
 class Event(Base):

@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection
 
 import torch
 
+from core.class_weights import at_natural_frequencies
+
 _FLOATS_AT_ONCE = 2**20
 """Floats that are worked on together on a CPU: few enough for its cache, and so many that its threads seldom
 wait for each other, which costs most where other processes want the cores too."""
@@ -32,10 +34,15 @@ class SampleStatistics:
 
     Args:
         scores: Names of the pixel scores that will be asked for; others may be missing then.
+        class_weights: ``(C,)``, what a pixel of each class weighed in training, for the least confidence;
+            even by default.
     """
 
-    def __init__(self, scores: Collection[str] | None = None) -> None:
+    def __init__(
+        self, scores: Collection[str] | None = None, class_weights: torch.Tensor | None = None
+    ) -> None:
         self.count = 0
+        self._class_weights = class_weights
         self._with_squares = scores is None or "variance" in scores
         self._with_votes = scores is None or "vote_entropy" in scores
         self._probabilities = torch.zeros(0)
@@ -125,7 +132,7 @@ class SampleStatistics:
         return own
 
     def _like(self) -> SampleStatistics:
-        new = SampleStatistics()
+        new = SampleStatistics(class_weights=self._class_weights)
         new._with_squares, new._with_votes = self._with_squares, self._with_votes
         return new
 
@@ -157,8 +164,15 @@ class SampleStatistics:
         return torch.minimum((total - self.expected_entropy()).clamp(min=0), total)
 
     def least_confidence(self) -> torch.Tensor:
-        """Return 1 − the highest mean probability, ``(B, h, w)`` in [0, 1 − 1/C]."""
-        return (1 - self.mean().amax(dim=1)).clamp(0, 1)
+        """Return the chance that the most probable class is wrong, ``(B, h, w)`` in [0, 1].
+
+        It is 1 − its mean probability, at natural frequencies when the classes had weights in training.
+        """
+        mean = self.mean()
+        if self._class_weights is None:
+            return (1 - mean.amax(dim=1)).clamp(0, 1)
+        natural = at_natural_frequencies(mean, self._class_weights.to(mean.device))
+        return (1 - natural.gather(1, mean.argmax(dim=1, keepdim=True))[:, 0]).clamp(0, 1)
 
     def margin(self) -> torch.Tensor:
         """Return 1 − (highest − second mean probability), ``(B, h, w)``; 0 when C = 1."""

@@ -55,10 +55,13 @@ class SegmentationNetwork(nn.Module):
         class_count: C.
         size_multiple: Images are continued to a multiple of so many pixels before they are encoded.
         warnings: Sentences for the person, for example that no pretrained weights were found.
+        class_weights: ``(C,)`` float, what a pixel of each class weighs in training, 1 before any. So many
+            times its share of the labels the network takes a class to be likely.
     """
 
     mean: torch.Tensor
     std: torch.Tensor
+    class_weights: torch.Tensor
 
     def __init__(
         self,
@@ -81,6 +84,7 @@ class SegmentationNetwork(nn.Module):
         self.size_multiple = size_multiple
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+        self.register_buffer("class_weights", torch.ones(class_count))
 
     def forward(
         self,

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 
+from core.class_weights import balanced_class_weights
 from core.data import NOT_LABELLED, VOID
 
 INDEPENDENT_PIXELS = 300.0
@@ -100,18 +101,6 @@ def ohem_cross_entropy(
         limit = of_label.flatten().kthvalue(rank).values.clamp(min=threshold)
         hard = torch.where(of_label <= limit, labels, VOID).to(torch.uint8)
     return expected_cross_entropy(flat.unflatten(0, logits.shape[:2]), hard)
-
-
-def balanced_class_weights(labels: torch.Tensor, class_count: int) -> torch.Tensor:
-    """Return weights ``(C,)`` ∝ n_c^−½ of a pixel by its class, 1 on average over the labelled pixels.
-
-    n_c is the number of pixels of class c in ``labels``, ``(B, H, W)`` uint8; a class without pixels has
-    weight 0. Without weights a short training learns nothing of classes that fill a hundredth of the image.
-    """
-    # Unlike `bincount` it does not make the processor wait for a GPU.
-    counts = torch.histc(labels.float(), bins=256, min=0, max=255)[:class_count]
-    weights = torch.where(counts > 0, counts.clamp(min=1).rsqrt(), 0.0)
-    return weights * counts.sum() / (weights * counts).sum().clamp(min=1)
 
 
 def labelled_cross_entropy(

@@ -11,7 +11,6 @@ from core.round_data import grey_png
 from core.worker.claim import Claim
 from storage import labels
 from storage.images import ImageInfo
-from storage.settings import RoundSettings
 
 
 def predicted(
@@ -32,16 +31,7 @@ def predicted(
     )
 
 
-def uncertainty(settings: RoundSettings, prediction: ImagePrediction) -> Tensor:
-    """Return the map, ``(h, w)`` in [0, 1], that the screen shows for the pixel score of the settings."""
-    if settings.pixel_score == "mutual_information":
-        return prediction.mutual_information
-    return prediction.entropy
-
-
-def encoded_maps(
-    settings: RoundSettings, image: ImageInfo, prediction: ImagePrediction
-) -> tuple[bytes, bytes]:
-    """Return the suggestion at the image's full size and the uncertainty, as PNG each."""
+def encoded_maps(image: ImageInfo, prediction: ImagePrediction) -> tuple[bytes, bytes]:
+    """Return the suggestion at the image's full size and the chance that it is wrong, as PNG each."""
     suggestion = class_map_at(prediction.probabilities, image.height, image.width)
-    return labels.encode_label_map(suggestion.numpy()), grey_png(uncertainty(settings, prediction))
+    return labels.encode_label_map(suggestion.numpy()), grey_png(1 - prediction.confidence)

@@ -19,7 +19,7 @@ from core.reasons import Reason, reason
 from core.worker.audit import audit_figures
 from core.worker.claim import Claim, Published
 from core.worker.images import RoundImages
-from core.worker.maps import encoded_maps, predicted, uncertainty
+from core.worker.maps import encoded_maps, predicted
 from core.worker.snapshot import LoadedSnapshot
 from core.worker.vectors import stacked, stored_embeddings, vectors_of
 from storage.files import BlobStore
@@ -84,9 +84,7 @@ def score_pool(
             claim.check()
             # A large pool keeps only its first images' maps in memory; the others are predicted again.
             maps = first_maps.get(image.id) or encoded_maps(
-                claim.settings,
-                image,
-                predicted(claim, network, images.pixels(image), device, temperature),
+                image, predicted(claim, network, images.pixels(image), device, temperature)
             )
         predictions.append(_new_prediction(claim.workspace.blobs, scored[index], rank, index, ranking, maps))
     blob = stored_embeddings(claim, vectors, ranking.alike_from)
@@ -114,10 +112,10 @@ def _scored_pool(
         temperature=temperature,
     ):
         score = score_image(prediction, settings.pixel_score, settings.aggregation)
-        why = reason(prediction.probabilities, uncertainty(settings, prediction), claim.class_names)
+        why = reason(prediction.probabilities, 1 - prediction.confidence, claim.class_names)
         scored.append(_Scored(image, score, why))
         if len(maps) < settings.keep_predictions:
-            maps[image.id] = encoded_maps(settings, image, prediction)
+            maps[image.id] = encoded_maps(image, prediction)
         claim.report_scoring(len(scored), len(images.pool), began)
     return scored, maps
 

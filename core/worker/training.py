@@ -79,7 +79,7 @@ class _Progress:
         for image, pixels in self.images.readable(self.images.pool[:2]):
             began = time.monotonic()
             prediction = predicted(self.claim, training.teacher, pixels, training.device)
-            encoded_maps(self.claim.settings, image, prediction)
+            encoded_maps(image, prediction)
             self.seconds_per_prediction = time.monotonic() - began
 
     def after_step(self, training: Training, report: StepReport) -> bool:

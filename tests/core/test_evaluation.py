@@ -82,7 +82,7 @@ def test_all_pixels_of_all_images_are_counted_first(device: torch.device) -> Non
     found = evaluated(network, iter(labelled), device)
     assert found.miou == pytest.approx(mean_iou(confusion))
     assert found.quality.miou == pytest.approx(mean_iou(confusion))
-    assert set(found.quality.maps) == {"entropy", "mutual_information", "variance"}
+    assert set(found.quality.maps) == {"least_confidence", "entropy", "mutual_information", "variance"}
 
 
 def test_label_maps_may_have_another_size_void_and_unknown_classes(device: torch.device) -> None:

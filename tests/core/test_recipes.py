@@ -9,7 +9,6 @@ from core.model.network import SegmentationNetwork
 from core.model.teacher import make_teacher
 from core.recipes import consistency, supervised
 from core.recipes.cross_entropy import (
-    balanced_class_weights,
     expected_cross_entropy,
     labelled_cross_entropy,
     mixture_cross_entropy,
@@ -209,17 +208,6 @@ def test_recipes_take_the_linear_head(step: object, device: torch.device) -> Non
     result.loss.backward()
     assert result.parts["kl"] == 0
     student.observe(result.features, result.labels, result.by_person, seeded())
-
-
-def test_balanced_weights_raise_rare_classes_and_keep_the_mean(device: torch.device) -> None:
-    labels = torch.tensor([[[0] * 90 + [2] * 10 + [254] * 30 + [255] * 5]], dtype=torch.uint8, device=device)
-    weights = balanced_class_weights(labels, 4)
-    assert float(weights[2] / weights[0]) == pytest.approx(3)
-    assert weights[1] == weights[3] == 0
-    assert (90 * weights[0] + 10 * weights[2]).item() == pytest.approx(100)
-    even = torch.arange(4, dtype=torch.uint8, device=device).repeat(10).view(1, 5, 8)
-    assert torch.allclose(balanced_class_weights(even, 4), torch.ones(4, device=device))
-    assert not balanced_class_weights(torch.full_like(even, 254), 4).any()
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ export function heatScale() {
   const stops = HEAT_STOPS.map(([share, red, green, blue, alpha]) => `rgb(${red} ${green} ${blue} / ${alpha / 255}) ${100 * share}%`);
   return h(
     'div',
-    { class: 'heat-scale', hidden: true, role: 'img', 'aria-label': 'Uncertainty: clear is sure, yellow is as unsure as can be' },
-    h('span', {}, 'sure'),
+    { class: 'heat-scale', hidden: true, role: 'img', 'aria-label': 'Chance that the suggestion is wrong: clear is none, red a half, yellow all' },
+    h('span', {}, 'right'),
     h('i', { style: `background: linear-gradient(90deg, ${stops.join(', ')})` }),
-    h('span', {}, 'unsure'),
+    h('span', {}, 'wrong'),
   );
 }

@@ -100,7 +100,7 @@ function mixed(one, other, share) {
   return `#${a.map((value, i) => Math.round(value + share * (b[i] - value)).toString(16).padStart(2, '0')).join('')}`;
 }
 
-/** Share of the greatest uncertainty, then red, green, blue and alpha, 0…255. */
+/** Chance that the suggestion is wrong, then red, green, blue and alpha, 0…255. */
 export const HEAT_STOPS = [
   [0, 60, 20, 110, 0],
   [0.25, 110, 30, 140, 90],

@@ -1,5 +1,6 @@
 """What a person does at the label canvas, as functions on a Playwright page."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -43,14 +44,58 @@ def wait_until_saved(page: Page) -> dict[str, Any]:
     return state(page)
 
 
+def wait_until_loaded_ahead(page: Page, count: int = 5) -> None:
+    """Wait until so many of the images to come are loaded; more than five never are."""
+    page.wait_for_function("(count) => window.qualmCanvas.state().ahead >= count", arg=count)
+
+
+def wait_until_still(page: Page, place: str = "() => window.qualmCanvas.toScreen(0, 0)") -> None:
+    """Wait until the view does not glide any more, or whatever a function in the page measures."""
+    page.evaluate(
+        f"""async () => {{
+            const place = {place};
+            const placeNow = () => JSON.stringify(place());
+            const frame = () => new Promise((done) => requestAnimationFrame(done));
+            let before = '';
+            for (let still = 0; still < 3; before = placeNow()) {{
+                await frame();
+                still = placeNow() === before ? still + 1 : 0;
+            }}
+        }}"""
+    )
+
+
+def wait_until_run(page: Page) -> None:
+    """Wait until the page's script has run, after something that it does was seen."""
+    page.locator("[data-test-script-state=notRunning]").wait_for()
+
+
+def wait_until(page: Page, condition: Callable[[], bool], patience_s: float = 30) -> None:
+    """Wait until a condition holds that is not one of the page alone; the page's events go on meanwhile."""
+    end = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        page.wait_for_timeout(50)
+
+
 def label_map(page: Page) -> np.ndarray:
     """Return the label map on the canvas, flat, ``uint8``."""
+    return _map_of(page, "labelBytes")
+
+
+def suggestion(page: Page) -> np.ndarray:
+    """Return the suggestion on the canvas, flat, ``uint8``."""
+    return _map_of(page, "suggestionBytes")
+
+
+def _map_of(page: Page, source: str) -> np.ndarray:
     latin = page.evaluate(
-        """() => {
+        """(source) => {
             let text = '';
-            for (const value of window.qualmCanvas.labelBytes()) text += String.fromCharCode(value);
+            for (const value of window.qualmCanvas[source]()) text += String.fromCharCode(value);
             return text;
-        }"""
+        }""",
+        source,
     )
     return np.frombuffer(latin.encode("latin-1"), dtype=np.uint8)
 

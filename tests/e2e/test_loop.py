@@ -158,10 +158,11 @@ def test_loop_from_empty_workspace_to_reordered_queue(
     assert now["hasUncertainty"]
     with_suggestion = page.screenshot()
     page.get_by_test_id("toggle-suggestion").click()
+    # Suggestion and uncertainty are drawn.
+    labelling.wait_until(page, lambda: page.screenshot() != with_suggestion)
     without = page.screenshot()
-    assert with_suggestion != without, "the suggestion is drawn"
     page.get_by_test_id("toggle-uncertainty").click()
-    assert page.screenshot() != without, "the uncertainty is drawn"
+    labelling.wait_until(page, lambda: page.screenshot() != without)
     page.get_by_test_id("toggle-suggestion").click()
 
     # Accept the suggestion: pixels move from suggestion to label, and only then they count.

@@ -7,6 +7,11 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Page
 
+from storage.formats import run_length
+
+BAND_ROWS = 64
+"""Rows of a label map that the browser keeps together."""
+
 
 def state(page: Page) -> dict[str, Any]:
     """Return the editor's own account of what it shows."""
@@ -20,7 +25,7 @@ def open_label_page(page: Page, url: str) -> dict[str, Any]:
 
 
 def wait_for_image(page: Page, other_than: int | None = None) -> dict[str, Any]:
-    """Wait until an image is on the canvas, and not the one with this id."""
+    """Wait until an image is on the canvas, and not the one with this id, and rests where it lies."""
     page.wait_for_function(
         """(other) => {
             const canvas = window.qualmCanvas;
@@ -30,6 +35,8 @@ def wait_for_image(page: Page, other_than: int | None = None) -> dict[str, Any]:
         }""",
         arg=other_than,
     )
+    # The controls come up to date in the frame after, and may move it.
+    wait_until_still(page)
     return state(page)
 
 
@@ -76,6 +83,34 @@ def wait_until(page: Page, condition: Callable[[], bool], patience_s: float = 30
     while not condition():
         assert time.monotonic() < end, "waited too long"
         page.wait_for_timeout(50)
+
+
+def wait_until_kept(page: Page, label_map: np.ndarray) -> None:
+    """Wait until the browser's journal has this label map, (H, W), of the image on the screen."""
+    bands = [label_map[row : row + BAND_ROWS] for row in range(0, len(label_map), BAND_ROWS)]
+    wanted = [run_length.encode(band) for band in bands]
+    wait_until(page, lambda: _bands_in_journal(page) == wanted)
+
+
+def _bands_in_journal(page: Page) -> list[bytes]:
+    bands = page.evaluate(
+        """async () => {
+            const done = (request) => new Promise((resolve, reject) => {
+                request.onsuccess = () => resolve(request.result);
+                request.onerror = () => reject(request.error);
+            });
+            const database = await done(indexedDB.open('qualm'));
+            const stores = database.transaction(['unsaved', 'bands']);
+            const { imageId } = window.qualmCanvas.state();
+            const heads = await done(stores.objectStore('unsaved').getAll());
+            const head = heads.find((one) => one.imageId === imageId);
+            const range = head && IDBKeyRange.bound([head.key, 0], [head.key, Infinity]);
+            const bands = head ? await done(stores.objectStore('bands').getAll(range)) : [];
+            database.close();
+            return bands.map((band) => Array.from(band));
+        }"""
+    )
+    return [bytes(band) for band in bands]
 
 
 def label_map(page: Page) -> np.ndarray:

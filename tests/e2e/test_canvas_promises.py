@@ -71,6 +71,7 @@ def test_lost_nothing_on_reload(site: CamVidSite, page: Page) -> None:
     paint_rows(page, SKY, range(300, 340, 20))
     painted = labelling.label_map(page)
     assert {ROAD, SKY} < set(painted.tolist())
+    labelling.wait_until_kept(page, painted.reshape(HEIGHT, WIDTH))
 
     page.reload()
     after = labelling.wait_for_image(page)
@@ -96,6 +97,7 @@ def test_lost_nothing_on_tab_crash(site: CamVidSite, page: Page) -> None:
     cut_saves(page, cut=True)
     paint_rows(page, ROAD, range(100, 220, 40))
     complete = labelling.label_map(page)
+    labelling.wait_until_kept(page, complete.reshape(HEIGHT, WIDTH))
     page.mouse.move(*labelling.on_screen(page, 60, 300))
     page.mouse.down()
     page.mouse.move(*labelling.on_screen(page, 300, 300), steps=4)

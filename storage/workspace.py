@@ -6,7 +6,6 @@ import contextlib
 import os
 import socket
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,20 +112,23 @@ def _in_use(folder: Path, role: str, holder: Path) -> str:
     return f"A {role}{f' ({who})' if who else ''} already uses the workspace {folder}. {cure}"
 
 
-def blobs_in_use(workspace: Workspace) -> set[str]:
-    """Return the key of every blob that a row of the database names."""
+def blobs_in_use(workspace: Workspace) -> Iterator[str]:
+    """Yield the key of every blob that rows of the database name, as often as they name it.
+
+    All are of one state of the database.
+    """
     columns = (
-        Image.blob,
-        Image.source_blob,
-        Image.truth_blob,
-        Label.blob,
-        Round.snapshot_blob,
-        Round.embeddings_blob,
-        Prediction.map_blob,
-        Prediction.uncertainty_blob,
+        (Image.blob, Image.source_blob, Image.truth_blob),
+        (Label.blob,),
+        (Round.snapshot_blob, Round.embeddings_blob),
+        (Prediction.map_blob, Prediction.uncertainty_blob),
     )
     with workspace.database.reading() as session:
-        return {key for column in columns for key in session.scalars(select(column).distinct()) if key}
+        for of_table in columns:
+            # A part at a time: there are several for each of perhaps a million images.
+            rows = session.execute(select(*of_table), execution_options={"yield_per": 1000})
+            for keys in rows:
+                yield from filter(None, keys)
 
 
 def sweep_blobs(workspace: Workspace, older_than_s: float = 3600.0) -> int:
@@ -134,7 +136,4 @@ def sweep_blobs(workspace: Workspace, older_than_s: float = 3600.0) -> int:
 
     The age protects blobs whose row is about to be written.
     """
-    now = time.time()
-    in_use = blobs_in_use(workspace)
-    # Reading the keys takes time too: a blob written meanwhile must not look old.
-    return workspace.blobs.sweep(in_use, older_than_s + (time.time() - now))
+    return workspace.blobs.sweep(blobs_in_use(workspace), older_than_s)

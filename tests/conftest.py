@@ -5,12 +5,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import core  # noqa: F401 (sets how threads wait, before a test imports torch)
 from storage.workspace import Workspace, open_workspace
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("QUALM_TEST_DATA") or ROOT.parent / "shared" / "data")
+
+# How long an example takes says more of the machine than of what is tested.
+settings.register_profile(
+    "any machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

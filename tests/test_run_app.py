@@ -28,7 +28,7 @@ def run(*arguments: str, cwd: Path = ROOT, python: str = sys.executable) -> subp
         capture_output=True,
         text=True,
         env=environment,
-        timeout=120,
+        timeout=280,
     )
 
 

@@ -49,7 +49,7 @@ def _served(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 @pytest.fixture
 def open_page() -> Callable[[str], AppTest]:
     def opened(name: str) -> AppTest:
-        test = AppTest.from_file(str(MAIN), default_timeout=30).run()
+        test = AppTest.from_file(str(MAIN), default_timeout=120).run()
         if name != "annotate":
             test.switch_page(f"pages/{name}.py").run()
         assert not test.exception
@@ -454,7 +454,7 @@ class TestQueue:
     def test_more_like_this_shows_the_picked_one_first(self, open_page, site: Site) -> None:
         label(site, site.image_ids[0])
         finish_round(site, alike=True)
-        test = AppTest.from_file(str(MAIN), default_timeout=30).run()
+        test = AppTest.from_file(str(MAIN), default_timeout=120).run()
         test.query_params["alike"] = str(site.image_ids[3])
         test.switch_page("pages/queue.py").run()
         cards = self.cards(test)
@@ -641,7 +641,7 @@ class TestLabel:
         assert data["open_image"] is None
 
     def test_the_address_opens_an_image_once(self, site: Site) -> None:
-        test = AppTest.from_file(str(MAIN), default_timeout=30)
+        test = AppTest.from_file(str(MAIN), default_timeout=120)
         test.query_params["image"] = str(site.image_ids[2])
         assert component(test.run(), "canvas")["open_image"] == site.image_ids[2]
         assert component(test.run(), "canvas")["open_image"] is None
@@ -649,7 +649,7 @@ class TestLabel:
 
     @pytest.mark.parametrize("asked", ["999", "x", ""])
     def test_an_address_without_such_an_image_opens_the_queue(self, site: Site, asked: str) -> None:
-        test = AppTest.from_file(str(MAIN), default_timeout=30)
+        test = AppTest.from_file(str(MAIN), default_timeout=120)
         test.query_params["image"] = asked
         assert component(test.run(), "canvas")["open_image"] is None
 

@@ -304,7 +304,7 @@ def test_the_cache_loses_what_was_longest_unused_and_nothing_else(
         return picture_cache.read_kept(site.workspace, name, build, lambda path: path)
 
     monkeypatch.setattr(picture_cache, "MOST_BYTES", 3500)
-    before = blobs_in_use(site.workspace)
+    before = set(blobs_in_use(site.workspace))
     for number, name in enumerate("abc"):
         os.utime(keep(name), (number, number))
     keep("a")

@@ -56,7 +56,7 @@ class RunningServer:
     def stop(self, by: signal.Signals = signal.SIGINT) -> str:
         """End the process and return the rest of what it said."""
         self.process.send_signal(by)
-        return self.process.communicate(timeout=20)[0]
+        return self.process.communicate(timeout=60)[0]
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ import sys
 from pathlib import Path
 import app.server
 from streamlit.testing.v1 import AppTest
-test = AppTest.from_file(str(Path(app.server.__file__).parent / "main.py"), default_timeout=60).run()
+test = AppTest.from_file(str(Path(app.server.__file__).parent / "main.py"), default_timeout=120).run()
 assert not test.exception, test.exception
 heavy = {"torch", "torchvision", "timm", "lightning", "core"} & set(sys.modules)
 assert not heavy, heavy
@@ -120,7 +120,7 @@ def test_a_real_server_answers_pages_and_routes_and_stops_when_told(
     site: Site, start: Callable[..., RunningServer]
 ) -> None:
     running = start(site.workspace.path)
-    with httpx.Client(base_url=running.address, headers={"accept": "text/html"}) as browser:
+    with httpx.Client(base_url=running.address, timeout=60, headers={"accept": "text/html"}) as browser:
         assert "<title>" in browser.get("/").text
         answer = browser.get(f"/api/projects/{site.project_id}/next?count=2")
         assert [item["image_id"] for item in answer.json()["items"]]
@@ -146,7 +146,7 @@ def test_a_server_with_a_token_hides_every_endpoint_of_streamlit(
     site: Site, start: Callable[..., RunningServer]
 ) -> None:
     running = start(site.workspace.path, access_token=TOKEN, port=free_port("127.0.0.1", 8600))
-    with httpx.Client(base_url=running.address) as browser:
+    with httpx.Client(base_url=running.address, timeout=60) as browser:
         for path in ("/", "/_stcore/host-config", "/_stcore/metrics", "/media/x.png", "/static/js/index.js"):
             assert browser.get(path).status_code == 401, path
         assert browser.put("/_stcore/upload_file/session/file").status_code == 401
@@ -163,7 +163,7 @@ def test_a_server_with_a_token_hides_every_endpoint_of_streamlit(
 def _upgrade(address: str, cookies: httpx.Cookies | None = None) -> int:
     """Return the status that answers the handshake of Streamlit's websocket."""
     host = address.removeprefix("http://")
-    connection = http.client.HTTPConnection(host, timeout=10)
+    connection = http.client.HTTPConnection(host, timeout=60)
     headers = {
         "Upgrade": "websocket",
         "Connection": "Upgrade",

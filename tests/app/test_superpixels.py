@@ -123,7 +123,7 @@ def test_requests_at_once_compute_once(workspace: Workspace, monkeypatch: pytest
 
     def segment(pixels: np.ndarray, segments: int) -> np.ndarray:
         calls.append(segments)
-        may_end.wait(10)
+        may_end.wait()
         return np.zeros(pixels.shape[:2], np.uint16)
 
     monkeypatch.setattr(superpixels, "segment", segment)
@@ -136,7 +136,7 @@ def test_requests_at_once_compute_once(workspace: Workspace, monkeypatch: pytest
         thread.start()
     may_end.set()
     for thread in threads:
-        thread.join(10)
+        thread.join()
     assert calls == [200]
     assert len(answers) == 4
     assert len(set(answers)) == 1

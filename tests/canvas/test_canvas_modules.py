@@ -19,7 +19,7 @@ def test_modules_pass_their_tests() -> None:
         )
     files = [str(path) for path in sorted(HERE.glob("*.test.mjs"))]
     assert files
-    done = subprocess.run([node, "--test", *files], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([node, "--test", *files], capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -29,7 +29,7 @@ def test_modules_keep_their_types() -> None:
         pytest.fail(
             f"TypeScript, which checks the types of the label canvas, is not installed: run npm ci in {HERE}."
         )
-    done = subprocess.run([compiler, "-p", HERE], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([compiler, "-p", HERE], capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

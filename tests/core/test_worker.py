@@ -413,7 +413,7 @@ def test_a_worker_outlives_failures_and_starts_rounds_by_itself(
     until(lambda: [r.state for r in rounds.history(workspace, project.id)] == ["done", "failed"])
     assert [seen.device for seen in rounds.live_workers(workspace)] == ["cpu"]
     worker.terminate()
-    assert worker.wait(timeout=20) == 0
+    assert worker.wait(timeout=60) == 0
 
 
 def test_a_supervised_worker_ends_with_its_parent(

@@ -2,21 +2,18 @@
 
 import io
 import shutil
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as Picture
-from sqlalchemy import or_, select, update
 
 from storage import images, labels, projects, queue, rounds
-from storage.importing import plan_import, run_import
+from storage.importing import ImportPlan, plan_import, run_import
 from storage.rounds import NewPrediction
 from storage.schema import Image
-from storage.workspace import Workspace, open_workspace
+from storage.workspace import Workspace
 from tests.e2e.server import Server
 
 WIDTH, HEIGHT = 480, 360
@@ -33,7 +30,7 @@ CORNERS = ((220, 30, 30), (30, 200, 30), (30, 30, 220), (220, 200, 30))
 
 @dataclass
 class CamVidSite:
-    """A server, its workspace and its one project."""
+    """A server, its workspace and the newest project in it, which opens where no other is named."""
 
     server: Server
     workspace: Workspace
@@ -45,8 +42,7 @@ class CamVidSite:
 
     def suggestion(self, image_id: int) -> np.ndarray:
         """Return what the last published round suggests, flat, ``uint8``."""
-        item, _ = queue.open_image(self.workspace, image_id, "nobody")
-        self.release_all()
+        (item,), _ = queue.ranked_images(self.workspace, self.project_id, image_ids=[image_id])
         assert item.map_blob is not None
         return labels.decode_label_map(self.workspace.blobs.get(item.map_blob)).ravel()
 
@@ -54,32 +50,18 @@ class CamVidSite:
         everything = images.list_images(self.workspace, self.project_id)
         return next(one.id for one in everything if one.name.endswith(name))
 
-    def set_used_images_aside(self) -> None:
-        """Give the next person the queue that the first one had, less what was labelled or skipped."""
-        # A page that was just closed may still have a request under way that reserves images.
-        while self._is_any_reserved():
-            self.release_all()
-            time.sleep(0.3)
-        used = or_(Image.revision > 0, Image.skipped_at.is_not(None))
-        with self.workspace.database.writing() as session:
-            session.execute(update(Image).where(Image.split == "pool", used).values(split="excluded"))
-
-    def release_all(self) -> None:
-        """End all reservations, so that the next person begins at the head of the queue."""
-        with self.workspace.database.writing() as session:
-            session.execute(update(Image).values(leased_by=None, leased_until=None))
-
-    def _is_any_reserved(self) -> bool:
-        with self.workspace.database.reading() as session:
-            return session.scalar(select(Image.id).where(Image.leased_by.is_not(None)).limit(1)) is not None
-
     def save_as_somebody(self, image_id: int, label_map: np.ndarray) -> None:
-        """Save a revision under whoever has the image open."""
-        self.release_all()
+        """Save a revision under whoever has the image open, and whose browser saves nothing meanwhile."""
+        self._release(image_id)
         revision = images.image(self.workspace, image_id).revision
         shaped = label_map.reshape(HEIGHT, WIDTH)
         labels.save(self.workspace, image_id, shaped, expected_revision=revision, author="somebody")
-        self.release_all()
+        self._release(image_id)
+
+    def _release(self, image_id: int) -> None:
+        with self.workspace.database.writing() as session:
+            row = session.get_one(Image, image_id)
+            row.leased_by = row.leased_until = None
 
     def publish(self, ranked: Sequence[int], *, upside_down: bool = False) -> None:
         """Publish a round that ranks these images so; its suggestions are the truth, or that upside down."""
@@ -149,36 +131,47 @@ def turned_jpeg() -> bytes:
     return file.getvalue()
 
 
-@contextmanager
-def camvid_site(camvid: Path, folder: Path, count: int) -> Iterator[CamVidSite]:
-    """Serve ``count`` CamVid images, the first of them labelled and a round published, and two odd ones."""
-    source = folder / "source"
-    copy_sample(camvid, source, count)
-    (source / "train" / TURNED).write_bytes(turned_jpeg())
-    (source / "train" / DEEP).write_bytes(deep_png())
-    workspace = open_workspace(folder / "workspace")
-    plan = plan_import(source, workspace=workspace, masks_as="truth")
-    project = projects.create_project(workspace, "Roads", plan.classes, actor="test")
-    run_import(workspace, project.id, plan, actor="test")
-    settings = projects.get_project(workspace, project.id).settings
-    settings.annotation.audit_every = 0
-    settings.start.automatic = False
-    projects.update_settings(workspace, project.id, settings, actor="test")
-    site = CamVidSite(Server(workspace.path, ["--no-worker"]), workspace, project.id)
-    odd = {site.id_of(TURNED), site.id_of(DEEP)}
-    first, *rest = (image_id for image_id in site.pool() if image_id not in odd)
-    labels.save(
-        workspace,
-        first,
-        images.truth(workspace, first),
-        expected_revision=0,
-        author="oracle",
-        status="submitted",
-    )
-    site.publish(rest)
-    site.server.start()
-    try:
-        yield site
-    finally:
-        site.server.stop()
-        workspace.close()
+@dataclass
+class CamVidServer:
+    """A server that several tests share, and what projects are made of for them.
+
+    No test finds what another one did: a page that was closed may still have requests under way, which save
+    a label map or reserve images.
+    """
+
+    camvid: Path
+    folder: Path
+    workspace: Workspace
+    server: Server
+    plans: dict[int, ImportPlan] = field(default_factory=dict)
+    made: int = 0
+
+    def new_site(self, count: int) -> CamVidSite:
+        """Make a project of ``count`` CamVid images, one of them labelled, with two odd ones and a round."""
+        if count not in self.plans:
+            source = self.folder / f"source of {count}"
+            copy_sample(self.camvid, source, count)
+            (source / "train" / TURNED).write_bytes(turned_jpeg())
+            (source / "train" / DEEP).write_bytes(deep_png())
+            self.plans[count] = plan_import(source, workspace=self.workspace, masks_as="truth")
+        plan, workspace = self.plans[count], self.workspace
+        self.made += 1
+        project = projects.create_project(workspace, f"Roads {self.made}", plan.classes, actor="test")
+        run_import(workspace, project.id, plan, actor="test")
+        settings = projects.get_project(workspace, project.id).settings
+        settings.annotation.audit_every = 0
+        settings.start.automatic = False
+        projects.update_settings(workspace, project.id, settings, actor="test")
+        site = CamVidSite(self.server, workspace, project.id)
+        odd = {site.id_of(TURNED), site.id_of(DEEP)}
+        first, *rest = (image_id for image_id in site.pool() if image_id not in odd)
+        labels.save(
+            workspace,
+            first,
+            images.truth(workspace, first),
+            expected_revision=0,
+            author="oracle",
+            status="submitted",
+        )
+        site.publish(rest)
+        return site

@@ -4,11 +4,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from run_app import chromium_path
-from tests.e2e.camvid_site import CamVidSite, camvid_site
+from storage.workspace import open_workspace
+from tests.e2e.camvid_site import CamVidServer, CamVidSite
 from tests.e2e.server import Server
+
+PATIENCE_MS = 30_000
+"""How long a page may take for anything that is waited for, on a machine that does something else as well."""
+expect.set_options(PATIENCE_MS)
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -38,16 +43,26 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture(scope="session")
-def shared_site(camvid: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CamVidSite]:
-    with camvid_site(camvid, tmp_path_factory.mktemp("canvas"), count=60) as site:
-        yield site
+def camvid_server(camvid: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CamVidServer]:
+    folder = tmp_path_factory.mktemp("canvas")
+    workspace = open_workspace(folder / "workspace")
+    server = Server(workspace.path, ["--no-worker"])
+    yield CamVidServer(camvid, folder, workspace, server)
+    server.stop()
+    workspace.close()
 
 
 @pytest.fixture
-def site(shared_site: CamVidSite) -> CamVidSite:
-    """CamVid pictures that nobody has touched, on a server that all tests of the canvas share."""
-    shared_site.set_used_images_aside()
-    return shared_site
+def image_count() -> int:
+    """How many CamVid images the project of a test has."""
+    return 14
+
+
+@pytest.fixture
+def site(camvid_server: CamVidServer, image_count: int) -> CamVidSite:
+    """A project of CamVid pictures of a test's own, on a server that all tests of the canvas share."""
+    camvid_server.server.ensure_running()
+    return camvid_server.new_site(image_count)
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +79,7 @@ def new_context(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
 
     def make() -> BrowserContext:
         context = browser.new_context(viewport={"width": 1400, "height": 900})
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         return context
 

@@ -1,10 +1,16 @@
 """What a person does at the label canvas, as functions on a Playwright page."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from playwright.sync_api import Page
+
+from storage.formats import run_length
+
+BAND_ROWS = 64
+"""Rows of a label map that the browser keeps together."""
 
 
 def state(page: Page) -> dict[str, Any]:
@@ -19,7 +25,7 @@ def open_label_page(page: Page, url: str) -> dict[str, Any]:
 
 
 def wait_for_image(page: Page, other_than: int | None = None) -> dict[str, Any]:
-    """Wait until an image is on the canvas, and not the one with this id."""
+    """Wait until an image is on the canvas, and not the one with this id, and rests where it lies."""
     page.wait_for_function(
         """(other) => {
             const canvas = window.qualmCanvas;
@@ -29,6 +35,8 @@ def wait_for_image(page: Page, other_than: int | None = None) -> dict[str, Any]:
         }""",
         arg=other_than,
     )
+    # The controls come up to date in the frame after, and may move it.
+    wait_until_still(page)
     return state(page)
 
 
@@ -43,14 +51,86 @@ def wait_until_saved(page: Page) -> dict[str, Any]:
     return state(page)
 
 
+def wait_until_loaded_ahead(page: Page, count: int = 5) -> None:
+    """Wait until so many of the images to come are loaded; more than five never are."""
+    page.wait_for_function("(count) => window.qualmCanvas.state().ahead >= count", arg=count)
+
+
+def wait_until_still(page: Page, place: str = "() => window.qualmCanvas.toScreen(0, 0)") -> None:
+    """Wait until the view does not glide any more, or whatever a function in the page measures."""
+    page.evaluate(
+        f"""async () => {{
+            const place = {place};
+            const placeNow = () => JSON.stringify(place());
+            const frame = () => new Promise((done) => requestAnimationFrame(done));
+            let before = '';
+            for (let still = 0; still < 3; before = placeNow()) {{
+                await frame();
+                still = placeNow() === before ? still + 1 : 0;
+            }}
+        }}"""
+    )
+
+
+def wait_until_run(page: Page) -> None:
+    """Wait until the page's script has run, after something that it does was seen."""
+    page.locator("[data-test-script-state=notRunning]").wait_for()
+
+
+def wait_until(page: Page, condition: Callable[[], bool], patience_s: float = 30) -> None:
+    """Wait until a condition holds that is not one of the page alone; the page's events go on meanwhile."""
+    end = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        page.wait_for_timeout(50)
+
+
+def wait_until_kept(page: Page, label_map: np.ndarray) -> None:
+    """Wait until the browser's journal has this label map, (H, W), of the image on the screen."""
+    bands = [label_map[row : row + BAND_ROWS] for row in range(0, len(label_map), BAND_ROWS)]
+    wanted = [run_length.encode(band) for band in bands]
+    wait_until(page, lambda: _bands_in_journal(page) == wanted)
+
+
+def _bands_in_journal(page: Page) -> list[bytes]:
+    bands = page.evaluate(
+        """async () => {
+            const done = (request) => new Promise((resolve, reject) => {
+                request.onsuccess = () => resolve(request.result);
+                request.onerror = () => reject(request.error);
+            });
+            const database = await done(indexedDB.open('qualm'));
+            const stores = database.transaction(['unsaved', 'bands']);
+            const { imageId } = window.qualmCanvas.state();
+            const heads = await done(stores.objectStore('unsaved').getAll());
+            const head = heads.find((one) => one.imageId === imageId);
+            const range = head && IDBKeyRange.bound([head.key, 0], [head.key, Infinity]);
+            const bands = head ? await done(stores.objectStore('bands').getAll(range)) : [];
+            database.close();
+            return bands.map((band) => Array.from(band));
+        }"""
+    )
+    return [bytes(band) for band in bands]
+
+
 def label_map(page: Page) -> np.ndarray:
     """Return the label map on the canvas, flat, ``uint8``."""
+    return _map_of(page, "labelBytes")
+
+
+def suggestion(page: Page) -> np.ndarray:
+    """Return the suggestion on the canvas, flat, ``uint8``."""
+    return _map_of(page, "suggestionBytes")
+
+
+def _map_of(page: Page, source: str) -> np.ndarray:
     latin = page.evaluate(
-        """() => {
+        """(source) => {
             let text = '';
-            for (const value of window.qualmCanvas.labelBytes()) text += String.fromCharCode(value);
+            for (const value of window.qualmCanvas[source]()) text += String.fromCharCode(value);
             return text;
-        }"""
+        }""",
+        source,
     )
     return np.frombuffer(latin.encode("latin-1"), dtype=np.uint8)
 

@@ -1,6 +1,8 @@
 """``run_app.py serve`` as a process, started and stopped as a person would."""
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,9 +17,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on, and that no outgoing connection takes while a server is away."""
+    # Systems give outgoing connections ports from 32768 on.
+    for port in random.sample(range(10_000, 32_768), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("A hundred ports of this machine are in use.")
 
 
 def started(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
@@ -28,7 +34,7 @@ def started(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def wait_for(address: str, running: subprocess.Popen[bytes], log: Path, patience_s: float = 60) -> None:
+def wait_for(address: str, running: subprocess.Popen[bytes], log: Path, patience_s: float = 120) -> None:
     """Wait until an address answers.
 
     Raises:
@@ -84,6 +90,11 @@ class Server:
         ]
         self.process = started([*command, "--port", str(self.port), *self.arguments], self.log)
         wait_for(f"{self.url}/_stcore/health", self.process, self.log)
+
+    def ensure_running(self) -> None:
+        """Start it unless it runs: a test that failed may have left it dead."""
+        if self.process is None or self.process.poll() is not None:
+            self.start()
 
     def kill(self) -> None:
         """End it without a chance to clean up, as a power cut does."""

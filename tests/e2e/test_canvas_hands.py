@@ -23,11 +23,16 @@ CONTROLS = ("- button", "- slider", "- textbox", "- checkbox", "- combobox", "- 
 """How a line of Playwright's ARIA snapshot begins that stands for a control; its name follows in quotes."""
 
 
+def press_in_the_header(page: Page, name: str) -> None:
+    """Press a link of the header; a card of the Queue page may be named alike."""
+    page.get_by_test_id("stTopNav").get_by_role("link", name=name).click()
+
+
 def come_back_by_the_header(page: Page) -> None:
     """Go to the Queue page and back to Label by the links of the header."""
-    page.get_by_role("link", name="Queue").click()
+    press_in_the_header(page, "Queue")
     expect(page.locator(".host")).to_have_count(0)
-    page.get_by_role("link", name="Label").click()
+    press_in_the_header(page, "Label")
     page.locator(".host .editor").wait_for()
     labelling.wait_for_image(page)
 
@@ -68,7 +73,7 @@ def test_a_press_on_the_canvas_brings_the_keys_back(site: CamVidSite, page: Page
         page.get_by_test_id("channel").focus()
         page.keyboard.press("ArrowDown")
     else:
-        page.get_by_role("link", name="Label").click()
+        press_in_the_header(page, "Label")
     paint_a_line(page, 100)
     painted = labelling.label_map(page)
     assert (painted != NOT_LABELLED).any()
@@ -90,17 +95,18 @@ def test_a_press_on_the_canvas_leaves_a_question_alone(site: CamVidSite, page: P
     assert not labelling.state(page)["dialog"]
 
 
-def place_of_the_walk(page: Page) -> str:
-    return page.locator(".footer").inner_text().split("doubt ")[-1].split("\n")[0]
+def go_to_next_doubt(page: Page, number: int) -> str:
+    """Go one place on in the walk, to the one of this number, and return how many there are."""
+    page.keyboard.press(".")
+    footer = page.locator(".footer")
+    expect(footer).to_contain_text(f"doubt {number} of ")
+    labelling.wait_until_still(page)
+    return footer.inner_text().split(f"doubt {number} of ")[1].split()[0]
 
 
 def test_the_walk_along_doubts_goes_on_after_a_correction(site: CamVidSite, page: Page) -> None:
     labelling.open_label_page(page, site.server.url)
-    places = []
-    for _ in range(3):
-        page.keyboard.press(".")
-        page.wait_for_timeout(400)
-        places.append(place_of_the_walk(page))
+    counts = {go_to_next_doubt(page, number) for number in (1, 2, 3)}
     box = page.locator(".surface").bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -108,11 +114,8 @@ def test_the_walk_along_doubts_goes_on_after_a_correction(site: CamVidSite, page
     page.mouse.down()
     page.mouse.move(x + 60, y, steps=4)
     page.mouse.up()
-    page.keyboard.press(".")
-    page.wait_for_timeout(400)
-    places.append(place_of_the_walk(page))
-    assert [place.split()[0] for place in places] == ["1", "2", "3", "4"]
-    assert len({place.split()[-1] for place in places}) == 1, "they are places of one walk"
+    counts.add(go_to_next_doubt(page, 4))
+    assert len(counts) == 1, "they are places of one walk"
 
 
 def test_a_rejected_suggestion_stays_rejected(site: CamVidSite, page: Page) -> None:
@@ -120,33 +123,28 @@ def test_a_rejected_suggestion_stays_rejected(site: CamVidSite, page: Page) -> N
     suggestion = site.suggestion(image_id)
     kept = np.where(suggestion == ROAD, NOT_LABELLED, suggestion)
     # Roads come in pieces.
-    while (left := np.flatnonzero(suggested(page) == ROAD)).size:
+    while (left := np.flatnonzero(labelling.suggestion(page) == ROAD)).size:
         y, x = divmod(int(left[0]), WIDTH)
         page.mouse.move(*labelling.on_screen(page, x + 0.5, y + 0.5))
         page.keyboard.press("Shift+D")
-    np.testing.assert_array_equal(suggested(page), kept)
+    np.testing.assert_array_equal(labelling.suggestion(page), kept)
 
     page.reload()
     assert labelling.wait_for_image(page)["imageId"] == image_id
-    np.testing.assert_array_equal(suggested(page), kept)
+    np.testing.assert_array_equal(labelling.suggestion(page), kept)
 
     page.keyboard.press("n")
     labelling.wait_for_image(page, other_than=image_id)
     page.keyboard.press("PageUp")
     page.wait_for_function("(id) => window.qualmCanvas.state().imageId === id", arg=image_id)
-    np.testing.assert_array_equal(suggested(page), kept)
+    np.testing.assert_array_equal(labelling.suggestion(page), kept)
 
     page.keyboard.press("a")
     assert not (labelling.label_map(page) == ROAD).any()
     page.keyboard.press("Control+z")
     page.keyboard.press("Control+z")
-    np.testing.assert_array_equal(suggested(page), suggestion)
+    np.testing.assert_array_equal(labelling.suggestion(page), suggestion)
     labelling.wait_until_saved(page)
-
-
-def suggested(page: Page) -> np.ndarray:
-    """Return the suggestion on the canvas, flat, ``uint8``."""
-    return np.array(page.evaluate("() => Array.from(window.qualmCanvas.suggestionBytes())"), np.uint8)
 
 
 def test_the_pixel_readout_follows_what_was_done(site: CamVidSite, page: Page) -> None:
@@ -177,16 +175,18 @@ def pieces_along(body: bytes, row: int, columns: range) -> np.ndarray:
 def test_a_superpixel_stroke_waits_for_its_superpixels(site: CamVidSite, page: Page) -> None:
     image_id = labelling.open_label_page(page, site.server.url)["imageId"]
     held: list[Route] = []
-    page.route("**/superpixels/**", lambda route: held.append(route))
+    # Those of the images to come are made as well.
+    of_image = f"**/images/{image_id}/superpixels/**"
+    page.route(of_image, lambda route: held.append(route))
     painted = np.zeros(0, bool)
     labelling.choose_class(page, ROAD)
     page.keyboard.press("x")
     for step, row in enumerate((100, 200)):
         if step:
             page.keyboard.press("]")
-        page.wait_for_timeout(200)
-        assert len(held) == step + 1, "asked for as soon as the tool, or its size, is chosen"
-        assert page.locator(".surface").get_attribute("data-cursor") == "progress"
+        # Asked for as soon as the tool, or its size, is chosen.
+        labelling.wait_until(page, lambda count=step + 1: len(held) == count)
+        expect(page.locator(".surface")).to_have_attribute("data-cursor", "progress")
         before = labelling.label_map(page)
         labelling.stroke(page, [(150.5, row + 0.5), (250.5, row + 0.5)])
         np.testing.assert_array_equal(labelling.label_map(page), before)
@@ -201,13 +201,25 @@ def test_a_superpixel_stroke_waits_for_its_superpixels(site: CamVidSite, page: P
         painted = pieces if step == 0 else painted | pieces
         held[step].fulfill(response=answer)
         if step == 0:
-            page.wait_for_function("() => window.qualmCanvas.state().unsaved")
+            page.wait_for_function("() => !window.qualmCanvas.state().waits")
             np.testing.assert_array_equal(labelling.label_map(page) == ROAD, painted)
-            assert page.locator(".surface").get_attribute("data-cursor") == "crosshair"
-    page.unroute("**/superpixels/**")
+            expect(page.locator(".surface")).to_have_attribute("data-cursor", "crosshair")
+    page.unroute(of_image)
     labelling.wait_for_image(page, other_than=image_id)
     page.wait_for_function("() => !window.qualmCanvas.state().unsent")
     np.testing.assert_array_equal(site.stored(image_id) == ROAD, painted)
+
+
+def wait_until_held(page: Page, image_id: int, corners: int = 0) -> None:
+    """Wait for the frame that keeps the image and the open polygon for a reload."""
+    page.wait_for_function(
+        """([imageId, corners]) => Object.entries(sessionStorage).some(([key, text]) => {
+            if (!key.startsWith('qualm.canvas.hand ')) return false;
+            const held = JSON.parse(text);
+            return held.imageId === imageId && held.polygon.length === corners;
+        })""",
+        arg=[image_id, corners],
+    )
 
 
 def test_a_reload_keeps_the_place_and_the_hand(site: CamVidSite, page: Page) -> None:
@@ -220,9 +232,7 @@ def test_a_reload_keeps_the_place_and_the_hand(site: CamVidSite, page: Page) -> 
     page.keyboard.press("p")
     for corner in [(100, 100), (200, 100), (200, 200)]:
         page.mouse.click(*labelling.on_screen(page, *corner))
-    # The frame after a click brings the controls, and what is kept, up to date.
-    page.wait_for_timeout(100)
-
+    wait_until_held(page, first, corners=3)
     page.reload()
     now = labelling.wait_for_image(page)
     assert (now["imageId"], now["tool"], now["classIndex"]) == (first, "polygon", ROAD)
@@ -234,7 +244,7 @@ def test_a_reload_keeps_the_place_and_the_hand(site: CamVidSite, page: Page) -> 
 
     page.keyboard.press("n")
     second = labelling.wait_for_image(page, other_than=first)["imageId"]
-    page.wait_for_timeout(100)
+    wait_until_held(page, second)
     page.reload()
     assert labelling.wait_for_image(page)["imageId"] == second
     # Another tab begins by itself.

@@ -95,13 +95,13 @@ def test_locked_and_only_unlabelled_pixels_are_safe(site: CamVidSite, page: Page
 def test_superpixels_paint_whole_pieces(site: CamVidSite, page: Page) -> None:
     image_id = labelling.open_label_page(page, site.server.url)["imageId"]
     labelling.choose_class(page, ROAD)
-    with page.expect_response("**/superpixels/**") as answer:
+    with page.expect_response(f"**/images/{image_id}/superpixels/**") as answer:
         page.get_by_test_id("tool-superpixel").click()
     body = answer.value.body()
     width, height = np.frombuffer(body[:8], "<u4")
     ids = np.frombuffer(body[8:], "<u2").reshape(height, width)
-    page.wait_for_timeout(200)
     page.mouse.click(*labelling.on_screen(page, 240.5, 300.5))
+    page.wait_for_function("() => !window.qualmCanvas.state().waits")
     expected = np.where(ids == ids[300, 240], ROAD, NOT_LABELLED)
     np.testing.assert_array_equal(shaped(labelling.label_map(page)), expected)
     assert labelling.state(page)["imageId"] == image_id

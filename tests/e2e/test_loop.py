@@ -23,6 +23,8 @@ pytestmark = pytest.mark.browser
 
 CAMVID_CLASSES = "sky building pole road pavement tree signsymbol fence car pedestrian bicyclist"
 SKY, BUILDING, ROAD = 0, 1, 3
+PATIENCE_S = 300
+"""How long a round of few steps, or the start of a worker, may take on a machine that is busy."""
 
 
 def camvid_folder(camvid: Path, target: Path, count: int) -> Path:
@@ -66,10 +68,8 @@ def project_with_labels(workspace: Workspace, camvid: Path, folder: Path, count:
     return project.id
 
 
-def wait_for_round(
-    workspace: Workspace, project_id: int, states: set[str], seconds: float
-) -> rounds.RoundInfo:
-    deadline = time.monotonic() + seconds
+def wait_for_round(workspace: Workspace, project_id: int, states: set[str]) -> rounds.RoundInfo:
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         newest = rounds.history(workspace, project_id)[0]
         if newest.state in states:
@@ -128,12 +128,12 @@ def test_loop_from_empty_workspace_to_reordered_queue(
     page.goto(f"{server.url}/training")
     page.locator(".st-key-train-now button").click()
     state = page.locator(".st-key-round-state")
-    expect(state).to_contain_text("training", timeout=30_000)
-    expect(state).to_contain_text("of 40", timeout=60_000)
-    first = wait_for_round(workspace, project.id, {"training", "scoring", "done"}, 60)
-    done = wait_for_round(workspace, project.id, {"done"}, 180)
+    expect(state).to_contain_text("training", timeout=1000 * PATIENCE_S)
+    expect(state).to_contain_text("of 40", timeout=1000 * PATIENCE_S)
+    first = wait_for_round(workspace, project.id, {"training", "scoring", "done"})
+    done = wait_for_round(workspace, project.id, {"done"})
     assert done.id == first.id
-    expect(page.locator(".st-key-round-history")).to_contain_text("done", timeout=30_000)
+    expect(page.locator(".st-key-round-history")).to_contain_text("done")
     losses = [value for _, name, value in rounds.curve(workspace, done.id, "loss")]
     assert losses, "the curve is stored"
 
@@ -158,10 +158,11 @@ def test_loop_from_empty_workspace_to_reordered_queue(
     assert now["hasUncertainty"]
     with_suggestion = page.screenshot()
     page.get_by_test_id("toggle-suggestion").click()
+    # Suggestion and uncertainty are drawn.
+    labelling.wait_until(page, lambda: page.screenshot() != with_suggestion)
     without = page.screenshot()
-    assert with_suggestion != without, "the suggestion is drawn"
     page.get_by_test_id("toggle-uncertainty").click()
-    assert page.screenshot() != without, "the uncertainty is drawn"
+    labelling.wait_until(page, lambda: page.screenshot() != without)
     page.get_by_test_id("toggle-suggestion").click()
 
     # Accept the suggestion: pixels move from suggestion to label, and only then they count.
@@ -188,7 +189,7 @@ def test_killed_worker_is_replaced_and_the_round_ends_done(
     page.goto(f"{server.url}/training")
     page.locator(".st-key-train-now button").click()
 
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         running = rounds.history(workspace, project_id)
         if running and running[0].state == "training" and running[0].step >= 5 and running[0].worker:
@@ -199,12 +200,12 @@ def test_killed_worker_is_replaced_and_the_round_ends_done(
     killed = running[0]
     os.kill(int(str(killed.worker).rpartition(":")[2]), signal.SIGKILL)
 
-    done = wait_for_round(workspace, project_id, {"done", "failed", "cancelled"}, 200)
+    done = wait_for_round(workspace, project_id, {"done", "failed", "cancelled"})
     assert done.state == "done", done.error
     assert done.id == killed.id
     assert done.worker != killed.worker
     assert len(rounds.history(workspace, project_id)) == 1
-    expect(page.locator(".st-key-round-history")).to_contain_text("done", timeout=30_000)
+    expect(page.locator(".st-key-round-history")).to_contain_text("done")
 
 
 def test_two_people_never_share_an_image_and_never_overwrite_each_other(

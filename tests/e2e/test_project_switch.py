@@ -36,19 +36,24 @@ def test_a_switch_saves_and_leaves_nothing_of_the_project_before(
     server = start_server("--no-worker")
     shown = labelling.open_label_page(page, server.url)
     devtools = page.context.new_cdp_session(page)
-    before = [listeners(devtools, *one) for one in (("window", "pagehide"), ("document", "visibilitychange"))]
+    watched = (("window", "pagehide"), ("document", "visibilitychange"))
+    before = [listeners(devtools, *one) for one in watched]
+    left: dict[int, np.ndarray] = {}
+
+    def are_saved() -> bool:
+        return all(
+            np.array_equal(labels.read(workspace, image_id)[0].ravel(), painted)
+            for image_id, painted in left.items()
+        )
 
     for name in ("Roads", "Streets", "Roads"):
         labelling.choose_class(page, ROAD)
         labelling.stroke(page, [(100, 100), (200, 120)])
-        painted = labelling.label_map(page)
+        left[shown["imageId"]] = labelling.label_map(page)
         page.locator(".st-key-project-bar").get_by_role("combobox").click()
         page.get_by_role("option", name=name).click()
-        left = shown["imageId"]
-        shown = labelling.wait_for_image(page, other_than=left)
-        labelling.wait_until_saved(page)
-        page.wait_for_timeout(1500)
-        np.testing.assert_array_equal(labels.read(workspace, left)[0].ravel(), painted)
-    after = [listeners(devtools, *one) for one in (("window", "pagehide"), ("document", "visibilitychange"))]
-    assert after == before
+        shown = labelling.wait_for_image(page, other_than=shown["imageId"])
+        labelling.wait_until(page, are_saved)
+    labelling.wait_until(page, lambda: [listeners(devtools, *one) for one in watched] == before)
+    assert are_saved()
     workspace.close()

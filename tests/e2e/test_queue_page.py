@@ -109,13 +109,8 @@ def embeddings_of(first: int, ids: list[int]) -> EmbeddingSet:
     return EmbeddingSet(np.array([first, *ids]), vectors, plane.astype(np.float32), alike_from=0.2)
 
 
-def cards(page: Page) -> list[int]:
-    """Return the ids of the cards in their order."""
-    expect(page.locator(".q-card").first).to_be_visible()
-    return page.locator(".q-card a").evaluate_all("all => all.map(one => Number(one.dataset.imageId))")
-
-
 def expect_cards(page: Page, ids: list[int]) -> None:
+    """Wait until these are the first cards, in this order."""
     shown = page.locator(".q-card a")
     for place, image_id in enumerate(ids):
         expect(shown.nth(place)).to_have_attribute("data-image-id", str(image_id))
@@ -130,7 +125,7 @@ def test_labelling_moves_lookalikes_back_and_the_screen_says_why(
 ) -> None:
     site = served("Lookalikes")
     page.goto(site.page("queue"))
-    assert cards(page)[: COUNT - 1] == site.ids
+    expect_cards(page, site.ids)
     expect(page.locator(".st-key-queue-count")).to_contain_text("uncertain images, spread over classes")
 
     now = labelling.open_label_page(page, site.page())
@@ -141,12 +136,13 @@ def test_labelling_moves_lookalikes_back_and_the_screen_says_why(
     for _ in range(3):
         page.get_by_test_id("truth-submit").click()
         now = labelling.wait_for_image(page, other_than=now["imageId"])
-    labelling.wait_until_saved(page)
+        # The answer brings the new order.
+        labelling.wait_until_saved(page)
     twin, rest = site.ids[TWIN], [one for one in site.ids[3:] if one != site.ids[TWIN]]
     assert now["imageId"] == rest[0], "the one that looks like the first does not come now"
 
     page.goto(site.page("queue"))
-    assert cards(page)[: len(rest) + 1] == [*rest, twin]
+    expect_cards(page, [*rest, twin])
     moved = card(page, twin)
     expect(moved).to_contain_text("moved back")
     expect(moved.locator(".q-card-why")).to_contain_text(f"because {site.name_of(0)} is much like it")
@@ -157,6 +153,7 @@ def test_what_is_lassoed_on_the_map_can_be_labelled_next(served: Callable[[str],
     page.goto(site.page("queue"))
     page.locator(".st-key-queue-view").get_by_text("Map").click()
     page.wait_for_function("() => document.querySelector('.q-map-plot')?.data?.length")
+    wait_until_map_rests(page)
     box = page.locator(".q-map .nsewdrag").bounding_box()
     assert box is not None
     corner = [(0.75, 0.02), (0.98, 0.02), (0.98, 0.35), (0.75, 0.35)]
@@ -169,14 +166,24 @@ def test_what_is_lassoed_on_the_map_can_be_labelled_next(served: Callable[[str],
 
     expect(page.locator(".st-key-map-chosen")).to_contain_text("2 chosen on the map")
     far = [site.ids[place] for place in FAR]
-    assert cards(page) == far
+    expect_cards(page, far)
+    expect(page.locator(".q-card")).to_have_count(len(far))
     page.locator(".st-key-map-pin button").click()
     expect(card(page, far[0])).to_contain_text("in front")
+    wait_until_map_rests(page)
 
     page.mouse.click(*point_of(page, FAR[1]))
     assert labelling.wait_for_image(page)["imageId"] == far[1]
     # A tab that has shown an image shows it again; a new one begins at the head of the queue.
     assert labelling.open_label_page(page.context.new_page(), site.page())["imageId"] == far[0]
+
+
+def wait_until_map_rests(page: Page) -> None:
+    """Wait until nothing that is still drawn moves the map on the screen."""
+    labelling.wait_until_run(page)
+    labelling.wait_until_still(
+        page, "() => document.querySelector('.q-map .nsewdrag').getBoundingClientRect()"
+    )
 
 
 def point_of(page: Page, place: int) -> tuple[float, float]:

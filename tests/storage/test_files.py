@@ -4,6 +4,8 @@ import errno
 import hashlib
 import os
 import time
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,57 @@ def test_the_sweep_takes_only_what_is_old_and_unused(tmp_path: Path) -> None:
     assert not store.exists(unused)
 
 
+def test_the_sweep_tells_neighbours_apart_at_the_borders_of_folders(tmp_path: Path) -> None:
+    store = BlobStore(tmp_path)
+    ends = ["00", "01", "7f", "80", "fe", "ff"]
+    keys = [first + "0" * 62 for first in ends] + [first + "f" * 62 for first in ends]
+    # The next ones differ from those in their last common digit, and in the first digit that is compared.
+    near = [key[:15] + ("1" if key[15] == "0" else "e") + key[16:] for key in keys]
+    kept = {*keys[::2], *near[1::2]}
+    for key in {*keys, *near}:
+        path = tmp_path / key[:2] / key
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        os.utime(path, (1, 1))
+    assert store.sweep((key for key in sorted(kept, reverse=True)), 3600) == len({*keys, *near} - kept)
+    assert {path.name for path in files_in(tmp_path)} == kept
+    assert store.sweep([], 3600) == len(kept)
+    assert files_in(tmp_path) == []
+
+
+def test_what_is_put_while_the_sweep_learns_what_is_in_use_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = BlobStore(tmp_path)
+    used, again = store.put(b"used"), store.put(b"unused, and then used again")
+    for path in files_in(tmp_path):
+        os.utime(path, (1, 1))
+
+    def in_use() -> Iterator[str]:
+        yield used
+        store.put(b"new")
+        store.put(b"unused, and then used again")
+        late = time.time() + 7200
+        monkeypatch.setattr(files.time, "time", lambda: late)
+
+    assert store.sweep(in_use(), 3600) == 0
+    assert store.exists(again)
+    assert len(files_in(tmp_path)) == 3
+
+
+def test_the_sweep_needs_little_memory_for_what_is_in_use(tmp_path: Path) -> None:
+    count = 100_000
+    stray = BlobStore(tmp_path).put(b"nobody names this")
+    os.utime(tmp_path / stray[:2] / stray, (1, 1))
+    tracemalloc.start()
+    try:
+        in_use = (hashlib.sha256(number.to_bytes(4)).hexdigest() for number in range(count))
+        assert BlobStore(tmp_path).sweep(in_use, 3600) == 1
+        assert tracemalloc.get_traced_memory()[1] < 16 * count
+    finally:
+        tracemalloc.stop()
+
+
 def test_putting_an_old_blob_again_keeps_it_from_the_sweep(tmp_path: Path) -> None:
     store = BlobStore(tmp_path)
     key = store.put(b"again")
@@ -131,6 +184,6 @@ def test_nothing_a_row_names_is_swept(workspace: Workspace) -> None:
     for path in files_in(workspace.path / "blobs"):
         os.utime(path, (1, 1))
     stored = {path.name for path in files_in(workspace.path / "blobs")}
-    assert stored == blobs_in_use(workspace) | {stray}
+    assert stored == {*blobs_in_use(workspace), stray}
     assert sweep_blobs(workspace) == 1
     assert {path.name for path in files_in(workspace.path / "blobs")} == stored - {stray}

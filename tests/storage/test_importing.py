@@ -457,11 +457,13 @@ def test_a_killed_import_goes_on_where_it_was(camvid: Path, tmp_path: Path) -> N
         "import sys; from storage.importing import *; from storage.workspace import open_workspace\n"
         "w = open_workspace(sys.argv[1])\n"
         "run_import(w, int(sys.argv[2]), plan_import(sys.argv[3]), 'tester',\n"
-        "           lambda done, of, name: print(done, flush=True))"
+        "           lambda done, of, name: print(done, flush=True) or (done >= 60 and sys.stdin.read()))"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", program, str(workspace.path), str(project.id), str(source)],
         cwd=ROOT,
+        # Near its end it waits, should it get there before it is killed.
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )

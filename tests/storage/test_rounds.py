@@ -58,9 +58,9 @@ def claimed(workspace: Workspace, queued: RoundInfo) -> RoundInfo:
 
 
 def test_advice_names_what_is_missing(workspace: Workspace, project: ProjectInfo) -> None:
-    later = time.time() + 25
     assert rounds.start_advice(workspace, project.id).reason == "0 of 8 new labels for the first round"
     done = submit_some(workspace, project, 8)
+    later = time.time() + 25
     advice = rounds.start_advice(workspace, project.id)
     assert not advice.ready
     assert advice.reason.startswith("8 new labels: a round starts after ")
@@ -188,9 +188,10 @@ def test_a_killed_worker_of_this_machine_loses_its_round_at_once(
     mine = f"{socket.gethostname()}:{os.getpid()}"
     assert rounds.claim(workspace, mine, lease_s=30) is None
     process.kill()
-    time.sleep(0.2)
     # On Linux the killed process is recognised even before its parent has asked for it.
-    if sys.platform != "linux":
+    if sys.platform == "linux":
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    else:
         process.wait()
     assert rounds.live_workers(workspace) == []
     taken = rounds.claim(workspace, mine, lease_s=30)

@@ -2,10 +2,12 @@
 //
 //   state()      {imageId, name, revision, status, saveState, tool, classIndex, brush, zoom, queueLength, unsaved,
 //                 unsent, suggestion, uncertainty, hasSuggestion, hasUncertainty, split, rank, phase, dialog,
-//                 waits}; `waits` while a stroke is kept until its superpixels are here
+//                 waits, ahead}; `waits` while a stroke is kept until its superpixels are here, `ahead` is how many
+//                 images of the queue are loaded
 //   labelBytes(), suggestionBytes() copies of the label map and of the suggestion
 //   toScreen(x, y) client coordinates of an image point
 //   run(command, detail) what a key or a button would do
+//   back()       what the command does, with a promise of its end
 //   counters     {paints, mounts, saves, shownAt}; shownAt is performance.now() at the first paint of the last image
 //
 // The controls have stable data-testid attributes: every button of a command is named for it (submit, skip,
@@ -25,6 +27,7 @@ export function debugHandle(editor) {
     toScreen: (/** @type {number} */ x, /** @type {number} */ y) => editor.surface.clientOf(x, y),
     /** @type {import('./types.js').Run} */
     run: (command, detail) => editor.run(command, detail),
+    back: () => session.back(),
     state: () => {
       const { image, view, phase } = session;
       const { zoom, queueLength, unsent } = shownOf(editor);
@@ -51,6 +54,7 @@ export function debugHandle(editor) {
         phase,
         canUndo: image?.canUndo ?? false,
         waits: editor.tools.superpixel.isWaiting,
+        ahead: [...session.queue.ahead.values()].filter((one) => one.loaded).length,
         dialog: editor.dialogs.isOpen,
       };
     },

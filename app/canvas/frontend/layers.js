@@ -181,6 +181,7 @@ export class Layers {
     }
     // Of a picture in tiles the overview would do, and its tiles would not be asked for.
     if (!picture || picture.overview !== picture || this.adjusted || this.display.difference) return;
+    await picture.overview.whole;
     await idle();
     if (!isWanted()) return;
     const sight = sightNow();

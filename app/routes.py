@@ -7,11 +7,12 @@ sentence for the person under ``error``.
 
 from __future__ import annotations
 
+import gzip
 import logging
 import math
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Any
@@ -54,7 +55,6 @@ MOST_ITEMS = 50
 """Images one request may take from the queue."""
 
 _BLOB = re.compile("[0-9a-f]{64}")
-_RUN_LENGTH_TYPE = "application/octet-stream"
 _FRONTEND_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _STATUS_OF_ERROR: tuple[tuple[type[QualmError], HTTPStatus], ...] = (
     (NotFound, HTTPStatus.NOT_FOUND),
@@ -140,7 +140,7 @@ def get_label(workspace: Workspace, request: Request) -> Response:
         status = next((one.status for one in history if one.revision == revision), "")
         body = run_length.encode(label_map)
     headers = {"etag": f'"{revision}"', "x-label-status": status, "cache-control": "no-cache"}
-    return Response(body, media_type=_RUN_LENGTH_TYPE, headers=headers)
+    return _run_lengths(_packed(body), headers)
 
 
 def get_previous_label(workspace: Workspace, request: Request) -> Response:
@@ -151,15 +151,14 @@ def get_previous_label(workspace: Workspace, request: Request) -> Response:
     """
     label_map, previous = labels.previous_of_group(workspace, _image_id(request))
     headers = {"x-image-name": quote(previous.name), "cache-control": "no-cache"}
-    return Response(run_length.encode(label_map), media_type=_RUN_LENGTH_TYPE, headers=headers)
+    return _run_lengths(_packed(run_length.encode(label_map)), headers)
 
 
 def get_suggestion(workspace: Workspace, request: Request) -> Response:
     """Answer the model's map as run lengths at the image's full size."""
     image = images.image(workspace, _image_id(request))
     png = _blob_of_address(workspace, request)
-    body = _run_lengths_of(png, image.height, image.width)
-    return Response(body, media_type=_RUN_LENGTH_TYPE, headers=IMMUTABLE)
+    return _run_lengths(_packed_suggestion(png, image.height, image.width), IMMUTABLE)
 
 
 def get_uncertainty(workspace: Workspace, request: Request) -> Response:
@@ -194,7 +193,7 @@ def get_uncertainty_thumbnail(workspace: Workspace, request: Request) -> Respons
 def get_truth(workspace: Workspace, request: Request) -> Response:
     """Answer the known true label map as run lengths, 404 when there is none."""
     body = run_length.encode(images.truth(workspace, _image_id(request)))
-    return Response(body, media_type=_RUN_LENGTH_TYPE, headers={"cache-control": "no-cache"})
+    return _run_lengths(_packed(body), {"cache-control": "no-cache"})
 
 
 async def put_label(workspace: Workspace, request: Request) -> Response:
@@ -256,7 +255,7 @@ def _save(workspace: Workspace, request: Request, image: ImageInfo, body: bytes)
 
 def get_next(workspace: Workspace, request: Request) -> Response:
     """Reserve the next images of the queue for this annotator and answer them, and nothing slower."""
-    project_id = projects.get_project(workspace, int(request.path_params["project_id"])).id
+    project_id = int(request.path_params["project_id"])
     count = _whole_number(request, "count", 6, least=1, most=MOST_ITEMS)
     holding = _whole_number(request, "holding", 0) or None
     items = _next_items(workspace, request, project_id, count, holding)
@@ -387,9 +386,19 @@ def _blob_of_address(workspace: Workspace, request: Request) -> bytes:
 
 
 @lru_cache(maxsize=16)
-def _run_lengths_of(png: bytes, height: int, width: int) -> bytes:
+def _packed_suggestion(png: bytes, height: int, width: int) -> bytes:
     """Return a suggestion as run lengths at a size; those at the queue's head are asked for again."""
-    return run_length.encode(_stretched(labels.decode_label_map(png), height, width))
+    return _packed(run_length.encode(_stretched(labels.decode_label_map(png), height, width)))
+
+
+def _packed(body: bytes) -> bytes:
+    # Left to Streamlit's middleware it would be level 9: five times the work for a tenth less to send.
+    return gzip.compress(body, compresslevel=1, mtime=0)
+
+
+def _run_lengths(packed: bytes, headers: Mapping[str, str]) -> Response:
+    headers = {**headers, "content-encoding": "gzip"}
+    return Response(packed, media_type="application/octet-stream", headers=headers)
 
 
 def _stretched(label_map: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -161,6 +161,10 @@ def test_a_skipped_image_comes_last(browser: TestClient, site: Site) -> None:
 
 def test_the_known_truth_is_answered_where_there_is_one(browser: TestClient, site: Site) -> None:
     assert np.array_equal(read(browser, f"/api/images/{site.image_ids[0]}/truth"), site.truth)
+    # What is compressed here is not compressed again, and more slowly, by what stands in front.
+    for kind in ("truth", "label"):
+        response = browser.get(f"/api/images/{site.image_ids[0]}/{kind}")
+        assert response.headers["content-encoding"] == "gzip"
     assert browser.get(f"/api/images/{site.image_ids[1]}/truth").status_code == 404
 
 
@@ -240,6 +244,7 @@ def test_suggestion_and_uncertainty_of_the_current_round(browser: TestClient, si
     assert (item["rank"], item["ranked"], item["round_number"]) == (1, 2, 1)
     assert item["why"].startswith("Unsure about sky") or "unsure about sky" in item["why"]
     assert np.array_equal(read(browser, item["suggestion_url"]), suggestion)
+    assert browser.get(item["suggestion_url"]).headers["content-encoding"] == "gzip"
     response = browser.get(item["uncertainty_url"])
     assert response.content == grey.getvalue()
     assert "immutable" in response.headers["cache-control"]

@@ -148,6 +148,21 @@ test('blocks compared by words show what a search of all of them does', () => {
   }
 });
 
+test('blocks of two by two show what the search of larger blocks would', () => {
+  const random = seededRandom(8);
+  for (let round = 0; round < 300; round++) {
+    const [width, height] = [between(random, 1, 23), between(random, 1, 23)];
+    const suggestion = Uint8Array.from({ length: width * height }, () => [0, 1, 2, 3, NOT_LABELLED][between(random, 0, 4)]);
+    const source = sourceOf(width, height, { suggestion });
+    source.pixels.forEach((_, at, all) => (all[at] = [0, 1, VOID, NOT_LABELLED, NOT_LABELLED][between(random, 0, 4)]));
+    const look = tellingLook({ outlines: round % 2 === 1 });
+    look.rank.forEach((_, key, all) => (all[key] = between(random, 0, 3)));
+    // With a limit but no uncertainty map the keys are the same, and the search is the one for all sizes.
+    const searched = keysAt({ ...source, mostUncertain: 0 }, 1, look, 5).all;
+    assert.deepEqual(keysAt(source, 1, look, 5).all, searched, `round ${round}`);
+  }
+});
+
 test('colouring only around a change gives what colouring everything gives', () => {
   const random = seededRandom(7);
   const source = sourceOf(120, 110);

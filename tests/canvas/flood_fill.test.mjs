@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { floodFill } from '../../app/canvas/frontend/flood_fill.js';
+import { floodFill, rehearseFill } from '../../app/canvas/frontend/flood_fill.js';
 import { pixelsOf, randomMap, reachable } from './random_maps.mjs';
 import { between, seededRandom } from './seeded_random.mjs';
 
@@ -41,4 +41,16 @@ test('the widest tolerance takes the whole image, and outside there is nothing',
   const rgba = Uint8ClampedArray.from({ length: 4 * 12 }, (_, i) => (i * 97) % 256);
   assert.equal(pixelsOf(floodFill(rgba, 4, 3, 1, 1, 255), 4).length, 12);
   assert.equal(floodFill(rgba, 4, 3, 4, 1, 255), null);
+});
+
+test('a rehearsal changes neither the picture nor the fills after it, whatever the size', () => {
+  const random = seededRandom(9);
+  for (const [width, height] of [[1, 1], [3, 500], [400, 2], [300, 250]]) {
+    const rgba = Uint8Array.from({ length: 4 * width * height }, () => between(random, 0, 40));
+    const before = rgba.slice();
+    const alone = floodFill(rgba, width, height, width >> 1, height >> 1, 12);
+    rehearseFill({ rgba, width, height }, 12);
+    assert.deepEqual(rgba, before);
+    assert.deepEqual(floodFill(rgba, width, height, width >> 1, height >> 1, 12), alone);
+  }
 });

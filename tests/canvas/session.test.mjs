@@ -104,6 +104,23 @@ test('the first image of the queue is opened', async () => {
   end();
 });
 
+test('of images under way only the maps of the one that the person waits for are coloured at once', async () => {
+  const { session, end } = bench({ order: [1, 2] });
+  const { load } = session.transport;
+  const prepared = [];
+  session.screen.prepare = ({ item: { image_id: id } }, isAwaited = false) => prepared.push([id, isAwaited]);
+  session.transport.load = async (one, earlier, onMaps) => {
+    const loaded = await load(one);
+    await Promise.resolve();
+    onMaps(loaded);
+    return loaded;
+  };
+  await session.start(null);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.deepEqual(prepared, [[1, true], [2, false]]);
+  end();
+});
+
 test('an image picked by hand is opened, and the queue goes on behind it', async () => {
   const { session, end } = bench();
   await session.start(8);

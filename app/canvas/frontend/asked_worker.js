@@ -20,7 +20,8 @@ export class AskedWorker {
   /**
    * @param {object} question sent with an `id`, which the worker's answer repeats
    * @param {number} bytes that the worker reads for it
-   * @returns {Promise<any>} the answer; null when the worker failed, and the next question gets a new one
+   * @returns {Promise<any>} the answer; null when the worker failed, and the next question gets a new one. Of an
+   *   answer with `hasMore` the `rest` is a promise of the next part.
    */
   ask(question, bytes = 0) {
     const worker = (this.#worker ??= this.#started());
@@ -36,8 +37,10 @@ export class AskedWorker {
     this.#bytes = 0;
     const worker = this.start();
     worker.onmessage = ({ data }) => {
-      this.#waiting.get(data.id)?.(data);
+      const answer = this.#waiting.get(data.id);
       this.#waiting.delete(data.id);
+      if (data.hasMore) data.rest = new Promise((resolve) => this.#waiting.set(data.id, resolve));
+      answer?.(data);
       if (this.#waiting.size === 0 && this.#bytes >= this.mostBytes) {
         worker.terminate();
         // A new one at once, so that the next question does not wait for it.

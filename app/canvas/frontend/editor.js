@@ -119,7 +119,7 @@ export class Editor {
       screen: {
         show: (view, keepView = false) => this.#showView(view, keepView),
         refresh: () => this.refresh(),
-        prepare: (loaded) => this.#prepare(loaded),
+        prepare: (loaded, isAwaited = false) => this.#prepare(loaded, isAwaited),
         repaint: (rectangle) => this.#repaint(rectangle),
         notice: (text, tone) => this.notices.add(text, tone),
         ask: (question) => this.dialogs.ask(question),
@@ -345,11 +345,11 @@ export class Editor {
     this.desk.pictureChanged();
   }
 
-  /** @param {import('./types.js').Arriving} image */
-  #prepare(image) {
+  /** @param {import('./types.js').Arriving} image @param {boolean} isAwaited */
+  #prepare(image, isAwaited) {
     const { width, height } = image.item;
     if (this.state.tool === 'superpixel') this.desk.superpixels.prefetch(image.item, this.state.superpixels);
-    this.surface.prepare({ ...image, width, height });
+    this.surface.prepare({ ...image, width, height }, isAwaited);
   }
 
   /** @param {import('./rectangle.js').Rectangle} rectangle */

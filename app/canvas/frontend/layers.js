@@ -157,8 +157,9 @@ export class Layers {
    *   still under way
    * @param {() => Sight} sightNow how it would lie on the canvas
    * @param {Opacity} opacity
+   * @param {boolean} isAwaited somebody waits for it: in pieces all the same, but without waiting for the browser
    */
-  async prepare(image, sightNow, opacity) {
+  async prepare(image, sightNow, opacity, isAwaited = false) {
     const { pixels, uncertainty, picture = null } = image;
     const before = this.prepared.get(pixels);
     if (before && isOf(before, image, picture, uncertainty)) return;
@@ -174,13 +175,14 @@ export class Layers {
     const isWanted = () => this.look === look && this.prepared.get(pixels) === prepared;
     let isDone = false;
     while (!isDone) {
-      const until = await idle();
+      const until = await (isAwaited ? soon() : idle());
       if (!isWanted()) return;
       const { viewport, ratio } = sightNow();
       isDone = tiles.prepare(look, viewport.scale * ratio, everything, until) === null;
     }
     // Of a picture in tiles the overview would do, and its tiles would not be asked for.
     if (!picture || picture.overview !== picture || this.adjusted || this.display.difference) return;
+    await picture.overview.whole;
     await idle();
     if (!isWanted()) return;
     const sight = sightNow();
@@ -349,6 +351,11 @@ function isOf(prepared, { suggestion }, picture, uncertainty) {
 /** @param {{viewport: import('./viewport.js').Viewport, ratio: number}} sight @returns {Place} */
 function placeOf({ viewport, ratio }) {
   return { scale: viewport.scale * ratio, x: viewport.x * ratio, y: viewport.y * ratio };
+}
+
+/** @returns {Promise<number>} until when to work before the browser gets its turn again, as `performance.now()` counts */
+function soon() {
+  return new Promise((resolve) => setTimeout(() => resolve(performance.now() + IDLE_MS)));
 }
 
 /** @returns {Promise<number>} until when the browser has nothing else to do, as `performance.now()` counts */

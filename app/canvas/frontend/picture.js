@@ -11,18 +11,27 @@ import { pictureLevel, tileBox, tilesOver } from './levels.js';
 const SQUARES_FROM = 3;
 const PIECE_SIDE = 512;
 
+/**
+ * The sizes of a picture: full size first, each half of the one before. The full size may be here before the others.
+ * @typedef {{levels: ImageBitmap[], rest: Promise<ImageBitmap[]>}} Levels
+ */
+
 export class Picture {
   /**
-   * @param {ImageBitmap[]} levels full size first, each half of the one before
+   * @param {Levels} levels
    * @param {number} width of the image in its own pixels, which may be more than the largest bitmap has
    * @param {number} height
    */
-  constructor(levels, width = levels[0].width, height = levels[0].height) {
+  constructor({ levels, rest }, width = levels[0].width, height = levels[0].height) {
     this.levels = levels;
     this.width = width;
     this.height = height;
-    /** Never called: all of it is here from the start. */
+    /** Called when a smaller size came that the last view would have been drawn from. */
     this.onArrival = () => {};
+    this.isClosed = false;
+    this.lacksLevel = false;
+    /** Kept once all sizes are here. */
+    this.whole = rest.then((smaller) => this.#add(smaller));
   }
 
   /** The whole of the image in few bitmaps; of this one, itself. @returns {Picture} */
@@ -48,6 +57,7 @@ export class Picture {
    */
   draw(context, place, visible, adjusted, until) {
     const level = this.#levelAt(place.scale);
+    this.lacksLevel = level < this.#levelAt(place.scale, Infinity);
     smoothAt(context, place.scale, this.#reduction(level));
     if (!adjusted) {
       const { width, height } = this;
@@ -58,7 +68,15 @@ export class Picture {
   }
 
   close() {
+    this.isClosed = true;
     for (const bitmap of this.levels) bitmap.close();
+  }
+
+  /** @param {ImageBitmap[]} smaller */
+  #add(smaller) {
+    this.levels.push(...smaller);
+    if (this.isClosed) this.close();
+    else if (this.lacksLevel && smaller.length > 0) this.onArrival();
   }
 
   /** Image pixels for a pixel of a level. @param {number} level */
@@ -66,9 +84,9 @@ export class Picture {
     return this.width / this.levels[level].width;
   }
 
-  /** @param {number} scale */
-  #levelAt(scale) {
-    return pictureLevel(scale * this.#reduction(0), this.levels.length);
+  /** @param {number} scale @param {number} levels to choose from */
+  #levelAt(scale, levels = this.levels.length) {
+    return pictureLevel(scale * this.#reduction(0), levels);
   }
 
   /** @param {number} level @param {Rectangle} visible image pixels @returns {Piece[]} */
@@ -120,12 +138,13 @@ const decoder = new AskedWorker(
 /**
  * Decode an image file at all its sizes, off the page's thread.
  * @param {Blob} blob
- * @returns {Promise<ImageBitmap[]>} full size first
+ * @returns {Promise<Levels>}
  * @throws {Error} when the file is no image that the browser knows
  */
 export async function decodedLevels(blob) {
   const answer = await decoder.ask({ blob }, blob.size);
   if (!answer) throw new Error('The browser cannot read images.');
   if (!answer.levels) throw new Error('The browser cannot read the image.');
-  return answer.levels;
+  const { levels, rest } = answer;
+  return { levels, rest: rest ? rest.then((/** @type {any} */ later) => later?.levels ?? []) : Promise.resolve([]) };
 }

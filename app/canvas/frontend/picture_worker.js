@@ -4,14 +4,22 @@
 import { given } from './given.js';
 
 const SMALLEST_PIXELS = 300_000;
+/** An image up to this size is drawn from itself as soon as from a half, and goes ahead of its halves. */
+const MOST_AHEAD_PIXELS = 4_000_000;
 
 self.onmessage = async ({ data: { id, blob } }) => {
   try {
-    let last = await createImageBitmap(blob, { imageOrientation: 'none' });
-    const levels = [last];
-    while (last.width * last.height > SMALLEST_PIXELS) {
-      last = halved(last);
-      levels.push(last);
+    const full = await createImageBitmap(blob, { imageOrientation: 'none' });
+    const pixels = full.width * full.height;
+    // Drawn before it goes: to keep a second handle on the full size would have the browser copy its pixels.
+    const half = pixels > SMALLEST_PIXELS ? halved(full) : null;
+    const goesAhead = half !== null && pixels <= MOST_AHEAD_PIXELS;
+    if (goesAhead) self.postMessage({ id, levels: [full], hasMore: true }, { transfer: [full] });
+    const levels = goesAhead ? [] : [full];
+    for (let next = half; next !== null; ) {
+      const bitmap = next.transferToImageBitmap();
+      levels.push(bitmap);
+      next = bitmap.width * bitmap.height > SMALLEST_PIXELS ? halved(bitmap) : null;
     }
     self.postMessage({ id, levels }, { transfer: levels });
   } catch {
@@ -26,5 +34,5 @@ function halved(bitmap) {
   // At exactly one half, linear interpolation is the mean of the four pixels.
   context.imageSmoothingQuality = 'low';
   context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
-  return canvas.transferToImageBitmap();
+  return canvas;
 }

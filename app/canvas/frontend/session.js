@@ -270,7 +270,7 @@ export class LabelSession {
 
   /** Label map and suggestion are here before the picture. @param {import('./types.js').Arriving} image */
   #arriving(image) {
-    if (image.item.image_id === this.queue.current) this.screen.prepare(image);
+    if (image.item.image_id === this.queue.current) this.screen.prepare(image, true);
   }
 
   #leave() {

@@ -66,6 +66,14 @@ export function spanFill(width, height, x, y, mark) {
   return { ...box, mask: grid.filledIn(box) };
 }
 
+/** Have the memory at hand that a fill of a grid writes to. @param {number} width @param {number} height */
+export function makeRoom(width, height) {
+  const size = width * height;
+  if (kept.length >= size || size > MOST_KEPT) return;
+  // Written to, for only then the browser has it.
+  kept = new Uint8Array(size).fill(0);
+}
+
 class Grid {
   constructor(width, height, mark) {
     this.width = width;
@@ -73,7 +81,7 @@ class Grid {
     this.across = ((width - 1) >> PIECE_SHIFT) + 1;
     this.isMarked = new Uint8Array(this.across * height);
     const size = width * height;
-    if (kept.length < size && size <= MOST_KEPT) kept = new Uint8Array(size);
+    makeRoom(width, height);
     this.members = kept.length < size ? new Uint8Array(size) : kept;
   }
 

@@ -64,13 +64,14 @@ export class Surface {
    * Make an image ready that may be the next.
    * @param {import('./layers.js').Shown & {uncertainty: import('./label_map.js').UncertaintyMap | null,
    *   picture?: import('./types.js').AnyPicture}} image
+   * @param {boolean} isAwaited somebody waits for it
    */
-  prepare(image) {
+  prepare(image, isAwaited) {
     const sightNow = () => {
       const { width, height } = this.canvas;
       return { viewport: fitted(this.size, image), ratio: this.ratio, width, height };
     };
-    return this.layers.prepare(image, sightNow, this.opacity(image.uncertainty !== null));
+    return this.layers.prepare(image, sightNow, this.opacity(image.uncertainty !== null), isAwaited);
   }
 
   /** Show another image, fitted. */

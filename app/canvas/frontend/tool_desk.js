@@ -1,5 +1,6 @@
 // What all tools share: the image on the screen, the paint, the picture's colours, the magnet, the superpixels.
 
+import { rehearseFill } from './flood_fill.js';
 import { ImagePixels } from './image_pixels.js';
 import { Magnet } from './magnet.js';
 import { SuperpixelShelf } from './superpixel_shelf.js';
@@ -34,6 +35,8 @@ export class ToolDesk {
     this.pixels = new ImagePixels();
     this.magnet = new Magnet(this.pixels, () => this.image);
     this.superpixels = new SuperpixelShelf(transport, notice, arrived);
+    /** A fill was rehearsed: what was compiled for it stays. */
+    this.hasRehearsed = false;
     /** Where the last stroke ended, for the straight line that Shift draws from there. @type {Point | null} */
     this.lastEnd = null;
   }
@@ -66,10 +69,12 @@ export class ToolDesk {
     const { tool, magnet, superpixels } = this.state;
     if (tool === 'superpixel' && this.image) this.superpixels.prefetch(this.image.item, superpixels);
     if (!COLOUR_TOOLS.has(tool) && !(magnet && tool === 'polygon')) return;
-    const read = () => void this.pixels.read();
-    // Safari has no idle callbacks.
-    if (typeof requestIdleCallback === 'function') requestIdleCallback(read, { timeout: 1000 });
-    else setTimeout(read, 50);
+    whenIdle(() => {
+      const picture = this.pixels.read();
+      if (tool !== 'flood' || !picture || this.hasRehearsed) return;
+      this.hasRehearsed = true;
+      whenIdle(() => rehearseFill(picture, this.state.tolerance));
+    });
   }
 
   /** Show what a click would paint; null takes it away. @param {import('./region.js').Region | null} region */
@@ -89,4 +94,11 @@ export function pixelOf(image, point) {
   const pixel = { x: Math.floor(point.x), y: Math.floor(point.y) };
   const inside = pixel.x >= 0 && pixel.y >= 0 && pixel.x < image.width && pixel.y < image.height;
   return inside ? pixel : null;
+}
+
+/** @param {() => void} act */
+function whenIdle(act) {
+  // Safari has no idle callbacks.
+  if (typeof requestIdleCallback === 'function') requestIdleCallback(act, { timeout: 1000 });
+  else setTimeout(act, 50);
 }

@@ -65,7 +65,8 @@
  * @property {(view: View | null, keepView?: boolean) => void} show an image; null for none
  * @property {() => void} refresh something beside the pixels changed
  * @property {(rectangle: import('./rectangle.js').Rectangle) => void} repaint pixels of the shown image changed
- * @property {(image: Arriving) => void} prepare an image that is likely to be shown next
+ * @property {(image: Arriving, isAwaited?: boolean) => void} prepare an image that is likely to be shown next, or for
+ *   which the person waits
  * @property {Notice} notice one sentence that goes away by itself
  * @property {(question: Question) => Promise<string>} ask a question that must be answered
  */

@@ -25,7 +25,7 @@ PIXEL_SCORE = {
         "Expected entropy", "Doubt on which all samples agree. To find blurred or ambiguous images."
     ),
     "least_confidence": Option(
-        "Least confidence", "One minus the likeliest class. Like entropy, blind to the other classes."
+        "Least confidence", "Chance that the suggestion is wrong. To find the images with most wrong pixels."
     ),
     "margin": Option("Margin", "Two classes nearly tie. When a few classes are taken for each other."),
     "variance": Option(

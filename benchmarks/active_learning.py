@@ -355,7 +355,7 @@ def look(
     probabilities: Probabilities,
     shown: Iterable[tuple[Tensor, Tensor]],
     how: Strategy,
-    class_weights: Tensor | None = None,
+    class_weights: Tensor,
 ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
     """Return what a choice may know of the pool, and the mean entropy and true error of its images.
 
@@ -363,7 +363,7 @@ def look(
         probabilities: Of the network that is asked.
         shown: Batches of the pool and their label maps, which say the true error and nothing else.
         how: Which scores are wanted.
-        class_weights: ``(C,)``, what the classes weighed in training; even by default.
+        class_weights: ``(C,)``, what the classes weighed in training.
     """
     aggregate = AGGREGATIONS[how.aggregation]
     scores, class_scores, mass, entropy, error = [], [], [], [], []

@@ -79,25 +79,48 @@ def _uncertainty(rows: Rows) -> str:
         ]
         for method in methods
     ]
-    compared = ("mIoU", "error AUROC", "Spearman")
-    differences = []
-    for method in methods:
+    parts = [
+        _table(["method", "seeds", *figures], lines),
+        f"{OURS} minus the other, paired over seeds:",
+        _ours_against(
+            rows,
+            {
+                "mIoU": ("miou", "miou"),
+                "error AUROC": ("error_auroc", "error_auroc"),
+                "Spearman": ("spearman", "spearman"),
+            },
+        ),
+    ]
+    if "confidence_auroc" in rows[0]:
+        against = {
+            "AUROC − of entropy": ("confidence_auroc", "error_auroc"),
+            "AUROC − of confidence": ("confidence_auroc", "confidence_auroc"),
+            "Spearman − of entropy": ("confidence_spearman", "spearman"),
+            "Spearman − of confidence": ("confidence_spearman", "confidence_spearman"),
+        }
+        parts += [
+            f"Confidence of {OURS} minus entropy or confidence of the other, paired over seeds:",
+            _ours_against(rows, against),
+        ]
+    return "\n\n".join([*parts, _origin(rows)])
+
+
+def _ours_against(rows: Rows, figures: dict[str, tuple[str, str]]) -> str:
+    """Return the table of paired differences; ``figures`` are our column and the other's by label."""
+    seeds: dict[str, set[str]] = {}
+    for row in rows:
+        seeds.setdefault(row["method"], set()).add(row["seed"])
+    lines = []
+    for method in seeds:
         if method == OURS:
             continue
         both = [row for row in rows if row["seed"] in seeds[OURS] & seeds[method]]
         cells = [method, str(len(seeds[OURS] & seeds[method]))]
-        for name, _ in (figures[label] for label in compared):
-            test = paired_t_test(*(_of(both, name, method=one) for one in (OURS, method)))
+        for ours, others in figures.values():
+            test = paired_t_test(_of(both, ours, method=OURS), _of(both, others, method=method))
             cells += [f"{test.mean:+.3f} ± {test.deviation:.3f}", f"{test.p:.3f}"]
-        differences.append(cells)
-    return "\n\n".join(
-        [
-            _table(["method", "seeds", *figures], lines),
-            f"{OURS} minus the other, paired over seeds:",
-            _table(["method", "seeds", *(cell for label in compared for cell in (label, "p"))], differences),
-            _origin(rows),
-        ]
-    )
+        lines.append(cells)
+    return _table(["method", "seeds", *(cell for label in figures for cell in (label, "p"))], lines)
 
 
 def semi() -> str:
@@ -641,7 +664,7 @@ def _origin(rows: Rows) -> str:
     for name in ("command", "commit", "device", "machine"):
         found = list(dict.fromkeys(row[name] for row in rows if row.get(name)))
         parts.append(f"{name} " + ", ".join(f"`{value}`" for value in found))
-    seeds = sorted({row["seed"] for row in rows if row.get("seed")})
+    seeds = sorted({row["seed"] for row in rows if row.get("seed")}, key=int)
     return "; ".join([*parts, f"seeds {', '.join(seeds)}"]) + "."
 
 

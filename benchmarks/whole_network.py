@@ -334,7 +334,7 @@ def choose(
     found: dict[str, Tensor] = {"scores": torch.zeros(len(pool))}
     correlation = None
     if how.choice not in WITHOUT_LOOKING:
-        found, entropy, error = look(asked, batches(train, pool, device), how)
+        found, entropy, error = look(asked, batches(train, pool, device), how, teacher.class_weights)
         correlation = spearman(entropy, error)
     known = embeddings(teacher, train, device)
     candidates = Candidates(

@@ -18,6 +18,18 @@ def image_url(image: ImageInfo) -> str:
     return f"/api/images/{image.id}/{kind}/{image.blob}"
 
 
+def suggestion_url(item: QueueItem) -> str | None:
+    """Return the address of the model's label map of an item, None when the person is to see none."""
+    return f"/api/images/{item.image.id}/suggestion/{item.map_blob}" if item.map_blob else None
+
+
+def uncertainty_url(item: QueueItem) -> str | None:
+    """Return the address of an item's uncertainty map, None when the person is to see none."""
+    return (
+        f"/api/images/{item.image.id}/uncertainty/{item.uncertainty_blob}" if item.uncertainty_blob else None
+    )
+
+
 def item_json(item: QueueItem) -> dict[str, Any]:
     """Return what the label canvas needs to open an image of the queue."""
     image, source = item.image, item.image.source
@@ -44,8 +56,8 @@ def item_json(item: QueueItem) -> dict[str, Any]:
         "author": item.author,
         "split": item.split,
         "blind": item.blind,
-        "suggestion_url": f"{base}/suggestion/{item.map_blob}" if item.map_blob else None,
-        "uncertainty_url": f"{base}/uncertainty/{item.uncertainty_blob}" if item.uncertainty_blob else None,
+        "suggestion_url": suggestion_url(item),
+        "uncertainty_url": uncertainty_url(item),
         "round_id": item.round_id,
         "round_number": item.round_number,
         "rank": item.rank,

@@ -18,7 +18,6 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -27,6 +26,7 @@ from starlette.routing import Route
 from app.canvas.component import FRONTEND, frontend_version
 from app.embedding_map import plotly_gzip, plotly_version
 from app.heat_thumbnails import heat_thumbnail
+from app.item_contents import answer_with_contents, contents_of, suggestion_runs
 from app.items import item_json, progress_json
 from app.map_points import map_points_json
 from app.picture_routes import IMMUTABLE, get_channels, get_overview, get_tile, get_view
@@ -254,12 +254,19 @@ def _save(workspace: Workspace, request: Request, image: ImageInfo, body: bytes)
 
 
 def get_next(workspace: Workspace, request: Request) -> Response:
-    """Reserve the next images of the queue for this annotator and answer them, and nothing slower."""
+    """Reserve the next images of the queue for this annotator and answer them, and nothing slower.
+
+    With ``?contents=1``, for somebody who waits, the answer also has what lies at addresses of the first
+    item, as :func:`app.item_contents.answer_with_contents` writes it.
+    """
     project_id = int(request.path_params["project_id"])
     count = _whole_number(request, "count", 6, least=1, most=MOST_ITEMS)
     holding = _whole_number(request, "holding", 0) or None
-    items = _next_items(workspace, request, project_id, count, holding)
-    return JSONResponse({"items": items}, headers=_FRESH)
+    taken = queue.next_images(workspace, project_id, request.state.annotator, count, holding=holding)
+    answer: dict[str, Any] = {"items": [item_json(item) for item in taken]}
+    if taken and _whole_number(request, "contents", 0, most=1):
+        return answer_with_contents(answer, contents_of(workspace, taken[0]), _FRESH)
+    return JSONResponse(answer, headers=_FRESH)
 
 
 def get_progress(workspace: Workspace, request: Request) -> Response:
@@ -387,8 +394,7 @@ def _blob_of_address(workspace: Workspace, request: Request) -> bytes:
 
 @lru_cache(maxsize=16)
 def _packed_suggestion(png: bytes, height: int, width: int) -> bytes:
-    """Return a suggestion as run lengths at a size; those at the queue's head are asked for again."""
-    return _packed(run_length.encode(_stretched(labels.decode_label_map(png), height, width)))
+    return _packed(suggestion_runs(png, height, width))
 
 
 def _packed(body: bytes) -> bytes:
@@ -399,16 +405,6 @@ def _packed(body: bytes) -> bytes:
 def _run_lengths(packed: bytes, headers: Mapping[str, str]) -> Response:
     headers = {**headers, "content-encoding": "gzip"}
     return Response(packed, media_type="application/octet-stream", headers=headers)
-
-
-def _stretched(label_map: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return a label map at another size by nearest neighbour, which keeps class indices what they are."""
-    if label_map.shape == (height, width):
-        return label_map
-    rows = np.arange(height) * label_map.shape[0] // height
-    columns = np.arange(width) * label_map.shape[1] // width
-    stretched: np.ndarray = label_map[rows[:, None], columns]
-    return stretched
 
 
 def _whole_number(request: Request, name: str, default: int, *, least: int = 0, most: int = 2**31 - 1) -> int:

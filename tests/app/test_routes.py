@@ -1,4 +1,5 @@
 import io
+import json
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -42,6 +43,17 @@ def read(browser: TestClient, url: str) -> np.ndarray:
     response = browser.get(url)
     assert response.status_code == 200, response.text
     return run_length.decode(response.content, WIDTH * HEIGHT).reshape(HEIGHT, WIDTH)
+
+
+def read_contents(response: httpx.Response) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Return the JSON of an answer and the contents that came behind it, by address."""
+    start = int(response.headers["x-json-bytes"])
+    answer, contents = json.loads(response.content[:start]), {}
+    for address, size in answer.pop("contents"):
+        contents[address] = response.content[start : start + size]
+        start += size
+    assert start == len(response.content)
+    return answer, contents
 
 
 def test_the_queue_hands_out_items_and_the_project_its_progress(browser: TestClient, site: Site) -> None:
@@ -252,6 +264,32 @@ def test_suggestion_and_uncertainty_of_the_current_round(browser: TestClient, si
     assert np.array_equal(stretched[::2, ::2], suggestion[::2, ::2])
     assert browser.get(f"/api/images/{rest[0]}/uncertainty/{half[:10]}").status_code == 404
     assert browser.get(f"/api/images/{rest[0]}/suggestion/{'0' * 64}").status_code == 404
+
+    # One of them is drawn for the audit and labelled blind.
+    for holding in (0, rest[0]):
+        address = f"/api/projects/{site.project_id}/next?count=1&contents=1&holding={holding}"
+        answer, contents = read_contents(browser.get(address))
+        first = answer["items"][0]
+        urls = [first[name] for name in ("image_url", "suggestion_url", "uncertainty_url") if first[name]]
+        assert len(urls) == (1 if first["blind"] else 3)
+        assert contents == {url: browser.get(url).content for url in urls}
+
+
+def test_a_missing_file_does_not_keep_the_queue_from_who_waits(browser: TestClient, site: Site) -> None:
+    address = f"/api/projects/{site.project_id}/next?count=2"
+    first = browser.get(address).json()["items"][0]
+    blob = image(site.workspace, first["image_id"]).blob
+    (site.workspace.path / "blobs" / blob[:2] / blob).unlink()
+    answer, contents = read_contents(browser.get(f"{address}&contents=1"))
+    assert answer["items"][0] == first
+    assert contents == {}
+    assert browser.get(first["image_url"]).status_code == 404
+
+
+def test_nobody_waits_for_the_contents_of_an_empty_queue(browser: TestClient, site: Site) -> None:
+    images.set_split(site.workspace, site.image_ids, "excluded", "test")
+    answer = browser.get(f"/api/projects/{site.project_id}/next?count=2&contents=1")
+    assert answer.json() == {"items": []}
 
 
 @pytest.mark.parametrize(

@@ -37,10 +37,14 @@ function item(id) {
 
 /** A session against a server made of a few variables. */
 function bench({ order = [1, 2, 3], saves = [], entries = [], choices = [] } = {}) {
-  const bench = { order, saved: [], skipped: [], closed: [], notices: [], questions: [], nudges: 0, kept: new Map() };
+  const bench = { order, left: [], saved: [], skipped: [], closed: [], notices: [], questions: [], nudges: 0, kept: new Map() };
   const answer = () => ({ items: bench.order.map(item), progress: PROGRESS });
   const transport = {
     next: async () => answer(),
+    nextAwaited: async (left) => {
+      bench.left.push(left);
+      return { items: answer().items.filter((one) => one.image_id !== left) };
+    },
     item: async (id) => ({ item: { ...item(id), ...bench.item }, held_by: bench.heldBy ?? null }),
     progress: async () => PROGRESS,
     load: async (one) => ({
@@ -181,6 +185,7 @@ test('the last image submitted leaves an empty queue, not a repeated image', asy
   parts.session.image.fillRest(0);
   parts.session.submit();
   await parts.settled();
+  assert.deepEqual(parts.left.slice(0, 2), [null, 1], 'who waits says what they left: it does not come again');
   assert.equal(parts.session.image, null);
   assert.equal(parts.session.phase, 'empty');
   parts.end();

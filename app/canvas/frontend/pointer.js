@@ -69,9 +69,11 @@ export class Pointer {
 
   /** The image lies elsewhere on the screen, or is another one. */
   viewMoved() {
-    if (!this.drag && !this.spaceHeld) this.tool().hover(this.hover, null);
+    // Asked for once: after the ring was moved, the browser would lay out the page to answer again.
+    const { hover } = this;
+    if (!this.drag && !this.spaceHeld) this.tool().hover(hover, null);
     this.showCursor();
-    this.onHover(this.hover);
+    this.onHover(hover);
   }
 
   /** Complete what is under way, so that nothing of it is lost. */
@@ -163,16 +165,19 @@ export class Pointer {
       this.surface.pan(event.clientX - drag.x, event.clientY - drag.y);
       drag.x = event.clientX;
       drag.y = event.clientY;
-    } else if (drag?.kind === 'tool') {
+      return;
+    }
+    const { hover } = this;
+    if (drag?.kind === 'tool') {
       const pieces = event.getCoalescedEvents?.() ?? [];
       const points = (pieces.length ? pieces : [event]).map((piece) => this.surface.pointOf(piece));
       drag.tool.move(points, event);
       drag.tool.show();
     } else if (!this.spaceHeld) {
-      this.tool().hover(this.hover, event);
+      this.tool().hover(hover, event);
       this.tool().show();
     }
-    this.onHover(this.hover);
+    this.onHover(hover);
   }
 
   /** @param {PointerEvent} event */

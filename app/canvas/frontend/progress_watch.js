@@ -40,9 +40,10 @@ export class ProgressWatch {
     this.timers = [];
   }
 
-  /** Ask while somebody looks. */
+  /** Ask while somebody looks; not while they wait for an image, which would come the later for it. */
   async look() {
-    if (!document.hidden && this.session.phase !== 'signed-out') await this.ask();
+    const { phase } = this.session;
+    if (!document.hidden && phase !== 'signed-out' && phase !== 'loading') await this.ask();
   }
 
   /** Ask the server how far the project is, and act on what is new. */

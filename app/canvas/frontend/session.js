@@ -112,10 +112,12 @@ export class LabelSession {
     if (image && image !== this.image) this.autosave.left(image);
   }
 
-  async refreshQueue() {
+  /** @param {number | null} left the image that was on the screen, when nothing is on it until this brings more */
+  async refreshQueue(left = null) {
     const askedAt = Date.now();
+    const { image, transport } = this;
     try {
-      const { items } = await this.transport.next(this.image?.id ?? null);
+      const { items } = await (image ? transport.next(image.id) : transport.nextAwaited(left));
       this.queue.update(items, askedAt);
       this.screen.refresh();
     } catch (error) {
@@ -127,10 +129,11 @@ export class LabelSession {
   async advance() {
     let item = this.queue.next();
     if (!item) {
+      const left = this.image?.id ?? null;
       this.phase = 'loading';
       this.#leave();
       this.screen.refresh();
-      await this.refreshQueue();
+      await this.refreshQueue(left);
       if (this.view) return;
       item = this.queue.next();
     }

@@ -5,6 +5,7 @@ import { given } from './given.js';
 import { TiledPicture } from './image_tiles.js';
 import { NOT_LABELLED } from './label_map.js';
 import { Picture, decodedLevels } from './picture.js';
+import { decode } from './run_length.js';
 import { SuperpixelMap } from './superpixel_map.js';
 import { reasonOf } from './wording.js';
 
@@ -40,12 +41,39 @@ export class Transport {
     this.projectId = projectId;
     /** The view in which images of many bits or channels are wanted. @type {(item: Item) => string} */
     this.viewQuery = () => '';
+    /** What came with the items, by address, until it is asked for. @type {Map<string, Uint8Array<ArrayBuffer>>} */
+    this.brought = new Map();
   }
 
   /** @param {number | null} holding the image on the screen @returns {Promise<{items: Item[]}>} */
   next(holding = null) {
+    return this.#json(this.#next(holding));
+  }
+
+  /**
+   * The next items for somebody who waits: what lies at addresses of the first one comes in the same answer.
+   * @param {number | null} left the image that was on the screen
+   * @returns {Promise<{items: Item[]}>}
+   */
+  async nextAwaited(left = null) {
+    const response = await this.#get(this.#next(left, '&contents=1'), { cache: 'no-store' });
+    const length = Number(response.headers.get('X-JSON-Bytes'));
+    if (!length) return response.json();
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    const { items, contents } = JSON.parse(new TextDecoder().decode(bytes.subarray(0, length)));
+    this.brought.clear();
+    let start = length;
+    for (const [address, size] of contents) {
+      this.brought.set(address, bytes.subarray(start, start + size));
+      start += size;
+    }
+    return { items };
+  }
+
+  /** @param {number | null} holding @param {string} more */
+  #next(holding, more = '') {
     const held = holding === null ? '' : `&holding=${holding}`;
-    return this.#json(`/api/projects/${this.projectId}/next?count=${AHEAD}${held}`);
+    return `/api/projects/${this.projectId}/next?count=${AHEAD}${held}${more}`;
   }
 
   /** @param {number} imageId @returns {Promise<{item: Item, held_by: string | null}>} */
@@ -217,10 +245,25 @@ export class Transport {
     throw new RequestFailed(response.status, body.error ?? `The server answered ${response.status}.`, body);
   }
 
+  /** @param {string} url @param {RequestInit} options @returns {Promise<Blob>} */
+  async #blob(url, options = {}) {
+    const brought = this.#broughtFrom(url);
+    return brought ? new Blob([brought]) : (await this.#get(url, options)).blob();
+  }
+
+  /** @param {string} url */
+  #broughtFrom(url) {
+    const bytes = this.brought.get(url);
+    this.brought.delete(url);
+    return bytes;
+  }
+
   /** @param {string} url @param {Item} item */
   async #runLengths(url, item) {
-    const response = await this.#get(url);
-    return decodedMap(await response.arrayBuffer(), item.width * item.height);
+    const size = item.width * item.height;
+    const brought = this.#broughtFrom(url);
+    // Of what is waited for, here: nothing else is done on this thread then, and it spares a copy.
+    return brought ? decode(brought, size) : decodedMap(await (await this.#get(url)).arrayBuffer(), size);
   }
 
   /**
@@ -230,8 +273,10 @@ export class Transport {
    */
   async picture(item, query) {
     const url = query && item.source_url ? item.source_url + query : item.image_url;
-    const response = await this.#get(url);
-    const picture = new Picture(await decodedLevels(await response.blob()), item.width, item.height);
+    // At once, so that its worker has begun before this thread is busy with the maps.
+    const brought = this.#broughtFrom(url);
+    const blob = brought ? new Blob([brought]) : await (await this.#get(url)).blob();
+    const picture = new Picture(await decodedLevels(blob), item.width, item.height);
     const { width, height, tiles_url: plain, tile_side, tile_levels } = item;
     if (!plain || !tile_side || !tile_levels) return picture;
     const view = query ? item.source_tiles_url : null;
@@ -249,8 +294,7 @@ export class Transport {
 
   /** @param {string} url @param {AbortSignal} signal */
   async #bitmap(url, signal = AbortSignal.timeout(TIMEOUT_MS)) {
-    const response = await this.#get(url, { signal });
-    return createImageBitmap(await response.blob(), { imageOrientation: 'none' });
+    return createImageBitmap(await this.#blob(url, { signal }), { imageOrientation: 'none' });
   }
 
   /** @param {string} url @returns {Promise<Uncertainty>} the grey values of an uncertainty map */

@@ -36,12 +36,11 @@ def contents_of(workspace: Workspace, item: QueueItem) -> dict[str, bytes]:
             return {image_url(image): overview(workspace, image)[0]}
         contents = {image_url(image): workspace.blobs.get(image.blob)}
         if image.width * image.height <= MOST_SUGGESTED_PIXELS:
-            suggestion, uncertainty = suggestion_url(item), uncertainty_url(item)
-            if suggestion and item.map_blob:
-                png = workspace.blobs.get(item.map_blob)
-                contents[suggestion] = suggestion_runs(png, image.height, image.width)
-            if uncertainty and item.uncertainty_blob:
-                contents[uncertainty] = workspace.blobs.get(item.uncertainty_blob)
+            if blob := item.map_blob:
+                runs = suggestion_runs(workspace.blobs.get(blob), image.height, image.width)
+                contents[suggestion_url(image, blob)] = runs
+            if blob := item.uncertainty_blob:
+                contents[uncertainty_url(image, blob)] = workspace.blobs.get(blob)
     except QualmError:
         return {}
     return contents

@@ -18,16 +18,14 @@ def image_url(image: ImageInfo) -> str:
     return f"/api/images/{image.id}/{kind}/{image.blob}"
 
 
-def suggestion_url(item: QueueItem) -> str | None:
-    """Return the address of the model's label map of an item, None when the person is to see none."""
-    return f"/api/images/{item.image.id}/suggestion/{item.map_blob}" if item.map_blob else None
+def suggestion_url(image: ImageInfo, blob: str) -> str:
+    """Return the address of a label map that the model suggests for an image."""
+    return f"/api/images/{image.id}/suggestion/{blob}"
 
 
-def uncertainty_url(item: QueueItem) -> str | None:
-    """Return the address of an item's uncertainty map, None when the person is to see none."""
-    return (
-        f"/api/images/{item.image.id}/uncertainty/{item.uncertainty_blob}" if item.uncertainty_blob else None
-    )
+def uncertainty_url(image: ImageInfo, blob: str) -> str:
+    """Return the address of an uncertainty map of an image."""
+    return f"/api/images/{image.id}/uncertainty/{blob}"
 
 
 def item_json(item: QueueItem) -> dict[str, Any]:
@@ -56,8 +54,8 @@ def item_json(item: QueueItem) -> dict[str, Any]:
         "author": item.author,
         "split": item.split,
         "blind": item.blind,
-        "suggestion_url": suggestion_url(item),
-        "uncertainty_url": uncertainty_url(item),
+        "suggestion_url": suggestion_url(image, item.map_blob) if item.map_blob else None,
+        "uncertainty_url": uncertainty_url(image, item.uncertainty_blob) if item.uncertainty_blob else None,
         "round_id": item.round_id,
         "round_number": item.round_number,
         "rank": item.rank,

@@ -266,13 +266,16 @@ def test_suggestion_and_uncertainty_of_the_current_round(browser: TestClient, si
     assert browser.get(f"/api/images/{rest[0]}/suggestion/{'0' * 64}").status_code == 404
 
     # One of them is drawn for the audit and labelled blind.
+    counts = set()
     for holding in (0, rest[0]):
         address = f"/api/projects/{site.project_id}/next?count=1&contents=1&holding={holding}"
         answer, contents = read_contents(browser.get(address))
         first = answer["items"][0]
         urls = [first[name] for name in ("image_url", "suggestion_url", "uncertainty_url") if first[name]]
         assert len(urls) == (1 if first["blind"] else 3)
+        counts.add(len(urls))
         assert contents == {url: browser.get(url).content for url in urls}
+    assert counts == {1, 3}
 
 
 def test_a_missing_file_does_not_keep_the_queue_from_who_waits(browser: TestClient, site: Site) -> None:

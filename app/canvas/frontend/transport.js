@@ -245,10 +245,10 @@ export class Transport {
     throw new RequestFailed(response.status, body.error ?? `The server answered ${response.status}.`, body);
   }
 
-  /** @param {string} url @param {RequestInit} options @returns {Promise<Blob>} */
-  async #blob(url, options = {}) {
-    const brought = this.#broughtFrom(url);
-    return brought ? new Blob([brought]) : (await this.#get(url, options)).blob();
+  /** The file of an address, if it came with the items. @param {string} url */
+  #broughtBlob(url) {
+    const bytes = this.#broughtFrom(url);
+    return bytes && new Blob([bytes]);
   }
 
   /** @param {string} url */
@@ -273,9 +273,8 @@ export class Transport {
    */
   async picture(item, query) {
     const url = query && item.source_url ? item.source_url + query : item.image_url;
-    // At once, so that its worker has begun before this thread is busy with the maps.
-    const brought = this.#broughtFrom(url);
-    const blob = brought ? new Blob([brought]) : await (await this.#get(url)).blob();
+    // At once if it is here, so that its worker has begun before this thread is busy with the maps.
+    const blob = this.#broughtBlob(url) ?? (await (await this.#get(url)).blob());
     const picture = new Picture(await decodedLevels(blob), item.width, item.height);
     const { width, height, tiles_url: plain, tile_side, tile_levels } = item;
     if (!plain || !tile_side || !tile_levels) return picture;
@@ -294,7 +293,8 @@ export class Transport {
 
   /** @param {string} url @param {AbortSignal} signal */
   async #bitmap(url, signal = AbortSignal.timeout(TIMEOUT_MS)) {
-    return createImageBitmap(await this.#blob(url, { signal }), { imageOrientation: 'none' });
+    const blob = this.#broughtBlob(url) ?? (await (await this.#get(url, { signal })).blob());
+    return createImageBitmap(blob, { imageOrientation: 'none' });
   }
 
   /** @param {string} url @returns {Promise<Uncertainty>} the grey values of an uncertainty map */

@@ -47,6 +47,8 @@ MAIN_FIELDS = ("recipe", "head", "encoder", "decoder", "steps", "long_side", "cr
 CHOICE_FIELDS = ("pixel_score", "aggregation", "batch_choice")
 CHOICE_NUMBERS = ("choice_batch", "near_duplicate", "uncertain_from", "samples_predict")
 START_FIELDS = ("automatic", "min_changed", "min_classes", "quiet_seconds")
+CURVES_EVERY_S = 5.0
+"""Drawing the curves keeps a processor busy for a sixth of a second, which the Label page beside it may need."""
 
 
 def worker_line(workspace: Workspace) -> None:
@@ -187,7 +189,7 @@ def mark_of(newest: RoundInfo | None) -> tuple[int, str] | None:
 
 
 def round_charts(workspace: Workspace, project: ProjectInfo, shown: RoundInfo) -> None:
-    """Draw the curves of one round; runs again every two seconds while it is live."""
+    """Draw the curves of one round; runs again every :data:`CURVES_EVERY_S` while it is live."""
     with errors_as_sentences():
         points = rounds.curve(workspace, shown.id)
         steps = shown.config.steps
@@ -356,7 +358,7 @@ def show() -> None:
             "**Train now** above; its loss and its audit quality are drawn here.",
         )
     else:
-        st.fragment(round_charts, run_every=2.0 if live else None)(workspace, project, trained)
+        st.fragment(round_charts, run_every=CURVES_EVERY_S if live else None)(workspace, project, trained)
         measured = [info for info in past if charts.audit_miou(info.metrics) is not None]
         left, right = st.columns([2, 3])
         with left, st.container(border=True, height="stretch"):

@@ -142,7 +142,7 @@ export class Editor {
       tool: () => this.tools[this.state.tool],
       eraser: () => this.tools.eraser,
       isReady: () => this.session.image !== null,
-      onHover: (point) => this.readout.show(point),
+      onHover: (point, isDrawing) => this.readout.show(point, isDrawing),
       onActive: () => this.#active(),
     });
     this.surface.onViewport = () => {

@@ -16,13 +16,37 @@ export class PixelCounter {
   constructor(counted, later = (action, delay) => void setTimeout(action, delay)) {
     this.counted = counted;
     this.later = later;
+    /** What to count when nothing has changed for a while. @type {{pixels: Uint8Array} | null} */
+    this.waiting = null;
     /** Counts beginnings; only the newest one goes on. */
     this.turn = 0;
   }
 
   /** Count soon, and from the start when it changes before that. @param {{pixels: Uint8Array}} image */
-  start({ pixels }) {
-    const turn = ++this.turn;
+  start(image) {
+    this.turn++;
+    const waits = this.waiting !== null;
+    this.waiting = image;
+    // One timer however often a stroke changes the map.
+    if (!waits) this.#wait(this.turn);
+  }
+
+  /** @param {number} turn the newest when the waiting began */
+  #wait(turn) {
+    this.later(() => {
+      const image = this.waiting;
+      if (!image) return;
+      if (turn !== this.turn) {
+        this.#wait(this.turn);
+        return;
+      }
+      this.waiting = null;
+      this.#count(image.pixels, turn);
+    }, AFTER_MS);
+  }
+
+  /** @param {Uint8Array} pixels @param {number} turn */
+  #count(pixels, turn) {
     const counts = new Uint32Array(256);
     let at = 0;
     const slice = () => {
@@ -31,11 +55,12 @@ export class PixelCounter {
       if (at < pixels.length) this.later(slice, 0);
       else this.counted({ counts, labelledShare: 1 - counts[NOT_LABELLED] / pixels.length });
     };
-    this.later(slice, AFTER_MS);
+    slice();
   }
 
   /** The image is gone. */
   stop() {
     this.turn++;
+    this.waiting = null;
   }
 }

@@ -4,6 +4,12 @@ import { nameOf } from './palette.js';
 import { pixelOf } from './tool_desk.js';
 import { hoverWords } from './wording.js';
 
+/**
+ * While the hand draws, the words wait until it rests so long: nobody reads them before, and with two places far
+ * apart that change in a frame the browser draws all that lies between them as well.
+ */
+const RESTING_MS = 120;
+
 export class PixelReadout {
   /**
    * @param {import('./toolbar.js').Toolbar} toolbar
@@ -12,10 +18,32 @@ export class PixelReadout {
   constructor(toolbar, about) {
     this.toolbar = toolbar;
     this.about = about;
+    /** @type {import('./types.js').Point | null} */
+    this.point = null;
+    this.timer = 0;
+    this.hasMoved = false;
   }
 
-  /** @param {import('./types.js').Point | null} point of the image under the cursor */
-  show(point) {
+  /**
+   * @param {import('./types.js').Point | null} point of the image under the cursor
+   * @param {boolean} isDrawing a tool is pressed
+   */
+  show(point, isDrawing = false) {
+    this.point = point;
+    this.hasMoved = true;
+    if (!isDrawing) this.#write();
+    else if (!this.timer) this.#waitForRest();
+  }
+
+  #waitForRest() {
+    this.hasMoved = false;
+    this.timer = window.setTimeout(() => (this.hasMoved ? this.#waitForRest() : this.#write()), RESTING_MS);
+  }
+
+  #write() {
+    window.clearTimeout(this.timer);
+    this.timer = 0;
+    const { point } = this;
     const { view, classes } = this.about();
     const pixel = pixelOf(view?.image ?? null, point);
     const name = (/** @type {number} */ value) => nameOf(classes, value);

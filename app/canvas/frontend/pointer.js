@@ -33,7 +33,7 @@ export class Pointer {
    * @param {() => Tool} parts.tool the tool in use
    * @param {() => Tool} parts.eraser the tool behind a pen's other end
    * @param {() => boolean} parts.isReady there is an image
-   * @param {(point: Point | null) => void} parts.onHover
+   * @param {(point: Point | null, isDrawing: boolean) => void} parts.onHover
    * @param {() => void} parts.onActive
    */
   constructor(surface, { tool, eraser, isReady, onHover, onActive }) {
@@ -73,7 +73,7 @@ export class Pointer {
     const { hover } = this;
     if (!this.drag && !this.spaceHeld) this.tool().hover(hover, null);
     this.showCursor();
-    this.onHover(hover);
+    this.onHover(hover, false);
   }
 
   /** Complete what is under way, so that nothing of it is lost. */
@@ -177,7 +177,7 @@ export class Pointer {
       this.tool().hover(hover, event);
       this.tool().show();
     }
-    this.onHover(hover);
+    this.onHover(hover, drag !== null);
   }
 
   /** @param {PointerEvent} event */

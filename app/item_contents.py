@@ -5,12 +5,12 @@ A person who waits for an image waits for one request then, instead of two after
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from app.items import image_url, suggestion_url, uncertainty_url
 from app.levels import is_large
@@ -25,40 +25,46 @@ MOST_SUGGESTED_PIXELS = 4_000_000
 """The suggestion of a larger image is asked for by itself: its picture need not wait for that."""
 
 
-def contents_of(workspace: Workspace, item: QueueItem) -> dict[str, bytes]:
-    """Return the bytes at an item's addresses: its picture and, unless that takes long, what the model says.
-
-    What cannot be read is left out: the browser asks for it then, and hears why.
-    """
-    image = item.image
-    try:
-        if is_large(image.width, image.height):
-            return {image_url(image): overview(workspace, image)[0]}
-        contents = {image_url(image): workspace.blobs.get(image.blob)}
-        if image.width * image.height <= MOST_SUGGESTED_PIXELS:
-            if blob := item.map_blob:
-                runs = suggestion_runs(workspace.blobs.get(blob), image.height, image.width)
-                contents[suggestion_url(image, blob)] = runs
-            if blob := item.uncertainty_blob:
-                contents[uncertainty_url(image, blob)] = workspace.blobs.get(blob)
-    except QualmError:
-        return {}
+def contents_of(workspace: Workspace, item: QueueItem) -> dict[str, Callable[[], bytes]]:
+    """Return what reads the bytes at an item's addresses, the picture first, then what the model says."""
+    image, blobs = item.image, workspace.blobs
+    if is_large(image.width, image.height):
+        return {image_url(image): lambda: overview(workspace, image)[0]}
+    contents: dict[str, Callable[[], bytes]] = {image_url(image): partial(blobs.get, image.blob)}
+    if image.width * image.height <= MOST_SUGGESTED_PIXELS:
+        if map_blob := item.map_blob:
+            contents[suggestion_url(image, map_blob)] = lambda: suggestion_runs(
+                blobs.get(map_blob), image.height, image.width
+            )
+        if blob := item.uncertainty_blob:
+            contents[uncertainty_url(image, blob)] = partial(blobs.get, blob)
     return contents
 
 
 def answer_with_contents(
-    answer: Mapping[str, Any], contents: Mapping[str, bytes], headers: Mapping[str, str]
+    answer: Mapping[str, Any], contents: Mapping[str, Callable[[], bytes]], headers: Mapping[str, str]
 ) -> Response:
-    """Return an answer in JSON, ``x-json-bytes`` long, with contents behind it one after the other.
+    """Return an answer in JSON, ``x-json-bytes`` long, with contents behind it as they are read.
 
-    Under ``contents`` the JSON lists them: the address and the number of bytes of each.
+    Under ``contents`` the JSON lists their addresses. Each comes as its number of bytes, in four
+    little-endian ones, and those. What cannot be read has none: the browser asks for it, and hears why.
     """
-    listed = {**answer, "contents": [[address, len(content)] for address, content in contents.items()]}
-    head = bytes(JSONResponse(listed).body)
+    head = bytes(JSONResponse({**answer, "contents": list(contents)}).body)
     # Said to be encoded, it is not packed by Streamlit's middleware: most of it is packed already.
     headers = {**headers, "x-json-bytes": str(len(head)), "content-encoding": "identity"}
-    body = b"".join((head, *contents.values()))
-    return Response(body, media_type="application/octet-stream", headers=headers)
+    body = _read_one_by_one(head, contents.values())
+    return StreamingResponse(body, media_type="application/octet-stream", headers=headers)
+
+
+def _read_one_by_one(head: bytes, contents: Iterable[Callable[[], bytes]]) -> Iterator[bytes]:
+    """Give the head with the first content, then each other one: the first is decoded while they are read."""
+    for read in contents:
+        try:
+            content = read()
+        except QualmError:
+            content = b""
+        yield b"".join((head, len(content).to_bytes(4, "little"), content))
+        head = b""
 
 
 @lru_cache(maxsize=16)

@@ -105,7 +105,7 @@ def row(measure: str, size: Size | str, condition: str, figures: Row) -> dict[st
 
 @contextmanager
 def training(site: Site) -> Iterator[None]:
-    """Let a real worker train on the site's labels: one thread, niceness 10, for as long as the block."""
+    """Let a real worker train on the site's labels with one thread, for as long as the block."""
     requested = rounds.request_round(site.workspace, site.project_id, made.PERSON, "Benchmark")
     command = [sys.executable, "run_app.py", "worker", "--workspace", str(site.workspace.path)]
     try:
@@ -203,10 +203,10 @@ def painting(bench: Bench) -> Iterator[dict[str, object]]:
     seconds = bench.count(10, 3)
     for size in (WIDE, LARGE):
         site = bench.site(size)
-        for condition in ("quiet", "panel polling, worker busy"):
-            with nullcontext() if condition == "quiet" else training(site):
+        for condition in ("quiet", "panel polling", "panel polling, worker busy"):
+            with training(site) if "worker" in condition else nullcontext():
                 page = _fresh_page(bench, site)
-                if condition != "quiet":
+                if "panel" in condition:
                     panel = page.context.new_page()
                     panel.goto(f"{site.url}/training")
                     panel.locator(".st-key-round-state").wait_for()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -21,7 +22,8 @@ from storage.workspace import Workspace, open_workspace
 log = logging.getLogger("qualm.worker")
 
 NICENESS = 10
-"""Training gives way to the web process, which then answers at once even on two cores."""
+"""Training gives way to the web process and the browser, which then answer at once even on two cores."""
+AUTOGROUP = Path("/proc/self/autogroup")
 
 
 def run_worker(
@@ -53,8 +55,7 @@ def run_worker(
     """
     parent = os.getppid() if supervised else None
     chosen_device = pick_device(device)
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
+    _give_way()
     workspace = open_workspace(workspace_path)
     project_id = None if project is None else projects.get_project(workspace, project).id
     worker = f"{socket.gethostname()}:{os.getpid()}"
@@ -88,6 +89,24 @@ def run_worker(
     log.info("worker %s ends", worker)
     workspace.close()
     return run
+
+
+def _give_way() -> None:
+    """Let whatever else the machine does go before this process.
+
+    Where Linux shares processors between sessions first (``sched_autogroup``), niceness counts only among
+    processes of one session, and the browser is in another. There the worker gets a session of its own, which
+    is nice as a whole; one that a shell started as a job cannot leave its session and stays as it is.
+    """
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    if not AUTOGROUP.exists():
+        return
+    with contextlib.suppress(OSError):
+        os.setsid()
+    if os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):
+            AUTOGROUP.write_text(str(NICENESS))
 
 
 def _request_due_rounds(workspace: Workspace, project_id: int | None) -> None:

@@ -47,12 +47,12 @@ def read(browser: TestClient, url: str) -> np.ndarray:
 
 def read_contents(response: httpx.Response) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Return the JSON of an answer and the contents that came behind it, by address."""
-    start = int(response.headers["x-json-bytes"])
-    answer, contents = json.loads(response.content[:start]), {}
-    for address, size in answer.pop("contents"):
-        contents[address] = response.content[start : start + size]
-        start += size
-    assert start == len(response.content)
+    body = io.BytesIO(response.content)
+    answer = json.loads(body.read(int(response.headers["x-json-bytes"])))
+    contents = {
+        address: body.read(int.from_bytes(body.read(4), "little")) for address in answer.pop("contents")
+    }
+    assert not body.read()
     return answer, contents
 
 
@@ -285,7 +285,8 @@ def test_a_missing_file_does_not_keep_the_queue_from_who_waits(browser: TestClie
     (site.workspace.path / "blobs" / blob[:2] / blob).unlink()
     answer, contents = read_contents(browser.get(f"{address}&contents=1"))
     assert answer["items"][0] == first
-    assert contents == {}
+    assert contents.pop(first["image_url"]) == b""
+    assert contents == {url: browser.get(url).content for url in contents}
     assert browser.get(first["image_url"]).status_code == 404
 
 

@@ -44,3 +44,15 @@ test('a change while counting begins the count anew, and a gone image ends it', 
   while (waiting.length) step();
   assert.equal(results.length, 1);
 });
+
+test('a stroke that changes the map again and again keeps one timer, and counts once it ended', () => {
+  const { counter, results, waiting, step } = steppedCounter();
+  const pixels = new Uint8Array(100);
+  for (let change = 0; change < 5; change++) counter.start({ pixels });
+  assert.equal(waiting.length, 1);
+  step();
+  assert.equal(results.length, 0);
+  assert.equal(waiting.length, 1);
+  step();
+  assert.equal(results.length, 1);
+});

@@ -37,11 +37,11 @@ export class PixelReadout {
 
   #waitForRest() {
     this.hasMoved = false;
-    this.timer = window.setTimeout(() => (this.hasMoved ? this.#waitForRest() : this.#write()), RESTING_MS);
+    this.timer = setTimeout(() => (this.hasMoved ? this.#waitForRest() : this.#write()), RESTING_MS);
   }
 
   #write() {
-    window.clearTimeout(this.timer);
+    clearTimeout(this.timer);
     this.timer = 0;
     const { point } = this;
     const { view, classes } = this.about();

@@ -201,7 +201,7 @@ export class Pointer {
     this.place = null;
     this.tool().hover(null, null);
     this.tool().show();
-    this.onHover(null);
+    this.onHover(null, false);
   }
 
   /** Take back what the pressed pointer did. */

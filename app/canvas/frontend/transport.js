@@ -1,5 +1,6 @@
 // Requests to the server's routes. Every answer is data; a request that got none says `unreachable`.
 
+import { ArrivingBytes } from './arriving_bytes.js';
 import { decodedMap } from './decoded_map.js';
 import { given } from './given.js';
 import { TiledPicture } from './image_tiles.js';
@@ -41,7 +42,10 @@ export class Transport {
     this.projectId = projectId;
     /** The view in which images of many bits or channels are wanted. @type {(item: Item) => string} */
     this.viewQuery = () => '';
-    /** What came with the items, by address, until it is asked for. @type {Map<string, Uint8Array<ArrayBuffer>>} */
+    /**
+     * What comes with the items, by address, until it is asked for; null when it did not come after all.
+     * @type {Map<string, Promise<Uint8Array<ArrayBuffer> | null>>}
+     */
     this.brought = new Map();
   }
 
@@ -51,21 +55,24 @@ export class Transport {
   }
 
   /**
-   * The next items for somebody who waits: what lies at addresses of the first one comes in the same answer.
+   * The next items for somebody who waits: what lies at addresses of the first one comes behind them in the same
+   * answer, one after the other.
    * @param {number | null} left the image that was on the screen
    * @returns {Promise<{items: Item[]}>}
    */
   async nextAwaited(left = null) {
     const response = await this.#get(this.#next(left, '&contents=1'), { cache: 'no-store' });
     const length = Number(response.headers.get('X-JSON-Bytes'));
-    if (!length) return response.json();
-    const bytes = new Uint8Array(await response.arrayBuffer());
-    const { items, contents } = JSON.parse(new TextDecoder().decode(bytes.subarray(0, length)));
+    if (!length || !response.body) return response.json();
+    const arriving = new ArrivingBytes(response.body);
+    const { items, contents } = JSON.parse(new TextDecoder().decode(await arriving.take(length)));
     this.brought.clear();
-    let start = length;
-    for (const [address, size] of contents) {
-      this.brought.set(address, bytes.subarray(start, start + size));
-      start += size;
+    /** @type {Promise<unknown>} */
+    let before = Promise.resolve();
+    for (const address of contents) {
+      const content = before.then(() => arriving.takeCounted());
+      before = content;
+      this.brought.set(address, content.then((bytes) => (bytes.length > 0 ? bytes : null), () => null));
     }
     return { items };
   }
@@ -245,10 +252,10 @@ export class Transport {
     throw new RequestFailed(response.status, body.error ?? `The server answered ${response.status}.`, body);
   }
 
-  /** The file of an address, if it came with the items. @param {string} url */
-  #broughtBlob(url) {
-    const bytes = this.#broughtFrom(url);
-    return bytes && new Blob([bytes]);
+  /** The file of an address, as it came with the items or else asked for. @param {string} url @param {RequestInit} options */
+  async #blob(url, options = {}) {
+    const bytes = await this.#broughtFrom(url);
+    return bytes ? new Blob([bytes]) : (await this.#get(url, options)).blob();
   }
 
   /** @param {string} url */
@@ -261,7 +268,7 @@ export class Transport {
   /** @param {string} url @param {Item} item */
   async #runLengths(url, item) {
     const size = item.width * item.height;
-    const brought = this.#broughtFrom(url);
+    const brought = await this.#broughtFrom(url);
     // Of what is waited for, here: nothing else is done on this thread then, and it spares a copy.
     return brought ? decode(brought, size) : decodedMap(await (await this.#get(url)).arrayBuffer(), size);
   }
@@ -273,9 +280,7 @@ export class Transport {
    */
   async picture(item, query) {
     const url = query && item.source_url ? item.source_url + query : item.image_url;
-    // At once if it is here, so that its worker has begun before this thread is busy with the maps.
-    const blob = this.#broughtBlob(url) ?? (await (await this.#get(url)).blob());
-    const picture = new Picture(await decodedLevels(blob), item.width, item.height);
+    const picture = new Picture(await decodedLevels(await this.#blob(url)), item.width, item.height);
     const { width, height, tiles_url: plain, tile_side, tile_levels } = item;
     if (!plain || !tile_side || !tile_levels) return picture;
     const view = query ? item.source_tiles_url : null;
@@ -293,8 +298,7 @@ export class Transport {
 
   /** @param {string} url @param {AbortSignal} signal */
   async #bitmap(url, signal = AbortSignal.timeout(TIMEOUT_MS)) {
-    const blob = this.#broughtBlob(url) ?? (await (await this.#get(url, { signal })).blob());
-    return createImageBitmap(blob, { imageOrientation: 'none' });
+    return createImageBitmap(await this.#blob(url, { signal }), { imageOrientation: 'none' });
   }
 
   /** @param {string} url @returns {Promise<Uncertainty>} the grey values of an uncertainty map */

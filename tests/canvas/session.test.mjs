@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { NOT_LABELLED } from '../../app/canvas/frontend/label_map.js';
+import { UnreadablePicture } from '../../app/canvas/frontend/picture.js';
 import { decode, encode } from '../../app/canvas/frontend/run_length.js';
 import { LabelSession } from '../../app/canvas/frontend/session.js';
 
@@ -415,4 +416,33 @@ test('a round that the answer to a save tells of is noticed all the same', async
   assert.deepEqual(parts.notices, ['Round 2 is done: the queue has its new order.']);
   delete globalThis.document;
   parts.end();
+});
+
+test('an image that the browser cannot show is passed over and told', async () => {
+  const parts = bench();
+  const { session, end, skipped, notices } = parts;
+  const { load } = session.transport;
+  session.transport.load = async (one) => {
+    if (one.image_id < 3) throw new UnreadablePicture();
+    return load(one);
+  };
+  await session.start(null);
+  assert.equal(session.image.id, 3);
+  assert.equal(session.phase, 'labelling');
+  assert.deepEqual(skipped, [1, 2]);
+  assert.deepEqual(notices, [1, 2].map((id) => `${id}.png is passed over. The browser cannot read the image.`));
+  end();
+});
+
+test('a browser that can show no image skips three and then says so', async () => {
+  const parts = bench({ order: [1, 2, 3, 4, 5] });
+  const { session, end, skipped } = parts;
+  session.transport.load = async () => {
+    throw new UnreadablePicture();
+  };
+  await session.start(null);
+  assert.deepEqual(skipped, [1, 2, 3]);
+  assert.equal(session.phase, 'unreachable');
+  assert.match(session.failure, /cannot read/);
+  end();
 });

@@ -11,6 +11,13 @@ import { pictureLevel, tileBox, tilesOver } from './levels.js';
 const SQUARES_FROM = 3;
 const PIECE_SIDE = 512;
 
+/** The browser cannot decode the file, or has no memory for it. */
+export class UnreadablePicture extends Error {
+  constructor() {
+    super('The browser cannot read the image.');
+  }
+}
+
 /**
  * The sizes of a picture: full size first, each half of the one before. The full size may be here before the others.
  * @typedef {{levels: ImageBitmap[], rest: Promise<ImageBitmap[]>}} Levels
@@ -139,12 +146,12 @@ const decoder = new AskedWorker(
  * Decode an image file at all its sizes, off the page's thread.
  * @param {Blob} blob
  * @returns {Promise<Levels>}
- * @throws {Error} when the file is no image that the browser knows
+ * @throws {UnreadablePicture}
  */
 export async function decodedLevels(blob) {
   const answer = await decoder.ask({ blob }, blob.size);
   if (!answer) throw new Error('The browser cannot read images.');
-  if (!answer.levels) throw new Error('The browser cannot read the image.');
+  if (!answer.levels) throw new UnreadablePicture();
   const { levels, rest } = answer;
   return { levels, rest: rest ? rest.then((/** @type {any} */ later) => later?.levels ?? []) : Promise.resolve([]) };
 }

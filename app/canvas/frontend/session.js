@@ -3,6 +3,7 @@
 import { ActiveTime } from './active_time.js';
 import { Autosave } from './autosave.js';
 import { OpenImage } from './open_image.js';
+import { PassedOver } from './passed_over.js';
 import { ProgressWatch } from './progress_watch.js';
 import { ImageQueue } from './queue.js';
 import { adoptEqual, settleRefusal } from './refusals.js';
@@ -59,6 +60,7 @@ export class LabelSession {
     /** What the screen shows. @type {'loading' | 'labelling' | 'empty' | 'signed-out' | 'unreachable'} */
     this.phase = 'loading';
     this.failure = '';
+    this.passedOver = new PassedOver(this);
     /** Images that were on the screen before, the last one last. @type {number[]} */
     this.visited = [];
     this.earlier = new EarlierVisit(journal, annotator);
@@ -247,7 +249,10 @@ export class LabelSession {
     try {
       loaded ??= await entry.promise;
     } catch (error) {
-      if (turn === this.turn) this.#failed(error, item);
+      if (turn !== this.turn) return;
+      const left = this.passedOver.add(error, item);
+      if (left) this.#failed(left, item);
+      else await this.advance();
       return;
     }
     if (turn !== this.turn) {
@@ -262,6 +267,7 @@ export class LabelSession {
     image.onChange = (rectangle) => this.screen.repaint(rectangle);
     this.view = { ...loaded, image };
     this.phase = 'labelling';
+    this.passedOver.end();
     this.time.begin();
     this.screen.show(this.view);
     this.autosave.opened(image);

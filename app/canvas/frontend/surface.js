@@ -34,6 +34,9 @@ export class Surface {
     /** The frame that drew last, by its time. */
     this.drawnAt = 0;
     this.glide = 0;
+    /** @type {{point: Point, radius: number} | null} */
+    this.ringAt = null;
+    this.ringFrame = 0;
     this.afterPaint = () => {};
     this.onViewport = () => {};
     this.canvas = h('canvas', { class: 'picture', 'aria-label': 'Image and label map', role: 'img' });
@@ -197,13 +200,26 @@ export class Surface {
     this.#request();
   }
 
-  /** Show the brush as a ring of its true size. @param {Point | null} point @param {number} radius image pixels */
+  /**
+   * Show the brush as a ring of its true size, from the next frame on: moved at once, it would have the browser lay
+   * out the page for each further move in a frame, which asks where the canvas is.
+   * @param {Point | null} point
+   * @param {number} radius image pixels
+   */
   showRing(point, radius) {
-    const visible = point !== null && this.image !== null;
-    this.ring.hidden = !visible;
-    if (!visible) return;
-    const { x, y } = toScreen(this.viewport, point.x, point.y);
-    const size = Math.max(3, 2 * radius * this.viewport.scale);
+    this.ringAt = point && { point, radius };
+    this.ringFrame ||= requestAnimationFrame(() => {
+      this.ringFrame = 0;
+      this.#placeRing();
+    });
+  }
+
+  #placeRing() {
+    const at = this.image && this.ringAt;
+    if (this.ring.hidden === Boolean(at)) this.ring.hidden = !at;
+    if (!at) return;
+    const { x, y } = toScreen(this.viewport, at.point.x, at.point.y);
+    const size = Math.max(3, 2 * at.radius * this.viewport.scale);
     this.ring.style.width = this.ring.style.height = `${size}px`;
     this.ring.style.transform = `translate(${x - size / 2}px, ${y - size / 2}px)`;
   }

@@ -126,7 +126,7 @@ from storage import projects, rounds
 from storage.errors import InvalidInput, NotFound, QualmError
 from storage.projects import ClassSpec, ProjectInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES, NOT_LABELLED, VOID
-from storage.workspace import Workspace, open_workspace
+from storage.workspace import Workspace, existing_workspace, is_workspace, open_workspace
 
 DEMO_PROJECT = "Demo"
 DEMO_IMAGES = 300
@@ -417,9 +417,9 @@ def import_images(
     from storage.importing import plan_import, run_import
 
     with errors_as_sentences():
-        opened = open_workspace(workspace)
+        opened = None if dry_run and not is_workspace(workspace) else open_workspace(workspace)
         try:
-            target = chosen_project(opened, project)
+            target = chosen_project(opened, project) if opened else None
         except NotFound:
             if project is None:
                 # Of a folder as “.” the path itself has no name.
@@ -437,7 +437,7 @@ def import_images(
             console.print(sentence, highlight=False, soft_wrap=True)
         if not plan.entries:
             raise typer.Exit(1)
-        if dry_run:
+        if dry_run or opened is None:
             return
         if target is None:
             if not plan.classes:
@@ -481,7 +481,7 @@ def export(
     from storage.exporting import export_project
 
     with errors_as_sentences():
-        opened = open_workspace(workspace)
+        opened = existing_workspace(workspace)
         chosen = chosen_project(opened, project)
         with progress_bar() as bar:
             task = bar.add_task("Exporting", total=None)
@@ -506,7 +506,7 @@ def train(
 ) -> None:
     """Start a round now and watch it to its end; uses the running worker, or one of its own."""
     with errors_as_sentences():
-        opened = open_workspace(workspace)
+        opened = existing_workspace(workspace)
         chosen = chosen_project(opened, project)
         started = rounds.live_round(opened, chosen.id)
         if started is None or started.number == COLD_START:

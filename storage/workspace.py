@@ -20,6 +20,7 @@ from storage.files import BlobStore, file_error
 from storage.migrations import bring_up_to_date
 from storage.schema import Image, Label, Prediction, Round
 
+DATABASE_FILE = "qualm.sqlite"
 _FOLDERS = ("blobs", "checkpoints", "logs", "thumbnails")
 
 
@@ -36,12 +37,31 @@ class Workspace:
         self.database.close()
 
 
+def is_workspace(path: str | Path) -> bool:
+    """Tell whether there is a workspace at ``path``, without making anything there."""
+    return (Path(path).expanduser() / DATABASE_FILE).is_file()
+
+
+def existing_workspace(path: str | Path) -> Workspace:
+    """Open the workspace at ``path`` as :func:`open_workspace` does, but never make one.
+
+    Raises:
+        WorkspaceError: there is none.
+    """
+    if not is_workspace(path):
+        raise WorkspaceError(
+            f"There is no workspace in {Path(path).expanduser().absolute()}. Name the folder of yours with "
+            "--workspace, or make one by importing images."
+        )
+    return open_workspace(path)
+
+
 def open_workspace(path: str | Path, database_url: str | None = None) -> Workspace:
     """Open the workspace at ``path``, making its folders and bringing its database up to date.
 
     Args:
         path: Folder; it is made when missing.
-        database_url: SQLAlchemy URL of the database; by default ``qualm.sqlite`` in the folder.
+        database_url: SQLAlchemy URL of the database; by default that of :data:`DATABASE_FILE` in the folder.
 
     Raises:
         WorkspaceError: the folder is a file or read-only, or its database is newer than this version.
@@ -61,7 +81,7 @@ def open_workspace(path: str | Path, database_url: str | None = None) -> Workspa
         ) from error
     except OSError as error:
         raise file_error(error, folder / _FOLDERS[0]) from error
-    database = Database(database_url or URL.create("sqlite", database=str(folder / "qualm.sqlite")))
+    database = Database(database_url or URL.create("sqlite", database=str(folder / DATABASE_FILE)))
     try:
         bring_up_to_date(database, folder / "migration.lock")
     except BaseException:

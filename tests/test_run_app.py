@@ -95,6 +95,10 @@ def test_import_export_and_repeat(tmp_path: Path, camvid: Path) -> None:
     dry = run("import", str(source), "--workspace", workspace, "--project", "Roads", "--dry-run")
     assert dry.returncode == 0, dry.stderr
     assert "4 images" in dry.stdout
+    early = run("export", str(tmp_path / "out"), "--workspace", workspace)
+    assert early.returncode == 1
+    assert f"There is no workspace in {workspace}" in early.stderr
+    assert not Path(workspace).exists(), "what only looks makes nothing"
     first = run("import", str(source), "--workspace", workspace, "--project", "Roads")
     assert first.returncode == 0, first.stderr
     again = run("import", str(source), "--workspace", workspace, "--project", "Roads")

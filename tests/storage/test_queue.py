@@ -333,9 +333,20 @@ def test_the_queue_page_filters_and_turns(workspace: Workspace, project: Project
         queue.ranked_images(workspace, project.id, state="done")
 
 
+@pytest.mark.parametrize(
+    ("most_given", "near_an_end"),
+    [(queue_page.MOST_GIVEN, 0), (4, 10), (4, -1)],
+    ids=["by their ids", "one by one", "all ahead"],
+)
 def test_the_queue_page_sorts_and_filters_by_what_the_round_thinks(
-    workspace: Workspace, project: ProjectInfo
+    workspace: Workspace,
+    project: ProjectInfo,
+    monkeypatch: pytest.MonkeyPatch,
+    most_given: int,
+    near_an_end: int,
 ) -> None:
+    monkeypatch.setattr(queue_page, "MOST_GIVEN", most_given)
+    monkeypatch.setattr(queue_page, "NEAR_AN_END", near_an_end)
     everything = all_ids(workspace, project)
     submit(workspace, everything[0])
     images.set_split(workspace, everything[10:11], "audit", "ada")

@@ -61,7 +61,13 @@ def test_help_names_every_command() -> None:
 
 
 def test_train_without_project_says_what_to_do(tmp_path: Path) -> None:
-    result = run("train", "--workspace", str(tmp_path / "empty"))
+    folder = tmp_path / "empty"
+    result = run("train", "--workspace", str(folder))
+    assert result.returncode == 1
+    assert "There is no workspace" in result.stderr
+    assert "Traceback" not in result.stderr
+    open_workspace(folder).close()
+    result = run("train", "--workspace", str(folder))
     assert result.returncode == 1
     assert "no project yet" in result.stderr
     assert "Traceback" not in result.stderr

@@ -48,7 +48,7 @@ CHOICE_FIELDS = ("pixel_score", "aggregation", "batch_choice")
 CHOICE_NUMBERS = ("choice_batch", "near_duplicate", "uncertain_from", "samples_predict")
 START_FIELDS = ("automatic", "min_changed", "min_classes", "quiet_seconds")
 CURVES_EVERY_S = 5.0
-"""Drawing them keeps a processor busy for a sixth of a second, which the Label page beside may need."""
+"""Drawing them keeps a processor busy that the Label page beside may need."""
 
 
 def worker_line(workspace: Workspace) -> None:

@@ -37,7 +37,6 @@ export class ArrivingBytes {
 
   /** The next bytes, before which their number comes. */
   async takeCounted() {
-    const [a, b, c, d] = await this.take(4);
-    return this.take(a + 256 * b + 65536 * c + 16777216 * d);
+    return this.take(new DataView((await this.take(4)).buffer).getUint32(0, true));
   }
 }

@@ -1,5 +1,6 @@
 // How many pixels each class has, counted a slice at a time so that painting goes on between. No DOM.
 
+import { AfterRest } from './after_rest.js';
 import { NOT_LABELLED } from './label_map.js';
 
 const AFTER_MS = 120;
@@ -16,37 +17,22 @@ export class PixelCounter {
   constructor(counted, later = (action, delay) => void setTimeout(action, delay)) {
     this.counted = counted;
     this.later = later;
-    /** What to count when nothing has changed for a while. @type {{pixels: Uint8Array} | null} */
-    this.waiting = null;
+    this.rest = new AfterRest(() => this.#count(), AFTER_MS, later);
+    /** What to count. @type {Uint8Array} */
+    this.pixels = new Uint8Array(0);
     /** Counts beginnings; only the newest one goes on. */
     this.turn = 0;
   }
 
   /** Count soon, and from the start when it changes before that. @param {{pixels: Uint8Array}} image */
-  start(image) {
+  start({ pixels }) {
     this.turn++;
-    const waits = this.waiting !== null;
-    this.waiting = image;
-    // One timer however often a stroke changes the map.
-    if (!waits) this.#wait(this.turn);
+    this.pixels = pixels;
+    this.rest.ask();
   }
 
-  /** @param {number} turn the newest when the waiting began */
-  #wait(turn) {
-    this.later(() => {
-      const image = this.waiting;
-      if (!image) return;
-      if (turn !== this.turn) {
-        this.#wait(this.turn);
-        return;
-      }
-      this.waiting = null;
-      this.#count(image.pixels, turn);
-    }, AFTER_MS);
-  }
-
-  /** @param {Uint8Array} pixels @param {number} turn */
-  #count(pixels, turn) {
+  #count() {
+    const { pixels, turn } = this;
     const counts = new Uint32Array(256);
     let at = 0;
     const slice = () => {
@@ -61,6 +47,7 @@ export class PixelCounter {
   /** The image is gone. */
   stop() {
     this.turn++;
-    this.waiting = null;
+    this.pixels = new Uint8Array(0);
+    this.rest.drop();
   }
 }

@@ -1,5 +1,6 @@
 // The words below the canvas about the pixel under the cursor.
 
+import { AfterRest } from './after_rest.js';
 import { nameOf } from './palette.js';
 import { pixelOf } from './tool_desk.js';
 import { hoverWords } from './wording.js';
@@ -20,8 +21,7 @@ export class PixelReadout {
     this.about = about;
     /** @type {import('./types.js').Point | null} */
     this.point = null;
-    this.timer = 0;
-    this.hasMoved = false;
+    this.rest = new AfterRest(() => this.#write(), RESTING_MS);
   }
 
   /**
@@ -30,19 +30,15 @@ export class PixelReadout {
    */
   show(point, isDrawing = false) {
     this.point = point;
-    this.hasMoved = true;
-    if (!isDrawing) this.#write();
-    else if (!this.timer) this.#waitForRest();
-  }
-
-  #waitForRest() {
-    this.hasMoved = false;
-    this.timer = setTimeout(() => (this.hasMoved ? this.#waitForRest() : this.#write()), RESTING_MS);
+    if (isDrawing) {
+      this.rest.ask();
+      return;
+    }
+    this.rest.drop();
+    this.#write();
   }
 
   #write() {
-    clearTimeout(this.timer);
-    this.timer = 0;
     const { point } = this;
     const { view, classes } = this.about();
     const pixel = pixelOf(view?.image ?? null, point);

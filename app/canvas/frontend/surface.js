@@ -216,7 +216,7 @@ export class Surface {
 
   #placeRing() {
     const at = this.image && this.ringAt;
-    if (this.ring.hidden === Boolean(at)) this.ring.hidden = !at;
+    this.ring.hidden = !at;
     if (!at) return;
     const { x, y } = toScreen(this.viewport, at.point.x, at.point.y);
     const size = Math.max(3, 2 * at.radius * this.viewport.scale);

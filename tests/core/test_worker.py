@@ -446,7 +446,7 @@ def test_a_worker_gives_way_to_other_sessions_too() -> None:
     assert int(niceness) == min(19, os.nice(0) + 10)
     if shared:
         assert shared[1:] == ["nice", "10"]
-        assert shared[0] != group.read_text().split()[0]
+        assert shared[0] not in group.read_text().split(), "pytest may be in no group of sessions at all"
 
 
 def test_out_of_memory_makes_the_batch_smaller(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

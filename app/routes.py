@@ -33,6 +33,7 @@ from app.picture_routes import IMMUTABLE, get_channels, get_overview, get_tile, 
 from app.queue_grid import reason, thumbnail_url
 from app.superpixels import superpixels
 from app.thumbnails import thumbnail
+from app.training_state import training_json, training_state
 from storage import embeddings, images, labels, projects, queue
 from storage.errors import (
     DiskFull,
@@ -97,6 +98,7 @@ def routes(workspace: Workspace) -> list[Route]:
         route(f"{image}/lease", post_lease, "POST"),
         route(f"{project}/next", get_next),
         route(f"{project}/progress", get_progress),
+        route(f"{project}/training", get_training),
         route(f"{project}/map", get_map),
         Route("/api/plotly/{version}", get_plotly, methods=["GET"]),
         Route("/canvas/{version}/{file}", get_canvas_file, methods=["GET"]),
@@ -273,6 +275,12 @@ def get_progress(workspace: Workspace, request: Request) -> Response:
     """Answer how far the project is."""
     project_id = projects.get_project(workspace, int(request.path_params["project_id"])).id
     return JSONResponse(progress_json(queue.progress(workspace, project_id)), headers=_FRESH)
+
+
+def get_training(workspace: Workspace, request: Request) -> Response:
+    """Answer what the worker does for the project now, as the bar on the Training page shows it."""
+    project = projects.get_project(workspace, int(request.path_params["project_id"]))
+    return JSONResponse(training_json(training_state(workspace, project)), headers=_FRESH)
 
 
 def get_map(workspace: Workspace, request: Request) -> Response:

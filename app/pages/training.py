@@ -16,8 +16,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import charts, session, settings_form
-from app.notices import duration, empty_state, errors_as_sentences, html_badge, plain
-from storage import projects, queue, rounds
+from app.notices import empty_state, errors_as_sentences, html_badge, plain
+from app.round_progress import round_progress
+from app.training_state import TrainingState, newest_of, training_state
+from storage import projects, rounds
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES
@@ -51,11 +53,10 @@ CURVES_EVERY_S = 5.0
 """Drawing them keeps a processor busy that the Label page beside may need."""
 
 
-def worker_line(workspace: Workspace) -> None:
+def worker_line(state: TrainingState, workspace: Workspace) -> None:
     """Say which worker is there, or what to do when none is."""
-    workers = rounds.live_workers(workspace)
-    if workers:
-        named = ", ".join(f"{worker.name} on {worker.device}" for worker in workers)
+    if state.workers:
+        named = ", ".join(f"{worker.name} on {worker.device}" for worker in state.workers)
         st.caption(f"Worker: {named}")
         return
     st.warning(
@@ -65,54 +66,23 @@ def worker_line(workspace: Workspace) -> None:
     )
 
 
-def card_head(title: str, state: str | None, text: str) -> DeltaGenerator:
-    """Draw the first line of the card and return the place at its right, for its button."""
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        badge = html_badge(state, state) if state else ""
-        st.html(
-            f'<div class="q-line"><strong>{escape(title)}</strong>{badge}'
-            f'<span class="q-muted">{escape(text)}</span></div>',
-            width="stretch",
-        )
-        return st.container(width="content")
-
-
 def title_of(info: RoundInfo) -> str:
     """Return what a round is called on the screen."""
     return "Cold start" if info.number == COLD_START else f"Round {info.number}"
 
 
-def live_round_card(workspace: Workspace, project: ProjectInfo, live: RoundInfo, waiting: bool) -> None:
-    """Draw the round that is under way, with its progress and Cancel.
-
-    A cold start need not be waited for: Train now puts a round behind it, unless one is ``waiting`` there.
-    """
-    place = card_head(title_of(live), live.state, live.reason).container(horizontal=True)
-    if live.number == COLD_START and not waiting and queue.progress(workspace, project.id).train:
-        train_now(place, workspace, project, disabled=False)
-    if place.button(
-        "Cancelling" if live.cancel_requested else "Cancel",
-        key="cancel-round",
-        icon=":material/stop_circle:",
-        disabled=live.cancel_requested,
-    ):
-        with errors_as_sentences():
-            rounds.request_cancel(workspace, live.id, session.annotator())
-            st.rerun()
-    st.progress(min(1.0, live.step / live.steps) if live.steps else 0.0, text=progress_text(live))
-    if live.note:
-        st.info(plain(live.note), icon=":material/info:")
-
-
-def progress_text(live: RoundInfo) -> str:
-    """Return the line above the bar: what is done, of how much, and the time left."""
-    if live.state == "queued":
-        return "Waiting for the worker"
-    trains = live.state == "training" and live.number != COLD_START
-    doing = live.state.capitalize() if live.number != COLD_START else "Looking at the images"
-    unit = "step" if trains else "image"
-    text = f"{doing}: {unit} {live.step:,} of {live.steps:,}" if live.steps else "Preparing"
-    return text if live.eta_seconds is None else f"{text}, about {duration(live.eta_seconds)} left"
+def card_head(newest: RoundInfo | None) -> DeltaGenerator:
+    """Draw the first line of the card and return the place at its right, for its buttons."""
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        if newest is None:
+            line = "<strong>No round yet</strong>"
+        else:
+            line = (
+                f"<strong>{escape(title_of(newest))}</strong>{html_badge(newest.state, newest.state)}"
+                f'<span class="q-muted">{escape(newest.reason)}</span>'
+            )
+        st.html(f'<div class="q-line">{line}</div>', width="stretch")
+        return st.container(width="content", horizontal=True)
 
 
 def train_now(place: DeltaGenerator, workspace: Workspace, project: ProjectInfo, *, disabled: bool) -> None:
@@ -126,61 +96,61 @@ def train_now(place: DeltaGenerator, workspace: Workspace, project: ProjectInfo,
             st.rerun()
 
 
-def idle_card(workspace: Workspace, project: ProjectInfo, latest: RoundInfo | None) -> None:
-    """Draw what came last, what comes next and Train now."""
-    progress = queue.progress(workspace, project.id)
-    advice = progress.next_round
-    refusal = None if progress.train else "Submit at least one label map on the Label page first."
-    if latest is None:
-        place = card_head("No round yet", None, refusal or advice.reason)
-    else:
-        place = card_head(title_of(latest), latest.state, refusal or advice.reason)
-    train_now(place, workspace, project, disabled=refusal is not None)
-    if project.settings.start.automatic and advice.changed < advice.needed:
-        st.progress(advice.changed / advice.needed)
-    if latest is not None and latest.state == "failed":
+def cancel(place: DeltaGenerator, workspace: Workspace, live: RoundInfo) -> None:
+    """Draw the button that ends the round under way, and end it when it was pressed."""
+    if place.button(
+        "Cancelling" if live.cancel_requested else "Cancel",
+        key="cancel-round",
+        icon=":material/stop_circle:",
+        disabled=live.cancel_requested,
+    ):
+        with errors_as_sentences():
+            rounds.request_cancel(workspace, live.id, session.annotator())
+            st.rerun()
+
+
+def outcome(newest: RoundInfo) -> None:
+    """Say what went wrong in a round, or what it has to say."""
+    if newest.state == "failed":
         consequence = (
             "Images come in random order until the first round ranks them."
-            if latest.number == COLD_START
+            if newest.number == COLD_START
             else "The ranking before it still stands. Change the settings below if they are the cause, "
             "then press Train now."
         )
         st.error(
-            f"{title_of(latest)} failed: {plain(latest.error or 'no reason was reported.')} {consequence}",
+            f"{title_of(newest)} failed: {plain(newest.error or 'no reason was reported.')} {consequence}",
             icon=":material/error:",
         )
-    elif latest is not None and latest.note:
-        st.info(plain(latest.note), icon=":material/info:")
+    elif newest.note:
+        st.info(plain(newest.note), icon=":material/info:")
 
 
 def state_card(workspace: Workspace, project: ProjectInfo, seen: tuple[int, str] | None) -> None:
-    """Draw the card that follows the worker second by second.
+    """Draw the card about the round under way, or about what came last and what comes next.
 
+    Its bar follows the worker by itself and runs this again once anything beside the bar changed.
     ``seen`` is the newest round and its state when the whole page was drawn: once they differ, the
     charts and the history below are out of date and the whole page is drawn again.
     """
     with errors_as_sentences():
-        past = rounds.history(workspace, project.id)
-        newest = newest_of(past)
+        state = training_state(workspace, project)
+        newest = state.newest
+        live = newest is not None and newest.state in LIVE_ROUND_STATES
         with st.container(border=True, key="round-state"):
-            if newest is not None and newest.state in LIVE_ROUND_STATES:
-                waiting = sum(info.state in LIVE_ROUND_STATES for info in past) > 1
-                live_round_card(workspace, project, newest, waiting)
-            else:
-                idle_card(workspace, project, newest)
-        with st.container(key="no-worker" if not rounds.live_workers(workspace) else "worker"):
-            worker_line(workspace)
+            place = card_head(newest)
+            if state.may_train_now or not live:
+                train_now(place, workspace, project, disabled=not state.may_train_now)
+            if newest is not None and live:
+                cancel(place, workspace, newest)
+            round_progress(project.id, state)
+            if newest is not None:
+                outcome(newest)
+        with st.container(key="worker" if state.workers else "no-worker"):
+            worker_line(state, workspace)
         # After the buttons: one that was pressed while the state changed is heard all the same.
         if mark_of(newest) != seen:
             st.rerun(scope="app")
-
-
-def newest_of(past: list[RoundInfo]) -> RoundInfo | None:
-    """Return the round with the highest number, or the cold start while that one waits behind it."""
-    live = [info for info in past if info.state in LIVE_ROUND_STATES]
-    if live:
-        return min(live, key=lambda info: info.number)
-    return max(past, key=lambda info: info.number, default=None)
 
 
 def mark_of(newest: RoundInfo | None) -> tuple[int, str] | None:
@@ -348,7 +318,7 @@ def show() -> None:
     newest = newest_of(past)
     live = newest is not None and newest.state in LIVE_ROUND_STATES
 
-    st.fragment(state_card, run_every=1.0)(workspace, project, mark_of(newest))
+    st.fragment(state_card)(workspace, project, mark_of(newest))
 
     trained = newest_of([info for info in past if info.number != COLD_START])
     if trained is None:

@@ -1,0 +1,90 @@
+"""What the worker does for a project now, in the words of the Training page."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from app.notices import duration
+from storage import queue, rounds
+from storage.projects import ProjectInfo
+from storage.rounds import RoundInfo, WorkerInfo
+from storage.schema import COLD_START, LIVE_ROUND_STATES
+from storage.workspace import Workspace
+
+NO_LABEL = "Submit at least one label map on the Label page first."
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """What the card on top of the Training page shows.
+
+    Attributes:
+        past: Every round, the live ones among them.
+        newest: The round that the card is about.
+        may_train_now: Whether a round can be asked for.
+        text: What is done, of how much, and the time left; or what has to happen before a round starts.
+        share: How much of that is done, in [0, 1]; None where nothing is counted.
+        workers: Workers that are there now.
+    """
+
+    past: list[RoundInfo]
+    newest: RoundInfo | None
+    may_train_now: bool
+    text: str
+    share: float | None
+    workers: list[WorkerInfo]
+
+    @property
+    def mark(self) -> str:
+        """Hash of all that is shown beside :attr:`text` and :attr:`share`."""
+        newest = self.newest
+        drawn = (
+            newest and (newest.id, newest.state, newest.cancel_requested, newest.note, newest.error),
+            self.may_train_now,
+            [(worker.name, worker.device) for worker in self.workers],
+        )
+        return hashlib.sha256(repr(drawn).encode()).hexdigest()[:16]
+
+
+def training_state(workspace: Workspace, project: ProjectInfo) -> TrainingState:
+    """Return what the worker does for a project now."""
+    past = rounds.history(workspace, project.id)
+    newest, workers = newest_of(past), rounds.live_workers(workspace)
+    if newest is not None and newest.state in LIVE_ROUND_STATES:
+        # A cold start need not be waited for: a round may be asked for behind it.
+        only_looks = all(info.number == COLD_START for info in past if info.state in LIVE_ROUND_STATES)
+        may_train_now = only_looks and queue.progress(workspace, project.id).train > 0
+        done = min(1.0, newest.step / newest.steps) if newest.steps else 0.0
+        return TrainingState(past, newest, may_train_now, progress_text(newest), done, workers)
+    progress = queue.progress(workspace, project.id)
+    advice = progress.next_round
+    text = advice.reason if progress.train else NO_LABEL
+    counts = project.settings.start.automatic and advice.changed < advice.needed
+    share = advice.changed / advice.needed if counts else None
+    return TrainingState(past, newest, progress.train > 0, text, share, workers)
+
+
+def training_json(state: TrainingState) -> dict[str, Any]:
+    """Return what the browser asks for each second."""
+    return {"text": state.text, "share": state.share, "mark": state.mark}
+
+
+def newest_of(past: list[RoundInfo]) -> RoundInfo | None:
+    """Return the round with the highest number, or the cold start while that one waits behind it."""
+    live = [info for info in past if info.state in LIVE_ROUND_STATES]
+    if live:
+        return min(live, key=lambda info: info.number)
+    return max(past, key=lambda info: info.number, default=None)
+
+
+def progress_text(live: RoundInfo) -> str:
+    """Return the line above the bar: what is done, of how much, and the time left."""
+    if live.state == "queued":
+        return "Waiting for the worker"
+    trains = live.state == "training" and live.number != COLD_START
+    doing = live.state.capitalize() if live.number != COLD_START else "Looking at the images"
+    unit = "step" if trains else "image"
+    text = f"{doing}: {unit} {live.step:,} of {live.steps:,}" if live.steps else "Preparing"
+    return text if live.eta_seconds is None else f"{text}, about {duration(live.eta_seconds)} left"

@@ -1,0 +1,85 @@
+"""What the bar on the Training page is told, second by second."""
+
+from starlette.testclient import TestClient
+
+from app.training_state import NO_LABEL, TrainingState, training_state
+from storage import images, labels, projects, rounds
+from tests.app.four_images import Site
+
+WORKER = "elsewhere:1"
+
+
+def state_of(site: Site) -> TrainingState:
+    return training_state(site.workspace, projects.get_project(site.workspace, site.project_id))
+
+
+def label_first(site: Site) -> None:
+    labels.save(
+        site.workspace, site.image_ids[0], site.truth, expected_revision=0, author="ann", status="submitted"
+    )
+
+
+def test_without_a_label_there_is_nothing_to_train_on(site: Site) -> None:
+    state = state_of(site)
+    assert (state.newest, state.may_train_now, state.text, state.share) == (None, False, NO_LABEL, 0)
+
+
+def test_labels_bring_the_next_round_nearer(site: Site) -> None:
+    label_first(site)
+    state = state_of(site)
+    assert state.may_train_now
+    assert state.text.startswith("1 of 8 new labels")
+    assert state.share == 1 / 8
+    start = projects.get_project(site.workspace, site.project_id).settings.start
+    by_hand = start.model_copy(update={"automatic": False})
+    projects.change_settings(site.workspace, site.project_id, {"start": by_hand.model_dump()}, "ann")
+    assert state_of(site).share is None
+
+
+def test_steps_move_the_bar_and_leave_the_mark(site: Site, browser: TestClient) -> None:
+    """The page's script need not run for what the bar shows by itself."""
+
+    def answer() -> dict[str, object]:
+        return dict(browser.get(f"/api/projects/{site.project_id}/training").json())
+
+    label_first(site)
+    marks = [answer()["mark"]]
+    asked = rounds.request_round(site.workspace, site.project_id, "ann", "Started by ann")
+    assert answer()["text"] == "Waiting for the worker"
+    marks.append(answer()["mark"])
+    rounds.claim(site.workspace, WORKER, 60)
+    marks.append(answer()["mark"])
+    rounds.worker_seen(site.workspace, WORKER, "cpu")
+    marks.append(answer()["mark"])
+    for step in (30, 75):
+        rounds.report(
+            site.workspace, asked.id, WORKER, lease_s=60, step=step, steps=150, eta_seconds=150.0 - step
+        )
+        now = answer()
+        assert now["share"] == step / 150
+        assert str(now["text"]).startswith(f"Training: step {step} of 150, about ")
+        assert now["mark"] == marks[-1]
+    rounds.report(site.workspace, asked.id, WORKER, lease_s=60, note="Smaller batches: memory ran out.")
+    marks.append(answer()["mark"])
+    rounds.request_cancel(site.workspace, asked.id, "ann")
+    marks.append(answer()["mark"])
+    assert len(set(marks)) == len(marks)
+
+
+def test_a_round_may_be_asked_for_behind_a_cold_start(site: Site) -> None:
+    rounds.request_cold_start(site.workspace, site.project_id)
+    assert not state_of(site).may_train_now, "there is no label yet"
+    label_first(site)
+    assert state_of(site).may_train_now
+    rounds.request_round(site.workspace, site.project_id, "ann", "Started by ann")
+    state = state_of(site)
+    assert not state.may_train_now
+    assert state.newest is not None
+    assert state.newest.number == 0, "the cold start runs first"
+    assert images.split_counts(site.workspace, site.project_id)["train"] == 1
+
+
+def test_a_project_that_is_not_there_is_a_sentence(site: Site, browser: TestClient) -> None:
+    answer = browser.get("/api/projects/99/training")
+    assert answer.status_code == 404
+    assert "error" in answer.json()

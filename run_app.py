@@ -26,6 +26,8 @@ HERE = Path(__file__).resolve().parent
 REQUIREMENTS = "requirements.txt"
 DEV_REQUIREMENTS = "requirements-dev.txt"
 WITHOUT_DEPENDENCIES = "requirements-oracles.txt"
+MOST_TEST_PROCESSES = 4
+"""Each holds 1.5 GB."""
 CANVAS_TESTS = HERE / "tests" / "canvas"
 
 
@@ -705,13 +707,19 @@ def setting_given(text: str) -> tuple[str, str]:
 
 @cli.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def test(context: typer.Context) -> None:
-    """Run the whole test suite; what follows the command goes to pytest."""
+    """Run the whole test suite, on several cores; or what follows the command, which goes to pytest."""
     if not chromium_path():
         console.print("No Chromium found: letting Playwright install its own …")
         subprocess.call([sys.executable, "-m", "playwright", "install", "chromium"])
     if not (CANVAS_TESTS / "node_modules").is_dir() and shutil.which("npm"):
         subprocess.call([str(shutil.which("npm")), "ci", "--no-audit", "--no-fund"], cwd=CANVAS_TESTS)
-    raise typer.Exit(subprocess.call([sys.executable, "-m", "pytest", *context.args], cwd=HERE))
+    arguments, environment = context.args, dict(os.environ)
+    if not arguments:
+        cores = os.cpu_count() or 1
+        processes = min(cores, MOST_TEST_PROCESSES)
+        arguments = ["-n", str(processes), "--dist", "worksteal"]
+        environment.setdefault("OMP_NUM_THREADS", str(cores // processes))
+    raise typer.Exit(subprocess.call([sys.executable, "-m", "pytest", *arguments], cwd=HERE, env=environment))
 
 
 def chromium_path() -> str | None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from scipy.stats import spearmanr
 
 from core.data import NOT_LABELLED
 
@@ -365,4 +364,7 @@ def spearman(first: torch.Tensor, second: torch.Tensor) -> float:
     """
     if len(first) < 3 or bool((first == first[0]).all()) or bool((second == second[0]).all()):
         return math.nan
+    # Where it is called there was work for minutes; at the top each start of the worker would wait for it.
+    from scipy.stats import spearmanr
+
     return float(spearmanr(first.numpy(force=True), second.numpy(force=True)).statistic)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from typer.testing import CliRunner
 
+import run_app
 from storage import rounds
 from storage.workspace import open_workspace
 from tests.core.blocks_project import block_scene, blocks_project, png
@@ -144,9 +146,11 @@ def test_the_folder_one_stands_in_gives_the_project_its_name(tmp_path: Path) -> 
 
 
 def test_an_agreement_of_nothing_is_refused(tmp_path: Path) -> None:
-    refused = run("simulate", "--quick", "--agreement", "0", "--out", str(tmp_path / "out"))
-    assert refused.returncode == 1
-    assert "The target is a share above 0" in refused.stderr
+    refused = CliRunner().invoke(
+        run_app.cli, ["simulate", "--agreement", "0", "--out", str(tmp_path / "out")]
+    )
+    assert refused.exit_code == 1
+    assert "The target is a share above 0" in refused.output
 
 
 def test_nothing_to_import_makes_no_project(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ import app.server
 from streamlit.testing.v1 import AppTest
 test = AppTest.from_file(str(Path(app.server.__file__).parent / "main.py"), default_timeout=120).run()
 assert not test.exception, test.exception
-heavy = {"torch", "torchvision", "timm", "lightning", "core"} & set(sys.modules)
+heavy = {"torch", "torchvision", "timm", "lightning_fabric", "core"} & set(sys.modules)
 assert not heavy, heavy
 """
     subprocess.run(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.notices import duration
-from storage import queue, rounds
+from storage import images, rounds
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo, WorkerInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES
@@ -52,18 +52,19 @@ def training_state(workspace: Workspace, project: ProjectInfo) -> TrainingState:
     """Return what the worker does for a project now."""
     past = rounds.history(workspace, project.id)
     newest, workers = newest_of(past), rounds.live_workers(workspace)
-    if newest is not None and newest.state in LIVE_ROUND_STATES:
-        # A cold start need not be waited for: a round may be asked for behind it.
-        only_looks = all(info.number == COLD_START for info in past if info.state in LIVE_ROUND_STATES)
-        may_train_now = only_looks and queue.progress(workspace, project.id).train > 0
+    live = [info for info in past if info.state in LIVE_ROUND_STATES]
+    # A cold start need not be waited for: a round may be asked for behind it.
+    may_train_now = all(info.number == COLD_START for info in live) and images.any_in_split(
+        workspace, project.id, "train"
+    )
+    if newest is not None and live:
         done = min(1.0, newest.step / newest.steps) if newest.steps else 0.0
         return TrainingState(past, newest, may_train_now, progress_text(newest), done, workers)
-    progress = queue.progress(workspace, project.id)
-    advice = progress.next_round
-    text = advice.reason if progress.train else NO_LABEL
+    advice = rounds.start_advice(workspace, project.id)
+    text = advice.reason if may_train_now else NO_LABEL
     counts = project.settings.start.automatic and advice.changed < advice.needed
     share = advice.changed / advice.needed if counts else None
-    return TrainingState(past, newest, progress.train > 0, text, share, workers)
+    return TrainingState(past, newest, may_train_now, text, share, workers)
 
 
 def training_json(state: TrainingState) -> dict[str, Any]:

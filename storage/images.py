@@ -248,6 +248,13 @@ def any_truth(workspace: Workspace, project_id: int) -> bool:
         return session.scalar(known) is not None
 
 
+def any_in_split(workspace: Workspace, project_id: int, split: str) -> bool:
+    """Return whether there is any image in a split of the project."""
+    one = select(Image.id).where(Image.project_id == project_id, Image.split == split).limit(1)
+    with workspace.database.reading() as session:
+        return session.scalar(one) is not None
+
+
 def split_counts(workspace: Workspace, project_id: int) -> dict[str, int]:
     """Return the number of images in every split."""
     with workspace.database.reading() as session:

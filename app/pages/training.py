@@ -49,8 +49,8 @@ MAIN_FIELDS = ("recipe", "head", "encoder", "decoder", "steps", "long_side", "cr
 CHOICE_FIELDS = ("pixel_score", "aggregation", "batch_choice")
 CHOICE_NUMBERS = ("choice_batch", "near_duplicate", "uncertain_from", "samples_predict")
 START_FIELDS = ("automatic", "min_changed", "min_classes", "quiet_seconds")
-CURVES_EVERY_S = 5.0
-"""Drawing them keeps a processor busy that the Label page beside may need."""
+CURVES_EVERY_S = 10.0
+"""Drawing them keeps a processor busy, half a second on a slow one, that the Label page beside may need."""
 
 
 def worker_line(state: TrainingState, workspace: Workspace) -> None:

@@ -379,7 +379,7 @@ def serve(
     """Open a workspace in the browser and train in the background."""
     with errors_as_sentences():
         if project is not None:
-            with contextlib.closing(open_workspace(workspace)) as opened:
+            with contextlib.closing(existing_workspace(workspace)) as opened:
                 projects.get_project(opened, project)
         serve_workspace(workspace, project, device, host, port, access_token, no_worker, no_browser)
 
@@ -562,9 +562,11 @@ def worker(
 ) -> None:
     """Run the background worker on its own, for example on the machine with the GPU."""
     logging.getLogger().setLevel(logging.INFO)
-    from core.worker import run_worker
-
     with errors_as_sentences():
+        if not supervised:
+            existing_workspace(workspace).close()
+        from core.worker import run_worker
+
         run_worker(workspace, device=device.value, project=project, once=once, supervised=supervised)
 
 

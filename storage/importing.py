@@ -28,7 +28,6 @@ from storage.formats.class_list import (
     ClassList,
     SourceClass,
     class_list_of_names,
-    class_list_of_table,
     find_class_list,
     read_class_list,
 )
@@ -38,7 +37,6 @@ from storage.formats.layout import ImageFile, Layout, find_layout, source_groups
 from storage.formats.manifest import MANIFEST_NAME, Manifest, find_manifest, read_manifest
 from storage.formats.mask_meaning import CodeCount, MaskMeaning, UnknownCode, decide_meaning
 from storage.formats.masks import (
-    ColouredClass,
     Mask,
     MaskKind,
     colour_number,
@@ -248,8 +246,6 @@ def plan_import(
     workspace: Workspace | None = None,
     project_id: int | None = None,
     class_names: Sequence[str] | None = None,
-    colour_table: Sequence[ColouredClass] | None = None,
-    void_index: int | None = None,
     masks_as: MasksAs = "labels",
     follow_splits: bool = True,
     progress: Progress | None = None,
@@ -261,10 +257,9 @@ def plan_import(
         workspace: Where the project is.
         project_id: The project to import into. Its classes and images are taken into account; without one
             the plan proposes classes.
-        class_names: Names of the classes in the masks, by index.
-        colour_table: Colours of RGB masks; by default a ``label_colors.txt`` of the source, then the
-            colours of the project's classes.
-        void_index: Index in the masks that means void, beside 255.
+        class_names: Names of the classes in the masks, by index. By default what the source says: a
+            ``label_colors.txt`` gives the colours of RGB masks, a ``dataset.json`` may also name the index
+            that means void beside 255.
         masks_as: ``labels`` makes masks submitted labels, except those of a test folder; ``truth`` keeps
             all of them as hidden truth and their images unlabelled; ``ignore`` leaves them out.
         follow_splits: Images in a folder named val become audit images, those in a folder named test are
@@ -284,7 +279,7 @@ def plan_import(
     with OpenSource(source) as opened:
         manifest = _manifest(opened)
         layout = manifest.layout(opened.paths) if manifest else find_layout(opened.paths)
-        class_list = _class_list(opened, layout, class_names, colour_table)
+        class_list = _class_list(opened, layout, class_names)
         table_colours = frozenset(
             known.colour
             for known in (class_list.classes if class_list and class_list.is_colour_table else ())
@@ -328,7 +323,6 @@ def plan_import(
             class_list=class_list,
             project_classes=[SourceClass(c.name, c.index, colour_number(c.colour)) for c in classes],
             palette=palette,
-            void_index=void_index,
         )
         if any(one.mask_kind for one in unique) or class_list is not None
         else _NO_MEANING
@@ -516,14 +510,7 @@ def _manifest(opened: OpenSource) -> Manifest | None:
     return manifest if is_of_these else None
 
 
-def _class_list(
-    opened: OpenSource,
-    layout: Layout,
-    class_names: Sequence[str] | None,
-    colour_table: Sequence[ColouredClass] | None,
-) -> ClassList | None:
-    if colour_table:
-        return class_list_of_table(colour_table, "the colour table given")
+def _class_list(opened: OpenSource, layout: Layout, class_names: Sequence[str] | None) -> ClassList | None:
     if class_names:
         return class_list_of_names(class_names, "the class names given")
     path = find_class_list(layout.other_files)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -178,6 +179,14 @@ def test_a_project_that_is_not_there_is_not_served(tmp_path: Path) -> None:
     )
     assert refused.returncode == 1
     assert "wrong" in refused.stderr
+
+
+@pytest.mark.parametrize("command", [["worker"], ["serve", "--project", "Roads"]])
+def test_a_mistyped_workspace_is_not_made(tmp_path: Path, command: list[str]) -> None:
+    refused = CliRunner().invoke(run_app.cli, [*command, "--workspace", str(tmp_path / "typo")])
+    assert refused.exit_code == 1
+    assert "There is no workspace" in refused.output
+    assert not (tmp_path / "typo").exists()
 
 
 def test_label_maps_that_are_exported_apart_come_back_to_the_pixel(tmp_path: Path) -> None:

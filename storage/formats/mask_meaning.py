@@ -60,26 +60,26 @@ def decide_meaning(
     class_list: ClassList | None,
     project_classes: Sequence[SourceClass],
     palette: Sequence[int] = (),
-    void_index: int | None = None,
 ) -> MaskMeaning:
     """Decide the label map value of every code found in the masks.
 
     Classes of the dataset meet those of the project by name; without any common name, by index. Without
     a class list the project's own indices and colours count; without a project's classes, what is found
-    is proposed. ``void_index`` and 255 mean void, 254 means not labelled, unless a class has that index.
+    is proposed. 255, and what the class list says, mean void, 254 means not labelled, unless a class has that
+    index.
 
     Raises:
         InvalidInput: More than 254 classes would be needed.
     """
     indices, colours = counts.get("index", {}), counts.get("colour", {})
     notes: list[str] = []
-    void = void_index if void_index is not None else class_list.void_index if class_list else None
+    void = class_list.void_index if class_list else None
     reserved = {void, NOT_LABELLED, VOID}
 
     if class_list is not None:
         sources: Sequence[SourceClass] = class_list.classes
         notes.append(f"The classes come from {class_list.origin}.")
-    elif _is_binary(indices, void_index, project_classes):
+    elif _is_binary(indices, project_classes):
         sources = [SourceClass("background", 0, None), SourceClass("object", VOID, None)]
         reserved = {void}
         notes.append("The masks hold only 0 and 255, so 255 is taken as the class object, not as void.")
@@ -125,10 +125,8 @@ def _what(kind: MaskKind, code: int) -> str:
     return f"index {code}" if kind == "index" else f"colour {colour_text(code)}"
 
 
-def _is_binary(
-    indices: Mapping[int, CodeCount], void_index: int | None, project_classes: Sequence[SourceClass]
-) -> bool:
-    return set(indices) == {0, VOID} and void_index is None and len(project_classes) in (0, 2)
+def _is_binary(indices: Mapping[int, CodeCount], project_classes: Sequence[SourceClass]) -> bool:
+    return set(indices) == {0, VOID} and len(project_classes) in (0, 2)
 
 
 def _found_indices(

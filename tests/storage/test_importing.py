@@ -21,7 +21,6 @@ from PIL import Image
 
 from storage import images, importing, labels, projects
 from storage.errors import DiskFull, InvalidInput
-from storage.formats.masks import ColouredClass
 from storage.importing import ImportPlan, ImportResult, plan_import, run_import
 from storage.projects import ClassSpec
 from storage.workspace import Workspace, open_workspace
@@ -126,10 +125,6 @@ def test_a_colour_table_names_the_classes(workspace: Workspace) -> None:
     label_map, _ = labels.read(workspace, images.list_images(workspace, project_id)[0].id)
     np.testing.assert_array_equal(label_map, np.array([0, 1, 255, 254], np.uint8)[chosen])
 
-    given = plan_import(files[:2], colour_table=[ColouredClass("only", 0xFF0000)])
-    assert [spec.name for spec in given.classes] == ["only"]
-    assert len(given.unknown_codes) == 3
-
 
 def test_colours_without_a_table_are_proposed_as_classes() -> None:
     pixels = np.zeros((*SIZE, 3), np.uint8)
@@ -162,8 +157,9 @@ def test_class_names_given_by_hand_are_used() -> None:
 
 
 def test_void_can_be_any_index(workspace: Workspace) -> None:
-    plan = plan_import(pairs(1), void_index=1)
-    assert [spec.name for spec in plan.classes] == ["class 0", "class 2"]
+    said = {"classes": ["soil", "shadow", "weed"], "ignore_index": 1}
+    plan = plan_import([*pairs(1), ("dataset.json", json.dumps(said).encode())])
+    assert [spec.name for spec in plan.classes] == ["soil", "weed"]
     project_id, _ = imported(workspace, plan)
     label_map, _ = labels.read(workspace, images.list_images(workspace, project_id)[0].id)
     np.testing.assert_array_equal(label_map, np.array([0, 255, 1], np.uint8)[index_mask(0)])
@@ -173,7 +169,9 @@ def test_masks_of_0_and_255_are_two_classes_unless_255_is_said_to_be_void() -> N
     mask = encoded((index_mask(0, 2) * 255).astype(np.uint8))
     files = [("images/a.png", picture(0)), ("masks/a.png", mask)]
     assert [spec.name for spec in plan_import(files).classes] == ["background", "object"]
-    assert [spec.name for spec in plan_import(files, void_index=255).classes] == ["class 0"]
+    said = {"classes": ["soil"], "ignore_index": 255}
+    plan = plan_import([*files, ("dataset.json", json.dumps(said).encode())])
+    assert [spec.name for spec in plan.classes] == ["soil"]
 
 
 def test_camvid_is_known_by_its_layout(camvid: Path, workspace: Workspace) -> None:

@@ -28,7 +28,7 @@ from csv_rows import Row, about, print_rows, write_rows
 
 from storage import rounds
 from storage.workspace import Workspace
-from tests.e2e.server import Server, free_port
+from tests.e2e.server import Server, free_port, wait_for
 
 RESULT = ROOT / "benchmarks" / "results" / "training_page.csv"
 REPETITIONS = 5
@@ -115,7 +115,9 @@ def bare_streamlit(folder: Path) -> Iterator[tuple[str, int]]:
     script.write_text(FRAGMENT, encoding="utf-8")
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless", "true"]
     command += ["--server.port", str(port), "--browser.gatherUsageStats", "false"]
-    with process(command, folder / "fragment.log") as running:
+    log = folder / "fragment.log"
+    with process(command, log) as running:
+        wait_for(f"http://127.0.0.1:{port}/_stcore/health", running, log)
         yield f"http://127.0.0.1:{port}", running.pid
 
 
@@ -161,6 +163,7 @@ def main() -> None:
                 "browser_ratio": round(browser / statistics.median(one for one, _ in of_peer), 2),
                 "server_ratio": round(server / statistics.median(one for _, one in of_peer), 2),
                 "repetitions": REPETITIONS,
+                "seed": made.SEED,
                 **about(),
             }
         )

@@ -258,6 +258,22 @@ def canvas() -> str:
     return "\n\n".join([_table(list(columns), lines), _origin(rows)])
 
 
+def training_page() -> str:
+    """Return what an open Training page costs its browser and the server, beside Streamlit's own way."""
+    rows = read("training_page")
+    columns = {
+        "page": "page",
+        "condition": "condition",
+        "browser, ms of a second": "browser_ms_per_s",
+        "server, ms of a second": "server_ms_per_s",
+        "browser, ratio": "browser_ratio",
+        "server, ratio": "server_ratio",
+        "runs": "repetitions",
+    }
+    lines = [[row[name] for name in columns.values()] for row in rows]
+    return "\n\n".join([_table(list(columns), lines), _origin(rows)])
+
+
 def correction_actions() -> str:
     """Return the actions to correct suggestions, and to draw the same label maps by polygons alone."""
     rows = read("correction_actions")
@@ -583,6 +599,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "step": step,
     "demo_rounds": demo_rounds,
     "canvas": canvas,
+    "training_page": training_page,
     "correction_actions": correction_actions,
     "queue": queue,
     "scoring": scoring,

@@ -276,8 +276,13 @@ def project_row(session: Session, project_id: int, *, lock: bool = False) -> Pro
     query = _BY_ID_LOCKED if lock else _BY_ID
     project = session.scalars(query, {"of_project": project_id}).one_or_none()
     if project is None:
-        raise NotFound(f"There is no project number {project_id}. Choose one from the list.")
+        raise no_such_project(project_id)
     return project
+
+
+def no_such_project(project_id: int) -> NotFound:
+    """Return the error about a project that is not there."""
+    return NotFound(f"There is no project number {project_id}. Choose one from the list.")
 
 
 def class_count(session: Session, project_id: int) -> int:

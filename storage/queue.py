@@ -17,7 +17,7 @@ from storage import queue_questions as questions
 from storage.errors import InvalidInput, LeaseLost
 from storage.formats.embeddings import EmbeddingSet
 from storage.images import count_splits, image_row
-from storage.projects import project_row
+from storage.projects import no_such_project, project_row
 from storage.queue_items import QueueItem, queue_items
 from storage.queue_page import ranked_images
 from storage.rounds import RoundInfo, StartAdvice, advise, find_live_round, seen_classes
@@ -121,14 +121,16 @@ def _reserve(
     seen: EmbeddingSet | None = None,
 ) -> list[QueueItem]:
     with workspace.database.writing() as session:
-        # On PostgreSQL the lock makes two people choose one after the other, as SQLite does anyway.
-        project = project_row(session, project_id, lock=True)
-        settings = ProjectSettings.model_validate(project.settings).annotation
-        choice = _Choice(session, project, settings, annotator, holding, now, looked, seen)
+        asked_of = session.connection().execute(questions.PROJECT, {"of_project": project_id}).one_or_none()
+        if asked_of is None:
+            raise no_such_project(project_id)
+        settings = ProjectSettings.model_validate(asked_of.settings).annotation
+        round_id: int | None = asked_of.current_round_id
+        choice = _Choice(session, project_id, round_id, settings, annotator, holding, now, looked, seen)
         chosen = choice.images(count)
         _release(session, annotator, project_id, keep=choice.taken)
         choice.ask(questions.RESERVE, until=now + settings.lease_minutes * 60)
-        return queue_items(session, project, chosen, annotator, unlike=choice.unlike)
+        return queue_items(session, round_id, chosen, annotator, unlike=choice.unlike)
 
 
 class _Choice:
@@ -137,7 +139,8 @@ class _Choice:
     def __init__(
         self,
         session: Session,
-        project: Project,
+        project_id: int,
+        round_id: int | None,
         settings: AnnotationSettings,
         annotator: str,
         holding: int | None,
@@ -147,7 +150,7 @@ class _Choice:
     ) -> None:
         self.session = session
         self.connection = session.connection()
-        self.project_id = project.id
+        self.project_id = project_id
         self.settings = settings
         self.annotator = annotator
         self.looked = looked
@@ -155,8 +158,8 @@ class _Choice:
         self.unlike: set[int] = set()
         self.taken: set[int] = {holding} if holding is not None else set()
         self.values = {
-            "of_project": project.id,
-            "of_round": project.current_round_id,
+            "of_project": project_id,
+            "of_round": round_id,
             "person": annotator,
             "holding": holding,
             "now": now,
@@ -292,7 +295,7 @@ def open_image(workspace: Workspace, image_id: int, annotator: str) -> tuple[Que
         if held_by is None:
             row.leased_by, row.leased_until = annotator, now + _lease_seconds(project)
             session.flush()
-        return queue_items(session, project, [row.id], annotator)[0], held_by
+        return queue_items(session, project.current_round_id, [row.id], annotator)[0], held_by
 
 
 def renew_lease(workspace: Workspace, image_id: int, annotator: str) -> float:

@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import BindParameter, and_, bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
 from storage.images import ImageInfo, image_info
-from storage.schema import COLD_START, PIXEL_SCORES, Image, Label, Prediction, Project, Round
+from storage.schema import COLD_START, PIXEL_SCORES, Image, Label, Prediction, Round
 
 _AUDIT_WHY = "Audit image, drawn at random and labelled blind: it measures the model and never trains it"
 _DRAFT_WHY = "You began this one: your draft is restored"
@@ -82,36 +82,32 @@ class _Known(NamedTuple):
     like: str | None
 
 
+_OF_ROUND: BindParameter[Any] = bindparam("of_round")
 _liked = aliased(Image)
-_ITEMS = (
-    select(Image, Label.status, Label.author, Prediction, _liked.name)
-    .outerjoin(Label, and_(Label.image_id == Image.id, Label.revision == Image.revision))
-    .outerjoin(
-        Prediction, and_(Prediction.image_id == Image.id, Prediction.round_id == bindparam("of_round"))
-    )
-    .outerjoin(_liked, and_(_liked.id == Prediction.like_image_id, Prediction.place > Prediction.rank))
-    .where(Image.id.in_(bindparam("ids", expanding=True)))
-)
 # Ranks run from 1 without gaps, and the index knows the last one.
-_last_rank = select(func.max(Prediction.rank)).where(Prediction.round_id == Round.id).scalar_subquery()
-_CURRENT = select(Round.id, Round.number, func.coalesce(_last_rank, 0).label("ranked")).where(
-    Round.id == bindparam("of_round")
+_last_rank = select(func.max(Prediction.rank)).where(Prediction.round_id == _OF_ROUND).scalar_subquery()
+_ITEMS = (
+    select(Image, Label.status, Label.author, Prediction, _liked.name, Round.number, _last_rank)
+    .outerjoin(Label, and_(Label.image_id == Image.id, Label.revision == Image.revision))
+    .outerjoin(Prediction, and_(Prediction.image_id == Image.id, Prediction.round_id == _OF_ROUND))
+    .outerjoin(_liked, and_(_liked.id == Prediction.like_image_id, Prediction.place > Prediction.rank))
+    .outerjoin(Round, Round.id == _OF_ROUND)
+    .where(Image.id.in_(bindparam("ids", expanding=True)))
 )
 
 
 def queue_items(
     session: Session,
-    project: Project,
+    round_id: int | None,
     image_ids: Sequence[int],
     annotator: str | None,
     unlike: Collection[int] = (),
 ) -> list[QueueItem]:
-    """Return what ``annotator`` sees of images; ``unlike`` has those that come for being unlike the rest."""
-    of_round = project.current_round_id
-    current: _Current | None = None
-    if of_round is not None:
-        current = _Current(*session.connection().execute(_CURRENT, {"of_round": of_round}).one())
-    found = session.execute(_ITEMS, {"of_round": of_round, "ids": image_ids}).all()
+    """Return what ``annotator`` sees of images of one project, whose current round is ``round_id``.
+
+    ``unlike`` has those images that come for being unlike the rest.
+    """
+    found = session.execute(_ITEMS, {"of_round": round_id, "ids": image_ids}).all()
     items = {
         row.id: _item(
             _Known(
@@ -119,13 +115,13 @@ def queue_items(
                 _Newest(status, author) if author is not None else None,
                 # What a round thinks of an audit image is hidden from whoever labels it.
                 prediction if row.split != "audit" else None,
-                current,
+                _Current(round_id, number, ranked or 0) if round_id is not None else None,
                 like,
             ),
             annotator,
             row.id in unlike,
         )
-        for row, status, author, prediction, like in found
+        for row, status, author, prediction, like, number, ranked in found
     }
     return [items[image_id] for image_id in image_ids]
 

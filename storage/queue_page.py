@@ -97,7 +97,7 @@ def ranked_images(
             total = filters.count(session)
             filters = filters.for_page(session, offset, limit, total)
             ids = _slice(session, _parts(filters, order), offset, limit, total)
-        return queue_items(session, project, ids, annotator=None), total
+        return queue_items(session, project.current_round_id, ids, annotator=None), total
 
 
 def _named(part: str, dialect: str) -> ColumnElement[bool]:

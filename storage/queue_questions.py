@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Select, and_, bindparam, case, func, or_, select, update
 
-from storage.schema import Image, Prediction
+from storage.schema import Image, Prediction, Project
 
 _PROJECT: BindParameter[Any] = bindparam("of_project")
 _ROUND: BindParameter[Any] = bindparam("of_round")
@@ -22,6 +22,9 @@ _MOST: BindParameter[Any] = bindparam("most")
 
 _free = or_(Image.leased_by.is_(None), Image.leased_by == _PERSON, Image.leased_until <= bindparam("now"))
 _in_pool = and_(Image.split == "pool", Image.skipped_at.is_(None), _free)
+
+PROJECT = select(Project.settings, Project.current_round_id).where(Project.id == _PROJECT).with_for_update()
+"""On PostgreSQL the lock makes two people choose one after the other, as SQLite does anyway."""
 
 DRAFTS = (
     select(Image.id)

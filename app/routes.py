@@ -11,6 +11,7 @@ import gzip
 import logging
 import math
 import re
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
@@ -87,6 +88,8 @@ def routes(workspace: Workspace) -> list[Route]:
         route(f"{image}/tiles/{{blob}}/{{level:int}}/{{column:int}}/{{row:int}}", get_tile),
         route(f"{image}/label", get_label),
         route(f"{image}/label", put_label, "PUT"),
+        route(f"{image}/label/{{revision:int}}", get_revision),
+        route(f"{image}/revisions", get_revisions),
         route(f"{image}/previous-label", get_previous_label),
         route(f"{image}/suggestion/{{blob}}", get_suggestion),
         route(f"{image}/uncertainty/{{blob}}", get_uncertainty),
@@ -143,6 +146,28 @@ def get_label(workspace: Workspace, request: Request) -> Response:
         body = run_length.encode(label_map)
     headers = {"etag": f'"{revision}"', "x-label-status": status, "cache-control": "no-cache"}
     return _run_lengths(_packed(body), headers)
+
+
+def get_revision(workspace: Workspace, request: Request) -> Response:
+    """Answer the label map of one revision as run lengths; what a revision holds never changes."""
+    label_map, _ = labels.read(workspace, _image_id(request), int(request.path_params["revision"]))
+    return _run_lengths(_packed(run_length.encode(label_map)), IMMUTABLE)
+
+
+def get_revisions(workspace: Workspace, request: Request) -> Response:
+    """Answer whose each revision is, newest first, without its pixels."""
+    image_id, now = images.image(workspace, _image_id(request)).id, time.time()
+    revisions = [
+        {
+            "revision": one.revision,
+            "author": one.author,
+            "status": one.status,
+            "age_s": max(0.0, now - one.created_at),
+            "labelled_share": one.labelled_share,
+        }
+        for one in labels.history(workspace, image_id)
+    ]
+    return JSONResponse({"revisions": revisions}, headers=_FRESH)
 
 
 def get_previous_label(workspace: Workspace, request: Request) -> Response:

@@ -27,7 +27,6 @@ __all__ = [
     "history",
     "previous_of_group",
     "read",
-    "restore",
     "save",
 ]
 
@@ -201,31 +200,6 @@ def history(workspace: Workspace, image_id: int) -> list[LabelInfo]:
         ]
 
 
-def restore(workspace: Workspace, image_id: int, revision: int, author: str) -> SavedLabel:
-    """Save an earlier revision again, with its status, as the newest one; nothing is removed.
-
-    Raises:
-        NotFound: there is no such image or revision.
-        LeaseLost: someone else is working on the image.
-    """
-    with workspace.database.writing() as session:
-        old = _label_row(session, image_id, revision)
-        new = Label(
-            image_id=image_id,
-            revision=image_row(session, image_id).revision + 1,
-            blob=old.blob,
-            author=author,
-            status=old.status,
-            labelled_share=old.labelled_share,
-            class_indices=old.class_indices,
-            seconds_spent=0.0,
-            blind=old.blind,
-            round_shown_id=old.round_shown_id,
-            created_at=time.time(),
-        )
-        return _append(session, new, "restore", restored=revision)
-
-
 def _require_fit(label_map: np.ndarray, info: ImageInfo) -> None:
     if label_map.dtype != np.uint8 or label_map.shape != (info.height, info.width):
         raise InvalidLabelMap(
@@ -257,7 +231,7 @@ def _answered(session: Session, submission_id: str | None, image_id: int) -> Sav
     )
 
 
-def _append(session: Session, new: Label, kind: str, **detail: int) -> SavedLabel:
+def _append(session: Session, new: Label, kind: str) -> SavedLabel:
     """Add a revision and all that follows from it, or raise with nothing changed."""
     now = new.created_at
     # Compare and swap: the one statement that decides between two savers of the same revision.
@@ -273,7 +247,7 @@ def _append(session: Session, new: Label, kind: str, **detail: int) -> SavedLabe
     if row.leased_by not in (None, new.author) and (row.leased_until or 0.0) > now:
         raise LeaseLost(row.leased_by)
     project = project_row(session, row.project_id)
-    goes_on = new.status == "draft" and row.draft_by == new.author and not detail
+    goes_on = new.status == "draft" and row.draft_by == new.author
     if new.status == "draft":
         lease = project_info(project).settings.annotation.lease_minutes * 60
         row.draft_by, row.leased_by, row.leased_until = new.author, new.author, now + lease
@@ -288,9 +262,7 @@ def _append(session: Session, new: Label, kind: str, **detail: int) -> SavedLabe
             project.labels_changed_at = now
     session.add(new)
     if not goes_on:  # the journal tells that a draft was begun, not each of its automatic saves
-        events.record(
-            session, row.project_id, new.author, kind, image=new.image_id, revision=new.revision, **detail
-        )
+        events.record(session, row.project_id, new.author, kind, image=new.image_id, revision=new.revision)
     return SavedLabel(new.image_id, new.revision, new.status, new.labelled_share, now)
 
 

@@ -124,6 +124,22 @@ def test_a_saved_label_map_comes_back_the_same(browser: TestClient, site: Site) 
     assert labels.history(site.workspace, image_id)[0].seconds_spent == 12.5
 
 
+def test_every_revision_can_be_read_again(browser: TestClient, site: Site) -> None:
+    image_id = site.image_ids[0]
+    assert browser.get(f"/api/images/{image_id}/revisions").json() == {"revisions": []}
+    put(browser, image_id, label_map(0))
+    put(browser, image_id, label_map(1, 2), revision=1, status="submitted")
+    newest, first = browser.get(f"/api/images/{image_id}/revisions").json()["revisions"]
+    assert (newest["revision"], newest["status"], newest["labelled_share"]) == (2, "submitted", 1.0)
+    assert (first["revision"], first["status"]) == (1, "draft")
+    assert 0 <= newest["age_s"] <= first["age_s"] < 60
+    assert np.array_equal(read(browser, f"/api/images/{image_id}/label/1"), label_map(0))
+    assert np.array_equal(read(browser, f"/api/images/{image_id}/label/2"), label_map(1, 2))
+    missing = browser.get(f"/api/images/{image_id}/label/3")
+    assert missing.status_code == 404
+    assert "revision 3" in missing.json()["error"]
+
+
 def test_submitting_answers_the_next_images(browser: TestClient, site: Site) -> None:
     image_id = browser.get(f"/api/projects/{site.project_id}/next?count=2").json()["items"][0]["image_id"]
     answer = put(browser, image_id, label_map(0, 1), status="submitted", query="?next=6").json()

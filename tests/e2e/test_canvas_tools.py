@@ -8,8 +8,9 @@ from playwright.sync_api import CDPSession, Page, expect
 from scipy.ndimage import distance_transform_edt
 from skimage.measure import label as connected_pieces
 from skimage.segmentation import find_boundaries
+from sqlalchemy import update
 
-from storage.schema import NOT_LABELLED
+from storage.schema import NOT_LABELLED, Label
 from tests.e2e import labelling
 from tests.e2e.camvid_site import HEIGHT, POLE, ROAD, SKY, WIDTH, CamVidSite
 
@@ -137,6 +138,41 @@ def test_keys_can_be_changed_and_are_kept(site: CamVidSite, page: Page) -> None:
     labelling.wait_for_image(page)
     page.keyboard.press("Shift+Digit5")
     assert labelling.state(page)["tool"] == "rectangle"
+
+
+def test_an_earlier_revision_comes_back_into_the_editor(site: CamVidSite, page: Page) -> None:
+    image_id = labelling.open_label_page(page, site.server.url)["imageId"]
+    maps = []
+    for value, row in ((ROAD, 100), (POLE, 200)):
+        labelling.choose_class(page, value)
+        labelling.stroke(page, [(100, row), (300, row)])
+        labelling.wait_until_saved(page)
+        maps.append(labelling.label_map(page))
+        # As somebody who handed it in: of drafts in a row only the last is listed.
+        revision = labelling.state(page)["revision"]
+        with site.workspace.database.writing() as session:
+            session.execute(
+                update(Label)
+                .where(Label.image_id == image_id, Label.revision == revision)
+                .values(status="submitted")
+            )
+    page.keyboard.press("Shift+H")
+    rows = page.get_by_test_id("revisions").get_by_role("button")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("Revision 2")
+    rows.last.click()
+    labelling.wait_until(page, lambda: np.array_equal(labelling.label_map(page), maps[0]))
+    expect(page.get_by_text("This is revision 1, by")).to_be_visible()
+    page.keyboard.press("Control+z")
+    assert np.array_equal(labelling.label_map(page), maps[1])
+    page.keyboard.press("Control+Shift+z")
+    labelling.wait_until_saved(page)
+    assert np.array_equal(site.stored(image_id), maps[0].ravel())
+    assert labelling.state(page)["revision"] > 2
+    page.get_by_test_id("save-state").get_by_role("button").click()
+    expect(rows).to_have_count(3)
+    page.keyboard.press("Escape")
+    expect(rows).to_have_count(0)
 
 
 def test_finder_runs_classes_and_actions(site: CamVidSite, page: Page) -> None:

@@ -219,23 +219,17 @@ def test_a_request_belongs_to_one_image(workspace: Workspace, project: ProjectIn
         labels.save(workspace, two, filled(1), expected_revision=0, author="ada", submission_id=request)
 
 
-def test_any_revision_comes_back(workspace: Workspace, first: int) -> None:
+def test_every_revision_is_kept(workspace: Workspace, first: int) -> None:
     labels.save(workspace, first, filled(1), expected_revision=0, author="ada", status="submitted")
-    labels.save(workspace, first, filled(2), expected_revision=1, author="ada", status="submitted")
-    assert labels.restore(workspace, first, 1, "bob").revision == 3
-    np.testing.assert_array_equal(labels.read(workspace, first)[0], filled(1))
+    labels.save(workspace, first, filled(2), expected_revision=1, author="bob", status="submitted")
+    np.testing.assert_array_equal(labels.read(workspace, first, 1)[0], filled(1))
     np.testing.assert_array_equal(labels.read(workspace, first, 2)[0], filled(2))
-    assert images.image(workspace, first).labelled_revision == 3
+    assert [(one.revision, one.author) for one in labels.history(workspace, first)] == [
+        (2, "bob"),
+        (1, "ada"),
+    ]
     with pytest.raises(NotFound):
-        labels.restore(workspace, first, 9, "bob")
-
-
-def test_restoring_a_draft_does_not_train(workspace: Workspace, first: int) -> None:
-    labels.save(workspace, first, filled(1), expected_revision=0, author="ada")
-    labels.save(workspace, first, filled(2), expected_revision=1, author="ada", status="submitted")
-    labels.restore(workspace, first, 1, "ada")
-    info = images.image(workspace, first)
-    assert (info.revision, info.labelled_revision, info.draft_by) == (3, 2, "ada")
+        labels.read(workspace, first, 9)
 
 
 saves = st.lists(

@@ -94,6 +94,7 @@ const ON_IMAGE = {
   submit: handIn,
   skip: (editor) => editor.session.skip(),
   'copy-previous': (editor) => editor.session.copyPrevious(),
+  revisions: (editor, image) => editor.revisions.toggle(image),
   truth: (editor) => editor.session.answerWithTruth(),
   'truth-submit': answerAndHandIn,
   download: (editor, image) => downloadLabel(image),

@@ -30,6 +30,7 @@ import { colourOf } from './palette.js';
 import { keepPreferences, readPreferences } from './preferences.js';
 import { LabelSession } from './session.js';
 import { RefreshFrame } from './refresh_frame.js';
+import { Revisions } from './revisions.js';
 import { shownOf } from './shown.js';
 import { SourceView } from './source_view.js';
 import { Surface } from './surface.js';
@@ -94,6 +95,7 @@ export class Editor {
       isDemo: () => this.demo,
       changed: () => this.prefer({}),
     });
+    this.revisions = new Revisions(this.dialogs, () => this.session);
     this.finder = new Finder(run, () => ({ classes: this.classesWithKeys, keys: this.preferences.keys, demo: this.demo }));
     const source = new SourceView(transport, {
       view: () => this.session.view,

@@ -98,6 +98,7 @@ export const BINDING_GROUPS = [
       { command: 'skip', chords: ['KeyN'], text: 'Skip: the image comes back last' },
       { command: 'back', chords: ['PageUp'], text: 'Back to the image before' },
       { command: 'copy-previous', chords: ['Shift+PageUp'], text: 'Copy the label map of the image before in its group' },
+      { command: 'revisions', chords: ['Shift+KeyH'], text: 'Earlier revisions of this label map' },
       { command: 'truth', chords: ['KeyT'], text: 'Answer with the truth', demo: true },
       { command: 'truth-submit', chords: ['Shift+KeyT'], text: 'Answer and submit', demo: true },
       { command: 'key-sheet', chords: ['Shift+Slash'], text: 'This list', fixed: true },

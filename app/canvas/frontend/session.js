@@ -205,16 +205,16 @@ export class LabelSession {
   /** @returns {Promise<boolean>} whether the truth was put in; as an action that can be undone */
   async answerWithTruth() {
     if (!this.image?.item.has_truth) return false;
-    return this.#putIn(async (item) => ({ pixels: await this.transport.truth(item) }));
+    return this.putIn(async (item) => ({ pixels: await this.transport.truth(item) }));
   }
 
   /** Put in the label map of the image before this one in its group; as an action that can be undone. */
   copyPrevious() {
-    return this.#putIn((item) => this.transport.previousLabel(item));
+    return this.putIn((item) => this.transport.previousLabel(item));
   }
 
-  /** @param {(item: Item) => Promise<{pixels: Uint8Array, name?: string}>} load */
-  async #putIn(load) {
+  /** Put in a whole label map; as an action that can be undone. @param {(item: Item) => Promise<{pixels: Uint8Array, name?: string}>} load */
+  async putIn(load) {
     const { image } = this;
     if (!image) return false;
     try {

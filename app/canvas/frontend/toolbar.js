@@ -77,8 +77,9 @@ export class Toolbar {
     this.onlyUnlabelled = this.#chip(run, 'only-unlabelled', 'Only unlabelled', 'Paint only what is not labelled');
     this.unsent = h('span', { class: 'badge', hidden: true });
     this.saveText = h('span', {});
+    const revisions = button({ class: 'link', title: 'Earlier revisions', onclick: () => run('revisions') }, this.saveText);
     this.saveDot = h('i', { class: 'dot' });
-    this.save = h('span', { class: 'save', 'data-testid': 'save-state', 'aria-live': 'polite' }, this.saveDot, this.saveText);
+    this.save = h('span', { class: 'save', 'data-testid': 'save-state', 'aria-live': 'polite' }, this.saveDot, revisions);
     this.download = button({ class: 'link', 'data-testid': 'download', hidden: true, onclick: () => run('download') }, 'download');
     this.header = h(
       'header',

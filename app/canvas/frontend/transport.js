@@ -113,6 +113,16 @@ export class Transport {
     return this.#runLengths(`/api/images/${item.image_id}/truth`, item);
   }
 
+  /** @param {Item} item @returns {Promise<{revisions: import('./revisions.js').Revision[]}>} newest first */
+  revisions(item) {
+    return this.#json(`/api/images/${item.image_id}/revisions`);
+  }
+
+  /** @param {Item} item @param {number} revision @returns {Promise<Uint8Array>} */
+  revision(item, revision) {
+    return this.#runLengths(`/api/images/${item.image_id}/label/${revision}`, item);
+  }
+
   /**
    * @param {Item} item
    * @returns {Promise<{pixels: Uint8Array, name: string}>} of the image before this one in its group

@@ -79,8 +79,10 @@ def measure(folder: Path, seed: int, steps: int) -> Row:
     projects.update_settings(workspace, project.id, settings, PERSON)
     answer(workspace, project, ANSWERS)
     asked = rounds.request_round(workspace, project.id, actor=PERSON, reason="Benchmark")
+    # To read the files of an open SQLite database ends the locks that this process has on them.
+    workspace.close()
     shutil.copytree(workspace.path, folder / "twin")
-    twin = open_workspace(folder / "twin")
+    workspace, twin = open_workspace(workspace.path), open_workspace(folder / "twin")
 
     undisturbed = finished(twin, asked.id, worker_on(twin))
     killed = worker_on(workspace)

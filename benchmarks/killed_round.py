@@ -112,7 +112,7 @@ def measure(folder: Path, seed: int, steps: int) -> Row:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=100)
     arguments = parser.parse_args()
     rows = []
     for seed in arguments.seeds:

@@ -233,6 +233,22 @@ def demo_rounds() -> str:
     return "\n\n".join([_table(shown, [[row[name] for name in shown] for row in rows]), _origin(rows)])
 
 
+def killed_round() -> str:
+    """Return how rounds ended whose worker was killed, beside the same rounds undisturbed."""
+    rows = read("killed_round")
+    columns = {
+        "seed": "seed",
+        "steps": "steps",
+        "killed at step": "killed_at_step",
+        "undisturbed, s": "undisturbed_s",
+        "killed, s": "killed_s",
+        "tensors": "tensors",
+        "different": "different_tensors",
+    }
+    lines = [[row[name] for name in columns.values()] for row in rows]
+    return "\n\n".join([_table(list(columns), lines), _origin(rows)])
+
+
 def canvas() -> str:
     """Return what a person waits for at the label canvas, beside the aims and other tools."""
     rows = read("canvas")
@@ -598,6 +614,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "semi": semi,
     "step": step,
     "demo_rounds": demo_rounds,
+    "killed_round": killed_round,
     "canvas": canvas,
     "training_page": training_page,
     "correction_actions": correction_actions,

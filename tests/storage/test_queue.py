@@ -660,12 +660,12 @@ def test_whether_a_truth_is_known_is_read_from_an_index(workspace: Workspace) ->
     assert images.any_truth(workspace, project.id)
 
 
-def test_a_correction_begun_on_a_trained_image_is_restored(
+def test_a_correction_begun_on_a_trained_image_is_handed_in(
     workspace: Workspace, project: ProjectInfo
 ) -> None:
     corrected = all_ids(workspace, project)[4]
     submit(workspace, corrected)
     submit(workspace, corrected, status="draft")
     assert ids(queue.next_images(workspace, project.id, "ada", 1)) == [corrected]
-    labels.restore(workspace, corrected, 1, "ada")
+    submit(workspace, corrected)
     assert corrected not in ids(queue.next_images(workspace, project.id, "ada", 12))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event, text
 from sqlalchemy.dialects import postgresql
 
-from storage import events, images, labels, projects, queue, queue_page, queue_questions, rounds
+from storage import events, images, projects, queue, queue_page, queue_questions, rounds
 from storage.errors import InvalidInput, LeaseLost, NotFound
 from storage.projects import ProjectInfo
 from storage.queue import QueueItem
@@ -660,9 +660,7 @@ def test_whether_a_truth_is_known_is_read_from_an_index(workspace: Workspace) ->
     assert images.any_truth(workspace, project.id)
 
 
-def test_a_correction_begun_on_a_trained_image_is_handed_in(
-    workspace: Workspace, project: ProjectInfo
-) -> None:
+def test_a_correction_of_a_trained_image_is_handed_in(workspace: Workspace, project: ProjectInfo) -> None:
     corrected = all_ids(workspace, project)[4]
     submit(workspace, corrected)
     submit(workspace, corrected, status="draft")

@@ -21,7 +21,6 @@ class TrainingState:
     """What the card on top of the Training page shows.
 
     Attributes:
-        past: Every round, the live ones among them.
         newest: The round that the card is about.
         may_train_now: Whether a round can be asked for.
         text: What is done, of how much, and the time left; or what has to happen before a round starts.
@@ -29,7 +28,6 @@ class TrainingState:
         workers: Workers that are there now.
     """
 
-    past: list[RoundInfo]
     newest: RoundInfo | None
     may_train_now: bool
     text: str
@@ -59,12 +57,12 @@ def training_state(workspace: Workspace, project: ProjectInfo) -> TrainingState:
     )
     if newest is not None and live:
         done = min(1.0, newest.step / newest.steps) if newest.steps else 0.0
-        return TrainingState(past, newest, may_train_now, progress_text(newest), done, workers)
+        return TrainingState(newest, may_train_now, progress_text(newest), done, workers)
     advice = rounds.start_advice(workspace, project.id)
     text = advice.reason if may_train_now else NO_LABEL
     counts = project.settings.start.automatic and advice.changed < advice.needed
     share = advice.changed / advice.needed if counts else None
-    return TrainingState(past, newest, may_train_now, text, share, workers)
+    return TrainingState(newest, may_train_now, text, share, workers)
 
 
 def training_json(state: TrainingState) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -19,7 +20,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from run_app import chromium_path
 from tests.e2e.conftest import CHROMIUM_ARGUMENTS
-from tests.e2e.server import Server, free_port, started, stop
+from tests.e2e.server import Server, free_port, started, stop, wait_for
 
 VIEWPORT = {"width": 1500, "height": 900}
 TRACED = ["viz", "devtools.timeline", "disabled-by-default-devtools.timeline", "blink.user_timing"]
@@ -34,6 +35,25 @@ def process(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[byte
         yield running
     finally:
         stop(running)
+
+
+def streamlit_command(
+    script: Path | str, port: int, *arguments: str, python: Path | str = sys.executable
+) -> list[str]:
+    """Return the command that serves a Streamlit page of a peer."""
+    options = ["--server.headless", "true", "--browser.gatherUsageStats", "false", "--server.port", str(port)]
+    return [str(python), "-m", "streamlit", "run", str(script), *options, "--", *arguments]
+
+
+@contextmanager
+def streamlit_server(
+    script: Path | str, log: Path, *arguments: str, python: Path | str = sys.executable
+) -> Iterator[tuple[str, int]]:
+    """Serve a Streamlit page of a peer, and give its address and the id of the process."""
+    port = free_port()
+    with process(streamlit_command(script, port, *arguments, python=python), log) as running:
+        wait_for(f"http://127.0.0.1:{port}/_stcore/health", running, log)
+        yield f"http://127.0.0.1:{port}", running.pid
 
 
 @contextmanager

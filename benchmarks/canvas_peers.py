@@ -9,12 +9,11 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import canvas_workspace as made
-from canvas_browser import close, process
+from canvas_browser import close, process, streamlit_server
 from canvas_measures import Bench, row, times
 from canvas_workspace import HD, LARGE, WIDE, Size
 from playwright.sync_api import Page
@@ -74,7 +73,10 @@ def drawable_canvas(bench: Bench, python: Path) -> Iterator[dict[str, object]]:
     """Next image painted after a click, and a stroke's way to Python."""
     for size in (HD, WIDE):
         folder = pictures(bench, size)
-        with _drawable_canvas_server(bench, python, folder, size) as url:
+        log = bench.folder / "drawable-canvas.log"
+        arguments = (str(folder), str(size.width), str(size.height))
+        script = "benchmarks/peer_drawable_canvas.py"
+        with streamlit_server(script, log, *arguments, python=python) as (url, _):
             page = bench.chromium.new_page(probe=False)
             page.add_init_script(PROBE)
             page.goto(url)
@@ -95,18 +97,6 @@ def drawable_canvas(bench: Bench, python: Path) -> Iterator[dict[str, object]]:
             close(page)
         yield row("submit, not prefetched", size, "quiet", times(submits[2:]))
         yield row("stroke to Python", size, "quiet", times(strokes[2:]))
-
-
-@contextmanager
-def _drawable_canvas_server(bench: Bench, python: Path, folder: Path, size: Size) -> Iterator[str]:
-    port = free_port()
-    log = bench.folder / "drawable-canvas.log"
-    command = [str(python), "-m", "streamlit", "run", "benchmarks/peer_drawable_canvas.py"]
-    options = ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
-    arguments = ["--server.port", str(port), "--", str(folder), str(size.width), str(size.height)]
-    with process([*command, *options, *arguments], log) as running:
-        wait_for(f"http://127.0.0.1:{port}/_stcore/health", running, log)
-        yield f"http://127.0.0.1:{port}"
 
 
 def _first_run_after(log: Path, moment: float) -> float:

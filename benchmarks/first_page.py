@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
+from canvas_browser import streamlit_command
 from csv_rows import print_rows, write_rows
 
 from core import provenance
@@ -41,8 +42,7 @@ def bare_streamlit(folder: Path, port: int) -> tuple[list[str], str]:
     """Return the command of a one-line Streamlit page and its text."""
     script = folder / "bare.py"
     script.write_text("import streamlit as st\nst.write('A bare page')\n")
-    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless", "true"]
-    return [*command, "--server.port", str(port), "--browser.gatherUsageStats", "false"], "A bare page"
+    return streamlit_command(script, port), "A bare page"
 
 
 def seconds(make: Callable[[Path, int], tuple[list[str], str]], browser: Browser) -> tuple[float, float]:

@@ -8,7 +8,6 @@ after which another worker goes on. Both must end with the same weights, optimis
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import signal
 import subprocess
@@ -29,6 +28,7 @@ from core.train import read_checkpoint
 from run_app import make_demo
 from storage import projects, rounds
 from storage.workspace import Workspace, open_workspace
+from tests.e2e.server import started
 
 RESULT = ROOT / "benchmarks" / "results" / "killed_round.csv"
 SCENES = 48
@@ -38,10 +38,7 @@ ANSWERS = 12
 def worker_on(workspace: Workspace) -> subprocess.Popen[bytes]:
     """Start a worker that runs one round."""
     command = [sys.executable, "run_app.py", "worker", "--workspace", str(workspace.path), "--once"]
-    with (workspace.path / "worker.log").open("ab") as log:
-        return subprocess.Popen(
-            command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ, "OMP_NUM_THREADS": "1"}
-        )
+    return started(command, workspace.path / "worker.log")
 
 
 def finished(workspace: Workspace, round_id: int, worker: subprocess.Popen[bytes]) -> float:

@@ -235,7 +235,6 @@ def demo_rounds() -> str:
 
 def killed_round() -> str:
     """Return how rounds ended whose worker was killed, beside the same rounds undisturbed."""
-    rows = read("killed_round")
     columns = {
         "seed": "seed",
         "steps": "steps",
@@ -245,13 +244,11 @@ def killed_round() -> str:
         "tensors": "tensors",
         "different": "different_tensors",
     }
-    lines = [[row[name] for name in columns.values()] for row in rows]
-    return "\n\n".join([_table(list(columns), lines), _origin(rows)])
+    return _listed(read("killed_round"), columns)
 
 
 def canvas() -> str:
     """Return what a person waits for at the label canvas, beside the aims and other tools."""
-    rows = read("canvas")
     columns = {
         "measure": "measure",
         "tool": "tool",
@@ -270,13 +267,11 @@ def canvas() -> str:
         "met": "met",
         "note": "note",
     }
-    lines = [[_short(row.get(name, "")) for name in columns.values()] for row in rows]
-    return "\n\n".join([_table(list(columns), lines), _origin(rows)])
+    return _listed(read("canvas"), columns, _short)
 
 
 def training_page() -> str:
     """Return what an open Training page costs its browser and the server, beside Streamlit's own way."""
-    rows = read("training_page")
     columns = {
         "page": "page",
         "condition": "condition",
@@ -286,8 +281,7 @@ def training_page() -> str:
         "server, ratio": "server_ratio",
         "runs": "repetitions",
     }
-    lines = [[row[name] for name in columns.values()] for row in rows]
-    return "\n\n".join([_table(list(columns), lines), _origin(rows)])
+    return _listed(read("training_page"), columns)
 
 
 def correction_actions() -> str:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
@@ -21,14 +21,14 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import canvas_workspace as made
-from canvas_browser import Chromium, process, temporary_folder
+from canvas_browser import Chromium, streamlit_server, temporary_folder
 from canvas_measures import OURS
 from canvas_workspace import WIDE
 from csv_rows import Row, about, print_rows, write_rows
 
 from storage import rounds
 from storage.workspace import Workspace
-from tests.e2e.server import Server, free_port, wait_for
+from tests.e2e.server import Server
 
 RESULT = ROOT / "benchmarks" / "results" / "training_page.csv"
 REPETITIONS = 5
@@ -108,28 +108,18 @@ def busy(page: Page, pid: int, each_second: Callable[[], None]) -> tuple[float, 
     return (after[0] - before[0]) / took * 1000, (after[1] - before[1]) / took * 1000
 
 
-@contextmanager
-def bare_streamlit(folder: Path) -> Iterator[tuple[str, int]]:
-    """Serve the peer, and give its address and the process."""
-    script, port = folder / "fragment.py", free_port()
-    script.write_text(FRAGMENT, encoding="utf-8")
-    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless", "true"]
-    command += ["--server.port", str(port), "--browser.gatherUsageStats", "false"]
-    log = folder / "fragment.log"
-    with process(command, log) as running:
-        wait_for(f"http://127.0.0.1:{port}/_stcore/health", running, log)
-        yield f"http://127.0.0.1:{port}", running.pid
-
-
 def main() -> None:
     measured: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    with temporary_folder() as folder, sync_playwright() as playwright:
+    with temporary_folder() as folder, sync_playwright() as playwright, ExitStack() as stack:
         chromium = Chromium(playwright)
         workspace, project_id = made.make_project(folder / "workspace", WIDE, 12)
+        script = folder / "fragment.py"
+        script.write_text(FRAGMENT, encoding="utf-8")
         ours = Server(workspace.path, ["--no-worker"])
+        stack.callback(ours.stop)
         ours.start()
         assert ours.process is not None
-        with bare_streamlit(folder) as (address, peer):
+        with streamlit_server(script, folder / "fragment.log") as (address, peer):
             theirs = chromium.new_page(probe=False)
             theirs.goto(address)
             theirs.get_by_text("Cancel").wait_for()
@@ -148,7 +138,6 @@ def main() -> None:
                         (PEER, theirs, peer),
                     ):
                         measured.setdefault((tool, condition), []).append(busy(shown, pid, each_second))
-        ours.stop()
         workspace.close()
     rows: list[Row] = []
     for (tool, condition), runs in measured.items():

@@ -118,7 +118,7 @@ def predict_batch(
         on_logits: Shown the logits ``(t, B, C, h', w')`` of the samples, float32 on ``device`` at feature
             resolution and before the temperature, in as many pieces as there are.
     """
-    if network.training:  # To tell every module anew takes two milliseconds.
+    if network.training:  # It would be told to hundreds of modules with every image.
         network.eval()
     device = torch.device(device)
     batch = torch.stack(list(images))

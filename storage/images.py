@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from storage import events
@@ -243,14 +243,16 @@ def truth(workspace: Workspace, image_id: int) -> np.ndarray:
 
 def any_truth(workspace: Workspace, project_id: int) -> bool:
     """Return whether the true label map of any image of the project is known."""
-    known = select(Image.id).where(Image.project_id == project_id, Image.truth_blob.is_not(None)).limit(1)
-    with workspace.database.reading() as session:
-        return session.scalar(known) is not None
+    return _any(workspace, project_id, Image.truth_blob.is_not(None))
 
 
 def any_in_split(workspace: Workspace, project_id: int, split: str) -> bool:
     """Return whether there is any image in a split of the project."""
-    one = select(Image.id).where(Image.project_id == project_id, Image.split == split).limit(1)
+    return _any(workspace, project_id, Image.split == split)
+
+
+def _any(workspace: Workspace, project_id: int, wanted: ColumnElement[bool]) -> bool:
+    one = select(Image.id).where(Image.project_id == project_id, wanted).limit(1)
     with workspace.database.reading() as session:
         return session.scalar(one) is not None
 

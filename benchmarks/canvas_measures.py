@@ -17,12 +17,14 @@ from canvas_browser import Chromium, Trace, close, process, server
 from canvas_page import (
     LABELLING,
     SAVED,
+    Box,
     curve,
     dab,
     event_timing,
     image_box,
     mark,
     open_label_page,
+    screen_pixels,
     set_brush,
     snake,
     state,
@@ -40,6 +42,8 @@ from storage.workspace import Workspace
 
 IMAGES = {HD: 330, WIDE: 120, LARGE: 16}
 OURS = "Qualm"
+BARE = "bare canvas"
+BARE_PAGE = Path(__file__).with_name("peer_bare_canvas.html").as_uri()
 WORKER_S = 240
 """How long a worker may take to its first step on a busy machine."""
 
@@ -199,7 +203,11 @@ def _fresh_page(bench: Bench, site: Site) -> Page:
 
 
 def painting(bench: Bench) -> Iterator[dict[str, object]]:
-    """One long stroke of the mouse over an accepted suggestion; swaps and tasks from a trace."""
+    """One long stroke of the mouse over an accepted suggestion; swaps and tasks from a trace.
+
+    After each of ours the same stroke on a page that does nothing but draw lines, in the same circumstances:
+    nothing in this browser on this machine can be below that.
+    """
     seconds = bench.count(10, 3)
     for size in (WIDE, LARGE):
         site = bench.site(size)
@@ -213,23 +221,32 @@ def painting(bench: Bench) -> Iterator[dict[str, object]]:
                     page.bring_to_front()
                 page.keyboard.press("a")
                 for radius in (12, 200):
-                    yield row(
-                        f"painting, radius {radius}",
-                        size,
-                        condition,
-                        _stroke(bench, page, size, radius, seconds),
-                    )
+                    measure = f"painting, radius {radius}"
+                    page.keyboard.press("b")
+                    page.keyboard.press(f"Digit{3 if radius == 12 else 4}")
+                    set_brush(page, 2 * radius)
+                    box = image_box(page, size)
+                    yield row(measure, size, condition, _stroke(bench, page, box, seconds))
+                    width = max(1.0, 2 * radius * screen_pixels(page))
+                    bare = _bare_page(bench, width)
+                    figures = _stroke(bench, bare, box, seconds)
+                    close(bare)
+                    yield {**row(measure, size, condition, figures), "tool": BARE}
                 close(page)
 
 
-def _stroke(bench: Bench, page: Page, size: Size, radius: int, seconds: float) -> dict[str, object]:
-    page.keyboard.press("b")
-    page.keyboard.press(f"Digit{3 if radius == 12 else 4}")
-    set_brush(page, 2 * radius)
+def _bare_page(bench: Bench, width: float) -> Page:
+    """Return a page that draws lines of a width in CSS pixels, with nothing on it to wait for."""
+    page = bench.chromium.new_page(probe=False)
+    page.goto(f"{BARE_PAGE}?width={width:.1f}")
+    return page
+
+
+def _stroke(bench: Bench, page: Page, box: Box, seconds: float) -> dict[str, object]:
     page.wait_for_timeout(1500)
     with bench.chromium.traced(page) as trace, bench.chromium.mouse(page) as mouse:
         mark(page, "start")
-        mouse.drag(curve(image_box(page, size)), seconds)
+        mouse.drag(curve(box), seconds)
         mark(page, "end")
         page.wait_for_timeout(2000)
         mark(page, "after")

@@ -87,6 +87,14 @@ def image_box(page: Page, size: Size) -> Box:
     return left + margin, top + margin, right - left - 2 * margin, bottom - top - 2 * margin
 
 
+def screen_pixels(page: Page) -> float:
+    """Return how many CSS pixels wide a pixel of the shown image is."""
+    width: float = page.evaluate(
+        "() => window.qualmCanvas.toScreen(1, 0).x - window.qualmCanvas.toScreen(0, 0).x"
+    )
+    return width
+
+
 def curve(box: Box, pace_s: float = 0.008) -> Iterator[tuple[float, float]]:
     """Draw for ever along a curve that visits all of a box, at about one box width a second."""
     left, top, width, height = box

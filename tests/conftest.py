@@ -31,6 +31,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+SLOW_FILES = (
+    "test_loop.py",
+    "test_style.py",
+    "test_canvas_fuzz.py",
+    "test_canvas_modules.py",
+    "test_distributed.py",
+    "test_worker.py",
+    "test_run_app.py",
+)
+"""Files with tests that take long or wait for processes, in the order they are begun."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no process of the suite is alone with it at the end."""
+    places = {name: place for place, name in enumerate(SLOW_FILES)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _as_installed() -> Iterator[None]:
+    """Start servers and workers with what a person has who installed ``requirements.txt`` alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT / "tests" / "as_installed"), prepend=os.pathsep)
+        yield
+
+
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
     """An empty workspace."""

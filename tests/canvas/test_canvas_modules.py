@@ -19,7 +19,9 @@ def test_modules_pass_their_tests() -> None:
         )
     files = [str(path) for path in sorted(HERE.glob("*.test.mjs"))]
     assert files
-    done = subprocess.run([node, "--test", *files], capture_output=True, text=True, timeout=280, check=False)
+    # All in one process: `node --test` starts one for each file, which takes twice as long.
+    command = [node, HERE / "all_tests.mjs", *files]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

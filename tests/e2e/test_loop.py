@@ -100,7 +100,7 @@ def test_loop_from_empty_workspace_to_reordered_queue(
 
     workspace = open_workspace(server.workspace)
     project = projects.list_projects(workspace)[0]
-    make_rounds_short(workspace, project.id, steps=40)
+    make_rounds_short(workspace, project.id, steps=20)
 
     # Label six: polygons and brush strokes.
     now = labelling.open_label_page(page, server.url)
@@ -129,7 +129,7 @@ def test_loop_from_empty_workspace_to_reordered_queue(
     page.locator(".st-key-train-now button").click()
     state = page.locator(".st-key-round-state")
     expect(state).to_contain_text("training", timeout=1000 * PATIENCE_S)
-    expect(state).to_contain_text("of 40", timeout=1000 * PATIENCE_S)
+    expect(state).to_contain_text("of 20", timeout=1000 * PATIENCE_S)
     first = wait_for_round(workspace, project.id, {"training", "scoring", "done"})
     done = wait_for_round(workspace, project.id, {"done"})
     assert done.id == first.id
@@ -184,7 +184,7 @@ def test_killed_worker_is_replaced_and_the_round_ends_done(
 ) -> None:
     workspace = open_workspace(tmp_path / "workspace")
     project_id = project_with_labels(workspace, camvid, tmp_path / "source", count=10, labelled=6)
-    make_rounds_short(workspace, project_id, steps=60)
+    make_rounds_short(workspace, project_id, steps=24)
     server = start_server()
     page.goto(f"{server.url}/training")
     page.locator(".st-key-train-now button").click()

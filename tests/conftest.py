@@ -1,6 +1,7 @@
 """Fixtures every part of the suite shares."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,10 +58,18 @@ def _as_installed() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def empty_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with nothing in it, to be copied: to bring a new database up to date takes longer."""
+    folder = tmp_path_factory.mktemp("empty") / "workspace"
+    open_workspace(folder).close()
+    return folder
+
+
 @pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
+def workspace(tmp_path: Path, empty_workspace: Path) -> Iterator[Workspace]:
     """An empty workspace."""
-    opened = open_workspace(tmp_path / "workspace")
+    opened = open_workspace(shutil.copytree(empty_workspace, tmp_path / "workspace"))
     yield opened
     opened.close()
 

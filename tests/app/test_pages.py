@@ -10,6 +10,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 from PIL import Image
+from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
@@ -39,6 +40,8 @@ def _served(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
     kept_apart = type("PagesManager", (PagesManager,), {})
     monkeypatch.setattr("streamlit.testing.v1.app_test.PagesManager", kept_apart)
+    # Each AppTest would look through all installed packages for components; ours are in no package.
+    monkeypatch.setattr(BidiComponentManager, "discover_and_register_components", lambda *_, **__: None)
     # Each AppTest has a register of components of its own.
     canvas._mounted.cache_clear()
     page_component.mounted.cache_clear()

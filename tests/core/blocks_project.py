@@ -12,7 +12,7 @@ from storage.workspace import Workspace
 
 HEIGHT, WIDTH = 48, 64
 TINY = RoundSettings(
-    encoder="mobilenetv3_small_050",
+    encoder="test_efficientnet",
     weights="none",
     long_side=64,
     crop=32,

@@ -259,7 +259,7 @@ def test_a_network_for_prediction_takes_a_u2pl_checkpoint(device: torch.device, 
 
 
 def test_a_representation_head_changes_no_other_initial_value() -> None:
-    options = {"encoder": "mobilenetv3_small_050", "weights": "none"}
+    options = {"encoder": "test_efficientnet", "weights": "none"}
     plain, represented = (build_network(3, representation=r, **options) for r in (False, True))
     state = represented.state_dict()
     assert all(torch.equal(state[name], value) for name, value in plain.state_dict().items())

@@ -724,9 +724,17 @@ def test(context: typer.Context) -> None:
     raise typer.Exit(subprocess.call([sys.executable, "-m", "pytest", *arguments], cwd=HERE, env=environment))
 
 
-def chromium_path() -> str | None:
-    """Return a Chromium or Chrome that the browser tests can drive, if one is on the PATH."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def chromium_path(has_window: bool = False) -> str | None:
+    """Return a Chromium or Chrome that the browser tests can drive, if one is on the PATH.
+
+    Args:
+        has_window: The whole browser, as a person uses it. Otherwise the one without tabs and address bar
+            comes first: it draws and runs pages by the same code, and opens one in a tenth of the time.
+    """
+    names = BROWSERS if has_window else ("chromium-headless-shell", *BROWSERS)
     return next((path for name in names if (path := shutil.which(name))), None)
 
 

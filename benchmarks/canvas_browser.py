@@ -73,7 +73,7 @@ class Chromium:
     def __init__(self, playwright: Playwright) -> None:
         self.port = free_port()
         self.browser: Browser = playwright.chromium.launch(
-            executable_path=chromium_path(),
+            executable_path=chromium_path(has_window=True),
             args=[*CHROMIUM_ARGUMENTS, f"--remote-debugging-port={self.port}"],
         )
 

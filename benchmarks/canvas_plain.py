@@ -148,7 +148,7 @@ def plain_page(profile: Path, url: str) -> Iterator[PlainPage]:
     port = free_port()
     size = f"--window-size={VIEWPORT['width']},{VIEWPORT['height']}"
     own = [f"--user-data-dir={profile}", f"--remote-debugging-port={port}", "--headless=new", size]
-    if not (executable := chromium_path()):
+    if not (executable := chromium_path(has_window=True)):
         raise RuntimeError("Chromium is not installed.")
     command = [executable, *CHROMIUM_ARGUMENTS, *own, url]
     started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

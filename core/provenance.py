@@ -11,7 +11,18 @@ from pathlib import Path
 
 def machine() -> str:
     """Return one line about this machine and its PyTorch."""
-    return f"{os.cpu_count()} CPU cores, {platform.machine()}, torch {version('torch')}"
+    return f"{os.cpu_count()} CPU cores, {processor()}, torch {version('torch')}"
+
+
+def processor() -> str:
+    """Return the architecture of the processor, and its name where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    name = next(names, platform.processor())
+    return f"{platform.machine()}, {name}" if name not in ("", platform.machine()) else platform.machine()
 
 
 def commit() -> str:

@@ -269,7 +269,7 @@ def canvas() -> str:
         "note": "note",
     }
     rows = read("canvas")
-    circumstances = ("measure", "size", "condition")
+    circumstances = ("measure", "size", "condition", "commit")
     bare = {
         tuple(row[name] for name in circumstances): float(row["p95_ms"])
         for row in rows

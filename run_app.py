@@ -732,7 +732,7 @@ def chromium_path(has_window: bool = False) -> str | None:
 
     Args:
         has_window: The whole browser, as a person uses it. Otherwise the one without tabs and address bar
-            comes first: it draws and runs pages by the same code, and opens one in a tenth of the time.
+            comes first: it draws and runs pages by the same code, and opens one with much less work.
     """
     names = BROWSERS if has_window else ("chromium-headless-shell", *BROWSERS)
     return next((path for name in names if (path := shutil.which(name))), None)

@@ -206,7 +206,7 @@ def painting(bench: Bench) -> Iterator[dict[str, object]]:
     """One long stroke of the mouse over an accepted suggestion; swaps and tasks from a trace.
 
     After each of ours the same stroke on a page that does nothing but draw lines, in the same circumstances:
-    nothing in this browser on this machine can be below that.
+    about the least that this browser needs on this machine.
     """
     seconds = bench.count(10, 3)
     for size in (WIDE, LARGE):

@@ -229,8 +229,8 @@ def step() -> str:
 def demo_rounds() -> str:
     """Return the audit mIoU of the demo's rounds."""
     rows = read("demo_rounds")
-    shown = [name for name in rows[0] if name not in ("commit", "device", "machine", "command")]
-    return "\n\n".join([_table(shown, [[row[name] for name in shown] for row in rows]), _origin(rows)])
+    columns = {name: name for name in rows[0] if name not in ("commit", "device", "machine", "command")}
+    return _listed(rows, columns)
 
 
 def killed_round() -> str:

@@ -123,6 +123,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+from sqlalchemy.exc import SQLAlchemyError
 
 from storage import projects, rounds
 from storage.errors import InvalidInput, NotFound, QualmError
@@ -272,6 +273,12 @@ def supervise_worker(workspace: Path, device: Device, stop: threading.Event) -> 
         began = time.monotonic()
         with log_path.open("ab") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        # Loading what it trains with takes it many seconds, in which the screen shall not miss a worker.
+        with (
+            contextlib.suppress(QualmError, SQLAlchemyError),
+            contextlib.closing(open_workspace(workspace)) as opened,
+        ):
+            rounds.worker_starting(opened, rounds.worker_name(process.pid))
         while process.poll() is None and not stop.wait(0.2):
             pass
         if stop.is_set():
@@ -520,6 +527,7 @@ def train(
             command = [sys.executable, str(HERE / "run_app.py"), "worker", "--once", "--supervised"]
             command += ["--workspace", str(workspace), "--project", chosen.name, "--device", device.value]
             own = subprocess.Popen(command)
+            rounds.worker_starting(opened, rounds.worker_name(own.pid))
         with progress_bar() as bar:
             task = bar.add_task(f"Round {started.number}: queued", total=None)
             while True:
@@ -564,7 +572,8 @@ def worker(
     logging.getLogger().setLevel(logging.INFO)
     with errors_as_sentences():
         if not supervised:
-            existing_workspace(workspace).close()
+            with contextlib.closing(existing_workspace(workspace)) as opened:
+                rounds.worker_starting(opened, rounds.worker_name(os.getpid()))
         from core.worker import run_worker
 
         run_worker(workspace, device=device.value, project=project, once=once, supervised=supervised)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import String as Text
-from sqlalchemy import cast, delete, func, insert, select, update
+from sqlalchemy import case, cast, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from storage import embeddings, events, likeness
@@ -38,6 +38,10 @@ from storage.workspace import Workspace
 HOW_TO_START_ONE = "the Training page says how to start one"
 WORKER_SILENCE_S = 30.0
 """A worker not heard of for so many seconds is taken for gone."""
+WORKER_START_S = 180.0
+"""So long a worker may take to load what it trains with, from a cold disk, before it is first heard of."""
+STARTING = "starting"
+"""What stands in the place of a worker's device while it still loads."""
 COLD_START_FROM = 8
 """Images in the pool from which an order of them is worth computing before any label exists."""
 COLD_START_QUIET_S = 5.0
@@ -113,11 +117,16 @@ class NewPrediction:
 
 @dataclass(frozen=True)
 class WorkerInfo:
-    """A worker process that has been heard of lately."""
+    """A worker process that has been heard of lately, or that is starting (:data:`STARTING`)."""
 
     name: str
     device: str
     heartbeat_at: float
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether the process still loads what it trains with."""
+        return self.device == STARTING
 
 
 def start_advice(workspace: Workspace, project_id: int, now: float | None = None) -> StartAdvice:
@@ -669,6 +678,16 @@ def curve(workspace: Workspace, round_id: int, name: str | None = None) -> list[
         return [(step, label, value) for step, label, value in session.execute(query)]
 
 
+def worker_name(pid: int) -> str:
+    """Return what a worker of this machine is called: ``host:pid``."""
+    return f"{socket.gethostname()}:{pid}"
+
+
+def worker_starting(workspace: Workspace, name: str) -> None:
+    """Note that the process ``name`` (``host:pid``) was started and will be a worker once it has loaded."""
+    worker_seen(workspace, name, STARTING)
+
+
 def worker_seen(workspace: Workspace, name: str, device: str) -> None:
     """Note that the worker ``name`` (``host:pid``) is alive and computes on ``device``."""
     now = time.time()
@@ -681,7 +700,7 @@ def worker_seen(workspace: Workspace, name: str, device: str) -> None:
 
 
 def live_workers(workspace: Workspace, now: float | None = None) -> list[WorkerInfo]:
-    """Return the workers heard of in the last 30 seconds, without those known to be dead."""
+    """Return the workers heard of in the last 30 seconds or just starting, without those known to be dead."""
     with workspace.database.reading() as session:
         return _live_workers(session, time.time() if now is None else now)
 
@@ -730,9 +749,8 @@ def _parent_id(session: Session, project: Project) -> int | None:
 
 
 def _live_workers(session: Session, now: float) -> list[WorkerInfo]:
-    rows = session.scalars(
-        select(Worker).where(Worker.heartbeat_at > now - WORKER_SILENCE_S).order_by(Worker.name)
-    )
+    silence = case((Worker.device == STARTING, WORKER_START_S), else_=WORKER_SILENCE_S)
+    rows = session.scalars(select(Worker).where(Worker.heartbeat_at > now - silence).order_by(Worker.name))
     return [WorkerInfo(row.name, row.device, row.heartbeat_at) for row in rows if not _known_dead(row.name)]
 
 

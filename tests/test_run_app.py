@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +85,24 @@ def test_train_runs_a_round_with_a_worker_of_its_own(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Round 1 is done" in result.stdout
     assert not rounds.live_workers(workspace)
+
+
+def test_a_worker_is_announced_before_it_has_loaded(tmp_path: Path) -> None:
+    workspace = open_workspace(tmp_path / "w")
+    stop = threading.Event()
+    supervisor = threading.Thread(
+        target=run_app.supervise_worker, args=(workspace.path, run_app.Device.cpu, stop)
+    )
+    supervisor.start()
+    try:
+        deadline = time.monotonic() + 60
+        while not (announced := rounds.live_workers(workspace)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert [worker.is_starting for worker in announced] == [True]
+    finally:
+        stop.set()
+        supervisor.join(30)
+    assert rounds.live_workers(workspace) == []
 
 
 def test_wide_host_without_sign_in_is_refused(tmp_path: Path) -> None:

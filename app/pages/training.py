@@ -56,12 +56,16 @@ CURVES_EVERY_S = 10.0
 def worker_line(state: TrainingState, workspace: Workspace) -> None:
     """Say which worker is there, or what to do when none is."""
     if state.workers:
-        named = ", ".join(f"{worker.name} on {worker.device}" for worker in state.workers)
+        named = ", ".join(
+            f"{worker.name} is starting" if worker.is_starting else f"{worker.name} on {worker.device}"
+            for worker in state.workers
+        )
         st.caption(f"Worker: {named}")
         return
     st.warning(
         "No worker is running, so no round can train. `python3 run_app.py serve` starts one with the "
-        f"server; beside a running server: `python3 run_app.py worker --workspace {workspace.path}`.",
+        f"server; beside a running server: `python3 run_app.py worker --workspace {workspace.path}`. "
+        f"If one stopped by itself, `{workspace.path / 'logs' / 'worker.log'}` says why.",
         icon=":material/power_off:",
     )
 

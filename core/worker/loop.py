@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import signal
-import socket
 import threading
 from pathlib import Path
 
@@ -58,7 +57,7 @@ def run_worker(
     _give_way()
     workspace = open_workspace(workspace_path)
     project_id = None if project is None else projects.get_project(workspace, project).id
-    worker = f"{socket.gethostname()}:{os.getpid()}"
+    worker = rounds.worker_name(os.getpid())
     stop = threading.Event()
 
     def stopping() -> bool:

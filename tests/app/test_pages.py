@@ -525,6 +525,15 @@ class TestTraining:
         assert "Training: step 30 of 150, about 2 min left" in progress_text(test)
         assert f"Worker: {WORKER} on cpu" in everything(test)
 
+    def test_a_worker_that_is_starting_is_not_missed(self, open_page, site: Site) -> None:
+        label(site, site.image_ids[0])
+        rounds.request_round(site.workspace, site.project_id, "ann", "Started by ann")
+        assert "No worker is running" in everything(open_page("training"))
+        rounds.worker_starting(site.workspace, WORKER)
+        shown = everything(open_page("training"))
+        assert f"Worker: {WORKER} is starting" in shown
+        assert "No worker is running" not in shown
+
     def test_a_finished_round_has_curves_and_a_row(self, open_page, site: Site) -> None:
         label(site, site.image_ids[0])
         finish_round(site, audit_miou=0.4, class_iou={"0": 0.5}, labels=1, error_auroc=0.8, ece=0.1)

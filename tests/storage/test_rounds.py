@@ -525,6 +525,17 @@ def test_workers_are_forgotten_after_silence(workspace: Workspace) -> None:
     assert rounds.live_workers(workspace, now=time.time() + 31) == []
 
 
+def test_a_starting_worker_is_waited_for_longer(workspace: Workspace) -> None:
+    rounds.worker_starting(workspace, WORKER)
+    (found,) = rounds.live_workers(workspace, now=time.time() + 120)
+    assert found.is_starting
+    assert rounds.live_workers(workspace, now=time.time() + 181) == []
+    rounds.worker_seen(workspace, WORKER, "cpu")
+    (found,) = rounds.live_workers(workspace)
+    assert not found.is_starting
+    assert rounds.live_workers(workspace, now=time.time() + 31) == []
+
+
 def test_what_does_not_exist_is_said(workspace: Workspace, project: ProjectInfo) -> None:
     with pytest.raises(NotFound):
         rounds.get_round(workspace, 99)

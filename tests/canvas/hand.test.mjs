@@ -28,6 +28,15 @@ test('image, tool, class and open polygon are found again', () => {
   assert.deepEqual(hand.polygonOn(7), [], 'once');
 });
 
+test('what was locked stays locked', () => {
+  const store = storage();
+  const before = Object.assign(state(), { locked: new Set([1, 255]), hidden: new Set([2]), onlyUnlabelled: true });
+  new Hand('Ada', 1, store).keep(7, before, []);
+  const now = state();
+  new Hand('Ada', 1, store).takeUp(now);
+  assert.deepEqual([now.locked, now.hidden, now.onlyUnlabelled], [before.locked, before.hidden, true]);
+});
+
 test('a polygon belongs to its image', () => {
   const store = storage();
   left(store);

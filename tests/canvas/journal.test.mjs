@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Journal } from '../../app/canvas/frontend/journal.js';
+import { OpenPages } from '../../app/canvas/frontend/open_pages.js';
 import { fakeIndexedDb } from './fake_indexed_db.mjs';
+import { fakeLocks } from './fake_locks.mjs';
 
 const band = (value) => Uint8Array.of(1, 0, 0, 0, value, 9);
 const entry = (imageId, bands, more = {}) => ({
@@ -56,18 +58,57 @@ test('a later change of the array does not reach a put under way', async () => {
   assert.deepEqual((await journal.entries())[0].bands, [band(1)]);
 });
 
-test('two tabs on one image never mix their bands', async () => {
+/** The journals of two tabs of one browser, and what closes a tab. */
+function tabs() {
   const store = fakeIndexedDb();
-  const tabs = [new Journal('Ada', 1, store), new Journal('Ada', 1, store)];
+  const locks = fakeLocks();
+  const name = () => `tab ${Math.random()}`;
+  const open = (own = name()) => new Journal('Ada', 1, store, new OpenPages(locks, own));
+  const [a, b] = [open(), open()];
+  return { a, b, open, close: (journal) => locks.release(journal.pages.own) };
+}
+
+test('two tabs on one image never mix their bands', async () => {
+  const { a, b, open, close } = tabs();
   const maps = [
     [band(1), band(1)],
     [band(2), band(2)],
   ];
-  await tabs[0].put(entry(1, maps[0]));
-  await tabs[1].put(entry(1, maps[1]));
+  await a.put(entry(1, maps[0]));
+  await b.put(entry(1, maps[1], { at: 2 }));
   maps[0][0] = band(5);
-  await tabs[0].put(entry(1, maps[0]));
-  assert.deepEqual((await tabs[0].entries())[0].bands, [band(5), band(1)]);
+  await a.put(entry(1, maps[0], { at: 3 }));
+  for (const tab of [a, b]) close(tab);
+  assert.deepEqual((await open().entries()).map(({ bands }) => bands), [maps[0], maps[1]]);
+});
+
+test('what one tab saves takes nothing from another that could not', async () => {
+  const { a, b, open, close } = tabs();
+  await a.put(entry(1, [band(1)]));
+  await b.put(entry(1, [band(2)]));
+  await b.remove(1);
+  close(a);
+  const after = open();
+  assert.deepEqual((await after.entries()).map(({ bands }) => bands), [[band(1)]]);
+  await after.remove(1);
+  assert.deepEqual(await open().entries(), [], 'what was found is done with once it is saved');
+});
+
+test('what another open tab has under way is not taken up', async () => {
+  const { a, b, open, close } = tabs();
+  await a.put(entry(1, [band(1)]));
+  await b.put(entry(2, [band(2)]));
+  close(b);
+  assert.deepEqual((await open().entries()).map(({ imageId }) => imageId), [2]);
+  const again = open(a.pages.own);
+  assert.deepEqual((await again.entries()).map(({ imageId }) => imageId).sort(), [1, 2], 'of this page it is');
+});
+
+test('a page that is just being left is waited for', async () => {
+  const { a, open, close } = tabs();
+  await a.put(entry(1, [band(1)]));
+  setTimeout(() => close(a), 50);
+  assert.equal((await open().entries()).length, 1);
 });
 
 test('other people and other projects have their own entries', async () => {

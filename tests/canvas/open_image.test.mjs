@@ -36,6 +36,18 @@ test('a region is painted, locked values stay, and one undo takes it back', () =
   assert.equal(count(image.pixels, 3), 1);
 });
 
+test('a whole label map takes the place only of what may be painted over', () => {
+  const image = openImage();
+  image.pixels[0] = 5;
+  const over = new Uint8Array(256).fill(1);
+  over[5] = 0;
+  const other = new Uint8Array(WIDTH * HEIGHT).fill(3);
+  assert.ok(image.replace(other, over));
+  assert.deepEqual([image.pixels[0], image.pixels[1]], [5, 3]);
+  assert.ok(image.replace(other));
+  assert.equal(image.pixels[0], 3);
+});
+
 test('the region under a pixel is accepted alone', () => {
   const image = openImage();
   image.region(suggestedRegion(image, { x: 3, y: 3 }), { suggestion: image.suggestion });

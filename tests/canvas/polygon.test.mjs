@@ -9,7 +9,7 @@ const SQUARE = [{ x: 0, y: 0 }, { x: 10, y: 0 }, { x: 10, y: 10 }, { x: 0, y: 10
 /** A polygon of four corners that is not closed yet. */
 function openPolygon() {
   const surface = { viewport: { scale: 1 }, showRing: () => {}, showPolygon: () => {} };
-  const tool = new PolygonTool({ surface, state: { magnet: false, value: 1 }, colourOf: () => '#000000' });
+  const tool = new PolygonTool({ surface, state: { magnet: false, value: 1, tool: 'polygon' }, colourOf: () => '#000000' });
   const press = { detail: 0 };
   const corners = SQUARE.map(({ x, y }) => ({ x: 10 * x, y: 10 * y }));
   for (const corner of corners) {
@@ -83,4 +83,29 @@ test('corners taken back while one of them is moved leave no hole', () => {
   tool.removePoint();
   tool.move([{ x: 55, y: 55 }]);
   assert.deepEqual(tool.points, corners.slice(0, 2));
+});
+
+test('a double click closes the polygon without a corner of its own', () => {
+  const { tool, corners } = openPolygon();
+  const closed = [];
+  tool.desk.image = { polygon: (points) => closed.push(points) && false };
+  tool.desk.paint = () => ({ value: 1 });
+  const last = { x: 50, y: 150 };
+  tool.down({ x: 0, y: 150 }, { timeStamp: 900 });
+  tool.down(last, { timeStamp: 1000 });
+  tool.up({});
+  assert.deepEqual(closed, [], 'elsewhere it is a corner, however quick');
+  tool.down({ x: 51, y: 151 }, { timeStamp: 1200 });
+  assert.deepEqual(closed, [[...corners, { x: 0, y: 150 }, last]]);
+});
+
+test('an open polygon is neither seen nor lost while another tool is in the hand', () => {
+  const { tool, corners } = openPolygon();
+  const shown = [];
+  tool.desk.surface.showPolygon = (points) => shown.push(points);
+  tool.desk.state.tool = 'brush';
+  tool.show();
+  tool.desk.state.tool = 'polygon';
+  tool.show();
+  assert.deepEqual(shown, [[], corners]);
 });

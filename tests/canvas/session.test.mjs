@@ -5,6 +5,7 @@ import { NOT_LABELLED } from '../../app/canvas/frontend/label_map.js';
 import { UnreadablePicture } from '../../app/canvas/frontend/picture.js';
 import { decode, encode } from '../../app/canvas/frontend/run_length.js';
 import { LabelSession } from '../../app/canvas/frontend/session.js';
+import { RequestFailed } from '../../app/canvas/frontend/transport.js';
 
 const PROGRESS = {
   images: 9,
@@ -290,6 +291,42 @@ test('a skipped image goes, its strokes stay as a draft', async () => {
   parts.end();
 });
 
+test('a skip that the server did not hear of does not take the image away', async () => {
+  const parts = bench();
+  await parts.session.start(null);
+  parts.session.transport.skip = async () => {
+    throw new RequestFailed(0, 'The server cannot be reached.');
+  };
+  await parts.session.skip();
+  await parts.settled();
+  for (const id of [2, 3]) {
+    assert.equal(parts.session.image.id, id);
+    parts.session.submit();
+    await parts.settled();
+  }
+  assert.equal(parts.session.image.id, 1);
+  parts.end();
+});
+
+test('an image that cannot be loaded for a reason nobody thought of is tried again', async () => {
+  const parts = bench();
+  const { session } = parts;
+  const { load } = session.transport;
+  session.transport.load = async () => {
+    throw new TypeError('terminated');
+  };
+  const { error } = console;
+  console.error = () => {};
+  await session.start(null);
+  console.error = error;
+  assert.deepEqual([session.phase, session.failure], ['unreachable', 'terminated']);
+  session.transport.load = load;
+  await session.watch.ask();
+  await parts.settled();
+  assert.equal(session.image.id, 1);
+  parts.end();
+});
+
 test('an image left for a moment comes back with what was painted on it', async () => {
   const parts = bench();
   const stored = new Map();
@@ -299,7 +336,8 @@ test('an image left for a moment comes back with what was painted on it', async 
     const loaded = await load(one);
     const kept = stored.get(one.image_id);
     await parts.settled();
-    return kept ? { ...loaded, ...kept } : loaded;
+    // An item of revision 0 says that there is nothing to ask the server for.
+    return kept && one.revision ? { ...loaded, ...kept } : loaded;
   };
   const save = transport.save;
   transport.save = async (request) => {
@@ -326,7 +364,7 @@ test('an image left for a moment comes back with what was painted on it', async 
 test('the truth is an action that can be undone', async () => {
   const parts = bench();
   await parts.session.start(null);
-  assert.equal(await parts.session.answerWithTruth(), true);
+  assert.equal(await parts.session.wholeMaps.truth(), true);
   assert.equal(parts.session.image.pixels[0], 5);
   parts.session.image.undo();
   assert.equal(parts.session.image.pixels[0], NOT_LABELLED);
@@ -341,7 +379,7 @@ test('the label map of the image before in the group is taken over, says whose i
     asked.push(one.image_id);
     return { pixels: new Uint8Array(16).fill(4), name: 'drive/0007.png' };
   };
-  assert.equal(await parts.session.copyPrevious(), true);
+  assert.equal(await parts.session.wholeMaps.previous(), true);
   assert.deepEqual(asked, [1]);
   assert.deepEqual([...parts.session.image.pixels], Array(16).fill(4));
   assert.deepEqual(parts.notices, ['This is the label map of drive/0007.png.']);
@@ -359,6 +397,31 @@ test('strokes that never reached the server are back after a reload', async () =
   assert.deepEqual(parts.session.image.pixels, pixels);
   assert.equal(parts.session.image.hasUnsaved, true);
   assert.equal(parts.notices.length, 1);
+  parts.end();
+});
+
+test('of two tabs that were lost the newest strokes are on the image, and undo leads to the older', async () => {
+  const filled = (value) => new Uint8Array(16).fill(value);
+  const entry = { imageId: 2, item: item(2), revision: 0, submission: null };
+  const entries = [{ ...entry, bands: [encode(filled(3))], at: 2 }, { ...entry, bands: [encode(filled(4))], at: 1 }];
+  const parts = bench({ entries });
+  await parts.session.start(null);
+  const { image } = parts.session;
+  assert.deepEqual(image.pixels, filled(3));
+  image.undo();
+  assert.deepEqual(image.pixels, filled(4));
+  parts.end();
+});
+
+test('a submission that is sent again says what was known when it was made', async () => {
+  const context = { seconds: 12, round: 7, blind: false };
+  const bands = [encode(new Uint8Array(16))];
+  const entry = { imageId: 2, item: item(2), revision: 0, submission: 'once', context, bands, at: 1 };
+  const parts = bench({ entries: [entry] });
+  await parts.session.start(null);
+  await parts.settled();
+  const [{ submission, seconds, round, blind }] = parts.saved;
+  assert.deepEqual({ submission, seconds, round, blind }, { submission: 'once', ...context });
   parts.end();
 });
 
@@ -445,4 +508,21 @@ test('a browser that can show no image skips three and then says so', async () =
   assert.equal(session.phase, 'unreachable');
   assert.match(session.failure, /cannot read/);
   end();
+});
+
+test('images loaded ahead stay reserved, and what somebody else got meanwhile is not shown', async () => {
+  const parts = bench();
+  const { session } = parts;
+  globalThis.document = { hidden: false };
+  session.transport.renewLease = async () => ({});
+  await session.start(null);
+  await session.watch.look();
+  parts.order = [1, 3];
+  await session.watch.look();
+  assert.equal(session.queue.items[0].image_id, 2, 'not asked each time');
+  session.watch.reservedAt -= 61_000;
+  await session.watch.look();
+  assert.deepEqual(session.queue.items.map((one) => one.image_id), [3]);
+  delete globalThis.document;
+  parts.end();
 });

@@ -1,5 +1,6 @@
 """A real server, a real worker and a real Chromium for the promises made to the user."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -78,16 +79,37 @@ def new_context(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
     contexts: list[BrowserContext] = []
 
     def make() -> BrowserContext:
-        context = browser.new_context(viewport={"width": 1400, "height": 900})
-        context.set_default_timeout(PATIENCE_MS)
-        contexts.append(context)
-        return context
+        contexts.append(opened_context(browser))
+        return contexts[-1]
 
     yield make
     for context in contexts:
         context.close()
 
 
+@pytest.fixture(scope="session")
+def kept_context(browser: Browser) -> BrowserContext:
+    """A browser session that has loaded the app before, as it is after a person's first day."""
+    return opened_context(browser)
+
+
 @pytest.fixture
-def page(new_context: Callable[[], BrowserContext]) -> Page:
-    return new_context().new_page()
+def page(kept_context: BrowserContext) -> Iterator[Page]:
+    """A page that finds nothing of the tests before it but files in the browser's cache."""
+    yield kept_context.new_page()
+    kept_context.set_offline(False)
+    with kept_context.new_page() as blank:
+        devtools = kept_context.new_cdp_session(blank)
+        used = [one for one in kept_context.pages if one is not blank]
+        origins = {found[0] for one in used if (found := re.match("https?://[^/]+", one.url))}
+        for one in used:
+            one.close()
+        for origin in origins:
+            devtools.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
+    kept_context.clear_cookies()
+
+
+def opened_context(browser: Browser) -> BrowserContext:
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context.set_default_timeout(PATIENCE_MS)
+    return context

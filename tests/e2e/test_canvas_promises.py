@@ -41,7 +41,11 @@ window.fetch = (address, options) =>
 
 @pytest.fixture
 def page(page: Page) -> Page:
-    page.context.add_init_script(CUTTABLE_FETCH)
+    return with_cuttable_fetch(page)
+
+
+def with_cuttable_fetch(page: Page) -> Page:
+    page.add_init_script(CUTTABLE_FETCH)
     return page
 
 
@@ -107,7 +111,7 @@ def test_lost_nothing_on_tab_crash(site: CamVidSite, page: Page) -> None:
     with page.expect_event("crash"), contextlib.suppress(Error):
         page.goto("chrome://crash")
 
-    again = context.new_page()
+    again = with_cuttable_fetch(context.new_page())
     after = labelling.open_label_page(again, site.server.url)
     assert after["imageId"] == before["imageId"]
     assert np.array_equal(labelling.label_map(again), complete)
@@ -133,6 +137,7 @@ def test_lost_nothing_when_server_dies(site: CamVidSite, page: Page) -> None:
     paint(page, PAVEMENT, [(60, 200), (400, 200)])
     maps[second] = labelling.label_map(page)
     expect(page.get_by_test_id("save-state")).to_contain_text("retrying")
+    expect(page.get_by_test_id("save-spoken")).to_have_text("Not saved")
     expect(page.get_by_test_id("download")).to_be_visible()
     with page.expect_download() as taken:
         page.get_by_test_id("download").click()

@@ -159,13 +159,13 @@ export class Autosave {
   /**
    * Hand the label map in. The answer comes through `onAnswer`; until then the pixels are in the journal.
    * @param {OpenImage} image
-   * @param {{submissionId?: string, wait?: number}} [how] `wait` milliseconds before it is sent
+   * @param {{submissionId?: string, context?: SaveContext, wait?: number}} [how] `wait` milliseconds before it is sent
    */
-  submit(image, { submissionId = this.uuid(), wait = 0 } = {}) {
+  submit(image, { submissionId = this.uuid(), context = this.context(image), wait = 0 } = {}) {
     const task = this.#taskOf(image);
     task.submission = submissionId;
     task.refused = false;
-    task.context = this.context(image);
+    task.context = context;
     this.#keep(task);
     this.#schedule(task, wait);
     this.onState();
@@ -270,6 +270,7 @@ export class Autosave {
       item: image.item,
       revision: image.revision,
       submission: task.submission,
+      context: task.context,
       bands: task.bands.bands,
       at: this.now(),
     });

@@ -63,7 +63,7 @@ const ON_IMAGE = {
   undo: (editor, image) => editor.edit(() => !editor.tools.superpixel.dropWaiting() && image.undo()),
   redo: (editor, image) => editor.edit(() => image.redo()),
   pick: (editor, image) => {
-    const pixel = pixelOf(image, editor.pointer.hover);
+    const pixel = pixelOf(image, editor.pointer.aim);
     const value = pixel ? seenValue(image, pixel, editor.state.show.suggestion) : NOT_LABELLED;
     if (value !== NOT_LABELLED) editor.setClass(value);
   },
@@ -74,12 +74,12 @@ const ON_IMAGE = {
     editor.confidence.end();
   },
   'accept-region': (editor, image) => {
-    const pixel = pixelOf(image, editor.pointer.hover);
+    const pixel = pixelOf(image, editor.pointer.aim);
     const { suggestion } = image;
     if (pixel && suggestion) editor.edit(() => image.region(suggestedRegion(image, pixel), { suggestion }));
   },
   'reject-region': (editor, image) => {
-    const pixel = pixelOf(image, editor.pointer.hover);
+    const pixel = pixelOf(image, editor.pointer.aim);
     editor.pointer.finish();
     if (pixel) image.reject(suggestedRegion(image, pixel));
   },
@@ -93,9 +93,9 @@ const ON_IMAGE = {
   smooth: classEdit(smoothed),
   submit: handIn,
   skip: (editor) => editor.session.skip(),
-  'copy-previous': (editor) => editor.session.copyPrevious(),
+  'copy-previous': (editor) => editor.session.wholeMaps.previous(editor.state.over()),
   revisions: (editor, image) => editor.revisions.toggle(image),
-  truth: (editor) => editor.session.answerWithTruth(),
+  truth: (editor) => editor.session.wholeMaps.truth(editor.state.over()),
   'truth-submit': answerAndHandIn,
   download: (editor, image) => downloadLabel(image),
 };
@@ -110,8 +110,9 @@ function classEdit(changeOf) {
   return (editor, image) => {
     const pixel = pixelOf(image, editor.pointer.hover);
     const under = pixel ? image.pixels[pixel.y * image.width + pixel.x] : NOT_LABELLED;
-    const value = under === NOT_LABELLED ? editor.state.value : under;
-    editor.edit(() => image.change(changeOf(image, value, pixel), editor.state.over()));
+    const isOnClass = under !== NOT_LABELLED;
+    const value = isOnClass ? under : editor.state.value;
+    editor.edit(() => image.change(changeOf(image, value, isOnClass ? pixel : null), editor.state.over()));
   };
 }
 

@@ -256,25 +256,32 @@ export class Editor {
   }
 
   removePoint() {
-    this.tools.polygon.removePoint();
+    if (this.state.tool === 'polygon') this.tools.polygon.removePoint();
   }
 
   /** @param {string} tool */
   setTool(tool) {
     if (!isTool(tool)) return;
-    this.tools[this.state.tool].giveUp();
+    this.#putDown();
     this.desk.preview(null);
     this.state.setTool(tool);
+    this.tools.polygon.show();
     this.desk.readAhead();
     this.pointer.showCursor();
   }
 
   /** @param {number} index */
   setClass(index) {
-    const before = this.state.tool;
+    if (this.state.paintsNoClass) this.#putDown();
     this.state.setClass(index);
-    if (this.state.tool !== before) this.tools[before].giveUp();
     this.pointer.showCursor();
+  }
+
+  /** Complete what the tool has under way and let go of what it waits for; an open polygon stays for its return. */
+  #putDown() {
+    this.pointer.finish();
+    const tool = this.tools[this.state.tool];
+    if (tool !== this.tools.polygon) tool.giveUp();
   }
 
   /** @param {1 | -1} direction */

@@ -87,6 +87,11 @@ export class EditorState {
     return { value: NOT_LABELLED, over };
   }
 
+  /** Whether the tool in use paints something else than the chosen class. */
+  get paintsNoClass() {
+    return this.tool === 'eraser' || this.tool === 'accept';
+  }
+
   /** @param {string} tool */
   setTool(tool) {
     if (isTool(tool)) this.tool = tool;
@@ -96,7 +101,7 @@ export class EditorState {
   setClass(index) {
     this.value = index;
     // Choosing a class means wanting to paint it.
-    if (this.tool === 'eraser' || this.tool === 'accept') this.tool = 'brush';
+    if (this.paintsNoClass) this.tool = 'brush';
   }
 
   /** The size, tolerance, reach or scale of the tool in use, one step up or down. @param {1 | -1} direction */

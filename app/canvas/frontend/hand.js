@@ -1,8 +1,17 @@
-// Where the person is and what the hand holds: image, tool, class and open polygon. Kept while the browser's tab is
-// open, so that a reload changes nothing of it.
+// Where the person is and what the hand holds: image, tool, class, what is locked or hidden, and open polygon. Kept
+// while the browser's tab is open, so that a reload changes nothing of it.
 
 /** @typedef {import('./types.js').Point} Point */
-/** @typedef {{imageId: number | null, tool: string, value: number, polygon: Point[]}} Held `imageId` null: no image */
+/**
+ * @typedef {object} Held
+ * @property {number | null} imageId null: no image
+ * @property {string} tool
+ * @property {number} value
+ * @property {number[]} locked classes that nothing paints over
+ * @property {number[]} hidden classes that are not drawn
+ * @property {boolean} onlyUnlabelled
+ * @property {Point[]} polygon
+ */
 
 export class Hand {
   /**
@@ -25,8 +34,11 @@ export class Hand {
 
   /** @param {import('./editor_state.js').EditorState} state */
   takeUp(state) {
-    const { tool = state.tool, value = state.value } = this.before;
+    const { tool = state.tool, value = state.value, locked = [], hidden = [], onlyUnlabelled = false } = this.before;
     state.value = value;
+    state.locked = new Set(locked);
+    state.hidden = new Set(hidden);
+    state.onlyUnlabelled = onlyUnlabelled;
     state.setTool(tool);
   }
 
@@ -45,8 +57,10 @@ export class Hand {
    * @param {import('./editor_state.js').EditorState} state
    * @param {Point[]} polygon
    */
-  keep(imageId, { tool, value }, polygon) {
-    const text = JSON.stringify({ imageId, tool, value, polygon });
+  keep(imageId, { tool, value, locked, hidden, onlyUnlabelled }, polygon) {
+    /** @type {Held} */
+    const held = { imageId, tool, value, locked: [...locked], hidden: [...hidden], onlyUnlabelled, polygon };
+    const text = JSON.stringify(held);
     if (text === this.text) return;
     this.text = text;
     try {

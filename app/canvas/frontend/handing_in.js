@@ -3,7 +3,13 @@
 /** @typedef {import('./editor.js').Editor} Editor */
 
 /** @param {Editor} editor @param {import('./open_image.js').OpenImage} image on the screen */
-export async function handIn({ tools, pointer, dialogs, session }, image) {
+export async function handIn(editor, image) {
+  const { tools, pointer, dialogs, session, notices, state } = editor;
+  if (tools.polygon.isOpen && state.tool !== 'polygon') {
+    editor.setTool('polygon');
+    notices.add('This polygon is still open. Submit once more to close it, or drop it with Escape.', 'warning');
+    return;
+  }
   if (tools.polygon.close()) return;
   pointer.finish();
   if (tools.superpixel.isWaiting) {
@@ -22,6 +28,6 @@ export async function handIn({ tools, pointer, dialogs, session }, image) {
 }
 
 /** @param {Editor} editor */
-export async function answerAndHandIn({ session }) {
-  if (await session.answerWithTruth()) session.submit();
+export async function answerAndHandIn({ session, state }) {
+  if (await session.wholeMaps.truth(state.over())) session.submit();
 }

@@ -1,6 +1,8 @@
 // Label maps that the server has not acknowledged, in the browser's IndexedDB: they outlive a reload and a
-// crash of the tab. One entry per annotator, project and image, in bands of run lengths; the newest wins. Beside
-// them what was rejected of suggestions, which only the browser knows.
+// crash of the tab. One entry per annotator, project, image and tab, in bands of run lengths: what one tab saves takes
+// nothing from another. Beside them what was rejected of suggestions, which only the browser knows.
+
+import { OpenPages } from './open_pages.js';
 
 const DATABASE = 'qualm';
 const VERSION = 3;
@@ -16,6 +18,7 @@ const STORES = { [HEADS]: { keyPath: 'key' }, [BANDS]: {}, [REJECTED]: { keyPath
  * @property {import('./types.js').Item} item the queue's item, so that a submission can be repeated without asking
  * @property {number} revision the server's revision that the label map stands on
  * @property {string | null} submission id of the submission under way, null for a draft
+ * @property {import('./autosave.js').SaveContext | null} [context] what goes with the submission
  * @property {Uint8Array[]} bands run lengths of the label map, one part after the other
  * @property {number} at milliseconds
  */
@@ -32,14 +35,18 @@ export class Journal {
    * @param {string} annotator
    * @param {number} projectId
    * @param {IDBFactory | undefined} factory
+   * @param {OpenPages} pages
    */
-  constructor(annotator, projectId, factory = globalThis.indexedDB) {
+  constructor(annotator, projectId, factory = globalThis.indexedDB, pages = new OpenPages()) {
     this.scope = `${annotator}\n${projectId}\n`;
     this.factory = factory;
+    this.pages = pages;
     /** @type {Promise<IDBDatabase | null> | null} */
     this.database = null;
-    // Two tabs may have the same image open; the bands of one must not end up under the head of the other.
+    // Two tabs may have the same image open.
     this.writer = `${Date.now()} ${Math.random()}`;
+    /** Keys of what pages that are gone left behind, by image. @type {Map<number, string[]>} */
+    this.found = new Map();
     /** @type {Map<number, Uint8Array[]>} bands that lie in the database, by image */
     this.kept = new Map();
     // Writes keep their order, so that a removal never overtakes the entry it removes.
@@ -53,32 +60,42 @@ export class Journal {
    * @returns {Promise<boolean>} whether the browser keeps it now
    */
   put({ bands, ...head }) {
-    const key = this.scope + head.imageId;
+    const key = this.#keyOf(head.imageId);
     const parts = [...bands];
     return this.#write([HEADS, BANDS], async (transaction) => {
       const heads = transaction.objectStore(HEADS);
       const store = transaction.objectStore(BANDS);
-      const isMine = (await finished(heads.get(key)))?.writer === this.writer;
-      const before = (isMine && this.kept.get(head.imageId)) || [];
+      // The browser may have been told to forget everything meanwhile.
+      const before = ((await finished(heads.get(key))) && this.kept.get(head.imageId)) || [];
       this.kept.delete(head.imageId);
-      if (!isMine) store.delete(bandsUnder(key));
       for (const [row, band] of parts.entries()) if (band !== before[row]) store.put(band, [key, row]);
-      heads.put({ ...head, key, scope: this.scope, writer: this.writer });
+      heads.put({ ...head, key, scope: this.scope, page: this.pages.own });
       return () => this.kept.set(head.imageId, parts);
     });
   }
 
-  /** @param {number} imageId @returns {Promise<boolean>} whether the entry is gone */
+  /**
+   * Forget what this tab wrote of an image, and what it found of it. What other tabs have not saved yet stays.
+   * @param {number} imageId
+   * @returns {Promise<boolean>} whether it is gone
+   */
   remove(imageId) {
-    const key = this.scope + imageId;
     return this.#write([HEADS, BANDS], async (transaction) => {
-      transaction.objectStore(HEADS).delete(key);
-      transaction.objectStore(BANDS).delete(bandsUnder(key));
-      return () => this.kept.delete(imageId);
+      for (const key of [this.#keyOf(imageId), ...(this.found.get(imageId) ?? [])]) {
+        transaction.objectStore(HEADS).delete(key);
+        transaction.objectStore(BANDS).delete(bandsUnder(key));
+      }
+      return () => {
+        this.kept.delete(imageId);
+        this.found.delete(imageId);
+      };
     });
   }
 
-  /** @returns {Promise<JournalEntry[]>} newest first; empty when the browser keeps nothing */
+  /**
+   * What pages that are gone left behind, and this one.
+   * @returns {Promise<JournalEntry[]>} newest first; empty when the browser keeps nothing
+   */
   async entries() {
     await this.writes;
     const database = await this.#open();
@@ -88,7 +105,18 @@ export class Journal {
     const own = heads.filter((head) => head.scope === this.scope).sort((a, b) => b.at - a.at);
     const bands = own.map((head) => finished(transaction.objectStore(BANDS).getAll(bandsUnder(head.key))));
     // The first version of the database had the whole map in the head.
-    return Promise.all(own.map(async (head, i) => ({ ...head, bands: head.bytes ? [head.bytes] : await bands[i] })));
+    const entries = await Promise.all(own.map(async (head, i) => ({ ...head, bands: head.bytes ? [head.bytes] : await bands[i] })));
+    const isOpen = await this.pages.areOpenElsewhere(entries.map(({ page }) => page));
+    const left = entries.filter((_, i) => !isOpen[i]);
+    for (const { imageId, key } of left) {
+      if (key !== this.#keyOf(imageId)) this.found.set(imageId, [...(this.found.get(imageId) ?? []), key]);
+    }
+    return left;
+  }
+
+  /** @param {number} imageId */
+  #keyOf(imageId) {
+    return `${this.scope}${imageId}\n${this.writer}`;
   }
 
   /** @param {Rejection} rejection @returns {Promise<boolean>} whether the browser keeps it now */

@@ -195,9 +195,16 @@ export class OpenImage {
     return this.#action(this.everything, () => fillRest(this, value));
   }
 
-  /** Put another label map in the place of this one, as an action that can be undone. @param {Uint8Array} pixels */
-  replace(pixels) {
-    return this.#action(this.everything, () => this.pixels.set(pixels));
+  /**
+   * Put another label map in the place of this one, as an action that can be undone.
+   * @param {Uint8Array} pixels
+   * @param {Uint8Array} [over] for each value 1 when it may be replaced, else 0; without it all may
+   */
+  replace(pixels, over) {
+    return this.#action(this.everything, () => {
+      if (!over) this.pixels.set(pixels);
+      else for (let at = 0; at < pixels.length; at++) if (over[this.pixels[at]]) this.pixels[at] = pixels[at];
+    });
   }
 
   undo() {

@@ -19,6 +19,7 @@ const WHEEL_OF_A_MOUSE = 40;
  */
 
 /** @typedef {import('./types.js').Point} Point */
+/** @typedef {{clientX: number, clientY: number}} Place on the page */
 
 /**
  * What is under way, and what holds it: a pointer with some of its buttons, or the fingers of a pinch.
@@ -47,8 +48,10 @@ export class Pointer {
     this.drag = null;
     /** @type {Map<number, Point>} fingers on the surface */
     this.fingers = new Map();
-    /** Where the cursor is on the page, null while it is elsewhere. @type {{clientX: number, clientY: number} | null} */
+    /** Where the cursor is on the page, null while it is elsewhere. @type {Place | null} */
     this.place = null;
+    /** Where it was when it left the image. @type {Place | null} */
+    this.placeBefore = null;
     this.spaceHeld = false;
     /** Once a pen was used, a finger is a hand that rests or moves the image. */
     this.penSeen = false;
@@ -65,6 +68,12 @@ export class Pointer {
   /** Where the cursor is over the image, also after the image moved under it. @returns {Point | null} */
   get hover() {
     return this.place && this.surface.pointOf(this.place);
+  }
+
+  /** Where the cursor is over the image, or was last: a finger is lifted, and the finder may lie over the place. @returns {Point | null} */
+  get aim() {
+    const place = this.place ?? this.placeBefore;
+    return place && this.surface.pointOf(place);
   }
 
   /** The image lies elsewhere on the screen, or is another one. */
@@ -198,6 +207,7 @@ export class Pointer {
 
   #leave() {
     if (this.drag) return;
+    this.placeBefore = this.place ?? this.placeBefore;
     this.place = null;
     this.tool().hover(null, null);
     this.tool().show();

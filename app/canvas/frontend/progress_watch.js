@@ -1,25 +1,26 @@
 // Looks after the project while a person labels: progress, new rounds, a server that went away and came back, and
-// the reservation of the image in work.
+// the reservation of the image in work and of those loaded ahead.
 
 import { mayHaveMore } from './queue.js';
 import { RequestFailed } from './transport.js';
 
 const PROGRESS_EVERY_MS = 2500;
-const LEASE_EVERY_MS = 60000;
+const RESERVE_EVERY_MS = 60000;
 const ACTIVE_WITHIN_S = 300;
 
 export class ProgressWatch {
   /** @param {import('./session.js').LabelSession} session */
   constructor(session) {
     this.session = session;
-    /** @type {number[]} */
-    this.timers = [];
+    this.timer = 0;
     /**
      * The newest round that the person was told of. The answer to a save brings news of a round too, and must not
      * keep it from being noticed here.
      * @type {{number: number | null} | null}
      */
     this.known = null;
+    /** When the images were last reserved, milliseconds. */
+    this.reservedAt = Date.now();
   }
 
   /** What the server said first is no news. @param {import('./types.js').Progress} progress */
@@ -29,21 +30,19 @@ export class ProgressWatch {
 
   start() {
     this.stop();
-    this.timers = [
-      setInterval(() => this.look(), PROGRESS_EVERY_MS),
-      setInterval(() => this.#renewLease(), LEASE_EVERY_MS),
-    ];
+    this.timer = setInterval(() => this.look(), PROGRESS_EVERY_MS);
   }
 
   stop() {
-    for (const timer of this.timers) clearInterval(timer);
-    this.timers = [];
+    clearInterval(this.timer);
   }
 
   /** Ask while somebody looks; not while they wait for an image, which would come the later for it. */
   async look() {
     const { phase } = this.session;
-    if (!document.hidden && phase !== 'signed-out' && phase !== 'loading') await this.ask();
+    if (document.hidden || phase === 'signed-out' || phase === 'loading') return;
+    await this.ask();
+    await this.#keepReserved();
   }
 
   /** Ask the server how far the project is, and act on what is new. */
@@ -92,13 +91,19 @@ export class ProgressWatch {
     }
   }
 
-  /** Keep the image in work reserved for the person. */
-  async #renewLease() {
+  /**
+   * Keep the image in work reserved for the person, and those that come next: somebody else may have got them while
+   * nobody was here, or while one image took long.
+   */
+  async #keepReserved() {
     const { session } = this;
     const { image, time, transport } = session;
-    if (!image || document.hidden || time.idleSeconds > ACTIVE_WITHIN_S) return;
+    const isActive = time.idleSeconds <= ACTIVE_WITHIN_S;
+    if (!image || !isActive || Date.now() - this.reservedAt < RESERVE_EVERY_MS) return;
+    this.reservedAt = Date.now();
     try {
       await transport.renewLease(image.id);
+      await session.refreshQueue();
     } catch (error) {
       if (error instanceof RequestFailed && error.status === 423) await session.lost(image, error);
     }

@@ -5,6 +5,7 @@ import { same } from './label_map.js';
 import { decode, join } from './run_length.js';
 
 /** @typedef {import('./journal.js').JournalEntry} JournalEntry */
+/** @typedef {import('./autosave.js').SaveContext} SaveContext */
 
 /**
  * An image whose submission was under way when the page closed.
@@ -43,7 +44,7 @@ export class EarlierVisit {
   constructor(journal, annotator) {
     this.journal = journal;
     this.annotator = annotator;
-    /** Entries with strokes that no image has got back yet, by image. @type {Map<number, JournalEntry>} */
+    /** Entries with strokes that no image has got back yet, newest first, by image. @type {Map<number, JournalEntry[]>} */
     this.strokes = new Map();
   }
 
@@ -57,16 +58,19 @@ export class EarlierVisit {
     return this.strokes.keys().next().value ?? null;
   }
 
-  /** Read the journal. @returns {Promise<{image: OpenImage, submission: string}[]>} what was being submitted */
+  /**
+   * Read the journal.
+   * @returns {Promise<{image: OpenImage, submission: string, context: SaveContext | null}[]>} what was being submitted
+   */
   async read() {
     const submitted = [];
     for (const entry of await this.journal.entries()) {
       if (!entry.submission) {
-        this.strokes.set(entry.imageId, entry);
+        this.strokes.set(entry.imageId, [...(this.strokes.get(entry.imageId) ?? []), entry]);
         continue;
       }
       const image = imageOfEntry(entry);
-      if (image) submitted.push({ image, submission: entry.submission });
+      if (image) submitted.push({ image, submission: entry.submission, context: entry.context ?? null });
       else this.journal.remove(entry.imageId);
     }
     return submitted;
@@ -74,9 +78,11 @@ export class EarlierVisit {
 
   /** Put the strokes back on their image. @param {OpenImage} image @returns {ReturnType<typeof replayStrokes>} */
   replayOn(image) {
-    const entry = this.strokes.get(image.id);
+    const [entry, ...older] = this.strokes.get(image.id) ?? [];
     this.strokes.delete(image.id);
     if (!entry) return 'nothing';
+    // Of several tabs that were lost: undo leads back to what the others had.
+    for (const { bands } of older.reverse()) image.replace(pixelsOf(bands, image.pixels.length) ?? image.pixels);
     const outcome = replayStrokes(image, entry, this.annotator);
     if (outcome === 'nothing') this.journal.remove(image.id);
     return outcome;

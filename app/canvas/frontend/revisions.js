@@ -84,7 +84,7 @@ export class Revisions {
     this.window?.close();
     const session = this.session();
     if (session.image !== image) return;
-    const isIn = await session.putIn(async (item) => ({ pixels: await session.transport.revision(item, revision) }));
+    const isIn = await session.wholeMaps.put(async (item) => ({ pixels: await session.transport.revision(item, revision) }));
     if (isIn) session.screen.notice(`This is revision ${revision}, by ${author}.`);
   }
 }

@@ -10,7 +10,8 @@ import { adoptEqual, settleRefusal } from './refusals.js';
 import { Rejections } from './rejections.js';
 import { EarlierVisit } from './replay.js';
 import { RequestFailed } from './transport.js';
-import { NOT_KEPT } from './wording.js';
+import { WholeMaps } from './whole_maps.js';
+import { NOT_KEPT, reasonOf } from './wording.js';
 
 /** A submission is sent after this at the latest, though the next image be not here yet. */
 const MOST_WAIT_MS = 300;
@@ -67,6 +68,7 @@ export class LabelSession {
     this.rejections = new Rejections(journal);
     this.time = new ActiveTime();
     this.watch = new ProgressWatch(this);
+    this.wholeMaps = new WholeMaps(this);
     this.turn = 0;
     /** Images that the person is being asked about. @type {Set<OpenImage>} */
     this.asked = new Set();
@@ -84,9 +86,9 @@ export class LabelSession {
   async start(openImage, shown = null) {
     this.resume();
     await this.rejections.read();
-    for (const { image, submission } of await this.earlier.read()) {
+    for (const { image, submission, context } of await this.earlier.read()) {
       this.queue.leave(image.id);
-      this.autosave.submit(image, { submissionId: submission });
+      this.autosave.submit(image, { submissionId: submission, context: context ?? undefined });
     }
     const first = openImage ?? this.earlier.lastImage(shown);
     if (first !== null) {
@@ -123,7 +125,7 @@ export class LabelSession {
       this.queue.update(items, askedAt);
       this.screen.refresh();
     } catch (error) {
-      this.#failed(error);
+      this.failed(error);
     }
   }
 
@@ -160,7 +162,7 @@ export class LabelSession {
       }
       if (isWanted(item)) await this.#showInstead(item);
     } catch (error) {
-      this.#failed(error);
+      this.failed(error);
     }
   }
 
@@ -192,7 +194,9 @@ export class LabelSession {
       this.nudge({ image_id: image.id });
       if (!this.view && this.phase === 'empty') await this.advance();
     } catch (error) {
-      this.#failed(error);
+      // The server does not know, and may offer it again.
+      this.queue.acknowledge(image.id, Date.now());
+      this.failed(error);
     }
   }
 
@@ -200,33 +204,6 @@ export class LabelSession {
   async back() {
     const imageId = this.visited.pop();
     if (imageId !== undefined) await this.open(imageId);
-  }
-
-  /** @returns {Promise<boolean>} whether the truth was put in; as an action that can be undone */
-  async answerWithTruth() {
-    if (!this.image?.item.has_truth) return false;
-    return this.putIn(async (item) => ({ pixels: await this.transport.truth(item) }));
-  }
-
-  /** Put in the label map of the image before this one in its group; as an action that can be undone. */
-  copyPrevious() {
-    return this.putIn((item) => this.transport.previousLabel(item));
-  }
-
-  /** Put in a whole label map; as an action that can be undone. @param {(item: Item) => Promise<{pixels: Uint8Array, name?: string}>} load */
-  async putIn(load) {
-    const { image } = this;
-    if (!image) return false;
-    try {
-      const { pixels, name } = await load(image.item);
-      if (this.image !== image) return false;
-      if (image.replace(pixels)) this.edited();
-      if (name) this.screen.notice(`This is the label map of ${name}.`);
-      return true;
-    } catch (error) {
-      this.#failed(error);
-      return false;
-    }
   }
 
   /** Send what is not saved while the page goes away. */
@@ -251,7 +228,7 @@ export class LabelSession {
     } catch (error) {
       if (turn !== this.turn) return;
       const left = this.passedOver.add(error, item);
-      if (left) this.#failed(left, item);
+      if (left) this.failed(left, item);
       else await this.advance();
       return;
     }
@@ -342,7 +319,7 @@ export class LabelSession {
   async #showInstead(item) {
     if (this.image) {
       this.autosave.flush(this.image);
-      this.queue.items.unshift(this.image.item);
+      this.queue.items.unshift({ ...this.image.item, revision: this.image.revision });
     }
     this.queue.hold(item.image_id);
     await this.#show(item);
@@ -362,7 +339,7 @@ export class LabelSession {
       } else if (wasSubmit) this.screen.notice('Look it over, then submit again.');
     } catch (error) {
       this.autosave.resume(image);
-      this.#failed(error);
+      this.failed(error);
     }
   }
 
@@ -385,9 +362,12 @@ export class LabelSession {
     this.screen.refresh();
   }
 
-  /** @param {unknown} error @param {Item | null} item */
-  #failed(error, item = null) {
-    if (!(error instanceof RequestFailed)) throw error;
+  /** Say what went wrong. @param {unknown} reason @param {Item | null} item which could not be shown for it */
+  failed(reason, item = null) {
+    const isKnown = reason instanceof RequestFailed;
+    // A mistake of ours must not leave somebody before an image that never comes.
+    if (!isKnown) console.error(reason);
+    const error = isKnown ? reason : new RequestFailed(0, reasonOf(reason));
     if (error.status === 401) this.signedOut(error.message);
     else if (!this.view) {
       if (item) this.queue.items.unshift(item);

@@ -10,6 +10,8 @@ const GRAB_PX = 8;
 const SIMPLER_PX = 1.2;
 /** Screen pixels that a hand or a pen trembles while it clicks. */
 const TREMBLE_PX = 3;
+/** Two presses at one place within so many milliseconds are a double click. */
+const DOUBLE_CLICK_MS = 400;
 
 /**
  * The corner within reach of a point, or -1.
@@ -58,6 +60,8 @@ export class PolygonTool {
     this.wasMoved = false;
     /** Where it was pressed. @type {Point | null} */
     this.pressed = null;
+    /** When it was pressed, milliseconds. */
+    this.pressedAt = -Infinity;
     /** What the press under way found. @type {{points: Point[], added: number[]} | null} */
     this.before = null;
     /** Where the cursor is. @type {Point | null} */
@@ -73,12 +77,14 @@ export class PolygonTool {
   /** @param {Point} point @param {PointerEvent} event */
   down(point, event) {
     this.point = point;
+    const isSecond = event.timeStamp - this.pressedAt < DOUBLE_CLICK_MS && !this.#isMoved(point);
     this.pressed = point;
+    this.pressedAt = event.timeStamp;
     this.before = { points: this.points.slice(), added: this.added.slice() };
     const reach = GRAB_PX / this.desk.surface.viewport.scale;
     const corner = cornerAt(this.points, point, reach);
     // The second press of a double click closes the polygon; it is no corner of its own.
-    if (event.detail > 1 && this.points.length >= 3) {
+    if (isSecond && this.points.length >= 3) {
       this.close();
       return;
     }
@@ -104,9 +110,7 @@ export class PolygonTool {
   move(points) {
     const point = points[points.length - 1];
     this.point = point;
-    const { pressed } = this;
-    const way = pressed ? Math.hypot(point.x - pressed.x, point.y - pressed.y) : Infinity;
-    if (!this.wasMoved && way * this.desk.surface.viewport.scale <= TREMBLE_PX) return;
+    if (!this.wasMoved && !this.#isMoved(point)) return;
     this.wasMoved = true;
     if (this.dragged >= 0) this.points[this.dragged] = point;
   }
@@ -171,8 +175,20 @@ export class PolygonTool {
   show() {
     const { surface, state } = this.desk;
     surface.showRing(null, 0);
+    if (state.tool !== 'polygon') {
+      // It waits until the person comes back to it.
+      surface.showPolygon([], [], '');
+      return;
+    }
     const next = this.trail ? this.trail.slice(1) : this.point && this.dragged < 0 ? [this.point] : [];
     surface.showPolygon(this.points, next, this.desk.colourOf(state.value));
+  }
+
+  /** Whether a point is further from where it was pressed than a hand trembles. @param {Point} point */
+  #isMoved(point) {
+    const { pressed } = this;
+    const way = pressed ? Math.hypot(point.x - pressed.x, point.y - pressed.y) : Infinity;
+    return way * this.desk.surface.viewport.scale > TREMBLE_PX;
   }
 
   /** @param {Point} point */

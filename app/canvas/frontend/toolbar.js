@@ -79,7 +79,9 @@ export class Toolbar {
     this.saveText = h('span', {});
     const revisions = button({ class: 'link', title: 'Earlier revisions', onclick: () => run('revisions') }, this.saveText);
     this.saveDot = h('i', { class: 'dot' });
-    this.save = h('span', { class: 'save', 'data-testid': 'save-state', 'aria-live': 'polite' }, this.saveDot, revisions);
+    this.save = h('span', { class: 'save', 'data-testid': 'save-state' }, this.saveDot, revisions);
+    // What a screen reader says by itself: that saving fails, and that it works again; not how long ago it was.
+    this.saveSpoken = h('span', { class: 'spoken', role: 'status', 'data-testid': 'save-spoken' });
     this.download = button({ class: 'link', 'data-testid': 'download', hidden: true, onclick: () => run('download') }, 'download');
     this.header = h(
       'header',
@@ -95,6 +97,7 @@ export class Toolbar {
       h('span', { class: 'spring' }),
       this.unsent,
       this.save,
+      this.saveSpoken,
       this.download,
     );
 
@@ -146,10 +149,12 @@ export class Toolbar {
     this.onlyUnlabelled.setAttribute('aria-pressed', String(state.onlyUnlabelled));
     this.unsent.hidden = shown.unsent === 0;
     setText(this.unsent, `${shown.unsent} on the way`);
-    setText(this.saveText, shown.save.text);
-    this.save.dataset.tone = shown.save.tone;
+    const { text, tone } = shown.save;
+    setText(this.saveText, text);
+    this.save.dataset.tone = tone;
+    if (tone === 'bad' || tone === 'good') setText(this.saveSpoken, tone === 'bad' ? text.split(':')[0] : 'Saved');
     this.save.title = shown.save.more ?? '';
-    this.download.hidden = shown.save.tone !== 'bad';
+    this.download.hidden = tone !== 'bad';
     setText(this.doubt, shown.doubt);
     setText(this.zoom, `${Math.round(shown.zoom * 100)} %`);
   }

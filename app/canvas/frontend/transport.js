@@ -10,7 +10,10 @@ import { decode } from './run_length.js';
 import { SuperpixelMap } from './superpixel_map.js';
 import { reasonOf } from './wording.js';
 
+/** The server has begun to answer by then, or is taken for gone. */
 const TIMEOUT_MS = 20000;
+/** An answer is here by then: a large picture on a thin line takes its time. */
+const WHOLE_ANSWER_MS = 180000;
 /** Browsers refuse larger bodies for requests that outlive the page. */
 const KEEPALIVE_MOST_BYTES = 60 * 1024;
 const AHEAD = 6;
@@ -63,9 +66,9 @@ export class Transport {
   async nextAwaited(left = null) {
     const response = await this.#get(this.#next(left, '&contents=1'), { cache: 'no-store' });
     const length = Number(response.headers.get('X-JSON-Bytes'));
-    if (!length || !response.body) return response.json();
+    if (!length || !response.body) return arrived(response.json());
     const arriving = new ArrivingBytes(response.body);
-    const { items, contents } = JSON.parse(new TextDecoder().decode(await arriving.take(length)));
+    const { items, contents } = JSON.parse(new TextDecoder().decode(await arrived(arriving.take(length))));
     this.brought.clear();
     /** @type {Promise<unknown>} */
     let before = Promise.resolve();
@@ -129,21 +132,21 @@ export class Transport {
    */
   async previousLabel(item) {
     const response = await this.#get(`/api/images/${item.image_id}/previous-label`, { cache: 'no-store' });
-    const pixels = await decodedMap(await response.arrayBuffer(), item.width * item.height);
+    const pixels = await decodedMap(await arrived(response.arrayBuffer()), item.width * item.height);
     return { pixels, name: decodeURIComponent(response.headers.get('X-Image-Name') ?? '') };
   }
 
   /** @param {Item} item @param {number} count about how many superpixels the image is to have */
   async superpixels(item, count) {
     const response = await this.#get(`${item.superpixels_url}?segments=${count}`);
-    return new SuperpixelMap(new Uint8Array(await response.arrayBuffer()), item.width, item.height);
+    return new SuperpixelMap(new Uint8Array(await arrived(response.arrayBuffer())), item.width, item.height);
   }
 
   /** The label map as the server has it now. @param {Item} item */
   async label(item) {
     const response = await this.#get(item.label_url ?? `/api/images/${item.image_id}/label`, { cache: 'no-store' });
     return {
-      pixels: await decodedMap(await response.arrayBuffer(), item.width * item.height),
+      pixels: await decodedMap(await arrived(response.arrayBuffer()), item.width * item.height),
       revision: Number.parseInt((response.headers.get('ETag') ?? '0').replace(/^W\/|"/g, ''), 10) || 0,
       status: response.headers.get('X-Label-Status') || null,
     };
@@ -208,7 +211,7 @@ export class Transport {
     const next = request.status === 'submitted' ? `?next=${AHEAD}${held}` : '';
     try {
       const response = await this.#send(`/api/images/${request.imageId}/label${next}`, this.#put(request));
-      return { kind: 'saved', body: await response.json() };
+      return { kind: 'saved', body: await arrived(response.json()) };
     } catch (error) {
       if (!(error instanceof RequestFailed)) return { kind: 'unreachable', message: reasonOf(error) };
       return { kind: kindOf(error.status), status: error.status, body: error.body, message: error.message };
@@ -241,7 +244,7 @@ export class Transport {
 
   /** @param {string} url @param {RequestInit} options */
   async #json(url, options = {}) {
-    return (await this.#get(url, { cache: 'no-store', ...options })).json();
+    return arrived((await this.#get(url, { cache: 'no-store', ...options })).json());
   }
 
   /** @param {string} url @param {RequestInit} options */
@@ -251,12 +254,17 @@ export class Transport {
 
   /** @param {string} url @param {RequestInit} options */
   async #send(url, options) {
+    const answer = new AbortController();
+    const timer = setTimeout(() => answer.abort(), TIMEOUT_MS);
     let response;
     try {
-      response = await fetch(url, { credentials: 'same-origin', signal: AbortSignal.timeout(TIMEOUT_MS), ...options });
+      response = await fetch(url, { credentials: 'same-origin', signal: answer.signal, ...options });
     } catch {
       throw new RequestFailed(0, 'The server cannot be reached.');
+    } finally {
+      clearTimeout(timer);
     }
+    setTimeout(() => answer.abort(), WHOLE_ANSWER_MS);
     if (response.ok) return response;
     const body = await response.json().catch(() => ({}));
     throw new RequestFailed(response.status, body.error ?? `The server answered ${response.status}.`, body);
@@ -265,7 +273,7 @@ export class Transport {
   /** The file of an address, as it came with the items or else asked for. @param {string} url @param {RequestInit} options */
   async #blob(url, options = {}) {
     const bytes = await this.#broughtFrom(url);
-    return bytes ? new Blob([bytes]) : (await this.#get(url, options)).blob();
+    return bytes ? new Blob([bytes]) : arrived((await this.#get(url, options)).blob());
   }
 
   /** @param {string} url */
@@ -280,7 +288,7 @@ export class Transport {
     const size = item.width * item.height;
     const brought = await this.#broughtFrom(url);
     // Of what is waited for, here: nothing else is done on this thread then, and it spares a copy.
-    return brought ? decode(brought, size) : decodedMap(await (await this.#get(url)).arrayBuffer(), size);
+    return brought ? decode(brought, size) : decodedMap(await arrived((await this.#get(url)).arrayBuffer()), size);
   }
 
   /**
@@ -323,6 +331,20 @@ export class Transport {
     bitmap.close();
     const pixels = new Uint32Array(context.getImageData(0, 0, width, height).data.buffer);
     return { width, height, values: Uint8Array.from(pixels) };
+  }
+}
+
+/**
+ * The body of an answer, or a part of it. One that breaks off is as good as none.
+ * @template T
+ * @param {Promise<T>} body
+ * @returns {Promise<T>}
+ */
+async function arrived(body) {
+  try {
+    return await body;
+  } catch {
+    throw new RequestFailed(0, 'The connection broke off in the middle of an answer.');
   }
 }
 

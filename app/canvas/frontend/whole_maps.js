@@ -1,0 +1,48 @@
+// Whole label maps that come from elsewhere and take the place of the one on the screen, as actions that can be undone.
+
+/** @typedef {import('./types.js').Item} Item */
+/** @typedef {{pixels: Uint8Array, name?: string}} WholeMap `name`: of the image that it belongs to */
+
+export class WholeMaps {
+  /** @param {import('./session.js').LabelSession} session */
+  constructor(session) {
+    this.session = session;
+  }
+
+  /**
+   * Put in what is known to be true.
+   * @param {Uint8Array} [over] for each value 1 when it may be replaced, else 0; without it all may
+   * @returns {Promise<boolean>} whether the label map is the true one now, as far as it may be
+   */
+  async truth(over) {
+    const { image, transport } = this.session;
+    if (!image?.item.has_truth) return false;
+    return this.put(async (item) => ({ pixels: await transport.truth(item) }), over);
+  }
+
+  /** Put in the label map of the image before this one in its group. @param {Uint8Array} [over] */
+  previous(over) {
+    return this.put((item) => this.session.transport.previousLabel(item), over);
+  }
+
+  /**
+   * @param {(item: Item) => Promise<WholeMap>} load
+   * @param {Uint8Array} [over]
+   * @returns {Promise<boolean>} whether it is in
+   */
+  async put(load, over) {
+    const { session } = this;
+    const { image } = session;
+    if (!image) return false;
+    try {
+      const { pixels, name } = await load(image.item);
+      if (session.image !== image) return false;
+      if (image.replace(pixels, over)) session.edited();
+      if (name) session.screen.notice(`This is the label map of ${name}.`);
+      return true;
+    } catch (error) {
+      session.failed(error);
+      return false;
+    }
+  }
+}

@@ -1,0 +1,84 @@
+"""One person with two tabs, and images that are left and come back: what was painted is there."""
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from storage.schema import NOT_LABELLED
+from tests.e2e import labelling
+from tests.e2e.camvid_site import HEIGHT, ROAD, SKY, WIDTH, CamVidSite
+
+pytestmark = pytest.mark.browser
+
+
+def cut(route: Route) -> None:
+    if route.request.method == "PUT":
+        route.abort()
+    else:
+        route.continue_()
+
+
+def test_a_tab_keeps_what_another_tab_saves_over(site: CamVidSite, page: Page) -> None:
+    first = labelling.open_label_page(page, site.server.url)["imageId"]
+    page.route("**/api/images/*/label*", cut)
+    labelling.choose_class(page, ROAD)
+    labelling.stroke(page, [(60, 100), (400, 100)])
+    unsaved = labelling.label_map(page)
+    labelling.wait_until_kept(page, unsaved.reshape(HEIGHT, WIDTH))
+
+    other = page.context.new_page()
+    assert labelling.open_label_page(other, site.server.url)["imageId"] == first
+    assert (labelling.label_map(other) == NOT_LABELLED).all(), "what an open tab has under way stays there"
+    labelling.choose_class(other, SKY)
+    labelling.stroke(other, [(60, 300), (400, 300)])
+    labelling.wait_until_saved(other)
+    other.close()
+
+    page.reload()
+    assert labelling.wait_for_image(page)["imageId"] == first
+    assert np.array_equal(labelling.label_map(page), unsaved)
+
+
+def test_a_saved_draft_comes_back_after_another_image_was_shown_in_between(
+    site: CamVidSite, page: Page
+) -> None:
+    first = labelling.open_label_page(page, site.server.url)["imageId"]
+    labelling.choose_class(page, ROAD)
+    labelling.stroke(page, [(100, 100), (200, 100)])
+    labelling.submit(page)
+    second = labelling.wait_for_image(page, other_than=first)["imageId"]
+    labelling.stroke(page, [(100, 200), (300, 200)])
+    painted = labelling.label_map(page)
+    labelling.wait_until_saved(page)
+    page.keyboard.press("PageUp")
+    assert labelling.wait_for_image(page, other_than=second)["imageId"] == first
+    labelling.submit(page)
+    assert labelling.wait_for_image(page, other_than=first)["imageId"] == second
+    assert np.array_equal(labelling.label_map(page), painted)
+    labelling.stroke(page, [(100, 250), (300, 250)])
+    labelling.wait_until_saved(page)
+    assert np.array_equal(site.stored(second), labelling.label_map(page))
+
+
+def test_a_key_in_mid_stroke_loses_neither_stroke_nor_polygon(site: CamVidSite, page: Page) -> None:
+    labelling.open_label_page(page, site.server.url)
+    labelling.choose_class(page, ROAD)
+    page.mouse.move(*labelling.on_screen(page, 100, 100))
+    page.mouse.down()
+    page.mouse.move(*labelling.on_screen(page, 300, 100), steps=5)
+    stroke = labelling.label_map(page)
+    assert (stroke == ROAD).any()
+    page.keyboard.press("e")
+    page.mouse.up()
+    assert np.array_equal(labelling.label_map(page), stroke)
+
+    page.keyboard.press("p")
+    for corner in ((100, 200), (300, 200), (300, 300)):
+        page.mouse.click(*labelling.on_screen(page, *corner))
+    page.keyboard.press("b")
+    labelling.submit(page)
+    expect(page.get_by_test_id("notice").last).to_contain_text("still open")
+    assert labelling.state(page)["tool"] == "polygon"
+    page.mouse.dblclick(*labelling.on_screen(page, 100, 300))
+    label_map = labelling.label_map(page).reshape(HEIGHT, WIDTH)
+    assert (label_map[205:295, 105:295] == ROAD).all()

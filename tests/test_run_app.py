@@ -37,7 +37,7 @@ def run(*arguments: str, cwd: Path = ROOT, python: str = sys.executable) -> subp
     )
 
 
-def test_fresh_machine_gets_an_environment_once(tmp_path: Path) -> None:
+def test_fresh_machine_gets_an_environment_once_and_changed_requirements_anew(tmp_path: Path) -> None:
     shutil.copy(ROOT / "run_app.py", tmp_path)
     (tmp_path / "requirements.txt").write_text("")
     base = Path(sys.base_prefix) / ("python.exe" if os.name == "nt" else "bin/python3")
@@ -48,13 +48,6 @@ def test_fresh_machine_gets_an_environment_once(tmp_path: Path) -> None:
     second = run("--help", cwd=tmp_path, python=str(base))
     assert "Making" not in second.stdout
     assert "Installing" not in second.stdout
-
-
-def test_changed_requirements_are_installed_again(tmp_path: Path) -> None:
-    shutil.copy(ROOT / "run_app.py", tmp_path)
-    (tmp_path / "requirements.txt").write_text("")
-    base = Path(sys.base_prefix) / ("python.exe" if os.name == "nt" else "bin/python3")
-    run("--help", cwd=tmp_path, python=str(base))
     (tmp_path / "requirements.txt").write_text("# one more line\n")
     assert "Installing requirements.txt" in run("--help", cwd=tmp_path, python=str(base)).stdout
 

@@ -10,7 +10,6 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -174,33 +173,43 @@ def test_masks_of_0_and_255_are_two_classes_unless_255_is_said_to_be_void() -> N
     assert [spec.name for spec in plan.classes] == ["soil"]
 
 
-def test_camvid_is_known_by_its_layout(camvid: Path, workspace: Workspace) -> None:
-    started = time.process_time()
-    plan = plan_import(camvid)
+@pytest.fixture
+def part_of_camvid(camvid: Path, tmp_path: Path) -> Path:
+    """Every tenth image of each of CamVid's splits, with its mask, in the same layout."""
+    folder = tmp_path / "CamVid"
+    for split in ("train", "val", "test"):
+        for name, ending in ((split, "*"), (f"{split}annot", "*.png")):
+            (folder / name).mkdir(parents=True)
+            for path in sorted((camvid / name).glob(ending))[::10]:
+                shutil.copy(path, folder / name)
+    return folder
+
+
+def test_camvid_is_known_by_its_layout(part_of_camvid: Path, workspace: Workspace) -> None:
+    plan = plan_import(part_of_camvid)
     assert plan.problems == ()
     assert plan.unknown_codes == ()
     assert [spec.name for spec in plan.classes][:4] == ["sky", "building", "pole", "road"]
     assert len(plan.classes) == 11
     assert {entry.group for entry in plan.entries} == {"0001TP", "0006R0", "0016E5", "Seq05VD"}
     project_id, result = imported(workspace, plan)
-    assert time.process_time() - started < 60
-    assert (result.imported, result.labelled, result.problems) == (701, 468, ())
+    assert (result.imported, result.labelled, result.problems) == (72, 48, ())
     assert images.split_counts(workspace, project_id) == {
         "pool": 0,
-        "train": 367,
-        "audit": 101,
-        "excluded": 233,
+        "train": 37,
+        "audit": 11,
+        "excluded": 24,
     }
     info = images.list_images(workspace, project_id, "excluded")[0]
     assert info.revision == 0
-    mask = np.asarray(Image.open(camvid / "testannot" / f"{Path(info.name).stem}.png"))
+    mask = np.asarray(Image.open(part_of_camvid / "testannot" / f"{Path(info.name).stem}.png"))
     np.testing.assert_array_equal(images.truth(workspace, info.id), np.where(mask == 11, 255, mask))
 
     again = run_import(workspace, project_id, plan, "tester")
-    assert (again.imported, again.labelled, again.already_there) == (0, 0, 701)
-    few = plan_import(camvid / "val", workspace=workspace, project_id=project_id)
-    assert (few.new_images, len(few.entries)) == (0, 101)
-    assert few.report()[1] == "101 images are in the project already; only missing labels are added."
+    assert (again.imported, again.labelled, again.already_there) == (0, 0, 72)
+    few = plan_import(part_of_camvid / "val", workspace=workspace, project_id=project_id)
+    assert (few.new_images, len(few.entries)) == (0, 11)
+    assert few.report()[1] == "11 images are in the project already; only missing labels are added."
 
 
 def test_dataset_json_gives_classes_void_and_splits() -> None:

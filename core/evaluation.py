@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from core.calibration import Calibration, LabelledLogits, cross_fitted
+from core.cells import Extent, enlarged, label_of_cells
 from core.class_weights import at_natural_frequencies
 from core.data import VOID, label_to_size, size_at_long_side
 from core.model.network import SegmentationNetwork
@@ -103,6 +103,7 @@ def evaluate(
         seed: the same latent noise is drawn for every image.
         device: where to predict.
     """
+    network.eval()
     class_count, class_weights = network.class_count, network.class_weights.cpu()
     confusion = torch.zeros(class_count, class_count, dtype=torch.int64)
     quality = UncertaintyQuality(class_count)
@@ -112,7 +113,8 @@ def evaluate(
     images = 0
     for image, truth in labelled:
         known = torch.where(truth < class_count, truth, VOID)
-        calibration_pixels = _LabelledPixels(known, pixel_limit, pixel_choice)
+        extent = (image.shape[1] / network.stride, image.shape[2] / network.stride)
+        calibration_pixels = _LabelledPixels(known, extent, pixel_limit, pixel_choice)
         prediction = predict(
             network,
             image,
@@ -121,20 +123,20 @@ def evaluate(
             device=device,
             on_logits=calibration_pixels.see,
         )
-        confusion += confusion_matrix(
-            class_map_at(prediction.probabilities, *truth.shape), known, class_count
-        )
-        size = size_at_long_side(truth.shape[0], truth.shape[1], QUALITY_SIDE)
+        height, width = truth.shape
+        class_map = class_map_at(prediction.probabilities, height, width, prediction.extent)
+        confusion += confusion_matrix(class_map, known, class_count)
+        size = size_at_long_side(height, width, QUALITY_SIDE)
         maps = {
             "least_confidence": 1 - prediction.confidence,
             "entropy": prediction.entropy,
             "mutual_information": prediction.mutual_information,
             "variance": prediction.variance,
         }
-        probabilities = _at_size(prediction.probabilities, size)
+        probabilities = enlarged(prediction.probabilities[None], *size, prediction.extent)[0]
         quality.add(
             at_natural_frequencies(probabilities[None], class_weights)[0],
-            dict(zip(maps, _at_size(torch.stack(list(maps.values())), size), strict=True)),
+            dict(zip(maps, enlarged(torch.stack(list(maps.values()))[None], *size)[0], strict=True)),
             label_to_size(known, *size),
             probabilities.argmax(dim=0),
         )
@@ -151,15 +153,12 @@ def evaluate(
     )
 
 
-def _at_size(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    return F.interpolate(maps[None], size=size, mode="bilinear", align_corners=False)[0]
-
-
 class _LabelledPixels:
     """Picks the logits of a few labelled pixels, drawn at random, from the pieces it is shown."""
 
-    def __init__(self, truth: Tensor, limit: int, generator: torch.Generator) -> None:
+    def __init__(self, truth: Tensor, extent: Extent, limit: int, generator: torch.Generator) -> None:
         self._truth = truth
+        self._extent = extent
         self._limit = limit
         self._generator = generator
         self._pieces: list[Tensor] = []
@@ -167,7 +166,8 @@ class _LabelledPixels:
     def see(self, logits: Tensor) -> None:
         """Pick from logits ``(t, 1, C, h, w)``."""
         if not self._pieces:
-            labels = label_to_size(self._truth, *logits.shape[-2:]).flatten()
+            height, width = logits.shape[-2:]
+            labels = label_of_cells(self._truth, height, width, self._extent).flatten()
             (labelled,) = torch.nonzero(labels != VOID, as_tuple=True)
             order = torch.randperm(len(labelled), generator=self._generator)
             self._pixels = labelled[order[: self._limit]]

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 
 from core.acquisition.gradient import gradient_embedding
 from core.acquisition.pixel_scores import PIXEL_SCORES, SampleStatistics
+from core.cells import Extent, enlarged
 from core.model.network import SegmentationNetwork
 
 TILE_SIDE = 1024
@@ -42,6 +43,7 @@ class ImagePrediction:
             classes that are weighted.
         pixel_scores: Every pixel score by name, ``(h', w')`` float in [0, 1] at feature resolution.
         gradient: ``(G,)`` float, see :func:`core.acquisition.gradient.gradient_embedding`.
+        extent: Height and width of the image in cells of feature resolution; h' and w' are these, rounded up.
         halves: Statistics of the even and of the odd samples at feature resolution, B = 1; the odd ones are
             empty when there is one sample.
     """
@@ -56,6 +58,7 @@ class ImagePrediction:
     probabilities: torch.Tensor
     pixel_scores: dict[str, torch.Tensor]
     gradient: torch.Tensor
+    extent: Extent
     halves: tuple[SampleStatistics, SampleStatistics]
 
 
@@ -137,13 +140,14 @@ def predict_batch(
             for parity, half in enumerate(halves):
                 half.add_logits(logits[(seen + parity) % 2 :: 2], temperature)
             seen += len(logits)
+    extent = (height / network.stride, width / network.stride)
     statistics = halves[0].merged(halves[1])
     probabilities = statistics.mean()
     gradients = gradient_embedding(probabilities, features).cpu()
     scores = torch.stack([score(statistics) for score in PIXEL_SCORES.values()]).clamp_(0, 1)
     by_name = dict(zip(PIXEL_SCORES, scores, strict=True))
-    maps = _enlarged(torch.stack([by_name[name] for name in _SHOWN], dim=1), height, width).cpu()
-    class_map, confidence = (of.cpu() for of in suggested(probabilities, weights, height, width))
+    maps = enlarged(torch.stack([by_name[name] for name in _SHOWN], dim=1), height, width, extent).cpu()
+    class_map, confidence = (of.cpu() for of in suggested(probabilities, weights, height, width, extent))
     probabilities, embedding, scores = probabilities.cpu(), embedding.float().cpu(), scores.cpu()
     return [
         ImagePrediction(
@@ -157,6 +161,7 @@ def predict_batch(
             probabilities=probabilities[i],
             pixel_scores=dict(zip(PIXEL_SCORES, scores[:, i], strict=True)),
             gradient=gradients[i],
+            extent=extent,
             halves=(halves[0].of_image(i), halves[1].of_image(i)),
         )
         for i in range(len(images))
@@ -179,17 +184,23 @@ def embed(
     return embedding[0].float().cpu()
 
 
-def class_map_at(probabilities: torch.Tensor, height: int, width: int) -> torch.Tensor:
+def class_map_at(
+    probabilities: torch.Tensor, height: int, width: int, extent: Extent | None = None
+) -> torch.Tensor:
     """Enlarge probabilities ``(C, h, w)`` bilinearly and return the most probable class of each pixel.
 
-    The result is ``(height, width)`` uint8. A few classes are enlarged at a time, so a 100-megapixel
-    image needs memory for a few planes, not for C.
+    The result is ``(height, width)`` uint8; ``extent`` as in :func:`core.cells.enlarged`. A few classes are
+    enlarged at a time, so a 100-megapixel image needs memory for a few planes, not for C.
     """
-    return _most_probable(probabilities[None].float(), height, width)[1][0]
+    return _most_probable(probabilities[None].float(), height, width, extent)[1][0]
 
 
 def suggested(
-    probabilities: torch.Tensor, class_weights: torch.Tensor, height: int, width: int
+    probabilities: torch.Tensor,
+    class_weights: torch.Tensor,
+    height: int,
+    width: int,
+    extent: Extent | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Enlarge ``(B, C, h, w)`` and return the most probable class of each pixel and how likely it is right.
 
@@ -198,14 +209,16 @@ def suggested(
         class_weights: ``(C,)``, what the classes weighed in training.
         height: Of the result.
         width: Of the result.
+        extent: As in :func:`core.cells.enlarged`.
 
     Returns:
         Classes ``(B, height, width)`` uint8, and their probability at natural frequencies, in [0, 1].
     """
-    highest, class_map = _most_probable(probabilities, height, width)
+    highest, class_map = _most_probable(probabilities, height, width, extent)
     # As enlarging is linear, it need not be done for every class again.
     natural = (probabilities / class_weights.view(-1, 1, 1)).sum(dim=1, keepdim=True)
-    confidence = highest / class_weights[class_map.long()] / _enlarged(natural, height, width)[:, 0]
+    confidence = highest / class_weights[class_map.long()]
+    confidence = confidence / enlarged(natural, height, width, extent)[:, 0]
     return class_map, confidence.clamp(0, 1)
 
 
@@ -283,19 +296,17 @@ def _unit_floats(images: torch.Tensor, device: torch.device) -> torch.Tensor:
     return (images.to(device).float() / 255).contiguous(memory_format=torch.channels_last)
 
 
-def _most_probable(probabilities: torch.Tensor, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _most_probable(
+    probabilities: torch.Tensor, height: int, width: int, extent: Extent | None
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Enlarge ``(B, C, h, w)`` and return the highest probability and its class (uint8), ``(B, H, W)``."""
     size = (len(probabilities), height, width)
     best = torch.full(size, -1.0, device=probabilities.device)
     class_map = torch.zeros(size, dtype=torch.uint8, device=probabilities.device)
     classes_at_once = max(1, _FLOATS_AT_ONCE // best.numel())
     for first in range(0, probabilities.shape[1], classes_at_once):
-        some = _enlarged(probabilities[:, first : first + classes_at_once], height, width)
+        some = enlarged(probabilities[:, first : first + classes_at_once], height, width, extent)
         highest, index = some.max(dim=1)
         class_map = torch.where(highest > best, (index + first).to(torch.uint8), class_map)
         best = torch.maximum(best, highest)
     return best, class_map
-
-
-def _enlarged(maps: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    return F.interpolate(maps, size=(height, width), mode="bilinear", align_corners=False)

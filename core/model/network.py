@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import segmentation_models_pytorch as smp
@@ -122,6 +123,13 @@ class SegmentationNetwork(nn.Module):
         stride = normalised.shape[-1] // features.shape[-1]
         embedding = F.normalize(pyramid[-1].float().mean(dim=(2, 3)), dim=1)
         return features[..., : -(-height // stride), : -(-width // stride)], embedding
+
+    @cached_property
+    def stride(self) -> int:
+        """Pixels that a cell of the features is wide and high. To be asked for in evaluation mode."""
+        smallest = self.mean.new_zeros(1, 3, self.size_multiple, self.size_multiple)
+        with torch.inference_mode():
+            return self.size_multiple // self.encode(smallest)[0].shape[-1]
 
     def draw_noise(self, samples: int, batch: int, generator: torch.Generator | None) -> torch.Tensor | None:
         """Return the noise of ``samples`` latents for ``batch`` images; None for a head without a latent."""

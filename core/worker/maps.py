@@ -33,5 +33,5 @@ def predicted(
 
 def encoded_maps(image: ImageInfo, prediction: ImagePrediction) -> tuple[bytes, bytes]:
     """Return the suggestion at the image's full size and the chance that it is wrong, as PNG each."""
-    suggestion = class_map_at(prediction.probabilities, image.height, image.width)
+    suggestion = class_map_at(prediction.probabilities, image.height, image.width, prediction.extent)
     return labels.encode_label_map(suggestion.numpy()), grey_png(1 - prediction.confidence)

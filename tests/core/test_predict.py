@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.acquisition.pixel_scores import SampleStatistics, entropy_of
+from core.cells import enlarged, label_of_cells
+from core.model.linear_head import LinearHead
 from core.model.network import SegmentationNetwork
 from core.predict import ImagePrediction, _tiles, class_map_at, predict, predict_batch
 from tests.core.small_network import seeded, small_network, striped_data
@@ -85,6 +87,54 @@ def test_full_size_map_is_the_argmax_of_enlarged_probabilities() -> None:
     probabilities = torch.randn(5, 9, 13, generator=seeded()).softmax(dim=0)
     enlarged = torch.nn.functional.interpolate(probabilities[None], size=(70, 101), mode="bilinear")[0]
     assert torch.equal(class_map_at(probabilities, 70, 101), enlarged.argmax(dim=0).to(torch.uint8))
+
+
+class Brightness(torch.nn.Module):
+    """Stands in for an encoder: the mean of each 4×4 pixels."""
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        return [torch.nn.functional.avg_pool2d(images, 4)]
+
+
+class FirstMap(torch.nn.Module):
+    def forward(self, pyramid: list[torch.Tensor]) -> torch.Tensor:
+        return pyramid[0]
+
+
+@pytest.mark.parametrize("tile_side", [1024, 128])
+@pytest.mark.parametrize("height", [172, 171, 173, 341])
+def test_an_edge_is_where_it_is_whatever_the_size(height: int, tile_side: int) -> None:
+    head = LinearHead(3, 2)
+    network = SegmentationNetwork(Brightness(), FirstMap(), head, 2, 32, (0.0,) * 3, (1.0,) * 3)
+    with torch.no_grad():
+        head.classify.weight.zero_()[1, 0] = 100
+        head.classify.bias.copy_(torch.tensor([0.0, -50.0]))
+    assert network.eval().stride == 4
+    for edge in (40, 122, height - 7):
+        image = torch.zeros(3, height, 70, dtype=torch.uint8)
+        image[:, edge:] = 255
+        prediction = predict(network, image, samples=1, generator=seeded(), device="cpu", tile_side=tile_side)
+        assert (prediction.class_map == 0).sum(dim=0).sub(edge).abs().max() <= 1
+        large = class_map_at(prediction.probabilities, 8 * height, 8 * 70, prediction.extent)
+        assert (large == 0).sum(dim=0).sub(8 * edge).abs().max() <= 8
+
+
+@given(height=st.integers(1, 300), width=st.integers(1, 40), times=st.floats(0.3, 9))
+def test_every_size_of_an_image_can_be_reached(height: int, width: int, times: float) -> None:
+    cells = torch.rand(1, 2, -(-height // 4), -(-width // 4))
+    size = (max(1, round(times * height)), max(1, round(times * width)))
+    result = enlarged(cells, *size, (height / 4, width / 4))
+    assert result.shape[-2:] == size
+    assert result.min() >= cells.min() - 1e-6
+    assert result.max() <= cells.max() + 1e-6
+
+
+def test_the_label_of_a_cell_is_that_in_its_middle() -> None:
+    labels = torch.arange(10, dtype=torch.uint8).expand(7, 10)
+    found = label_of_cells(labels, 2, 3, (7 / 4, 10 / 4))
+    assert found.tolist() == [[2, 6, 9]] * 2
+    whole = label_of_cells(labels, 7, 10, (7, 10))
+    assert torch.equal(whole, labels)
 
 
 @given(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,6 +25,15 @@ TYPICAL_SHARE = 0.005
 """An image is called typical when this share of the pool is much like it: half of what is so on average."""
 _COUNTED_PAIRS = 2048
 """Images of a large pool with which each image is compared to say how many are like it."""
+
+
+class Frame(NamedTuple):
+    """Where an image stands in the video or series that it belongs to."""
+
+    group: str | None
+    """Name of the series; None for an image that belongs to none."""
+    position: int
+    """Place among all images of the series, the labelled ones too, from 0."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,7 @@ class ColdStart:
 def rank_pool(
     scored: Sequence[ImageScore],
     labelled_embeddings: Tensor,
-    groups: Sequence[str | None],
+    frames: Sequence[Frame],
     images_by_class: Sequence[int],
     *,
     choice: str,
@@ -82,7 +92,7 @@ def rank_pool(
     Args:
         scored: One entry an image of the pool.
         labelled_embeddings: ``(L, E)`` of unit length, of the images that are labelled.
-        groups: Name of the video or series of each image of the pool, which is in the order of its frames.
+        frames: Of each image of the pool, see :func:`frames_of`.
         images_by_class: For each class that was seen, the labelled images in which it occurs.
         choice: A name in :data:`core.acquisition.batch_choice.CHOICES`; one by chance is always followed.
         batch: Images chosen together.
@@ -104,7 +114,7 @@ def rank_pool(
     }
     if not scored:
         return PoolRanking([], None, torch.zeros(0, dtype=torch.bool), [], 1.0, ranked_by)
-    numbers, positions = group_numbers(groups)
+    numbers, positions = group_numbers(frames)
     candidates = Candidates.of(
         scored,
         groups=numbers,
@@ -131,7 +141,7 @@ def rank_pool(
 def rank_cold(
     embeddings: Tensor,
     labelled_embeddings: Tensor,
-    groups: Sequence[str | None],
+    frames: Sequence[Frame],
     *,
     batch: int,
     near_duplicate: float,
@@ -142,12 +152,12 @@ def rank_cold(
     Args:
         embeddings: ``(N, E)`` of unit length.
         labelled_embeddings: ``(L, E)``, of images whose labels were imported.
-        groups: See :func:`rank_pool`.
+        frames: See :func:`rank_pool`.
         batch: Images chosen together.
         near_duplicate: Cosine from which on two images do not belong into one batch.
         generator: On the CPU.
     """
-    numbers, positions = group_numbers(groups)
+    numbers, positions = group_numbers(frames)
     candidates = Candidates(
         torch.zeros(len(embeddings), dtype=torch.float64),
         embeddings,
@@ -191,22 +201,22 @@ def _grounds(choice: str, embeddings: Tensor, threshold: float, generator: torch
     return ["far from what is labelled or comes before it" if choice in BY_DISTANCE else ""] * count
 
 
-def group_numbers(groups: Sequence[str | None]) -> tuple[Tensor, Tensor]:
-    """Return group and place in it of N images, ``(N,)`` int64 each; an image without a group has −1."""
-    known: dict[str, int] = {}
-    sizes: list[int] = []
-    numbers, positions = [], []
+def frames_of(groups: Sequence[str | None]) -> list[Frame]:
+    """Return where each image of a project stands, of the series names of all its images in their order."""
+    sizes: Counter[str] = Counter()
+    frames = []
     for group in groups:
-        if group is None:
-            numbers.append(-1)
-            positions.append(0)
-            continue
-        number = known.setdefault(group, len(known))
-        if number == len(sizes):
-            sizes.append(0)
-        numbers.append(number)
-        positions.append(sizes[number])
-        sizes[number] += 1
+        frames.append(Frame(group, 0 if group is None else sizes[group]))
+        if group is not None:
+            sizes[group] += 1
+    return frames
+
+
+def group_numbers(frames: Sequence[Frame]) -> tuple[Tensor, Tensor]:
+    """Return series and place in it of N images, ``(N,)`` int64 each; an image without a series has −1."""
+    known: dict[str, int] = {}
+    numbers = [-1 if group is None else known.setdefault(group, len(known)) for group, _ in frames]
+    positions = [frame.position for frame in frames]
     return torch.tensor(numbers, dtype=torch.int64), torch.tensor(positions, dtype=torch.int64)
 
 

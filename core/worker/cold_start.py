@@ -41,7 +41,7 @@ def order_cold(
     ordered = rank_cold(
         stacked(vectors, vectors.keys()),
         stacked(others, {image.id for image in images.others if image.labelled_revision}),
-        [image.group for image in seen],
+        [images.frames[image.id] for image in seen],
         batch=claim.settings.choice_batch,
         near_duplicate=claim.settings.near_duplicate,
         generator=torch.Generator().manual_seed(claim.seed),

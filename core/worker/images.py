@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from core.data import to_long_side
+from core.pool_ranking import frames_of
 from core.round_data import UnreadableImage, decoded_image
 from core.worker.claim import Claim
 from storage import images, labels
@@ -23,6 +24,7 @@ class RoundImages:
         pool: Those to put in order.
         audit: Those that measure and have a label.
         others: Those in the splits for training and audit, labelled or not.
+        frames: Where each image stands in its series, by id.
         held: Pixels ``uint8 (3, h, w)`` by image id of images that stay in memory.
     """
 
@@ -32,6 +34,8 @@ class RoundImages:
         self.pool = [image for image in every if image.split == "pool"]
         self.audit = [image for image in every if image.split == "audit" and image.labelled_revision]
         self.others = [image for image in every if image.split in ("train", "audit")]
+        frames = frames_of([image.group for image in every])
+        self.frames = {image.id: frame for image, frame in zip(every, frames, strict=True)}
         self.held: dict[int, Tensor] = {}
         self._claim = claim
 

@@ -67,7 +67,7 @@ def score_pool(
     ranking = rank_pool(
         [one.score for one in scored],
         stacked(vectors, snapshot.image_ids),
-        [one.image.group for one in scored],
+        [images.frames[one.image.id] for one in scored],
         _images_by_class(snapshot.data.labels.values()),
         choice=claim.settings.batch_choice,
         batch=claim.settings.choice_batch,

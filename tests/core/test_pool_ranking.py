@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.acquisition.aggregation import ImageScore
-from core.pool_ranking import group_numbers, rank_cold, rank_pool, typical_sentence
+from core.pool_ranking import frames_of, group_numbers, rank_cold, rank_pool, typical_sentence
 
 OPTIONS = {"batch": 2, "near_duplicate": 0.99, "uncertain_from": 5, "progress": 1.0}
 
@@ -38,7 +38,7 @@ def test_uncertainty_chooses_once_the_classes_are_known() -> None:
     embeddings = vectors(6)
     pool = scored([0.1, 0.6, 0.3, 0.5, 0.2, 0.4], embeddings)
     ranking = rank_pool(
-        pool, vectors(3, 1), [None] * 6, [5, 7], choice="top", generator=generator(), **OPTIONS
+        pool, vectors(3, 1), frames_of([None] * 6), [5, 7], choice="top", generator=generator(), **OPTIONS
     )
     assert ranking.order == [1, 3, 5, 2, 4, 0]
     assert ranking.ranked_by["phase"] == "uncertain"
@@ -53,7 +53,7 @@ def test_uncertainty_chooses_once_the_classes_are_known() -> None:
 def test_typical_images_come_first_while_labels_are_few() -> None:
     pool = scored([0.1, 0.6, 0.3, 0.5, 0.2, 0.4], vectors(6))
     ranking = rank_pool(
-        pool, vectors(1, 1), [None] * 6, [1, 1], choice="top", generator=generator(), **OPTIONS
+        pool, vectors(1, 1), frames_of([None] * 6), [1, 1], choice="top", generator=generator(), **OPTIONS
     )
     assert sorted(ranking.order) == list(range(6))
     assert ranking.ranked_by["choice"] == "typiclust"
@@ -63,7 +63,9 @@ def test_typical_images_come_first_while_labels_are_few() -> None:
 
 def test_who_asks_for_chance_gets_it_at_once() -> None:
     pool = scored([0.5] * 6, vectors(6))
-    ranking = rank_pool(pool, vectors(0), [None] * 6, [], choice="random", generator=generator(), **OPTIONS)
+    ranking = rank_pool(
+        pool, vectors(0), frames_of([None] * 6), [], choice="random", generator=generator(), **OPTIONS
+    )
     assert ranking.ranked_by["choice"] == "random"
     assert ranking.grounds == ["drawn at random"] * 6
     assert ranking.novelty is None
@@ -81,7 +83,7 @@ def test_who_asks_for_uncertainty_at_once_is_not_given_typical_images() -> None:
     ]
     at_once = OPTIONS | {"uncertain_from": 0}
     ranking = rank_pool(
-        pool, vectors(1, 1), [None] * 4, [1, 1], choice="top", generator=generator(), **at_once
+        pool, vectors(1, 1), frames_of([None] * 4), [1, 1], choice="top", generator=generator(), **at_once
     )
     assert ranking.ranked_by["rank_stability"] == -1
     assert (ranking.ranked_by["choice"], ranking.order) == ("top", [1, 3, 2, 0])
@@ -96,7 +98,12 @@ def test_a_cold_start_spreads_over_what_there_is() -> None:
     centres = vectors(4)
     embeddings = F.normalize(centres.repeat_interleave(10, dim=0) + 0.05 * vectors(40, 2), dim=1)
     cold = rank_cold(
-        embeddings, torch.zeros(0, 0), [None] * 40, batch=4, near_duplicate=0.9999, generator=generator()
+        embeddings,
+        torch.zeros(0, 0),
+        frames_of([None] * 40),
+        batch=4,
+        near_duplicate=0.9999,
+        generator=generator(),
     )
     assert sorted(cold.order) == list(range(40))
     assert {index // 10 for index in cold.order[:4]} == {0, 1, 2, 3}
@@ -110,7 +117,24 @@ def test_the_reason_of_a_typical_image() -> None:
     assert typical_sentence(1, 299) == "of a rare kind: 1 of 299 other images look much like it"
 
 
-def test_places_within_a_group_are_counted() -> None:
-    numbers, positions = group_numbers(["a", "b", None, "a", "a"])
-    assert numbers.tolist() == [0, 1, -1, 0, 0]
-    assert positions.tolist() == [0, 0, 0, 1, 2]
+def test_places_within_a_series_are_counted_over_all_its_images() -> None:
+    frames = frames_of(["a", "b", None, "a", "a"])
+    numbers, positions = group_numbers([frames[index] for index in (0, 1, 2, 4)])
+    assert numbers.tolist() == [0, 1, -1, 0]
+    assert positions.tolist() == [0, 0, 0, 2]
+
+
+def test_what_was_labelled_in_between_brings_no_frames_together() -> None:
+    drive = frames_of(["drive"] * 100)
+    scores = [0.9, 0.8, 0.7, 0.6]
+    for step, expected in ((10, [0, 1, 2, 3]), (1, [0, 2, 1, 3])):
+        ranking = rank_pool(
+            scored(scores, torch.eye(8)[:4]),
+            vectors(1, 1),
+            drive[::step][:4],
+            [5, 7],
+            choice="top",
+            generator=generator(),
+            **OPTIONS,
+        )
+        assert ranking.order == expected

@@ -415,7 +415,10 @@ def import_images(
     project: ProjectOption = None,
     classes: Annotated[
         str | None,
-        typer.Option(help="Class names for a new project, comma-separated; found in the source otherwise."),
+        typer.Option(
+            help="Class names for a new project, comma-separated, such as background,crop; found in the "
+            "source otherwise."
+        ),
     ] = None,
     masks: Annotated[
         Masks, typer.Option(help="What masks become: labels, hidden truth for simulations, or nothing.")

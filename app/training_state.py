@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.notices import duration
-from storage import images, rounds
+from storage import images, projects, rounds
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo, WorkerInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES
@@ -58,6 +58,8 @@ def training_state(workspace: Workspace, project: ProjectInfo) -> TrainingState:
     if newest is not None and live:
         done = min(1.0, newest.step / newest.steps) if newest.steps else 0.0
         return TrainingState(newest, may_train_now, progress_text(newest), done, workers)
+    if len(projects.classes(workspace, project.id)) < 2:
+        return TrainingState(newest, False, f"{rounds.ONE_CLASS}.", None, workers)
     advice = rounds.start_advice(workspace, project.id)
     text = advice.reason if may_train_now else NO_LABEL
     counts = project.settings.start.automatic and advice.changed < advice.needed

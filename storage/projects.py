@@ -48,6 +48,16 @@ class ClassInfo:
 
 
 @dataclass(frozen=True)
+class ClassChange:
+    """What changes of a class; what is None stays as it is, and an empty ``hotkey`` takes the hotkey away."""
+
+    name: str | None = None
+    colour: str | None = None
+    hotkey: str | None = None
+    archived: bool | None = None
+
+
+@dataclass(frozen=True)
 class ProjectInfo:
     """A project without its images."""
 
@@ -210,39 +220,41 @@ def add_class(workspace: Workspace, project_id: int, spec: ClassSpec, actor: str
         return _class_info(row)
 
 
-def update_class(
-    workspace: Workspace,
-    project_id: int,
-    index: int,
-    *,
-    actor: str,
-    name: str | None = None,
-    colour: str | None = None,
-    hotkey: str | None = None,
-    archived: bool | None = None,
-) -> ClassInfo:
-    """Change a class; what is None stays as it is, and an empty ``hotkey`` removes the hotkey.
+def update_classes(
+    workspace: Workspace, project_id: int, changes: Mapping[int, ClassChange], actor: str
+) -> list[ClassInfo]:
+    """Change classes, by index, all or none of them; two may swap their names or their hotkeys.
 
     Raises:
-        InvalidInput: the name or hotkey is taken, or the colour is not ``#rrggbb``.
+        InvalidInput: a name or hotkey is taken, or a colour is not ``#rrggbb``.
         NotFound: there is no such class.
     """
     with workspace.database.writing() as session:
         rows = _class_rows(session, project_id)
-        row = next((row for row in rows if row.index == index), None)
-        if row is None:
-            raise NotFound(f"This project has no class number {index}. Load the page again.")
-        others = [other for other in rows if other is not row]
-        if name is not None:
-            row.name = _free_class_name(name, others)
-        if colour is not None:
-            row.colour = _checked_colour(colour)
-        if hotkey is not None:
-            row.hotkey = _free_hotkey(hotkey, others) if hotkey else None
-        if archived is not None:
-            row.archived = archived
-        events.record(session, project_id, actor, "settings", class_changed=row.name, archived=row.archived)
-        return _class_info(row)
+        for index, change in changes.items():
+            if not 0 <= index < len(rows):
+                raise NotFound(f"This project has no class number {index}. Load the page again.")
+            # What is given up is free for the others of these.
+            if change.name is not None:
+                rows[index].name = f"\x00{index}"
+            if change.hotkey is not None:
+                rows[index].hotkey = None
+        session.flush()
+        for index, change in changes.items():
+            row, others = rows[index], [other for other in rows if other.index != index]
+            if change.name is not None:
+                row.name = _free_class_name(change.name, others)
+            if change.colour is not None:
+                row.colour = _checked_colour(change.colour)
+            if change.hotkey:
+                row.hotkey = _free_hotkey(change.hotkey, others)
+            if change.archived is not None:
+                row.archived = change.archived
+            session.flush()
+            events.record(
+                session, project_id, actor, "settings", class_changed=row.name, archived=row.archived
+            )
+        return [_class_info(rows[index]) for index in changes]
 
 
 def default_colour(index: int) -> str:

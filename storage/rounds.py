@@ -35,6 +35,10 @@ from storage.settings import ProjectSettings, RoundSettings
 from storage.snapshots import Snapshot, SnapshotLabel, decode_snapshot, encode_snapshot
 from storage.workspace import Workspace
 
+ONE_CLASS = (
+    "A model tells classes apart, and this project has one. "
+    "Add another on the Project page, such as background"
+)
 HOW_TO_START_ONE = "the Training page says how to start one"
 WORKER_SILENCE_S = 30.0
 """A worker not heard of for so many seconds is taken for gone."""
@@ -167,6 +171,8 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
         )
     if last is not None and last.state == "failed" and changed < rule.min_changed:
         return advice(False, f"Round {last.number} failed: press Train now to try again")
+    if class_count(session, project.id) < 2:
+        return advice(False, ONE_CLASS)
     if not rule.automatic:
         return advice(False, "Automatic rounds are off: press Train now")
     if changed < rule.min_changed:
@@ -211,7 +217,7 @@ def request_round(
     While the cold start is under way the round waits behind it.
 
     Raises:
-        RoundRefused: a round is waiting or at work already, or there is no label to train on.
+        RoundRefused: a round is waiting or at work already, there is no label to train on, or only one class.
         NotFound: there is no such project.
     """
     while True:
@@ -228,6 +234,8 @@ def request_round(
             taken = Snapshot([SnapshotLabel(*row) for row in labels], class_count(session, project_id))
         if not labels:
             raise RoundRefused("There is no label to train on yet. Label and submit an image first.")
+        if taken.class_count < 2:
+            raise RoundRefused(f"{ONE_CLASS}.")
         blob = workspace.blobs.put(encode_snapshot(taken))
         with workspace.database.writing() as session:
             project = project_row(session, project_id, lock=True)

@@ -7,11 +7,11 @@ from html import escape
 
 import streamlit as st
 
-from app import session
+from app import session, settings_form
 from app.notices import errors_as_sentences
 from storage import projects
 from storage.errors import InvalidInput
-from storage.projects import HOTKEYS, ClassInfo, ClassSpec, ProjectInfo
+from storage.projects import HOTKEYS, ClassChange, ClassInfo, ClassSpec, ProjectInfo
 from storage.workspace import Workspace
 
 CLASSES_PER_PAGE = 20
@@ -73,13 +73,16 @@ def classes_section(workspace: Workspace, project: ProjectInfo) -> None:
 
 
 def class_row(info: ClassInfo, widths: Sequence[float], project_id: int) -> ClassInfo:
-    """Draw one class as a row of fields and return what they hold."""
+    """Draw one class as a row of fields and return what they hold; those left alone follow what is stored."""
     index, colour, name, hotkey, archived, _ = st.columns(widths, vertical_alignment="center")
     index.markdown(f"{info.index}")
     keys = ("", *HOTKEYS) if info.hotkey in (None, *HOTKEYS) else ("", info.hotkey, *HOTKEYS)
 
     def key(field: str) -> str:
-        return f"class-{info.index}-{field}-{project_id}"
+        widget_key = f"class-{info.index}-{field}-{project_id}"
+        stored = info.hotkey or "" if field == "hotkey" else getattr(info, field)
+        settings_form.follow(widget_key, stored)
+        return widget_key
 
     return ClassInfo(
         index=info.index,
@@ -118,21 +121,18 @@ def save_classes(
             )
         if info.hotkey:
             holders[info.hotkey] = info.name
-    actor = session.annotator()
     before = {info.index: info for info in everything}
-    for info in edited:
-        old = before[info.index]
-        if old.hotkey and old.hotkey != info.hotkey:
-            projects.update_class(workspace, project.id, info.index, actor=actor, hotkey="")
-    for info in edited:
-        if info != before[info.index]:
-            projects.update_class(
-                workspace,
-                project.id,
-                info.index,
-                actor=actor,
-                name=info.name,
-                colour=info.colour,
-                hotkey=info.hotkey,
-                archived=info.archived,
-            )
+    changes = {
+        info.index: change_of(before[info.index], info) for info in edited if info != before[info.index]
+    }
+    projects.update_classes(workspace, project.id, changes, session.annotator())
+
+
+def change_of(before: ClassInfo, after: ClassInfo) -> ClassChange:
+    """Return what differs, so that the rest is left to whoever changes it meanwhile."""
+    return ClassChange(
+        name=None if after.name == before.name else after.name,
+        colour=None if after.colour == before.colour else after.colour,
+        hotkey=None if after.hotkey == before.hotkey else after.hotkey or "",
+        archived=None if after.archived == before.archived else after.archived,
+    )

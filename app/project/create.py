@@ -77,7 +77,8 @@ def create_section(workspace: Workspace) -> None:
             height=190,
             key="class-names",
             help="A colour may follow the name, as in: road #804080. Colours and hotkeys can change later. "
-            "Pixels nobody has labelled and pixels to ignore need no class of their own.",
+            "Background is a class, too: a model needs two to tell apart. Pixels nobody has labelled and "
+            "pixels to ignore need none.",
         )
         if st.form_submit_button(
             "Create project", key="create-project", type="primary", icon=":material/add:"

@@ -19,6 +19,7 @@ UPLOAD_TYPES = ["zip", *(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES),
 NEXT_SOURCE = "next-import-source"
 """Session state: a path to put into the field of the source when the section is drawn next."""
 _PLANNED = "planned-import"
+"""Session state: what the form asked for when it was checked, and the plan for that."""
 _OUTCOME = "import-outcome"
 
 
@@ -72,6 +73,7 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
                 help="val becomes audit, test stays out of training. Otherwise every image goes to the pool.",
             )
             checked = st.button("Check", key="import-plan", icon=":material/fact_check:", type="primary")
+        asked = (project.id, kind, path, tuple(file.file_id for file in files), masks_as, follow_splits)
         if checked:
             st.session_state.pop(_OUTCOME, None)
             st.session_state.pop(_PLANNED, None)
@@ -90,10 +92,12 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
                     follow_splits=follow_splits,
                     progress=progress_bar("Reading (nothing is imported yet)"),
                 )
-                st.session_state[_PLANNED] = (project.id, plan)
+                st.session_state[_PLANNED] = (asked, plan)
         planned_for, planned = st.session_state.get(_PLANNED, (None, None))
-        if planned_for == project.id:
+        if planned_for == asked:
             import_plan(workspace, project, planned)
+        elif planned_for and planned_for[0] == project.id:
+            st.caption("The source or its settings changed: check again to see what would be imported now.")
         done_for, outcome = st.session_state.get(_OUTCOME, (None, ()))
         if done_for == project.id:
             with st.container(key="import-result"):

@@ -205,6 +205,21 @@ class TestProject:
             projects.ClassInfo(2, "tree", "#009e73", "Digit3", True),
         ]
 
+    def test_saving_a_class_leaves_what_somebody_else_changed_meanwhile(self, open_page, site: Site) -> None:
+        test, project = open_page("project"), site.project_id
+        test.checkbox(key=f"class-2-archived-{project}").check()
+        rename = {0: projects.ClassChange(name="heaven")}
+        projects.update_classes(site.workspace, project, rename, "somebody else")
+        test.button(key="save-classes").click().run()
+        assert not errors(test)
+        after = projects.classes(site.workspace, project)
+        assert [(info.name, info.archived) for info in after] == [
+            ("heaven", False),
+            ("road", False),
+            ("tree", True),
+        ]
+        assert test.text_input(key=f"class-0-name-{project}").value == "heaven"
+
     def test_one_hotkey_for_two_classes_is_refused_and_nothing_changes(self, open_page, site: Site) -> None:
         before = projects.classes(site.workspace, site.project_id)
         test = open_page("project")
@@ -237,6 +252,21 @@ class TestProject:
         assert not errors(test)
         assert "1 image imported" in test.success[0].value
         assert len(images.list_images(site.workspace, site.project_id)) == 5
+
+    def test_what_was_planned_for_another_source_is_not_imported(
+        self, open_page, site: Site, tmp_path: Path
+    ) -> None:
+        Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(tmp_path / "black.png")
+        test = open_page("project")
+        test.text_input(key="import-source").set_value(str(tmp_path))
+        test.button(key="import-plan").click().run()
+        test.segmented_control(key="import-masks").set_value("truth").run()
+        assert "import-run" not in [button.key for button in test.button]
+        assert "check again" in everything(test)
+        test.segmented_control(key="import-masks").set_value("labels").run()
+        assert "import-run" in [button.key for button in test.button]
+        test.text_input(key="import-source").set_value(str(tmp_path / "elsewhere")).run()
+        assert "import-run" not in [button.key for button in test.button]
 
     @pytest.mark.parametrize("source", ["", "/no/such/folder"])
     def test_a_source_that_is_not_there_is_a_sentence(self, open_page, site: Site, source: str) -> None:

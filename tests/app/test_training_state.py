@@ -24,6 +24,14 @@ def test_without_a_label_there_is_nothing_to_train_on(site: Site) -> None:
     assert (state.newest, state.may_train_now, state.text, state.share) == (None, False, NO_LABEL, 0)
 
 
+def test_one_class_leaves_nothing_to_learn(browser: TestClient, site: Site) -> None:
+    project = projects.create_project(site.workspace, "cells", [projects.ClassSpec("nucleus")], "ann")
+    state = training_state(site.workspace, project)
+    assert not state.may_train_now
+    assert state.text.endswith("such as background.")
+    assert browser.get(f"/api/projects/{project.id}/training").json()["text"] == state.text
+
+
 def test_labels_bring_the_next_round_nearer(site: Site) -> None:
     label_first(site)
     state = state_of(site)

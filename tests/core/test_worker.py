@@ -1,7 +1,6 @@
 """The worker on real storage, with real networks of tiny settings."""
 
 import errno
-import math
 import os
 import shutil
 import signal
@@ -550,26 +549,6 @@ def test_odd_and_damaged_images_are_survived(workspace: Workspace) -> None:
         if item.map_blob:
             suggestion = labels.decode_label_map(workspace.blobs.get(item.map_blob))
             assert suggestion.shape == (item.image.height, item.image.width)
-
-
-def test_one_class_is_enough(workspace: Workspace) -> None:
-    project = projects.create_project(
-        workspace,
-        "One",
-        [projects.ClassSpec(name="thing")],
-        actor="test",
-        settings=ProjectSettings(round=TINY),
-    )
-    for number in range(3):
-        pixels, truth = block_scene(number)
-        image_id = add_picture(workspace, project, f"{number}.png", png(pixels), np.zeros_like(truth))
-        if number == 0:
-            only = np.where(truth == 1, 0, 254).astype(np.uint8)
-            labels.save(workspace, image_id, only, expected_revision=0, author="test", status="submitted")
-    claimed = claimed_round(workspace, project)
-    assert run_round(workspace, claimed, ME, CPU) == "done"
-    ranked, _ = queue.ranked_images(workspace, project.id, split="pool")
-    assert all(item.score is not None and math.isfinite(item.score) for item in ranked)
 
 
 def test_a_round_that_kills_its_workers_is_given_up(workspace: Workspace) -> None:

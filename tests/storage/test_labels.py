@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from storage import events, images, labels, projects, queue
 from storage.errors import InvalidInput, InvalidLabelMap, LabelConflict, LeaseLost, NotFound
 from storage.labels import decode_label_map, encode_label_map
-from storage.projects import ProjectInfo
+from storage.projects import ClassChange, ProjectInfo
 from storage.schema import NOT_LABELLED, VOID
 from storage.workspace import Workspace, open_workspace
 from tests.storage.project_factory import make_project, submit
@@ -103,7 +103,7 @@ def test_nothing_labelled_is_a_draft_but_no_submission(workspace: Workspace, fir
 
 
 def test_archived_classes_stay_valid(workspace: Workspace, project: ProjectInfo, first: int) -> None:
-    projects.update_class(workspace, project.id, 2, archived=True, actor="ada")
+    projects.update_classes(workspace, project.id, {2: ClassChange(archived=True)}, "ada")
     assert labels.save(workspace, first, filled(2), expected_revision=0, author="ada").revision == 1
 
 

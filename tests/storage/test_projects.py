@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from storage import events, projects
 from storage.errors import InvalidInput, NotFound
-from storage.projects import ClassSpec, default_colour
+from storage.projects import ClassChange, ClassSpec, default_colour
 from storage.settings import ProjectSettings
 from storage.workspace import Workspace
 
@@ -101,9 +101,8 @@ def test_classes_change_but_never_leave(workspace: Workspace) -> None:
     project = projects.create_project(workspace, "fields", specs("ground", "tree"), "ada")
     added = projects.add_class(workspace, project.id, ClassSpec("roof"), "ada")
     assert (added.index, added.hotkey) == (2, "Digit3")
-    changed = projects.update_class(
-        workspace, project.id, 1, name="bush", colour="#123456", hotkey="KeyB", archived=True, actor="ada"
-    )
+    change = ClassChange(name="bush", colour="#123456", hotkey="KeyB", archived=True)
+    (changed,) = projects.update_classes(workspace, project.id, {1: change}, "ada")
     assert changed == projects.classes(workspace, project.id)[1]
     assert (changed.name, changed.colour, changed.hotkey, changed.archived) == (
         "bush",
@@ -111,12 +110,27 @@ def test_classes_change_but_never_leave(workspace: Workspace) -> None:
         "KeyB",
         True,
     )
-    assert projects.update_class(workspace, project.id, 1, hotkey="", actor="ada").hotkey is None
-    with pytest.raises(InvalidInput):
-        projects.update_class(workspace, project.id, 0, name="ROOF", actor="ada")
+    projects.update_classes(workspace, project.id, {1: ClassChange(hotkey="")}, "ada")
+    assert projects.classes(workspace, project.id)[1].hotkey is None
     with pytest.raises(NotFound):
-        projects.update_class(workspace, project.id, 3, name="sky", actor="ada")
+        projects.update_classes(workspace, project.id, {3: ClassChange(name="sky")}, "ada")
     assert [entry.name for entry in projects.classes(workspace, project.id)] == ["ground", "bush", "roof"]
+
+
+def test_classes_swap_what_they_are_called_or_all_stay_as_they_are(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "fields", specs("ground", "tree", "roof"), "ada")
+    before = projects.classes(workspace, project.id)
+    refused = {0: ClassChange(hotkey="", archived=True), 1: ClassChange(name="ROOF", hotkey="Digit1")}
+    with pytest.raises(InvalidInput, match="cannot both be named ROOF"):
+        projects.update_classes(workspace, project.id, refused, "ada")
+    assert projects.classes(workspace, project.id) == before
+    swap = {
+        0: ClassChange(name="tree", hotkey="Digit2"),
+        1: ClassChange(name="Ground", hotkey="Digit1"),
+    }
+    projects.update_classes(workspace, project.id, swap, "ada")
+    after = [(entry.name, entry.hotkey) for entry in projects.classes(workspace, project.id)]
+    assert after == [("tree", "Digit2"), ("Ground", "Digit1"), ("roof", "Digit3")]
 
 
 def test_settings_are_kept_and_changes_are_in_the_journal(workspace: Workspace) -> None:

@@ -92,6 +92,18 @@ def test_advice_waits_for_a_second_class(workspace: Workspace, project: ProjectI
     assert rounds.start_advice(workspace, project.id).reason == "Labels show 1 of 2 classes needed"
 
 
+def test_one_class_leaves_nothing_to_learn(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "cells", [ClassSpec("nucleus")], "ada")
+    image_id = add_image(workspace, project.id, 1)
+    label_map = labels.read(workspace, image_id)[0] * 0
+    labels.save(workspace, image_id, label_map, expected_revision=0, author="ada", status="submitted")
+    with pytest.raises(RoundRefused, match="Add another on the Project page, such as background"):
+        rounds.request_round(workspace, project.id, "ada", "a test")
+    assert "tells classes apart" in rounds.start_advice(workspace, project.id).reason
+    projects.add_class(workspace, project.id, ClassSpec("background"), "ada")
+    assert rounds.request_round(workspace, project.id, "ada", "a test").state == "queued"
+
+
 def test_advice_tells_of_the_round_at_work(
     workspace: Workspace, project: ProjectInfo, queued: RoundInfo
 ) -> None:

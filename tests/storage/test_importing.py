@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import struct
@@ -172,6 +173,57 @@ def test_masks_of_0_and_255_are_two_classes_unless_255_is_said_to_be_void() -> N
     said = {"classes": ["soil"], "ignore_index": 255}
     plan = plan_import([*files, ("dataset.json", json.dumps(said).encode())])
     assert [spec.name for spec in plan.classes] == ["soil"]
+
+
+def binary_pairs(count: int) -> list[tuple[str, bytes]]:
+    files = [(f"images/{i}.png", picture(i)) for i in range(count)]
+    return files + [
+        (f"masks/{i}.png", encoded((index_mask(i, 2) * 255).astype(np.uint8))) for i in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "background", "thing"),
+    [
+        (["background", "object", "debris"], 0, 1),
+        (["debris", "Object", "Background"], 2, 1),
+        (["ground", "weed"], 0, 1),
+        (["nucleus", "background"], 1, 0),
+        (["background", "nucleus"], 0, 1),
+    ],
+)
+def test_masks_of_0_and_255_meet_a_background_and_an_object_whatever_else_the_project_has(
+    workspace: Workspace, names: list[str], background: int, thing: int
+) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec(name) for name in names], "tester")
+    plan = plan_import(binary_pairs(2), workspace=workspace, project_id=project.id)
+    assert plan.unknown_codes == ()
+    run_import(workspace, project.id, plan, "tester")
+    for info in images.list_images(workspace, project.id):
+        label_map, _ = labels.read(workspace, info.id)
+        chosen = index_mask(int(Path(info.name).stem), 2)
+        np.testing.assert_array_equal(label_map, np.array([background, thing], np.uint8)[chosen])
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["nucleus"], "whether 255 is the project's class nucleus cannot be told"),
+        (["soil", "crop", "weed"], r"which one of the 3 classes of the project \(soil, crop, weed\) 255 is"),
+    ],
+)
+def test_masks_of_0_and_255_are_refused_where_255_can_be_any_class(
+    workspace: Workspace, names: list[str], said: str
+) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec(name) for name in names], "tester")
+    with pytest.raises(InvalidInput, match=said) as refused:
+        plan_import(binary_pairs(2), workspace=workspace, project_id=project.id)
+    # The way out that the sentence shows is one.
+    example = re.search(r"\{.*\}", str(refused.value))
+    assert example
+    files = [*binary_pairs(2), ("dataset.json", example[0].encode())]
+    plan = plan_import(files, workspace=workspace, project_id=project.id)
+    assert plan.meaning.values["index"][255] == len(names) - 1
 
 
 def test_camvid_is_known_by_its_layout(camvid: Path, workspace: Workspace) -> None:

@@ -10,7 +10,8 @@ from app.notices import bullets, errors_as_sentences, plain
 from app.progress_bar import progress_bar
 from storage.errors import InvalidInput
 from storage.formats.image_file import IMAGE_SUFFIXES
-from storage.importing import ImportPlan, MasksAs, plan_import, run_import
+from storage.import_plan import ImportPlan, MasksAs
+from storage.importing import plan_import, run_import
 from storage.projects import ProjectInfo
 from storage.workspace import Workspace
 

@@ -22,7 +22,8 @@ from PIL import Image
 
 from storage import images, importing, labels, projects
 from storage.errors import DiskFull, InvalidInput
-from storage.importing import ImportPlan, ImportResult, plan_import, run_import
+from storage.import_plan import ImportPlan, ImportResult
+from storage.importing import plan_import, run_import
 from storage.projects import ClassSpec
 from storage.workspace import Workspace, open_workspace
 

@@ -12,6 +12,7 @@ from storage.formats.mask_meaning import MaskMeaning, UnknownCode
 from storage.projects import ClassSpec
 
 MasksAs = Literal["labels", "truth", "ignore"]
+MaskBecomes = Literal["label", "truth"]
 
 _PROBLEMS_LISTED = 20
 _SPLIT_ORDER = ("pool", "train", "audit", "excluded")
@@ -28,15 +29,16 @@ class PlannedImage:
     width: int
     height: int
     split: str
+    """Where it will be."""
     group: str | None
     mask: str | None
-    """Path of its mask in the source; None without a usable one."""
-    mask_becomes: Literal["label", "truth"] | None
+    """Path of its mask in the source; None without a usable one, or when the project has what it says."""
+    mask_becomes: MaskBecomes | None
     rotated: bool
     note: str | None
     """What is changed about its pixels."""
     known: bool
-    """The project has it already; only a missing label is added."""
+    """The project has it already; only a missing label or truth is added."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,11 @@ class ImportPlan:
         """How many images have a mask that will be used."""
         return sum(entry.mask_becomes is not None for entry in self.entries)
 
+    @property
+    def changes(self) -> tuple[PlannedImage, ...]:
+        """The images that are new or gain a label or a truth."""
+        return tuple(entry for entry in self.entries if not entry.known or entry.mask_becomes)
+
     def report(self) -> list[str]:
         """Return the plan in sentences, the most important first."""
         if not self.entries:
@@ -78,10 +85,12 @@ class ImportPlan:
         lines = [f"{count_of(self.new_images, 'image')} to import{self._sizes()}."]
         if known := len(self.entries) - self.new_images:
             there = count_of(known, "image is", "images are")
-            lines.append(f"{there} in the project already; only missing labels are added.")
+            gains = any(entry.known for entry in self.changes)
+            added = "only missing labels are added" if gains else "nothing is added"
+            lines.append(f"{there} in the project already; {added}.")
         lines += self._mask_lines()
-        splits = Counter(entry.split for entry in self.entries)
-        if len(splits) > 1 or "pool" not in splits:
+        splits = Counter(entry.split for entry in self.changes)
+        if splits.keys() - {"pool"}:
             lines.append(
                 "Splits: " + ", ".join(f"{splits[s]:,} {s}" for s in _SPLIT_ORDER if splits[s]) + "."
             )
@@ -92,16 +101,18 @@ class ImportPlan:
         lines += [code.sentence for code in self.unknown_codes[:10]]
         if len(self.unknown_codes) > 10:
             lines.append(f"{len(self.unknown_codes) - 10:,} more unknown values come in as not labelled.")
-        if rotated := sum(entry.rotated for entry in self.entries):
+        if rotated := sum(entry.rotated for entry in self.entries if not entry.known):
             lines.append(f"{count_of(rotated, 'image')} turned upright as the EXIF orientation says.")
-        groups = {entry.group for entry in self.entries if entry.group}
+        groups = {entry.group for entry in self.entries if entry.group and not entry.known}
         if groups:
             lines.append(f"{count_of(len(groups), 'group')} by name, such as {min(groups)}.")
         lines += self._problem_lines()
         return lines
 
     def _sizes(self) -> str:
-        sizes = Counter((entry.width, entry.height) for entry in self.entries)
+        sizes = Counter((entry.width, entry.height) for entry in self.entries if not entry.known)
+        if not sizes:
+            return ""
         if len(sizes) <= 3:
             return ", " + ", ".join(f"{w} × {h}" for (w, h), _ in sizes.most_common())
         (least_w, least_h), *_, (most_w, most_h) = sorted(sizes, key=lambda size: size[0] * size[1])
@@ -134,6 +145,8 @@ class ImportResult:
     imported: int
     labelled: int
     """Label maps saved as submitted labels."""
+    truths: int
+    """Label maps kept as hidden truth."""
     already_there: int
     problems: tuple[Problem, ...]
     seconds: float
@@ -143,6 +156,8 @@ class ImportResult:
         parts = [f"{count_of(self.imported, 'image')} imported in {self.seconds:.1f} s"]
         if self.labelled:
             parts.append(f"{self.labelled:,} with labels")
+        if self.truths:
+            parts.append(f"{self.truths:,} with hidden truth")
         if self.already_there:
             parts.append(f"{self.already_there:,} were there already")
         return [", ".join(parts) + ".", *_problem_lines(self.problems)]

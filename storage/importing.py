@@ -8,12 +8,11 @@ import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +43,8 @@ from storage.formats.masks import (
     read_mask,
     to_label_map,
 )
-from storage.import_plan import ImportPlan, ImportResult, MasksAs, PlannedImage, count_of
+from storage.images import ImageInfo
+from storage.import_plan import ImportPlan, ImportResult, MaskBecomes, MasksAs, PlannedImage, count_of
 from storage.projects import ClassInfo, ClassSpec
 from storage.schema import NOT_LABELLED, VOID
 from storage.workspace import Workspace
@@ -123,8 +123,9 @@ def plan_import(
     Args:
         source: A folder, a zip file, or uploaded files as (name, bytes).
         workspace: Where the project is.
-        project_id: The project to import into. Its classes and images are taken into account; without one
-            the plan proposes classes.
+        project_id: The project to import into. Its classes and images are taken into account: an image that
+            it has gains the label or the truth it lacks, and then, while it waits in the pool without a
+            label, the split that the source says. Without a project the plan proposes classes.
         class_names: Names of the classes in the masks, by index. By default what the source says: a
             ``label_colors.txt`` gives the colours of RGB masks, a ``dataset.json`` may also name the index
             that means void beside 255.
@@ -139,11 +140,11 @@ def plan_import(
         NotFound: There is no such project.
     """
     classes: list[ClassInfo] = []
-    known_hashes: set[str] = set()
+    known: dict[str, ImageInfo] = {}
     if workspace is not None and project_id is not None:
         project_id = projects.get_project(workspace, project_id).id
         classes = projects.classes(workspace, project_id)
-        known_hashes = images.known_hashes(workspace, project_id)
+        known = images.by_content(workspace, project_id)
     with OpenSource(source) as opened:
         manifest = _manifest(opened)
         layout = manifest.layout(opened.paths) if manifest else find_layout(opened.paths)
@@ -200,7 +201,13 @@ def plan_import(
     return ImportPlan(
         source=source,
         entries=tuple(
-            _planned(one, group, class_list, masks_as, follow_splits, known_hashes)
+            _planned(
+                one,
+                group,
+                _wanted_split(one.file, class_list) if follow_splits else "pool",
+                masks_as,
+                known.get(one.content_hash),
+            )
             for one, group in zip(unique, groups, strict=True)
         ),
         problems=tuple(problems),
@@ -225,8 +232,8 @@ def run_import(
 ) -> ImportResult:
     """Carry out a plan. A file that fails becomes a problem and the rest goes on.
 
-    Images that the project has by content are passed over, so an import that was stopped or killed is
-    finished by running it again. Blobs are written before the rows that name them.
+    Images that the project has by content gain only the label or the truth they lack, so an import that was
+    stopped or killed is finished by running it again. Blobs are written before the rows that name them.
 
     Raises:
         InvalidInput: The source is gone, or the project lacks classes that the plan proposed.
@@ -236,24 +243,31 @@ def run_import(
     started = time.monotonic()
     project_id = projects.get_project(workspace, project_id).id
     _require_classes(workspace, project_id, plan)
-    known = {info.content_hash: info for info in images.list_images(workspace, project_id)}
-    imported = labelled = already_there = 0
+    known = images.by_content(workspace, project_id)
+    imported = labelled = truths = already_there = 0
     problems: list[Problem] = []
 
     def is_complete(entry: PlannedImage) -> bool:
         info = known.get(entry.content_hash)
-        return info is not None and (entry.mask_becomes != "label" or info.revision > 0)
+        return info is not None and (entry.mask_becomes is None or _has(info, entry.mask_becomes))
 
     def add(prepared: _Prepared) -> None:
-        nonlocal imported, labelled, already_there
+        nonlocal imported, labelled, truths, already_there
+        entry, truth_blob = prepared.entry, prepared.truth_blob
         image_id = _add(workspace, project_id, prepared)
         if image_id is not None:
             imported += 1
         elif prepared.image is not None:
             already_there += 1
-            info = known.get(prepared.entry.content_hash)
+            info = known.get(entry.content_hash)
             image_id = info.id if info else None
-        if image_id is not None and prepared.label_map is not None:
+            if image_id is not None and (prepared.label_map is not None or truth_blob is not None):
+                images.complete(workspace, image_id, split=entry.split, truth_blob=truth_blob)
+        if image_id is None:
+            return
+        if truth_blob is not None:
+            truths += 1
+        if prepared.label_map is not None:
             labels.save(
                 workspace,
                 image_id,
@@ -299,7 +313,7 @@ def run_import(
             problems=len(problems),
             source=str(plan.source) if isinstance(plan.source, (str, Path)) else "upload",
         )
-    return ImportResult(imported, labelled, already_there, tuple(problems), seconds)
+    return ImportResult(imported, labelled, truths, already_there, tuple(problems), seconds)
 
 
 def add_rendered(
@@ -349,7 +363,7 @@ def add_rendered(
             progress(done, 0, entry.name)
     with workspace.database.writing() as session:
         events.record(session, project_id, actor, "import", images=imported, source="rendered")
-    return ImportResult(imported, 0, already_there, (), time.monotonic() - started)
+    return ImportResult(imported, 0, imported, already_there, (), time.monotonic() - started)
 
 
 def _in_parallel(
@@ -447,22 +461,28 @@ def _code_counts(checked: Sequence[_Checked]) -> dict[MaskKind, dict[int, CodeCo
     }
 
 
+def _wanted_split(file: ImageFile, class_list: ClassList | None) -> str:
+    listed = class_list.splits.get(PurePosixPath(file.path).stem.casefold()) if class_list else None
+    return file.split or listed or "pool"
+
+
+def _has(known: ImageInfo, becomes: MaskBecomes) -> bool:
+    return known.revision > 0 if becomes == "label" else known.truth_blob is not None
+
+
 def _planned(
-    one: _Checked,
-    group: str | None,
-    class_list: ClassList | None,
-    masks_as: MasksAs,
-    follow_splits: bool,
-    known_hashes: AbstractSet[str],
+    one: _Checked, group: str | None, wanted_split: str, masks_as: MasksAs, known: ImageInfo | None
 ) -> PlannedImage:
-    split = "pool"
-    if follow_splits:
-        listed = class_list.splits.get(PurePosixPath(one.file.path).stem.casefold()) if class_list else None
-        split = one.file.split or listed or "pool"
-    becomes: Literal["label", "truth"] | None = None
+    split = wanted_split
+    becomes: MaskBecomes | None = None
     if one.mask_kind is not None:
         becomes = "truth" if masks_as == "truth" or split == "excluded" else "label"
-    if becomes != "label" and split == "train":
+    if known and becomes and _has(known, becomes):
+        becomes = None
+    # Where an image is that somebody has labelled, drawn for the audit or taken out is no import's business.
+    if known and not (becomes and known.split == "pool" and known.revision == 0):
+        split = known.split
+    elif becomes != "label" and split == "train":
         split = "pool"
     elif becomes == "label" and split == "pool":
         split = "train"
@@ -479,7 +499,7 @@ def _planned(
         mask_becomes=becomes,
         rotated=one.image.rotated,
         note=one.image.note,
-        known=one.content_hash in known_hashes,
+        known=known is not None,
     )
 
 

@@ -107,7 +107,7 @@ def import_plan(workspace: Workspace, project: ProjectInfo, plan: ImportPlan) ->
     """Draw the dry run's report and the button that imports what it found."""
     with st.container(key="import-report", gap="xsmall"):
         st.markdown(bullets(plan.report()))
-    if not plan.entries:
+    if not plan.changes:
         return
     images_to_come = f"Import {plan.new_images:,} images" if plan.new_images else "Add the missing labels"
     if st.button(images_to_come, key="import-run", icon=":material/upload:", type="primary"):

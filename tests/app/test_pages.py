@@ -238,6 +238,10 @@ class TestProject:
         assert "1 image imported" in test.success[0].value
         assert len(images.list_images(site.workspace, site.project_id)) == 5
 
+        test.button(key="import-plan").click().run()
+        assert "1 image is in the project already; nothing is added" in everything(test)
+        assert "import-run" not in {button.key for button in test.button}
+
     @pytest.mark.parametrize("source", ["", "/no/such/folder"])
     def test_a_source_that_is_not_there_is_a_sentence(self, open_page, site: Site, source: str) -> None:
         test = open_page("project")

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from storage import images, importing, labels, projects
+from storage import images, importing, labels, projects, queue
 from storage.errors import DiskFull, InvalidInput
 from storage.import_plan import ImportPlan, ImportResult
 from storage.importing import plan_import, run_import
@@ -253,7 +253,8 @@ def test_camvid_is_known_by_its_layout(camvid: Path, workspace: Workspace) -> No
     assert (again.imported, again.labelled, again.already_there) == (0, 0, 701)
     few = plan_import(camvid / "val", workspace=workspace, project_id=project_id)
     assert (few.new_images, len(few.entries)) == (0, 101)
-    assert few.report()[1] == "101 images are in the project already; only missing labels are added."
+    assert few.report()[1] == "101 images are in the project already; nothing is added."
+    assert (few.masks, few.changes) == (0, ())
 
 
 def test_dataset_json_gives_classes_void_and_splits() -> None:
@@ -532,6 +533,75 @@ def test_a_killed_import_goes_on_where_it_was(camvid: Path, tmp_path: Path) -> N
     assert len(everything) == 80
     assert all(info.revision == 1 and workspace.blobs.exists(info.blob) for info in everything)
     workspace.close()
+
+
+def split_folders(with_masks: bool) -> list[tuple[str, bytes]]:
+    """Return three images in each of train, val and test, each with its mask when they are asked for."""
+    files = []
+    for start, folder in enumerate(("train", "val", "test")):
+        for i in range(3 * start, 3 * start + 3):
+            files.append((f"{folder}/{i}.png", picture(i)))
+            if with_masks:
+                files.append((f"{folder}annot/{i}.png", encoded(index_mask(i))))
+    return files
+
+
+def test_masks_that_come_later_find_their_images_and_keep_what_the_plan_says(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec(name) for name in "abc"], "tester")
+    run_import(workspace, project.id, plan_import(split_folders(with_masks=False)), "tester")
+    plan = plan_import(split_folders(with_masks=True), workspace=workspace, project_id=project.id)
+    report = plan.report()
+    assert report[0] == "0 images to import."
+    assert report[1] == "9 images are in the project already; only missing labels are added."
+    assert "6 masks used as submitted labels." in report
+    assert "3 masks kept as hidden truth: never trained on, only to measure." in report
+    assert "Splits: 3 train, 3 audit, 3 excluded." in report
+    result = run_import(workspace, project.id, plan, "tester")
+    assert (result.imported, result.labelled, result.truths, result.already_there) == (0, 6, 3, 9)
+    for info in images.list_images(workspace, project.id):
+        split = {"train": "train", "val": "audit", "test": "excluded"}[info.name.split("/")[0]]
+        assert (info.split, info.revision) == (split, int(split != "excluded"))
+        assert (info.truth_blob is not None) == (split == "excluded")
+
+    again = plan_import(split_folders(with_masks=True), workspace=workspace, project_id=project.id)
+    assert (again.masks, again.changes) == (0, ())
+    assert not any("masks" in line or "Splits" in line for line in again.report())
+    result = run_import(workspace, project.id, again, "tester")
+    assert (result.imported, result.labelled, result.truths) == (0, 0, 0)
+
+
+def test_truth_that_comes_later_is_kept(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec(name) for name in "abc"], "tester")
+    run_import(workspace, project.id, plan_import(pairs(3), masks_as="ignore"), "tester")
+    plan = plan_import(pairs(3), workspace=workspace, project_id=project.id, masks_as="truth")
+    assert (
+        run_import(workspace, project.id, plan, "tester")
+        .report()[0]
+        .endswith("3 with hidden truth, 3 were there already.")
+    )
+    for info in images.list_images(workspace, project.id, "pool"):
+        np.testing.assert_array_equal(images.truth(workspace, info.id), index_mask(int(Path(info.name).stem)))
+
+
+def test_masks_that_come_later_leave_images_where_a_person_put_them(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec(name) for name in "abc"], "tester")
+    run_import(workspace, project.id, plan_import(split_folders(with_masks=False)), "tester")
+    by_name = {info.name: info.id for info in images.list_images(workspace, project.id)}
+    begun, taken_out, at_work = by_name["val/3.png"], by_name["train/0.png"], by_name["val/4.png"]
+    labels.save(workspace, begun, index_mask(9), expected_revision=0, author="anna")
+    images.set_split(workspace, [taken_out], "excluded", "anna")
+    plan = plan_import(split_folders(with_masks=True), workspace=workspace, project_id=project.id)
+    planned = {entry.path: (entry.split, entry.mask_becomes) for entry in plan.entries}
+    assert planned["val/3.png"] == ("pool", None)
+    assert planned["train/0.png"] == ("excluded", "label")
+    queue.open_image(workspace, at_work, "anna")
+    result = run_import(workspace, project.id, plan, "tester")
+    assert [problem.name for problem in result.problems] == ["val/4.png"]
+    found = {info.name: (info.split, info.revision) for info in images.list_images(workspace, project.id)}
+    assert found["val/3.png"] == ("pool", 1)
+    assert found["train/0.png"] == ("excluded", 1)
+    assert found["val/4.png"] == ("pool", 0)
+    assert found["val/5.png"] == ("audit", 1)
 
 
 def test_progress_is_reported_and_may_stop_the_import(workspace: Workspace) -> None:

@@ -12,7 +12,7 @@ from storage.formats.mask_meaning import MaskMeaning, UnknownCode
 from storage.projects import ClassSpec
 
 MasksAs = Literal["labels", "truth", "ignore"]
-MaskBecomes = Literal["label", "truth"]
+MaskBecomes = Literal["label", "draft", "truth"]
 
 _PROBLEMS_LISTED = 20
 _SPLIT_ORDER = ("pool", "train", "audit", "excluded")
@@ -34,6 +34,8 @@ class PlannedImage:
     mask: str | None
     """Path of its mask in the source; None without a usable one, or when the project has what it says."""
     mask_becomes: MaskBecomes | None
+    author: str
+    """Of the label or draft that its mask becomes."""
     rotated: bool
     note: str | None
     """What is changed about its pixels."""
@@ -123,6 +125,8 @@ class ImportPlan:
         lines = []
         if becomes["label"]:
             lines.append(f"{count_of(becomes['label'], 'mask')} used as submitted labels.")
+        if becomes["draft"]:
+            lines.append(f"{count_of(becomes['draft'], 'mask')} used as drafts, which nobody has submitted.")
         if becomes["truth"]:
             lines.append(
                 f"{count_of(becomes['truth'], 'mask')} kept as hidden truth: never trained on, "
@@ -145,6 +149,7 @@ class ImportResult:
     imported: int
     labelled: int
     """Label maps saved as submitted labels."""
+    drafts: int
     truths: int
     """Label maps kept as hidden truth."""
     already_there: int
@@ -156,6 +161,8 @@ class ImportResult:
         parts = [f"{count_of(self.imported, 'image')} imported in {self.seconds:.1f} s"]
         if self.labelled:
             parts.append(f"{self.labelled:,} with labels")
+        if self.drafts:
+            parts.append(f"{self.drafts:,} with drafts")
         if self.truths:
             parts.append(f"{self.truths:,} with hidden truth")
         if self.already_there:

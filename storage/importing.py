@@ -129,8 +129,9 @@ def plan_import(
         class_names: Names of the classes in the masks, by index. By default what the source says: a
             ``label_colors.txt`` gives the colours of RGB masks, a ``dataset.json`` may also name the index
             that means void beside 255.
-        masks_as: ``labels`` makes masks submitted labels, except those of a test folder; ``truth`` keeps
-            all of them as hidden truth and their images unlabelled; ``ignore`` leaves them out.
+        masks_as: ``labels`` makes masks submitted labels, except those of a test folder, and those of an
+            export what they were; ``truth`` keeps all of them as hidden truth and their images unlabelled;
+            ``ignore`` leaves them out.
         follow_splits: Images in a folder named val become audit images, those in a folder named test are
             excluded from training. Otherwise every image goes to the pool.
         progress: Called after each image.
@@ -206,6 +207,7 @@ def plan_import(
                 group,
                 _wanted_split(one.file, class_list) if follow_splits else "pool",
                 masks_as,
+                manifest,
                 known.get(one.content_hash),
             )
             for one, group in zip(unique, groups, strict=True)
@@ -213,8 +215,13 @@ def plan_import(
         problems=tuple(problems),
         duplicates=tuple(duplicates),
         classes=tuple(
-            ClassSpec(known.name, None if known.colour is None else colour_text(known.colour), known.hotkey)
-            for known in meaning.proposed
+            ClassSpec(
+                proposed.name,
+                None if proposed.colour is None else colour_text(proposed.colour),
+                proposed.hotkey,
+                proposed.archived,
+            )
+            for proposed in meaning.proposed
         ),
         meaning=meaning,
         table_colours=table_colours,
@@ -244,7 +251,8 @@ def run_import(
     project_id = projects.get_project(workspace, project_id).id
     _require_classes(workspace, project_id, plan)
     known = images.by_content(workspace, project_id)
-    imported = labelled = truths = already_there = 0
+    imported = already_there = 0
+    masks: Counter[MaskBecomes] = Counter()
     problems: list[Problem] = []
 
     def is_complete(entry: PlannedImage) -> bool:
@@ -252,7 +260,7 @@ def run_import(
         return info is not None and (entry.mask_becomes is None or _has(info, entry.mask_becomes))
 
     def add(prepared: _Prepared) -> None:
-        nonlocal imported, labelled, truths, already_there
+        nonlocal imported, already_there
         entry, truth_blob = prepared.entry, prepared.truth_blob
         image_id = _add(workspace, project_id, prepared)
         if image_id is not None:
@@ -266,18 +274,19 @@ def run_import(
         if image_id is None:
             return
         if truth_blob is not None:
-            truths += 1
+            masks["truth"] += 1
         if prepared.label_map is not None:
+            kind: MaskBecomes = "draft" if entry.mask_becomes == "draft" else "label"
             labels.save(
                 workspace,
                 image_id,
                 prepared.label_map,
                 expected_revision=0,
-                author=AUTHOR,
-                status="submitted",
+                author=entry.author,
+                status="draft" if kind == "draft" else "submitted",
                 blind=True,
             )
-            labelled += 1
+            masks[kind] += 1
 
     with (
         OpenSource(plan.source) as opened,
@@ -309,11 +318,19 @@ def run_import(
             actor,
             "import",
             images=imported,
-            labels=labelled,
+            labels=masks["label"],
             problems=len(problems),
             source=str(plan.source) if isinstance(plan.source, (str, Path)) else "upload",
         )
-    return ImportResult(imported, labelled, truths, already_there, tuple(problems), seconds)
+    return ImportResult(
+        imported,
+        labelled=masks["label"],
+        drafts=masks["draft"],
+        truths=masks["truth"],
+        already_there=already_there,
+        problems=tuple(problems),
+        seconds=seconds,
+    )
 
 
 def add_rendered(
@@ -363,7 +380,15 @@ def add_rendered(
             progress(done, 0, entry.name)
     with workspace.database.writing() as session:
         events.record(session, project_id, actor, "import", images=imported, source="rendered")
-    return ImportResult(imported, 0, imported, already_there, (), time.monotonic() - started)
+    return ImportResult(
+        imported,
+        labelled=0,
+        drafts=0,
+        truths=imported,
+        already_there=already_there,
+        problems=(),
+        seconds=time.monotonic() - started,
+    )
 
 
 def _in_parallel(
@@ -467,16 +492,28 @@ def _wanted_split(file: ImageFile, class_list: ClassList | None) -> str:
 
 
 def _has(known: ImageInfo, becomes: MaskBecomes) -> bool:
-    return known.revision > 0 if becomes == "label" else known.truth_blob is not None
+    return known.truth_blob is not None if becomes == "truth" else known.revision > 0
+
+
+def _becomes(one: _Checked, split: str, masks_as: MasksAs, manifest: Manifest | None) -> MaskBecomes | None:
+    if one.mask_kind is None:
+        return None
+    if masks_as == "truth":
+        return "truth"
+    if manifest is not None:
+        return "draft" if one.file.path in manifest.drafts else "label"
+    return "truth" if split == "excluded" else "label"
 
 
 def _planned(
-    one: _Checked, group: str | None, wanted_split: str, masks_as: MasksAs, known: ImageInfo | None
+    one: _Checked,
+    group: str | None,
+    split: str,
+    masks_as: MasksAs,
+    manifest: Manifest | None,
+    known: ImageInfo | None,
 ) -> PlannedImage:
-    split = wanted_split
-    becomes: MaskBecomes | None = None
-    if one.mask_kind is not None:
-        becomes = "truth" if masks_as == "truth" or split == "excluded" else "label"
+    becomes = _becomes(one, split, masks_as, manifest)
     if known and becomes and _has(known, becomes):
         becomes = None
     # Where an image is that somebody has labelled, drawn for the audit or taken out is no import's business.
@@ -497,6 +534,7 @@ def _planned(
         group=group,
         mask=one.file.mask if becomes else None,
         mask_becomes=becomes,
+        author=manifest.drafts.get(one.file.path, AUTHOR) if manifest else AUTHOR,
         rotated=one.image.rotated,
         note=one.image.note,
         known=known is not None,

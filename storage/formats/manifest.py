@@ -25,10 +25,12 @@ class Manifest:
     Attributes:
         images: With the label map and the split of each.
         groups: By path of the image; None for an image of no group.
+        drafts: Who has painted each label map that nobody has submitted, by path of the image.
     """
 
     images: tuple[ImageFile, ...]
     groups: Mapping[str, str | None]
+    drafts: Mapping[str, str]
 
     def layout(self, paths: Sequence[str]) -> Layout:
         """Return what the manifest makes of the files that are there."""
@@ -90,8 +92,13 @@ def read_manifest(path: str, data: bytes) -> Manifest | None:
             for row in rows
         )
         groups = {image.path: row["group"] for image, row in zip(images, rows, strict=True)}
+        drafts = {
+            image.path: str(row["author"])
+            for image, row in zip(images, rows, strict=True)
+            if row.get("status") == "draft"
+        }
     except (KeyError, TypeError, AttributeError) as error:
         raise InvalidInput(
             f"The list of images in {path} is damaged. Export again, or take the file out to go by names."
         ) from error
-    return Manifest(images, groups) if images else None
+    return Manifest(images, groups, drafts) if images else None

@@ -137,7 +137,8 @@ def plan_import(
         progress: Called after each image.
 
     Raises:
-        InvalidInput: The source does not exist or cannot be opened, or its class list is wrong.
+        InvalidInput: The source does not exist or cannot be opened, its class list is wrong, what its masks
+            mean cannot be told, or it is an export without images.
         NotFound: There is no such project.
     """
     classes: list[ClassInfo] = []
@@ -412,9 +413,12 @@ def _in_parallel(
 def _manifest(opened: OpenSource) -> Manifest | None:
     path = find_manifest(opened.paths)
     manifest = None if path is None else read_manifest(path, opened.read(path))
+    if manifest is None:
+        return None
+    manifest.refuse_without_images(opened.paths)
     # Of files that were taken out of their folders it knows none.
-    is_of_these = manifest is not None and any(image.path in opened.paths for image in manifest.images)
-    return manifest if is_of_these else None
+    present = set(opened.paths)
+    return manifest if any(image.path in present for image in manifest.images) else None
 
 
 def _class_list(opened: OpenSource, layout: Layout, class_names: Sequence[str] | None) -> ClassList | None:

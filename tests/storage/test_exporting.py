@@ -330,6 +330,26 @@ def test_the_manifest_tells_images_named_like_masks_apart_and_keeps_groups(
     assert "does not name it" in problems["out/images/pool/stranger.png"]
 
 
+@pytest.mark.parametrize("name", ["out", "out.zip"])
+def test_an_export_without_images_is_not_taken_for_photographs(
+    workspace: Workspace, project: ProjectInfo, tmp_path: Path, name: str
+) -> None:
+    export_project(workspace, project.id, tmp_path / name)
+    with pytest.raises(InvalidInput, match=r"holds label maps and no images.*--images"):
+        plan_import(tmp_path / name, workspace=workspace, project_id=project.id)
+
+
+def test_images_put_beside_the_label_maps_of_an_export_meet_them_by_name(
+    workspace: Workspace, project: ProjectInfo, tmp_path: Path
+) -> None:
+    export_project(workspace, project.id, tmp_path / "whole", include_images=True)
+    export_project(workspace, project.id, tmp_path / "maps")
+    shutil.copytree(tmp_path / "whole" / "images", tmp_path / "maps" / "images")
+    found = {entry.path: entry.mask for entry in plan_import(tmp_path / "maps").entries}
+    assert found["images/train/a_1.png"] == "label_maps/train/a_1.png"
+    assert len(found) == 4
+
+
 def test_a_manifest_that_is_damaged_is_named_and_one_of_another_tool_passed_over(
     workspace: Workspace, tmp_path: Path
 ) -> None:

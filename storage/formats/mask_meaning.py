@@ -13,6 +13,8 @@ from storage.schema import MAX_CLASSES, NOT_LABELLED, VOID
 
 _LARGEST_GAPLESS = 64
 """Indices found up to here become as many classes; beyond it, only indices found become classes."""
+_MOST_INDICES = 64
+"""More of them that nothing names are no classes but greys."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,8 @@ def decide_meaning(
     index. Masks that hold only 0 and 255, with no class list, are a background and an object.
 
     Raises:
-        InvalidInput: More than 254 classes would be needed, or it cannot be told which class of the project
-            255 is.
+        InvalidInput: More than 254 classes would be needed, or more than 64 indices are found that nothing
+            names, or it cannot be told which class of the project 255 is.
     """
     indices, colours = counts.get("index", {}), counts.get("colour", {})
     notes: list[str] = []
@@ -90,6 +92,7 @@ def decide_meaning(
     elif project_classes:
         sources = project_classes
     else:
+        _refuse_greys(indices)
         sources = _found_indices(indices, reserved, palette) + _found_colours(colours)
 
     targets, proposed = _targets(sources, project_classes, void, notes)
@@ -166,6 +169,15 @@ def _ambiguous(project_classes: Sequence[SourceClass]) -> InvalidInput:
         f"The masks hold only 0 and 255, and {what} cannot be told. Put a dataset.json beside them that says "
         f"it, such as {json.dumps(example, ensure_ascii=False)}, or save the masks with class indices."
     )
+
+
+def _refuse_greys(indices: Mapping[int, CodeCount]) -> None:
+    if len(indices) > _MOST_INDICES:
+        raise InvalidInput(
+            f"{len(indices)} different values were found in the masks, and nothing says which of them are "
+            "classes. Masks with soft edges or saved as photographs do this: save them with one exact value "
+            "for each class, or add a classes.json with the names of the classes."
+        )
 
 
 def _found_indices(

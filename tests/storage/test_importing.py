@@ -141,6 +141,17 @@ def test_too_many_colours_are_refused_with_the_cure() -> None:
         plan_import([("images/a.png", picture(1, (40, 40))), ("masks/a.png", encoded(noise))])
 
 
+def test_masks_with_soft_edges_make_no_classes(workspace: Workspace) -> None:
+    grey = np.arange(SIZE[0] * SIZE[1], dtype=np.uint8).reshape(SIZE)
+    files = [("images/a.png", picture(1)), ("masks/a.png", encoded(grey))]
+    with pytest.raises(InvalidInput, match=r"192 different values .*soft edges or saved as photographs"):
+        plan_import(files)
+    few = [files[0], ("masks/a.png", encoded(grey // 3))]
+    assert len(plan_import(few).classes) == 64
+    names = [f"c{i}" for i in range(192)]
+    assert len(plan_import(files, class_names=names).classes) == 192
+
+
 def test_a_projects_own_classes_are_met_by_name_then_by_index(workspace: Workspace) -> None:
     project = projects.create_project(workspace, "p", [ClassSpec("Road"), ClassSpec("sky")], "tester")
     listed = [*pairs(1), ("dataset.json", json.dumps({"classes": ["sky", "road", "tree"]}).encode())]

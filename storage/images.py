@@ -96,8 +96,7 @@ def add_image(
             media_type=media_type,
             width=width,
             height=height,
-            # A split of "train" holds labels: the image joins it with its first submitted label map.
-            split="pool" if split == "train" else split,
+            split=_unlabelled_split(split),
             group=group[:200] if group else None,
             truth_blob=truth_blob,
             source_blob=source and source.blob,
@@ -132,10 +131,29 @@ def list_images(workspace: Workspace, project_id: int, split: str | None = None)
         return [image_info(row) for row in session.scalars(query)]
 
 
-def known_hashes(workspace: Workspace, project_id: int) -> set[str]:
-    """Return the content hash of every image of a project."""
-    with workspace.database.reading() as session:
-        return set(session.scalars(select(Image.content_hash).where(Image.project_id == project_id)))
+def by_content(workspace: Workspace, project_id: int) -> dict[str, ImageInfo]:
+    """Return the images of a project by the hash of the file each was imported from."""
+    return {info.content_hash: info for info in list_images(workspace, project_id)}
+
+
+def complete(workspace: Workspace, image_id: int, *, split: str, truth_blob: str | None) -> None:
+    """Give an image what a later import knows of it.
+
+    Its split becomes ``split`` when it waits in the pool, without a label and with nobody at work on it; its
+    truth becomes ``truth_blob`` when none is known.
+
+    Raises:
+        InvalidInput: the split is unknown.
+        NotFound: there is no such image.
+    """
+    if split not in SPLITS:
+        raise _unknown_split(split)
+    with workspace.database.writing() as session:
+        row = image_row(session, image_id)
+        is_free = row.leased_by is None or (row.leased_until or 0.0) <= time.time()
+        if row.split == "pool" and row.revision == 0 and is_free:
+            row.split = _unlabelled_split(split)
+        row.truth_blob = row.truth_blob or truth_blob
 
 
 def set_split(workspace: Workspace, image_ids: Sequence[int], split: str, actor: str) -> None:
@@ -317,6 +335,12 @@ def _source(row: Image) -> SourceFile | None:
     if row.source_blob is None:
         return None
     return SourceFile(row.source_blob, row.source_type or "", row.bit_depth or 0, tuple(row.channels or ()))
+
+
+def _unlabelled_split(split: str) -> str:
+    """Return where an image of a split is that has no label yet."""
+    # A split of "train" holds labels: the image joins it with its first submitted label map.
+    return "pool" if split == "train" else split
 
 
 def _unknown_split(split: str) -> InvalidInput:

@@ -8,12 +8,11 @@ import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +34,7 @@ from storage.formats.image_file import KeptSource, UprightImage, read_image
 from storage.formats.label_map import encode_label_map
 from storage.formats.layout import ImageFile, Layout, find_layout, source_groups
 from storage.formats.manifest import MANIFEST_NAME, Manifest, find_manifest, read_manifest
-from storage.formats.mask_meaning import CodeCount, MaskMeaning, UnknownCode, decide_meaning
+from storage.formats.mask_meaning import CodeCount, MaskMeaning, decide_meaning
 from storage.formats.masks import (
     Mask,
     MaskKind,
@@ -44,11 +43,12 @@ from storage.formats.masks import (
     read_mask,
     to_label_map,
 )
+from storage.images import ImageInfo
+from storage.import_plan import ImportPlan, ImportResult, MaskBecomes, MasksAs, PlannedImage, count_of
 from storage.projects import ClassInfo, ClassSpec
 from storage.schema import NOT_LABELLED, VOID
 from storage.workspace import Workspace
 
-MasksAs = Literal["labels", "truth", "ignore"]
 Progress = Callable[[int, int, str], None]
 """Called as ``progress(done, of, name)`` from the calling thread; it may raise to stop the work."""
 
@@ -57,141 +57,10 @@ AUTHOR = "import"
 
 _AT_ONCE = 8
 """Images that wait, decoded, for their rows to be written; bounds the memory."""
-_PROBLEMS_LISTED = 20
 _THREADS = min(4, os.cpu_count() or 1)
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True)
-class PlannedImage:
-    """An image that will be imported."""
-
-    path: str
-    """Its path in the source and its name in the project."""
-    content_hash: str
-    """SHA-256 of the file."""
-    width: int
-    height: int
-    split: str
-    group: str | None
-    mask: str | None
-    """Path of its mask in the source; None without a usable one."""
-    mask_becomes: Literal["label", "truth"] | None
-    rotated: bool
-    note: str | None
-    """What is changed about its pixels."""
-    known: bool
-    """The project has it already; only a missing label is added."""
-
-
-@dataclass(frozen=True)
-class ImportPlan:
-    """What an import would do. Nothing has been written yet."""
-
-    source: Source
-    entries: tuple[PlannedImage, ...]
-    problems: tuple[Problem, ...]
-    """What stays out, each with its reason."""
-    duplicates: tuple[Problem, ...]
-    """Files with the same bytes as another file of the source; they stay out."""
-    classes: tuple[ClassSpec, ...]
-    """Classes to create the project with, in this order; empty when it has classes or there are no masks."""
-    meaning: MaskMeaning
-    table_colours: frozenset[int]
-    notes: tuple[str, ...]
-    masks_as: MasksAs
-
-    @property
-    def unknown_codes(self) -> tuple[UnknownCode, ...]:
-        """Indices and colours in the masks that no class has."""
-        return self.meaning.unknown
-
-    @property
-    def new_images(self) -> int:
-        """How many images the project will gain."""
-        return sum(not entry.known for entry in self.entries)
-
-    @property
-    def masks(self) -> int:
-        """How many images have a mask that will be used."""
-        return sum(entry.mask_becomes is not None for entry in self.entries)
-
-    def report(self) -> list[str]:
-        """Return the plan in sentences, the most important first."""
-        if not self.entries:
-            return ["Nothing to import: no image was found that can be read.", *self._problem_lines()]
-        lines = [f"{_count(self.new_images, 'image')} to import{self._sizes()}."]
-        if known := len(self.entries) - self.new_images:
-            there = _count(known, "image is", "images are")
-            lines.append(f"{there} in the project already; only missing labels are added.")
-        lines += self._mask_lines()
-        splits = Counter(entry.split for entry in self.entries)
-        if len(splits) > 1 or "pool" not in splits:
-            lines.append(
-                "Splits: " + ", ".join(f"{splits[s]:,} {s}" for s in _SPLIT_ORDER if splits[s]) + "."
-            )
-        if self.classes:
-            names = [spec.name for spec in self.classes]
-            lines.append(f"{_count(len(names), 'class', 'classes')} proposed: {', '.join(names)}.")
-        lines += self.notes
-        lines += [code.sentence for code in self.unknown_codes[:10]]
-        if len(self.unknown_codes) > 10:
-            lines.append(f"{len(self.unknown_codes) - 10:,} more unknown values come in as not labelled.")
-        if rotated := sum(entry.rotated for entry in self.entries):
-            lines.append(f"{_count(rotated, 'image')} turned upright as the EXIF orientation says.")
-        groups = {entry.group for entry in self.entries if entry.group}
-        if groups:
-            lines.append(f"{_count(len(groups), 'group')} by name, such as {min(groups)}.")
-        lines += self._problem_lines()
-        return lines
-
-    def _sizes(self) -> str:
-        sizes = Counter((entry.width, entry.height) for entry in self.entries)
-        if len(sizes) <= 3:
-            return ", " + ", ".join(f"{w} × {h}" for (w, h), _ in sizes.most_common())
-        (least_w, least_h), *_, (most_w, most_h) = sorted(sizes, key=lambda size: size[0] * size[1])
-        return f", {len(sizes)} sizes from {least_w} × {least_h} to {most_w} × {most_h}"
-
-    def _mask_lines(self) -> list[str]:
-        becomes = Counter(entry.mask_becomes for entry in self.entries)
-        lines = []
-        if becomes["label"]:
-            lines.append(f"{_count(becomes['label'], 'mask')} used as submitted labels.")
-        if becomes["truth"]:
-            lines.append(
-                f"{_count(becomes['truth'], 'mask')} kept as hidden truth: never trained on, only to measure."
-            )
-        return lines
-
-    def _problem_lines(self) -> list[str]:
-        lines = []
-        if self.duplicates:
-            first = self.duplicates[0]
-            lines.append(f"{_count(len(self.duplicates), 'duplicate')} left out, such as {first.name}.")
-        return lines + _problem_lines(self.problems)
-
-
-@dataclass(frozen=True)
-class ImportResult:
-    """What an import did."""
-
-    imported: int
-    labelled: int
-    """Label maps saved as submitted labels."""
-    already_there: int
-    problems: tuple[Problem, ...]
-    seconds: float
-
-    def report(self) -> list[str]:
-        """Return the result in sentences, with the first problems."""
-        parts = [f"{_count(self.imported, 'image')} imported in {self.seconds:.1f} s"]
-        if self.labelled:
-            parts.append(f"{self.labelled:,} with labels")
-        if self.already_there:
-            parts.append(f"{self.already_there:,} were there already")
-        return [", ".join(parts) + ".", *_problem_lines(self.problems)]
 
 
 class RenderedEntry(Protocol):
@@ -236,7 +105,6 @@ class _Prepared:
     problems: tuple[Problem, ...]
 
 
-_SPLIT_ORDER = ("pool", "train", "audit", "excluded")
 _NO_MEANING = MaskMeaning({"index": {}, "colour": {}}, (), (), ())
 
 
@@ -255,27 +123,30 @@ def plan_import(
     Args:
         source: A folder, a zip file, or uploaded files as (name, bytes).
         workspace: Where the project is.
-        project_id: The project to import into. Its classes and images are taken into account; without one
-            the plan proposes classes.
+        project_id: The project to import into. Its classes and images are taken into account: an image that
+            it has gains the label or the truth it lacks, and then, while it waits in the pool without a
+            label, the split that the source says. Without a project the plan proposes classes.
         class_names: Names of the classes in the masks, by index. By default what the source says: a
             ``label_colors.txt`` gives the colours of RGB masks, a ``dataset.json`` may also name the index
             that means void beside 255.
-        masks_as: ``labels`` makes masks submitted labels, except those of a test folder; ``truth`` keeps
-            all of them as hidden truth and their images unlabelled; ``ignore`` leaves them out.
+        masks_as: ``labels`` makes masks submitted labels, except those of a test folder, and those of an
+            export what they were; ``truth`` keeps all of them as hidden truth and their images unlabelled;
+            ``ignore`` leaves them out.
         follow_splits: Images in a folder named val become audit images, those in a folder named test are
             excluded from training. Otherwise every image goes to the pool.
         progress: Called after each image.
 
     Raises:
-        InvalidInput: The source does not exist or cannot be opened, or its class list is wrong.
+        InvalidInput: The source does not exist or cannot be opened, its class list is wrong, what its masks
+            mean cannot be told, or it is an export without images.
         NotFound: There is no such project.
     """
     classes: list[ClassInfo] = []
-    known_hashes: set[str] = set()
+    known: dict[str, ImageInfo] = {}
     if workspace is not None and project_id is not None:
         project_id = projects.get_project(workspace, project_id).id
         classes = projects.classes(workspace, project_id)
-        known_hashes = images.known_hashes(workspace, project_id)
+        known = images.by_content(workspace, project_id)
     with OpenSource(source) as opened:
         manifest = _manifest(opened)
         layout = manifest.layout(opened.paths) if manifest else find_layout(opened.paths)
@@ -332,14 +203,26 @@ def plan_import(
     return ImportPlan(
         source=source,
         entries=tuple(
-            _planned(one, group, class_list, masks_as, follow_splits, known_hashes)
+            _planned(
+                one,
+                group,
+                _wanted_split(one.file, class_list) if follow_splits else "pool",
+                masks_as,
+                manifest,
+                known.get(one.content_hash),
+            )
             for one, group in zip(unique, groups, strict=True)
         ),
         problems=tuple(problems),
         duplicates=tuple(duplicates),
         classes=tuple(
-            ClassSpec(known.name, None if known.colour is None else colour_text(known.colour), known.hotkey)
-            for known in meaning.proposed
+            ClassSpec(
+                proposed.name,
+                None if proposed.colour is None else colour_text(proposed.colour),
+                proposed.hotkey,
+                proposed.archived,
+            )
+            for proposed in meaning.proposed
         ),
         meaning=meaning,
         table_colours=table_colours,
@@ -357,8 +240,8 @@ def run_import(
 ) -> ImportResult:
     """Carry out a plan. A file that fails becomes a problem and the rest goes on.
 
-    Images that the project has by content are passed over, so an import that was stopped or killed is
-    finished by running it again. Blobs are written before the rows that name them.
+    Images that the project has by content gain only the label or the truth they lack, so an import that was
+    stopped or killed is finished by running it again. Blobs are written before the rows that name them.
 
     Raises:
         InvalidInput: The source is gone, or the project lacks classes that the plan proposed.
@@ -368,34 +251,43 @@ def run_import(
     started = time.monotonic()
     project_id = projects.get_project(workspace, project_id).id
     _require_classes(workspace, project_id, plan)
-    known = {info.content_hash: info for info in images.list_images(workspace, project_id)}
-    imported = labelled = already_there = 0
+    known = images.by_content(workspace, project_id)
+    imported = already_there = 0
+    masks: Counter[MaskBecomes] = Counter()
     problems: list[Problem] = []
 
     def is_complete(entry: PlannedImage) -> bool:
         info = known.get(entry.content_hash)
-        return info is not None and (entry.mask_becomes != "label" or info.revision > 0)
+        return info is not None and (entry.mask_becomes is None or _has(info, entry.mask_becomes))
 
     def add(prepared: _Prepared) -> None:
-        nonlocal imported, labelled, already_there
+        nonlocal imported, already_there
+        entry, truth_blob = prepared.entry, prepared.truth_blob
         image_id = _add(workspace, project_id, prepared)
         if image_id is not None:
             imported += 1
         elif prepared.image is not None:
             already_there += 1
-            info = known.get(prepared.entry.content_hash)
+            info = known.get(entry.content_hash)
             image_id = info.id if info else None
-        if image_id is not None and prepared.label_map is not None:
+            if image_id is not None and (prepared.label_map is not None or truth_blob is not None):
+                images.complete(workspace, image_id, split=entry.split, truth_blob=truth_blob)
+        if image_id is None:
+            return
+        if truth_blob is not None:
+            masks["truth"] += 1
+        if prepared.label_map is not None:
+            kind: MaskBecomes = "draft" if entry.mask_becomes == "draft" else "label"
             labels.save(
                 workspace,
                 image_id,
                 prepared.label_map,
                 expected_revision=0,
-                author=AUTHOR,
-                status="submitted",
+                author=entry.author,
+                status="draft" if kind == "draft" else "submitted",
                 blind=True,
             )
-            labelled += 1
+            masks[kind] += 1
 
     with (
         OpenSource(plan.source) as opened,
@@ -427,11 +319,19 @@ def run_import(
             actor,
             "import",
             images=imported,
-            labels=labelled,
+            labels=masks["label"],
             problems=len(problems),
             source=str(plan.source) if isinstance(plan.source, (str, Path)) else "upload",
         )
-    return ImportResult(imported, labelled, already_there, tuple(problems), seconds)
+    return ImportResult(
+        imported,
+        labelled=masks["label"],
+        drafts=masks["draft"],
+        truths=masks["truth"],
+        already_there=already_there,
+        problems=tuple(problems),
+        seconds=seconds,
+    )
 
 
 def add_rendered(
@@ -481,7 +381,15 @@ def add_rendered(
             progress(done, 0, entry.name)
     with workspace.database.writing() as session:
         events.record(session, project_id, actor, "import", images=imported, source="rendered")
-    return ImportResult(imported, 0, already_there, (), time.monotonic() - started)
+    return ImportResult(
+        imported,
+        labelled=0,
+        drafts=0,
+        truths=imported,
+        already_there=already_there,
+        problems=(),
+        seconds=time.monotonic() - started,
+    )
 
 
 def _in_parallel(
@@ -505,9 +413,12 @@ def _in_parallel(
 def _manifest(opened: OpenSource) -> Manifest | None:
     path = find_manifest(opened.paths)
     manifest = None if path is None else read_manifest(path, opened.read(path))
+    if manifest is None:
+        return None
+    manifest.refuse_without_images(opened.paths)
     # Of files that were taken out of their folders it knows none.
-    is_of_these = manifest is not None and any(image.path in opened.paths for image in manifest.images)
-    return manifest if is_of_these else None
+    present = set(opened.paths)
+    return manifest if any(image.path in present for image in manifest.images) else None
 
 
 def _class_list(opened: OpenSource, layout: Layout, class_names: Sequence[str] | None) -> ClassList | None:
@@ -579,22 +490,40 @@ def _code_counts(checked: Sequence[_Checked]) -> dict[MaskKind, dict[int, CodeCo
     }
 
 
+def _wanted_split(file: ImageFile, class_list: ClassList | None) -> str:
+    listed = class_list.splits.get(PurePosixPath(file.path).stem.casefold()) if class_list else None
+    return file.split or listed or "pool"
+
+
+def _has(known: ImageInfo, becomes: MaskBecomes) -> bool:
+    return known.truth_blob is not None if becomes == "truth" else known.revision > 0
+
+
+def _becomes(one: _Checked, split: str, masks_as: MasksAs, manifest: Manifest | None) -> MaskBecomes | None:
+    if one.mask_kind is None:
+        return None
+    if masks_as == "truth":
+        return "truth"
+    if manifest is not None:
+        return "draft" if one.file.path in manifest.drafts else "label"
+    return "truth" if split == "excluded" else "label"
+
+
 def _planned(
     one: _Checked,
     group: str | None,
-    class_list: ClassList | None,
+    split: str,
     masks_as: MasksAs,
-    follow_splits: bool,
-    known_hashes: AbstractSet[str],
+    manifest: Manifest | None,
+    known: ImageInfo | None,
 ) -> PlannedImage:
-    split = "pool"
-    if follow_splits:
-        listed = class_list.splits.get(PurePosixPath(one.file.path).stem.casefold()) if class_list else None
-        split = one.file.split or listed or "pool"
-    becomes: Literal["label", "truth"] | None = None
-    if one.mask_kind is not None:
-        becomes = "truth" if masks_as == "truth" or split == "excluded" else "label"
-    if becomes != "label" and split == "train":
+    becomes = _becomes(one, split, masks_as, manifest)
+    if known and becomes and _has(known, becomes):
+        becomes = None
+    # Where an image is that somebody has labelled, drawn for the audit or taken out is no import's business.
+    if known and not (becomes and known.split == "pool" and known.revision == 0):
+        split = known.split
+    elif becomes != "label" and split == "train":
         split = "pool"
     elif becomes == "label" and split == "pool":
         split = "train"
@@ -609,9 +538,10 @@ def _planned(
         group=group,
         mask=one.file.mask if becomes else None,
         mask_becomes=becomes,
+        author=manifest.drafts.get(one.file.path, AUTHOR) if manifest else AUTHOR,
         rotated=one.image.rotated,
         note=one.image.note,
-        known=one.content_hash in known_hashes,
+        known=known is not None,
     )
 
 
@@ -630,10 +560,10 @@ def _left_alone(files: Sequence[str]) -> list[str]:
     outlines = [path for path in others if path.lower().endswith((".json", ".xml"))]
     if outlines:
         return [
-            f"{_count(len(outlines), 'file')} of another tool left alone, such as {outlines[0]}: outlines "
+            f"{count_of(len(outlines), 'file')} of another tool left alone, such as {outlines[0]}: outlines "
             "(COCO, labelme, VOC) are not read. Let that tool write its labels as mask PNGs, too."
         ]
-    return [f"{_count(len(others), 'other file')} left alone, such as {others[0]}."] if others else []
+    return [f"{count_of(len(others), 'other file')} left alone, such as {others[0]}."] if others else []
 
 
 def _require_classes(workspace: Workspace, project_id: int, plan: ImportPlan) -> None:
@@ -704,17 +634,3 @@ def _add(workspace: Workspace, project_id: int, prepared: _Prepared) -> int | No
         truth_blob=prepared.truth_blob,
         source=prepared.source,
     )
-
-
-def _problem_lines(problems: Sequence[Problem]) -> list[str]:
-    lines = []
-    if problems:
-        lines.append(f"{_count(len(problems), 'problem')}; the rest goes on.")
-        lines += [f"{problem.name}: {problem.sentence}" for problem in problems[:_PROBLEMS_LISTED]]
-    if (more := len(problems) - _PROBLEMS_LISTED) > 0:
-        lines.append(f"… and {more:,} more.")
-    return lines
-
-
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"1 {one}" if number == 1 else f"{number:,} {many or one + 's'}"

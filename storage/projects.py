@@ -34,6 +34,7 @@ class ClassSpec:
     name: str
     colour: str | None = None
     hotkey: str | None = None
+    archived: bool = False
 
 
 @dataclass(frozen=True)
@@ -334,7 +335,7 @@ def _new_class(
         hotkey=_free_hotkey(spec.hotkey, present)
         if spec.hotkey
         else next((key for key in HOTKEYS if key not in taken_hotkeys), None),
-        archived=False,
+        archived=spec.archived,
     )
 
 

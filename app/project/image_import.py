@@ -10,7 +10,8 @@ from app.notices import bullets, errors_as_sentences, plain
 from app.progress_bar import progress_bar
 from storage.errors import InvalidInput
 from storage.formats.image_file import IMAGE_SUFFIXES
-from storage.importing import ImportPlan, MasksAs, plan_import, run_import
+from storage.import_plan import ImportPlan, MasksAs
+from storage.importing import plan_import, run_import
 from storage.projects import ProjectInfo
 from storage.workspace import Workspace
 
@@ -110,7 +111,7 @@ def import_plan(workspace: Workspace, project: ProjectInfo, plan: ImportPlan) ->
     """Draw the dry run's report and the button that imports what it found."""
     with st.container(key="import-report", gap="xsmall"):
         st.markdown(bullets(plan.report()))
-    if not plan.entries:
+    if not plan.changes:
         return
     images_to_come = f"Import {plan.new_images:,} images" if plan.new_images else "Add the missing labels"
     if st.button(images_to_come, key="import-run", icon=":material/upload:", type="primary"):

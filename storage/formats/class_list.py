@@ -30,6 +30,7 @@ class SourceClass:
     colour: int | None
     """Its colour in RGB masks, ``0xRRGGBB``."""
     hotkey: str | None = None
+    archived: bool = False
 
     @property
     def is_void(self) -> bool:
@@ -159,5 +160,6 @@ def _from_row(name: str, index: int, row: Any) -> SourceClass:
             own_index if isinstance(own_index, int) else index,
             None if colour is None else colour_number(colour),
             row.get("hotkey") if isinstance(row.get("hotkey"), str) else None,
+            archived=row.get("archived") is True,
         )
     raise InvalidInput(f"Class {index} in {name} has no name. Give it one.")

@@ -2,13 +2,15 @@
 
 Known trees: ``images/ masks/`` (or ``labels/``, ``annotations/``, ``label_maps/`` …), VOC's ``JPEGImages/
 SegmentationClass/``, CamVid's ``train/ trainannot/ val/ valannot/ test/ testannot/``, split folders above or
-below those, and masks beside their images as ``x_mask.png`` or as ``x.png`` beside ``x.jpg``.
+below those, and masks beside their images as ``x_mask.png`` or, where no folder of masks has an ``x``, as
+``x.png`` beside ``x.jpg``. A mask that could belong to several images belongs to none.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -63,22 +65,28 @@ def find_layout(paths: Sequence[str]) -> Layout:
     pictures = [path for path in pictures if not _INSTANCE_FOLDERS & set(folders[path])]
 
     masks = {path: _stem(path) for path in pictures if any(map(_is_mask_folder, folders[path]))}
-    masks |= _masks_beside_images([path for path in pictures if path not in masks])
+    places = {path: _place(folders[path]) for path in pictures}
+    masked = {
+        (places[path], _stem(stem) if stem.endswith(IMAGE_SUFFIXES) else stem) for path, stem in masks.items()
+    }
+    masks |= _masks_beside_images({path: places[path] for path in pictures if path not in masks}, masked)
     images = [path for path in pictures if path not in masks]
 
     at_place: dict[tuple[tuple[str, ...], str], list[str]] = defaultdict(list)
     anywhere: dict[str, list[str]] = defaultdict(list)
     for path, stem in masks.items():
-        at_place[_place(folders[path]), stem].append(path)
+        at_place[places[path], stem].append(path)
         anywhere[stem].append(path)
     stem_count = Counter(_stem(path) for path in images)
+    count_at_place = Counter((places[path], _stem(path)) for path in images)
 
     problems: list[Problem] = []
     found: list[ImageFile] = []
     for path in images:
         stem, name = _stem(path), PurePosixPath(path).name.casefold()
-        place = _place(folders[path])
-        candidates = at_place.get((place, stem)) or at_place.get((place, name))
+        place = places[path]
+        is_alone = count_at_place[place, stem] == 1
+        candidates = (at_place.get((place, stem)) if is_alone else None) or at_place.get((place, name))
         if not candidates and stem_count[stem] == 1:
             candidates = anywhere.get(stem) or anywhere.get(name)
         if candidates and len(candidates) > 1:
@@ -87,8 +95,7 @@ def find_layout(paths: Sequence[str]) -> Layout:
             )
             candidates = None
         found.append(ImageFile(path, candidates[0] if candidates else None, _split(path)))
-    used = {image.mask for image in found}
-    problems += [Problem(path, "No image has the name of this mask.") for path in masks if path not in used]
+    problems += _unused_masks(masks, found)
     names = {part for parts in folders.values() for part in parts}
     return Layout(
         tuple(found),
@@ -136,14 +143,48 @@ def _is_mask_folder(folder: str) -> bool:
     return folder in _MASK_FOLDERS or folder.endswith(_MASK_FOLDER_ENDINGS)
 
 
-def _masks_beside_images(paths: Sequence[str]) -> dict[str, str]:
-    """Return masks that lie in the folders of their images, with the stem of the image each belongs to."""
+def _unused_masks(masks: Mapping[str, str], images: Sequence[ImageFile]) -> list[Problem]:
+    """Return a problem for each mask, by path with its stem, that no image has."""
+    used = {image.mask for image in images}
+    of_name: dict[str, list[ImageFile]] = defaultdict(list)
+    for image in images:
+        for name in (_stem(image.path), PurePosixPath(image.path).name.casefold()):
+            of_name[name].append(image)
+    return [Problem(path, _why_unused(of_name[stem])) for path, stem in masks.items() if path not in used]
+
+
+def _why_unused(images: Sequence[ImageFile]) -> str:
+    """Say why a mask is not used, given the images that have its name."""
+    if not images:
+        return "No image has the name of this mask."
+    if len(images) == 1:
+        instead = f"has the mask {images[0].mask}" if images[0].mask else "has several masks"
+        return f"The image of this name, {images[0].path}, {instead}. Leave one mask for each image."
+    names = ", ".join(image.path for image in images[:3]) + (", …" if len(images) > 3 else "")
+    return (
+        f"{len(images):,} images have the name of this mask ({names}): put images and masks in folders of "
+        "the same names, or rename them."
+    )
+
+
+def _masks_beside_images(
+    places: Mapping[str, tuple[str, ...]], masked: AbstractSet[tuple[tuple[str, ...], str]]
+) -> dict[str, str]:
+    """Return masks that lie in the folders of their images, with the stem of the image each belongs to.
+
+    Args:
+        places: Of the pictures that lie in no folder of masks, by path.
+        masked: Place and stem of those that do.
+    """
+    paths = list(places)
     known = {(str(PurePosixPath(path).parent), PurePosixPath(path).stem) for path in paths}
     jpegs = {path.rpartition(".")[0] for path in paths if path.lower().endswith((".jpg", ".jpeg"))}
     masks = {}
     for path in paths:
         folder, stem = str(PurePosixPath(path).parent), PurePosixPath(path).stem
-        if path.lower().endswith(".png") and path.rpartition(".")[0] in jpegs:
+        place = places[path]
+        is_masked = any((place[:depth], stem.casefold()) in masked for depth in range(len(place) + 1))
+        if path.lower().endswith(".png") and path.rpartition(".")[0] in jpegs and not is_masked:
             masks[path] = stem.casefold()
         for ending in _MASK_STEM_ENDINGS:
             if stem.endswith(ending) and (folder, stem.removesuffix(ending)) in known:

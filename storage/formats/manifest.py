@@ -23,12 +23,29 @@ class Manifest:
     """What an export says about its images.
 
     Attributes:
-        images: With the label map and the split of each.
+        images: With the label map and the split of each; none in an export of label maps alone.
         groups: By path of the image; None for an image of no group.
+        drafts: Who has painted each label map that nobody has submitted, by path of the image.
+        label_maps: Paths of all label maps.
     """
 
     images: tuple[ImageFile, ...]
     groups: Mapping[str, str | None]
+    drafts: Mapping[str, str]
+    label_maps: frozenset[str]
+
+    def refuse_without_images(self, paths: Sequence[str]) -> None:
+        """Refuse files among which are label maps of this export and no images.
+
+        Raises:
+            InvalidInput: Every picture is a label map.
+        """
+        pictures = {path for path in paths if path.lower().endswith(IMAGE_SUFFIXES)}
+        if pictures and pictures <= self.label_maps:
+            raise InvalidInput(
+                "This export holds label maps and no images. Export again with the images: --images on the "
+                "command line, “Put the images beside the label maps” on the Project page."
+            )
 
     def layout(self, paths: Sequence[str]) -> Layout:
         """Return what the manifest makes of the files that are there."""
@@ -67,7 +84,7 @@ def read_manifest(path: str, data: bytes) -> Manifest | None:
     """Read the manifest of an export; its paths are relative to where it is.
 
     Returns:
-        None when another tool has written it, or the export holds no images.
+        None when another tool has written it.
 
     Raises:
         InvalidInput: An export has written it, but its list of images is damaged.
@@ -80,7 +97,9 @@ def read_manifest(path: str, data: bytes) -> Manifest | None:
         return None
     folder = PurePosixPath(path).parent
     try:
-        rows: list[dict[str, Any]] = [row for row in content["images"] if row.get("image")]
+        everything: list[dict[str, Any]] = content["images"]
+        label_maps = frozenset(str(folder / row["label_map"]) for row in everything if row.get("label_map"))
+        rows = [row for row in everything if row.get("image")]
         images = tuple(
             ImageFile(
                 str(folder / row["image"]),
@@ -90,8 +109,13 @@ def read_manifest(path: str, data: bytes) -> Manifest | None:
             for row in rows
         )
         groups = {image.path: row["group"] for image, row in zip(images, rows, strict=True)}
+        drafts = {
+            image.path: str(row["author"])
+            for image, row in zip(images, rows, strict=True)
+            if row.get("status") == "draft"
+        }
     except (KeyError, TypeError, AttributeError) as error:
         raise InvalidInput(
             f"The list of images in {path} is damaged. Export again, or take the file out to go by names."
         ) from error
-    return Manifest(images, groups) if images else None
+    return Manifest(images, groups, drafts, label_maps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from storage.schema import MAX_CLASSES, NOT_LABELLED, VOID
 
 _LARGEST_GAPLESS = 64
 """Indices found up to here become as many classes; beyond it, only indices found become classes."""
+_MOST_INDICES = 64
+"""More of them that nothing names are no classes but greys."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,11 @@ def decide_meaning(
     Classes of the dataset meet those of the project by name; without any common name, by index. Without
     a class list the project's own indices and colours count; without a project's classes, what is found
     is proposed. 255, and what the class list says, mean void, 254 means not labelled, unless a class has that
-    index.
+    index. Masks that hold only 0 and 255, with no class list, are a background and an object.
 
     Raises:
-        InvalidInput: More than 254 classes would be needed.
+        InvalidInput: More than 254 classes would be needed, or more than 64 indices are found that nothing
+            names, or it cannot be told which class of the project 255 is.
     """
     indices, colours = counts.get("index", {}), counts.get("colour", {})
     notes: list[str] = []
@@ -79,13 +83,16 @@ def decide_meaning(
     if class_list is not None:
         sources: Sequence[SourceClass] = class_list.classes
         notes.append(f"The classes come from {class_list.origin}.")
-    elif _is_binary(indices, project_classes):
-        sources = [SourceClass("background", 0, None), SourceClass("object", VOID, None)]
-        reserved = {void}
-        notes.append("The masks hold only 0 and 255, so 255 is taken as the class object, not as void.")
+    elif set(indices) == {0, VOID}:
+        sources = _binary_classes(project_classes)
+        notes.append(
+            f"The masks hold only 0 and 255, so 0 is taken as the class {sources[0].name} and 255 as the "
+            f"class {sources[1].name}, not as void."
+        )
     elif project_classes:
         sources = project_classes
     else:
+        _refuse_greys(indices)
         sources = _found_indices(indices, reserved, palette) + _found_colours(colours)
 
     targets, proposed = _targets(sources, project_classes, void, notes)
@@ -125,8 +132,52 @@ def _what(kind: MaskKind, code: int) -> str:
     return f"index {code}" if kind == "index" else f"colour {colour_text(code)}"
 
 
-def _is_binary(indices: Mapping[int, CodeCount], project_classes: Sequence[SourceClass]) -> bool:
-    return set(indices) == {0, VOID} and len(project_classes) in (0, 2)
+def _binary_classes(project_classes: Sequence[SourceClass]) -> list[SourceClass]:
+    """Return the class that 0 means and the class that 255 means, by the names they have in the project.
+
+    Raises:
+        InvalidInput: The project has classes, neither two nor a background and an object.
+    """
+    by_name = {known.name.casefold(): known.name for known in project_classes}
+    if not project_classes:
+        names = ["background", "object"]
+    elif {"background", "object"} <= by_name.keys():
+        names = [by_name["background"], by_name["object"]]
+    elif len(project_classes) == 2:
+        # Whichever comes first in the project: a background is called so.
+        names = [known.name for known in sorted(project_classes, key=_is_not_background)]
+    else:
+        raise _ambiguous(project_classes)
+    return [SourceClass(name, index, None) for name, index in zip(names, (0, VOID), strict=True)]
+
+
+def _is_not_background(known: SourceClass) -> bool:
+    return known.name.casefold() != "background"
+
+
+def _ambiguous(project_classes: Sequence[SourceClass]) -> InvalidInput:
+    names = [known.name for known in project_classes]
+    listed = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+    what = (
+        f"which one of the {len(names)} classes of the project ({listed}) 255 is"
+        if len(names) > 1
+        else f"whether 255 is the project's class {listed}"
+    )
+    zero = names[0] if len(names) > 1 else "background"
+    example = {"classes": [{"name": zero, "index": 0}, {"name": names[-1], "index": VOID}]}
+    return InvalidInput(
+        f"The masks hold only 0 and 255, and {what} cannot be told. Put a dataset.json beside them that says "
+        f"it, such as {json.dumps(example, ensure_ascii=False)}, or save the masks with class indices."
+    )
+
+
+def _refuse_greys(indices: Mapping[int, CodeCount]) -> None:
+    if len(indices) > _MOST_INDICES:
+        raise InvalidInput(
+            f"{len(indices)} different values were found in the masks, and nothing says which of them are "
+            "classes. Masks with soft edges or saved as photographs do this: save them with one exact value "
+            "for each class, or add a classes.json with the names of the classes."
+        )
 
 
 def _found_indices(
@@ -174,8 +225,7 @@ def _targets(
         return [by_name.get(s.name.casefold(), VOID if s.is_void else None) for s in sources], ()
     notes.append("No class of the dataset has a name of the project's, so they are matched by index.")
     known_indices = {known.index for known in project_classes}
-    own = [1 if source.index == VOID else source.index for source in sources]
     return [
-        VOID if source.is_void else index if index in known_indices else None
-        for source, index in zip(sources, own, strict=True)
+        VOID if source.is_void else source.index if source.index in known_indices else None
+        for source in sources
     ], ()

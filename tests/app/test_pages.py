@@ -253,6 +253,10 @@ class TestProject:
         assert "1 image imported" in test.success[0].value
         assert len(images.list_images(site.workspace, site.project_id)) == 5
 
+        test.button(key="import-plan").click().run()
+        assert "1 image is in the project already; nothing is added" in everything(test)
+        assert "import-run" not in {button.key for button in test.button}
+
     def test_what_was_planned_for_another_source_is_not_imported(
         self, open_page, site: Site, tmp_path: Path
     ) -> None:

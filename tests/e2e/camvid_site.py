@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image as Picture
 
 from storage import images, labels, projects, queue, rounds
-from storage.importing import ImportPlan, plan_import, run_import
+from storage.import_plan import ImportPlan
+from storage.importing import plan_import, run_import
 from storage.rounds import NewPrediction
 from storage.schema import Image
 from storage.workspace import Workspace

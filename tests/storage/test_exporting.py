@@ -20,7 +20,7 @@ from storage import exporting, images, labels, projects
 from storage.errors import DiskFull, InvalidInput, WorkspaceError
 from storage.exporting import export_project
 from storage.importing import plan_import, run_import
-from storage.projects import ClassSpec, ProjectInfo
+from storage.projects import ClassChange, ClassSpec, ProjectInfo
 from storage.workspace import Workspace, open_workspace
 
 
@@ -31,8 +31,9 @@ def add(
     label_map: np.ndarray,
     split: str = "pool",
     group: str | None = None,
+    status: str = "submitted",
 ) -> int:
-    """Add an image of its own pixels with a submitted label map and return its id."""
+    """Add an image of its own pixels with a label map and return its id."""
     height, width = label_map.shape
     key = hashlib.sha256(f"{name}{split}".encode()).digest()
     pixels = np.random.default_rng(list(key)).integers(0, 255, (height, width, 3), np.uint8)
@@ -59,7 +60,7 @@ def add(
             label_map,
             expected_revision=0,
             author="anna",
-            status="submitted",
+            status=status,
             seconds_spent=12.5,
         )
     return image_id
@@ -242,9 +243,21 @@ label_maps = shapes.flatmap(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(entries=st.lists(st.tuples(names, label_maps), min_size=1, max_size=4), as_zip=st.booleans())
+@given(
+    entries=st.lists(
+        st.tuples(
+            names,
+            label_maps,
+            st.sampled_from(("pool", "audit", "excluded")),
+            st.sampled_from(("submitted", "draft")),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    as_zip=st.booleans(),
+)
 def test_what_is_exported_comes_back_exactly(
-    tmp_path_factory: pytest.TempPathFactory, entries: list[tuple[str, np.ndarray]], as_zip: bool
+    tmp_path_factory: pytest.TempPathFactory, entries: list[tuple[str, np.ndarray, str, str]], as_zip: bool
 ) -> None:
     folder = tmp_path_factory.mktemp("trip")
     workspace = open_workspace(folder / "workspace")
@@ -256,29 +269,33 @@ def test_what_is_exported_comes_back_exactly(
             ClassSpec("d", "#000000"),
         ]
         source = projects.create_project(workspace, "source", specs, "anna")
+        projects.update_classes(workspace, source.id, {2: ClassChange(archived=True)}, "anna")
         expected = []
-        for number, (name, label_map) in enumerate(entries):
+        for number, (name, label_map, split, status) in enumerate(entries):
             if (label_map == 254).all():
                 label_map = np.zeros_like(label_map)
-            add(
-                workspace, source, f"{number % 2}/{name}.png", label_map, split=("pool", "audit")[number // 2]
-            )
+            add(workspace, source, f"{number}/{name}.png", label_map, split, status=status)
             expected.append(label_map)
         target = folder / ("out.zip" if as_zip else "out")
-        export_project(workspace, source.id, target, include_images=True, not_labelled_as=254)
+        export_project(workspace, source.id, target, include_images=True, drafts=True, not_labelled_as=254)
 
         plan = plan_import(target)
         assert plan.problems == ()
         assert plan.unknown_codes == ()
         assert [spec.name for spec in plan.classes] == ["a", "b", "ç", "d"]
         copy = projects.create_project(workspace, "copy", plan.classes, "anna")
+        assert projects.classes(workspace, copy.id) == projects.classes(workspace, source.id)
         result = run_import(workspace, copy.id, plan, "anna")
-        blobs = [info.blob for info in images.list_images(workspace, source.id)]
-        assert result.labelled == len(set(blobs))
-        for info in images.list_images(workspace, copy.id):
+        before = {info.blob: info for info in images.list_images(workspace, source.id)}
+        after = images.list_images(workspace, copy.id)
+        assert result.labelled + result.drafts == len(after) == len(before)
+        for info in after:
+            original = before[info.blob]
             label_map, _ = labels.read(workspace, info.id)
-            np.testing.assert_array_equal(label_map, expected[blobs.index(info.blob)])
-            assert info.split == ("audit" if blobs.index(info.blob) >= 2 else "train")
+            np.testing.assert_array_equal(label_map, expected[int(original.name.split("/")[0])])
+            assert (info.split, info.draft_by) == (original.split, original.draft_by)
+            assert (info.revision, info.labelled_revision) == (original.revision, original.labelled_revision)
+            assert info.truth_blob is None
     finally:
         workspace.close()
 
@@ -311,6 +328,26 @@ def test_the_manifest_tells_images_named_like_masks_apart_and_keeps_groups(
     problems = {problem.name: problem.sentence for problem in plan_import(tmp_path).problems}
     assert "hand.png, is not there" in problems["out/images/train/hand.png"]
     assert "does not name it" in problems["out/images/pool/stranger.png"]
+
+
+@pytest.mark.parametrize("name", ["out", "out.zip"])
+def test_an_export_without_images_is_not_taken_for_photographs(
+    workspace: Workspace, project: ProjectInfo, tmp_path: Path, name: str
+) -> None:
+    export_project(workspace, project.id, tmp_path / name)
+    with pytest.raises(InvalidInput, match=r"holds label maps and no images.*--images"):
+        plan_import(tmp_path / name, workspace=workspace, project_id=project.id)
+
+
+def test_images_put_beside_the_label_maps_of_an_export_meet_them_by_name(
+    workspace: Workspace, project: ProjectInfo, tmp_path: Path
+) -> None:
+    export_project(workspace, project.id, tmp_path / "whole", include_images=True)
+    export_project(workspace, project.id, tmp_path / "maps")
+    shutil.copytree(tmp_path / "whole" / "images", tmp_path / "maps" / "images")
+    found = {entry.path: entry.mask for entry in plan_import(tmp_path / "maps").entries}
+    assert found["images/train/a_1.png"] == "label_maps/train/a_1.png"
+    assert len(found) == 4
 
 
 def test_a_manifest_that_is_damaged_is_named_and_one_of_another_tool_passed_over(

@@ -445,10 +445,32 @@ def test_equal_stems_are_told_apart_by_their_folders_and_never_guessed() -> None
     assert [found.mask for found in find_layout(paths).images] == ["masks/x/1.png", "masks/y/1.png"]
     guess = find_layout(["images/x/1.jpg", "images/y/1.jpg", "masks/1.png"])
     assert [found.mask for found in guess.images] == [None, None]
-    assert guess.problems[0].name == "masks/1.png"
+    (problem,) = guess.problems
+    assert problem.name == "masks/1.png"
+    assert problem.sentence == (
+        "2 images have the name of this mask (images/x/1.jpg, images/y/1.jpg): put images and masks in "
+        "folders of the same names, or rename them."
+    )
     double = find_layout(["images/1.jpg", "masks/1.png", "labels/1.png"])
     assert double.images[0].mask is None
     assert "Several masks" in double.problems[0].sentence
+    assert {problem.sentence for problem in double.problems[1:]} == {
+        "The image of this name, images/1.jpg, has several masks. Leave one mask for each image."
+    }
+
+
+def test_a_photograph_beside_another_of_its_name_is_no_mask_where_a_folder_has_the_mask() -> None:
+    layout = find_layout(["images/dup.jpg", "images/dup.png", "masks/dup.png"])
+    assert [(found.path, found.mask) for found in layout.images] == [
+        ("images/dup.jpg", None),
+        ("images/dup.png", None),
+    ]
+    assert "2 images have the name of this mask" in layout.problems[0].sentence
+    named = find_layout(["images/a.jpg", "images/a.png", "masks/a.jpg.png", "masks/a.png.png"])
+    assert [found.mask for found in named.images] == ["masks/a.jpg.png", "masks/a.png.png"]
+    # Folders of masks elsewhere in the source change nothing.
+    apart = find_layout(["one/1.jpg", "one/1.png", "two/images/1.jpg", "two/masks/1.png"])
+    assert [found.mask for found in apart.images] == ["one/1.png", "two/masks/1.png"]
 
 
 def test_a_folder_of_labels_alone_is_a_folder_of_images() -> None:

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import struct
@@ -18,9 +19,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from storage import images, importing, labels, projects
+from storage import images, importing, labels, projects, queue
 from storage.errors import DiskFull, InvalidInput
-from storage.importing import ImportPlan, ImportResult, plan_import, run_import
+from storage.import_plan import ImportPlan, ImportResult
+from storage.importing import plan_import, run_import
 from storage.projects import ClassSpec
 from storage.workspace import Workspace, open_workspace
 
@@ -138,6 +140,17 @@ def test_too_many_colours_are_refused_with_the_cure() -> None:
         plan_import([("images/a.png", picture(1, (40, 40))), ("masks/a.png", encoded(noise))])
 
 
+def test_masks_with_soft_edges_make_no_classes(workspace: Workspace) -> None:
+    grey = np.arange(SIZE[0] * SIZE[1], dtype=np.uint8).reshape(SIZE)
+    files = [("images/a.png", picture(1)), ("masks/a.png", encoded(grey))]
+    with pytest.raises(InvalidInput, match=r"192 different values .*soft edges or saved as photographs"):
+        plan_import(files)
+    few = [files[0], ("masks/a.png", encoded(grey // 3))]
+    assert len(plan_import(few).classes) == 64
+    names = [f"c{i}" for i in range(192)]
+    assert len(plan_import(files, class_names=names).classes) == 192
+
+
 def test_a_projects_own_classes_are_met_by_name_then_by_index(workspace: Workspace) -> None:
     project = projects.create_project(workspace, "p", [ClassSpec("Road"), ClassSpec("sky")], "tester")
     listed = [*pairs(1), ("dataset.json", json.dumps({"classes": ["sky", "road", "tree"]}).encode())]
@@ -171,6 +184,57 @@ def test_masks_of_0_and_255_are_two_classes_unless_255_is_said_to_be_void() -> N
     said = {"classes": ["soil"], "ignore_index": 255}
     plan = plan_import([*files, ("dataset.json", json.dumps(said).encode())])
     assert [spec.name for spec in plan.classes] == ["soil"]
+
+
+def binary_pairs(count: int) -> list[tuple[str, bytes]]:
+    files = [(f"images/{i}.png", picture(i)) for i in range(count)]
+    return files + [
+        (f"masks/{i}.png", encoded((index_mask(i, 2) * 255).astype(np.uint8))) for i in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "background", "thing"),
+    [
+        (["background", "object", "debris"], 0, 1),
+        (["debris", "Object", "Background"], 2, 1),
+        (["ground", "weed"], 0, 1),
+        (["nucleus", "background"], 1, 0),
+        (["background", "nucleus"], 0, 1),
+    ],
+)
+def test_masks_of_0_and_255_meet_a_background_and_an_object_whatever_else_the_project_has(
+    workspace: Workspace, names: list[str], background: int, thing: int
+) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec(name) for name in names], "tester")
+    plan = plan_import(binary_pairs(2), workspace=workspace, project_id=project.id)
+    assert plan.unknown_codes == ()
+    run_import(workspace, project.id, plan, "tester")
+    for info in images.list_images(workspace, project.id):
+        label_map, _ = labels.read(workspace, info.id)
+        chosen = index_mask(int(Path(info.name).stem), 2)
+        np.testing.assert_array_equal(label_map, np.array([background, thing], np.uint8)[chosen])
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["nucleus"], "whether 255 is the project's class nucleus cannot be told"),
+        (["soil", "crop", "weed"], r"which one of the 3 classes of the project \(soil, crop, weed\) 255 is"),
+    ],
+)
+def test_masks_of_0_and_255_are_refused_where_255_can_be_any_class(
+    workspace: Workspace, names: list[str], said: str
+) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec(name) for name in names], "tester")
+    with pytest.raises(InvalidInput, match=said) as refused:
+        plan_import(binary_pairs(2), workspace=workspace, project_id=project.id)
+    # The way out that the sentence shows is one.
+    example = re.search(r"\{.*\}", str(refused.value))
+    assert example
+    files = [*binary_pairs(2), ("dataset.json", example[0].encode())]
+    plan = plan_import(files, workspace=workspace, project_id=project.id)
+    assert plan.meaning.values["index"][255] == len(names) - 1
 
 
 @pytest.fixture
@@ -209,7 +273,8 @@ def test_camvid_is_known_by_its_layout(part_of_camvid: Path, workspace: Workspac
     assert (again.imported, again.labelled, again.already_there) == (0, 0, 72)
     few = plan_import(part_of_camvid / "val", workspace=workspace, project_id=project_id)
     assert (few.new_images, len(few.entries)) == (0, 11)
-    assert few.report()[1] == "11 images are in the project already; only missing labels are added."
+    assert few.report()[1] == "11 images are in the project already; nothing is added."
+    assert (few.masks, few.changes) == (0, ())
 
 
 def test_dataset_json_gives_classes_void_and_splits() -> None:
@@ -488,6 +553,75 @@ def test_a_killed_import_goes_on_where_it_was(camvid: Path, tmp_path: Path) -> N
     assert len(everything) == 80
     assert all(info.revision == 1 and workspace.blobs.exists(info.blob) for info in everything)
     workspace.close()
+
+
+def split_folders(with_masks: bool) -> list[tuple[str, bytes]]:
+    """Return three images in each of train, val and test, each with its mask when they are asked for."""
+    files = []
+    for start, folder in enumerate(("train", "val", "test")):
+        for i in range(3 * start, 3 * start + 3):
+            files.append((f"{folder}/{i}.png", picture(i)))
+            if with_masks:
+                files.append((f"{folder}annot/{i}.png", encoded(index_mask(i))))
+    return files
+
+
+def test_masks_that_come_later_find_their_images_and_keep_what_the_plan_says(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec(name) for name in "abc"], "tester")
+    run_import(workspace, project.id, plan_import(split_folders(with_masks=False)), "tester")
+    plan = plan_import(split_folders(with_masks=True), workspace=workspace, project_id=project.id)
+    report = plan.report()
+    assert report[0] == "0 images to import."
+    assert report[1] == "9 images are in the project already; only missing labels are added."
+    assert "6 masks used as submitted labels." in report
+    assert "3 masks kept as hidden truth: never trained on, only to measure." in report
+    assert "Splits: 3 train, 3 audit, 3 excluded." in report
+    result = run_import(workspace, project.id, plan, "tester")
+    assert (result.imported, result.labelled, result.truths, result.already_there) == (0, 6, 3, 9)
+    for info in images.list_images(workspace, project.id):
+        split = {"train": "train", "val": "audit", "test": "excluded"}[info.name.split("/")[0]]
+        assert (info.split, info.revision) == (split, int(split != "excluded"))
+        assert (info.truth_blob is not None) == (split == "excluded")
+
+    again = plan_import(split_folders(with_masks=True), workspace=workspace, project_id=project.id)
+    assert (again.masks, again.changes) == (0, ())
+    assert not any("masks" in line or "Splits" in line for line in again.report())
+    result = run_import(workspace, project.id, again, "tester")
+    assert (result.imported, result.labelled, result.truths) == (0, 0, 0)
+
+
+def test_truth_that_comes_later_is_kept(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec(name) for name in "abc"], "tester")
+    run_import(workspace, project.id, plan_import(pairs(3), masks_as="ignore"), "tester")
+    plan = plan_import(pairs(3), workspace=workspace, project_id=project.id, masks_as="truth")
+    assert (
+        run_import(workspace, project.id, plan, "tester")
+        .report()[0]
+        .endswith("3 with hidden truth, 3 were there already.")
+    )
+    for info in images.list_images(workspace, project.id, "pool"):
+        np.testing.assert_array_equal(images.truth(workspace, info.id), index_mask(int(Path(info.name).stem)))
+
+
+def test_masks_that_come_later_leave_images_where_a_person_put_them(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec(name) for name in "abc"], "tester")
+    run_import(workspace, project.id, plan_import(split_folders(with_masks=False)), "tester")
+    by_name = {info.name: info.id for info in images.list_images(workspace, project.id)}
+    begun, taken_out, at_work = by_name["val/3.png"], by_name["train/0.png"], by_name["val/4.png"]
+    labels.save(workspace, begun, index_mask(9), expected_revision=0, author="anna")
+    images.set_split(workspace, [taken_out], "excluded", "anna")
+    plan = plan_import(split_folders(with_masks=True), workspace=workspace, project_id=project.id)
+    planned = {entry.path: (entry.split, entry.mask_becomes) for entry in plan.entries}
+    assert planned["val/3.png"] == ("pool", None)
+    assert planned["train/0.png"] == ("excluded", "label")
+    queue.open_image(workspace, at_work, "anna")
+    result = run_import(workspace, project.id, plan, "tester")
+    assert [problem.name for problem in result.problems] == ["val/4.png"]
+    found = {info.name: (info.split, info.revision) for info in images.list_images(workspace, project.id)}
+    assert found["val/3.png"] == ("pool", 1)
+    assert found["train/0.png"] == ("excluded", 1)
+    assert found["val/4.png"] == ("pool", 0)
+    assert found["val/5.png"] == ("audit", 1)
 
 
 def test_progress_is_reported_and_may_stop_the_import(workspace: Workspace) -> None:

@@ -636,7 +636,7 @@ def test_an_image_joins_a_project_once(workspace: Workspace, project: ProjectInf
         height=info.height,
     )
     assert again is None
-    assert len(images.known_hashes(workspace, project.id)) == 12
+    assert len(images.by_content(workspace, project.id)) == 12
     assert images.truth(workspace, info.id).shape == (24, 32)
     bare = add_image(workspace, project.id, 99, truth=False)
     with pytest.raises(NotFound):

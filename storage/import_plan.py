@@ -1,0 +1,185 @@
+"""What an import would do and what it did: the values, and their sentences."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from storage.formats.archives import Problem, Source
+from storage.formats.mask_meaning import MaskMeaning, UnknownCode
+from storage.projects import ClassSpec
+
+MasksAs = Literal["labels", "truth", "ignore"]
+MaskBecomes = Literal["label", "draft", "truth"]
+
+_PROBLEMS_LISTED = 20
+_SPLIT_ORDER = ("pool", "train", "audit", "excluded")
+
+
+@dataclass(frozen=True)
+class PlannedImage:
+    """An image that will be imported."""
+
+    path: str
+    """Its path in the source and its name in the project."""
+    content_hash: str
+    """SHA-256 of the file."""
+    width: int
+    height: int
+    split: str
+    """Where it will be."""
+    group: str | None
+    mask: str | None
+    """Path of its mask in the source; None without a usable one, or when the project has what it says."""
+    mask_becomes: MaskBecomes | None
+    author: str
+    """Of the label or draft that its mask becomes."""
+    rotated: bool
+    note: str | None
+    """What is changed about its pixels."""
+    known: bool
+    """The project has it already; only a missing label or truth is added."""
+
+
+@dataclass(frozen=True)
+class ImportPlan:
+    """What an import would do. Nothing has been written yet."""
+
+    source: Source
+    entries: tuple[PlannedImage, ...]
+    problems: tuple[Problem, ...]
+    """What stays out, each with its reason."""
+    duplicates: tuple[Problem, ...]
+    """Files with the same bytes as another file of the source; they stay out."""
+    classes: tuple[ClassSpec, ...]
+    """Classes to create the project with, in this order; empty when it has classes or there are no masks."""
+    meaning: MaskMeaning
+    table_colours: frozenset[int]
+    notes: tuple[str, ...]
+    masks_as: MasksAs
+
+    @property
+    def unknown_codes(self) -> tuple[UnknownCode, ...]:
+        """Indices and colours in the masks that no class has."""
+        return self.meaning.unknown
+
+    @property
+    def new_images(self) -> int:
+        """How many images the project will gain."""
+        return sum(not entry.known for entry in self.entries)
+
+    @property
+    def masks(self) -> int:
+        """How many images have a mask that will be used."""
+        return sum(entry.mask_becomes is not None for entry in self.entries)
+
+    @property
+    def changes(self) -> tuple[PlannedImage, ...]:
+        """The images that are new or gain a label or a truth."""
+        return tuple(entry for entry in self.entries if not entry.known or entry.mask_becomes)
+
+    def report(self) -> list[str]:
+        """Return the plan in sentences, the most important first."""
+        if not self.entries:
+            return ["Nothing to import: no image was found that can be read.", *self._problem_lines()]
+        lines = [f"{count_of(self.new_images, 'image')} to import{self._sizes()}."]
+        if known := len(self.entries) - self.new_images:
+            there = count_of(known, "image is", "images are")
+            gains = any(entry.known for entry in self.changes)
+            added = "only missing labels are added" if gains else "nothing is added"
+            lines.append(f"{there} in the project already; {added}.")
+        lines += self._mask_lines()
+        splits = Counter(entry.split for entry in self.changes)
+        if splits.keys() - {"pool"}:
+            lines.append(
+                "Splits: " + ", ".join(f"{splits[s]:,} {s}" for s in _SPLIT_ORDER if splits[s]) + "."
+            )
+        if self.classes:
+            names = [spec.name for spec in self.classes]
+            lines.append(f"{count_of(len(names), 'class', 'classes')} proposed: {', '.join(names)}.")
+        lines += self.notes
+        lines += [code.sentence for code in self.unknown_codes[:10]]
+        if len(self.unknown_codes) > 10:
+            lines.append(f"{len(self.unknown_codes) - 10:,} more unknown values come in as not labelled.")
+        if rotated := sum(entry.rotated for entry in self.entries if not entry.known):
+            lines.append(f"{count_of(rotated, 'image')} turned upright as the EXIF orientation says.")
+        groups = {entry.group for entry in self.entries if entry.group and not entry.known}
+        if groups:
+            lines.append(f"{count_of(len(groups), 'group')} by name, such as {min(groups)}.")
+        lines += self._problem_lines()
+        return lines
+
+    def _sizes(self) -> str:
+        sizes = Counter((entry.width, entry.height) for entry in self.entries if not entry.known)
+        if not sizes:
+            return ""
+        if len(sizes) <= 3:
+            return ", " + ", ".join(f"{w} × {h}" for (w, h), _ in sizes.most_common())
+        (least_w, least_h), *_, (most_w, most_h) = sorted(sizes, key=lambda size: size[0] * size[1])
+        return f", {len(sizes)} sizes from {least_w} × {least_h} to {most_w} × {most_h}"
+
+    def _mask_lines(self) -> list[str]:
+        becomes = Counter(entry.mask_becomes for entry in self.entries)
+        lines = []
+        if becomes["label"]:
+            lines.append(f"{count_of(becomes['label'], 'mask')} used as submitted labels.")
+        if becomes["draft"]:
+            lines.append(f"{count_of(becomes['draft'], 'mask')} used as drafts, which nobody has submitted.")
+        if becomes["truth"]:
+            lines.append(
+                f"{count_of(becomes['truth'], 'mask')} kept as hidden truth: never trained on, "
+                "only to measure."
+            )
+        return lines
+
+    def _problem_lines(self) -> list[str]:
+        lines = []
+        if self.duplicates:
+            first = self.duplicates[0]
+            lines.append(f"{count_of(len(self.duplicates), 'duplicate')} left out, such as {first.name}.")
+        return lines + _problem_lines(self.problems)
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """What an import did."""
+
+    imported: int
+    labelled: int
+    """Label maps saved as submitted labels."""
+    drafts: int
+    truths: int
+    """Label maps kept as hidden truth."""
+    already_there: int
+    problems: tuple[Problem, ...]
+    seconds: float
+
+    def report(self) -> list[str]:
+        """Return the result in sentences, with the first problems."""
+        parts = [f"{count_of(self.imported, 'image')} imported in {self.seconds:.1f} s"]
+        if self.labelled:
+            parts.append(f"{self.labelled:,} with labels")
+        if self.drafts:
+            parts.append(f"{self.drafts:,} with drafts")
+        if self.truths:
+            parts.append(f"{self.truths:,} with hidden truth")
+        if self.already_there:
+            parts.append(f"{self.already_there:,} were there already")
+        return [", ".join(parts) + ".", *_problem_lines(self.problems)]
+
+
+def count_of(number: int, one: str, many: str | None = None) -> str:
+    """Return a number with what it counts, such as ``1 image`` and ``2,000 images``."""
+    return f"1 {one}" if number == 1 else f"{number:,} {many or one + 's'}"
+
+
+def _problem_lines(problems: Sequence[Problem]) -> list[str]:
+    lines = []
+    if problems:
+        lines.append(f"{count_of(len(problems), 'problem')}; the rest goes on.")
+        lines += [f"{problem.name}: {problem.sentence}" for problem in problems[:_PROBLEMS_LISTED]]
+    if (more := len(problems) - _PROBLEMS_LISTED) > 0:
+        lines.append(f"… and {more:,} more.")
+    return lines

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
@@ -96,7 +98,7 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
                 st.session_state[_PLANNED] = (asked, plan)
         planned_for, planned = st.session_state.get(_PLANNED, (None, None))
         if planned_for == asked:
-            import_plan(workspace, project, planned)
+            import_plan(workspace, project, planned, uploaded_name(files) if kind == "Upload" else path)
         elif planned_for and planned_for[0] == project.id:
             st.caption("The source or its settings changed: check again to see what would be imported now.")
         done_for, outcome = st.session_state.get(_OUTCOME, (None, ()))
@@ -107,9 +109,16 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
                     st.markdown(bullets(outcome[1:]))
 
 
-def import_plan(workspace: Workspace, project: ProjectInfo, plan: ImportPlan) -> None:
-    """Draw the dry run's report and the button that imports what it found."""
+def uploaded_name(files: Sequence[UploadedFile]) -> str:
+    """Return what an upload is called in a sentence: its first file, and how many more there are."""
+    more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
+    return f"the uploaded {files[0].name}{more}"
+
+
+def import_plan(workspace: Workspace, project: ProjectInfo, plan: ImportPlan, source: str) -> None:
+    """Draw the dry run's report on ``source``, and the button that imports what it found."""
     with st.container(key="import-report", gap="xsmall"):
+        st.caption(plain(f"Checked {source}:"))
         st.markdown(bullets(plan.report()))
     if not plan.changes:
         return

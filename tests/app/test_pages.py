@@ -244,6 +244,7 @@ class TestProject:
         test.text_input(key="import-source").set_value(str(source))
         test.button(key="import-plan").click().run()
         assert not errors(test)
+        assert f"Checked {source}:" in everything(test)
         assert "1 image to import, 30 × 20" in everything(test)
         assert "broken.png" in everything(test)
         assert len(images.list_images(site.workspace, site.project_id)) == 4
@@ -283,12 +284,19 @@ class TestProject:
     def test_uploaded_files_are_planned_like_a_folder(self, open_page, site: Site) -> None:
         buffer = io.BytesIO()
         Image.fromarray(np.full((20, 30, 3), 7, np.uint8)).save(buffer, "PNG")
+        grey = ("grey.png", buffer.getvalue(), "image/png")
         test = open_page("project")
         test.segmented_control(key="import-kind").set_value("Upload").run()
-        test.file_uploader(key="import-upload").set_value([("grey.png", buffer.getvalue(), "image/png")])
+        test.file_uploader(key="import-upload").set_value([grey])
         test.button(key="import-plan").click().run()
         assert not errors(test)
+        assert "Checked the uploaded grey.png:" in everything(test)
         assert "1 image to import" in everything(test)
+        more = [("one.txt", b"", "text/plain"), ("two.txt", b"", "text/plain")]
+        test.file_uploader(key="import-upload").set_value([grey, *more]).run()
+        assert "import-run" not in [button.key for button in test.button]
+        test.button(key="import-plan").click().run()
+        assert "Checked the uploaded grey.png and 2 more:" in everything(test)
 
     def test_export_makes_a_zip_to_download(self, open_page, site: Site) -> None:
         label(site, site.image_ids[1])

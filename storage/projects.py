@@ -235,23 +235,24 @@ def update_classes(
         for index, change in changes.items():
             if not 0 <= index < len(rows):
                 raise NotFound(f"This project has no class number {index}. Load the page again.")
-            # What is given up is free for the others of these.
+            # What is given up is free for the others of these. No stored name begins with a space.
             if change.name is not None:
-                rows[index].name = f"\x00{index}"
+                rows[index].name = f" {index}"
             if change.hotkey is not None:
                 rows[index].hotkey = None
         session.flush()
         for index, change in changes.items():
-            row, others = rows[index], [other for other in rows if other.index != index]
             if change.name is not None:
-                row.name = _free_class_name(change.name, others)
+                rows[index].name = _free_class_name(change.name, _others(rows, index))
+        # After all names, so that a refusal speaks of the classes by what they would be called.
+        for index, change in changes.items():
+            row = rows[index]
             if change.colour is not None:
                 row.colour = _checked_colour(change.colour)
             if change.hotkey:
-                row.hotkey = _free_hotkey(change.hotkey, others)
+                row.hotkey = _free_hotkey(change.hotkey, _others(rows, index))
             if change.archived is not None:
                 row.archived = change.archived
-            session.flush()
             events.record(
                 session, project_id, actor, "settings", class_changed=row.name, archived=row.archived
             )
@@ -314,6 +315,10 @@ def _class_rows(session: Session, project_id: int) -> list[LabelClass]:
             select(LabelClass).where(LabelClass.project_id == project_id).order_by(LabelClass.index)
         )
     )
+
+
+def _others(rows: Sequence[LabelClass], index: int) -> list[LabelClass]:
+    return [row for row in rows if row.index != index]
 
 
 def _class_info(row: LabelClass) -> ClassInfo:

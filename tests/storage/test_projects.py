@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from sqlalchemy import event
 
 from storage import events, projects
 from storage.errors import InvalidInput, NotFound
@@ -131,6 +132,28 @@ def test_classes_swap_what_they_are_called_or_all_stay_as_they_are(workspace: Wo
     projects.update_classes(workspace, project.id, swap, "ada")
     after = [(entry.name, entry.hotkey) for entry in projects.classes(workspace, project.id)]
     assert after == [("tree", "Digit2"), ("Ground", "Digit1"), ("roof", "Digit3")]
+
+
+def test_a_refusal_names_a_class_as_it_would_be_called(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "fields", specs("ground", "tree"), "ada")
+    changes = {0: ClassChange(hotkey="Digit2"), 1: ClassChange(name="bush")}
+    with pytest.raises(InvalidInput, match="The hotkey Digit2 already belongs to bush"):
+        projects.update_classes(workspace, project.id, changes, "ada")
+
+
+def test_names_on_the_way_to_a_swap_are_text_to_every_database(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "fields", specs("ground", "tree"), "ada")
+    written: list[object] = []
+
+    def note(_connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+        if statement.startswith("UPDATE label_class"):
+            written.append(parameters)
+
+    event.listen(workspace.database.engine, "before_cursor_execute", note)
+    swap = {0: ClassChange(name="tree"), 1: ClassChange(name="ground")}
+    projects.update_classes(workspace, project.id, swap, "ada")
+    assert written
+    assert r"\x00" not in repr(written), "PostgreSQL takes no NUL"
 
 
 def test_settings_are_kept_and_changes_are_in_the_journal(workspace: Workspace) -> None:

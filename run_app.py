@@ -416,7 +416,7 @@ def import_images(
     classes: Annotated[
         str | None,
         typer.Option(
-            help="Class names for a new project, comma-separated, such as background,crop; found in the "
+            help="Class names for a new project, comma-separated; background is a class, too. Found in the "
             "source otherwise."
         ),
     ] = None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.notices import duration
-from storage import images, projects, rounds
+from storage import images, rounds
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo, WorkerInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES
@@ -23,6 +23,7 @@ class TrainingState:
     Attributes:
         newest: The round that the card is about.
         may_train_now: Whether a round can be asked for.
+        lacks_classes: Whether none can before there is another class.
         text: What is done, of how much, and the time left; or what has to happen before a round starts.
         share: How much of that is done, in [0, 1]; None where nothing is counted.
         workers: Workers that are there now.
@@ -30,6 +31,7 @@ class TrainingState:
 
     newest: RoundInfo | None
     may_train_now: bool
+    lacks_classes: bool
     text: str
     share: float | None
     workers: list[WorkerInfo]
@@ -41,6 +43,7 @@ class TrainingState:
         drawn = (
             newest and (newest.id, newest.state, newest.cancel_requested, newest.note, newest.error),
             self.may_train_now,
+            self.lacks_classes,
             [(worker.name, worker.device) for worker in self.workers],
         )
         return hashlib.sha256(repr(drawn).encode()).hexdigest()[:16]
@@ -51,20 +54,23 @@ def training_state(workspace: Workspace, project: ProjectInfo) -> TrainingState:
     past = rounds.history(workspace, project.id)
     newest, workers = newest_of(past), rounds.live_workers(workspace)
     live = [info for info in past if info.state in LIVE_ROUND_STATES]
+    too_few = rounds.too_few_classes(workspace, project.id)
     # A cold start need not be waited for: a round may be asked for behind it.
-    may_train_now = all(info.number == COLD_START for info in live) and images.any_in_split(
-        workspace, project.id, "train"
+    may_train_now = (
+        all(info.number == COLD_START for info in live)
+        and not too_few
+        and images.any_in_split(workspace, project.id, "train")
     )
     if newest is not None and live:
         done = min(1.0, newest.step / newest.steps) if newest.steps else 0.0
-        return TrainingState(newest, may_train_now, progress_text(newest), done, workers)
-    if len(projects.classes(workspace, project.id)) < 2:
-        return TrainingState(newest, False, f"{rounds.ONE_CLASS}.", None, workers)
+        return TrainingState(newest, may_train_now, bool(too_few), progress_text(newest), done, workers)
+    if too_few:
+        return TrainingState(newest, False, True, f"{too_few}.", None, workers)
     advice = rounds.start_advice(workspace, project.id)
     text = advice.reason if may_train_now else NO_LABEL
     counts = project.settings.start.automatic and advice.changed < advice.needed
     share = advice.changed / advice.needed if counts else None
-    return TrainingState(newest, may_train_now, text, share, workers)
+    return TrainingState(newest, may_train_now, False, text, share, workers)
 
 
 def training_json(state: TrainingState) -> dict[str, Any]:

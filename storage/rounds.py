@@ -25,6 +25,7 @@ from storage.schema import (
     PIXEL_SCORES,
     Image,
     Label,
+    LabelClass,
     Prediction,
     Project,
     Round,
@@ -35,10 +36,6 @@ from storage.settings import ProjectSettings, RoundSettings
 from storage.snapshots import Snapshot, SnapshotLabel, decode_snapshot, encode_snapshot
 from storage.workspace import Workspace
 
-ONE_CLASS = (
-    "A model tells classes apart, and this project has one. "
-    "Add another on the Project page, such as background"
-)
 HOW_TO_START_ONE = "the Training page says how to start one"
 WORKER_SILENCE_S = 30.0
 """A worker not heard of for so many seconds is taken for gone."""
@@ -169,10 +166,10 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
                 "scoring": "A round is scoring the images now",
             }[last.state],
         )
+    if too_few := _too_few_classes(session, project.id):
+        return advice(False, too_few)
     if last is not None and last.state == "failed" and changed < rule.min_changed:
         return advice(False, f"Round {last.number} failed: press Train now to try again")
-    if class_count(session, project.id) < 2:
-        return advice(False, ONE_CLASS)
     if not rule.automatic:
         return advice(False, "Automatic rounds are off: press Train now")
     if changed < rule.min_changed:
@@ -191,6 +188,15 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     if worker_missing:
         return advice(False, f"No worker is running: {HOW_TO_START_ONE}")
     return advice(True, f"{changed} new labels: a round can start")
+
+
+def too_few_classes(workspace: Workspace, project_id: int) -> str | None:
+    """Say why a model would have nothing to tell apart, or return None where it has.
+
+    Archived classes do not count: nobody paints with them.
+    """
+    with workspace.database.reading() as session:
+        return _too_few_classes(session, project_id)
 
 
 def seen_classes(session: Session, project_id: int) -> set[int]:
@@ -217,7 +223,8 @@ def request_round(
     While the cold start is under way the round waits behind it.
 
     Raises:
-        RoundRefused: a round is waiting or at work already, there is no label to train on, or only one class.
+        RoundRefused: a round is waiting or at work already, there is no label to train on, or fewer than two
+            classes are not archived.
         NotFound: there is no such project.
     """
     while True:
@@ -232,10 +239,11 @@ def request_round(
                 .order_by(Image.id)
             ).all()
             taken = Snapshot([SnapshotLabel(*row) for row in labels], class_count(session, project_id))
+            too_few = _too_few_classes(session, project_id)
+        if too_few:
+            raise RoundRefused(f"{too_few}.")
         if not labels:
             raise RoundRefused("There is no label to train on yet. Label and submit an image first.")
-        if taken.class_count < 2:
-            raise RoundRefused(f"{ONE_CLASS}.")
         blob = workspace.blobs.put(encode_snapshot(taken))
         with workspace.database.writing() as session:
             project = project_row(session, project_id, lock=True)
@@ -746,6 +754,18 @@ def _training_stands(session: Session, project_id: int) -> bool:
         Round.project_id == project_id, Round.number > COLD_START, Round.state.in_(states)
     )
     return session.scalar(found.limit(1)) is not None
+
+
+def _too_few_classes(session: Session, project_id: int) -> str | None:
+    archived = session.scalars(select(LabelClass.archived).where(LabelClass.project_id == project_id)).all()
+    left = archived.count(False)
+    if left > 1:
+        return None
+    has = ("one" if left else "none") + (" that is not archived" if any(archived) else "")
+    return (
+        f"A model tells classes apart, and this project has {has}. "
+        "Add another on the Project page, such as background"
+    )
 
 
 def _parent_id(session: Session, project: Project) -> int | None:

@@ -143,7 +143,9 @@ def state_card(workspace: Workspace, project: ProjectInfo, seen: tuple[int, str]
         live = newest is not None and newest.state in LIVE_ROUND_STATES
         with st.container(border=True, key="round-state"):
             place = card_head(newest)
-            if state.may_train_now or not live:
+            if state.lacks_classes and not live:
+                place.page_link("pages/project.py", label="Add a class", icon=":material/add:")
+            elif state.may_train_now or not live:
                 train_now(place, workspace, project, disabled=not state.may_train_now)
             if newest is not None and live:
                 cancel(place, workspace, newest)

@@ -544,6 +544,20 @@ class TestTraining:
         assert "Submit at least one label map" in progress_text(test)
         assert "No worker is running" in everything(test)
 
+    def test_with_one_class_the_way_to_a_second_stands_in_place_of_the_button(
+        self, open_page, site: Site
+    ) -> None:
+        label(site, site.image_ids[0])
+        archived = {index: projects.ClassChange(archived=True) for index in (1, 2)}
+        projects.update_classes(site.workspace, site.project_id, archived, "ann")
+        test = open_page("training")
+        assert "A model tells classes apart, and this project has one" in progress_text(test)
+        assert "train-now" not in [button.key for button in test.button]
+        assert "Add a class" in [link.proto.label for link in test.get("page_link")]
+        projects.add_class(site.workspace, site.project_id, projects.ClassSpec("background"), "ann")
+        assert not test.run().button(key="train-now").disabled
+        assert not test.get("page_link")
+
     def test_train_now_queues_a_round_and_cancel_ends_it(self, open_page, site: Site) -> None:
         label(site, site.image_ids[0])
         test = open_page("training")

@@ -32,6 +32,18 @@ def test_one_class_leaves_nothing_to_learn(browser: TestClient, site: Site) -> N
     assert browser.get(f"/api/projects/{project.id}/training").json()["text"] == state.text
 
 
+def test_no_round_on_one_class_is_offered_behind_a_cold_start(site: Site) -> None:
+    label_first(site)
+    rounds.request_cold_start(site.workspace, site.project_id)
+    before = state_of(site)
+    assert before.may_train_now
+    archived = {index: projects.ClassChange(archived=True) for index in (1, 2)}
+    projects.update_classes(site.workspace, site.project_id, archived, "ann")
+    state = state_of(site)
+    assert (state.may_train_now, state.text) == (False, "Waiting for the worker")
+    assert state.mark != before.mark
+
+
 def test_labels_bring_the_next_round_nearer(site: Site) -> None:
     label_first(site)
     state = state_of(site)

@@ -94,6 +94,8 @@ def test_advice_waits_for_a_second_class(workspace: Workspace, project: ProjectI
 
 def test_one_class_leaves_nothing_to_learn(workspace: Workspace) -> None:
     project = projects.create_project(workspace, "cells", [ClassSpec("nucleus")], "ada")
+    with pytest.raises(RoundRefused, match="tells classes apart"):  # before anybody labels for it
+        rounds.request_round(workspace, project.id, "ada", "a test")
     image_id = add_image(workspace, project.id, 1)
     label_map = labels.read(workspace, image_id)[0] * 0
     labels.save(workspace, image_id, label_map, expected_revision=0, author="ada", status="submitted")
@@ -102,6 +104,27 @@ def test_one_class_leaves_nothing_to_learn(workspace: Workspace) -> None:
     assert "tells classes apart" in rounds.start_advice(workspace, project.id).reason
     projects.add_class(workspace, project.id, ClassSpec("background"), "ada")
     assert rounds.request_round(workspace, project.id, "ada", "a test").state == "queued"
+
+
+def test_an_archived_class_is_none_to_tell_apart(workspace: Workspace, claimed: RoundInfo) -> None:
+    rounds.fail(workspace, claimed.id, WORKER, "Memory ran out.")
+
+    def archive(*indices: int, archived: bool = True) -> None:
+        changes = {index: projects.ClassChange(archived=archived) for index in indices}
+        projects.update_classes(workspace, claimed.project_id, changes, "ada")
+
+    archive(1)
+    assert rounds.start_advice(workspace, claimed.project_id).reason.startswith("Round 1 failed")
+    archive(2)
+    advice = rounds.start_advice(workspace, claimed.project_id)
+    assert not advice.ready
+    assert "this project has one that is not archived. Add another" in advice.reason
+    with pytest.raises(RoundRefused, match="has one that is not archived"):
+        rounds.request_round(workspace, claimed.project_id, "ada", "a test")
+    archive(0)
+    assert "has none that is not archived" in rounds.start_advice(workspace, claimed.project_id).reason
+    archive(0, 1, archived=False)
+    assert rounds.request_round(workspace, claimed.project_id, "ada", "a test").state == "queued"
 
 
 def test_advice_tells_of_the_round_at_work(

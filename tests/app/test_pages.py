@@ -220,6 +220,22 @@ class TestProject:
         ]
         assert test.text_input(key=f"class-0-name-{project}").value == "heaven"
 
+    def test_a_class_renamed_while_it_is_being_archived_keeps_its_new_name(
+        self, open_page, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        test, project, update = open_page("project"), site.project_id, projects.update_classes
+
+        def just_after_a_rename(*asked: Any) -> list[projects.ClassInfo]:
+            update(site.workspace, project, {2: projects.ClassChange(name="bush")}, "somebody else")
+            return update(*asked)
+
+        monkeypatch.setattr(projects, "update_classes", just_after_a_rename)
+        test.checkbox(key=f"class-2-archived-{project}").check()
+        test.button(key="save-classes").click().run()
+        assert not errors(test)
+        stored = projects.classes(site.workspace, project)[2]
+        assert (stored.name, stored.archived) == ("bush", True)
+
     def test_one_hotkey_for_two_classes_is_refused_and_nothing_changes(self, open_page, site: Site) -> None:
         before = projects.classes(site.workspace, site.project_id)
         test = open_page("project")

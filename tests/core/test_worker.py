@@ -24,6 +24,7 @@ from core.checkpoints import newest_checkpoint
 from core.predict import predict_batch
 from core.train import Training, read_checkpoint
 from core.worker import LEASE_S, loop, pick_device, run_round, run_worker
+from core.worker.claim import Claim
 from core.worker.device import within_memory
 from storage import embeddings, images, labels, projects, queue, rounds
 from storage.errors import InvalidInput
@@ -350,6 +351,36 @@ def test_a_stopped_round_goes_on_where_it_was(workspace: Workspace) -> None:
     steps = [step for step, _, _ in rounds.curve(workspace, claimed.id, "loss")]
     assert steps[-1] == 6
     assert len(steps) == len(set(steps)), "no step was trained twice"
+
+
+class Killed(BaseException):
+    """What ends a worker's process at once: nothing within the round catches it."""
+
+
+def test_killed_before_it_names_its_last_checkpoint_the_round_still_ends_with_it(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = blocks_project(workspace, pool=2, train=2)
+    claimed = claimed_round(workspace, project)
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Claim, "report_checkpoint", killed)
+        with pytest.raises(Killed):
+            run_round(workspace, claimed, ME, CPU)
+    left = workspace.path / "checkpoints" / f"round-{claimed.id}" / "fresh"
+    (left / "step-000005").mkdir()
+    again = rounds.claim(workspace, "here:2", LEASE_S, now=time.time() + 60)
+    assert again is not None
+    assert again.checkpoint is None
+    assert run_round(workspace, again, "here:2", CPU) == "done"
+    done = rounds.get_round(workspace, claimed.id)
+    assert done.checkpoint == f"checkpoints/round-{claimed.id}/fresh/step-000006"
+    assert [entry.name for entry in left.iterdir()] == ["step-000006"]
+    assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
+    assert rounds.history(workspace, project.id)[0].metrics["start"] == "warm"
 
 
 def test_a_round_taken_by_another_worker_is_left(workspace: Workspace) -> None:

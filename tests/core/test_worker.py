@@ -17,6 +17,7 @@ import pytest
 import torch
 
 import core.pool_scoring
+import core.round_training
 import core.worker.network
 import core.worker.round
 import core.worker.snapshot
@@ -508,6 +509,35 @@ def test_out_of_memory_makes_the_batch_smaller(workspace: Workspace, monkeypatch
     note = str(rounds.get_round(workspace, claimed.id).note)
     assert "the batch is 2 instead of 4" in note
     assert "the batch is 1 instead of 2" in note
+
+
+def test_out_of_memory_while_it_is_restored_leaves_a_checkpoint_whole(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    project = blocks_project(workspace, pool=2, train=2, settings=tiny(batch_size=4))
+    step, load = Training._train_one_step, torch.optim.AdamW.load_state_dict
+    full = ["the sixth step", "restoring"]
+
+    def step_in_little_memory(training: Training) -> Any:
+        if training.step == 5 and len(full) == 2:
+            raise torch.OutOfMemoryError(f"CUDA out of memory in {full.pop(0)}")
+        return step(training)
+
+    def load_in_little_memory(optimiser: torch.optim.AdamW, state: Any) -> None:
+        if len(full) == 1:
+            raise torch.OutOfMemoryError(f"CUDA out of memory in {full.pop()}")
+        load(optimiser, state)
+
+    monkeypatch.setattr(core.round_training, "CHECKPOINT_S", 0)
+    monkeypatch.setattr(Training, "_train_one_step", step_in_little_memory)
+    monkeypatch.setattr(torch.optim.AdamW, "load_state_dict", load_in_little_memory)
+    caplog.set_level("INFO", logger="qualm.worker")
+    claimed = claimed_round(workspace, project)
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    note = str(rounds.get_round(workspace, claimed.id).note)
+    assert "the batch is 1 instead of 2" in note
+    assert "damaged" not in note
+    assert [line for line in caplog.messages if line.startswith("going on")] == ["going on from step 5"]
 
 
 def test_out_of_memory_with_nothing_left_says_what_to_change(

@@ -65,11 +65,13 @@ def audit_figures(
 ) -> dict[str, Any]:
     """Return the metrics of a round that need labels: of its network and, for comparison, of its parent's.
 
-    Without audit images there is only their number, ``audit_images``.
+    Without audit images that can be read there is only their number, ``audit_images``.
     """
     if not images.audit:
         return {"audit_images": 0}
     measured = evaluated(claim, images, network, device, images.audit)
+    if not measured.images:
+        return {"audit_images": 0}
     metrics = {
         "audit_images": measured.images,
         "audit_miou": measured.miou,

@@ -13,7 +13,7 @@ from core.round_data import ImagesOnDemand, UnreadableImage, decoded_image
 from core.worker.claim import Claim
 from core.worker.images import RoundImages
 from storage import labels, rounds
-from storage.errors import NotFound, QualmError
+from storage.errors import InvalidInput, NotFound, QualmError
 from storage.files import BlobStore
 from storage.snapshots import SnapshotLabel
 
@@ -44,7 +44,7 @@ def load_snapshot(claim: Claim, images: RoundImages) -> LoadedSnapshot:
     Pixels of a pool that fits into the memory are held in ``images``.
 
     Raises:
-        QualmError: None of the labelled images can be read.
+        QualmError: None of the labelled images can be read together with its label map.
         LeaseLost, Cancelled, Stopping: See :meth:`core.worker.claim.Claim.check`.
     """
     snapshot = rounds.snapshot(claim.workspace, claim.info.id)
@@ -70,19 +70,20 @@ def _labelled(
     """Return the pixels of the labelled images, and their label maps at the same sizes by index."""
     loaded: list[Tensor] = []
     label_maps: dict[int, Tensor] = {}
-    for label in snapshot_labels:
-        claim.check()
-        image = images.by_id[label.image_id]
+    blobs = {label.image_id: label.blob for label in snapshot_labels}
+    for image, pixels in images.readable(images.by_id[image_id] for image_id in blobs):
         try:
-            pixels = images.pixels(image)
-            label_map = labels.decode_label_map(claim.workspace.blobs.get(label.blob))
-        except (UnreadableImage, NotFound, ValueError) as error:
-            claim.note(f"{image.name} could not be read and was left out ({error}).")
+            label_map = labels.decode_label_map(claim.workspace.blobs.get(blobs[image.id]))
+        except (NotFound, InvalidInput):
+            images.note_damaged_label_map(image)
             continue
         label_maps[len(loaded)] = label_to_size(torch.from_numpy(label_map), *pixels.shape[1:])
         loaded.append(pixels)
     if not label_maps:
-        raise QualmError("None of the labelled images can be read. Import them again, then start a round.")
+        raise QualmError(
+            "None of the labelled images can be read together with its label map. Import them again or save "
+            "their label maps again, then start a round."
+        )
     return loaded, label_maps
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from core import fresh_start
@@ -69,6 +71,9 @@ def _is_not_worse(
     """Compare a fresh start with the parent's teacher on the audit images, and note what came of it."""
     reached = evaluated(claim, images, fresh, device, images.audit).miou
     before = audit_miou_of(claim, images, snapshot.class_count, parent, device)
+    if math.isnan(reached) or math.isnan(before):
+        claim.note("The audit images could not be measured, so this round keeps the fresh start.")
+        return True
     worse = reached < before
     outcome = f"went on from round {parent.number}" if worse else "keeps the fresh start"
     claim.note(

@@ -97,6 +97,16 @@ def test_a_worse_fresh_start_gives_way_to_the_parent(workspace: Workspace) -> No
     assert third.note is None
 
 
+def test_a_fresh_start_that_nothing_measures_is_kept(workspace: Workspace) -> None:
+    project = doubled(workspace)
+    for info in images.list_images(workspace, project.id, "audit"):
+        blob = labels.history(workspace, info.id)[-1].blob
+        (workspace.path / "blobs" / blob[:2] / blob).unlink()
+    done = finished(workspace, requested(workspace, project, **STANDSTILL))
+    assert (done.metrics["start"], done.metrics["audit_images"]) == ("fresh", 0)
+    assert "The audit images could not be measured, so this round keeps the fresh start." in str(done.note)
+
+
 @pytest.mark.parametrize(
     ("audit", "changes", "start"),
     [(1, {}, "warm"), (2, {"fresh_start": False}, "warm"), (2, {"warm_start": False}, "fresh")],

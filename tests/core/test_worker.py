@@ -238,7 +238,7 @@ def test_a_pool_too_large_for_the_memory_is_read_while_it_trains(
     damaged = next(
         image for image in images.list_images(workspace, claimed.project_id) if image.split == "pool"
     )
-    (workspace.path / "blobs" / damaged.blob[:2] / damaged.blob).write_bytes(b"damaged")
+    blob_path(workspace, damaged.blob).write_bytes(b"damaged")
     assert run_round(workspace, claimed, ME, CPU) == "done"
     assert rounds.get_round(workspace, claimed.id).metrics["unlabelled"] >= 3
 
@@ -611,6 +611,30 @@ def test_odd_and_damaged_images_are_survived(workspace: Workspace) -> None:
         if item.map_blob:
             suggestion = labels.decode_label_map(workspace.blobs.get(item.map_blob))
             assert suggestion.shape == (item.image.height, item.image.width)
+
+
+def blob_path(workspace: Workspace, key: str) -> Path:
+    return workspace.path / "blobs" / key[:2] / key
+
+
+def label_blob(workspace: Workspace, image: images.ImageInfo) -> Path:
+    return blob_path(workspace, labels.history(workspace, image.id)[-1].blob)
+
+
+def test_damaged_label_maps_are_left_out(workspace: Workspace) -> None:
+    project = blocks_project(workspace, pool=2, train=2, audit=1)
+    torn = images.list_images(workspace, project.id, "train")[0]
+    gone = images.list_images(workspace, project.id, "audit")[0]
+    claimed = claimed_round(workspace, project)
+    torn_blob = label_blob(workspace, torn)
+    torn_blob.write_bytes(torn_blob.read_bytes()[:60])
+    label_blob(workspace, gone).unlink()
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    done = rounds.get_round(workspace, claimed.id)
+    for name in (torn.name, gone.name):
+        assert f"The label map of {name} could not be read and was left out. Open the image" in str(done.note)
+    assert (done.metrics["labels"], done.metrics["audit_images"]) == (1, 0)
+    assert "audit_miou" not in done.metrics
 
 
 def test_one_class_is_enough(workspace: Workspace) -> None:

@@ -414,6 +414,12 @@ def test_killed_in_training_the_next_worker_ends_with_the_same_bits(
     folder = workspace.path / "checkpoints" / f"round-{left.id}" / "fresh"
     assert {entry.name for entry in folder.iterdir()} == {"step-000003", ".step-000004.partial"}
 
+    # People go on meanwhile, which the uninterrupted round would not see.
+    image = images.list_images(workspace, project.id, "pool")[1]
+    truth = images.truth(workspace, image.id)
+    labels.save(workspace, image.id, truth, expected_revision=0, author="test", status="submitted")
+    add_picture(workspace, project, "new.png", png(block_scene(9)[0]), truth)
+
     caplog.set_level("INFO", logger="qualm.worker")
     ends = []
     for used in (workspace, open_workspace(tmp_path / "twin")):

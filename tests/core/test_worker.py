@@ -281,6 +281,10 @@ def test_the_second_round_begins_from_the_first(
 def test_the_disk_is_not_filled_round_after_round(workspace: Workspace) -> None:
     project = blocks_project(workspace, pool=4, train=2, settings=tiny(keep_predictions=2))
     kept: list[tuple[int, int, int]] = []
+    left = claimed_round(workspace, project)
+    assert run_round(workspace, left, ME, CPU, stopping=lambda: True) == "stopped"
+    rounds.request_cancel(workspace, left.id, actor="test")
+    assert rounds.claim(workspace, ME, LEASE_S) is None
     for _ in range(6):
         for path in (workspace.path / "blobs").rglob("?" * 64):
             os.utime(path, (1, 1))  # the sweep spares what is younger than an hour
@@ -297,9 +301,11 @@ def test_the_disk_is_not_filled_round_after_round(workspace: Workspace) -> None:
     )
     assert max(size for _, _, size in kept[3:]) < 1.1 * kept[2][2]
     past = rounds.history(workspace, project.id)
-    assert [len(rounds.curve(workspace, info.id, "loss")) for info in past] == [6] * 6
+    assert [info.state for info in past] == ["done"] * 6 + ["cancelled"]
+    assert [len(rounds.curve(workspace, info.id, "loss")) for info in past[:6]] == [6] * 6
     assert all(rounds.snapshot(workspace, info.id).labels for info in past)
-    assert len(list((workspace.path / "checkpoints").iterdir())) == 3
+    folders = {path.name for path in (workspace.path / "checkpoints").iterdir()}
+    assert folders == {f"round-{info.id}" for info in past[:3]}
 
 
 def test_a_round_is_done_though_tidying_up_fails(

@@ -134,7 +134,7 @@ def _cold_start(claim: Claim, device: torch.device) -> Published:
     began = time.monotonic()
     published, ordered_on = within_memory(
         lambda network, where: order_cold(claim, images, network, where),
-        new_network(claim, max(1, len(claim.class_names))).to(device),
+        new_network(claim, max(1, len(claim.class_names))),
         device,
         claim.note,
     )

@@ -22,6 +22,7 @@ import core.worker.network
 import core.worker.round
 import core.worker.snapshot
 from core.checkpoints import newest_checkpoint
+from core.model.network import SegmentationNetwork
 from core.predict import predict_batch
 from core.train import Training, read_checkpoint
 from core.worker import LEASE_S, loop, pick_device, run_round, run_worker
@@ -37,6 +38,8 @@ from storage.workspace import Workspace, open_workspace
 from tests.core.blocks_project import HEIGHT, TINY, WIDTH, add_picture, block_scene, blocks_project, png
 
 CPU = torch.device("cpu")
+FULL = torch.device("meta")
+"""Stands for a device whose memory is full."""
 ROOT = Path(__file__).resolve().parents[2]
 ME = "here:1"
 
@@ -565,20 +568,40 @@ def test_out_of_memory_with_nothing_left_says_what_to_change(
 
 
 def test_scoring_that_fills_the_device_goes_on_with_the_cpu() -> None:
-    small = torch.device("meta")
     tried: list[torch.device] = []
     notes: list[str] = []
 
     def work(network: Any, device: torch.device) -> str:
         tried.append(device)
-        if device == small:
+        if device == FULL:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
         return "scored"
 
     network: Any = torch.nn.Module()
-    assert within_memory(work, network, small, notes.append) == ("scored", CPU)
-    assert tried == [small, CPU]
+    assert within_memory(work, network, FULL, notes.append) == ("scored", CPU)
+    assert tried == [FULL, CPU]
     assert notes == ["Out of memory on meta while scoring: going on with the CPU, slower."]
+
+
+def test_a_cold_start_whose_network_does_not_fit_on_the_device_goes_on_with_the_cpu(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move = SegmentationNetwork.to
+
+    def move_to_a_full_device(network: SegmentationNetwork, *to: Any, **options: Any) -> Any:
+        if to == (FULL,):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return move(network, *to, **options)
+
+    monkeypatch.setattr(SegmentationNetwork, "to", move_to_a_full_device)
+    project = blocks_project(workspace, pool=8, train=0)
+    requested = rounds.request_cold_start(workspace, project.id)
+    claimed = rounds.claim(workspace, ME, LEASE_S)
+    assert claimed is not None
+    assert run_round(workspace, claimed, ME, FULL) == "done"
+    done = rounds.get_round(workspace, requested.id)
+    assert "Out of memory on meta while scoring: going on with the CPU" in str(done.note)
+    assert done.metrics["device"] == "cpu"
 
 
 def test_a_full_disk_fails_the_round_with_its_sentence(

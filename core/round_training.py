@@ -35,7 +35,8 @@ class RoundTraining:
         on_start: Called when the training stands at its first step, again after running out of memory.
         on_step: Called after every step; False saves a checkpoint and ends. What it raises ends the
             training without one.
-        on_checkpoint: Called with the folder of a new checkpoint and its step.
+        on_checkpoint: Called with the folder of a new checkpoint and its step, and with those of the one
+            that the training goes on from: the process that wrote it may have been killed before the call.
         note: Takes sentences for the person.
     """
 
@@ -72,18 +73,7 @@ class RoundTraining:
             self.note(sentence)
 
     def _run(self, attempt: Attempt) -> Training | None:
-        config = dataclasses.replace(self.config, batch_size=attempt.batch_size)
-        training = Training(self.build(), self.data, config, attempt.device)
-        checkpoint = newest_checkpoint(self.folder)
-        if checkpoint is not None:
-            try:
-                training.restore(checkpoint)
-                log.info("going on from step %d", training.step)
-            except ValueError as error:
-                log.warning("%s", error)
-                shutil.rmtree(checkpoint)
-                self.note("The checkpoint was damaged, so the training began again.")
-                return self._run(attempt)
+        training = self._begun(attempt)
         self.on_start(training)
         saved_at = time.monotonic()
 
@@ -92,13 +82,30 @@ class RoundTraining:
             go_on = self.on_step(training, report)
             training.student.train()
             if not go_on or report.step == report.steps or time.monotonic() - saved_at > CHECKPOINT_S:
-                self._save(training)
+                self._keep(write_checkpoint(self.folder, training.step, training.save), training.step)
                 saved_at = time.monotonic()
             return go_on
 
         return training if training.run(after_step) else None
 
-    def _save(self, training: Training) -> None:
-        checkpoint = write_checkpoint(self.folder, training.step, training.save)
-        self.on_checkpoint(checkpoint, training.step)
+    def _begun(self, attempt: Attempt) -> Training:
+        """Return a training at the newest checkpoint that can be read, or else at its first step."""
+        config = dataclasses.replace(self.config, batch_size=attempt.batch_size)
+        training = Training(self.build(), self.data, config, attempt.device)
+        checkpoint = newest_checkpoint(self.folder)
+        if checkpoint is None:
+            return training
+        try:
+            training.restore(checkpoint)
+        except ValueError as error:
+            log.warning("%s", error)
+            shutil.rmtree(checkpoint)
+            self.note("The checkpoint was damaged, so the training began again.")
+            return self._begun(attempt)
+        log.info("going on from step %d", training.step)
+        self._keep(checkpoint, training.step)
+        return training
+
+    def _keep(self, checkpoint: Path, step: int) -> None:
+        self.on_checkpoint(checkpoint, step)
         remove_others(checkpoint)

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import torch
 from lightning_fabric import Fabric
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch import nn
 
 from core.batches import Batches
 from core.class_weights import mean_class_weights
@@ -24,6 +25,7 @@ from core.data import TrainingData
 from core.distributed import average_batch_statistics, make_fabric, synchronise_batch_norm
 from core.model.network import SegmentationNetwork
 from core.model.teacher import decay_at, make_teacher, update_teacher
+from core.out_of_memory import is_out_of_memory
 from core.recipes import consistency, supervised, u2pl
 from core.recipes.step import StepInput, StepResult
 from core.step_generator import step_generator
@@ -34,6 +36,8 @@ CHECKPOINT_FILE = "checkpoint.safetensors"
 _RECIPES = {"supervised": supervised.step, "consistency": consistency.step, "u2pl": u2pl.step}
 _ENCODER_RATE = 0.3
 """Learning rate of the encoder, which is usually pretrained, relative to that of the new layers."""
+_OPTIMISER = "optimiser."
+"""What the names of its moments begin with in a checkpoint."""
 _WARM_UP_STEPS = 10
 _MAX_GRADIENT_NORM = 5.0
 
@@ -115,6 +119,8 @@ class Training:
             for name, parameter in self.student.named_parameters()
             if not name.startswith("encoder.")
         ]
+        modules = {"student": self.student, "teacher": self.teacher}
+        self._modules = nn.ModuleDict(modules | ({} if self.queues is None else {"queues": self.queues}))
         self._optimiser = torch.optim.AdamW(
             [{"params": encoder, "rate": _ENCODER_RATE}, {"params": others, "rate": 1.0}],
             lr=config.learning_rate,
@@ -203,14 +209,10 @@ class Training:
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint into ``folder``; an earlier one there stays whole until the new one is."""
-        tensors: dict[str, torch.Tensor] = {}
-        for prefix, network in (("student", self.student), ("teacher", self.teacher)):
-            tensors |= {f"{prefix}.{name}": value for name, value in network.state_dict().items()}
-        if self.queues is not None:
-            tensors |= {f"queues.{name}": value for name, value in self.queues.state_dict().items()}
+        tensors = self._modules.state_dict()
         optimiser = self._optimiser.state_dict()
         for index, state in optimiser["state"].items():
-            tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
+            tensors |= {f"{_OPTIMISER}{index}.{name}": value for name, value in state.items()}
         written = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         folder.mkdir(parents=True, exist_ok=True)
         partial = folder / f".{CHECKPOINT_FILE}.partial"
@@ -224,25 +226,26 @@ class Training:
 
         Raises:
             ValueError: When there is none, it is damaged, or it belongs to another network.
+            RuntimeError, MemoryError: The device fails, or the memory does not suffice; the checkpoint is as
+                good as before.
         """
         tensors, training = read_checkpoint(folder)
-        try:
-            self.student.load_state_dict(with_prefix(tensors, "student."))
-            self.teacher.load_state_dict(with_prefix(tensors, "teacher."))
-            if self.queues is not None:
-                self.queues.load_state_dict(with_prefix(tensors, "queues."))
-            optimiser = self._optimiser.state_dict()
-            optimiser["state"] = {}
-            parameters = [each for group in self._optimiser.param_groups for each in group["params"]]
-            for name, value in with_prefix(tensors, "optimiser.").items():
-                index, _, key = name.partition(".")
-                of = parameters[int(index)]
-                # A fused optimiser walks through memory, so moments must lie there as their parameter does.
-                laid_out = torch.empty_like(of).copy_(value) if value.shape == of.shape else value
-                optimiser["state"].setdefault(int(index), {})[key] = laid_out
-            self._optimiser.load_state_dict(optimiser)
-        except (RuntimeError, KeyError, IndexError) as problem:
-            raise ValueError(f"The checkpoint in {folder} belongs to another network: {problem}") from problem
+        moments = with_prefix(tensors, _OPTIMISER)
+        saved = {name: value for name, value in tensors.items() if not name.startswith(_OPTIMISER)}
+        misfit = _misfit(self._modules.state_dict(), saved)
+        if misfit is not None:
+            raise ValueError(f"The checkpoint in {folder} belongs to another network: {misfit}.")
+        self._modules.load_state_dict(saved)
+        optimiser = self._optimiser.state_dict()
+        optimiser["state"] = {}
+        parameters = [each for group in self._optimiser.param_groups for each in group["params"]]
+        for name, value in moments.items():
+            index, _, key = name.partition(".")
+            of = parameters[int(index)]
+            # A fused optimiser walks through memory, so moments must lie there as their parameter does.
+            laid_out = torch.empty_like(of).copy_(value) if value.shape == of.shape else value
+            optimiser["state"].setdefault(int(index), {})[key] = laid_out
+        self._optimiser.load_state_dict(optimiser)
         self.step = int(training["step"])
 
 
@@ -257,6 +260,7 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, An
 
     Raises:
         ValueError: When there is none or it is damaged.
+        MemoryError: The memory does not suffice.
     """
     file = folder / CHECKPOINT_FILE
     try:
@@ -264,7 +268,19 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, An
             training = json.loads(opened.metadata()["training"])
             return {name: opened.get_tensor(name) for name in opened.keys()}, training  # noqa: SIM118
     except Exception as problem:  # safetensors raises its own and several built-in types
+        if is_out_of_memory(problem):
+            raise
         raise ValueError(f"The checkpoint {file} cannot be read: {problem}") from problem
+
+
+def _misfit(own: Mapping[str, torch.Tensor], saved: Mapping[str, torch.Tensor]) -> str | None:
+    """Return what keeps a saved state from being loaded in place of ``own``; None when nothing does."""
+    for name in sorted(own.keys() | saved.keys()):
+        if name not in saved or name not in own:
+            return f"{name} is {'missing' if name in own else 'not known here'}"
+        if saved[name].shape != own[name].shape:
+            return f"{name} is {tuple(saved[name].shape)}, not {tuple(own[name].shape)}"
+    return None
 
 
 def with_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

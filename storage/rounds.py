@@ -218,7 +218,7 @@ def request_round(
     reason: str,
     settings: RoundSettings | None = None,
 ) -> RoundInfo:
-    """Queue a round on the labels as they are now, with ``settings`` or the project's own.
+    """Queue a round on the labels and the pool as they are now, with ``settings`` or the project's own.
 
     While the cold start is under way the round waits behind it.
 
@@ -238,7 +238,11 @@ def request_round(
                 .where(Image.project_id == project_id, Image.split == "train")
                 .order_by(Image.id)
             ).all()
-            taken = Snapshot([SnapshotLabel(*row) for row in labels], class_count(session, project_id))
+            taken = Snapshot(
+                [SnapshotLabel(*row) for row in labels],
+                class_count(session, project_id),
+                _pool_runs(session, project_id),
+            )
             too_few = _too_few_classes(session, project_id)
         if too_few:
             raise RoundRefused(f"{too_few}.")
@@ -412,7 +416,7 @@ def claim(
 
 
 def snapshot(workspace: Workspace, round_id: int) -> Snapshot:
-    """Return the labels a round trains on and the number of classes, as they were at its request.
+    """Return the labels and the pool a round trains on and the number of classes, as at its request.
 
     Raises:
         NotFound: there is no such round, or its snapshot is missing.
@@ -739,6 +743,21 @@ def _live_round(session: Session, project_id: int, *, training: bool = False) ->
     if training:
         query = query.where(Round.number > COLD_START)
     return session.scalars(query.order_by(Round.number).limit(1)).one_or_none()
+
+
+def _pool_runs(session: Session, project_id: int) -> list[range]:
+    """Return the ids of the pool's images, rising, as :class:`storage.snapshots.Snapshot` has them."""
+    # Within a run of ids that follow each other, id and place differ by the same number. The database finds
+    # the runs sooner than it hands over a million ids, and stops no other thread of this process meanwhile.
+    place = func.row_number().over(order_by=Image.id)
+    pool = (
+        select(Image.id, (Image.id - place).label("run"))
+        .where(Image.project_id == project_id, Image.split == "pool")
+        .subquery()
+    )
+    first, last = func.min(pool.c.id), func.max(pool.c.id)
+    runs = session.execute(select(first, last).group_by(pool.c.run).order_by(first))
+    return [range(start, end + 1) for start, end in runs]
 
 
 def _cold_start_row(session: Session, project_id: int) -> Round | None:

@@ -199,7 +199,8 @@ class Round(Base):
     config: Mapped[dict[str, Any]]
     """:class:`storage.settings.RoundSettings` as JSON."""
     snapshot_blob: Mapped[str | None] = mapped_column(String(64))
-    """JSON of the labels it trains on: ``{"labels": [[image_id, revision, blob], …], "classes": K}``."""
+    """JSON of what it trains on: ``{"labels": [[image_id, revision, blob], …], "classes": K, "unlabelled":
+    [[first_id, last_id], …]}``, see :class:`storage.snapshots.Snapshot`."""
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("round.id"))
     labels_changed: Mapped[int]
     """``Project.labels_changed`` when it was started."""

@@ -47,14 +47,6 @@ def evaluated_during_training(
     return evaluated(claim, images, network, device, chosen)
 
 
-def audit_miou_of(
-    claim: Claim, images: RoundImages, class_count: int, parent: RoundInfo, device: torch.device
-) -> float:
-    """Measure an earlier round's teacher on the audit images of today."""
-    teacher = teacher_of(claim, class_count, parent).to(device)
-    return evaluated(claim, images, teacher, device, images.audit).miou
-
-
 def audit_figures(
     claim: Claim,
     images: RoundImages,
@@ -65,11 +57,13 @@ def audit_figures(
 ) -> dict[str, Any]:
     """Return the metrics of a round that need labels: of its network and, for comparison, of its parent's.
 
-    Without audit images there is only their number, ``audit_images``.
+    Without audit images that can be read there is only their number, ``audit_images``.
     """
     if not images.audit:
         return {"audit_images": 0}
     measured = evaluated(claim, images, network, device, images.audit)
+    if not measured.images:
+        return {"audit_images": 0}
     metrics = {
         "audit_images": measured.images,
         "audit_miou": measured.miou,
@@ -77,5 +71,6 @@ def audit_figures(
     } | measured.uncertainty_figures()
     if parent is not None:
         # Audit images are added between rounds, so the parent's own figure is about other images.
-        metrics["parent_audit_miou"] = audit_miou_of(claim, images, class_count, parent, device)
+        teacher = teacher_of(claim, class_count, parent).to(device)
+        metrics["parent_audit_miou"] = evaluated(claim, images, teacher, device, images.audit).miou
     return metrics

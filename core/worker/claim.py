@@ -140,9 +140,20 @@ class Claim:
         """Report that ``count`` of ``of`` images are scored since the monotonic time ``began``, seconds."""
         self.report("scoring", count, of, (of - count) * (time.monotonic() - began) / count)
 
-    def report_checkpoint(self, checkpoint: Path, step: int) -> None:
-        """Store where the next worker would go on: a folder in the workspace, and its step as it is shown."""
-        self._told(step=step, checkpoint=checkpoint.relative_to(self.workspace.path).as_posix())
+    def report_checkpoint(self, checkpoint: Path, step: int, steps: int) -> None:
+        """Store where the next worker would go on: a folder in the workspace, and its step as it is shown.
+
+        Args:
+            checkpoint: The folder.
+            step: Steps of training done.
+            steps: Steps of training.
+
+        Raises:
+            LeaseLost: Another worker has the round.
+        """
+        place = checkpoint.relative_to(self.workspace.path).as_posix()
+        # A worker that takes over from one that died while it scored stands at the end of training again.
+        self._told(state="training", step=step, steps=steps, checkpoint=place)
 
     def note(self, sentence: str) -> None:
         """Tell the person, once."""

@@ -40,7 +40,7 @@ def within_memory(
 
     Args:
         work: Called with the network and the device it is on; again from its beginning on the CPU.
-        network: On ``device``; moved when that has too little memory.
+        network: Moved to ``device``, and from there when that has too little memory.
         device: Where to compute first.
         note: Takes the sentence for the person.
 
@@ -48,7 +48,7 @@ def within_memory(
         RuntimeError: Out of memory on the CPU, or any other error of PyTorch.
     """
     try:
-        return work(network, device), device
+        return work(network.to(device), device), device
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error) or device.type == "cpu":
             raise

@@ -12,7 +12,7 @@ from core.pool_ranking import frames_of
 from core.round_data import UnreadableImage, decoded_image
 from core.worker.claim import Claim
 from storage import images, labels
-from storage.errors import NotFound
+from storage.errors import InvalidInput, NotFound
 from storage.images import ImageInfo
 
 
@@ -65,7 +65,22 @@ class RoundImages:
                 self._claim.note(f"{image.name} could not be read and was left out ({error}).")
 
     def labelled(self, chosen: Iterable[ImageInfo]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the pixels of those that can be read, and their label maps ``uint8 (H, W)`` at full size."""
+        """Yield the pixels of those that can be read, and their label maps ``uint8 (H, W)`` at full size.
+
+        Raises:
+            LeaseLost, Cancelled, Stopping: See :meth:`core.worker.claim.Claim.check`.
+        """
         for image, pixels in self.readable(chosen):
-            label_map, _ = labels.read(self._claim.workspace, image.id, image.labelled_revision)
+            try:
+                label_map, _ = labels.read(self._claim.workspace, image.id, image.labelled_revision)
+            except (NotFound, InvalidInput):
+                self.note_damaged_label_map(image)
+                continue
             yield pixels, torch.from_numpy(label_map)
+
+    def note_damaged_label_map(self, image: ImageInfo) -> None:
+        """Tell the person that the label map of an image takes no part, and how to mend it."""
+        self._claim.note(
+            f"The label map of {image.name} could not be read and was left out. Open the image and save it "
+            "again."
+        )

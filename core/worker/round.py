@@ -24,7 +24,7 @@ from core.worker.starts import train
 from storage import rounds
 from storage.errors import LeaseLost, QualmError
 from storage.rounds import RoundInfo
-from storage.schema import COLD_START
+from storage.schema import COLD_START, LIVE_ROUND_STATES
 from storage.workspace import Workspace, sweep_blobs
 
 log = logging.getLogger("qualm.worker")
@@ -134,7 +134,7 @@ def _cold_start(claim: Claim, device: torch.device) -> Published:
     began = time.monotonic()
     published, ordered_on = within_memory(
         lambda network, where: order_cold(claim, images, network, where),
-        new_network(claim, max(1, len(claim.class_names))).to(device),
+        new_network(claim, max(1, len(claim.class_names))),
         device,
         claim.note,
     )
@@ -148,9 +148,14 @@ def _tidy(claim: Claim, stopping: Callable[[], bool]) -> None:
     """Remove what rounds have left that nobody needs any more; what stays is for the next round to remove."""
     workspace, project_id = claim.workspace, claim.info.project_id
     try:
-        done = [row for row in rounds.history(workspace, project_id) if row.state == "done"]
-        for row in done[KEPT_ROUNDS:]:
-            shutil.rmtree(claim.folder.with_name(f"round-{row.id}"), ignore_errors=True)
+        past = rounds.history(workspace, project_id)
+        live = [row.id for row in past if row.state in LIVE_ROUND_STATES]
+        done = [row.id for row in past if row.state == "done"]
+        kept = {*live, *done[:KEPT_ROUNDS]}
+        # A round that was cancelled while no worker held it had nobody to remove its folder.
+        for row in past:
+            if row.id not in kept:
+                shutil.rmtree(claim.folder.with_name(f"round-{row.id}"), ignore_errors=True)
         rounds.forget_old_predictions(workspace, project_id, KEPT_ROUNDS, stopping)
         if not stopping():
             sweep_blobs(workspace)

@@ -1,7 +1,8 @@
-"""What a round trains on: the labels of its snapshot and the images of the pool."""
+"""What a round trains on: the labels of its snapshot and the images that were in the pool with them."""
 
 from __future__ import annotations
 
+import itertools
 import logging
 from dataclasses import dataclass
 
@@ -13,9 +14,10 @@ from core.round_data import ImagesOnDemand, UnreadableImage, decoded_image
 from core.worker.claim import Claim
 from core.worker.images import RoundImages
 from storage import labels, rounds
-from storage.errors import NotFound, QualmError
+from storage.errors import InvalidInput, NotFound, QualmError
 from storage.files import BlobStore
-from storage.snapshots import SnapshotLabel
+from storage.images import ImageInfo
+from storage.snapshots import Snapshot, SnapshotLabel
 
 log = logging.getLogger("qualm.worker")
 
@@ -39,26 +41,29 @@ class LoadedSnapshot:
 
 
 def load_snapshot(claim: Claim, images: RoundImages) -> LoadedSnapshot:
-    """Read the snapshot's labels and, for a recipe that trains on it, the pool; leave out what is damaged.
+    """Read the snapshot's labels and, for a recipe that trains on it, its pool; leave out what is damaged.
 
-    Pixels of a pool that fits into the memory are held in ``images``.
+    An image that was labelled since the round was requested still trains without its label, and one that was
+    imported since does not train, so that a round that another worker goes on with stays the same. Pixels of
+    a pool that fits into the memory are held in ``images``.
 
     Raises:
-        QualmError: None of the labelled images can be read.
+        QualmError: None of the labelled images can be read together with its label map.
         LeaseLost, Cancelled, Stopping: See :meth:`core.worker.claim.Claim.check`.
     """
     snapshot = rounds.snapshot(claim.workspace, claim.info.id)
     pixels, label_maps = _labelled(claim, images, snapshot.labels)
+    unlabelled = _unlabelled(images, snapshot)
     if claim.settings.recipe == "supervised":
         data = TrainingData(pixels, label_maps, [])
-    elif _pool_bytes(claim, images) > HELD_BYTES:
+    elif _pixel_bytes(claim, unlabelled) > HELD_BYTES:
         pool = _PoolReader(
-            claim.workspace.blobs, [image.blob for image in images.pool], claim.settings.long_side
+            claim.workspace.blobs, [image.blob for image in unlabelled], claim.settings.long_side
         )
-        on_demand = ImagesOnDemand(pixels, len(images.pool), pool)
+        on_demand = ImagesOnDemand(pixels, len(unlabelled), pool)
         data = TrainingData(on_demand, label_maps, [*range(len(pixels), len(on_demand))])
     else:
-        images.held.update((image.id, of_pool) for image, of_pool in images.readable(images.pool))
+        images.held.update((image.id, of_pool) for image, of_pool in images.readable(unlabelled))
         every = pixels + list(images.held.values())
         data = TrainingData(every, label_maps, [*range(len(pixels), len(every))])
     return LoadedSnapshot(data, snapshot.class_count, {label.image_id for label in snapshot.labels})
@@ -70,25 +75,34 @@ def _labelled(
     """Return the pixels of the labelled images, and their label maps at the same sizes by index."""
     loaded: list[Tensor] = []
     label_maps: dict[int, Tensor] = {}
-    for label in snapshot_labels:
-        claim.check()
-        image = images.by_id[label.image_id]
+    blobs = {label.image_id: label.blob for label in snapshot_labels}
+    for image, pixels in images.readable(images.by_id[image_id] for image_id in blobs):
         try:
-            pixels = images.pixels(image)
-            label_map = labels.decode_label_map(claim.workspace.blobs.get(label.blob))
-        except (UnreadableImage, NotFound, ValueError) as error:
-            claim.note(f"{image.name} could not be read and was left out ({error}).")
+            label_map = labels.decode_label_map(claim.workspace.blobs.get(blobs[image.id]))
+        except (NotFound, InvalidInput):
+            images.note_damaged_label_map(image)
             continue
         label_maps[len(loaded)] = label_to_size(torch.from_numpy(label_map), *pixels.shape[1:])
         loaded.append(pixels)
     if not label_maps:
-        raise QualmError("None of the labelled images can be read. Import them again, then start a round.")
+        raise QualmError(
+            "None of the labelled images can be read together with its label map. Import them again or save "
+            "their label maps again, then start a round."
+        )
     return loaded, label_maps
 
 
-def _pool_bytes(claim: Claim, images: RoundImages) -> int:
+def _unlabelled(images: RoundImages, snapshot: Snapshot) -> list[ImageInfo]:
+    """Return the images that train without a label; for a snapshot that does not name them, today's pool."""
+    if snapshot.unlabelled is None:
+        return images.pool
+    ids = itertools.chain.from_iterable(snapshot.unlabelled)
+    return [images.by_id[image_id] for image_id in ids if image_id in images.by_id]
+
+
+def _pixel_bytes(claim: Claim, chosen: list[ImageInfo]) -> int:
     side = claim.settings.long_side
-    sizes = (size_at_long_side(image.height, image.width, side) for image in images.pool)
+    sizes = (size_at_long_side(image.height, image.width, side) for image in chosen)
     return sum(3 * height * width for height, width in sizes)
 
 

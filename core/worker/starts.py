@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from core import fresh_start
@@ -9,9 +11,11 @@ from core.fresh_start import Start
 from core.model.network import SegmentationNetwork
 from core.out_of_memory import free_cached_memory
 from core.train import Training
-from core.worker.audit import audit_miou_of, evaluated
+from core.worker.audit import evaluated
 from core.worker.claim import Claim
+from core.worker.device import within_memory
 from core.worker.images import RoundImages
+from core.worker.network import teacher_of
 from core.worker.snapshot import LoadedSnapshot
 from core.worker.training import trained_from
 from storage import rounds
@@ -67,8 +71,17 @@ def _is_not_worse(
     device: torch.device,
 ) -> bool:
     """Compare a fresh start with the parent's teacher on the audit images, and note what came of it."""
-    reached = evaluated(claim, images, fresh, device, images.audit).miou
-    before = audit_miou_of(claim, images, snapshot.class_count, parent, device)
+
+    def audit_miou(network: SegmentationNetwork, where: torch.device) -> float:
+        return evaluated(claim, images, network, where, images.audit).miou
+
+    # The training still fills the device, so there may be no room for what is measured beside it.
+    reached, where = within_memory(audit_miou, fresh, device, claim.note)
+    parents = teacher_of(claim, snapshot.class_count, parent)
+    before, _ = within_memory(audit_miou, parents, where, claim.note)
+    if math.isnan(reached) or math.isnan(before):
+        claim.note("The audit images could not be measured, so this round keeps the fresh start.")
+        return True
     worse = reached < before
     outcome = f"went on from round {parent.number}" if worse else "keeps the fresh start"
     claim.note(

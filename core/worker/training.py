@@ -104,7 +104,8 @@ class _Progress:
         return True
 
     def after_checkpoint(self, checkpoint: Path, step: int) -> None:
-        self.claim.report_checkpoint(checkpoint, step + self.steps_before)
+        steps = self.claim.settings.steps + self.steps_before
+        self.claim.report_checkpoint(checkpoint, step + self.steps_before, steps)
 
     def _evaluate(self, training: Training, step: int) -> None:
         began = time.monotonic()

@@ -8,8 +8,11 @@ import pytest
 import torch
 
 from core import fresh_start
+from core.model.network import SegmentationNetwork
+from core.round_training import RoundTraining
 from core.train import Training, read_checkpoint
-from core.worker import LEASE_S, run_round
+from core.worker import LEASE_S, run_round, starts
+from core.worker.audit import evaluated
 from storage import images, labels, projects, rounds
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
@@ -97,6 +100,16 @@ def test_a_worse_fresh_start_gives_way_to_the_parent(workspace: Workspace) -> No
     assert third.note is None
 
 
+def test_a_fresh_start_that_nothing_measures_is_kept(workspace: Workspace) -> None:
+    project = doubled(workspace)
+    for info in images.list_images(workspace, project.id, "audit"):
+        blob = labels.history(workspace, info.id)[-1].blob
+        (workspace.path / "blobs" / blob[:2] / blob).unlink()
+    done = finished(workspace, requested(workspace, project, **STANDSTILL))
+    assert (done.metrics["start"], done.metrics["audit_images"]) == ("fresh", 0)
+    assert "The audit images could not be measured, so this round keeps the fresh start." in str(done.note)
+
+
 @pytest.mark.parametrize(
     ("audit", "changes", "start"),
     [(1, {}, "warm"), (2, {"fresh_start": False}, "warm"), (2, {"warm_start": False}, "fresh")],
@@ -166,6 +179,40 @@ def test_out_of_memory_in_both_starts(workspace: Workspace, monkeypatch: pytest.
     done = finished(workspace, requested(workspace, project, **STANDSTILL))
     assert done.metrics["start"] == "warm"
     assert str(done.note).count("the batch is 1 instead of 2") == 1
+
+
+def test_a_parent_that_does_not_fit_beside_the_fresh_start_is_measured_on_the_cpu(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = doubled(workspace)
+    full = torch.device("meta")
+    train, move = RoundTraining.run, SegmentationNetwork.to
+    moved: list[SegmentationNetwork] = []
+
+    def train_elsewhere(training: RoundTraining, device: torch.device) -> Training | None:
+        trained = train(training, CPU)
+        assert trained is not None
+        trained.device = full
+        return trained
+
+    def move_to_a_full_device(network: SegmentationNetwork, *to: Any, **options: Any) -> Any:
+        if to != (full,):
+            return move(network, *to, **options)
+        moved.append(network)
+        if len(moved) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return network
+
+    def measured(claim: Any, images: Any, network: Any, device: torch.device, chosen: Any) -> Any:
+        return evaluated(claim, images, network, CPU, chosen)
+
+    monkeypatch.setattr(RoundTraining, "run", train_elsewhere)
+    monkeypatch.setattr(SegmentationNetwork, "to", move_to_a_full_device)
+    monkeypatch.setattr(starts, "evaluated", measured)
+    done = finished(workspace, requested(workspace, project))
+    assert "Out of memory on meta while scoring: going on with the CPU, slower." in str(done.note)
+    assert "A fresh start reached" in str(done.note)
+    assert done.metrics["device"] == "cpu"
 
 
 def test_a_share_of_the_parents_weights_is_kept(workspace: Workspace, tmp_path: Path) -> None:

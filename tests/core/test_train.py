@@ -173,6 +173,29 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path, device: torc
         other.restore(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("fails", "problem"),
+    [
+        ("torch.optim.AdamW.load_state_dict", RuntimeError("CUDA error: unspecified launch failure")),
+        ("torch.optim.AdamW.load_state_dict", torch.OutOfMemoryError("CUDA out of memory.")),
+        ("core.train.safe_open", MemoryError()),
+    ],
+)
+def test_a_failure_of_the_device_is_not_taken_for_a_damaged_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str, problem: Exception
+) -> None:
+    run = training(CPU)
+    run.save(tmp_path)
+
+    def failing(*_: object, **__: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(fails, failing)
+    with pytest.raises(type(problem)) as raised:
+        run.restore(tmp_path)
+    assert raised.value is problem
+
+
 def test_saving_leaves_one_file(tmp_path: Path, device: torch.device) -> None:
     run = training(device)
     run.save(tmp_path / "round")

@@ -16,13 +16,16 @@ import pytest
 import torch
 
 import core.pool_scoring
+import core.round_training
 import core.worker.network
 import core.worker.round
 import core.worker.snapshot
 from core.checkpoints import newest_checkpoint
+from core.model.network import SegmentationNetwork
 from core.predict import predict_batch
 from core.train import Training, read_checkpoint
 from core.worker import LEASE_S, loop, pick_device, run_round, run_worker
+from core.worker.claim import Claim
 from core.worker.device import within_memory
 from storage import embeddings, images, labels, projects, queue, rounds
 from storage.errors import InvalidInput
@@ -34,6 +37,8 @@ from storage.workspace import Workspace, open_workspace
 from tests.core.blocks_project import HEIGHT, TINY, WIDTH, add_picture, block_scene, blocks_project, png
 
 CPU = torch.device("cpu")
+FULL = torch.device("meta")
+"""Stands for a device whose memory is full."""
 ROOT = Path(__file__).resolve().parents[2]
 ME = "here:1"
 
@@ -235,7 +240,7 @@ def test_a_pool_too_large_for_the_memory_is_read_while_it_trains(
     damaged = next(
         image for image in images.list_images(workspace, claimed.project_id) if image.split == "pool"
     )
-    (workspace.path / "blobs" / damaged.blob[:2] / damaged.blob).write_bytes(b"damaged")
+    blob_path(workspace, damaged.blob).write_bytes(b"damaged")
     assert run_round(workspace, claimed, ME, CPU) == "done"
     assert rounds.get_round(workspace, claimed.id).metrics["unlabelled"] >= 3
 
@@ -278,6 +283,10 @@ def test_the_second_round_begins_from_the_first(
 def test_the_disk_is_not_filled_round_after_round(workspace: Workspace) -> None:
     project = blocks_project(workspace, pool=4, train=2, settings=tiny(keep_predictions=2))
     kept: list[tuple[int, int, int]] = []
+    left = claimed_round(workspace, project)
+    assert run_round(workspace, left, ME, CPU, stopping=lambda: True) == "stopped"
+    rounds.request_cancel(workspace, left.id, actor="test")
+    assert rounds.claim(workspace, ME, LEASE_S) is None
     for _ in range(6):
         for path in (workspace.path / "blobs").rglob("?" * 64):
             os.utime(path, (1, 1))  # the sweep spares what is younger than an hour
@@ -294,9 +303,11 @@ def test_the_disk_is_not_filled_round_after_round(workspace: Workspace) -> None:
     )
     assert max(size for _, _, size in kept[3:]) < 1.1 * kept[2][2]
     past = rounds.history(workspace, project.id)
-    assert [len(rounds.curve(workspace, info.id, "loss")) for info in past] == [6] * 6
+    assert [info.state for info in past] == ["done"] * 6 + ["cancelled"]
+    assert [len(rounds.curve(workspace, info.id, "loss")) for info in past[:6]] == [6] * 6
     assert all(rounds.snapshot(workspace, info.id).labels for info in past)
-    assert len(list((workspace.path / "checkpoints").iterdir())) == 3
+    folders = {path.name for path in (workspace.path / "checkpoints").iterdir()}
+    assert folders == {f"round-{info.id}" for info in past[:3]}
 
 
 def test_a_round_is_done_though_tidying_up_fails(
@@ -351,6 +362,36 @@ def test_a_stopped_round_goes_on_where_it_was(workspace: Workspace) -> None:
     assert len(steps) == len(set(steps)), "no step was trained twice"
 
 
+class Killed(BaseException):
+    """What ends a worker's process at once: nothing within the round catches it."""
+
+
+def test_killed_before_it_names_its_last_checkpoint_the_round_still_ends_with_it(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = blocks_project(workspace, pool=2, train=2)
+    claimed = claimed_round(workspace, project)
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Claim, "report_checkpoint", killed)
+        with pytest.raises(Killed):
+            run_round(workspace, claimed, ME, CPU)
+    left = workspace.path / "checkpoints" / f"round-{claimed.id}" / "fresh"
+    (left / "step-000005").mkdir()
+    again = rounds.claim(workspace, "here:2", LEASE_S, now=time.time() + 60)
+    assert again is not None
+    assert again.checkpoint is None
+    assert run_round(workspace, again, "here:2", CPU) == "done"
+    done = rounds.get_round(workspace, claimed.id)
+    assert done.checkpoint == f"checkpoints/round-{claimed.id}/fresh/step-000006"
+    assert [entry.name for entry in left.iterdir()] == ["step-000006"]
+    assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
+    assert rounds.history(workspace, project.id)[0].metrics["start"] == "warm"
+
+
 def test_a_round_taken_by_another_worker_is_left(workspace: Workspace) -> None:
     project = blocks_project(workspace, settings=tiny(steps=400))
     claimed = claimed_round(workspace, project)
@@ -380,6 +421,12 @@ def test_killed_in_training_the_next_worker_ends_with_the_same_bits(
     assert left.state == "training"
     folder = workspace.path / "checkpoints" / f"round-{left.id}" / "fresh"
     assert {entry.name for entry in folder.iterdir()} == {"step-000003", ".step-000004.partial"}
+
+    # People go on meanwhile, which the uninterrupted round would not see.
+    image = images.list_images(workspace, project.id, "pool")[1]
+    truth = images.truth(workspace, image.id)
+    labels.save(workspace, image.id, truth, expected_revision=0, author="test", status="submitted")
+    add_picture(workspace, project, "new.png", png(block_scene(9)[0]), truth)
 
     caplog.set_level("INFO", logger="qualm.worker")
     ends = []
@@ -478,6 +525,35 @@ def test_out_of_memory_makes_the_batch_smaller(workspace: Workspace, monkeypatch
     assert "the batch is 1 instead of 2" in note
 
 
+def test_out_of_memory_while_it_is_restored_leaves_a_checkpoint_whole(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    project = blocks_project(workspace, pool=2, train=2, settings=tiny(batch_size=4))
+    step, load = Training._train_one_step, torch.optim.AdamW.load_state_dict
+    full = ["the sixth step", "restoring"]
+
+    def step_in_little_memory(training: Training) -> Any:
+        if training.step == 5 and len(full) == 2:
+            raise torch.OutOfMemoryError(f"CUDA out of memory in {full.pop(0)}")
+        return step(training)
+
+    def load_in_little_memory(optimiser: torch.optim.AdamW, state: Any) -> None:
+        if len(full) == 1:
+            raise torch.OutOfMemoryError(f"CUDA out of memory in {full.pop()}")
+        load(optimiser, state)
+
+    monkeypatch.setattr(core.round_training, "CHECKPOINT_S", 0)
+    monkeypatch.setattr(Training, "_train_one_step", step_in_little_memory)
+    monkeypatch.setattr(torch.optim.AdamW, "load_state_dict", load_in_little_memory)
+    caplog.set_level("INFO", logger="qualm.worker")
+    claimed = claimed_round(workspace, project)
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    note = str(rounds.get_round(workspace, claimed.id).note)
+    assert "the batch is 1 instead of 2" in note
+    assert "damaged" not in note
+    assert [line for line in caplog.messages if line.startswith("going on")] == ["going on from step 5"]
+
+
 def test_out_of_memory_with_nothing_left_says_what_to_change(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -491,20 +567,40 @@ def test_out_of_memory_with_nothing_left_says_what_to_change(
 
 
 def test_scoring_that_fills_the_device_goes_on_with_the_cpu() -> None:
-    small = torch.device("meta")
     tried: list[torch.device] = []
     notes: list[str] = []
 
     def work(network: Any, device: torch.device) -> str:
         tried.append(device)
-        if device == small:
+        if device == FULL:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
         return "scored"
 
     network: Any = torch.nn.Module()
-    assert within_memory(work, network, small, notes.append) == ("scored", CPU)
-    assert tried == [small, CPU]
+    assert within_memory(work, network, FULL, notes.append) == ("scored", CPU)
+    assert tried == [FULL, CPU]
     assert notes == ["Out of memory on meta while scoring: going on with the CPU, slower."]
+
+
+def test_a_cold_start_whose_network_does_not_fit_on_the_device_goes_on_with_the_cpu(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move = SegmentationNetwork.to
+
+    def move_to_a_full_device(network: SegmentationNetwork, *to: Any, **options: Any) -> Any:
+        if to == (FULL,):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return move(network, *to, **options)
+
+    monkeypatch.setattr(SegmentationNetwork, "to", move_to_a_full_device)
+    project = blocks_project(workspace, pool=8, train=0)
+    requested = rounds.request_cold_start(workspace, project.id)
+    claimed = rounds.claim(workspace, ME, LEASE_S)
+    assert claimed is not None
+    assert run_round(workspace, claimed, ME, FULL) == "done"
+    done = rounds.get_round(workspace, requested.id)
+    assert "Out of memory on meta while scoring: going on with the CPU" in str(done.note)
+    assert done.metrics["device"] == "cpu"
 
 
 def test_a_full_disk_fails_the_round_with_its_sentence(
@@ -549,6 +645,30 @@ def test_odd_and_damaged_images_are_survived(workspace: Workspace) -> None:
         if item.map_blob:
             suggestion = labels.decode_label_map(workspace.blobs.get(item.map_blob))
             assert suggestion.shape == (item.image.height, item.image.width)
+
+
+def blob_path(workspace: Workspace, key: str) -> Path:
+    return workspace.path / "blobs" / key[:2] / key
+
+
+def label_blob(workspace: Workspace, image: images.ImageInfo) -> Path:
+    return blob_path(workspace, labels.history(workspace, image.id)[-1].blob)
+
+
+def test_damaged_label_maps_are_left_out(workspace: Workspace) -> None:
+    project = blocks_project(workspace, pool=2, train=2, audit=1)
+    torn = images.list_images(workspace, project.id, "train")[0]
+    gone = images.list_images(workspace, project.id, "audit")[0]
+    claimed = claimed_round(workspace, project)
+    torn_blob = label_blob(workspace, torn)
+    torn_blob.write_bytes(torn_blob.read_bytes()[:60])
+    label_blob(workspace, gone).unlink()
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    done = rounds.get_round(workspace, claimed.id)
+    for name in (torn.name, gone.name):
+        assert f"The label map of {name} could not be read and was left out. Open the image" in str(done.note)
+    assert (done.metrics["labels"], done.metrics["audit_images"]) == (1, 0)
+    assert "audit_miou" not in done.metrics
 
 
 def test_a_round_that_kills_its_workers_is_given_up(workspace: Workspace) -> None:

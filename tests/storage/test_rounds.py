@@ -19,6 +19,7 @@ from storage.projects import ClassSpec, ProjectInfo
 from storage.rounds import NewPrediction, RoundInfo
 from storage.schema import COLD_START, Prediction, Project, Round
 from storage.settings import AnnotationSettings, ProjectSettings, RoundSettings, StartRule
+from storage.snapshots import SnapshotLabel, decode_snapshot, encode_snapshot
 from storage.workspace import Workspace, sweep_blobs
 from tests.storage.project_factory import (
     add_image,
@@ -186,10 +187,26 @@ def test_a_snapshot_holds_the_newest_submitted_labels_of_train(
     requested = rounds.request_round(workspace, project.id, "ada", "now")
     projects.add_class(workspace, project.id, ClassSpec("late"), "ada")
     submit(workspace, two)
-    taken, class_count = rounds.snapshot(workspace, requested.id)
+    taken, class_count, _ = rounds.snapshot(workspace, requested.id)
     assert [(entry.image_id, entry.revision) for entry in taken] == [(one, 1), (two, 2)]
     assert class_count == 3
     assert taken[0].blob == labels.history(workspace, one)[-1].blob
+
+
+def test_a_snapshot_holds_the_pool_in_few_numbers(workspace: Workspace, project: ProjectInfo) -> None:
+    submit_some(workspace, project, 1)
+    pool = images.list_images(workspace, project.id, "pool")
+    images.set_split(workspace, [pool[1].id], "excluded", "ada")
+    requested = rounds.request_round(workspace, project.id, "ada", "now")
+    submit(workspace, pool[0].id)
+    runs = rounds.snapshot(workspace, requested.id).unlabelled
+    assert runs == [range(pool[0].id, pool[1].id), range(pool[2].id, pool[-1].id + 1)]
+
+
+def test_a_snapshot_of_before_the_pool_was_kept_is_read() -> None:
+    old = b'{"labels":[[7,2,"a blob"]],"classes":3}'
+    assert decode_snapshot(old) == ([SnapshotLabel(7, 2, "a blob")], 3, None)
+    assert encode_snapshot(decode_snapshot(old)) == old
 
 
 def test_a_round_goes_to_one_worker(workspace: Workspace, project: ProjectInfo, claimed: RoundInfo) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -32,6 +33,8 @@ _DECODER_OPTIONS = {
 }
 _PAN_SIZE = 128
 """PAN halves the encoder's last map, of stride 16, three times."""
+_LARGE_ENOUGH = 64
+"""An image of this side, in pixels, has a cell in each of an encoder's maps."""
 
 
 class NetworkOutput(NamedTuple):
@@ -127,9 +130,10 @@ class SegmentationNetwork(nn.Module):
     @cached_property
     def stride(self) -> int:
         """Pixels that a cell of the features is wide and high. To be asked for in evaluation mode."""
-        smallest = self.mean.new_zeros(1, 3, self.size_multiple, self.size_multiple)
+        side = math.ceil(_LARGE_ENOUGH / self.size_multiple) * self.size_multiple
         with torch.inference_mode():
-            return self.size_multiple // self.encode(smallest)[0].shape[-1]
+            features, _ = self.encode(self.mean.new_zeros(1, 3, side, side))
+        return side // features.shape[-1]
 
     def draw_noise(self, samples: int, batch: int, generator: torch.Generator | None) -> torch.Tensor | None:
         """Return the noise of ``samples`` latents for ``batch`` images; None for a head without a latent."""

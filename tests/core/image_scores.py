@@ -29,6 +29,7 @@ def prediction_of(samples: torch.Tensor) -> ImagePrediction:
         probabilities=mean[0],
         pixel_scores={name: score(both)[0] for name, score in PIXEL_SCORES.items()},
         gradient=gradient_embedding(mean, torch.ones(1, 2, *mean.shape[2:]))[0],
+        extent=(float(mean.shape[2]), float(mean.shape[3])),
         halves=(even, odd),
     )
 

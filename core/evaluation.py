@@ -113,7 +113,7 @@ def evaluate(
     images = 0
     for image, truth in labelled:
         known = torch.where(truth < class_count, truth, VOID)
-        extent = (image.shape[1] / network.stride, image.shape[2] / network.stride)
+        extent = network.extent_of(*image.shape[1:])
         calibration_pixels = _LabelledPixels(known, extent, pixel_limit, pixel_choice)
         prediction = predict(
             network,

@@ -140,7 +140,7 @@ def predict_batch(
             for parity, half in enumerate(halves):
                 half.add_logits(logits[(seen + parity) % 2 :: 2], temperature)
             seen += len(logits)
-    extent = (height / network.stride, width / network.stride)
+    extent = network.extent_of(height, width)
     statistics = halves[0].merged(halves[1])
     probabilities = statistics.mean()
     gradients = gradient_embedding(probabilities, features).cpu()

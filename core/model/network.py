@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from core.cells import Extent
 from core.data import label_to_size
 from core.model.classifier_np_head import ClassifierNPHead
 from core.model.dilated_convolution import speed_up_dilated
@@ -134,6 +135,10 @@ class SegmentationNetwork(nn.Module):
         with torch.inference_mode():
             features, _ = self.encode(self.mean.new_zeros(1, 3, side, side))
         return side // features.shape[-1]
+
+    def extent_of(self, height: int, width: int) -> Extent:
+        """Return how many cells of the features an image takes. To be asked for in evaluation mode."""
+        return height / self.stride, width / self.stride
 
     def draw_noise(self, samples: int, batch: int, generator: torch.Generator | None) -> torch.Tensor | None:
         """Return the noise of ``samples`` latents for ``batch`` images; None for a head without a latent."""

@@ -50,6 +50,14 @@ def claimed_round(workspace: Workspace, project: ProjectInfo) -> RoundInfo:
     return claimed
 
 
+def claimed_cold_start(workspace: Workspace, project: ProjectInfo) -> RoundInfo:
+    requested = rounds.request_cold_start(workspace, project.id)
+    claimed = rounds.claim(workspace, ME, LEASE_S)
+    assert claimed is not None
+    assert claimed.id == requested.id
+    return claimed
+
+
 def tiny(**changes: object) -> RoundSettings:
     return RoundSettings.model_validate(TINY.model_dump() | changes)
 
@@ -174,11 +182,9 @@ def test_a_round_says_how_it_ranked_and_where_it_sees_the_images(workspace: Work
 
 def test_a_pool_without_labels_is_put_in_order(workspace: Workspace) -> None:
     project = blocks_project(workspace, pool=10, train=0)
-    requested = rounds.request_cold_start(workspace, project.id)
-    claimed = rounds.claim(workspace, ME, LEASE_S)
-    assert claimed is not None
+    claimed = claimed_cold_start(workspace, project)
     assert run_round(workspace, claimed, ME, CPU) == "done"
-    done = rounds.get_round(workspace, requested.id)
+    done = rounds.get_round(workspace, claimed.id)
     assert done.number == 0
     assert done.metrics["ranked_by"]["phase"] == "typical"
     items, _ = queue.ranked_images(workspace, project.id)
@@ -594,11 +600,9 @@ def test_a_cold_start_whose_network_does_not_fit_on_the_device_goes_on_with_the_
 
     monkeypatch.setattr(SegmentationNetwork, "to", move_to_a_full_device)
     project = blocks_project(workspace, pool=8, train=0)
-    requested = rounds.request_cold_start(workspace, project.id)
-    claimed = rounds.claim(workspace, ME, LEASE_S)
-    assert claimed is not None
+    claimed = claimed_cold_start(workspace, project)
     assert run_round(workspace, claimed, ME, FULL) == "done"
-    done = rounds.get_round(workspace, requested.id)
+    done = rounds.get_round(workspace, claimed.id)
     assert "Out of memory on meta while scoring: going on with the CPU" in str(done.note)
     assert done.metrics["device"] == "cpu"
 
@@ -683,9 +687,7 @@ def test_a_round_that_kills_its_workers_is_given_up(workspace: Workspace) -> Non
 def test_cold_starts_that_succeed_are_no_attempts_that_failed(workspace: Workspace) -> None:
     project = blocks_project(workspace, pool=8, train=0)
     for _ in range(5):
-        rounds.request_cold_start(workspace, project.id)
-        claimed = rounds.claim(workspace, ME, LEASE_S)
-        assert claimed is not None
+        claimed = claimed_cold_start(workspace, project)
         assert run_round(workspace, claimed, ME, CPU) == "done"
 
 

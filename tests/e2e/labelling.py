@@ -11,6 +11,14 @@ from storage.formats import run_length
 
 BAND_ROWS = 64
 """Rows of a label map that the browser keeps together."""
+# Requests of a page that goes away pass by Playwright's own routes.
+CUTTABLE_FETCH = """
+const fetchOfBrowser = window.fetch;
+window.fetch = (address, options) =>
+  options?.method === 'PUT' && localStorage.getItem('test-cut')
+    ? Promise.reject(new TypeError('cut by the test'))
+    : fetchOfBrowser(address, options);
+"""
 
 
 def state(page: Page) -> dict[str, Any]:
@@ -22,6 +30,17 @@ def open_label_page(page: Page, url: str) -> dict[str, Any]:
     """Open the Label page and wait until an image is on the canvas."""
     page.goto(url)
     return wait_for_image(page)
+
+
+def with_cuttable_fetch(page: Page) -> Page:
+    """Let the saves of a page be cut; what is cut is told to all such pages of a browser session."""
+    page.add_init_script(CUTTABLE_FETCH)
+    return page
+
+
+def cut_saves(page: Page, *, cut: bool) -> None:
+    """Let no label map out of the browser, not even while the page goes away; or let them out again."""
+    page.evaluate("(cut) => localStorage.setItem('test-cut', cut ? 'yes' : '')", cut)
 
 
 def wait_for_image(page: Page, other_than: int | None = None) -> dict[str, Any]:

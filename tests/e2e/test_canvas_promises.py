@@ -29,29 +29,10 @@ from tests.e2e.stroke_pixels import stroke_pixels
 
 pytestmark = pytest.mark.browser
 
-# Requests of a page that goes away pass by Playwright's own routes.
-CUTTABLE_FETCH = """
-const fetchOfBrowser = window.fetch;
-window.fetch = (address, options) =>
-  options?.method === 'PUT' && localStorage.getItem('test-cut')
-    ? Promise.reject(new TypeError('cut by the test'))
-    : fetchOfBrowser(address, options);
-"""
-
 
 @pytest.fixture
 def page(page: Page) -> Page:
-    return with_cuttable_fetch(page)
-
-
-def with_cuttable_fetch(page: Page) -> Page:
-    page.add_init_script(CUTTABLE_FETCH)
-    return page
-
-
-def cut_saves(page: Page, *, cut: bool) -> None:
-    """Let no label map out of the browser, not even while the page goes away; or let them out again."""
-    page.evaluate("(cut) => localStorage.setItem('test-cut', cut ? 'yes' : '')", cut)
+    return labelling.with_cuttable_fetch(page)
 
 
 def paint(page: Page, class_index: int, points: list[tuple[float, float]]) -> None:
@@ -69,7 +50,7 @@ def paint_rows(page: Page, class_index: int, rows: range) -> None:
 
 def test_lost_nothing_on_reload(site: CamVidSite, page: Page) -> None:
     before = labelling.open_label_page(page, site.server.url)
-    cut_saves(page, cut=True)
+    labelling.cut_saves(page, cut=True)
     paint_rows(page, ROAD, range(60, 260, 40))
     page.keyboard.press("Control+z")
     page.get_by_test_id("accept-all").click()
@@ -84,7 +65,7 @@ def test_lost_nothing_on_reload(site: CamVidSite, page: Page) -> None:
     assert np.array_equal(labelling.label_map(page), painted)
     assert (site.stored(before["imageId"]) == NOT_LABELLED).all(), "only the browser had it"
 
-    cut_saves(page, cut=False)
+    labelling.cut_saves(page, cut=False)
     labelling.wait_until_saved(page)
     assert np.array_equal(site.stored(before["imageId"]), painted)
 
@@ -99,7 +80,7 @@ def test_lost_nothing_on_reload(site: CamVidSite, page: Page) -> None:
 
 def test_lost_nothing_on_tab_crash(site: CamVidSite, page: Page) -> None:
     before = labelling.open_label_page(page, site.server.url)
-    cut_saves(page, cut=True)
+    labelling.cut_saves(page, cut=True)
     paint_rows(page, ROAD, range(100, 220, 40))
     complete = labelling.label_map(page)
     labelling.wait_until_kept(page, complete.reshape(HEIGHT, WIDTH))
@@ -111,11 +92,11 @@ def test_lost_nothing_on_tab_crash(site: CamVidSite, page: Page) -> None:
     with page.expect_event("crash"), contextlib.suppress(Error):
         page.goto("chrome://crash")
 
-    again = with_cuttable_fetch(context.new_page())
+    again = labelling.with_cuttable_fetch(context.new_page())
     after = labelling.open_label_page(again, site.server.url)
     assert after["imageId"] == before["imageId"]
     assert np.array_equal(labelling.label_map(again), complete)
-    cut_saves(again, cut=False)
+    labelling.cut_saves(again, cut=False)
     labelling.wait_until_saved(again)
     assert np.array_equal(site.stored(before["imageId"]), complete)
 
@@ -154,7 +135,7 @@ def test_lost_nothing_when_server_dies(site: CamVidSite, page: Page) -> None:
 
 def test_full_browser_storage_is_said_and_offers_the_file(site: CamVidSite, page: Page) -> None:
     image_id = labelling.open_label_page(page, site.server.url)["imageId"]
-    cut_saves(page, cut=True)
+    labelling.cut_saves(page, cut=True)
     page.evaluate(
         """() => {
             const put = IDBObjectStore.prototype.put;
@@ -179,7 +160,7 @@ def test_full_browser_storage_is_said_and_offers_the_file(site: CamVidSite, page
     page.reload()
     labelling.wait_for_image(page)
     assert np.array_equal(labelling.label_map(page), painted)
-    cut_saves(page, cut=False)
+    labelling.cut_saves(page, cut=False)
     labelling.wait_until_saved(page)
     assert np.array_equal(site.stored(image_id), painted)
 
@@ -190,11 +171,11 @@ def test_conflict_offers_three_ways(site: CamVidSite, page: Page) -> None:
     theirs[:220] = BUILDING
     theirs = theirs.ravel()
     for choice in ("merge", "mine", "theirs"):
-        cut_saves(page, cut=True)
+        labelling.cut_saves(page, cut=True)
         paint(page, SKY, [(60, 200), (400, 240)])
         mine = labelling.label_map(page)
         site.save_as_somebody(image_id, theirs)
-        cut_saves(page, cut=False)
+        labelling.cut_saves(page, cut=False)
         labelling.wait_for_dialog(page)
         assert np.array_equal(labelling.label_map(page), mine), "nothing changes before the choice"
         page.get_by_test_id(f"answer-{choice}").click()

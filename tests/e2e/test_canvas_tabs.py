@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from storage.schema import NOT_LABELLED
 from tests.e2e import labelling
@@ -11,16 +11,10 @@ from tests.e2e.camvid_site import HEIGHT, ROAD, SKY, WIDTH, CamVidSite
 pytestmark = pytest.mark.browser
 
 
-def cut(route: Route) -> None:
-    if route.request.method == "PUT":
-        route.abort()
-    else:
-        route.continue_()
-
-
 def test_a_tab_keeps_what_another_tab_saves_over(site: CamVidSite, page: Page) -> None:
+    labelling.with_cuttable_fetch(page)
     first = labelling.open_label_page(page, site.server.url)["imageId"]
-    page.route("**/api/images/*/label*", cut)
+    labelling.cut_saves(page, cut=True)
     labelling.choose_class(page, ROAD)
     labelling.stroke(page, [(60, 100), (400, 100)])
     unsaved = labelling.label_map(page)

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Pointer } from '../../app/canvas/frontend/pointer.js';
+import { Pointer, REST_MS } from '../../app/canvas/frontend/pointer.js';
 
 /** A pointer over a surface without a screen, with a brush and an eraser that write down what they are told. */
 function bench() {
   const listeners = {};
-  const bench = { told: [], pinched: [], panned: [], view: { x: 0, y: 0 } };
+  const bench = { told: [], pinched: [], panned: [], asked: [], view: { x: 0, y: 0 } };
   const element = {
     dataset: {},
     addEventListener: (kind, listener) => (listeners[kind] = listener),
@@ -31,7 +31,14 @@ function bench() {
     show: () => {},
   });
   const [brush, eraser] = [toolOf('brush'), toolOf('eraser')];
-  const parts = { tool: () => brush, eraser: () => eraser, isReady: () => true, onHover: () => {}, onActive: () => {} };
+  const parts = {
+    tool: () => brush,
+    eraser: () => eraser,
+    isReady: () => true,
+    onHover: () => {},
+    onActive: () => {},
+    onMenu: ({ clientX }) => bench.asked.push(clientX),
+  };
   bench.pointer = new Pointer(surface, parts);
   bench.send = (kind, pointer, x, more = {}) => {
     const held = kind === 'up' || kind === 'cancel' ? 0 : 1;
@@ -187,4 +194,49 @@ test('of what a fast hand did between two frames every point reaches the tool', 
   send('move', PEN, 8, { getCoalescedEvents: () => between });
   send('move', PEN, 9, { getCoalescedEvents: () => [] });
   assert.deepEqual(drawn, [[2, 3, 5, 8], [9]]);
+});
+
+test('a finger that rests asks what can be done there, and paints nothing more', (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const { send, heard, asked } = bench();
+  send('down', finger(0), 10);
+  send('move', finger(0), 13);
+  context.mock.timers.tick(REST_MS);
+  assert.deepEqual(asked, [10]);
+  assert.deepEqual(heard(), ['brush down 10', 'brush move 13', 'brush given up']);
+  send('move', finger(0), 90);
+  send('up', finger(0), 90);
+  assert.deepEqual(heard(), []);
+  send('down', finger(0), 20);
+  send('up', finger(0), 20);
+  assert.deepEqual(heard(), ['brush down 20', 'brush up']);
+});
+
+test('a finger that moves, is lifted or gets a second one beside it asks for nothing; nor does a mouse that rests', (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const { send, asked } = bench();
+  send('down', finger(0), 10);
+  send('move', finger(0), 30);
+  context.mock.timers.tick(REST_MS);
+  send('up', finger(0), 30);
+  send('down', finger(0), 10);
+  send('up', finger(0), 10);
+  context.mock.timers.tick(REST_MS);
+  send('down', finger(0), 10);
+  send('down', finger(1), 40);
+  context.mock.timers.tick(REST_MS);
+  send('up', finger(1), 40);
+  send('up', finger(0), 10);
+  send('down', MOUSE, 10);
+  context.mock.timers.tick(REST_MS);
+  send('up', MOUSE, 10);
+  assert.deepEqual(asked, []);
+});
+
+test('the right button asks what can be done at its place', () => {
+  const { send, heard, asked } = bench();
+  send('down', MOUSE, 70, { button: 2, buttons: 2 });
+  send('up', MOUSE, 70, { button: 2 });
+  assert.deepEqual(asked, [70]);
+  assert.deepEqual(heard(), []);
 });

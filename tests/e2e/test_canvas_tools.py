@@ -245,6 +245,46 @@ def test_touch_and_pen(site: CamVidSite, page: Page) -> None:
     np.testing.assert_array_equal(labelling.label_map(page), by_pen)
 
 
+def test_a_resting_finger_and_the_right_button_open_a_menu(site: CamVidSite, page: Page) -> None:
+    image_id = labelling.open_label_page(page, site.server.url)["imageId"]
+    suggestion = shaped(site.suggestion(image_id))
+    fingers = page.context.new_cdp_session(page)
+    menu = page.get_by_test_id("place-menu")
+    in_road, in_sky = middle_of(suggestion == ROAD), middle_of(suggestion == SKY)
+    road, sky = region_of(suggestion, *in_road), region_of(suggestion, *in_sky)
+
+    def rest_and_tap(place: tuple[int, int], row: str) -> None:
+        touch(fingers, "touchStart", [labelling.on_screen(page, *place)])
+        expect(menu).to_be_visible()
+        touch(fingers, "touchEnd", [])
+        box = page.get_by_test_id(row).bounding_box()
+        assert box is not None
+        touch(fingers, "touchStart", [(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)])
+        touch(fingers, "touchEnd", [])
+        expect(menu).to_be_hidden()
+
+    rest_and_tap(in_road, "at-accept-region")
+    accepted = np.where(road, ROAD, NOT_LABELLED)
+    np.testing.assert_array_equal(shaped(labelling.label_map(page)), accepted)
+    rest_and_tap(in_sky, "at-reject-region")
+    page.keyboard.press("a")
+    expected = np.where(sky, NOT_LABELLED, suggestion)
+    np.testing.assert_array_equal(shaped(labelling.label_map(page)), expected)
+
+    # A press beside the menu closes it and paints nothing.
+    page.mouse.click(*labelling.on_screen(page, *in_road), button="right")
+    expect(page.get_by_role("menuitem", name="Fill the holes")).to_be_visible()
+    page.mouse.click(*labelling.on_screen(page, *in_sky))
+    expect(menu).to_be_hidden()
+    np.testing.assert_array_equal(shaped(labelling.label_map(page)), expected)
+
+    page.mouse.click(*labelling.on_screen(page, *in_road), button="right")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(menu).to_be_hidden()
+    assert labelling.state(page)["classIndex"] == ROAD
+
+
 def test_keys_act_on_what_is_under_the_cursor_after_the_view_moved(site: CamVidSite, page: Page) -> None:
     shown = labelling.open_label_page(page, site.server.url)
     suggestion = shaped(site.suggestion(shown["imageId"]))

@@ -13,16 +13,16 @@ import { pixelOf } from './tool_desk.js';
  * Do what a key or a button asks for.
  * @param {Editor} editor
  * @param {string} command as in {@link BINDINGS}, or one that only buttons have
- * @param {{classIndex?: number}} detail
+ * @param {import('./types.js').CommandDetail} detail
  */
 export function runCommand(editor, command, detail) {
   const { image } = editor.session;
   if (command.startsWith('tool-')) editor.setTool(command.slice(5));
   else if (Object.hasOwn(ANYWHERE, command)) ANYWHERE[command](editor, detail);
-  else if (image && Object.hasOwn(ON_IMAGE, command)) ON_IMAGE[command](editor, image);
+  else if (image && Object.hasOwn(ON_IMAGE, command)) ON_IMAGE[command](editor, image, detail);
 }
 
-/** @type {Record<string, (editor: Editor, detail: {classIndex?: number}) => void>} */
+/** @type {Record<string, (editor: Editor, detail: import('./types.js').CommandDetail) => void>} */
 const ANYWHERE = {
   class: (editor, { classIndex = editor.state.value }) => editor.setClass(classIndex),
   void: (editor) => editor.setClass(VOID),
@@ -54,16 +54,19 @@ const ANYWHERE = {
   find: (editor) => editor.finder.open(),
   'key-sheet': (editor) => editor.keySheet.toggle(),
   escape: (editor) => editor.escape(),
-  'remove-point': (editor) => editor.removePoint(),
+  'remove-point': ({ state, tools }) => state.tool === 'polygon' && tools.polygon.removePoint(),
   back: (editor) => editor.session.back(),
 };
 
-/** @type {Record<string, (editor: Editor, image: import('./open_image.js').OpenImage) => void>} */
+/**
+ * @type {Record<string, (editor: Editor, image: import('./open_image.js').OpenImage,
+ *   detail: import('./types.js').CommandDetail) => void>}
+ */
 const ON_IMAGE = {
   undo: (editor, image) => editor.edit(() => !editor.tools.superpixel.dropWaiting() && image.undo()),
   redo: (editor, image) => editor.edit(() => image.redo()),
-  pick: (editor, image) => {
-    const pixel = pixelOf(image, editor.pointer.aim);
+  pick: (editor, image, { at = editor.pointer.aim }) => {
+    const pixel = pixelOf(image, at);
     const value = pixel ? seenValue(image, pixel, editor.state.show.suggestion) : NOT_LABELLED;
     if (value !== NOT_LABELLED) editor.setClass(value);
   },
@@ -73,13 +76,13 @@ const ON_IMAGE = {
     if (uncertainty) editor.edit(() => image.acceptAbove(uncertainty, editor.state.confidence));
     editor.confidence.end();
   },
-  'accept-region': (editor, image) => {
-    const pixel = pixelOf(image, editor.pointer.aim);
+  'accept-region': (editor, image, { at = editor.pointer.aim }) => {
+    const pixel = pixelOf(image, at);
     const { suggestion } = image;
     if (pixel && suggestion) editor.edit(() => image.region(suggestedRegion(image, pixel), { suggestion }));
   },
-  'reject-region': (editor, image) => {
-    const pixel = pixelOf(image, editor.pointer.aim);
+  'reject-region': (editor, image, { at = editor.pointer.aim }) => {
+    const pixel = pixelOf(image, at);
     editor.pointer.finish();
     if (pixel) image.reject(suggestedRegion(image, pixel));
   },
@@ -104,11 +107,11 @@ const ON_IMAGE = {
  * An edit of the class under the cursor, or of the chosen class while the cursor is elsewhere.
  * @param {(image: import('./open_image.js').OpenImage, value: number, pixel: {x: number, y: number} | null) =>
  *   import('./region.js').Change | null} changeOf
- * @returns {(editor: Editor, image: import('./open_image.js').OpenImage) => void}
+ * @returns {(typeof ON_IMAGE)[string]}
  */
 function classEdit(changeOf) {
-  return (editor, image) => {
-    const pixel = pixelOf(image, editor.pointer.hover);
+  return (editor, image, { at = editor.pointer.hover }) => {
+    const pixel = pixelOf(image, at);
     const under = pixel ? image.pixels[pixel.y * image.width + pixel.x] : NOT_LABELLED;
     const isOnClass = under !== NOT_LABELLED;
     const value = isOnClass ? under : editor.state.value;

@@ -25,6 +25,7 @@ import { PageLeaving } from './page_leaving.js';
 import { Panel } from './panel.js';
 import { PixelCounter } from './pixel_counter.js';
 import { PixelReadout } from './pixel_readout.js';
+import { PlaceMenu } from './place_menu.js';
 import { Pointer } from './pointer.js';
 import { colourOf } from './palette.js';
 import { keepPreferences, readPreferences } from './preferences.js';
@@ -97,6 +98,7 @@ export class Editor {
     });
     this.revisions = new Revisions(this.dialogs, () => this.session);
     this.finder = new Finder(run, () => ({ classes: this.classesWithKeys, keys: this.preferences.keys, demo: this.demo }));
+    this.placeMenu = new PlaceMenu(run, this.surface, this.state, () => ({ image: this.session.image, classes: this.classes }));
     const source = new SourceView(transport, {
       view: () => this.session.view,
       changed: () => this.#showPicture(),
@@ -146,8 +148,10 @@ export class Editor {
       isReady: () => this.session.image !== null,
       onHover: (point, isDrawing) => this.readout.show(point, isDrawing),
       onActive: () => this.#active(),
+      onMenu: (place) => this.placeMenu.open(place),
     });
     this.surface.onViewport = () => {
+      this.placeMenu.close();
       this.pointer.viewMoved();
       this.refresh();
     };
@@ -233,9 +237,10 @@ export class Editor {
     this.refreshing.request();
   }
 
-  /** Do what a key or a button asks for. @param {string} command @param {{classIndex?: number}} detail */
+  /** Do what a key or a button asks for. @type {Run} */
   run(command, detail = {}) {
     this.#active();
+    if (command !== 'escape') this.placeMenu.close();
     runCommand(this, command, detail);
     this.refresh();
   }
@@ -248,15 +253,12 @@ export class Editor {
 
   escape() {
     if (this.dialogs.isOpen) this.dialogs.escape();
+    else if (this.placeMenu.isOpen) this.placeMenu.close();
     else if (this.adjustments.isOpen) this.adjustments.toggle();
     else {
       this.tools[this.state.tool].giveUp();
       this.confidence.end();
     }
-  }
-
-  removePoint() {
-    if (this.state.tool === 'polygon') this.tools.polygon.removePoint();
   }
 
   /** @param {string} tool */
@@ -368,7 +370,7 @@ export class Editor {
   }
 
   #build() {
-    const stage = [this.surface.element, this.scale, this.adjustments.element, this.empty.element, this.notices.element];
+    const stage = [this.surface.element, this.scale, this.placeMenu.element, this.adjustments.element, this.empty.element, this.notices.element];
     return h(
       'div',
       { class: 'editor' },

@@ -2,6 +2,11 @@
 
 const PEN_ERASER = 32;
 const WHEEL_OF_A_MOUSE = 40;
+const RIGHT_BUTTON = 2;
+/** A finger that rests so long asks what can be done at its place. */
+export const REST_MS = 500;
+/** A finger that rests moves less than this, in CSS pixels. */
+const REST_REACH = 8;
 
 /**
  * What a pointer does on the image. Points are in image coordinates; `event` has `shiftKey`, `altKey`,
@@ -22,9 +27,10 @@ const WHEEL_OF_A_MOUSE = 40;
 /** @typedef {{clientX: number, clientY: number}} Place on the page */
 
 /**
- * What is under way, and what holds it: a pointer with some of its buttons, or the fingers of a pinch.
+ * What is under way, and what holds it: a pointer with some of its buttons, or the fingers of a pinch. After a finger
+ * asked for the menu, nothing more comes of it until it is lifted.
  * @typedef {{pointer: number | null, buttons: number, isTouch: boolean} &
- *   ({kind: 'pan', x: number, y: number} | {kind: 'tool', tool: Tool} | {kind: 'pinch'})} Drag
+ *   ({kind: 'pan', x: number, y: number} | {kind: 'tool', tool: Tool} | {kind: 'pinch'} | {kind: 'menu'})} Drag
  */
 
 export class Pointer {
@@ -36,14 +42,16 @@ export class Pointer {
    * @param {() => boolean} parts.isReady there is an image
    * @param {(point: Point | null, isDrawing: boolean) => void} parts.onHover
    * @param {() => void} parts.onActive
+   * @param {(place: Place) => void} parts.onMenu asked what can be done at a place
    */
-  constructor(surface, { tool, eraser, isReady, onHover, onActive }) {
+  constructor(surface, { tool, eraser, isReady, onHover, onActive, onMenu }) {
     this.surface = surface;
     this.tool = tool;
     this.eraser = eraser;
     this.isReady = isReady;
     this.onHover = onHover;
     this.onActive = onActive;
+    this.onMenu = onMenu;
     /** @type {Drag | null} */
     this.drag = null;
     /** @type {Map<number, Point>} fingers on the surface */
@@ -52,6 +60,9 @@ export class Pointer {
     this.place = null;
     /** Where it was when it left the image. @type {Place | null} */
     this.placeBefore = null;
+    /** Where a finger was put down and rests. @type {Place | null} */
+    this.restsAt = null;
+    this.resting = 0;
     this.spaceHeld = false;
     /** Once a pen was used, a finger is a hand that rests or moves the image. */
     this.penSeen = false;
@@ -62,6 +73,8 @@ export class Pointer {
     element.addEventListener('pointercancel', (event) => this.#up(event));
     element.addEventListener('pointerleave', () => this.#leave());
     element.addEventListener('contextmenu', (event) => event.preventDefault());
+    // No click follows a finger: a menu that came under it was not meant.
+    element.addEventListener('touchend', (event) => event.preventDefault());
     element.addEventListener('wheel', (event) => this.#wheel(event), { passive: false });
   }
 
@@ -89,6 +102,7 @@ export class Pointer {
   finish() {
     const { drag } = this;
     this.drag = null;
+    this.#stir();
     if (drag?.kind === 'tool') drag.tool.up(null);
   }
 
@@ -117,12 +131,18 @@ export class Pointer {
     }
     if (isTouch) this.#touch(event);
     if (!this.isReady() || this.drag) return;
+    if (event.button === RIGHT_BUTTON) {
+      event.preventDefault();
+      this.onMenu(event);
+      return;
+    }
     const isHand = isTouch && this.penSeen;
     const pans = event.button === 1 || isHand || (event.button === 0 && this.spaceHeld);
     const erases = event.pointerType === 'pen' && (event.buttons & PEN_ERASER) !== 0;
     if (!pans && !erases && event.button !== 0) return;
     event.preventDefault();
     this.surface.element.setPointerCapture(event.pointerId);
+    if (isTouch) this.#rest(event);
     const held = { pointer: event.pointerId, buttons: event.buttons, isTouch };
     if (pans) {
       this.drag = { ...held, kind: 'pan', x: event.clientX, y: event.clientY };
@@ -150,8 +170,28 @@ export class Pointer {
     this.drag = { kind: 'pinch', pointer: null, buttons: 0, isTouch: true };
   }
 
+  /** A finger was put down: perhaps it stays there. @param {Place} event */
+  #rest({ clientX, clientY }) {
+    const place = { clientX, clientY };
+    this.restsAt = place;
+    this.resting = setTimeout(() => {
+      // What it began was no stroke.
+      this.#giveUp();
+      this.drag = { kind: 'menu', pointer: null, buttons: 0, isTouch: true };
+      this.onMenu(place);
+    }, REST_MS);
+  }
+
+  /** It does not rest. */
+  #stir() {
+    clearTimeout(this.resting);
+    this.restsAt = null;
+  }
+
   /** @param {PointerEvent} event */
   #move(event) {
+    const { restsAt } = this;
+    if (restsAt && Math.hypot(event.clientX - restsAt.clientX, event.clientY - restsAt.clientY) > REST_REACH) this.#stir();
     if (this.fingers.has(event.pointerId)) {
       if (this.drag?.kind === 'pinch') {
         this.#pinch(event);
@@ -196,8 +236,9 @@ export class Pointer {
       this.surface.element.releasePointerCapture(event.pointerId);
     }
     const { drag } = this;
+    if (event.pointerType === 'touch') this.#stir();
     // The finger that stays after a pinch was no stroke either: it does nothing until it is lifted.
-    if (drag?.kind === 'pinch' ? this.fingers.size < 2 : drag?.pointer === event.pointerId) {
+    if (drag?.kind === 'pinch' || drag?.kind === 'menu' ? this.fingers.size < 2 : drag?.pointer === event.pointerId) {
       this.drag = null;
       if (drag?.kind === 'tool') drag.tool.up(event.type === 'pointercancel' ? null : event);
     }
@@ -218,6 +259,7 @@ export class Pointer {
   #giveUp() {
     const { drag } = this;
     this.drag = null;
+    this.#stir();
     if (drag?.kind !== 'tool') return;
     if (drag.tool.takeBack) drag.tool.takeBack();
     else drag.tool.giveUp();

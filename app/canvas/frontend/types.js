@@ -149,7 +149,13 @@
 
 /**
  * Do what a key or a button asks for: one of the commands in keys.js, or one that only buttons have.
- * @typedef {(command: string, detail?: {classIndex?: number}) => void} Run
+ * @typedef {(command: string, detail?: CommandDetail) => void} Run
+ */
+
+/**
+ * @typedef {object} CommandDetail
+ * @property {number} [classIndex] else the chosen class
+ * @property {Point} [at] where on the image, else where the cursor is
  */
 
 export {};

@@ -278,7 +278,8 @@ def test_a_resting_finger_and_the_right_button_open_a_menu(site: CamVidSite, pag
     expect(menu).to_be_hidden()
     np.testing.assert_array_equal(shaped(labelling.label_map(page)), expected)
 
-    page.mouse.click(*labelling.on_screen(page, *in_road), button="right")
+    page.mouse.move(*labelling.on_screen(page, *in_road))
+    page.keyboard.press("ContextMenu")
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
     expect(menu).to_be_hidden()

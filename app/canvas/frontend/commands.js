@@ -86,6 +86,7 @@ const ON_IMAGE = {
     editor.pointer.finish();
     if (pixel) image.reject(suggestedRegion(image, pixel));
   },
+  'place-menu': (editor) => editor.pointer.place && editor.placeMenu.open(editor.pointer.place),
   'next-doubt': (editor) => editor.walk.step(editor.session.view, 1),
   'previous-doubt': (editor) => editor.walk.step(editor.session.view, -1),
   'fill-rest': (editor, image) => editor.edit(() => image.fillRest(editor.state.value)),

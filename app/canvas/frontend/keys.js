@@ -55,8 +55,8 @@ export const BINDING_GROUPS = [
       { command: 'accept-region', chords: ['KeyD'], text: 'Accept the region under the cursor' },
       { command: 'reject-region', chords: ['Shift+KeyD'], text: 'Reject the region under the cursor' },
       { command: 'accept-sure', chords: ['Shift+KeyA'], text: 'Accept what the model is sure of' },
-      { command: 'less-sure', chords: ['Shift+Comma'], text: 'Lower the confidence that is asked for' },
-      { command: 'more-sure', chords: ['Shift+Period'], text: 'Raise the confidence that is asked for' },
+      { command: 'less-sure', chords: ['Shift+Comma'], text: 'Ask for less confidence' },
+      { command: 'more-sure', chords: ['Shift+Period'], text: 'Ask for more confidence' },
       { command: 'next-doubt', chords: ['Period'], text: 'Go to the next doubtful place' },
       { command: 'previous-doubt', chords: ['Comma'], text: 'Go to the doubtful place before' },
     ],
@@ -69,6 +69,7 @@ export const BINDING_GROUPS = [
       { command: 'grow', chords: ['Shift+BracketRight'], text: 'Grow by one pixel' },
       { command: 'shrink', chords: ['Shift+BracketLeft'], text: 'Shrink by one pixel' },
       { command: 'smooth', chords: ['Shift+KeyS'], text: 'Smooth the outline' },
+      { command: 'place-menu', chords: ['ContextMenu'], text: 'Menu; also by a right click' },
     ],
   },
   {
@@ -145,6 +146,7 @@ const PART_NAMES = {
   Equal: '+',
   Minus: '−',
   Escape: 'Esc',
+  ContextMenu: 'Menu',
   PageUp: 'Page Up',
   PageDown: 'Page Down',
 };

@@ -104,7 +104,7 @@ export class KeySheet {
       fixedRow('⇧ click', 'Straight line from the end of the last stroke'),
       fixedRow('Alt click', 'Remove a corner of the open polygon'),
     );
-    groups[4].append(fixedRow('Wheel', 'Zoom at the cursor; two fingers move the image, one that rests opens the menu'));
+    groups[4].append(fixedRow('Wheel', 'Zoom; two fingers move the image, one that rests: menu'));
     this.rows.replaceChildren(...groups);
   }
 

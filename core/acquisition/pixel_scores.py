@@ -56,18 +56,14 @@ class SampleStatistics:
 
     def add(self, probabilities: torch.Tensor) -> None:
         """Add probabilities ``(t, B, C, h, w)``."""
-        self._add(probabilities, lambda piece: piece.clamp(min=_TINY).log_())
+        self._add(probabilities, None)
 
     def add_logits(self, logits: torch.Tensor, temperature: float = 1.0) -> None:
         """Add the softmax of finite logits ``(t, B, C, h, w)`` / ``temperature``: cheaper, more exact."""
-        self._add(logits, None, temperature)
+        self._add(logits, temperature)
 
-    def _add(
-        self,
-        samples: torch.Tensor,
-        log_of: Callable[[torch.Tensor], torch.Tensor] | None,
-        temperature: float = 1.0,
-    ) -> None:
+    def _add(self, samples: torch.Tensor, temperature: float | None) -> None:
+        """Add logits, or probabilities when they have no temperature."""
         count, batch, classes, height, width = samples.shape
         if not count:
             return
@@ -93,16 +89,21 @@ class SampleStatistics:
                 if piece.stride(2) != 1:
                     # Neighbouring pixels side by side, or every step below is twice as slow.
                     piece = piece.contiguous()
-                if log_of is None:
-                    logs = (piece if temperature == 1 else piece / temperature).log_softmax(dim=1)
-                    chances = logs.exp()
-                else:
-                    logs, chances = log_of(piece), piece
-                total[:, some] += chances.sum(dim=0)
+                behind = piece - piece.amax(dim=1, keepdim=True)
                 if self._with_votes:
                     # 1 − 1 for the most probable class, 0 − 1 for others, after the sign is taken.
-                    behind = chances - chances.amax(dim=1, keepdim=True)
-                    self._votes[image].flatten(1)[:, some] += behind.sign_().sum(dim=0).add_(count)
+                    self._votes[image].flatten(1)[:, some] += behind.sign().sum(dim=0).add_(count)
+                if temperature is None:
+                    chances = piece
+                    logs = behind.copy_(piece).clamp_(min=_TINY).log_()
+                else:
+                    # A softmax whose parts are used again: log p = `logs` − log `whole`, and p sums to 1.
+                    logs = behind if temperature == 1 else behind.div_(temperature)
+                    chances = logs.exp()
+                    whole = chances.sum(dim=1, keepdim=True)
+                    chances /= whole
+                    entropy[some] += whole.log_().sum(dim=(0, 1))
+                total[:, some] += chances.sum(dim=0)
                 entropy[some] -= logs.mul_(chances).sum(dim=(0, 1))
                 if self._with_squares:
                     squares = torch.mul(chances, chances, out=logs)

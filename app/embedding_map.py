@@ -43,17 +43,17 @@ def plotly_gzip() -> bytes:
     return gzip.compress(get_plotlyjs().encode(), 6)
 
 
-def embedding_map(*, project_id: int, version: str, colour: str, key: str = "embedding-map") -> MapAnswer:
+def embedding_map(*, project_id: int, version: str, colour: str) -> MapAnswer:
     """Draw the map and return what the person did on it.
 
     Args:
         project_id: The project.
         version: Changes whenever the points have to be fetched again.
         colour: ``split`` or ``score``.
-        key: Identity of the component.
     """
     result = mounted(Path(__file__))(
-        key=key,
+        # A lasso is of one project: under another key the next one begins without it.
+        key=f"embedding-map-{project_id}",
         data={
             "points_url": f"/api/projects/{project_id}/map",
             "version": version,

@@ -544,13 +544,14 @@ class TestQueue:
             height=8,
         )
         assert "**4** of 5 images, ranked by round 1" in everything(test.run())
-        data = component(test, "embedding-map")
+        drawn = f"embedding-map-{site.project_id}"
+        data = component(test, drawn)
         assert (data["colour"], data["points_url"]) == ("split", f"/api/projects/{site.project_id}/map")
         before = data["version"]
         test.segmented_control(key="map-colour").set_value("score").run()
-        assert component(test, "embedding-map")["colour"] == "score"
+        assert component(test, drawn)["colour"] == "score"
         label(site, site.image_ids[1])
-        assert component(test.run(), "embedding-map")["version"] != before
+        assert component(test.run(), drawn)["version"] != before
 
 
 class TestTraining:

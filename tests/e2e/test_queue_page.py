@@ -150,6 +150,36 @@ def test_labelling_moves_lookalikes_back_and_the_screen_says_why(
 
 def test_what_is_lassoed_on_the_map_can_be_labelled_next(served: Callable[[str], Ranked], page: Page) -> None:
     site = served("Map")
+    lasso_far_images(page, site)
+    expect(page.locator(".st-key-map-chosen")).to_contain_text("2 chosen on the map")
+    far = [site.ids[place] for place in FAR]
+    expect_cards(page, far)
+    expect(page.locator(".q-card")).to_have_count(len(far))
+    page.locator(".st-key-map-pin button").click()
+    expect(card(page, far[0])).to_contain_text("in front")
+    wait_until_map_rests(page)
+
+    page.mouse.click(*point_of(page, FAR[1]))
+    assert labelling.wait_for_image(page)["imageId"] == far[1]
+    # A tab that has shown an image shows it again; a new one begins at the head of the queue.
+    assert labelling.open_label_page(page.context.new_page(), site.page())["imageId"] == far[0]
+
+
+def test_lasso_of_one_project_is_not_there_in_another(served: Callable[[str], Ranked], page: Page) -> None:
+    served("Without a lasso")
+    site = served("Lassoed")
+    lasso_far_images(page, site)
+    expect(page.locator(".st-key-map-chosen")).to_contain_text("2 chosen on the map")
+    page.locator(".st-key-project-picker input").click()
+    page.get_by_role("option", name="Without a lasso").click()
+    words = page.locator(".q-map-words")
+    expect(words).to_have_count(1)
+    expect(words).to_contain_text("Draw around images to choose them")
+    expect(page.locator(".st-key-map-chosen")).to_have_count(0)
+
+
+def lasso_far_images(page: Page, site: Ranked) -> None:
+    """Open the map and draw around the images that lie apart."""
     page.goto(site.page("queue"))
     page.locator(".st-key-queue-view").get_by_text("Map").click()
     page.wait_for_function("() => document.querySelector('.q-map-plot')?.data?.length")
@@ -163,19 +193,6 @@ def test_what_is_lassoed_on_the_map_can_be_labelled_next(served: Callable[[str],
     for point in [*others, left]:
         page.mouse.move(*point, steps=5)
     page.mouse.up()
-
-    expect(page.locator(".st-key-map-chosen")).to_contain_text("2 chosen on the map")
-    far = [site.ids[place] for place in FAR]
-    expect_cards(page, far)
-    expect(page.locator(".q-card")).to_have_count(len(far))
-    page.locator(".st-key-map-pin button").click()
-    expect(card(page, far[0])).to_contain_text("in front")
-    wait_until_map_rests(page)
-
-    page.mouse.click(*point_of(page, FAR[1]))
-    assert labelling.wait_for_image(page)["imageId"] == far[1]
-    # A tab that has shown an image shows it again; a new one begins at the head of the queue.
-    assert labelling.open_label_page(page.context.new_page(), site.page())["imageId"] == far[0]
 
 
 def wait_until_map_rests(page: Page) -> None:

@@ -200,7 +200,10 @@ HostOption = Annotated[
     ),
 ]
 PortOption = Annotated[
-    int | None, typer.Option(help="Port to listen on; without it the first free one from 8501 is taken.")
+    int | None,
+    typer.Option(
+        min=1, max=65_535, help="Port to listen on; without it the first free one from 8501 is taken."
+    ),
 ]
 TokenOption = Annotated[
     str | None,

@@ -58,6 +58,15 @@ def test_help_names_every_command() -> None:
         assert command in text
 
 
+@pytest.mark.parametrize("port", ["0", "65536"])
+def test_a_port_that_no_machine_has_is_refused(tmp_path: Path, port: str) -> None:
+    folder = tmp_path / "w"
+    open_workspace(folder).close()
+    refused = CliRunner().invoke(run_app.cli, ["serve", "--workspace", str(folder), "--port", port])
+    assert refused.exit_code == 2
+    assert "Invalid value for '--port'" in refused.output
+
+
 def test_train_without_project_says_what_to_do(tmp_path: Path) -> None:
     folder = tmp_path / "empty"
     result = run("train", "--workspace", str(folder))

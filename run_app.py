@@ -440,7 +440,7 @@ def import_images(
                 # Of a folder as “.” the path itself has no name.
                 project = source.resolve().name if source.is_dir() else source.stem
             target = None
-        names = [name.strip() for name in classes.split(",")] if classes else None
+        names = names_given(classes) if classes else None
         plan = plan_import(
             source,
             workspace=opened,
@@ -665,8 +665,8 @@ def simulate(
         overrides |= dict(setting_given(text) for text in settings or ())
         grid = dataclasses.replace(
             grid,
-            strategies=strategies.split(",") if strategies else grid.strategies,
-            recipes=recipes.split(",") if recipes else grid.recipes,
+            strategies=names_given(strategies) if strategies else grid.strategies,
+            recipes=names_given(recipes) if recipes else grid.recipes,
             seeds=whole_numbers(seeds, "--seeds") if seeds else grid.seeds,
             budgets=whole_numbers(budgets, "--rounds") if budgets else grid.budgets,
             full=full,
@@ -696,6 +696,11 @@ def simulate(
             command=shlex.join(["python3", "run_app.py", *sys.argv[1:]]),
             console=console,
         )
+
+
+def names_given(text: str) -> list[str]:
+    """Return comma-separated names."""
+    return [name.strip() for name in text.split(",")]
 
 
 def whole_numbers(text: str, option: str) -> tuple[int, ...]:

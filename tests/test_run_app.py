@@ -67,6 +67,10 @@ def test_a_port_that_no_machine_has_is_refused(tmp_path: Path, port: str) -> Non
     assert "Invalid value for '--port'" in refused.output
 
 
+def test_names_may_stand_apart() -> None:
+    assert run_app.names_given("random, clasp_pe ,k_centre") == ["random", "clasp_pe", "k_centre"]
+
+
 def test_train_without_project_says_what_to_do(tmp_path: Path) -> None:
     folder = tmp_path / "empty"
     result = run("train", "--workspace", str(folder))

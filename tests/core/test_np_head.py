@@ -7,6 +7,7 @@ from torch.distributions import Independent, Normal, kl_divergence
 
 from core.acquisition.pixel_scores import SampleStatistics
 from core.model.aggregator import AttentionAggregator
+from core.model.class_memory import Centres
 from core.model.conditioned_decoder import ConditionedDecoder
 from core.model.latent_encoder import Gaussian, LatentEncoder, gaussian_kl
 from core.model.np_head import NPHead
@@ -271,6 +272,63 @@ def test_the_latent_differs_between_images(device: torch.device) -> None:
     assert not torch.allclose(pooled[0], pooled[1], atol=1e-4)
 
 
+def test_kl_is_that_of_the_whole_target_from_the_drawn_context(device: torch.device) -> None:
+    head = filled_head(device)
+    head.context.rows *= 4  # far from the target, so that the direction of the KL counts
+    features = torch.randn(2, 24, 8, 8, generator=seeded()).to(device)
+    chosen = torch.rand(head.context.rows.shape[:2], generator=seeded(1)).to(device) < 0.1
+    found = head(features, head.draw_noise(1, 2, seeded(2)), latent="target", context_set=chosen).kl
+    queries = head.projector(features)
+    _, target = head._described(queries, head.target.centres())
+    _, context = head._described(queries, head.context.centres(chosen))
+    assert torch.allclose(found, gaussian_kl(target, context), rtol=1e-4)
+
+
+def test_the_kl_teaches_the_memory_paths_and_not_the_features(device: torch.device) -> None:
+    head = filled_head(device)
+    features = torch.randn(2, 24, 8, 8, generator=seeded()).to(device).requires_grad_()
+    output = head(features, head.draw_noise(1, 2, seeded()), latent="target")
+    weight = head.latent_encoder.layers[0].weight
+    of_features, of_weight = torch.autograd.grad(
+        output.kl.sum(), (features, weight), allow_unused=True, retain_graph=True
+    )
+    assert of_features is None
+    assert of_weight.any()
+    (of_features,) = torch.autograd.grad(output.logits.sum(), features)
+    assert of_features.any()
+
+
+def test_the_description_reaches_the_decoder_beside_the_latent(device: torch.device) -> None:
+    head = filled_head(device)
+    features = torch.randn(2, 24, 8, 8, generator=seeded()).to(device)
+    noise = head.draw_noise(1, 2, seeded())
+    torch.nn.init.zeros_(head.latent_encoder.layers[-1].weight)
+    before = head(features, noise, latent="context").logits
+    head.context.rows += 1
+    assert not torch.allclose(head(features, noise, latent="context").logits, before, atol=1e-3)
+
+
+def test_more_rows_of_the_same_mean_are_more_evidence(device: torch.device) -> None:
+    head = filled_head(device)
+    queries = head.projector(torch.randn(2, 24, 8, 8, generator=seeded()).to(device))
+    means = head.context.centres().means
+    few, many = (Centres(means, torch.full((4,), rows, device=device)) for rows in (2, 500))
+    assert torch.equal(head._described(queries, few)[0].vector, head._described(queries, many)[0].vector)
+    assert not torch.allclose(head._described(queries, few)[1].std, head._described(queries, many)[1].std)
+
+
+def test_what_is_observed_is_drawn_by_the_generator(device: torch.device) -> None:
+    features = torch.randn(2, 24, 16, 16, generator=seeded()).to(device)
+    labels = torch.zeros(2, 16, 16, dtype=torch.uint8, device=device)
+    heads = [new_head(device) for _ in range(3)]
+    for head, seed in zip(heads, (1, 1, 2), strict=True):
+        head.observe(features, labels, torch.tensor([True, True], device=device), seeded(seed))
+    one, same, other = heads
+    for name in ("context.rows", "target.rows"):
+        assert torch.equal(one.get_buffer(name), same.get_buffer(name))
+        assert not torch.equal(one.get_buffer(name), other.get_buffer(name))
+
+
 def test_context_and_target_latents_can_both_be_drawn_from(device: torch.device) -> None:
     head = filled_head(device)
     features = torch.randn(2, 24, 8, 8, generator=seeded()).to(device)
@@ -297,7 +355,7 @@ def test_a_small_context_set_has_less_evidence_and_changes_the_description(devic
 
 def test_context_sets_are_seeded_and_of_all_sizes(device: torch.device) -> None:
     head = new_head(device)
-    assert torch.equal(head.draw_context_set(seeded(3)), head.draw_context_set(seeded(3)))
+    assert torch.equal(head.draw_context_set(seeded(5)), head.draw_context_set(seeded(5)))
     generator = seeded()
     shares = torch.stack([head.draw_context_set(generator).float().mean() for _ in range(200)])
     assert shares.min() < 0.01

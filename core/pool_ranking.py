@@ -151,7 +151,7 @@ def rank_cold(
 
     Args:
         embeddings: ``(N, E)`` of unit length.
-        labelled_embeddings: ``(L, E)``, of images whose labels were imported.
+        labelled_embeddings: ``(L, E)``, of images whose labels were imported to train.
         frames: See :func:`rank_pool`.
         batch: Images chosen together.
         near_duplicate: Cosine from which on two images do not belong into one batch.

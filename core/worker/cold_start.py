@@ -40,7 +40,8 @@ def order_cold(
     others = vectors_of(images.readable(images.others), network, device)
     ordered = rank_cold(
         stacked(vectors, vectors.keys()),
-        stacked(others, {image.id for image in images.others if image.labelled_revision}),
+        # Audit images teach nothing, so what is like them is still to be learned.
+        stacked(others, {image.id for image in images.others if image.split == "train"}),
         [images.frames[image.id] for image in seen],
         batch=claim.settings.choice_batch,
         near_duplicate=claim.settings.near_duplicate,

@@ -205,6 +205,16 @@ def test_a_pool_without_labels_is_put_in_order(workspace: Workspace) -> None:
     assert projects.get_project(workspace, project.id).current_round_id == trained.id
 
 
+def test_labelled_audit_images_leave_the_cold_start_as_it_is(workspace: Workspace, tmp_path: Path) -> None:
+    audited = open_workspace(tmp_path / "audited")
+    orders = []
+    for place, audit in ((workspace, 0), (audited, 6)):
+        project = blocks_project(place, pool=10, train=0, audit=audit)
+        assert run_round(place, claimed_cold_start(place, project), ME, CPU) == "done"
+        orders.append([item.image.name for item in queue.ranked_images(place, project.id)[0] if item.rank])
+    assert orders[0] == orders[1]
+
+
 def test_a_worker_for_one_round_does_not_end_with_the_cold_start(workspace: Workspace) -> None:
     project = blocks_project(workspace, pool=8, train=2)
     rounds.request_cold_start(workspace, project.id)

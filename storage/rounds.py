@@ -228,6 +228,8 @@ def request_round(
         NotFound: there is no such project.
     """
     while True:
+        # A label that comes in while the row is being written is new to the round.
+        created_at = time.time()
         with workspace.database.reading() as session:
             project = project_row(session, project_id)
             labels_changed = project.labels_changed
@@ -274,7 +276,7 @@ def request_round(
                 step=0,
                 steps=0,
                 metrics={},
-                created_at=time.time(),
+                created_at=created_at,
             )
             session.add(row)
             session.flush()

@@ -16,6 +16,7 @@ from storage.projects import ProjectInfo
 from storage.queue import QueueItem
 from storage.rounds import NewPrediction, RoundInfo
 from storage.settings import AnnotationSettings, ProjectSettings, RoundSettings
+from storage.snapshots import Snapshot, encode_snapshot
 from storage.workspace import Workspace, sweep_blobs
 from tests.storage.project_factory import make_project, publish_ranking, some_embeddings, submit
 
@@ -156,6 +157,20 @@ def test_labels_made_while_a_round_trained_move_its_queue_too(
     blob = workspace.blobs.put(encode_embeddings(found))
     ranking = [NewPrediction(image_id, 0.5, rank, {}) for rank, image_id in enumerate(ranked, start=1)]
     rounds.publish(workspace, requested.id, "elsewhere:1", ranking, {}, blob)
+    assert items(workspace, project)[ranked[1]].place == pytest.approx(expected_place(2, 1.0))
+
+
+def test_a_label_made_while_a_round_is_requested_counts_as_new(
+    workspace: Workspace, project: ProjectInfo, ranked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def encode_while_somebody_submits(taken: Snapshot) -> bytes:
+        submit(workspace, ranked[0])
+        return encode_snapshot(taken)
+
+    monkeypatch.setattr(rounds, "encode_snapshot", encode_while_somebody_submits)
+    requested = publish_ranking(workspace, project.id, ranked, some_embeddings(ranked, ANGLES, ALIKE_FROM))
+    trained = [label.image_id for label in rounds.snapshot(workspace, requested.id).labels]
+    assert ranked[0] not in trained
     assert items(workspace, project)[ranked[1]].place == pytest.approx(expected_place(2, 1.0))
 
 

@@ -164,6 +164,21 @@ def test_a_correction_keeps_the_image_in_train_until_it_is_submitted(
     assert (info.split, info.revision, info.labelled_revision) == ("train", 2, 1)
 
 
+def test_what_is_submitted_is_nobodys_draft(workspace: Workspace, first: int) -> None:
+    submit(workspace, first, status="draft")
+    submit(workspace, first)
+    assert images.image(workspace, first).draft_by is None
+
+
+def test_a_label_of_an_excluded_image_does_not_train(
+    workspace: Workspace, project: ProjectInfo, first: int
+) -> None:
+    images.set_split(workspace, [first], "excluded", "ada")
+    submit(workspace, first)
+    assert images.image(workspace, first).split == "excluded"
+    assert projects.get_project(workspace, project.id).labels_changed == 0
+
+
 def test_only_one_of_two_savers_of_a_revision_wins(workspace: Workspace, first: int) -> None:
     labels.save(workspace, first, filled(1), expected_revision=0, author="ada", status="submitted")
     with pytest.raises(LabelConflict) as conflict:

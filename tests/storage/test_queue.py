@@ -502,6 +502,45 @@ def test_images_without_a_score_come_by_how_unlike_they_are(
     assert items[-1].why.startswith("Not scored by the last round: in random order")
 
 
+def test_nothing_of_another_project_is_handed_out(workspace: Workspace) -> None:
+    settings = ProjectSettings(annotation=AnnotationSettings(audit_every=1))
+    project, other = (make_project(workspace, 5, (2, 2), name=name, settings=settings) for name in "ab")
+    drafted, pinned, skipped, audited, _ = all_ids(workspace, other)
+    submit(workspace, drafted, "ada", "draft")
+    queue.pin(workspace, [pinned], "ada")
+    queue.skip(workspace, skipped, "ada")
+    images.set_split(workspace, [audited], "audit", "ada")
+    handed_out = queue.next_images(workspace, project.id, "ada", 20)
+    assert sorted(ids(handed_out)) == all_ids(workspace, project)
+
+
+def test_drafts_and_pinned_images_wait_while_somebody_else_holds_them(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    drafted, pinned, skipped, *others = all_ids(workspace, project)
+    submit(workspace, drafted, "ada", "draft")
+    queue.pin(workspace, [pinned], "ada")
+    queue.skip(workspace, skipped, "ada")
+    queue.release_all(workspace, "ada")
+    for image_id in (drafted, pinned, skipped):
+        assert queue.open_image(workspace, image_id, "bob")[1] is None
+    assert sorted(ids(queue.next_images(workspace, project.id, "ada", 20))) == others
+    queue.release_all(workspace, "bob")
+    assert ids(queue.next_images(workspace, project.id, "ada", 20))[:2] == [drafted, pinned]
+
+
+def test_images_are_unlike_what_trains_not_what_measures(workspace: Workspace, project: ProjectInfo) -> None:
+    labelled, audited, near, far, *ranking = all_ids(workspace, project)
+    images.set_split(workspace, [audited], "audit", "ada")
+    submit(workspace, labelled)
+    submit(workspace, audited)
+    known = [labelled, audited, near, far, *ranking]
+    # The image farthest from the one that trains is a copy of the one that measures.
+    found = some_embeddings(known, [0.0, 3.0, 0.3, 3.0, *([1.0] * len(ranking))], 0.9)
+    publish_ranking(workspace, project.id, ranking, found)
+    assert ids(queue.next_images(workspace, project.id, "ada", 12)) == [*ranking, far, near]
+
+
 def test_progress_counts(workspace: Workspace, project: ProjectInfo) -> None:
     everything = all_ids(workspace, project)
     submit(workspace, everything[0])

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import func
 
@@ -91,6 +92,17 @@ def test_advice_waits_for_a_second_class(workspace: Workspace, project: ProjectI
         label_map = labels.read(workspace, info.id)[0] * 0
         labels.save(workspace, info.id, label_map, expected_revision=0, author="ada", status="submitted")
     assert rounds.start_advice(workspace, project.id).reason == "Labels show 1 of 2 classes needed"
+
+
+def test_only_classes_that_would_train_are_seen(workspace: Workspace, project: ProjectInfo) -> None:
+    trained, audited, *_ = [info.id for info in images.list_images(workspace, project.id)]
+    images.set_split(workspace, [audited], "audit", "ada")
+    first = np.zeros((24, 32), np.uint8)
+    labels.save(workspace, trained, first + 1, expected_revision=0, author="ada", status="submitted")
+    labels.save(workspace, trained, first, expected_revision=1, author="ada", status="submitted")
+    labels.save(workspace, trained, first + 1, expected_revision=2, author="ada", status="draft")
+    labels.save(workspace, audited, first + 2, expected_revision=0, author="ada", status="submitted")
+    assert queue.progress(workspace, project.id).classes_seen == 1
 
 
 def test_one_class_leaves_nothing_to_learn(workspace: Workspace) -> None:
@@ -214,6 +226,31 @@ def test_a_round_goes_to_one_worker(workspace: Workspace, project: ProjectInfo, 
     assert claimed.started_at is not None
     assert rounds.claim(workspace, "elsewhere:2", lease_s=30) is None
     assert rounds.claim(workspace, "elsewhere:2", lease_s=30, project_id=project.id + 1) is None
+
+
+def test_projects_know_nothing_of_each_others_rounds(workspace: Workspace, queued: RoundInfo) -> None:
+    other = make_project(workspace, images=4, size=(2, 2), name="meadows")
+    first, *pool = [info.id for info in images.list_images(workspace, other.id)]
+    submit(workspace, first)
+    advice = rounds.start_advice(workspace, other.id)
+    assert (advice.changed, advice.reason) == (1, "1 of 8 new labels for the first round")
+    requested = rounds.request_round(workspace, other.id, "ada", "a test")
+    assert (queued.number, requested.number) == (1, 1)
+    taken = rounds.snapshot(workspace, requested.id)
+    assert [label.image_id for label in taken.labels] == [first]
+    assert taken.unlabelled == [range(pool[0], pool[-1] + 1)]
+    claimed = rounds.claim(workspace, WORKER, lease_s=30, project_id=other.id)
+    assert claimed is not None
+    assert claimed.id == requested.id
+
+
+def test_a_round_that_was_to_be_cancelled_when_its_worker_died_is_not_taken_up_again(
+    workspace: Workspace, claimed: RoundInfo
+) -> None:
+    rounds.request_cancel(workspace, claimed.id, "ada")
+    assert rounds.get_round(workspace, claimed.id).state == "training"
+    assert rounds.claim(workspace, "elsewhere:2", lease_s=30, now=time.time() + 31) is None
+    assert rounds.get_round(workspace, claimed.id).state == "cancelled"
 
 
 def test_a_silent_worker_loses_its_round_and_keeps_its_progress(

@@ -1,10 +1,11 @@
 """Networks and data small enough for property tests."""
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from core.data import TrainingData
-from core.model.network import HEADS, SegmentationNetwork
+from core.model.network import HEADS, NetworkOutput, SegmentationNetwork
 from core.model.representation_head import RepresentationHead
 from core.train import StepReport, Training
 
@@ -28,6 +29,15 @@ class MergingDecoder(nn.Module):
     def forward(self, pyramid: list[torch.Tensor]) -> torch.Tensor:
         deep = nn.functional.interpolate(pyramid[2], size=pyramid[1].shape[-2:], mode="bilinear")
         return torch.cat([pyramid[1], deep], dim=1)
+
+
+class SeesColours:
+    """A network whose logits and representations are the mean colours of 4×4 pixels; it keeps what it saw."""
+
+    def __call__(self, images: torch.Tensor, *, samples: int, generator: torch.Generator) -> NetworkOutput:
+        self.colours = colours = F.avg_pool2d(images, 4)
+        embedding = colours.mean(dim=(2, 3))
+        return NetworkOutput(colours[None], colours.new_zeros(len(images)), colours, embedding, colours)
 
 
 def small_network(

@@ -3,9 +3,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
+import torch.nn.functional as F
 
+from core.cells import enlarged
+from core.class_weights import balanced_class_weights
 from core.data import Batch, UnlabelledBatch
-from core.model.network import SegmentationNetwork
+from core.model.network import NetworkOutput, SegmentationNetwork
 from core.model.teacher import make_teacher
 from core.recipes import consistency, supervised
 from core.recipes.cross_entropy import (
@@ -17,7 +20,7 @@ from core.recipes.cross_entropy import (
 from core.recipes.reliability import balanced_cross_entropy
 from core.recipes.step import StepInput
 from core.train_config import TrainConfig
-from tests.core.small_network import seeded, small_network
+from tests.core.small_network import SeesColours, seeded, small_network
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 CONFIG = TrainConfig(samples_train=2, confidence=0.0, max_entropy=10.0)
@@ -132,6 +135,42 @@ def test_pseudo_labels_need_confidence_and_low_entropy(device: torch.device) -> 
         assert (consistency.pseudo_labels(teacher, weak, strict, seeded())[0] == 255).all()
 
 
+def test_pseudo_labels_are_of_the_mean_probability_over_the_samples() -> None:
+    # Two samples are sure of two classes: on average the teacher is sure of none, whatever its mean logit.
+    logits = torch.tensor([[9.0, 0, 0], [0, 5, 0]])[:, None, :, None, None].expand(-1, 2, -1, 8, 8)
+    output = NetworkOutput(logits, torch.zeros(2), torch.zeros(2, 1, 8, 8), torch.zeros(2, 1))
+    views = unlabelled_batch(torch.device("cpu"))
+    for confidence, kept in ((0.49, True), (0.51, False)):
+        config = TrainConfig(confidence=confidence, max_entropy=10.0)
+        found, inside = consistency.pseudo_labels(lambda *_, **__: output, views, config, seeded())
+        assert ((found < 3) == (inside & kept)).all()
+
+
+def test_consistency_learns_the_weak_views_labels_on_the_strong_views_under_cutmix(
+    device: torch.device,
+) -> None:
+    views = unlabelled_batch(device)
+    views.inside[1] = views.inside[1].mT.clone()
+    weak = torch.where(views.inside[:, None], views.weak, -1.0)
+    views = views._replace(weak=weak, strong=1 - weak)
+    student, teacher = SeesColours(), SeesColours()
+    config = TrainConfig(samples_train=1, confidence=0.35, max_entropy=10.0)
+    result = consistency.step(step_input(student, teacher, labelled_batch(device), views, config))
+    strong, pseudo = student.colours[2:], result.labels[2:]
+    assert torch.allclose(teacher.colours, F.avg_pool2d(views.weak, 4))
+    assert not torch.allclose(strong, 1 - teacher.colours)
+    # The strong colour is 1 − the weak one, so the student's least probable class is the teacher's label.
+    kept = pseudo < 254
+    assert torch.equal(pseudo[kept].long(), strong.argmin(dim=1)[kept])
+    inside = (strong <= 1).all(dim=1)
+    share = kept.sum() / inside.sum()
+    assert 0.2 < share < 0.8
+    assert not (kept & ~inside).any()
+    assert torch.allclose(result.parts["pseudo_labelled_share"], share)
+    cross_entropy = F.cross_entropy(strong, pseudo.long(), ignore_index=255)
+    assert torch.allclose(result.parts["unlabelled"], cross_entropy * share)
+
+
 def test_consistency_trains_on_unlabelled_pixels_and_remembers_them_as_target_only(
     device: torch.device,
 ) -> None:
@@ -230,6 +269,25 @@ def test_padding_counts_nothing(cross_entropy: Loss, device: torch.device) -> No
     found, expected = cross_entropy(around, padded), cross_entropy(logits, labels)
     assert expected > 0
     assert torch.allclose(found, expected, rtol=1e-5)
+
+
+def test_labels_of_images_meet_logits_of_cells_where_the_cells_are(device: torch.device) -> None:
+    logits = torch.randn(1, 2, 4, 5, 7, generator=seeded()).to(device)
+    labels = torch.randint(0, 4, (2, 20, 28), generator=seeded(1)).to(device, torch.uint8)
+    expected = F.cross_entropy(enlarged(logits[0], 20, 28), labels.long())
+    for cross_entropy in (expected_cross_entropy, mixture_cross_entropy):
+        assert torch.allclose(cross_entropy(logits, labels), expected, rtol=1e-5)
+
+
+def test_balanced_pixels_weigh_by_how_rare_their_class_is(device: torch.device) -> None:
+    logits = torch.randn(1, 2, 3, 8, 8, generator=seeded()).to(device)
+    labels = torch.zeros(2, 8, 8, dtype=torch.uint8, device=device)
+    labels[:, 0, 0], labels[:, 1, :4] = 1, 254
+    weights = balanced_class_weights(labels, 3)
+    by_pixel = F.cross_entropy(logits[0], labels.long(), weights, ignore_index=254, reduction="none")
+    expected = by_pixel.sum() / (labels != 254).sum()
+    assert torch.allclose(labelled_cross_entropy(logits, labels, "balanced"), expected, rtol=1e-5)
+    assert not torch.allclose(labelled_cross_entropy(logits, labels, "even"), expected, rtol=0.01)
 
 
 def kept_pixels(logits: torch.Tensor, labels: torch.Tensor, min_kept: int, threshold: float) -> torch.Tensor:

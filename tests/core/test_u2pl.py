@@ -5,11 +5,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from core.acquisition.pixel_scores import entropy_of
 from core.data import Batch, UnlabelledBatch
 from core.model.network import NetworkOutput, SegmentationNetwork, build_network
 from core.model.teacher import make_teacher, update_teacher
 from core.predict import predict
 from core.recipes import consistency, supervised, u2pl
+from core.recipes.pixel_contrast import Contrast, Pixels, pixel_contrast
 from core.recipes.step import StepInput
 from core.train import Training
 from core.train_config import TrainConfig
@@ -18,7 +20,7 @@ from core.worker import run_round
 from storage import rounds
 from storage.workspace import Workspace
 from tests.core.blocks_project import TINY, blocks_project
-from tests.core.small_network import run_steps, seeded, small_network, striped_data
+from tests.core.small_network import SeesColours, run_steps, seeded, small_network, striped_data
 
 CONFIG = TrainConfig(recipe="u2pl", samples_train=2)
 SMALL = TrainConfig(recipe="u2pl", crop=32, steps=6, batch_size=2, samples_train=2)
@@ -119,27 +121,40 @@ def test_what_is_missing_is_named(device: torch.device) -> None:
         u2pl.step(step_input(u2pl_network().to(device))._replace(queues=None))
 
 
-class SeesColours:
-    """A network whose logits and representations are the mean colours of 4×4 pixels."""
-
-    def __call__(self, images: torch.Tensor, *, samples: int, generator: torch.Generator) -> NetworkOutput:
-        colours = F.avg_pool2d(images, 4)
-        embedding = colours.mean(dim=(2, 3))
-        return NetworkOutput(colours[None], colours.new_zeros(len(images)), colours, embedding, colours)
-
-
 def test_cutmix_mixes_images_and_all_the_teacher_said_alike(device: torch.device) -> None:
     at = step_input(u2pl_network().to(device))
     views = random_views(device)
-    views = views._replace(strong=views.weak)
+    views.inside[1] = views.inside[1].mT.clone()
+    dark_outside = views.weak * views.inside[:, None] - 1.0 * ~views.inside[:, None]
+    views = views._replace(weak=dark_outside, strong=dark_outside)
     taught = u2pl.teach(at._replace(teacher=SeesColours()), views)
     assert not torch.equal(taught.strong, views.strong)
     seen = F.avg_pool2d(taught.strong, 4)
     assert torch.allclose(taught.keys[2:], seen)
     assert torch.allclose(taught.probabilities[2:], seen.softmax(dim=1))
     inside = taught.pseudo != 255
+    assert torch.equal(inside, (seen >= 0).all(dim=1))
     assert torch.equal(taught.pseudo[inside].long(), seen.argmax(dim=1)[inside])
     assert torch.equal(taught.keys[:2], F.avg_pool2d(at.labelled.images, 4))
+
+
+def test_what_is_unreliable_is_of_the_highest_entropy_among_the_unlabelled_pixels(
+    device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contrasted: list[Pixels] = []
+
+    def watched(pixels: Pixels, *others: object) -> Contrast:
+        contrasted.append(pixels)
+        return pixel_contrast(pixels, *others)
+
+    monkeypatch.setattr(u2pl, "pixel_contrast", watched)
+    u2pl.step(step_input(u2pl_network().to(device)))
+    (pixels,) = contrasted
+    entropies = entropy_of(pixels.probabilities, dim=1)
+    reliable = ~pixels.by_person & (pixels.labels < 254)
+    assert pixels.unreliable.any()
+    assert not (pixels.unreliable & (pixels.by_person | reliable)).any()
+    assert entropies[pixels.unreliable].min() >= entropies[reliable].max()
 
 
 class RecordsGradients:

@@ -31,6 +31,13 @@ def test_the_oldest_rows_leave_first(device: torch.device) -> None:
     assert queues.filled.tolist() == [5, 5]
 
 
+def test_rows_of_a_queue_that_is_not_full_are_drawn_alike(device: torch.device) -> None:
+    queues = ClassQueues(2, 1, size=1000).to(device)
+    queues.push(numbered(device, 0, 4), all_used(device, 4))
+    drawn = queues.sample(400, seeded())[0, :, 0]
+    assert [bool(70 < int((drawn == row).sum()) < 130) for row in range(4)] == [True] * 4
+
+
 def test_classes_fill_independently_and_unused_keys_are_not_stored(device: torch.device) -> None:
     queues = ClassQueues(3, 1, size=4).to(device)
     used = torch.tensor([[1, 0, 1], [0, 0, 0], [0, 1, 0]], device=device).bool()

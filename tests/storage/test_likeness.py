@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from storage import embeddings, images, likeness, projects, queue, rounds
 from storage.formats.embeddings import encode_embeddings
 from storage.projects import ProjectInfo
 from storage.queue import QueueItem
 from storage.rounds import NewPrediction, RoundInfo
+from storage.schema import Prediction
 from storage.settings import AnnotationSettings, ProjectSettings, RoundSettings
 from storage.snapshots import Snapshot, encode_snapshot
 from storage.workspace import Workspace, sweep_blobs
@@ -125,6 +127,41 @@ def test_what_teaches_nothing_moves_nothing(
     submit(workspace, ranked[2], status="draft")
     for image_id in (known, late, ranked[1], ranked[2]):
         assert queue.move_back_alike(workspace, image_id, "ada") == 0
+
+
+def test_a_draft_from_before_the_round_was_not_known_to_it(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    known, begun, *ranking = [info.id for info in images.list_images(workspace, project.id)]
+    submit(workspace, known)
+    submit(workspace, begun, status="draft")
+    found = some_embeddings([begun, *ranking], [0.0, *ANGLES], ALIKE_FROM)
+    publish_ranking(workspace, project.id, [begun, *ranking], found)
+    submit(workspace, begun)
+    assert queue.move_back_alike(workspace, begun, "ada") > 0
+
+
+def test_only_the_current_rounds_order_changes(
+    workspace: Workspace, project: ProjectInfo, ranked: list[int]
+) -> None:
+    earlier = projects.get_project(workspace, project.id).current_round_id
+    publish_ranking(workspace, project.id, ranked, some_embeddings(ranked, ANGLES, ALIKE_FROM))
+    submit(workspace, ranked[0])
+    assert queue.move_back_alike(workspace, ranked[0], "ada") > 0
+    with workspace.database.reading() as session:
+        moved = select(Prediction.id).where(Prediction.place != Prediction.rank)
+        assert session.scalars(moved).all()
+        assert not session.scalars(moved.where(Prediction.round_id == earlier)).all()
+
+
+def test_random_orders_stay_random(workspace: Workspace, project: ProjectInfo) -> None:
+    settings = ProjectSettings(round=RoundSettings(batch_choice="random"))
+    projects.update_settings(workspace, project.id, settings, "ada")
+    known, *ranking = [info.id for info in images.list_images(workspace, project.id)][:11]
+    submit(workspace, known)
+    publish_ranking(workspace, project.id, ranking, some_embeddings(ranking, ANGLES, ALIKE_FROM))
+    submit(workspace, ranking[0])
+    assert queue.move_back_alike(workspace, ranking[0], "ada") == 0
 
 
 def test_without_embeddings_the_queue_goes_on_by_rank(
@@ -293,7 +330,17 @@ class TestEmbeddings:
         assert points.x[shown[ranked[3]]] == pytest.approx((np.cos(2.0) + 1) / 2, abs=2e-3)
         assert points.name[shown[ranked[0]]] == images.image(workspace, ranked[0]).name
 
-    def test_before_the_first_round_the_map_is_empty(self, workspace: Workspace) -> None:
+    def test_the_map_has_every_image_once_after_another_round(
+        self, workspace: Workspace, project: ProjectInfo, ranked: list[int]
+    ) -> None:
+        known = embeddings.map_points(workspace, project.id).image_ids.tolist()
+        found = some_embeddings(known, [0.0, *ANGLES], ALIKE_FROM)
+        publish_ranking(workspace, project.id, ranked[::-1], found)
+        points = embeddings.map_points(workspace, project.id)
+        assert points.image_ids.tolist() == known
+        assert points.place[known.index(ranked[-1])] == 1.0
+
+    def test_before_the_first_round_the_map_is_empty(self, workspace: Workspace, ranked: list[int]) -> None:
         project = make_project(workspace, images=1, name="empty")
         points = embeddings.map_points(workspace, project.id)
         assert (points.round_number, len(points.image_ids), len(points.name)) == (None, 0, 0)

@@ -502,6 +502,14 @@ def test_images_without_a_score_come_by_how_unlike_they_are(
     assert items[-1].why.startswith("Not scored by the last round: in random order")
 
 
+def test_the_order_of_an_earlier_round_does_not_count(workspace: Workspace, project: ProjectInfo) -> None:
+    labelled, *ranking = all_ids(workspace, project)
+    submit(workspace, labelled)
+    publish_ranking(workspace, project.id, ranking)
+    publish_ranking(workspace, project.id, ranking[::-1])
+    assert ids(queue.next_images(workspace, project.id, "ada", 12)) == ranking[::-1]
+
+
 def test_nothing_of_another_project_is_handed_out(workspace: Workspace) -> None:
     settings = ProjectSettings(annotation=AnnotationSettings(audit_every=1))
     project, other = (make_project(workspace, 5, (2, 2), name=name, settings=settings) for name in "ab")

@@ -555,6 +555,20 @@ class TestColdStart:
         assert (second.number, second.parent_id) == (2, None)
         assert [info.number for info in rounds.history(workspace, project.id)] == [2, 1, 0]
 
+    def test_half_of_a_new_order_is_never_shown_for_the_old_one(
+        self, workspace: Workspace, project: ProjectInfo, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shown: list[int | None] = []
+
+        def watched(*_: object) -> None:
+            shown.append(projects.get_project(workspace, project.id).current_round_id)
+
+        monkeypatch.setattr(embeddings, "of_blob", watched)
+        for _ in range(2):
+            rounds.request_cold_start(workspace, project.id)
+            self.publish(workspace, project)
+        assert shown == [None, None]
+
     def test_it_does_not_forbid_audit(self, workspace: Workspace, project: ProjectInfo) -> None:
         (labelled,) = submit_some(workspace, project, 1)
         rounds.request_cold_start(workspace, project.id)

@@ -4,10 +4,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from core import train
 from core.data import TrainingData
 from core.model.labelled_evidence import NO_IMAGE
 from core.model.network import build_network
 from core.predict import predict
+from core.recipes import supervised
+from core.recipes.step import StepInput, StepResult
 from core.train import StepReport, Training, learning_rate_factor
 from core.train_config import TrainConfig
 from core.uncertainty import confusion_matrix, mean_iou
@@ -201,6 +204,57 @@ def test_saving_leaves_one_file(tmp_path: Path, device: torch.device) -> None:
     run.save(tmp_path / "round")
     run.save(tmp_path / "round")
     assert [file.name for file in (tmp_path / "round").iterdir()] == ["checkpoint.safetensors"]
+
+
+def test_the_encoder_learns_at_three_tenths_of_the_rate(device: torch.device) -> None:
+    run = training(device)
+    run_steps(run, 2)
+    of_encoder, of_others = (group["lr"] for group in run._optimiser.param_groups)
+    assert of_encoder == pytest.approx(0.3 * of_others)
+    assert of_others == pytest.approx(SMALL.learning_rate * learning_rate_factor(1, SMALL.steps))
+
+
+def test_the_teacher_follows_the_first_steps_closely(device: torch.device) -> None:
+    run, name = training(device), "encoder.first.0.bias"
+    before = run.teacher.state_dict()[name].clone()
+    run_steps(run, 1)
+    assert not torch.equal(run.student.state_dict()[name], before)
+    expected = 0.1 * before + 0.9 * run.student.state_dict()[name]
+    assert torch.allclose(run.teacher.state_dict()[name], expected, atol=1e-7)
+
+
+def test_a_step_knows_how_far_the_training_is_and_draws_all_from_one_generator(
+    device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[StepInput] = []
+    drawn_by: list[torch.Generator] = []
+
+    def watched(at: StepInput) -> StepResult:
+        seen.append(at)
+        return supervised.step(at)
+
+    run = training(device, dataclasses.replace(SMALL, recipe="supervised"))
+    observe = run.student.observe
+    monkeypatch.setitem(train._RECIPES, "supervised", watched)
+    monkeypatch.setattr(run.student, "observe", lambda *args: (drawn_by.append(args[3]), observe(*args)))
+    run_steps(run, 3)
+    assert [at.progress for at in seen] == [0, 1 / 6, 2 / 6]
+    assert [at.generator for at in seen] == drawn_by
+
+
+def test_no_step_follows_a_gradient_longer_than_five(
+    device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def steep(at: StepInput) -> StepResult:
+        result = supervised.step(at)
+        return result._replace(loss=1000 * result.loss)
+
+    monkeypatch.setitem(train._RECIPES, "supervised", steep)
+    run = training(device, dataclasses.replace(SMALL, recipe="supervised"))
+    run_steps(run, 1)
+    # Adam's first moment is a tenth of the first gradient.
+    moments = [state["exp_avg"].flatten() for state in run._optimiser.state.values()]
+    assert 10 * float(torch.cat(moments).norm()) == pytest.approx(5.0, rel=1e-3)
 
 
 def test_learning_rate_warms_up_and_falls_to_nothing() -> None:

@@ -44,6 +44,25 @@ test('the smallest brush snaps to the pixel under the cursor', () => {
   assert.deepEqual(brushPoint({ x: 3.9, y: 7.1 }, 2), { x: 3.9, y: 7.1 });
 });
 
+test('a fingertip closes the polygon that a mouse would go on with', () => {
+  for (const pointerType of ['mouse', 'touch']) {
+    const { tool, corners } = openPolygon();
+    const press = { pointerType, timeStamp: 5000 };
+    let closed = 0;
+    tool.close = () => closed++;
+    tool.down({ x: 13, y: 5 }, press);
+    tool.move([{ x: 15, y: 9 }]);
+    tool.up(press);
+    assert.equal(closed, Number(pointerType === 'touch'), `${pointerType}: near the first corner`);
+
+    tool.points = corners.slice();
+    tool.down({ x: 50, y: 50 }, { pointerType, timeStamp: 6000 });
+    tool.up(press);
+    tool.down({ x: 56, y: 52 }, { pointerType, timeStamp: 6200 });
+    assert.equal(closed, 2 * Number(pointerType === 'touch'), `${pointerType}: pressed twice`);
+  }
+});
+
 test('a pinch leaves the open polygon as it was before its first finger', () => {
   const { tool, corners, press } = openPolygon();
   const presses = [{ x: 150, y: 150 }, { x: 100, y: 0 }, { x: 50, y: 1 }];

@@ -6,10 +6,11 @@ import { brushPoint } from './tool_stroke.js';
 /** @typedef {import('./pointer.js').Tool} Tool */
 /** @typedef {import('./types.js').Point} Point */
 
-const GRAB_PX = 8;
+/** Screen pixels within which a corner is grabbed, and that a hand trembles while it clicks. */
+const MOUSE = { grab: 8, tremble: 3 };
+/** A fingertip hides what it points at, and rolls while it taps. */
+const FINGER = { grab: 20, tremble: 10 };
 const SIMPLER_PX = 1.2;
-/** Screen pixels that a hand or a pen trembles while it clicks. */
-const TREMBLE_PX = 3;
 /** Two presses at one place within so many milliseconds are a double click. */
 const DOUBLE_CLICK_MS = 400;
 
@@ -58,6 +59,8 @@ export class PolygonTool {
     this.added = [];
     this.dragged = -1;
     this.wasMoved = false;
+    /** How closely the pointer in use points. */
+    this.reach = MOUSE;
     /** Where it was pressed. @type {Point | null} */
     this.pressed = null;
     /** When it was pressed, milliseconds. */
@@ -77,11 +80,12 @@ export class PolygonTool {
   /** @param {Point} point @param {PointerEvent} event */
   down(point, event) {
     this.point = point;
+    this.reach = event.pointerType === 'touch' ? FINGER : MOUSE;
     const isSecond = event.timeStamp - this.pressedAt < DOUBLE_CLICK_MS && !this.#isMoved(point);
     this.pressed = point;
     this.pressedAt = event.timeStamp;
     this.before = { points: this.points.slice(), added: this.added.slice() };
-    const reach = GRAB_PX / this.desk.surface.viewport.scale;
+    const reach = this.reach.grab / this.desk.surface.viewport.scale;
     const corner = cornerAt(this.points, point, reach);
     // The second press of a double click closes the polygon; it is no corner of its own.
     if (isSecond && this.points.length >= 3) {
@@ -188,7 +192,7 @@ export class PolygonTool {
   #isMoved(point) {
     const { pressed } = this;
     const way = pressed ? Math.hypot(point.x - pressed.x, point.y - pressed.y) : Infinity;
-    return way * this.desk.surface.viewport.scale > TREMBLE_PX;
+    return way * this.desk.surface.viewport.scale > this.reach.tremble;
   }
 
   /** @param {Point} point */

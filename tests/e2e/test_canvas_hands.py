@@ -1,12 +1,12 @@
 """What the hands expect of the label canvas: keys, places and tools are where one left them, in Chromium."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from storage import projects
 from storage.importing import plan_import, run_import
@@ -316,3 +316,24 @@ def test_all_keys_are_seen_at_once_on_a_low_screen(site: CamVidSite, page: Page)
     page.keyboard.press("Shift+Slash")
     hidden = page.locator("div.key-sheet").evaluate("sheet => sheet.scrollHeight - sheet.clientHeight")
     assert hidden <= 0
+
+
+@pytest.fixture
+def tablet(browser: Browser) -> Iterator[Page]:
+    """A page on a tablet that is held upright: fingers, no mouse."""
+    context = browser.new_context(viewport={"width": 768, "height": 1024}, has_touch=True)
+    yield context.new_page()
+    context.close()
+
+
+def test_a_finger_gives_up_an_open_polygon(site: CamVidSite, tablet: Page) -> None:
+    labelling.open_label_page(tablet, site.server.url)
+    tablet.get_by_test_id("tool-polygon").tap()
+    expect(tablet.get_by_test_id("escape")).to_be_hidden()
+    for corner in [(100, 100), (200, 100), (200, 200)]:
+        tablet.touchscreen.tap(*labelling.on_screen(tablet, *corner))
+    tablet.get_by_test_id("escape").tap()
+    expect(tablet.get_by_test_id("escape")).to_be_hidden()
+    tablet.get_by_test_id("submit").tap()
+    labelling.wait_for_dialog(tablet)
+    assert (labelling.label_map(tablet) == NOT_LABELLED).all()

@@ -3,7 +3,7 @@
 import { saveState } from './wording.js';
 
 /** @param {import('./editor.js').Editor} editor */
-export function shownOf({ session, state, preferences, shares, surface, walk, demo, classesWithKeys }) {
+export function shownOf({ session, state, preferences, shares, surface, walk, tools, demo, classesWithKeys }) {
   const { image, view, progress, autosave, visited, queue } = session;
   return {
     image,
@@ -14,6 +14,8 @@ export function shownOf({ session, state, preferences, shares, surface, walk, de
     preferences,
     classes: classesWithKeys,
     hasUncertainty: Boolean(view?.uncertainty),
+    /** Corners of a polygon that is not closed are on the screen. */
+    hasPolygon: tools.polygon.isOpen && state.tool === 'polygon',
     /** Where the walk along the doubts stands. */
     doubt: walk.place,
     demo,

@@ -74,6 +74,7 @@ export class Toolbar {
     this.slider = h('input', { type: 'range', 'data-testid': 'tool-size', oninput: () => prefer(this.#wanted()) });
     this.sliderBox = h('label', { class: 'brush-box' }, this.sliderName, this.slider, this.sliderValue);
     this.magnet = this.#chip(run, 'magnet', 'Magnet', 'The polygon follows edges of the picture');
+    this.giveUp = this.#chip(run, 'escape', 'Give up', 'Give up the open polygon');
     this.onlyUnlabelled = this.#chip(run, 'only-unlabelled', 'Only unlabelled', 'Paint only what is not labelled');
     this.unsent = h('span', { class: 'badge', hidden: true });
     this.saveText = h('span', {});
@@ -92,6 +93,7 @@ export class Toolbar {
       this.badge,
       h('span', { class: 'spring' }),
       this.sliderBox,
+      this.giveUp,
       this.magnet,
       this.onlyUnlabelled,
       h('span', { class: 'spring' }),
@@ -144,6 +146,7 @@ export class Toolbar {
     setText(this.badge, badge ?? '');
     this.badge.title = badge === 'Audit' ? 'Drawn at random and labelled without a suggestion; measures, never trains.' : '';
     this.#updateSlider(state);
+    this.giveUp.hidden = !shown.hasPolygon;
     this.magnet.hidden = state.tool !== 'polygon';
     this.magnet.setAttribute('aria-pressed', String(state.magnet));
     this.onlyUnlabelled.setAttribute('aria-pressed', String(state.onlyUnlabelled));

@@ -326,6 +326,13 @@ def tablet(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
+def test_an_upright_tablet_shows_every_control(site: CamVidSite, tablet: Page) -> None:
+    labelling.open_label_page(tablet, site.server.url)
+    expect(tablet.get_by_test_id("tool-size")).to_be_visible()
+    for command in ("truth-submit", "accept-all", "next-doubt", "submit"):
+        expect(tablet.get_by_test_id(command)).to_be_in_viewport(ratio=1)
+
+
 def test_a_finger_gives_up_an_open_polygon(site: CamVidSite, tablet: Page) -> None:
     labelling.open_label_page(tablet, site.server.url)
     tablet.get_by_test_id("tool-polygon").tap()

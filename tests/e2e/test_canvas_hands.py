@@ -331,6 +331,8 @@ def test_an_upright_tablet_shows_every_control(site: CamVidSite, tablet: Page) -
     expect(tablet.get_by_test_id("tool-size")).to_be_visible()
     for command in ("truth-submit", "accept-all", "next-doubt", "submit"):
         expect(tablet.get_by_test_id(command)).to_be_in_viewport(ratio=1)
+    # A finger presses them though it never hovers over their row.
+    assert float(tablet.get_by_test_id("lock-3").evaluate("lock => getComputedStyle(lock).opacity")) > 0.5
 
 
 def test_a_finger_gives_up_an_open_polygon(site: CamVidSite, tablet: Page) -> None:

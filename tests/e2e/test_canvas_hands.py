@@ -318,6 +318,20 @@ def test_all_keys_are_seen_at_once_on_a_low_screen(site: CamVidSite, page: Page)
     assert hidden <= 0
 
 
+@pytest.mark.parametrize(("width", "height"), [(1366, 607), (911, 405)])
+def test_a_small_laptop_shows_image_and_actions(
+    site: CamVidSite, page: Page, width: int, height: int
+) -> None:
+    """Its window as a browser leaves it, and the same at a zoom of 150 %."""
+    page.set_viewport_size({"width": width, "height": height})
+    labelling.open_label_page(page, site.server.url)
+    for command in ("submit", "accept-all", "accept-sure"):
+        expect(page.get_by_test_id(command)).to_be_in_viewport(ratio=1)
+    expect(page.locator(".surface")).to_be_in_viewport(ratio=1)
+    page.get_by_test_id("key-sheet").click()
+    expect(page.locator("div.key-sheet")).to_be_visible()
+
+
 @pytest.fixture
 def tablet(browser: Browser) -> Iterator[Page]:
     """A page on a tablet that is held upright: fingers, no mouse."""

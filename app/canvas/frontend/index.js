@@ -86,7 +86,7 @@ function newMount(parentElement) {
   document.head.append(page);
   const fill = () => {
     const top = Math.max(0, host.getBoundingClientRect().top + scrollOf(host));
-    host.style.height = `${Math.max(420, Math.floor(window.innerHeight - top))}px`;
+    host.style.height = `${Math.max(320, Math.floor(window.innerHeight - top))}px`;
   };
   window.addEventListener('resize', fill);
   const endWatch = keepConnectionDialogClosed();

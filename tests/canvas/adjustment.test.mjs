@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { adjust, adjustmentTables } from '../../app/canvas/frontend/adjustment.js';
+import { numberWords } from '../../app/canvas/frontend/adjustments.js';
 import { UNADJUSTED, isAdjusted } from '../../app/canvas/frontend/display.js';
 
 function adjusted(rgba, adjustment) {
@@ -30,4 +31,9 @@ test('gamma lightens the dark, brightness shifts', () => {
 test('one channel shows as grey', () => {
   assert.deepEqual(adjusted([10, 20, 30, 255], { channel: 'green' }), [20, 20, 20, 255]);
   assert.deepEqual(adjusted([10, 20, 30, 90], { channel: 'blue', low: 10, high: 50 }), [128, 128, 128, 90]);
+});
+
+test('a value has as many digits as the steps of its slider tell apart', () => {
+  const shown = [[12.34, 65.5], [4095, 4.1], [0.5, 0.05], [-0.25, 0.01], [0.0123456, 0.00001], [3e-9, 1e-11]];
+  assert.deepEqual(shown.map(([number, step]) => numberWords(number, step)), ['12', '4095', '0.50', '-0.25', '0.01235', '3e-9']);
 });

@@ -161,6 +161,16 @@ export class Adjustments {
   }
 }
 
+/**
+ * A value of a slider with as many digits as its steps tell apart.
+ * @param {number} number
+ * @param {number} step
+ */
+export function numberWords(number, step) {
+  if (step < 0.001) return String(Number(number.toPrecision(4)));
+  return Number.isInteger(number) ? String(number) : number.toFixed(Math.max(0, Math.ceil(-Math.log10(step))));
+}
+
 /** @param {string} name @param {(value: number) => void} set */
 function slider(name, set) {
   const input = h('input', { type: 'range', 'aria-label': name, oninput: () => set(Number(input.value)) });
@@ -171,7 +181,7 @@ function slider(name, set) {
     /** @param {number} number @param {number} least @param {number} most @param {number} step */
     show(number, least, most, step) {
       Object.assign(input, { min: String(least), max: String(most), step: String(step), value: String(number) });
-      setText(value, Math.abs(number) >= 100 || Number.isInteger(number) ? String(Math.round(number)) : number.toFixed(2));
+      setText(value, numberWords(number, step));
     },
   };
 }

@@ -210,7 +210,7 @@ export class Toolbar {
 
   /** @param {Run} run @param {string} command @param {string} text @param {string} title */
   #chip(run, command, text, title) {
-    const element = button({ class: 'toggle-chip', 'aria-pressed': 'false', 'data-testid': command, onclick: () => run(command) }, text);
+    const element = button({ class: 'toggle-chip', 'data-testid': command, onclick: () => run(command) }, text);
     this.titled.push([element, command, title]);
     return element;
   }

@@ -40,6 +40,8 @@ test('every empty state says what to do', () => {
   const base = { failure: '', hasClasses: true, phase: 'empty' };
   assert.match(emptyState({ ...base, progress }).title, /All images are labelled/);
   assert.match(emptyState({ ...base, progress: { ...progress, images: 0 } }).text, /Project page/);
+  const excluded = { images: 4, labelled: 0, excluded: 4 };
+  assert.match(emptyState({ ...base, progress: excluded }).title, /All images are excluded/);
   assert.match(emptyState({ ...base, progress, hasClasses: false }).text, /Project page/);
   assert.match(emptyState({ ...base, progress: { ...progress, labelled: 1 } }).text, /come back/);
   assert.match(emptyState({ ...base, progress, phase: 'signed-out' }).text, /Reload/);

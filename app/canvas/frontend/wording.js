@@ -131,6 +131,9 @@ export function emptyState({ phase, failure, progress, hasClasses }) {
   if (!progress || progress.images === 0) {
     return { title: 'No images yet', text: 'Import a folder or a zip of images on the Project page.' };
   }
+  if (progress.excluded === progress.images) {
+    return { title: 'All images are excluded', text: 'Bring some back on the Queue page, or import more on the Project page.' };
+  }
   if (progress.labelled >= progress.images - progress.excluded) {
     return {
       title: 'All images are labelled',

@@ -17,6 +17,14 @@ from app.page_component import mounted, rerun_only
 from app.queue_acts import Act
 from storage.queue import QueueItem
 
+NO_SCORE = {
+    "pool": "not scored yet",
+    "train": "not scored",
+    "audit": "labelled blind",
+    "excluded": "not scored",
+}
+"""What stands in the place of a missing score in each split: a round scores only the pool."""
+
 
 @dataclass(frozen=True)
 class Card:
@@ -105,7 +113,7 @@ def card_of(
         score=score,
         score_name=score_name,
         score_share=min(1.0, max(0.0, score / full)) if score and full > 0 else 0.0,
-        no_score="labelled blind" if item.blind else "not scored yet",
+        no_score=NO_SCORE[item.split],
         split=item.split,
         state=state,
         state_kind=kind,

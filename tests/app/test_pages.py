@@ -436,6 +436,19 @@ class TestQueue:
         blob = images.image(site.workspace, first["image_id"]).blob
         assert first["thumbnail"] == f"/api/images/{first['image_id']}/thumbnail/{blob}?side=320"
 
+    def test_only_what_waits_in_the_pool_is_said_to_be_scored_later(self, open_page, site: Site) -> None:
+        trained, drawn, left_out, waiting = site.image_ids
+        label(site, trained)
+        images.set_split(site.workspace, [drawn], "audit", "ann")
+        images.set_split(site.workspace, [left_out], "excluded", "ann")
+        said = {card["image_id"]: card["no_score"] for card in self.cards(open_page("queue"))}
+        assert said == {
+            trained: "not scored",
+            drawn: "labelled blind",
+            left_out: "not scored",
+            waiting: "not scored yet",
+        }
+
     def test_filters_narrow_the_grid(self, open_page, site: Site) -> None:
         label(site, site.image_ids[0])
         held = queue.next_images(site.workspace, site.project_id, "ben", 1)[0].image.id

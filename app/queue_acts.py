@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from app.notices import image_count
 from storage import images, queue
 from storage.workspace import Workspace
 
@@ -25,14 +26,10 @@ def carry_out(workspace: Workspace, act: Act, annotator: str) -> str:
         pinned = queue.pin(workspace, act.image_ids, annotator)
         rest = len(act.image_ids) - pinned
         others = f"; {rest:,} labelled, for audit, excluded or in front already" if rest else ""
-        return f"{_images(pinned)} put in front of the queue{others}"
+        return f"{image_count(pinned)} put in front of the queue{others}"
     if act.kind == "unpin":
-        return f"{_images(queue.unpin(workspace, act.image_ids, annotator))} back at the usual place"
+        return f"{image_count(queue.unpin(workspace, act.image_ids, annotator))} back at the usual place"
     if act.kind == "exclude":
         images.set_split(workspace, act.image_ids, "excluded", annotator)
-        return f"{_images(len(act.image_ids))} excluded: Bring back undoes it"
-    return f"{_images(images.bring_back(workspace, act.image_ids, annotator))} brought back"
-
-
-def _images(count: int) -> str:
-    return f"{count:,} image{'' if count == 1 else 's'}"
+        return f"{image_count(len(act.image_ids))} excluded: Bring back undoes it"
+    return f"{image_count(images.bring_back(workspace, act.image_ids, annotator))} brought back"

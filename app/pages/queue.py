@@ -19,7 +19,7 @@ import streamlit as st
 from app import session
 from app.choice_options import PIXEL_SCORE
 from app.embedding_map import MOST_CHOSEN, embedding_map
-from app.notices import empty_state, errors_as_sentences, no_images, plain
+from app.notices import empty_state, errors_as_sentences, image_count, no_images, plain
 from app.queue_acts import Act, carry_out
 from app.queue_grid import Card, card_of, queue_grid
 from storage import embeddings, projects, queue, rounds
@@ -164,7 +164,7 @@ def show_grid(workspace: Workspace, project_id: int, current: RoundInfo | None, 
         offset=(page - 1) * PAGE_SIZE,
         limit=PAGE_SIZE,
     )
-    count_line(f"**{count:,}** of {images_in_all:,} images", current)
+    count_line(f"**{count:,}** of {image_count(images_in_all)}", current)
     if not items:
         empty_state("No image matches", "Widen the filters above to see more of the project.")
         return
@@ -249,7 +249,7 @@ def show_map(workspace: Workspace, project_id: int, current: RoundInfo | None, p
         return
     seen = embeddings.of_project(workspace, project_id)
     on_map = 0 if seen is None else len(seen.image_ids)
-    count_line(f"**{on_map:,}** of {progress.images:,} images", current)
+    count_line(f"**{on_map:,}** of {image_count(progress.images)}", current)
     counts = (progress.pool, progress.train, progress.audit, progress.excluded)
     version = f"{current.id if current else 0} {' '.join(map(str, counts))}"
     answer = embedding_map(project_id=project_id, version=version, colour=colour)

@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app import session
-from app.notices import bullets, errors_as_sentences, plain
+from app.notices import bullets, errors_as_sentences, image_count, plain
 from app.progress_bar import progress_bar
 from storage.errors import InvalidInput
 from storage.formats.image_file import IMAGE_SUFFIXES
@@ -122,7 +122,7 @@ def import_plan(workspace: Workspace, project: ProjectInfo, plan: ImportPlan, so
         st.markdown(bullets(plan.report()))
     if not plan.changes:
         return
-    images_to_come = f"Import {plan.new_images:,} images" if plan.new_images else "Add the missing labels"
+    images_to_come = f"Import {image_count(plan.new_images)}" if plan.new_images else "Add the missing labels"
     if st.button(images_to_come, key="import-run", icon=":material/upload:", type="primary"):
         with errors_as_sentences():
             st.caption(

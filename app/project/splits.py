@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app.notices import image_count
 from storage import images
 from storage.projects import ProjectInfo
 from storage.workspace import Workspace
@@ -38,6 +39,6 @@ def splits_section(workspace: Workspace, project: ProjectInfo) -> None:
             for split, colour in SPLIT_COLOURS.items()
         )
         st.html(
-            f'<div class="q-line"><strong>{total:,} images</strong></div>'
+            f'<div class="q-line"><strong>{image_count(total)}</strong></div>'
             f'<div class="q-split-bar">{bar}</div><div class="q-chips">{legend}</div>'
         )

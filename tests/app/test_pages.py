@@ -27,6 +27,7 @@ from storage.schema import Project, Round
 from storage.settings import RoundSettings, with_preset
 from storage.workspace import Workspace
 from tests.app.four_images import HEIGHT, WIDTH, Site, make_site
+from tests.storage.project_factory import add_image
 
 MAIN = Path(session.__file__).with_name("main.py")
 WORKER = "elsewhere:1"
@@ -462,6 +463,11 @@ class TestQueue:
         test.text_input(key="queue-name").set_value("nothing like it").run()
         assert "No image matches" in everything(test)
         assert held in site.image_ids
+
+    def test_one_image_is_counted_in_the_singular(self, open_page, workspace: Workspace) -> None:
+        project = projects.create_project(workspace, "One", [projects.ClassSpec("cell")], actor="test")
+        add_image(workspace, project.id, 0)
+        assert "**1** of 1 image," in everything(open_page("queue"))
 
     def test_other_orders(self, open_page, site: Site) -> None:
         label(site, site.image_ids[2])

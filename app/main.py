@@ -37,7 +37,7 @@ def project_picker() -> None:
             format_func=lambda project_id: names.get(project_id, ""),
             label_visibility="collapsed",
             key="project-picker",
-            on_change=lambda: session.choose_project(st.session_state["project-picker"]),
+            on_change=lambda: session.switch_project(st.session_state["project-picker"]),
         )
 
 

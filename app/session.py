@@ -107,6 +107,12 @@ def choose_project(project_id: int) -> None:
         st.query_params[_PROJECT_KEY] = str(project_id)
 
 
+def switch_project(project_id: int) -> None:
+    """Go on to another project; what the address names of the one before is left behind."""
+    st.query_params.clear()
+    choose_project(project_id)
+
+
 def _project_of_start() -> int | None:
     named = os.environ.get(PROJECT_VARIABLE)
     if not named:

@@ -768,6 +768,19 @@ def test_the_project_picker_changes_the_project_of_every_page(open_page, site: S
     assert len(component(test, "queue-grid")["cards"]) == 4
 
 
+@pytest.mark.parametrize(("page", "parameter"), [("annotate", "image"), ("queue", "alike")])
+def test_the_project_picker_leaves_no_image_of_the_project_before(
+    open_page, site: Site, page: str, parameter: str
+) -> None:
+    other = projects.create_project(site.workspace, "Other", [projects.ClassSpec("cell")], actor="test")
+    test = open_page("project")
+    test.selectbox(key="project-picker").set_value(site.project_id).run()
+    test.query_params[parameter] = str(site.image_ids[0])
+    test.switch_page(f"pages/{page}.py").run()
+    test.selectbox(key="project-picker").set_value(other.id).run()
+    assert dict(test.query_params) == {"project": str(other.id)}
+
+
 def test_a_defect_of_ours_is_a_sentence_without_a_traceback(
     open_page, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

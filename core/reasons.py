@@ -27,6 +27,8 @@ class Reason:
     sentence: str
     classes: list[int]
     """Indices of the two classes, the likelier first; empty when the model is sure."""
+    names: list[str]
+    """What the sentence calls them, so that it can be told by names they got since."""
     where: str
     """Such as ``lower left``, ``centre`` or ``many places``; empty when the model is sure."""
 
@@ -55,7 +57,7 @@ def reason(probability: Tensor, uncertainty: Tensor, class_names: Sequence[str])
     count = max(1, round(MOST_UNCERTAIN_SHARE * flat.numel()))
     weight, pixels = flat.topk(count)
     if class_count < 2 or float(weight.mean()) < HARDLY_UNSURE:
-        return Reason("fairly sure everywhere: a check for surprises", [], "")
+        return Reason("fairly sure everywhere: a check for surprises", [], [], "")
 
     first, second = probability.flatten(1)[:, pixels].topk(2, dim=0).indices.unbind(0)
     pair = torch.minimum(first, second) * class_count + torch.maximum(first, second)
@@ -69,8 +71,9 @@ def reason(probability: Tensor, uncertainty: Tensor, class_names: Sequence[str])
 
     where = _place(pixels[of_pair], weight[of_pair], height, width)
     preposition = "at" if where == "the centre" else "in"
-    sentence = f"unsure about {class_names[likelier]} against {class_names[other]} {preposition} {where}"
-    return Reason(sentence, [likelier, other], where.removeprefix("the "))
+    names = [class_names[likelier], class_names[other]]
+    sentence = f"unsure about {' against '.join(names)} {preposition} {where}"
+    return Reason(sentence, [likelier, other], names, where.removeprefix("the "))
 
 
 def _place(pixels: Tensor, weight: Tensor, height: int, width: int) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import BindParameter, and_, bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
 from storage.images import ImageInfo, image_info
-from storage.schema import COLD_START, PIXEL_SCORES, Image, Label, Prediction, Round
+from storage.schema import COLD_START, PIXEL_SCORES, Image, Label, LabelClass, Prediction, Round
 
 _AUDIT_WHY = "Audit image, drawn at random and labelled blind: it measures the model and never trains it"
 _DRAFT_WHY = "You began this one: your draft is restored"
@@ -73,24 +73,36 @@ class _Current(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """An image and what is known of it; ``like`` is as in :class:`QueueItem`."""
+    """An image and what is known of it; ``like`` is as in :class:`QueueItem`.
+
+    ``names`` are those that the two classes of ``unsure_of`` have now.
+    """
 
     row: Image
     label: _Newest | None
     prediction: Prediction | None
     current: _Current | None
     like: str | None
+    names: tuple[str, str] | None
 
 
 _OF_ROUND: BindParameter[Any] = bindparam("of_round")
 _liked = aliased(Image)
+_unsure, _against = aliased(LabelClass), aliased(LabelClass)
 # Ranks run from 1 without gaps, and the index knows the last one.
 _last_rank = select(func.max(Prediction.rank)).where(Prediction.round_id == _OF_ROUND).scalar_subquery()
 _ITEMS = (
-    select(Image, Label.status, Label.author, Prediction, _liked.name, Round.number, _last_rank)
+    select(Image, Label.status, Label.author, Prediction, _liked.name, _unsure.name, _against.name)
+    .add_columns(Round.number, _last_rank)
     .outerjoin(Label, and_(Label.image_id == Image.id, Label.revision == Image.revision))
     .outerjoin(Prediction, and_(Prediction.image_id == Image.id, Prediction.round_id == _OF_ROUND))
     .outerjoin(_liked, and_(_liked.id == Prediction.like_image_id, Prediction.place > Prediction.rank))
+    .outerjoin(
+        _unsure, and_(_unsure.project_id == Image.project_id, _unsure.index == Prediction.unsure_class)
+    )
+    .outerjoin(
+        _against, and_(_against.project_id == Image.project_id, _against.index == Prediction.unsure_against)
+    )
     .outerjoin(Round, Round.id == _OF_ROUND)
     .where(Image.id.in_(bindparam("ids", expanding=True)))
 )
@@ -117,17 +129,18 @@ def queue_items(
                 prediction if row.split != "audit" else None,
                 _Current(round_id, number, ranked or 0) if round_id is not None else None,
                 like,
+                (unsure, against) if unsure and against else None,
             ),
             annotator,
             row.id in unlike,
         )
-        for row, status, author, prediction, like, number, ranked in found
+        for row, status, author, prediction, like, unsure, against, number, ranked in found
     }
     return [items[image_id] for image_id in image_ids]
 
 
 def _item(known: _Known, annotator: str | None, unlike: bool) -> QueueItem:
-    row, label, prediction, current, like = known
+    row, label, prediction, current, like, _ = known
     return QueueItem(
         image=image_info(row),
         revision=row.revision,
@@ -169,7 +182,7 @@ def _unsure_of(prediction: Prediction) -> tuple[int, int] | None:
 
 
 def _why(known: _Known, annotator: str | None, unlike: bool) -> str:
-    row, label, prediction, current, like = known
+    row, label, prediction, current, like, names = known
     if label is not None and label.status == "draft":
         return (
             _DRAFT_WHY if label.author == annotator else f"{label.author} began this one: the draft is shown"
@@ -185,7 +198,7 @@ def _why(known: _Known, annotator: str | None, unlike: bool) -> str:
     if row.skipped_at is not None:
         return _SKIPPED_WHY
     if prediction is not None and current is not None:
-        why = f"Rank {prediction.rank:,} of {current.ranked:,}: {_sentence(prediction.why)}"
+        why = f"Rank {prediction.rank:,} of {current.ranked:,}: {_sentence(prediction.why, names)}"
         return f"{why}; moved back, because {like} is much like it" if like else why
     if unlike:
         return _UNLIKE_WHY
@@ -194,5 +207,10 @@ def _why(known: _Known, annotator: str | None, unlike: bool) -> str:
     return _UNSEEN_WHY if current.number == COLD_START else _UNSCORED_LATER_WHY
 
 
-def _sentence(why: dict[str, Any]) -> str:
-    return str(why.get("sentence") or "the model is less sure about the others")
+def _sentence(why: dict[str, Any], names: tuple[str, str] | None) -> str:
+    sentence = str(why.get("sentence") or "the model is less sure about the others")
+    told = why.get("names")
+    if not told or names is None:
+        return sentence
+    # Both at once: two classes may have swapped their names.
+    return sentence.replace(" against ".join(told), " against ".join(names), 1)

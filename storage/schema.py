@@ -285,7 +285,8 @@ class Prediction(Base):
     variance: Mapped[float | None]
     vote_entropy: Mapped[float | None]
     why: Mapped[dict[str, Any]]
-    """``{"sentence": "unsure about fence against pole in the lower left", …}``."""
+    """``{"sentence": "unsure about fence against pole in the lower left", …}``, with the
+    ``names`` of the two classes as the sentence has them."""
     map_blob: Mapped[str | None] = mapped_column(String(64))
     """Suggested label map (index PNG); null when it was not kept."""
     uncertainty_blob: Mapped[str | None] = mapped_column(String(64))

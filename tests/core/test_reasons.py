@@ -17,7 +17,7 @@ def maps(rows: slice, columns: slice) -> tuple[torch.Tensor, torch.Tensor]:
 def test_it_names_the_pair_and_the_place() -> None:
     found = reason(*maps(slice(22, 29), slice(2, 12)), NAMES)
     assert found.sentence == "unsure about fence against pole in the lower left"
-    assert (found.classes, found.where) == ([1, 2], "lower left")
+    assert (found.classes, found.names, found.where) == ([1, 2], ["fence", "pole"], "lower left")
 
 
 def test_the_centre() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -116,19 +117,25 @@ def publish_ranking(
                 image_id=image_id,
                 score=1.0 / rank,
                 rank=rank,
-                why={"sentence": "unsure about tree against roof in the lower left"},
+                why=_why(pair),
                 scores={"predictive_entropy": 1.0 / rank, "margin": rank / len(ranked_ids)},
                 novelty=(7 * rank % 11) / 10,
-                unsure_of=(1, 2) if rank % 3 else (0, 1),
+                unsure_of=pair,
                 map_blob=suggestion,
                 uncertainty_blob=suggestion,
             )
             for rank, image_id in enumerate(ranked_ids, start=1)
+            for pair in ((1, 2) if rank % 3 else (0, 1),)
         ],
         {"audit_miou": 0.5},
         workspace.blobs.put(encode_embeddings(embeddings)) if embeddings else None,
     )
     return rounds.get_round(workspace, requested.id)
+
+
+def _why(pair: tuple[int, int]) -> dict[str, Any]:
+    names = [CLASSES[index] for index in pair]
+    return {"sentence": f"unsure about {' against '.join(names)} in the lower left", "names": names}
 
 
 def some_embeddings(image_ids: Sequence[int], angles: Sequence[float], alike_from: float) -> EmbeddingSet:

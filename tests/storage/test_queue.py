@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql
 
 from storage import events, images, projects, queue, queue_page, queue_questions, rounds
 from storage.errors import InvalidInput, LeaseLost, NotFound
-from storage.projects import ProjectInfo
+from storage.projects import ClassChange, ProjectInfo
 from storage.queue import QueueItem
 from storage.schema import Image, Project
 from storage.settings import AnnotationSettings, ProjectSettings
@@ -63,12 +63,27 @@ def test_the_current_round_sets_the_order(workspace: Workspace, project: Project
     items = queue.next_images(workspace, project.id, "ada", 11)
     assert ids(items)[:8] == ranking
     assert sorted(ids(items)) == sorted(everything[1:])
-    assert items[2].why == "Rank 3 of 8: unsure about tree against roof in the lower left"
+    assert items[2].why == "Rank 3 of 8: unsure about ground against tree in the lower left"
     assert (items[2].rank, items[2].ranked, items[2].score) == (3, 8, 1 / 3)
     assert (items[2].round_id, items[2].round_number) == (published.id, 1)
     assert items[2].map_blob is not None
     assert items[8].round_id is None
     assert items[8].why.startswith("Not scored by the last round")
+
+
+def test_the_reason_calls_classes_by_the_names_they_have_now(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    first, *rest = all_ids(workspace, project)
+    submit(workspace, first)
+    publish_ranking(workspace, project.id, rest)
+    for names, told in (
+        (("bush", "roof"), "unsure about bush against roof in the lower left"),
+        (("roof", "bush"), "unsure about roof against bush in the lower left"),
+    ):
+        changes = {index: ClassChange(name=name) for index, name in enumerate(names, start=1)}
+        projects.update_classes(workspace, project.id, changes, "ada")
+        assert queue.next_images(workspace, project.id, "ada", 1)[0].why == f"Rank 1 of 11: {told}"
 
 
 def test_own_drafts_come_first_and_skipped_images_last(workspace: Workspace, project: ProjectInfo) -> None:

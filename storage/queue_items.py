@@ -13,6 +13,8 @@ from storage.images import ImageInfo, image_info
 from storage.schema import COLD_START, PIXEL_SCORES, Image, Label, LabelClass, Prediction, Round
 
 _AUDIT_WHY = "Audit image, drawn at random and labelled blind: it measures the model and never trains it"
+_EXCLUDED_WHY = "Excluded: it is neither labelled nor trained on"
+_EXCLUDED_LABEL_WHY = "Excluded: its label map is kept and not trained on"
 _DRAFT_WHY = "You began this one: your draft is restored"
 _SKIPPED_WHY = "Skipped earlier: it comes again when nothing else is left"
 _UNSCORED_WHY = "Not scored yet: in random order until the first round is done"
@@ -183,6 +185,8 @@ def _unsure_of(prediction: Prediction) -> tuple[int, int] | None:
 
 def _why(known: _Known, annotator: str | None, unlike: bool) -> str:
     row, label, prediction, current, like, names = known
+    if row.split == "excluded":
+        return _EXCLUDED_WHY if label is None else _EXCLUDED_LABEL_WHY
     if label is not None and label.status == "draft":
         return (
             _DRAFT_WHY if label.author == annotator else f"{label.author} began this one: the draft is shown"
@@ -191,8 +195,6 @@ def _why(known: _Known, annotator: str | None, unlike: bool) -> str:
         return f"Labelled by {label.author} (revision {row.revision}): a new submission replaces it"
     if row.split == "audit":
         return _AUDIT_WHY
-    if row.split == "excluded":
-        return "Excluded: it is neither labelled nor trained on"
     if is_pinned(row):
         return f"Pinned to the front by {row.pinned_by}"
     if row.skipped_at is not None:

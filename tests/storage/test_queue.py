@@ -86,6 +86,17 @@ def test_the_reason_calls_classes_by_the_names_they_have_now(
         assert queue.next_images(workspace, project.id, "ada", 1)[0].why == f"Rank 1 of 11: {told}"
 
 
+@pytest.mark.parametrize("status", ["draft", "submitted"])
+def test_a_labelled_image_that_is_excluded_says_that_it_does_not_train(
+    workspace: Workspace, project: ProjectInfo, status: str
+) -> None:
+    first = all_ids(workspace, project)[0]
+    submit(workspace, first, status=status)
+    images.set_split(workspace, [first], "excluded", "bob")
+    opened, _ = queue.open_image(workspace, first, "ada")
+    assert opened.why == "Excluded: its label map is kept and not trained on"
+
+
 def test_own_drafts_come_first_and_skipped_images_last(workspace: Workspace, project: ProjectInfo) -> None:
     begun, skipped = all_ids(workspace, project)[5], queue.next_images(workspace, project.id, "ada", 1)[0]
     submit(workspace, begun, status="draft")

@@ -76,6 +76,14 @@ def size_at_long_side(height: int, width: int, side: int) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
+def without_classes(label_map: torch.Tensor, classes: Sequence[int]) -> torch.Tensor:
+    """Return a label map, ``uint8`` of any shape, whose pixels of these classes are not labelled."""
+    if not classes:
+        return label_map
+    gone = torch.isin(label_map, torch.tensor(classes, dtype=torch.uint8))
+    return label_map.masked_fill(gone, NOT_LABELLED)
+
+
 def label_to_size(labels: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """Resize a label map ``(h, w)`` or a batch ``(B, h, w)`` by nearest neighbour; values never mix."""
     batched = labels if labels.ndim == 3 else labels[None]

@@ -34,6 +34,8 @@ _DECODER_OPTIONS = {
 }
 _PAN_SIZE = 128
 """PAN halves the encoder's last map, of stride 16, three times."""
+_SILENT = -1e4
+"""The logit of a class that is never predicted: its probability is 0, and all that is made of it finite."""
 _LARGE_ENOUGH = 64
 """An image of this side, in pixels, has a cell in each of an encoder's maps."""
 
@@ -60,6 +62,7 @@ class SegmentationNetwork(nn.Module):
         class_count: C.
         size_multiple: Images are continued to a multiple of so many pixels before they are encoded.
         warnings: Sentences for the person, for example that no pretrained weights were found.
+        silent: Classes that it never predicts, whatever it learned.
         class_weights: ``(C,)`` float, what a pixel of each class weighs in training, 1 before any. So many
             times its share of the labels the network takes a class to be likely.
     """
@@ -82,6 +85,7 @@ class SegmentationNetwork(nn.Module):
         super().__init__()
         self.class_count = class_count
         self.warnings: list[str] = []
+        self.silent: list[int] = []
         self.encoder = encoder
         self.decoder = decoder
         self.head = head
@@ -158,6 +162,15 @@ class SegmentationNetwork(nn.Module):
 
         The latent is the target's in training and the context's in evaluation, see :class:`NPHead`.
         """
+        logits, kl = self._decoded(features, noise, context_set)
+        if self.silent:
+            silent = torch.tensor(self.silent, device=logits.device)
+            logits = logits.index_fill(2, silent, _SILENT)
+        return logits, kl
+
+    def _decoded(
+        self, features: torch.Tensor, noise: torch.Tensor | None, context_set: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         if isinstance(self.head, LinearHead):
             return self.head(features)
         if isinstance(self.head, ClassifierNPHead):

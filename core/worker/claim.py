@@ -57,6 +57,7 @@ class Claim:
         seed: Of all chance in the round.
         folder: Of the round's checkpoints; not made here.
         class_names: In the order of the class indices, as they are when the round begins.
+        archived: Indices of the classes that nobody labels any more: they neither train nor are suggested.
         curve: Points as (step, name, value) that the next report takes along.
     """
 
@@ -73,7 +74,9 @@ class Claim:
         self.settings = info.config
         self.seed = info.config.seed + info.number
         self.folder = workspace.path / "checkpoints" / f"round-{info.id}"
-        self.class_names = [entry.name for entry in projects.classes(workspace, info.project_id)]
+        classes = projects.classes(workspace, info.project_id)
+        self.class_names = [entry.name for entry in classes]
+        self.archived = [entry.index for entry in classes if entry.archived]
         self.curve: list[tuple[int, str, float]] = []
         self._worker = worker
         self._stopping = stopping

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
-from core.data import to_long_side
+from core.data import to_long_side, without_classes
 from core.pool_ranking import frames_of
 from core.round_data import UnreadableImage, decoded_image
 from core.worker.claim import Claim
@@ -67,6 +67,8 @@ class RoundImages:
     def labelled(self, chosen: Iterable[ImageInfo]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the pixels of those that can be read, and their label maps ``uint8 (H, W)`` at full size.
 
+        What is of an archived class counts as not labelled.
+
         Raises:
             LeaseLost, Cancelled, Stopping: See :meth:`core.worker.claim.Claim.check`.
         """
@@ -76,7 +78,7 @@ class RoundImages:
             except (NotFound, InvalidInput):
                 self.note_damaged_label_map(image)
                 continue
-            yield pixels, torch.from_numpy(label_map)
+            yield pixels, without_classes(torch.from_numpy(label_map), self._claim.archived)
 
     def note_damaged_label_map(self, image: ImageInfo) -> None:
         """Tell the person that the label map of an image takes no part, and how to mend it."""

@@ -27,6 +27,7 @@ def new_network(claim: Claim, class_count: int, parent: RoundInfo | None = None)
     )
     for warning in network.warnings:
         claim.note(warning)
+    network.silent = [index for index in claim.archived if index < class_count]
     if parent is not None:
         shrink_and_perturb(network, _checkpoint_of(claim, parent), claim.settings.warm_start_keep)
     return network

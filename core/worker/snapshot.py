@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.data import TrainingData, label_to_size, size_at_long_side, to_long_side
+from core.data import TrainingData, label_to_size, size_at_long_side, to_long_side, without_classes
 from core.round_data import ImagesOnDemand, UnreadableImage, decoded_image
 from core.worker.claim import Claim
 from core.worker.images import RoundImages
@@ -82,7 +82,8 @@ def _labelled(
         except (NotFound, InvalidInput):
             images.note_damaged_label_map(image)
             continue
-        label_maps[len(loaded)] = label_to_size(torch.from_numpy(label_map), *pixels.shape[1:])
+        of_today = without_classes(torch.from_numpy(label_map), claim.archived)
+        label_maps[len(loaded)] = label_to_size(of_today, *pixels.shape[1:])
         loaded.append(pixels)
     if not label_maps:
         raise QualmError(

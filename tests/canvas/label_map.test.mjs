@@ -149,3 +149,9 @@ test('a merge is theirs, and mine where theirs is not labelled', () => {
   const N = NOT_LABELLED;
   assert.deepEqual([...labelMap.merged(Uint8Array.of(1, N, N, 255), Uint8Array.of(2, 3, N, 4))], [1, 3, N, 255]);
 });
+
+test('what a class had that is taken out is not labelled', () => {
+  const pixels = Uint8Array.of(0, 1, 2, NOT_LABELLED, VOID, 1);
+  assert.deepEqual(labelMap.withoutClasses(pixels, [1, 7]), Uint8Array.of(0, NOT_LABELLED, 2, NOT_LABELLED, VOID, NOT_LABELLED));
+  assert.deepEqual([...labelMap.withoutClasses(pixels, [])], [0, 254, 2, 254, 255, 254]);
+});

@@ -14,7 +14,7 @@ from core.model import encoder_weights
 from core.model.dilated_convolution import PhasedDepthwiseConv2d, speed_up_dilated
 from core.model.network import HeadName, NetworkOutput, SegmentationNetwork, build_network
 from storage.settings import Preset, RoundSettings, with_preset
-from tests.core.small_network import seeded
+from tests.core.small_network import seeded, small_network
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,19 @@ def test_the_same_generator_gives_the_same_output(
         )
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("head", get_args(HeadName))
+def test_a_silent_class_is_never_predicted_and_the_others_are_as_likely_to_each_other(
+    head: HeadName, device: torch.device
+) -> None:
+    network = small_network(head=head).to(device).eval()
+    images = torch.rand(2, 3, 32, 32, generator=seeded()).to(device)
+    before = network(images, samples=3, generator=seeded()).logits
+    network.silent = [1]
+    after = network(images, samples=3, generator=seeded()).logits
+    assert (after.softmax(dim=2)[:, :, 1] == 0).all()
+    assert torch.equal(after[:, :, [0, 2]], before[:, :, [0, 2]])
 
 
 def test_building_is_seeded_and_leaves_the_global_generator_alone() -> None:

@@ -29,7 +29,7 @@ from core.worker.claim import Claim
 from core.worker.device import within_memory
 from storage import embeddings, images, labels, projects, queue, rounds
 from storage.errors import InvalidInput
-from storage.projects import ProjectInfo
+from storage.projects import ClassChange, ClassSpec, ProjectInfo
 from storage.rounds import RoundInfo
 from storage.schema import PIXEL_SCORES, Prediction
 from storage.settings import ProjectSettings, RoundSettings
@@ -178,6 +178,18 @@ def test_a_round_says_how_it_ranked_and_where_it_sees_the_images(workspace: Work
         assert all(0 <= score <= 1 for score in item.scores.values())
         assert item.novelty is not None
         assert item.novelty >= 0
+
+
+def test_an_archived_class_neither_trains_nor_is_suggested(workspace: Workspace) -> None:
+    project = blocks_project(workspace, pool=4, audit=2)
+    projects.add_class(workspace, project.id, ClassSpec(name="water"), "test")
+    projects.update_classes(workspace, project.id, {0: ClassChange(archived=True)}, "test")
+    claimed = claimed_round(workspace, project)
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    assert "0" not in rounds.get_round(workspace, claimed.id).metrics["class_iou"]
+    for item in queue.ranked_images(workspace, project.id, split="pool")[0]:
+        assert 0 not in labels.decode_label_map(workspace.blobs.get(str(item.map_blob)))
+        assert item.unsure_of is None or 0 not in item.unsure_of
 
 
 def test_a_pool_without_labels_is_put_in_order(workspace: Workspace) -> None:

@@ -27,7 +27,7 @@ import { PixelCounter } from './pixel_counter.js';
 import { PixelReadout } from './pixel_readout.js';
 import { PlaceMenu } from './place_menu.js';
 import { Pointer } from './pointer.js';
-import { colourOf } from './palette.js';
+import { archivedOf, colourOf } from './palette.js';
 import { keepPreferences, readPreferences } from './preferences.js';
 import { LabelSession } from './session.js';
 import { RefreshFrame } from './refresh_frame.js';
@@ -79,7 +79,7 @@ export class Editor {
 
     /** @type {Run} */
     const run = (command, detail) => this.run(command, detail);
-    const transport = new Transport(data.project_id);
+    const transport = new Transport(data.project_id, () => archivedOf(this.classes));
     this.layers = new Layers();
     this.surface = new Surface(this.layers, (hasUncertainty) => this.state.opacity(hasUncertainty), this.counters);
     this.toolbar = new Toolbar(run, (wanted) => this.prefer(wanted));

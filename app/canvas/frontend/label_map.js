@@ -13,6 +13,18 @@ export const NOT_LABELLED = 254;
 export const VOID = 255;
 
 /**
+ * Take classes out of a map: what they had is not labelled.
+ * @param {Uint8Array} pixels changed in place
+ * @param {number[]} classes
+ */
+export function withoutClasses(pixels, classes) {
+  if (classes.length === 0) return pixels;
+  const values = Uint8Array.from({ length: 256 }, (_, value) => (classes.includes(value) ? NOT_LABELLED : value));
+  for (let at = 0; at < pixels.length; at++) pixels[at] = values[pixels[at]];
+  return pixels;
+}
+
+/**
  * What a shape does to the pixels it covers: paint one value, or move the suggestion's class into the
  * pixels that are not labelled yet. `over` has 256 entries, 1 for the values that may be painted over; all
  * may without it.

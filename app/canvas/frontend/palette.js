@@ -18,6 +18,11 @@ const GAP = 0.45;
 const DIM = 0.3;
 const OUTLINE_GAIN = 1.8;
 
+/** @param {LabelClass[]} classes @returns {number[]} indices of those that nobody labels any more */
+export function archivedOf(classes) {
+  return classes.filter((one) => one.archived).map((one) => one.index);
+}
+
 /** @param {LabelClass[]} classes @param {number} value of a label map @returns {string} `#rrggbb` */
 export function colourOf(classes, value) {
   return classes.find((one) => one.index === value)?.colour ?? UNKNOWN;

@@ -4,7 +4,7 @@ import { ArrivingBytes } from './arriving_bytes.js';
 import { decodedMap } from './decoded_map.js';
 import { given } from './given.js';
 import { TiledPicture } from './image_tiles.js';
-import { NOT_LABELLED } from './label_map.js';
+import { NOT_LABELLED, withoutClasses } from './label_map.js';
 import { Picture, decodedLevels } from './picture.js';
 import { decode } from './run_length.js';
 import { SuperpixelMap } from './superpixel_map.js';
@@ -40,9 +40,13 @@ export class RequestFailed extends Error {
 }
 
 export class Transport {
-  /** @param {number} projectId */
-  constructor(projectId) {
+  /**
+   * @param {number} projectId
+   * @param {() => number[]} archived classes that are not suggested any more
+   */
+  constructor(projectId, archived) {
     this.projectId = projectId;
+    this.archived = archived;
     /** The view in which images of many bits or channels are wanted. @type {(item: Item) => string} */
     this.viewQuery = () => '';
     /**
@@ -197,7 +201,7 @@ export class Transport {
       item.suggestion_url ? this.#runLengths(item.suggestion_url, item) : null,
       item.uncertainty_url ? this.#uncertainty(item.uncertainty_url) : null,
     ]);
-    return { suggestion, uncertainty };
+    return { suggestion: suggestion && withoutClasses(suggestion, this.archived()), uncertainty };
   }
 
   /**

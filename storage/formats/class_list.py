@@ -31,11 +31,13 @@ class SourceClass:
     """Its colour in RGB masks, ``0xRRGGBB``."""
     hotkey: str | None = None
     archived: bool = False
+    exported: bool = False
+    """An export has written it: 255 alone is void there, whatever a class is called."""
 
     @property
     def is_void(self) -> bool:
         """Tell whether its name says that its pixels are to be ignored."""
-        return self.name.casefold() in _VOID_NAMES
+        return not self.exported and self.name.casefold() in _VOID_NAMES
 
 
 @dataclass(frozen=True)
@@ -161,5 +163,7 @@ def _from_row(name: str, index: int, row: Any) -> SourceClass:
             None if colour is None else colour_number(colour),
             row.get("hotkey") if isinstance(row.get("hotkey"), str) else None,
             archived=row.get("archived") is True,
+            # No other tool says whether a class is archived.
+            exported="archived" in row,
         )
     raise InvalidInput(f"Class {index} in {name} has no name. Give it one.")

@@ -300,6 +300,21 @@ def test_what_is_exported_comes_back_exactly(
         workspace.close()
 
 
+def test_a_class_that_is_called_void_comes_back_as_a_class(workspace: Workspace, tmp_path: Path) -> None:
+    specs = [ClassSpec("Ignore"), ClassSpec("road"), ClassSpec("void")]
+    source = projects.create_project(workspace, "source", specs, "anna")
+    label_map = np.array([[0, 1, 2], [254, 255, 2]], np.uint8)
+    add(workspace, source, "a.png", label_map)
+    export_project(workspace, source.id, tmp_path / "out", include_images=True, not_labelled_as=254)
+
+    plan = plan_import(tmp_path / "out")
+    assert [spec.name for spec in plan.classes] == ["Ignore", "road", "void"]
+    copy = projects.create_project(workspace, "copy", plan.classes, "anna")
+    run_import(workspace, copy.id, plan, "anna")
+    (info,) = images.list_images(workspace, copy.id)
+    np.testing.assert_array_equal(labels.read(workspace, info.id)[0], label_map)
+
+
 def test_the_manifest_tells_images_named_like_masks_apart_and_keeps_groups(
     workspace: Workspace, tmp_path: Path
 ) -> None:

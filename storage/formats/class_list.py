@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
 from storage.errors import InvalidInput
+from storage.formats.image_file import IMAGE_SUFFIXES
 from storage.formats.layout import SPLIT_FOLDERS
 from storage.formats.masks import ColouredClass, colour_number, read_colour_table
 from storage.schema import MAX_CLASSES
@@ -143,10 +145,17 @@ def _from_json(name: str, text: str) -> ClassList:
     void_index = content.get("ignore_index") if isinstance(content, dict) else None
     splits: dict[str, str] = {}
     listed = content.get("splits") if isinstance(content, dict) else None
-    for split, stems in listed.items() if isinstance(listed, dict) else ():
-        if (ours := SPLIT_FOLDERS.get(str(split).lower())) and isinstance(stems, list):
-            splits |= {PurePosixPath(str(stem)).stem.casefold(): ours for stem in stems}
+    for split, names in listed.items() if isinstance(listed, dict) else ():
+        if (ours := SPLIT_FOLDERS.get(str(split).lower())) and isinstance(names, list):
+            splits |= {_listed_stem(str(listed_name)): ours for listed_name in names}
     return ClassList(name, classes, void_index if isinstance(void_index, int) else None, splits)
+
+
+def _listed_stem(name: str) -> str:
+    """Return the stem of an image that is listed with its suffix or without, as paths of a source have it."""
+    path = PurePosixPath(unicodedata.normalize("NFC", name))
+    # Names that are listed without a suffix may hold dots.
+    return (path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name).casefold()
 
 
 def _from_row(name: str, index: int, row: Any) -> SourceClass:

@@ -11,9 +11,11 @@ import signal
 import struct
 import subprocess
 import sys
+import unicodedata
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -292,6 +294,18 @@ def test_dataset_json_gives_classes_void_and_splits() -> None:
     ]
     flat = plan_import([*pairs(3), ("dataset.json", json.dumps(description).encode())], follow_splits=False)
     assert {entry.split for entry in flat.entries} == {"train"}
+
+
+@pytest.mark.parametrize("listed", ["run1.5_größe", "run1.5_größe.JPG", "left/run1.5_größe.png"])
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_images_are_found_in_a_list_of_splits_by_names_with_dots_and_accents(
+    listed: str, form: Literal["NFC", "NFD"]
+) -> None:
+    splits = {"test": [unicodedata.normalize(form, listed)]}
+    description = json.dumps({"classes": ["a", "b", "c"], "splits": splits})
+    files = [("images/run1.5_größe.png", picture(0)), ("masks/run1.5_größe.png", encoded(index_mask(0)))]
+    (entry,) = plan_import([*files, ("dataset.json", description.encode())]).entries
+    assert (entry.split, entry.mask_becomes) == ("excluded", "truth")
 
 
 def test_a_rotated_photo_meets_its_upright_mask(workspace: Workspace) -> None:

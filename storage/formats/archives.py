@@ -144,14 +144,28 @@ class OpenSource:
                 Problem(_printable(str(error.filename)), f"Cannot be read: {error.strerror}.")
             )
 
+        def leave_out(path: Path, reason: str) -> None:
+            self.problems.append(Problem(_printable(path.relative_to(root).as_posix()), reason))
+
         for folder, folder_names, file_names in os.walk(root, onerror=note):
             folder_names[:] = [name for name in folder_names if not _is_ignored((name,))]
+            for name in folder_names:
+                if (full := Path(folder, name)).is_symlink():
+                    # It may lead back to where it lies, and then there would be no end.
+                    leave_out(
+                        full,
+                        "It is a link to a folder, which an import does not follow. Import that folder, or "
+                        "put a copy of it in the place of the link.",
+                    )
             for name in file_names:
                 full = Path(folder, name)
-                if _is_ignored((name,)) or not full.is_file():
+                if _is_ignored((name,)):
                     continue
-                relative = unicodedata.normalize("NFC", full.relative_to(root).as_posix())
-                self._add(relative, _File(full.stat().st_size, partial(_read_file, full)))
+                if full.is_symlink() and not full.exists():
+                    leave_out(full, "It is a link to a file that is not there. Put the file in its place.")
+                elif full.is_file():
+                    relative = unicodedata.normalize("NFC", full.relative_to(root).as_posix())
+                    self._add(relative, _File(full.stat().st_size, partial(_read_file, full)))
 
     def _add_uploads(self, uploads: Sequence[tuple[str, bytes]]) -> None:
         for name, data in uploads:

@@ -330,6 +330,26 @@ def test_unsafe_and_hidden_entries_stay_out_and_the_rest_goes_on(tmp_path: Path)
     assert len(reasons) == 6
 
 
+def test_links_that_are_not_followed_are_named_and_a_linked_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.png").write_bytes(b"a")
+    root = tmp_path / "set"
+    root.mkdir()
+    (root / "linked").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (root / "circle").symlink_to(root, target_is_directory=True)
+    (root / ".hidden").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (root / "a.png").symlink_to(tmp_path / "elsewhere" / "a.png")
+    (root / "gone.png").symlink_to(tmp_path / "elsewhere" / "gone.png")
+    with OpenSource(root) as source:
+        assert source.paths == ("a.png",)
+        assert source.read("a.png") == b"a"
+        reasons = {problem.name: problem.sentence for problem in source.problems}
+    assert "link to a folder" in reasons["circle"]
+    assert "link to a folder" in reasons["linked"]
+    assert "not there" in reasons["gone.png"]
+    assert len(reasons) == 3
+
+
 def test_zip_bombs_are_refused_from_the_directory() -> None:
     bomb = zip_of({f"{i}.png": bytes(30 << 20) for i in range(3)})
     with pytest.raises(InvalidInput, match="zip bombs"):

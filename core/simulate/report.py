@@ -264,7 +264,8 @@ class _Figures:
         ]
         figure = _figure("", "")
         figure.add_heatmap(
-            x=list(names),
+            # In a chart, too, a name is read as HTML.
+            x=[escape(name) for name in names],
             y=list(rows),
             z=[[None if math.isnan(value) else value for value in row] for row in values],
             zmin=0,

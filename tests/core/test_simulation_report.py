@@ -1,5 +1,6 @@
 """What a simulation's results say, on results made by hand."""
 
+import json
 import re
 from pathlib import Path
 
@@ -155,3 +156,12 @@ def test_the_report_holds_the_numbers_and_needs_no_network(tmp_path: Path) -> No
     assert "run_app.py simulate --full" in body
     for name in SET.classes:
         assert name in body
+
+
+def test_a_class_name_with_angle_brackets_is_shown_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    described = SET.model_copy(update={"classes": ["field", "<b>block</b>", "pole"]})
+    write_report(path, results(), described, conditions={}, seconds_per_click=2.0, command="")
+    report = path.read_text(encoding="utf-8")
+    axes = [json.loads(found) for found in re.findall(r'"x":(\["field",.+?\])', report)]
+    assert axes == [["field", "&lt;b&gt;block&lt;/b&gt;", "pole"]]

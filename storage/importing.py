@@ -226,7 +226,12 @@ def plan_import(
         ),
         meaning=meaning,
         table_colours=table_colours,
-        notes=(*meaning.notes, *_pixel_notes(unique), *_left_alone(layout.other_files)),
+        notes=(
+            *meaning.notes,
+            *_palette_notes(unique),
+            *_pixel_notes(unique),
+            *_left_alone(layout.other_files),
+        ),
         masks_as=masks_as,
     )
 
@@ -543,6 +548,21 @@ def _planned(
         note=one.image.note,
         known=known is not None,
     )
+
+
+def _palette_notes(checked: Sequence[_Checked]) -> list[str]:
+    """Say where masks give an index different colours, as programs do that make a palette for each file."""
+    known: dict[int, tuple[str | None, int]] = {}
+    for one in checked:
+        for code in one.counts if one.mask_kind == "index" and one.palette else ():
+            first, colour = known.setdefault(code, (one.file.mask, one.palette[code]))
+            if one.palette[code] != colour:
+                return [
+                    f"The palettes of the masks differ: index {code} is {colour_text(colour)} in {first} and "
+                    f"{colour_text(one.palette[code])} in {one.file.mask}. The index says the class, not the "
+                    "colour; if the colour shall say it, save the masks as RGB."
+                ]
+    return []
 
 
 def _pixel_notes(checked: Sequence[_Checked]) -> list[str]:

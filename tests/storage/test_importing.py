@@ -296,6 +296,24 @@ def test_dataset_json_gives_classes_void_and_splits() -> None:
     assert {entry.split for entry in flat.entries} == {"train"}
 
 
+def test_palettes_that_give_an_index_different_colours_are_reported() -> None:
+    def mask(*colours: int) -> bytes:
+        image = Image.fromarray(index_mask(0, classes=2))
+        image.putpalette(b"".join(colour.to_bytes(3, "big") for colour in colours))
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        return buffer.getvalue()
+
+    files = [("images/0.png", picture(0)), ("images/1.png", picture(1)), ("masks/0.png", mask(0, 0xFF0000))]
+    differing = plan_import([*files, ("masks/1.png", mask(0, 0x00FF00))])
+    assert any(
+        "index 1 is #ff0000 in masks/0.png and #00ff00 in masks/1.png" in note for note in differing.notes
+    )
+    # Colours that no pixel has say nothing.
+    alike = plan_import([*files, ("masks/1.png", mask(0, 0xFF0000, 0x0000FF))])
+    assert not any("palettes" in note for note in alike.notes)
+
+
 @pytest.mark.parametrize("listed", ["run1.5_größe", "run1.5_größe.JPG", "left/run1.5_größe.png"])
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 def test_images_are_found_in_a_list_of_splits_by_names_with_dots_and_accents(

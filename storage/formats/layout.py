@@ -25,7 +25,11 @@ _MASK_FOLDERS = {
 _MASK_FOLDER_ENDINGS = ("annot", "_annotations", "_labels", "_masks", "_mask", "_gt")
 _IMAGE_FOLDERS = {"images", "image", "imgs", "img", "jpegimages", "rgb", "photos"}
 _INSTANCE_FOLDERS = {"segmentationobject", "instances"}
-_MASK_STEM_ENDINGS = ("_mask", "_label", "_labels", "_seg", "_gt", "_L")
+_MASK_STEM_ENDINGS = {
+    spelling
+    for ending in ("_mask", "_label", "_labels", "_seg", "_gt", "_L")
+    for spelling in (ending, ending.title(), ending.upper())
+}
 SPLIT_FOLDERS = {
     "train": "train", "training": "train",
     "val": "audit", "valid": "audit", "validation": "audit", "audit": "audit",

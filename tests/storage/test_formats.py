@@ -446,6 +446,8 @@ def test_paths_sort_as_people_count() -> None:
         ("camvid/test/a.jpg", "camvid/testannot/a.png", "excluded"),
         ("VOC2012/JPEGImages/a.jpg", "VOC2012/SegmentationClass/a.png", None),
         ("a.jpg", "a_mask.png", None),
+        ("a.jpg", "a_Mask.png", None),
+        ("A.JPG", "A_GT.PNG", None),
         ("b/a.jpg", "b/a.png", None),
         ("x/a.png", "x/a_L.png", None),
         ("a.jpg", "masks/a.jpg.png", None),

@@ -52,7 +52,7 @@ def classes_section(workspace: Workspace, project: ProjectInfo) -> None:
         edited = [class_row(info, widths, project.id) for info in shown]
         st.caption(
             "A class is never deleted, so that its index keeps its meaning. An archived one is no longer "
-            "offered for painting; what was painted with it stays."
+            "offered for painting, suggested or trained on; what was painted with it stays."
         )
         if st.form_submit_button("Save classes", key="save-classes", type="primary"):
             with errors_as_sentences():

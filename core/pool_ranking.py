@@ -233,6 +233,5 @@ def _images_alike(embeddings: Tensor, threshold: float, generator: torch.Generat
         [(rows @ embeddings[some].T > threshold).sum(dim=1) for rows in embeddings.split(4096)]
         or [torch.zeros(0, dtype=torch.int64)]
     )
-    if len(some) == count:
-        return (found - 1).clamp(min=0)
-    return (found * (count / len(some))).round().long()
+    found[some] -= 1  # An image is not one of the others.
+    return (found.clamp(min=0) * (count / max(1, len(some)))).round().long()

@@ -1,9 +1,11 @@
 """The order of a pool follows the phase, and the screen hears which it is."""
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from core import pool_ranking
 from core.acquisition.aggregation import ImageScore
 from core.pool_ranking import frames_of, group_numbers, rank_cold, rank_pool, typical_sentence
 
@@ -109,6 +111,18 @@ def test_a_cold_start_spreads_over_what_there_is() -> None:
     assert {index // 10 for index in cold.order[:4]} == {0, 1, 2, 3}
     alike = (embeddings @ embeddings.T > cold.alike_from).sum(dim=1) - 1
     assert cold.alike.tolist() == alike.tolist()
+
+
+def test_in_a_large_pool_no_image_is_taken_for_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_ranking, "_COUNTED_PAIRS", 20)
+    kinds = torch.eye(55)[[*range(55), *[0] * 5]]
+    cold = rank_cold(
+        kinds, kinds[:0], frames_of([None] * 60), batch=4, near_duplicate=1, generator=generator()
+    )
+    assert cold.alike[1:55].tolist() == [0] * 54
+    # Each of the sample stands for three.
+    assert set(cold.alike[[0, *range(55, 60)]].tolist()) <= {0, 3, 6, 9, 12, 15}
+    assert cold.alike.any()
 
 
 def test_the_reason_of_a_typical_image() -> None:

@@ -117,6 +117,24 @@ def test_clasp_pe_serves_every_class() -> None:
     assert {20, 21} <= set(chosen)
 
 
+def test_clasp_pe_gives_two_thirds_to_the_classes_evenly() -> None:
+    # Four images are the best of each of four classes; the last eight have the highest scores.
+    class_scores = torch.full((24, 4), 1e-6)
+    for one in range(4):
+        class_scores[4 * one : 4 * one + 4, one] = 1.0
+    scores = torch.cat([torch.full((16,), 1e-6), torch.ones(8)])
+    served = set()
+    for seed in range(8):
+        chosen = torch.tensor(
+            choose("clasp_pe", Candidates(scores, torch.eye(24), class_scores), 10, seed, progress=1.0)
+        )
+        by_class = (chosen // 4).bincount(minlength=6)
+        # ⌊0.66 · 10⌋ = 6: two for each of two classes.
+        assert sorted(by_class[:4].tolist()) == [1, 1, 2, 2]
+        served.add(tuple(by_class[:4].tolist()))
+    assert len(served) > 1
+
+
 def test_clasp_pe_follows_the_scores_late_and_explores_early() -> None:
     totals = torch.linspace(0.1, 1, 60)
     candidates = Candidates(totals, torch.eye(60), totals[:, None].repeat(1, 2) / 2)

@@ -108,6 +108,17 @@ def test_two_classes_that_tie_leave_no_margin() -> None:
     assert statistics.margin().item() == 1
 
 
+def test_scores_may_be_asked_for_between_pieces() -> None:
+    samples = sampled(7)
+    pieces = SampleStatistics()
+    for piece in samples.split([3, 4]):
+        pieces.add(piece)
+        for score in PIXEL_SCORES.values():
+            score(pieces)
+    for name, score in PIXEL_SCORES.items():
+        assert torch.allclose(score(pieces), score(statistics_of(samples)), atol=1e-6), name
+
+
 def test_merged_halves_are_the_whole() -> None:
     samples = sampled(7)
     whole = statistics_of(samples)

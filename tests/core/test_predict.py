@@ -81,6 +81,9 @@ def test_streaming_over_samples_changes_nothing(
     assert torch.allclose(at_once.mutual_information, one_by_one.mutual_information, atol=rounding)
     assert torch.allclose(at_once.variance, one_by_one.variance, atol=rounding)
     assert torch.equal(at_once.class_map, one_by_one.class_map)
+    for half, same, count in zip(at_once.halves, one_by_one.halves, (4, 3), strict=True):
+        assert half.count == same.count == count
+        assert torch.allclose(half.mean(), same.mean(), atol=rounding)
 
 
 def test_full_size_map_is_the_argmax_of_enlarged_probabilities() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.acquisition.aggregation import score_image
-from core.acquisition.batch_choice import CHOICES, ORDERED_EXACTLY, rank
+from core.acquisition.batch_choice import BY_CHANCE, CHOICES, ORDERED_EXACTLY, rank
 from core.acquisition.candidates import Candidates
 from storage.settings import RoundSettings
 from tests.core.image_scores import prediction_of, random_candidates, unit_vectors
@@ -149,6 +149,20 @@ def test_the_end_of_a_long_ranking_follows_the_scores(choice: str) -> None:
     order = rank(candidates, choice, batch=64, progress=0, near_duplicate=1, generator=seeded())
     rest = candidates.scores[order[ORDERED_EXACTLY:]]
     assert torch.equal(rest, rest.sort(descending=True).values)
+
+
+@every_choice
+def test_near_duplicates_are_deferred_unless_chance_chooses(choice: str) -> None:
+    candidates = replace(random_candidates(12), embeddings=torch.eye(6).repeat(2, 1))
+    candidates = replace(candidates, groups=None, labelled_embeddings=None)
+    deferred, as_chosen = (
+        rank(candidates, choice, batch=6, progress=0, near_duplicate=near, generator=seeded())
+        for near in (0.99, 1)
+    )
+    if choice in BY_CHANCE:
+        assert deferred == as_chosen
+    else:
+        assert len({index % 6 for index in deferred[:6]}) == 6
 
 
 def test_equal_scores_do_not_end_in_the_order_of_the_names() -> None:

@@ -34,12 +34,12 @@ def scored(values: list[float]) -> Candidates:
     return Candidates(torch.tensor(values, dtype=torch.float64), torch.eye(len(values)))
 
 
-def first_choices(choice: str, candidates: Candidates, draws: int = 2000) -> torch.Tensor:
-    """Return how often each image is drawn first."""
+def first_choices(choice: str, candidates: Candidates, draws: int = 2000, taken: int = 0) -> torch.Tensor:
+    """Return how often each image is drawn first when the last ``taken`` ones are not free."""
     generator = seeded(1)
-    free = torch.zeros(len(candidates), dtype=torch.bool)
+    mask = torch.arange(len(candidates)) >= len(candidates) - taken
     firsts = [
-        CHOICES[choice](candidates, 1, taken=free, progress=0.0, generator=generator)[0] for _ in range(draws)
+        CHOICES[choice](candidates, 1, taken=mask, progress=0.0, generator=generator)[0] for _ in range(draws)
     ]
     return torch.tensor(firsts).bincount(minlength=len(candidates)) / draws
 
@@ -80,6 +80,8 @@ def test_softmax_sampling_draws_by_scores_in_units_of_their_spread() -> None:
 def test_rank_sampling_draws_by_the_inverse_of_the_rank() -> None:
     shares = first_choices("rank_sampling", scored([0.1, 0.9, 0.3]))
     assert shares.tolist() == pytest.approx([2 / 11, 6 / 11, 3 / 11], abs=0.04)
+    shares = first_choices("rank_sampling", scored([0.1, 0.3, 0.9, 0.8]), draws=500, taken=2)
+    assert shares.tolist() == pytest.approx([1 / 3, 2 / 3, 0, 0], abs=0.06)
 
 
 def test_random_ignores_scores_and_differs_by_seed() -> None:
@@ -93,6 +95,10 @@ def test_improved_random_draws_every_class_as_often() -> None:
     shares = first_choices("improved_random", replace(scored([0.5] * 10), class_mass=mass))
     # The last image is drawn for the second class always, for the first one by its share of it.
     assert shares[9].item() == pytest.approx((1 + 0.8 / 9.8) / 2, abs=0.04)
+    mass = torch.tensor([[1.0, 0.0]] * 2 + [[0.8, 0.2], [0.0, 1.0]])
+    known = replace(scored([0.5] * 4), class_mass=mass)
+    shares = first_choices("improved_random", known, draws=500, taken=1)
+    assert shares[2].item() == pytest.approx((1 + 0.8 / 2.8) / 2, abs=0.06)
 
 
 def test_improved_random_strides_over_a_video() -> None:
@@ -105,6 +111,10 @@ def test_improved_random_strides_over_a_video() -> None:
     )
     first = choose("improved_random", video, count // STRIDE)
     assert len({place % STRIDE for place in first}) == 1
+    assert len({choose("improved_random", video, 1, seed)[0] % STRIDE for seed in range(8)}) > 1
+    by_themselves = replace(video, groups=torch.where(torch.arange(count) < 30, 0, -1))
+    first = choose("improved_random", by_themselves, 30 // STRIDE + 10)
+    assert set(range(30, count)) <= set(first)
 
 
 def test_clasp_pe_serves_every_class() -> None:
@@ -347,6 +357,8 @@ def test_neighbours_in_a_group_wait_too() -> None:
     positions = torch.tensor([4, 5, 6, 5, 0, 0])
     order = defer_near_duplicates(range(6), torch.eye(6), 3, 0.95, groups, positions)
     assert order == [0, 2, 3, 1, 4, 5]
+    assert defer_near_duplicates([4, 5, 3], torch.eye(6), 3, 0.95, groups, positions) == [4, 5, 3]
+    assert defer_near_duplicates([2, 0, 3, 4], torch.eye(6), 3, 0.95, groups, positions) == [2, 0, 3, 4]
 
 
 @settings(max_examples=30, deadline=None)

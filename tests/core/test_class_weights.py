@@ -90,6 +90,11 @@ def test_confidence_is_that_of_the_suggestion_without_weights(device: torch.devi
     expected = natural.gather(0, found.class_map[None].long())[0]
     assert torch.allclose(found.confidence, expected, atol=2e-3 if device.type == "cuda" else 1e-5)
     assert not torch.allclose(found.confidence, even.confidence, atol=0.05)
+    cells = found.probabilities.argmax(dim=0)
+    for half in found.halves:
+        right = at_natural_frequencies(half.mean(), weights)[0].gather(0, cells[None])[0]
+        same = half.mean()[0].argmax(dim=0) == cells
+        assert torch.allclose(half.least_confidence()[0][same], 1 - right[same], atol=1e-5)
 
 
 def test_a_training_tells_the_network_its_weights(tmp_path: Path, device: torch.device) -> None:

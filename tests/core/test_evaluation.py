@@ -56,7 +56,8 @@ def test_an_overconfident_network_is_found_and_cooled(device: torch.device) -> N
     assert found.calibration.temperature == pytest.approx(4, rel=0.2)
     assert found.calibration.ece_before > 0.1
     assert found.calibration.ece_after < 0.4 * found.calibration.ece_before
-    assert 0.5 < found.quality.maps["entropy"].error_auroc <= 1
+    for name in ("least_confidence", "entropy"):
+        assert 0.5 < found.quality.maps[name].error_auroc <= 1
     assert found.quality.images == found.images == 6
     figures = found.uncertainty_figures()
     assert figures["temperature"] == found.calibration.temperature
@@ -69,6 +70,41 @@ def test_a_calibrated_network_is_left_as_it_is(device: torch.device) -> None:
     found = evaluated(ColourNetwork(sharpness=1.0), drawn_images(6), device)
     assert found.calibration.temperature == pytest.approx(1, abs=0.1)
     assert found.calibration.ece_before < 0.05
+
+
+def test_a_network_whose_classes_had_weights_is_measured_at_natural_frequencies(device: torch.device) -> None:
+    weights = torch.tensor([0.4, 4.0])
+    network = ColourNetwork(sharpness=1.0)
+    network.class_weights.copy_(weights)
+    with torch.no_grad():
+        network.head.classify.bias.copy_(weights.log())
+    labelled = []
+    for red in (50, 110, 145, 205):
+        chance = torch.sigmoid(torch.tensor(2 * (4 * red / 255 - 2)))
+        truth = (torch.rand(64, 64, generator=seeded(red)) > chance).to(torch.uint8)
+        labelled.append((torch.full((3, 64, 64), red, dtype=torch.uint8), truth))
+    found = evaluated(network, labelled, device)
+    assert found.uncertainty_figures()["temperature"] == pytest.approx(1, abs=0.1)
+    assert max(found.quality.ece, found.quality.classwise_ece, found.calibration.ece_before) < 0.05
+    # The classes are those that a person sees suggested.
+    assert found.quality.miou == pytest.approx(found.miou)
+
+
+def test_a_few_pixels_from_all_over_an_image_fit_the_temperature(
+    monkeypatch: pytest.MonkeyPatch, device: torch.device
+) -> None:
+    monkeypatch.setattr("core.predict._FLOATS_AT_ONCE", 1)
+    monkeypatch.setattr("core.evaluation.LOGITS_OF_AN_IMAGE", 40 * 3 * 3)
+    data = striped_data(2, 0)
+    truth = torch.zeros(48, 48, dtype=torch.uint8)
+    truth[16:32], truth[32:] = 254, 1
+    labelled = [(image, truth) for image in data.images]
+    for of_all_images, pixels in ((2**21, 40), (180, 10)):
+        monkeypatch.setattr("core.evaluation.LOGITS_OF_ALL_IMAGES", of_all_images)
+        for one in evaluated(small_network(), labelled, device).labelled_logits:
+            assert one.logits.shape == (3, pixels, 3)
+            assert set(one.labels.tolist()) == {0, 1}
+            assert not torch.equal(one.logits[0], one.logits[1])
 
 
 def test_all_pixels_of_all_images_are_counted_first(device: torch.device) -> None:
@@ -120,6 +156,15 @@ def test_one_class_is_measured(device: torch.device) -> None:
     assert found.miou == 1
     assert found.quality.ece == pytest.approx(0, abs=1e-6)
     assert found.calibration.temperature == 1
+
+
+def test_an_image_that_ends_within_a_cell_is_counted_where_it_is(device: torch.device) -> None:
+    image = torch.zeros(3, 50, 70, dtype=torch.uint8)
+    image[:, 44:] = 255
+    truth = (image[0] == 0).to(torch.uint8)
+    found = evaluated(ColourNetwork(sharpness=4.0), [(image, truth)], device)
+    assert min(found.class_iou.values()) > 0.99
+    assert found.quality.miou > 0.99
 
 
 def test_padding_is_never_counted(device: torch.device) -> None:

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
+from core.acquisition import novelty
 from core.acquisition.novelty import alike_from, nearest_cosine, unlike_labelled
 from core.acquisition.phase import phase, rank_stability
 from tests.core.image_scores import unit_vectors
@@ -70,6 +71,11 @@ def test_one_in_a_hundred_pairs_is_more_alike(count: int) -> None:
     pairs = (embeddings @ embeddings.T)[tuple(torch.triu_indices(count, count, 1))]
     assert (pairs > threshold).double().mean().item() == pytest.approx(0.01, abs=0.002)
     assert alike_from(embeddings[:1], seeded()) == 1
+
+
+def test_no_image_makes_a_pair_with_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(novelty, "_PAIRS", 500)
+    assert alike_from(torch.eye(40), seeded()) == 0
 
 
 def test_only_the_most_novel_are_called_unlike_anything_labelled() -> None:

@@ -103,6 +103,11 @@ def test_the_order_in_memory_changes_nothing() -> None:
     assert torch.allclose(found[0], found[2], atol=1e-6)
 
 
+def test_samples_that_agree_have_no_mutual_information_below_zero() -> None:
+    information = statistics_of(sampled(1).repeat(7, 1, 1, 1, 1)).mutual_information()
+    assert 0 <= information.min() <= information.max() < 1e-6
+
+
 def test_two_classes_that_tie_leave_no_margin() -> None:
     statistics = statistics_of(torch.tensor([0.4, 0.2, 0.4]).view(1, 1, 3, 1, 1))
     assert statistics.margin().item() == 1

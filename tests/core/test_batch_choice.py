@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.acquisition import batch_choice
 from core.acquisition.aggregation import score_image
 from core.acquisition.batch_choice import BY_CHANCE, CHOICES, ORDERED_EXACTLY, rank
 from core.acquisition.candidates import Candidates
@@ -93,6 +94,13 @@ def test_a_ranking_begins_with_the_batch_that_is_chosen_alone(choice: str) -> No
         assert order[0] == chosen_batch(choice, candidates, 6)[0]
     else:
         assert order[:6] == chosen_batch(choice, candidates, 6)
+
+
+def test_a_batch_is_never_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_choice, "ORDERED_EXACTLY", 4)
+    candidates = random_candidates(30)
+    order = rank(candidates, "k_centre", batch=9, progress=0.5, near_duplicate=1, generator=seeded())
+    assert order[:9] == chosen_batch("k_centre", candidates, 9)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])

@@ -94,8 +94,9 @@ def test_cross_fitting_measures_on_images_that_fitted_nothing() -> None:
 
 
 def test_one_image_or_none_cannot_be_cross_fitted() -> None:
-    alone = cross_fitted([drawn(2.5, pixels=1500)])
+    pixels = drawn(2.5, samples=4, pixels=1500)
+    alone = cross_fitted([pixels])
     assert alone.temperature == pytest.approx(2.5, rel=0.15)
-    assert alone.ece_before > 0
+    assert alone.ece_before == pytest.approx(calibration_error(pixels, 1.0))
     assert math.isnan(alone.ece_after)
     assert cross_fitted([]).temperature == 1

@@ -266,6 +266,15 @@ def test_typiclust_takes_clusters_without_labels_first_and_the_largest_of_them()
     assert [blob[i] for i in choose("typiclust", candidates, 3)] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("choice", ["k_centre", "score_diversity", "typiclust", "probcover"])
+def test_who_spread_count_taken_images_as_labelled(choice: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(typical, "ball_radius", lambda *_: 0.8)
+    taken = torch.arange(30) == 3
+    candidates = Candidates(torch.ones(30), blobs([20, 10]))
+    chosen = CHOICES[choice](candidates, 1, taken=taken, progress=0.0, generator=seeded())
+    assert chosen[0] >= 20
+
+
 def test_typiclust_leaves_small_clusters_for_the_end() -> None:
     candidates = Candidates(torch.zeros(65), blobs([5, 60]))
     assert min(choose("typiclust", candidates, 2)) >= 5

@@ -135,6 +135,13 @@ def test_the_temperature_is_fitted_at_natural_frequencies(temperature: float) ->
     assert fit_temperature(pixels) != pytest.approx(temperature, rel=0.2)
 
 
+def test_calibration_is_that_of_the_suggested_class() -> None:
+    weighted, weights = torch.tensor([0.4, 0.1, 0.5]), torch.tensor([0.5, 1.0, 5.0])
+    pixels = LabelledLogits(weighted.log().expand(1, 6, 3), torch.ones(6, dtype=torch.int64))
+    natural = at_natural_frequencies(weighted[None], weights)[0]
+    assert cross_fitted([pixels], weights).ece_before == pytest.approx(float(natural[2]))
+
+
 def test_quality_takes_a_class_map_that_is_not_the_most_probable() -> None:
     probabilities = torch.tensor([0.8, 0.2]).view(2, 1, 1).expand(2, 4, 4)
     suggested = torch.ones(4, 4, dtype=torch.uint8)

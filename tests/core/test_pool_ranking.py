@@ -45,11 +45,20 @@ def test_uncertainty_chooses_once_the_classes_are_known() -> None:
     assert ranking.order == [1, 3, 5, 2, 4, 0]
     assert ranking.ranked_by["phase"] == "uncertain"
     assert ranking.ranked_by["choice"] == "top"
+    assert ranking.ranked_by["rank_stability"] is None
     assert ranking.grounds == [""] * 6
     assert ranking.novelty is not None
     torch.testing.assert_close(
         ranking.novelty, 1 - (embeddings @ vectors(3, 1).T).amax(dim=1), atol=1e-5, rtol=0
     )
+
+
+def test_late_rounds_are_ordered_with_little_noise() -> None:
+    pool = scored([0.1, 0.6, 0.3, 0.5, 0.2, 0.4], vectors(6))
+    ranking = rank_pool(
+        pool, vectors(3, 1), frames_of([None] * 6), [5], choice="clasp_pe", generator=generator(), **OPTIONS
+    )
+    assert ranking.order == [1, 3, 5, 2, 4, 0]
 
 
 def test_typical_images_come_first_while_labels_are_few() -> None:
@@ -113,6 +122,19 @@ def test_a_cold_start_spreads_over_what_there_is() -> None:
     assert cold.alike.tolist() == alike.tolist()
 
 
+def test_a_cold_start_leaves_what_is_labelled_for_later() -> None:
+    kinds = F.normalize(torch.eye(8)[:3].repeat_interleave(8, dim=0) + 0.05 * vectors(24, 2), dim=1)
+    cold = rank_cold(
+        kinds,
+        torch.eye(8)[:2],
+        frames_of([None] * 24),
+        batch=1,
+        near_duplicate=1,
+        generator=generator(),
+    )
+    assert cold.order[0] // 8 == 2
+
+
 def test_in_a_large_pool_no_image_is_taken_for_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_ranking, "_COUNTED_PAIRS", 20)
     kinds = torch.eye(55)[[*range(55), *[0] * 5]]
@@ -128,6 +150,7 @@ def test_in_a_large_pool_no_image_is_taken_for_another_one(monkeypatch: pytest.M
 def test_the_reason_of_a_typical_image() -> None:
     assert typical_sentence(12, 1299) == "typical: 12 of 1,299 other images look much like it"
     assert typical_sentence(0, 12).startswith("unlike the other images")
+    assert typical_sentence(6, 1299).startswith("of a rare kind")
     assert typical_sentence(1, 299) == "of a rare kind: 1 of 299 other images look much like it"
 
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.pool_scoring import predicted_pool, read_ahead
+from core.pool_scoring import _batches, predicted_pool, read_ahead
 from core.predict import predict
-from tests.core.small_network import small_network
+from tests.core.small_network import seeded, small_network
 
 
 def test_items_come_in_order_and_no_further_ahead_than_allowed() -> None:
@@ -48,16 +48,23 @@ def test_a_closed_reading_leaves_no_thread() -> None:
 
 
 def test_predictions_are_those_of_single_images() -> None:
-    network = small_network(head="np_classifier")
+    network = small_network()
     generator = torch.Generator().manual_seed(0)
     images: list[tuple[str, Tensor]] = [
         (name, torch.randint(256, (3, height, 64), dtype=torch.uint8, generator=generator))
         for name, height in (("a", 48), ("b", 48), ("c", 32))
     ]
-    found = list(predicted_pool(network, images, samples=3, seed=5, device="cpu"))
+    found = list(predicted_pool(network, images, samples=3, seed=5, device="cpu", temperature=2.0))
     assert [key for key, _, _ in found] == ["a", "b", "c"]
     for (_, pixels), (_, same, prediction) in zip(images, found, strict=True):
         assert same is pixels
-        alone = predict(network, pixels, samples=3, generator=torch.Generator().manual_seed(5), device="cpu")
+        alone = predict(network, pixels, samples=3, generator=seeded(5), device="cpu", temperature=2.0)
         torch.testing.assert_close(prediction.entropy, alone.entropy)
         torch.testing.assert_close(prediction.probabilities, alone.probabilities)
+
+
+def test_images_of_one_size_are_predicted_together_up_to_so_many_pixels() -> None:
+    sizes = [(4, 6)] * 5 + [(6, 4), (4, 6), (9, 9)]
+    images = [(key, torch.zeros(3, *size)) for key, size in enumerate(sizes)]
+    assert [keys for keys, _ in _batches(iter(images), 3 * 24)] == [[0, 1, 2], [3, 4], [5], [6], [7]]
+    assert [keys for keys, _ in _batches(iter(images), 0)] == [[key] for key in range(8)]

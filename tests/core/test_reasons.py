@@ -24,6 +24,16 @@ def test_the_centre() -> None:
     assert reason(*maps(slice(11, 19), slice(22, 38)), NAMES).sentence.endswith("at the centre")
 
 
+def test_the_place_is_that_of_the_pair() -> None:
+    probability, uncertainty = maps(slice(22, 27), slice(2, 13))
+    probability[:, 22:27, 25:35] = probability[:, 22:23, 2:3]
+    # One place more is unsure, but of another pair.
+    probability[:, 2:8, 45:55] = torch.tensor([0.45, 0.55, 0.0])[:, None, None]
+    uncertainty[2:8, 45:55] = uncertainty[22:27, 25:35] = uncertainty[22, 2]
+    found = reason(probability, uncertainty, NAMES)
+    assert (found.classes, found.where) == ([1, 2], "lower left")
+
+
 def test_many_places() -> None:
     found = reason(*maps(slice(None), slice(None)), NAMES)
     assert found.where in ("many places", "upper left")

@@ -129,12 +129,13 @@ def test_submitting_moves_the_image_to_train(workspace: Workspace, project: Proj
     assert events.recent(workspace, project.id)[0].kind == "submit"
 
 
-def test_an_audit_image_stays_audit_and_calls_for_no_round(
-    workspace: Workspace, project: ProjectInfo, first: int
+@pytest.mark.parametrize("split", ["audit", "excluded"])
+def test_an_image_that_does_not_train_stays_where_it_is_and_calls_for_no_round(
+    workspace: Workspace, project: ProjectInfo, first: int, split: str
 ) -> None:
-    images.set_split(workspace, [first], "audit", "ada")
+    images.set_split(workspace, [first], split, "ada")
     submit(workspace, first)
-    assert images.image(workspace, first).split == "audit"
+    assert images.image(workspace, first).split == split
     assert projects.get_project(workspace, project.id).labels_changed == 0
 
 
@@ -168,15 +169,6 @@ def test_what_is_submitted_is_nobodys_draft(workspace: Workspace, first: int) ->
     submit(workspace, first, status="draft")
     submit(workspace, first)
     assert images.image(workspace, first).draft_by is None
-
-
-def test_a_label_of_an_excluded_image_does_not_train(
-    workspace: Workspace, project: ProjectInfo, first: int
-) -> None:
-    images.set_split(workspace, [first], "excluded", "ada")
-    submit(workspace, first)
-    assert images.image(workspace, first).split == "excluded"
-    assert projects.get_project(workspace, project.id).labels_changed == 0
 
 
 def test_only_one_of_two_savers_of_a_revision_wins(workspace: Workspace, first: int) -> None:

@@ -89,13 +89,14 @@ class SampleStatistics:
                 if piece.stride(2) != 1:
                     # Neighbouring pixels side by side, or every step below is twice as slow.
                     piece = piece.contiguous()
-                behind = piece - piece.amax(dim=1, keepdim=True)
+                behind = piece
+                if self._with_votes or temperature is not None:
+                    behind = piece - piece.amax(dim=1, keepdim=True)
                 if self._with_votes:
                     # 1 − 1 for the most probable class, 0 − 1 for others, after the sign is taken.
                     self._votes[image].flatten(1)[:, some] += behind.sign().sum(dim=0).add_(count)
                 if temperature is None:
-                    chances = piece
-                    logs = behind.copy_(piece).clamp_(min=_TINY).log_()
+                    chances, logs = piece, piece.clamp(min=_TINY).log_()
                 else:
                     # A softmax whose parts are used again: log p = `logs` − log `whole`, and p sums to 1.
                     logs = behind if temperature == 1 else behind.div_(temperature)

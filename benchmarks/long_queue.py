@@ -23,7 +23,7 @@ import numpy as np
 import sqlalchemy
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import insert, select, update
+from sqlalchemy import case, insert, select, update
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -151,11 +151,12 @@ def fill(folder: Path, count: int) -> tuple[Workspace, int]:
 
 def label(workspace: Workspace, image_id: int) -> None:
     """Do to the tables what a submitted label map does to them."""
+    split = case((Image.split == "audit", "audit"), else_="train")
     with workspace.database.writing() as session:
         session.execute(
             update(Image)
             .where(Image.id == image_id)
-            .values(revision=1, labelled_revision=1, split="train", leased_by=None, leased_until=None)
+            .values(revision=1, labelled_revision=1, split=split, leased_by=None, leased_until=None)
         )
         session.add(
             Label(

@@ -174,11 +174,14 @@ class _Choice:
         # So many are not taken yet, or all that there are.
         most = 2 * count + 1
         chosen: list[int] = []
-        for first in (questions.DRAFTS, questions.PINNED):
-            found = [image_id for image_id in self._ids(first, most) if image_id not in self.taken]
-            chosen += found[: count - len(chosen)]
-            self.taken.update(chosen)
-        pool, skipped = self._pool(most), self._ids(questions.SKIPPED, most)
+        scored: list[int] = []
+        for turn, _, image_id in self.ask(questions.DRAFTS_PINNED_SCORED, most=most).tuples():
+            if turn == questions.SCORED:
+                scored.append(image_id)
+            elif image_id not in self.taken and len(chosen) < count:
+                chosen.append(image_id)
+                self.taken.add(image_id)
+        pool, skipped = self._pool(scored, most), self._ids(questions.SKIPPED, most)
         audit = _AuditDraw(self, count)
         while len(chosen) < count:
             image_id = audit.take(len(chosen)) or self._first_free(pool)
@@ -195,8 +198,8 @@ class _Choice:
     def _first_free(self, image_ids: Iterator[int]) -> int | None:
         return next((image_id for image_id in image_ids if image_id not in self.taken), None)
 
-    def _pool(self, most: int) -> Iterator[int]:
-        yield from self._ids(questions.SCORED, most)
+    def _pool(self, scored: Sequence[int], most: int) -> Iterator[int]:
+        yield from scored
         for image_id in self._unlike_labelled(list(self._shuffled(_COMPARED))):
             self.unlike.add(image_id)
             yield image_id

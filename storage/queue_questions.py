@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BindParameter, Select, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    union_all,
+    update,
+)
 
 from storage.schema import Image, Prediction, Project
 
@@ -26,8 +38,8 @@ _in_pool = and_(Image.split == "pool", Image.skipped_at.is_(None), _free)
 PROJECT = select(Project.settings, Project.current_round_id).where(Project.id == _PROJECT).with_for_update()
 """On PostgreSQL the lock makes two people choose one after the other, as SQLite does anyway."""
 
-DRAFTS = (
-    select(Image.id)
+_drafts = (
+    select(Image.id, Image.id.label("key"))
     .where(
         Image.project_id == _PROJECT,
         Image.draft_by == _PERSON,
@@ -38,21 +50,34 @@ DRAFTS = (
     .order_by(Image.id)
     .limit(_MOST)
 )
-
-PINNED = (
-    select(Image.id)
+_pinned = (
+    select(Image.id, Image.pinned_at.label("key"))
     .where(Image.project_id == _PROJECT, Image.pinned_at.is_not(None), _in_pool)
     .order_by(Image.pinned_at, Image.id)
     .limit(_MOST)
 )
-
-SCORED = (
-    select(Image.id)
+_scored = (
+    select(Image.id, Prediction.place.label("key"))
     .join(Prediction, Prediction.image_id == Image.id)
     .where(Prediction.round_id == _ROUND, _in_pool)
     .order_by(Prediction.place)
     .limit(_MOST)
 )
+
+
+SCORED = 2
+"""The turn of what is neither begun nor pinned."""
+
+
+def _turn(number: int, query: Select[Any]) -> Select[Any]:
+    images = query.subquery()
+    return select(literal_column(str(number)).label("turn"), images.c.key, images.c.id)
+
+
+DRAFTS_PINNED_SCORED = union_all(_turn(0, _drafts), _turn(1, _pinned), _turn(SCORED, _scored)).order_by(
+    "turn", "key", "id"
+)
+"""``most`` of each: a person's drafts (turn 0), what is pinned (1), and the pool by place (``SCORED``)."""
 
 SKIPPED = (
     select(Image.id)
@@ -80,8 +105,8 @@ def _shuffled(query: Select[Any]) -> tuple[Select[Any], Select[Any]]:
     return ordered.where(Image.content_hash >= _START), ordered.where(Image.content_hash < _START)
 
 
-_scored = select(Prediction.id).where(Prediction.round_id == _ROUND, Prediction.image_id == Image.id)
-UNSCORED = _shuffled(select(Image.id).where(Image.project_id == _PROJECT, _in_pool, ~_scored.exists()))
+_has_score = select(Prediction.id).where(Prediction.round_id == _ROUND, Prediction.image_id == Image.id)
+UNSCORED = _shuffled(select(Image.id).where(Image.project_id == _PROJECT, _in_pool, ~_has_score.exists()))
 """One after the other they answer all, ``most`` of each."""
 
 # Content hashes know nothing of the content, so the one that follows a random number is as good

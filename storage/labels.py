@@ -85,7 +85,7 @@ def save(
         expected_revision: The revision the author started from; 0 when there was none.
         author: Name of the annotator.
         status: ``draft``, ``submitted`` or ``approved``.
-        seconds_spent: Time the author spent on it, in seconds.
+        seconds_spent: Time the author spent on it since the revision before, in seconds.
         blind: True when no suggestion was shown.
         round_shown_id: The round whose suggestion was shown.
         submission_id: Name of this request, unique; the same one again gets the first answer again.

@@ -173,6 +173,7 @@ class Label(Base):
     class_indices: Mapped[list[int]] = mapped_column(JSON)
     """Sorted class indices that occur in the label map, without 254 and 255."""
     seconds_spent: Mapped[float] = mapped_column(default=0.0)
+    """Since the revision before: the sum over an image is what it took."""
     blind: Mapped[bool] = mapped_column(default=False)
     """True when no suggestion was shown while labelling."""
     round_shown_id: Mapped[int | None] = mapped_column(ForeignKey("round.id"))

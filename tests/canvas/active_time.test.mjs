@@ -16,6 +16,17 @@ test('work counts, pauses do not', () => {
   assert.equal(time.of(2), 0);
   now += 4000;
   assert.equal(time.idleSeconds, 4);
-  time.forget(1);
+});
+
+test('what the server was told is not told again', () => {
+  let now = 0;
+  const time = new ActiveTime(() => now);
+  now = 5000;
+  time.add(1);
+  time.told(1, 5);
+  now = 7000;
+  time.add(1);
+  assert.equal(time.of(1), 2);
+  time.told(1, 2.04);
   assert.equal(time.of(1), 0);
 });

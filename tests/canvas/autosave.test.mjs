@@ -22,7 +22,7 @@ function bench(answers = []) {
       remove: async (id) => bench.kept.delete(id),
     },
     context: () => ({ seconds: 1, round: null, blind: true }),
-    onAnswer: (image, answer, wasSubmit) => bench.answered.push([answer.kind, wasSubmit]),
+    onAnswer: (image, answer, { status }) => bench.answered.push([answer.kind, status === 'submitted']),
     onState: () => {},
     now: () => bench.time,
     later: (action, delay) => bench.timers.push({ at: bench.time + delay, action }),
@@ -196,16 +196,18 @@ test('a submit behind a draft under way goes out on the new revision', async () 
   const image = openImage();
   image.fillRest(1);
   autosave.changed(image);
+  autosave.context = () => ({ seconds: 20, round: null, blind: true });
   await pass(1500);
+  autosave.context = () => ({ seconds: 23, round: null, blind: true });
   autosave.submit(image);
   await pass(100);
   release(saved(1));
   await pass(100);
   assert.deepEqual(
-    requests.map((request) => [request.revision, request.status]),
+    requests.map((request) => [request.revision, request.status, request.seconds]),
     [
-      [0, 'draft'],
-      [1, 'submitted'],
+      [0, 'draft', 20],
+      [1, 'submitted', 3],
     ],
   );
   assert.equal(image.status, 'submitted');

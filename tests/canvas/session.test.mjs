@@ -276,6 +276,28 @@ test('whether an image is lost is asked once until it is answered', async () => 
   parts.end();
 });
 
+test('no second of work is told to the server twice', async () => {
+  const parts = bench();
+  const { session } = parts;
+  await session.start(null);
+  const { image } = session;
+  let now = 0;
+  session.time.now = () => now;
+  session.time.begin();
+  now += 7000;
+  session.time.add(image.id);
+  image.fillRest(1);
+  session.edited();
+  session.autosave.flush(image);
+  await parts.settled();
+  now += 5000;
+  session.time.add(image.id);
+  session.autosave.submit(image);
+  await parts.settled();
+  assert.deepEqual(parts.saved.map((request) => request.seconds), [7, 5]);
+  parts.end();
+});
+
 test('a skipped image goes, its strokes stay as a draft', async () => {
   const parts = bench();
   await parts.session.start(null);

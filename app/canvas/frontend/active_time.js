@@ -28,12 +28,13 @@ export class ActiveTime {
     return (this.now() - this.last) / 1000;
   }
 
-  /** @returns {number} seconds spent on an image since it was first shown, or since its submission */
+  /** @returns {number} seconds spent on an image that the server does not know of */
   of(imageId) {
     return this.seconds.get(imageId) ?? 0;
   }
 
-  forget(imageId) {
-    this.seconds.delete(imageId);
+  /** The server knows of so many seconds now. */
+  told(imageId, seconds) {
+    this.seconds.set(imageId, Math.max(0, this.of(imageId) - seconds));
   }
 }

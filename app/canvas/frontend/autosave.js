@@ -40,7 +40,7 @@ export class Autosave {
    * @param {(request: SaveRequest) => Promise<Answer>} parts.send
    * @param {Pick<import('./journal.js').Journal, 'put' | 'remove'>} parts.journal
    * @param {(image: OpenImage) => SaveContext} parts.context
-   * @param {(image: OpenImage, answer: Answer, wasSubmit: boolean) => void} parts.onAnswer
+   * @param {(image: OpenImage, answer: Answer, request: SaveRequest) => void} parts.onAnswer
    * @param {() => void} parts.onState
    * @param {(image: OpenImage) => void} [parts.onNotKept] the browser had no room for what is not saved
    * @param {() => number} [parts.now] milliseconds
@@ -322,7 +322,7 @@ export class Autosave {
       task.message = answer.message ?? '';
     }
     this.onState();
-    this.onAnswer(image, answer, request.status === 'submitted');
+    this.onAnswer(image, answer, request);
   }
 
   /** @param {SaveTask} task @param {SaveRequest} request @param {import('./types.js').Saved} answer */
@@ -339,6 +339,9 @@ export class Autosave {
     if (task.submission === request.submission) {
       task.submission = null;
       task.context = null;
+    } else if (task.context) {
+      // It was handed in while this draft was on its way, and counted the draft's seconds too.
+      task.context.seconds = Math.max(0, task.context.seconds - request.seconds);
     }
     if (image.hasUnsaved || task.submission) {
       task.unsavedSince = this.now();

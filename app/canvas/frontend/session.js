@@ -18,6 +18,7 @@ const MOST_WAIT_MS = 300;
 
 /** @typedef {import('./types.js').Item} Item */
 /** @typedef {import('./types.js').Progress} Progress */
+/** @typedef {import('./types.js').SaveRequest} SaveRequest */
 /** @typedef {import('./autosave.js').Answer} Answer */
 /** @typedef {import('./autosave.js').Refused} Refused */
 
@@ -50,7 +51,7 @@ export class LabelSession {
       send: (request) => transport.save({ ...request, holding: this.image?.id ?? null }),
       journal,
       context: (image) => this.#contextOf(image),
-      onAnswer: (image, answer, wasSubmit) => this.#answered(image, answer, wasSubmit),
+      onAnswer: (image, answer, request) => this.#answered(image, answer, request),
       onState: () => screen.refresh(),
       onNotKept: () => screen.notice(NOT_KEPT, 'warning'),
     });
@@ -287,11 +288,13 @@ export class LabelSession {
     };
   }
 
-  /** @param {OpenImage} image @param {Answer} answer @param {boolean} wasSubmit */
-  async #answered(image, answer, wasSubmit) {
+  /** @param {OpenImage} image @param {Answer} answer @param {SaveRequest} request */
+  async #answered(image, answer, { status, seconds }) {
+    const wasSubmit = status === 'submitted';
     if (answer.kind === 'saved') {
       this.counters.saves++;
       this.queue.saved(image.id, answer.body.revision);
+      this.time.told(image.id, seconds);
       if (answer.body.progress) this.setProgress(answer.body.progress);
       if (wasSubmit) await this.#submitted(image, answer.body);
     } else if (answer.kind === 'signed-out') {
@@ -310,7 +313,6 @@ export class LabelSession {
     const now = Date.now();
     this.queue.acknowledge(image.id, now);
     if (body.items) this.queue.update(body.items, now);
-    this.time.forget(image.id);
     this.nudge({ image_id: image.id });
     if (!this.view && this.phase === 'empty') await this.advance();
   }

@@ -175,7 +175,7 @@ class _Choice:
         most = 2 * count + 1
         chosen: list[int] = []
         scored: list[int] = []
-        for turn, _, image_id in self.ask(questions.DRAFTS_PINNED_SCORED, most=most).tuples():
+        for turn, _, image_id in self.ask(questions.DRAFTS_PINNED_SCORED, most=most):
             if turn == questions.SCORED:
                 scored.append(image_id)
             elif image_id not in self.taken and len(chosen) < count:

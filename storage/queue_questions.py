@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     Select,
+    SelectBase,
     and_,
     bindparam,
     case,
@@ -69,7 +70,7 @@ SCORED = 2
 """The turn of what is neither begun nor pinned."""
 
 
-def _turn(number: int, query: Select[Any]) -> Select[Any]:
+def _turn(number: int, query: SelectBase) -> Select[int, float, int]:
     images = query.subquery()
     return select(literal_column(str(number)).label("turn"), images.c.key, images.c.id)
 

@@ -175,12 +175,12 @@ class _Choice:
         most = 2 * count + 1
         chosen: list[int] = []
         scored: list[int] = []
-        for turn, _, image_id in self.ask(questions.DRAFTS_PINNED_SCORED, most=most):
-            if turn == questions.SCORED:
-                scored.append(image_id)
-            elif image_id not in self.taken and len(chosen) < count:
-                chosen.append(image_id)
-                self.taken.add(image_id)
+        for found in self.ask(questions.DRAFTS_PINNED_SCORED, most=most):
+            if found.turn == questions.SCORED:
+                scored.append(found.id)
+            elif found.id not in self.taken and len(chosen) < count:
+                chosen.append(found.id)
+                self.taken.add(found.id)
         pool, skipped = self._pool(scored, most), self._ids(questions.SKIPPED, most)
         audit = _AuditDraw(self, count)
         while len(chosen) < count:

@@ -9,13 +9,13 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from storage.schema import Event
+from storage.schema import Event, Image
 from storage.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class EventInfo:
-    """One entry of the journal."""
+    """One entry of the journal; ``image`` names the one image it is about, if it is about one."""
 
     id: int
     project_id: int | None
@@ -23,6 +23,7 @@ class EventInfo:
     actor: str
     kind: str
     detail: dict[str, Any]
+    image: str | None
 
 
 _ENTRY = insert(Event)
@@ -43,5 +44,18 @@ def recent(workspace: Workspace, project_id: int, limit: int = 50) -> list[Event
             .where(Event.project_id == project_id)
             .order_by(Event.at.desc(), Event.id.desc())
             .limit(limit)
-        )
-        return [EventInfo(e.id, e.project_id, e.at, e.actor, e.kind, e.detail) for e in rows]
+        ).all()
+        ids = {row.detail["image"] for row in rows if "image" in row.detail}
+        names = dict(session.execute(select(Image.id, Image.name).where(Image.id.in_(ids))).tuples().all())
+        return [
+            EventInfo(
+                row.id,
+                row.project_id,
+                row.at,
+                row.actor,
+                row.kind,
+                row.detail,
+                names.get(row.detail.get("image", 0)),
+            )
+            for row in rows
+        ]

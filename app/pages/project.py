@@ -1,4 +1,4 @@
-"""The Project page: create a project, edit its classes, import, export, and how images are handed out.
+"""The Project page: create a project, edit its classes, import, export, see who did what, hand out images.
 
 Hooks for end-to-end tests, each as the class ``st-key-<hook>``:
 
@@ -9,9 +9,10 @@ Hooks for end-to-end tests, each as the class ``st-key-<hook>``:
   ``new-class-name``, ``add-class``.
 * Export: ``export-images``, ``export-not-labelled``, ``export``, ``export-download``, ``export-folder``,
   ``export-to-folder``.
+* Activity: ``labelling-time``, ``journal``.
 * Settings: ``rename-<project id>``, ``annotation-<field>-<project id>``, ``save-annotation``.
 
-The tabs are called Images, Classes, Export, Settings and New project.
+The tabs are called Images, Classes, Export, Activity, Settings and New project.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import streamlit as st
 
 from app import session
 from app.notices import plain
+from app.project.activity import activity_section
 from app.project.class_list import class_chips, classes_section
 from app.project.create import LAST_MADE, create_section, greet_made_project
 from app.project.handing_out import settings_section
@@ -46,8 +48,8 @@ def show() -> None:
     st.html(class_chips(projects.classes(workspace, project_id)))
     greet_made_project()
     # Under a new key they begin with the first tab, where the images of a new project are imported.
-    pictures, classes, export, settings, new = st.tabs(
-        ["Images", "Classes", "Export", "Settings", "New project"],
+    pictures, classes, export, activity, settings, new = st.tabs(
+        ["Images", "Classes", "Export", "Activity", "Settings", "New project"],
         key=f"project-tabs-{st.session_state.get(LAST_MADE)}",
     )
     with pictures:
@@ -57,6 +59,8 @@ def show() -> None:
         classes_section(workspace, project)
     with export:
         export_section(workspace, project)
+    with activity:
+        activity_section(workspace, project)
     with settings:
         settings_section(workspace, project)
     with new:

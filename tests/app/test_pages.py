@@ -17,10 +17,11 @@ from streamlit.testing.v1 import AppTest
 from app import page_component, session
 from app.canvas import component as canvas
 from app.choice_options import OPTIONS
-from app.project import label_export
+from app.project import activity, label_export
 from app.queue_acts import Act, carry_out
 from app.server import make_app
 from storage import images, labels, projects, queue, rounds
+from storage.activity import LabelledImage
 from storage.formats.embeddings import EmbeddingSet, encode_embeddings
 from storage.rounds import NewPrediction
 from storage.schema import Project, Round
@@ -808,3 +809,57 @@ def html(test: AppTest) -> str:
 
 def progress_text(test: AppTest) -> str:
     return str(component(test, "round-progress")["text"])
+
+
+def by_hand(count: int, seconds: float, *, author: str = "ann", round_number: int | None = None) -> list[Any]:
+    return [LabelledImage(number, author, seconds, round_number, 100.0 + number) for number in range(count)]
+
+
+def test_activity_tells_the_pace_now_and_at_first() -> None:
+    told = activity.pace(by_hand(30, 120.0) + by_hand(20, 30.0, round_number=2), pool=60)
+    assert told == (
+        "50 images labelled by hand in 1 h 10 min. Each of the last 20 took 30 s, of the first 20 2 min "
+        "(medians). At this pace the 60 images of the pool would take 30 min."
+    )
+    assert activity.pace(by_hand(1, 40.0), pool=0) == (
+        "1 image labelled by hand in 40 s. An image took 40 s, the median."
+    )
+
+
+def test_activity_sorts_time_by_suggestion_and_person() -> None:
+    labelled = by_hand(2, 60.0) + by_hand(3, 20.0, author="ben", round_number=1)
+    assert activity.time_by_suggestion(labelled) == [
+        {"Suggestion": "none", "Images": 2, "Median": 60.0, "Minutes": 2.0},
+        {"Suggestion": "of round 1", "Images": 3, "Median": 20.0, "Minutes": 1.0},
+    ]
+    assert [row["Person"] for row in activity.time_by_person(labelled)] == ["ben", "ann"]
+
+
+def test_activity_lists_what_happened(open_page, site: Site) -> None:
+    first, second, *_ = site.image_ids
+    assert "Nothing was submitted" in everything(open_page("project"))
+    label(site, first)
+    finish_round(site)
+    queue.skip(site.workspace, second, "ann")
+    queue.pin(site.workspace, [second], "ann")
+    queue.unpin(site.workspace, [second], "ann")
+    images.set_split(site.workspace, [second], "excluded", "ann")
+    images.set_split(site.workspace, [second], "pool", "ann")
+    projects.add_class(site.workspace, site.project_id, projects.ClassSpec("kerb"), "ann")
+    projects.update_classes(site.workspace, site.project_id, {0: projects.ClassChange(archived=True)}, "ann")
+    projects.rename_project(site.workspace, site.project_id, "Roads", "ann")
+    projects.change_settings(site.workspace, site.project_id, {"start": {"min_changed": 3}}, "ann")
+    journal = open_page("project").dataframe[-1].value
+    name = images.image(site.workspace, second).name
+    assert list(journal["What"])[:10] == [
+        "Set min changed to 3",
+        "Renamed the project from Streets to Roads",
+        "Changed the class sky, archived now",
+        "Added the class kerb",
+        f"Took {name} back to pool",
+        f"Excluded {name}",
+        "Took 1 image back from the front",
+        "Put 1 image in front",
+        f"Skipped {name}",
+        "Asked for round 1: Started by ann",
+    ]

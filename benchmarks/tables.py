@@ -1,4 +1,4 @@
-"""The tables of ``docs/benchmarks.md``, made from the result files: ``python benchmarks/tables.py``."""
+"""The tables of ``docs/benchmarks.md`` and the README, from the results: ``python benchmarks/tables.py``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from core.learning_curve import area_under_curve, holm, paid_to_reach, paired_t_
 
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
+README = ROOT / "README.md"
 POLYGONS = "polygons alone"
 
 Rows = list[dict[str, str]]
@@ -615,6 +616,31 @@ def _ranking(rows: Rows) -> str:
     )
 
 
+TIMED_SEED = "1"
+"""Seed of :func:`simulate` whose times are shown: the others ran beside other work."""
+
+
+def simulate() -> str:
+    """Return what the whole loop reaches on CamVid: mIoU over the seeds, times of one."""
+    rows = read("simulate")
+    lines, wall = [], 0.0
+    for row in (row for row in rows if row["seed"] == TIMED_SEED):
+        wall += float(row["wall_s"])
+        seconds = (float(row["train_s"]), float(row["score_s"]), wall)
+        miou = _spread(_of(rows, "test_miou", labels=row["labels"]), 3)
+        lines.append([row["labels"], row["round"], miou, *(f"{one:.0f} s" for one in seconds)])
+    return _table(["labels", "round", "test mIoU", "training", "scoring", "wall, in all"], lines)
+
+
+def first_page() -> str:
+    """Return how soon the first page stands, beside a bare Streamlit page."""
+    lines = [
+        [row["server"], f"{row['start_s']} s", f"{row['first_page_s']} s", row["first_page_ratio"]]
+        for row in read("first_page")
+    ]
+    return _table(["server", "command to address", "address to first page", "ratio"], lines)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "uncertainty": uncertainty,
     "semi": semi,
@@ -634,18 +660,20 @@ TABLES: dict[str, Callable[[], str]] = {
     "whole_ranking": whole_ranking,
     "whole_active_learning": whole_active_learning,
 }
+PAGES = {PAGE: TABLES, README: {"simulate": simulate, "first_page": first_page}}
 
 
-def with_tables(page: str) -> str:
-    """Return the page with what stands between the marks of each table replaced by the table.
+def with_tables(path: Path) -> str:
+    """Return a page with what stands between the marks of each of its tables replaced by the table.
 
     Raises:
         ValueError: When the page lacks the marks of a table.
     """
-    for name, table in TABLES.items():
+    page = path.read_text(encoding="utf-8")
+    for name, table in PAGES[path].items():
         marks = (f"<!-- {name} -->", f"<!-- end of {name} -->")
         if not all(mark in page for mark in marks):
-            raise ValueError(f"{PAGE.name} lacks the marks of the table {name!r}: {marks[0]} and {marks[1]}.")
+            raise ValueError(f"{path.name} lacks the marks of the table {name!r}: {marks[0]} and {marks[1]}.")
         between = re.compile(f"{re.escape(marks[0])}.*?{re.escape(marks[1])}", re.DOTALL)
         made = f"{marks[0]}\n{table()}\n{marks[1]}"
         page = between.sub(lambda _, made=made: made, page)  # type: ignore[misc]
@@ -709,4 +737,5 @@ def _origin(rows: Rows) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(with_tables(page), encoding="utf-8")

@@ -47,3 +47,95 @@ def test_every_claim_has_three_seeds(name: str, columns: list[str]) -> None:
     for row in rows(name):
         seeds.setdefault(tuple(row[column] for column in columns), set()).add(row["seed"])
     assert all(len(found) >= 3 for found in seeds.values())
+
+
+def line(name: str, table: int = 0, **wanted: str) -> dict[str, str]:
+    """Return a line of a table, cells by column; of columns with one name, the first."""
+    made = [part for part in tables.TABLES[name]().split("\n\n") if part.startswith("|")][table]
+    head, _, *lines = ([cell.strip() for cell in one.strip("|").split("|")] for one in made.splitlines())
+    found = [dict(zip(reversed(head), reversed(cells), strict=True)) for cells in lines]
+    return next(one for one in found if wanted.items() <= one.items())
+
+
+def mean(cell: str) -> float:
+    return float(cell.split(" ± ")[0])
+
+
+def told_of_the_choice() -> list[str]:
+    start = {"recipe": "supervised", "start": "random"}
+    nuclei = {
+        name: line("active_learning_nuclei", **start, strategy=name)["37 images"]
+        for name in ("ClaSP PE", "random")
+    }
+    against_random = line("active_learning_nuclei", 2, **start, strategy="random")
+    reached = {
+        name: mean(line("active_learning", 1, **start, strategy=name)["55 images"])
+        for name in ("random", "k-centre", "score × diversity", "ClaSP PE")
+    }
+    gained = [f"{miou - reached['random']:.1f}" for miou in reached.values()]
+    return [
+        f"ClaSP PE, the default, reaches {mean(nuclei['ClaSP PE'])} mIoU",
+        f"and random images {nuclei['random']},",
+        f"it is above them in {against_random['above']} seeds",
+        f"k-centre is {gained[1]} points of mIoU above random images on average, "
+        f"score × diversity {gained[2]} and ClaSP PE {gained[3]}",
+    ]
+
+
+def told_of_the_network() -> list[str]:
+    ours = {"recipe": "supervised", "head": "np_classifier", "pixel weights": "balanced", "steps": "200"}
+    first = {"recipe": "supervised", "head": "linear", "pixel weights": "even", "steps": "200"}
+    brought = mean(line("semi", **ours)["37 labelled"]) - mean(line("semi", **first)["37 labelled"])
+    semi = {"recipe": "consistency", "head": "np_classifier", "over supervised": "np_classifier, 200 steps"}
+    found = [
+        f"{mean(line('whole_ranking', 1, network=network, **{'pixel score': score})['mean']):.2f}"
+        for network, score in (
+            (tables.OURS, "vote_entropy"),
+            ("softmax, linear head", "predictive_entropy"),
+            ("MC dropout, whole network", "mutual_information"),
+        )
+    ]
+    ours_costs, dropout_costs = (
+        mean(line("whole_uncertainty", method=method)["passes"])
+        for method in (tables.OURS, "MC dropout, whole network")
+    )
+    return [
+        f"Semi-supervision brings {mean(line('semi', 1, **semi)['37 labelled'])} points at 37 labels",
+        f"balanced classes and the neural process {brought:.1f}.",
+        f"{mean(line('whole_semi', labelled='367')['test mIoU'])} mIoU with all 367 labels",
+        f"a rank correlation of {found[0]} (softmax entropy {found[1]}, BALD with MC dropout {found[2]})",
+        f"cost {ours_costs} times one pass, MC dropout {dropout_costs:.0f} times",
+    ]
+
+
+def told_of_the_canvas() -> list[str]:
+    ours = {"tool": "Qualm", "condition": "quiet"}
+    opened, undone, saved = (
+        round(float(line("canvas", **ours, image="4000x3000", measure=name)["p50 ms"]))
+        for name in ("cold open", "undo of 500 strokes", "save")
+    )
+    ahead, behind = (
+        [
+            round(float(line("canvas", **ours, image=size, measure=f"submit, {name}")["p50 ms"]))
+            for size in ("1280x720", "2048x1024")
+        ]
+        for name in ("prefetched", "not prefetched")
+    )
+    corrected, drawn = (
+        line("correction_actions", agreement="95%", way=way)
+        for way in ("correcting the suggestion", tables.POLYGONS)
+    )
+    return [
+        f"a median of {corrected['median']} actions to 95 % agreement with the truth, "
+        f"against {drawn['median']} by polygons alone; in the worst image {corrected['highest']} of them",
+        f"opening {opened} ms",
+        f"an undo {undone} ms, a save {saved} ms",
+        f"{ahead[0]} to {ahead[1]} ms after Enter, and {behind[0]} to {behind[1]} ms",
+    ]
+
+
+@pytest.mark.parametrize(
+    "said", [*told_of_the_choice(), *told_of_the_network(), *told_of_the_canvas()], ids=lambda said: said[:30]
+)
+def test_the_readme_says_what_the_tables_say(said: str) -> None:
+    assert said in " ".join(tables.README.read_text(encoding="utf-8").split())

@@ -21,7 +21,7 @@ class Gaussian(NamedTuple):
 class LatentEncoder(nn.Module):
     """Map the description of an image, and how much evidence stands behind it, to the Gaussian of z.
 
-    σ = 0.1 + 0.9·softplus(s) is a standard deviation, everywhere. (NP-SemiSeg; NP-Match §3.) Without the
+    σ = 0.1 + 0.9·softplus(s) is a standard deviation, everywhere. (NP-SemiSeg and NP-Match.) Without the
     evidence a mean of two rows would look as trustworthy as a mean of five hundred.
     """
 

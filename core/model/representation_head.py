@@ -13,8 +13,8 @@ class RepresentationHead(nn.Module):
 
     D is the paper's 256, or F when that is less: two pointwise layers do not spread F numbers over
     more than about F independent directions, and queues and similarities cost in proportion to D.
-    GroupNorm, so that student and teacher, who see different batches, normalise alike. (U2PL, section
-    3.1; there 3×3 convolutions with batch norm, ten times the cost.)
+    GroupNorm, so that student and teacher, who see different batches, normalise alike. (U2PL has
+    3×3 convolutions with batch norm here, ten times the cost.)
 
     Attributes:
         width: D.

@@ -57,7 +57,7 @@ def pixel_contrast(pixels: Pixels, queues: ClassQueues, generator: torch.Generat
 
     The loss is the mean over live classes and their anchors of
     −log(e^{cos(z, z⁺)/τ} / (e^{cos(z, z⁺)/τ} + Σ_N e^{cos(z, z⁻)/τ})), where z⁺ is the mean key of the
-    class (U2PL, section 3.2). Gradients flow into the representations only. It is a local loss: with
+    class (U2PL, equation 4). Gradients flow into the representations only. It is a local loss: with
     several processes the averaging of gradients makes the mean.
     """
     class_count = pixels.probabilities.shape[1]
@@ -105,7 +105,7 @@ def negative_mask(
     """Return ``(P, C)`` bool: the pixel is a negative of the class.
 
     A person's pixel is a negative of the classes it is not, but that rank below r_l. A pixel with an
-    unreliable prediction is one of the classes of ranks r_l … r_h − 1 (U2PL, section 3.2). With few
+    unreliable prediction is one of the classes of ranks r_l … r_h − 1, as in U2PL. With few
     classes both limits fall, so that ranks between them remain.
     """
     class_count = probabilities.shape[1]

@@ -15,7 +15,7 @@ _BINS = 8192
 def unreliable_share_at(progress: float, initial: float) -> float:
     """Return α_t = α_0 · (1 − progress), the share of the pixels whose pseudo-label is dropped.
 
-    (U2PL, section 3.3, "dynamic partition adjustment"; here it changes with every step.)
+    (U2PL, "dynamic partition adjustment"; here it changes with every step.)
 
     Args:
         progress: Share of the training that is done, 0…1.
@@ -56,7 +56,7 @@ def drop_unreliable(
     """Drop the ``share`` of the pseudo-labels whose entropy is highest in the batch.
 
     The threshold is γ_t, the (1 − α_t)-quantile of the entropies of the pixels that have a
-    pseudo-label (U2PL, equation 4 and section 3.3).
+    pseudo-label (U2PL, equation 6).
 
     Args:
         pseudo: ``(B, h, w)`` uint8; 254 and 255 have no pseudo-label.

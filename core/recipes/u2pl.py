@@ -36,7 +36,7 @@ _NO_REPRESENTATION = (
 
 
 def step(at: StepInput) -> StepResult:
-    """Compute L_s + λ_u · L_u + λ_c · L_c, and β · KL (U2PL, equation 1).
+    """Compute L_s + λ_u · L_u + λ_c · L_c, and β · KL (U2PL's three losses, the neural process's KL).
 
     Without unlabelled crops only their terms are missing: the labelled pixels are contrasted all the
     same, so every parameter receives a gradient at each step.

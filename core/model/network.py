@@ -46,7 +46,7 @@ class NetworkOutput(NamedTuple):
     logits: torch.Tensor
     """``(T, B, C, h, w)`` at feature resolution."""
     kl: torch.Tensor
-    """``(B,)`` nats, zero for the linear head."""
+    """``(B,)`` nats, zero for a head without a latent per image."""
     features: torch.Tensor
     """``(B, F, h, w)``, what :meth:`SegmentationNetwork.observe` takes."""
     embedding: torch.Tensor

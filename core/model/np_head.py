@@ -24,7 +24,7 @@ class HeadOutput(NamedTuple):
     logits: torch.Tensor
     """``(T, B, C, h, w)`` at feature resolution; T = 1 for a head without a latent."""
     kl: torch.Tensor
-    """``(B,)`` nats, KL(q(z | target) ‖ q(z | context)); zero without a latent."""
+    """``(B,)`` nats, KL(q(z | target) ‖ q(z | context)); zero without a latent per image."""
 
 
 class NPHead(nn.Module):

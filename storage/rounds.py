@@ -585,7 +585,7 @@ def forget_old_predictions(
 
     That of the ``kept`` newest rounds that are done stays, and so does that of the current round and of any
     that is under way. Of the others stay the curves, the metrics and the labels they trained on. Rows go
-    some thousands a transaction, so that nobody who saves waits; whatever stops this in the middle leaves
+    some hundreds a transaction, so that nobody who saves waits; whatever stops this in the middle leaves
     the rest to the next time.
 
     Args:

@@ -143,7 +143,8 @@ def export_project(
         progress: Called after each image.
 
     Raises:
-        InvalidInput: The target exists and is not an empty folder, or nothing is labelled.
+        InvalidInput: The target exists and is not an empty folder, nothing is labelled, or
+            ``not_labelled_as`` is neither 254 nor 255.
         NotFound: There is no such project.
         DiskFull: There is no space; nothing is left behind.
         WorkspaceError: The target cannot be written.

@@ -252,6 +252,7 @@ def run_import(
         InvalidInput: The source is gone, or the project lacks classes that the plan proposed.
         NotFound: There is no such project.
         DiskFull: The disk filled up. What came in until then is complete; free space and run it again.
+        WorkspaceError: The workspace cannot be written to; likewise.
     """
     started = time.monotonic()
     project_id = projects.get_project(workspace, project_id).id

@@ -91,6 +91,7 @@ def save(
         submission_id: Name of this request, unique; the same one again gets the first answer again.
 
     Raises:
+        InvalidInput: there is no such status, or the submission's name was used for another image.
         LabelConflict: another revision is the newest by now; nothing was saved.
         LeaseLost: someone else is working on the image; nothing was saved.
         InvalidLabelMap: the type, the size or a value does not fit the image, or nothing is labelled.

@@ -92,6 +92,7 @@ def next_images(
         now: Epoch seconds.
 
     Raises:
+        InvalidInput: ``count`` is below 1.
         NotFound: there is no such project.
     """
     if count < 1:

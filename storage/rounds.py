@@ -462,6 +462,7 @@ def report(
         True to go on, False when the person asked to cancel.
 
     Raises:
+        InvalidInput: a worker cannot report this state.
         LeaseLost: the round has ended, or another worker has it.
     """
     now = time.time()

@@ -29,6 +29,9 @@ class ClassMemory(nn.Module):
         width: Length D of a feature vector.
         rows_per_class: Capacity M of one class.
         rows_per_push: At most so many pixels of one class enter per push; at most M.
+
+    Raises:
+        ValueError: When ``rows_per_push`` exceeds ``rows_per_class``.
     """
 
     rows: torch.Tensor

@@ -61,7 +61,7 @@ class BudgetResult(BaseModel):
         test_miou: Mean IoU of the round's teacher on the test images at full size, in [0, 1].
         class_iou: IoU by class name, without the classes that do not occur.
         test_ece: Expected calibration error on them, in [0, 1].
-        test_error_auroc: How well predictive entropy finds the wrong pixels, in [0, 1].
+        test_error_auroc: How well the least confidence finds the wrong pixels, in [0, 1].
         ranking: None when nothing is left in the pool.
         clicks: Of all labels so far; None for full supervision, where they are not counted.
         labelled: Names of the images labelled since the last budget, in order.

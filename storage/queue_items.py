@@ -33,8 +33,8 @@ class QueueItem:
 
     Of that round too are ``place``, what the queue sorts by; ``scores`` by the names of
     :data:`storage.schema.PIXEL_SCORES`; ``novelty``, 1 − cosine with the most alike labelled image;
-    ``unsure_of``, a class and the one it is taken for; and ``like``, the name of the image labelled since
-    that moved this one back. ``pinned`` is True while a person has put the image to the front.
+    ``unsure_of``, the two classes it confuses most, the likelier first; and ``like``, the name of the image
+    labelled since that moved this one back. ``pinned`` is True while a person has put the image to the front.
     """
 
     image: ImageInfo

@@ -101,8 +101,8 @@ class StartAdvice:
 class NewPrediction:
     """What a round thinks of one image; ``rank`` 1 is labelled first, ``why`` holds a ``sentence``.
 
-    ``scores`` are by the names of :data:`storage.schema.PIXEL_SCORES`; ``unsure_of`` is a class and the one
-    it is taken for.
+    ``scores`` are by the names of :data:`storage.schema.PIXEL_SCORES`; ``unsure_of`` are the
+    two classes the round confuses most there, the likelier first.
     """
 
     image_id: int

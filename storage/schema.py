@@ -275,9 +275,9 @@ class Prediction(Base):
     novelty: Mapped[float | None]
     """1 − cosine with the most alike image that was labelled when the round scored this one, in [0, 2]."""
     unsure_class: Mapped[int | None]
-    """The class the round is least sure of here; null when it is fairly sure everywhere."""
+    """The likelier of the two classes the round confuses most here; null when it is sure everywhere."""
     unsure_against: Mapped[int | None]
-    """The class it takes that one for."""
+    """The other of the two."""
     predictive_entropy: Mapped[float | None]
     mutual_information: Mapped[float | None]
     expected_entropy: Mapped[float | None]

@@ -446,7 +446,7 @@ def _ranking_table(curves: Mapping[str, Curves]) -> str:
     note = (
         "Means over budgets and seeds. Precision: the share of the next batch, as the score orders it, that "
         "is among as many images with the largest errors; chance is what a blind order would get. AUROC of "
-        "predictive entropy and calibration error are those of the pixels of the test images."
+        "the least confidence and calibration error are those of the pixels of the test images."
     )
     return _table(head, rows) + f"<p class=note>{note}</p>"
 

@@ -10,6 +10,12 @@ import streamlit as st
 from app.notices import duration
 
 
+def progress_text(what: str, done: int, of: int, seconds: float) -> str:
+    """Return the line above a bar: what is done, of how much, and the time left after so many seconds."""
+    left = f", about {duration(seconds / done * (of - done))} left" if done else ""
+    return f"{what}: {done:,} of {of:,}{left}"
+
+
 def progress_bar(what: str) -> Callable[[int, int, str], None]:
     """Return a callback ``(done, of, name)`` that moves a bar with the time left; the bar goes at the end."""
     bar = st.progress(0.0, text=what)
@@ -23,7 +29,6 @@ def progress_bar(what: str) -> Callable[[int, int, str], None]:
             bar.empty()
         elif now - shown >= 0.1:
             shown = now
-            left = f", about {duration((now - began) / done * (of - done))} left" if done else ""
-            bar.progress(done / of, text=f"{what}: {done:,} of {of:,}{left}")
+            bar.progress(done / of, text=progress_text(what, done, of, now - began))
 
     return moved

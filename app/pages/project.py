@@ -4,7 +4,8 @@ Hooks for end-to-end tests, each as the class ``st-key-<hook>``:
 
 * New project: ``project-name``, ``class-names``, ``class-source``, ``create-project``.
 * Images: ``split-counts``, ``import-kind``, ``import-source``, ``import-upload``, ``import-masks``,
-  ``import-splits``, ``import-plan``, ``import-report``, ``import-run``, ``import-result``.
+  ``import-splits``, ``import-plan``, ``import-report``, ``import-run``, ``import-progress``, ``import-stop``,
+  ``import-result``.
 * Classes: ``class-<index>-name-<project id>`` (also ``colour``, ``hotkey``, ``archived``), ``save-classes``,
   ``new-class-name``, ``add-class``.
 * Export: ``export-images``, ``export-not-labelled``, ``export``, ``export-download``, ``export-folder``,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import streamlit as st
@@ -9,11 +10,12 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app import session
 from app.notices import bullets, errors_as_sentences, image_count, plain
-from app.progress_bar import progress_bar
+from app.progress_bar import progress_bar, progress_text
+from app.project.running_import import RunningImport, begin_import, forget_ended_import, import_of
 from storage.errors import InvalidInput
 from storage.formats.image_file import IMAGE_SUFFIXES
 from storage.import_plan import ImportPlan, MasksAs
-from storage.importing import plan_import, run_import
+from storage.importing import plan_import
 from storage.projects import ProjectInfo
 from storage.workspace import Workspace
 
@@ -23,11 +25,12 @@ NEXT_SOURCE = "next-import-source"
 """Session state: a path to put into the field of the source when the section is drawn next."""
 _PLANNED = "planned-import"
 """Session state: what the form asked for when it was checked, and the plan for that."""
-_OUTCOME = "import-outcome"
 
 
 def import_section(workspace: Workspace, project: ProjectInfo) -> None:
     """Draw the import: where from, the dry run's report, and the import itself."""
+    last = import_of(workspace, project.id)
+    is_running = last is not None and not last.is_over
     with st.container(border=True, key="import"):
         st.markdown("**Import images**")
         kind = st.segmented_control(
@@ -53,6 +56,9 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
         else:
             if prefill := st.session_state.pop(NEXT_SOURCE, None):
                 st.session_state["import-source"] = prefill
+            elif last is not None and last.source and "import-source" not in st.session_state:
+                # The field forgets when another page is looked at.
+                st.session_state["import-source"] = last.source
             path = st.text_input(
                 "Path of a folder or zip file on the computer that runs Qualm",
                 placeholder="/data/street-scenes",
@@ -75,10 +81,17 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
                 key="import-splits",
                 help="val becomes audit, test stays out of training. Otherwise every image goes to the pool.",
             )
-            checked = st.button("Check", key="import-plan", icon=":material/fact_check:", type="primary")
+            checked = st.button(
+                "Check",
+                key="import-plan",
+                icon=":material/fact_check:",
+                type="primary",
+                disabled=is_running,
+            )
         asked = (project.id, kind, path, tuple(file.file_id for file in files), masks_as, follow_splits)
         if checked:
-            st.session_state.pop(_OUTCOME, None)
+            forget_ended_import(workspace, project.id)
+            last = None
             st.session_state.pop(_PLANNED, None)
             with errors_as_sentences():
                 if kind == "Upload" and not files:
@@ -96,17 +109,16 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
                     progress=progress_bar("Reading (nothing is imported yet)"),
                 )
                 st.session_state[_PLANNED] = (asked, plan)
+        if last is not None and is_running:
+            st.fragment(import_progress, run_every=0.5)(last)
+            return
         planned_for, planned = st.session_state.get(_PLANNED, (None, None))
         if planned_for == asked:
             import_plan(workspace, project, planned, uploaded_name(files) if kind == "Upload" else path)
         elif planned_for and planned_for[0] == project.id:
             st.caption("The source or its settings changed: check again to see what would be imported now.")
-        done_for, outcome = st.session_state.get(_OUTCOME, (None, ()))
-        if done_for == project.id:
-            with st.container(key="import-result"):
-                st.success(plain(outcome[0]), icon=":material/check:")
-                if outcome[1:]:
-                    st.markdown(bullets(outcome[1:]))
+        if last is not None:
+            import_outcome(last)
 
 
 def uploaded_name(files: Sequence[UploadedFile]) -> str:
@@ -125,12 +137,36 @@ def import_plan(workspace: Workspace, project: ProjectInfo, plan: ImportPlan, so
     images_to_come = f"Import {image_count(plan.new_images)}" if plan.new_images else "Add the missing labels"
     if st.button(images_to_come, key="import-run", icon=":material/upload:", type="primary"):
         with errors_as_sentences():
-            st.caption(
-                "Stay on this page until it is done; if it stops, import again and it goes on where it was."
-            )
-            result = run_import(
-                workspace, project.id, plan, session.annotator(), progress=progress_bar("Importing")
-            )
-            st.session_state[_OUTCOME] = (project.id, result.report())
+            begin_import(workspace, project.id, plan, session.annotator())
             st.session_state.pop(_PLANNED, None)
             st.rerun()
+
+
+def import_progress(running: RunningImport) -> None:
+    """Draw the bar of an import, which runs whoever looks, and the button that stops it."""
+    if running.is_over:
+        st.rerun(scope="app")
+    with st.container(key="import-progress"):
+        share = running.done / running.of
+        line = progress_text("Importing", running.done, running.of, time.monotonic() - running.began)
+        st.progress(share, text=line)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button(
+                "Stopping" if running.is_stopping else "Stop",
+                key="import-stop",
+                icon=":material/stop_circle:",
+                disabled=running.is_stopping,
+                on_click=running.stop,
+            )
+            st.caption("You may leave this page, or close it: the import goes on while the server runs.")
+
+
+def import_outcome(ended: RunningImport) -> None:
+    """Say what an import did, or why it failed."""
+    with st.container(key="import-result"), errors_as_sentences():
+        if ended.error is not None:
+            raise ended.error
+        outcome, *more = ended.report or []
+        st.success(plain(outcome), icon=":material/check:")
+        if more:
+            st.markdown(bullets(more))

@@ -2,6 +2,8 @@
 
 import io
 import json
+import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,12 +19,14 @@ from streamlit.testing.v1 import AppTest
 from app import page_component, session
 from app.canvas import component as canvas
 from app.choice_options import OPTIONS
-from app.project import activity, label_export
+from app.project import activity, label_export, running_import
 from app.queue_acts import Act, carry_out
 from app.server import make_app
 from storage import images, labels, projects, queue, rounds
 from storage.activity import LabelledImage
 from storage.formats.embeddings import EmbeddingSet, encode_embeddings
+from storage.import_plan import ImportResult
+from storage.importing import Progress, run_import
 from storage.rounds import NewPrediction
 from storage.schema import Project, Round
 from storage.settings import RoundSettings, with_preset
@@ -79,6 +83,16 @@ def everything(test: AppTest) -> str:
     return " ".join(
         str(element.value) for kind in (test.markdown, test.caption, test.warning) for element in kind
     )
+
+
+def until_imported(test: AppTest) -> AppTest:
+    """Draw the page again until the import that runs has ended."""
+    for _ in range(600):
+        if "import-stop" not in {button.key for button in test.button}:
+            return test
+        time.sleep(0.05)
+        test.run()
+    raise AssertionError("The import did not end.")
 
 
 def label(site: Site, image_id: int) -> None:
@@ -268,6 +282,7 @@ class TestProject:
         assert len(images.list_images(site.workspace, site.project_id)) == 4
 
         test.button(key="import-run").click().run()
+        until_imported(test)
         assert not errors(test)
         assert "1 image imported" in test.success[0].value
         assert len(images.list_images(site.workspace, site.project_id)) == 5
@@ -275,6 +290,36 @@ class TestProject:
         test.button(key="import-plan").click().run()
         assert "1 image is in the project already; nothing is added" in everything(test)
         assert "import-run" not in {button.key for button in test.button}
+
+    def test_an_import_goes_on_without_its_page_and_can_be_stopped(
+        self, open_page, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for grey in range(4):
+            Image.fromarray(np.full((20, 30, 3), grey, np.uint8)).save(tmp_path / f"{grey}.png")
+        may_go_on = threading.Semaphore(1)
+
+        def slow_import(*arguments: Any, progress: Progress) -> ImportResult:
+            def moved(done: int, of: int, name: str) -> None:
+                progress(done, of, name)
+                may_go_on.acquire()
+
+            return run_import(*arguments, progress=moved)
+
+        monkeypatch.setattr(running_import, "run_import", slow_import)
+        test = open_page("project")
+        test.text_input(key="import-source").set_value(str(tmp_path))
+        test.button(key="import-plan").click().run()
+        test.button(key="import-run").click().run()
+        assert test.button(key="import-plan").disabled
+
+        reloaded = open_page("project")
+        reloaded.button(key="import-stop").click().run()
+        may_go_on.release(3)
+        until_imported(reloaded)
+        assert reloaded.success[0].value.startswith("Stopped after 3 of 4 images.")
+        assert len(images.list_images(site.workspace, site.project_id)) == 4 + 3
+        assert until_imported(test).success[0].value == reloaded.success[0].value
+        assert open_page("project").text_input(key="import-source").value == str(tmp_path)
 
     def test_what_was_planned_for_another_source_is_not_imported(
         self, open_page, site: Site, tmp_path: Path

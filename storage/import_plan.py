@@ -103,6 +103,8 @@ class ImportPlan:
         lines += [code.sentence for code in self.unknown_codes[:10]]
         if len(self.unknown_codes) > 10:
             lines.append(f"{len(self.unknown_codes) - 10:,} more unknown values come in as not labelled.")
+        if self.unknown_codes:
+            lines.append("To keep what they say, add such classes to the project first, then check again.")
         if rotated := sum(entry.rotated for entry in self.entries if not entry.known):
             lines.append(f"{count_of(rotated, 'image')} turned upright as the EXIF orientation says.")
         groups = {entry.group for entry in self.entries if entry.group and not entry.known}

@@ -198,6 +198,8 @@ def plan_import(
         if any(one.mask_kind for one in unique) or class_list is not None
         else _NO_MEANING
     )
+    told = [_without_blank_mask(one, meaning) for one in unique]
+    blank = [one.file.mask for one, left in zip(unique, told, strict=True) if one is not left]
     paths = [one.file.path for one in unique]
     groups = [manifest.groups[path] for path in paths] if manifest else source_groups(paths)
     return ImportPlan(
@@ -211,7 +213,7 @@ def plan_import(
                 manifest,
                 known.get(one.content_hash),
             )
-            for one, group in zip(unique, groups, strict=True)
+            for one, group in zip(told, groups, strict=True)
         ),
         problems=tuple(problems),
         duplicates=tuple(duplicates),
@@ -228,6 +230,7 @@ def plan_import(
         table_colours=table_colours,
         notes=(
             *meaning.notes,
+            *_blank_notes(blank),
             *_palette_notes(unique),
             *_pixel_notes(unique),
             *_left_alone(layout.other_files),
@@ -499,6 +502,26 @@ def _code_counts(checked: Sequence[_Checked]) -> dict[MaskKind, dict[int, CodeCo
 def _wanted_split(file: ImageFile, class_list: ClassList | None) -> str:
     listed = class_list.splits.get(PurePosixPath(file.path).stem.casefold()) if class_list else None
     return file.split or listed or "pool"
+
+
+def _without_blank_mask(one: _Checked, meaning: MaskMeaning) -> _Checked:
+    """Return an image without its mask where no pixel of that is of a class or void."""
+    if one.mask_kind is None:
+        return one
+    values = meaning.values[one.mask_kind]
+    says_something = any(values.get(code, NOT_LABELLED) != NOT_LABELLED for code in one.counts)
+    return one if says_something else dataclasses.replace(one, mask_kind=None)
+
+
+def _blank_notes(masks: Sequence[str | None]) -> list[str]:
+    if not masks:
+        return []
+    have, images_come = (
+        ("1 mask has", "its image comes")
+        if len(masks) == 1
+        else (f"{len(masks):,} masks have", "their images come")
+    )
+    return [f"{have} no pixel of a known class, such as {masks[0]}; {images_come} in without labels."]
 
 
 def _has(known: ImageInfo, becomes: MaskBecomes) -> bool:

@@ -165,6 +165,29 @@ def test_a_projects_own_classes_are_met_by_name_then_by_index(workspace: Workspa
     assert dict(unnamed.meaning.values["index"]) == {0: 0, 1: 1, 254: 254, 255: 255}
 
 
+def test_masks_without_a_class_of_the_project_are_no_labels(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec("road"), ClassSpec("sky")], "tester")
+    strange = encoded(np.full(SIZE, 9, np.uint8))
+    files = [*pairs(1, classes=2), ("images/strange.png", picture(7)), ("masks/strange.png", strange)]
+
+    def plan() -> ImportPlan:
+        return plan_import(files, workspace=workspace, project_id=project.id)
+
+    assert {entry.path: entry.split for entry in plan().entries} == {
+        "images/0.png": "train",
+        "images/strange.png": "pool",
+    }
+    report = " ".join(plan().report())
+    assert "1 mask used as submitted labels." in report
+    assert "1 mask has no pixel of a known class, such as masks/strange.png" in report
+    assert "add such classes to the project first" in report
+    assert run_import(workspace, project.id, plan(), "tester").problems == ()
+    assert plan().changes == ()
+    for name in "cdefghij":
+        projects.add_class(workspace, project.id, ClassSpec(name), "tester")
+    assert [entry.mask_becomes for entry in plan().changes] == ["label"]
+
+
 def test_class_names_given_by_hand_are_used() -> None:
     plan = plan_import(pairs(1), class_names=["soil", "crop", "weed"])
     assert [spec.name for spec in plan.classes] == ["soil", "crop", "weed"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,9 @@ from html import escape
 import streamlit as st
 from pydantic import ValidationError
 
+from app.settings_form import title_of_field
 from storage.errors import QualmError
+from storage.settings import ProjectSettings
 
 _log = logging.getLogger(__name__)
 
@@ -58,10 +61,21 @@ def invalid_settings(error: ValidationError) -> list[str]:
     """Return one sentence for each value that pydantic refused."""
     sentences = []
     for problem in error.errors():
-        place = " ".join(str(part) for part in problem["loc"]).replace("_", " ").capitalize() or "The value"
+        place = _titles().get((error.title, *problem["loc"]), "The value")
         fault = problem["msg"][:1].lower() + problem["msg"][1:]
         sentences.append(f"{place}: {fault}. It is {problem['input']!r} now; change it and save again.")
     return sentences
+
+
+@functools.cache
+def _titles() -> dict[tuple[str | int, ...], str]:
+    """Return what the fields of a project's settings are called, by the name of their part and their own."""
+    parts = [type(part) for _, part in ProjectSettings()]
+    return {
+        (part.__name__, name): title_of_field(name, field)
+        for part in parts
+        for name, field in part.model_fields.items()
+    }
 
 
 def empty_state(

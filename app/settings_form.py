@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 import streamlit as st
-from annotated_types import Ge, Le
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -85,6 +84,11 @@ def saved(values: Mapping[str, Any], *, key: str, scope: object) -> None:
         st.session_state[_followed(_widget_key(key, name, scope))] = value
 
 
+def title_of_field(name: str, field: FieldInfo) -> str:
+    """Return what a field is called on the screen."""
+    return field.title or name.replace("_", " ").capitalize()
+
+
 def _widget_key(key: str, name: str, scope: object) -> str:
     return f"{key}-{name.replace('_', '-')}-{scope}"
 
@@ -95,7 +99,7 @@ def _followed(widget_key: str) -> str:
 
 
 def _widget(name: str, field: FieldInfo, value: Any, *, key: str, known: Sequence[str]) -> Any:
-    label = field.title or name.replace("_", " ").capitalize()
+    label = title_of_field(name, field)
     description = field.description
     if isinstance(value, bool):
         return st.toggle(label, value, key=key, help=description)
@@ -111,22 +115,11 @@ def _widget(name: str, field: FieldInfo, value: Any, *, key: str, known: Sequenc
             key=key,
             help=description,
         )
+    # Without bounds: a value outside them would stay in the browser, and saving would pass over it.
     if isinstance(value, int):
-        lowest = next((int(rule.ge) for rule in field.metadata if isinstance(rule, Ge)), None)  # type: ignore[call-overload]
-        return st.number_input(label, value=value, min_value=lowest, step=1, key=key, help=description)
+        return st.number_input(label, value=value, step=1, key=key, help=description)
     if isinstance(value, float):
-        lowest_float = next((float(rule.ge) for rule in field.metadata if isinstance(rule, Ge)), None)  # type: ignore[arg-type]
-        highest = next((float(rule.le) for rule in field.metadata if isinstance(rule, Le)), None)  # type: ignore[arg-type]
-        return st.number_input(
-            label,
-            value=value,
-            min_value=lowest_float,
-            max_value=highest,
-            step=_step(value),
-            format="%g",
-            key=key,
-            help=description,
-        )
+        return st.number_input(label, value=value, step=_step(value), format="%g", key=key, help=description)
     if known:
         options = tuple(dict.fromkeys([value, *known]))
         return st.selectbox(label, options, index=0, accept_new_options=True, key=key, help=description)

@@ -745,6 +745,12 @@ class TestTraining:
         assert errors(test) == [
             "Learning rate: input should be greater than 0. It is 0.0 now; change it and save again."
         ]
+        test.number_input(key=f"round-learning-rate-{project}").set_value(saved.round.learning_rate)
+        # A browser keeps what is outside the bounds of a field to itself, and would save what was before.
+        test.number_input(key=f"start-min-changed-{project}").set_value(0)
+        test.button(key="save-training").click().run()
+        assert errors(test)[0].startswith("New labels needed: input should be greater than or equal to 1.")
+        assert all(field.min is None or field.min < -1e9 for field in test.number_input)
         assert projects.get_project(site.workspace, project).settings == saved
 
     def test_saving_keeps_what_somebody_else_saved_meanwhile(self, open_page, site: Site) -> None:

@@ -136,14 +136,7 @@ def rename_project(workspace: Workspace, project_id: int, name: str, actor: str)
         InvalidInput: the name is taken, empty or too long.
         NotFound: there is no such project.
     """
-    name = _checked_name(name, "project")
-    with workspace.database.writing() as session:
-        project = project_row(session, project_id)
-        if project.name != name:
-            _refuse_taken_name(session, name)
-            events.record(session, project_id, actor, "settings", renamed=[project.name, name])
-            project.name = name
-        return project_info(project)
+    return change_settings(workspace, project_id, {}, actor, name=name)
 
 
 def update_settings(
@@ -160,9 +153,14 @@ def update_settings(
 
 
 def change_settings(
-    workspace: Workspace, project_id: int, changes: Mapping[str, Mapping[str, Any]], actor: str
+    workspace: Workspace,
+    project_id: int,
+    changes: Mapping[str, Mapping[str, Any]],
+    actor: str,
+    *,
+    name: str | None = None,
 ) -> ProjectInfo:
-    """Change some settings of a project; rounds that already exist keep theirs.
+    """Change some settings of a project, all or none; rounds that already exist keep theirs.
 
     Args:
         workspace: The workspace.
@@ -170,13 +168,21 @@ def change_settings(
         changes: New values by part and field of :class:`ProjectSettings`, such as
             ``{"start": {"min_changed": 3}}``. What is not named stays as it is at that moment.
         actor: Who did it, for the journal.
+        name: Another name for the project; None leaves it as it is.
 
     Raises:
+        InvalidInput: the name is taken, empty or too long.
         NotFound: there is no such project.
         pydantic.ValidationError: a value does not fit, or there is no such field; nothing is changed.
     """
+    if name is not None:
+        name = _checked_name(name, "project")
     with workspace.database.writing() as session:
         project = project_row(session, project_id, lock=True)
+        if name is not None and name != project.name:
+            _refuse_taken_name(session, name)
+            events.record(session, project_id, actor, "settings", renamed=[project.name, name])
+            project.name = name
         before = ProjectSettings.model_validate(project.settings)
         parts = {}
         for part, values in changes.items():

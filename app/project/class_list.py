@@ -57,6 +57,7 @@ def classes_section(workspace: Workspace, project: ProjectInfo) -> None:
         if st.form_submit_button("Save classes", key="save-classes", type="primary"):
             with errors_as_sentences():
                 save_classes(workspace, project, everything, edited)
+                st.toast("Saved.", icon=":material/check:")
                 st.rerun()
     with st.form("add-class-form", border=True, clear_on_submit=True):
         left, middle, right = st.columns([5, 1, 2], vertical_alignment="bottom")

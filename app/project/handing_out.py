@@ -26,8 +26,12 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
         )
         if st.form_submit_button("Save settings", key="save-annotation", type="primary"):
             with errors_as_sentences():
-                actor = session.annotator()
-                if name != project.name:
-                    projects.rename_project(workspace, project.id, name, actor)
-                projects.change_settings(workspace, project.id, {"annotation": annotation}, actor)
+                projects.change_settings(
+                    workspace,
+                    project.id,
+                    {"annotation": annotation},
+                    session.annotator(),
+                    name=name if name != project.name else None,
+                )
+                st.toast("Saved.", icon=":material/check:")
                 st.rerun()

@@ -444,6 +444,17 @@ class TestProject:
         saved = projects.get_project(site.workspace, "Roads")
         assert saved.settings.annotation.audit_every == 9
 
+    def test_a_name_is_not_saved_without_the_settings_beside_it(self, open_page, site: Site) -> None:
+        test = open_page("project")
+        test.text_input(key=f"rename-{site.project_id}").set_value("Roads")
+        test.number_input(key=f"annotation-lease-minutes-{site.project_id}").set_value(0.0)
+        test.button(key="save-annotation").click().run()
+        assert errors(test)[0].startswith("Reserved for, in minutes: input should be greater than 0.")
+        assert projects.get_project(site.workspace, site.project_id).name == "Streets"
+        test.number_input(key=f"annotation-lease-minutes-{site.project_id}").set_value(5.0)
+        test.button(key="save-annotation").click().run()
+        assert projects.get_project(site.workspace, site.project_id).name == "Roads"
+
     def test_saving_keeps_what_somebody_else_saved_meanwhile(self, open_page, site: Site) -> None:
         test, project = open_page("project"), site.project_id
         projects.change_settings(

@@ -16,6 +16,8 @@ from storage.workspace import Workspace
 
 CLASSES_PER_PAGE = 20
 CHIPS = 40
+_ADDED = "class-added"
+"""Session state: a class was just added, so that the field of its name is to be emptied."""
 
 
 def hotkey_name(code: str) -> str:
@@ -59,7 +61,9 @@ def classes_section(workspace: Workspace, project: ProjectInfo) -> None:
                 save_classes(workspace, project, everything, edited)
                 st.toast("Saved.", icon=":material/check:")
                 st.rerun()
-    with st.form("add-class-form", border=True, clear_on_submit=True):
+    if st.session_state.pop(_ADDED, False):
+        st.session_state["new-class-name"] = ""
+    with st.form("add-class-form", border=True):
         left, middle, right = st.columns([5, 1, 2], vertical_alignment="bottom")
         name = left.text_input("New class", placeholder="Name", key="new-class-name")
         colour = middle.color_picker(
@@ -70,6 +74,7 @@ def classes_section(workspace: Workspace, project: ProjectInfo) -> None:
         if right.form_submit_button("Add class", key="add-class", icon=":material/add:", width="stretch"):
             with errors_as_sentences():
                 projects.add_class(workspace, project.id, ClassSpec(name, colour), session.annotator())
+                st.session_state[_ADDED] = True
                 st.rerun()
 
 

@@ -262,9 +262,14 @@ class TestProject:
 
     def test_a_class_is_added(self, open_page, site: Site) -> None:
         test = open_page("project")
+        test.text_input(key="new-class-name").set_value("Sky")
+        test.button(key="add-class").click().run()
+        assert "Two classes cannot both be named Sky" in errors(test)[0]
+        assert test.text_input(key="new-class-name").value == "Sky"
         test.text_input(key="new-class-name").set_value("fence")
         test.button(key="add-class").click().run()
         assert not errors(test)
+        assert test.text_input(key="new-class-name").value == ""
         assert projects.classes(site.workspace, site.project_id)[3].name == "fence"
 
     def test_import_reports_first_and_then_imports(self, open_page, site: Site, tmp_path: Path) -> None:

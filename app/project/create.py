@@ -24,11 +24,16 @@ _TYPED = ("project-name", "class-source", "class-names")
 
 
 def class_specs(text: str) -> list[ClassSpec]:
-    """Read one class per line; a line may end in a colour, as in ``road #804080``."""
+    """Read one class per line; a line may end in a colour, as in ``road #804080``.
+
+    A single line with commas is a list, as the command line takes it: ``soil, crop #00aa00, weed``.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    if len(lines) == 1:
+        # A comma may stand before a colour, too.
+        lines = [name for name in re.split(r",(?!\s*#)", lines[0]) if name.strip()]
     specs = []
-    for line in text.splitlines():
-        if not line.strip():
-            continue
+    for line in lines:
         found = re.fullmatch(r"\s*(.*?)[\s,;=:]*(#[0-9a-fA-F]{6})?\s*", line)
         name, colour = found.groups() if found else (line, None)
         specs.append(ClassSpec(name=name, colour=colour))

@@ -20,6 +20,7 @@ from app import page_component, session
 from app.canvas import component as canvas
 from app.choice_options import OPTIONS
 from app.project import activity, label_export, running_import
+from app.project.create import class_specs
 from app.queue_acts import Act, carry_out
 from app.server import make_app
 from storage import images, labels, projects, queue, rounds
@@ -174,6 +175,16 @@ class TestProject:
         assert test.selectbox(key="project-picker").value == made.id
         assert "Now bring in its images" in test.toast[0].value
         assert test.text_input(key="project-name").value == test.text_area(key="class-names").value == ""
+
+    def test_classes_on_one_line_are_told_apart_by_commas(self) -> None:
+        specs = class_specs("soil, bare rock,crop, #00AA00, weed #aa0000,\n")
+        assert [(spec.name, spec.colour) for spec in specs] == [
+            ("soil", None),
+            ("bare rock", None),
+            ("crop", "#00AA00"),
+            ("weed", "#aa0000"),
+        ]
+        assert [spec.name for spec in class_specs("car, parked\nroad")] == ["car, parked", "road"]
 
     def test_the_name_of_a_project_is_shown_as_it_is(self, open_page, workspace: Workspace) -> None:
         projects.create_project(workspace, "$5 [a] *b* :smile:", [projects.ClassSpec("soil")], "anna")

@@ -19,6 +19,7 @@ from app import charts, session, settings_form
 from app.notices import empty_state, errors_as_sentences, html_badge, plain
 from app.round_progress import round_progress
 from app.training_state import TrainingState, newest_of, training_state
+from app.unsaved_settings import UnsavedSettings, note_unsaved, save_settings
 from storage import projects, rounds
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
@@ -90,11 +91,13 @@ def card_head(newest: RoundInfo | None) -> DeltaGenerator:
 
 
 def train_now(place: DeltaGenerator, workspace: Workspace, project: ProjectInfo, *, disabled: bool) -> None:
-    """Draw the button that starts a round, and start one when it was pressed."""
+    """Draw the button that saves the settings below and starts a round, and do both when it was pressed."""
     if place.button(
         "Train now", key="train-now", type="primary", icon=":material/play_arrow:", disabled=disabled
     ):
         with errors_as_sentences():
+            # What the form shows is what a person expects to be trained.
+            save_settings(workspace, project.id)
             actor = session.annotator()
             rounds.request_round(workspace, project.id, actor, f"Started by {actor}")
             st.rerun()
@@ -264,7 +267,7 @@ def history_table(past: list[RoundInfo]) -> None:
 
 
 def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
-    """Draw the settings of the next round and of its automatic start; nothing counts before Save."""
+    """Draw the settings of the next round and of its automatic start; nothing counts before it is saved."""
     # The fragment runs again without the page: somebody else may have saved since that drew it.
     settings = projects.get_project(workspace, project.id).settings
     preset = st.selectbox(
@@ -298,22 +301,23 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
             drawn = MAIN_FIELDS + CHOICE_FIELDS + CHOICE_NUMBERS
             others = [name for name in type(shown).model_fields if name not in drawn]
             values |= settings_form.fields(shown, others, key="round", scope=scope)
-        if st.button("Save settings", key="save-training", type="primary"):
+        filled_in = {
+            name: value
+            for name, value in shown.model_dump().items()
+            if value != getattr(settings.round, name)
+        }
+        unsaved = note_unsaved(UnsavedSettings(project.id, filled_in | values, start, values, scope))
+        with st.container(horizontal=True, vertical_alignment="center"):
+            pressed = st.button("Save settings", key="save-training", type="primary")
+            names = st.empty()
+        left = unsaved.names
+        if pressed:
             with errors_as_sentences():
-                filled_in = {
-                    name: value
-                    for name, value in shown.model_dump().items()
-                    if value != getattr(settings.round, name)
-                }
-                projects.change_settings(
-                    workspace,
-                    project.id,
-                    {"round": filled_in | values, "start": start},
-                    session.annotator(),
-                )
-                settings_form.saved(values, key="round", scope=scope)
-                settings_form.saved(start, key="start", scope=project.id)
+                save_settings(workspace, project.id)
+                left = []
                 st.toast("Saved. The next round uses these settings.", icon=":material/check:")
+        if left:
+            names.caption(f"Not saved yet: {', '.join(left)}. Train now saves them, too.")
 
 
 def show() -> None:

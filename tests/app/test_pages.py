@@ -680,6 +680,24 @@ class TestTraining:
         assert not errors(test)
         assert [info.state for info in rounds.history(site.workspace, site.project_id)] == ["cancelled"]
 
+    def test_train_now_trains_what_the_form_shows(self, open_page, site: Site) -> None:
+        label(site, site.image_ids[0])
+        test, project = open_page("training"), site.project_id
+        test.number_input(key=f"round-steps-{project}").set_value(0)
+        test.toggle(key=f"start-automatic-{project}").set_value(False).run()
+        assert "Not saved yet: Steps, Automatic rounds. Train now saves them, too." in everything(test)
+        test.button(key="train-now").click().run()
+        assert errors(test)[0].startswith("Steps: input should be greater than or equal to 1.")
+        assert rounds.history(site.workspace, project) == []
+
+        test.number_input(key=f"round-steps-{project}").set_value(7).run()
+        test.button(key="train-now").click().run()
+        assert not errors(test)
+        assert rounds.history(site.workspace, project)[0].config.steps == 7
+        saved = projects.get_project(site.workspace, project).settings
+        assert (saved.round.steps, saved.start.automatic) == (7, False)
+        assert "Not saved yet" not in everything(test)
+
     def test_a_live_round_shows_its_step_and_time_left(self, open_page, site: Site) -> None:
         label(site, site.image_ids[0])
         started = rounds.request_round(site.workspace, site.project_id, "ann", "Started by ann")

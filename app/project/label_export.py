@@ -72,13 +72,16 @@ def export_section(workspace: Workspace, project: ProjectInfo) -> None:
                     icon=":material/download:",
                     on_click="ignore",
                 )
-        with right, st.container(horizontal=True, vertical_alignment="bottom"):
-            folder = st.text_input(
-                "Or a new folder on the computer that runs Qualm",
-                key="export-folder",
-                placeholder="/data/labels",
-            )
-            if st.button("Export to the folder", key="export-to-folder"):
+        with right:
+            with st.container(horizontal=True, vertical_alignment="bottom"):
+                folder = st.text_input(
+                    "Or a new folder on the computer that runs Qualm",
+                    key="export-folder",
+                    placeholder="/data/labels",
+                )
+                asked = st.button("Export to the folder", key="export-to-folder")
+            # Below the row: in it the message would leave no width for the path.
+            if asked:
                 with errors_as_sentences():
                     if not folder.strip():
                         raise InvalidInput("Type the path of a new folder, then export again.")

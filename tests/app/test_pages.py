@@ -15,6 +15,7 @@ from PIL import Image
 from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Block
 
 from app import page_component, session
 from app.canvas import component as canvas
@@ -450,6 +451,21 @@ class TestProject:
         test = open_page("project")
         test.button(key="export").click().run()
         assert "No image of Streets is labelled yet" in errors(test)[0]
+
+    def test_export_to_a_folder_says_what_it_did_below_the_path(
+        self, open_page, site: Site, tmp_path: Path
+    ) -> None:
+        label(site, site.image_ids[1])
+        test = open_page("project")
+        for _ in range(2):
+            test.text_input(key="export-folder").set_value(str(tmp_path / "labels"))
+            test.button(key="export-to-folder").click().run()
+            rows = [list(block.children.values()) for block in test.main if isinstance(block, Block)]
+            (row,) = [row for row in rows if row and getattr(row[0], "key", None) == "export-folder"]
+            assert [element.type for element in row] == ["text_input", "button"]
+            if not errors(test):
+                assert f"1 label map written to {tmp_path / 'labels'}" in test.success[0].value
+        assert "exists already, and an export never overwrites" in errors(test)[0]
 
     def test_annotation_settings_and_name_are_saved(self, open_page, site: Site) -> None:
         test = open_page("project")

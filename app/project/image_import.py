@@ -23,6 +23,10 @@ MASKS_AS: dict[MasksAs, str] = {"labels": "Submitted labels", "truth": "Hidden t
 UPLOAD_TYPES = ["zip", *(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES), "txt", "csv", "json"]
 NEXT_SOURCE = "next-import-source"
 """Session state: a path to put into the field of the source when the section is drawn next."""
+_BEGUN = "begun-import"
+"""Session state: the import that was begun last from here."""
+_UPLOADS_DONE = "uploads-done"
+"""Session state: how many uploads were imported; each leaves an empty field for the next."""
 _PLANNED = "planned-import"
 """Session state: what the form asked for when it was checked, and the plan for that."""
 
@@ -31,6 +35,10 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
     """Draw the import: where from, the dry run's report, and the import itself."""
     last = import_of(workspace, project.id)
     is_running = last is not None and not last.is_over
+    begun = st.session_state.get(_BEGUN)
+    if begun is not None and begun.is_complete:
+        del st.session_state[_BEGUN]
+        st.session_state[_UPLOADS_DONE] = st.session_state.get(_UPLOADS_DONE, 0) + 1
     with st.container(border=True, key="import"):
         st.markdown("**Import images**")
         kind = st.segmented_control(
@@ -44,15 +52,16 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
         files: list[UploadedFile] = []
         path = ""
         if kind == "Upload":
-            files = (
-                st.file_uploader(
-                    "A zip, or images with or without masks",
-                    type=UPLOAD_TYPES,
-                    accept_multiple_files=True,
-                    key="import-upload",
+            with st.container(key="import-upload"):
+                files = (
+                    st.file_uploader(
+                        "A zip, or images with or without masks",
+                        type=UPLOAD_TYPES,
+                        accept_multiple_files=True,
+                        key=f"import-upload-{st.session_state.get(_UPLOADS_DONE, 0)}",
+                    )
+                    or []
                 )
-                or []
-            )
         else:
             if prefill := st.session_state.pop(NEXT_SOURCE, None):
                 st.session_state["import-source"] = prefill
@@ -137,7 +146,7 @@ def import_plan(workspace: Workspace, project: ProjectInfo, plan: ImportPlan, so
     images_to_come = f"Import {image_count(plan.new_images)}" if plan.new_images else "Add the missing labels"
     if st.button(images_to_come, key="import-run", icon=":material/upload:", type="primary"):
         with errors_as_sentences():
-            begin_import(workspace, project.id, plan, session.annotator())
+            st.session_state[_BEGUN] = begin_import(workspace, project.id, plan, session.annotator())
             st.session_state.pop(_PLANNED, None)
             st.rerun()
 

@@ -42,6 +42,11 @@ class RunningImport:
         """Whether it has ended, in whatever way."""
         return self.report is not None or self.error is not None
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has done all of its plan."""
+        return self.report is not None and self.done == self.of
+
     def stop(self) -> None:
         """End it after the image that is being written."""
         self.is_stopping = True

@@ -367,16 +367,20 @@ class TestProject:
         grey = ("grey.png", buffer.getvalue(), "image/png")
         test = open_page("project")
         test.segmented_control(key="import-kind").set_value("Upload").run()
-        test.file_uploader(key="import-upload").set_value([grey])
+        test.file_uploader(key="import-upload-0").set_value([grey])
         test.button(key="import-plan").click().run()
         assert not errors(test)
         assert "Checked the uploaded grey.png:" in everything(test)
         assert "1 image to import" in everything(test)
         more = [("one.txt", b"", "text/plain"), ("two.txt", b"", "text/plain")]
-        test.file_uploader(key="import-upload").set_value([grey, *more]).run()
+        test.file_uploader(key="import-upload-0").set_value([grey, *more]).run()
         assert "import-run" not in [button.key for button in test.button]
         test.button(key="import-plan").click().run()
         assert "Checked the uploaded grey.png and 2 more:" in everything(test)
+        test.button(key="import-run").click().run()
+        assert "1 image imported" in until_imported(test).success[0].value
+        assert [field.key for field in test.file_uploader] == ["import-upload-1"]
+        assert test.file_uploader[0].value == []
 
     def test_export_makes_a_zip_to_download(self, open_page, site: Site) -> None:
         label(site, site.image_ids[1])

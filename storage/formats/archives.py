@@ -174,6 +174,13 @@ class OpenSource:
                 self._add_zip(io.BytesIO(data), name, len(data))
             elif reason := _why_unsafe(path):
                 self.problems.append(Problem(name, reason))
+            elif path in self._files:
+                # A browser hands files over without their folders.
+                sentence = (
+                    "Another file of this name is uploaded, too, so this one is left out. Upload a zip of "
+                    "the folders instead."
+                )
+                self.problems.append(Problem(path, sentence))
             elif not _is_ignored(PurePosixPath(path).parts):
                 self._add(path, _File(len(data), partial(bytes, data)))
 

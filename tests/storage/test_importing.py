@@ -442,6 +442,13 @@ def test_a_name_that_is_no_text_is_a_problem_and_the_rest_comes_in(
     assert [info.name for info in images.list_images(workspace, project_id)] == ["fine.png"]
 
 
+def test_uploads_of_one_name_are_told_the_way_out() -> None:
+    mask = encoded(index_mask(0))
+    plan = plan_import([("a.png", picture(0)), ("a.png", mask)])
+    assert plan.new_images == 1
+    assert "Upload a zip of the folders instead." in reasons(plan)["a.png"]
+
+
 def test_names_of_200_characters_come_in_from_a_zip(workspace: Workspace, tmp_path: Path) -> None:
     name = "ж" * 196 + ".png"
     path = tmp_path / "long.zip"

@@ -10,7 +10,7 @@ import streamlit as st
 from app import session
 from app.notices import errors_as_sentences
 from app.progress_bar import progress_bar
-from app.project.image_import import NEXT_SOURCE
+from app.project.image_import import NEXT_SOURCE, typed_path
 from storage import projects
 from storage.errors import InvalidInput
 from storage.importing import plan_import
@@ -90,11 +90,12 @@ def create_section(workspace: Workspace) -> None:
         ):
             with errors_as_sentences():
                 specs = class_specs(text)
-                if not specs and source.strip():
-                    specs = classes_of(Path(source.strip()).expanduser())
+                source = typed_path(source)
+                if not specs and source:
+                    specs = classes_of(Path(source).expanduser())
                 made = projects.create_project(workspace, name, specs, session.annotator())
                 session.choose_project(made.id)
-                if source.strip():
-                    st.session_state[NEXT_SOURCE] = source.strip()
+                if source:
+                    st.session_state[NEXT_SOURCE] = source
                 st.session_state[LAST_MADE] = made.id
                 st.rerun()

@@ -68,11 +68,13 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
             elif last is not None and last.source and "import-source" not in st.session_state:
                 # The field forgets when another page is looked at.
                 st.session_state["import-source"] = last.source
-            path = st.text_input(
-                "Path of a folder or zip file on the computer that runs Qualm",
-                placeholder="/data/street-scenes",
-                key="import-source",
-            ).strip()
+            path = typed_path(
+                st.text_input(
+                    "Path of a folder or zip file on the computer that runs Qualm",
+                    placeholder="/data/street-scenes",
+                    key="import-source",
+                )
+            )
         with st.container(horizontal=True, vertical_alignment="bottom"):
             masks_as = st.segmented_control(
                 "Masks become",
@@ -128,6 +130,12 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
             st.caption("The source or its settings changed: check again to see what would be imported now.")
         if last is not None:
             import_outcome(last)
+
+
+def typed_path(text: str) -> str:
+    """Return a path as it was typed, without the quotation marks that file managers copy with it."""
+    text = text.strip()
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
 
 
 def uploaded_name(files: Sequence[UploadedFile]) -> str:

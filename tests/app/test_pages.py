@@ -290,7 +290,8 @@ class TestProject:
         Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(source / "black.png")
         (source / "broken.png").write_bytes(b"no image")
         test = open_page("project")
-        test.text_input(key="import-source").set_value(str(source))
+        # As a file manager copies it.
+        test.text_input(key="import-source").set_value(f'"{source}"')
         test.button(key="import-plan").click().run()
         assert not errors(test)
         assert f"Checked {source}:" in everything(test)

@@ -32,7 +32,8 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image as Picture
+from sqlalchemy import func, select
 
 from storage import VERSION, events, images, labels, projects, rounds
 from storage.errors import InvalidInput
@@ -42,7 +43,7 @@ from storage.formats.masks import colour_number
 from storage.images import ImageInfo
 from storage.labels import LabelInfo
 from storage.projects import ClassInfo
-from storage.schema import NOT_LABELLED, VOID
+from storage.schema import NOT_LABELLED, VOID, Image
 from storage.workspace import Workspace
 
 Progress = Callable[[int, int, str], None]
@@ -229,6 +230,13 @@ def export_project(
     return result
 
 
+def revisions_to_export(workspace: Workspace, project_id: int, *, drafts: bool = False) -> int:
+    """Return a number that grows with each label map submitted, and with each saved when ``drafts`` count."""
+    revision = Image.revision if drafts else Image.labelled_revision
+    with workspace.database.reading() as session:
+        return session.scalar(select(func.sum(revision)).where(Image.project_id == project_id)) or 0
+
+
 def _exported_revision(workspace: Workspace, info: ImageInfo, drafts: bool) -> int:
     """Return which label map of an image is exported, 0 for none."""
     if not drafts or info.revision == info.labelled_revision:
@@ -318,7 +326,7 @@ def _palette(classes: Sequence[ClassInfo]) -> bytes:
 
 def _index_png(label_map: NDArray[np.uint8], palette: bytes, not_labelled_as: int) -> bytes:
     indices = np.where(label_map == NOT_LABELLED, np.uint8(not_labelled_as), label_map)
-    image = Image.fromarray(indices)
+    image = Picture.fromarray(indices)
     image.putpalette(palette)
     buffer = io.BytesIO()
     # The palette has all 256 colours, so every pixel takes 8 bits; not all readers know fewer.

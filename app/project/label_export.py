@@ -12,10 +12,15 @@ from app import session
 from app.notices import bullets, errors_as_sentences, plain
 from app.progress_bar import progress_bar
 from storage.errors import InvalidInput
-from storage.exporting import export_project
+from storage.exporting import export_project, revisions_to_export
 from storage.projects import ProjectInfo
 from storage.schema import NOT_LABELLED, VOID
 from storage.workspace import Workspace
+
+_PREPARED = "prepared-export"
+"""Session state: of which project, with which options and with how many revisions a zip was made."""
+_ZIP = "prepared-zip"
+"""Session state: its path, and what is in it, in sentences."""
 
 
 class ExportOptions(TypedDict):
@@ -57,11 +62,17 @@ def export_section(workspace: Workspace, project: ProjectInfo) -> None:
         with left:
             if st.button("Prepare a zip", key="export", type="primary", icon=":material/folder_zip:"):
                 with errors_as_sentences():
+                    there = revisions_to_export(workspace, project.id, drafts=drafts)
                     target, sentences = prepare_zip(workspace, project, options)
-                    st.session_state["prepared-export"] = (project.id, target, sentences)
-            prepared_for, prepared, report = st.session_state.get("prepared-export", (None, None, ()))
-            if prepared_for == project.id and prepared.exists():
+                    st.session_state[_PREPARED] = (project.id, options, there)
+                    st.session_state[_ZIP] = (target, sentences)
+            *prepared_for, there = st.session_state.get(_PREPARED, (None, None, 0))
+            prepared, report = st.session_state.get(_ZIP, (None, ()))
+            # With other options it is not what the button would seem to give.
+            if prepared_for == [project.id, options] and prepared.exists():
                 st.markdown(bullets(report))
+                if revisions_to_export(workspace, project.id, drafts=drafts) != there:
+                    st.caption("Labels changed since then. Prepare the zip again to have them in it.")
                 st.download_button(
                     f"Download {prepared.name} ({size(prepared.stat().st_size)})",
                     # Called when it is downloaded: the file may be large, and the page is drawn often.

@@ -420,6 +420,22 @@ class TestProject:
             f"{other.project_id}/Field-1.zip": ("Field/1", False),
         }
 
+    def test_a_zip_of_other_options_or_older_labels_is_not_taken_for_the_newest(
+        self, open_page, site: Site
+    ) -> None:
+        label(site, site.image_ids[1])
+        test = open_page("project")
+        test.button(key="export").click().run()
+        test.toggle(key="export-images").set_value(True).run()
+        assert not test.get("download_button")
+        test.toggle(key="export-images").set_value(False).run()
+        assert test.get("download_button")
+        assert "Labels changed since then" not in everything(test)
+        label(site, site.image_ids[2])
+        assert "Labels changed since then" in everything(test.run())
+        test.button(key="export").click().run()
+        assert "Labels changed since then" not in everything(test)
+
     def test_two_who_prepare_a_zip_at_once_both_get_it(
         self, open_page, site: Site, monkeypatch: pytest.MonkeyPatch
     ) -> None:

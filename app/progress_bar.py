@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import streamlit as st
 
@@ -16,8 +17,9 @@ def progress_text(what: str, done: int, of: int, seconds: float) -> str:
     return f"{what}: {done:,} of {of:,}{left}"
 
 
-def progress_bar(what: str) -> Callable[[int, int, str], None]:
-    """Return a callback ``(done, of, name)`` that moves a bar with the time left; the bar goes at the end."""
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar with the time left, moved by the callback ``(done, of, name)``, until the work has ended."""
     bar = st.progress(0.0, text=what)
     began = time.monotonic()
     shown = 0.0
@@ -25,10 +27,11 @@ def progress_bar(what: str) -> Callable[[int, int, str], None]:
     def moved(done: int, of: int, name: str) -> None:
         nonlocal shown
         now = time.monotonic()
-        if done >= of:
-            bar.empty()
-        elif now - shown >= 0.1:
+        if now - shown >= 0.1:
             shown = now
             bar.progress(done / of, text=progress_text(what, done, of, now - began))
 
-    return moved
+    try:
+        yield moved
+    finally:
+        bar.empty()

@@ -46,7 +46,8 @@ def classes_of(source: Path) -> list[ClassSpec]:
     Raises:
         InvalidInput: it cannot be opened, or names no classes.
     """
-    plan = plan_import(source, progress=progress_bar("Reading the masks"))
+    with progress_bar("Reading the masks") as moved:
+        plan = plan_import(source, progress=moved)
     if not plan.classes:
         raise InvalidInput(
             f"{source} has no masks and no class list. Paste the names of the classes instead."

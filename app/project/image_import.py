@@ -111,14 +111,15 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
                     )
                 if kind != "Upload" and not path:
                     raise InvalidInput("Type the path of a folder or a zip file, then check again.")
-                plan = plan_import(
-                    [(file.name, file.getvalue()) for file in files] if kind == "Upload" else path,
-                    workspace=workspace,
-                    project_id=project.id,
-                    masks_as=masks_as,
-                    follow_splits=follow_splits,
-                    progress=progress_bar("Reading (nothing is imported yet)"),
-                )
+                with progress_bar("Reading (nothing is imported yet)") as moved:
+                    plan = plan_import(
+                        [(file.name, file.getvalue()) for file in files] if kind == "Upload" else path,
+                        workspace=workspace,
+                        project_id=project.id,
+                        masks_as=masks_as,
+                        follow_splits=follow_splits,
+                        progress=moved,
+                    )
                 st.session_state[_PLANNED] = (asked, plan)
         if last is not None and is_running:
             st.fragment(import_progress, run_every=0.5)(last)

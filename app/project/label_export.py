@@ -96,13 +96,9 @@ def export_section(workspace: Workspace, project: ProjectInfo) -> None:
                 with errors_as_sentences():
                     if not folder.strip():
                         raise InvalidInput("Type the path of a new folder, then export again.")
-                    result = export_project(
-                        workspace,
-                        project.id,
-                        Path(folder.strip()).expanduser(),
-                        **options,
-                        progress=progress_bar("Exporting"),
-                    )
+                    target = Path(folder.strip()).expanduser()
+                    with progress_bar("Exporting") as moved:
+                        result = export_project(workspace, project.id, target, **options, progress=moved)
                     for sentence in result.report():
                         st.success(plain(sentence), icon=":material/check:")
 
@@ -123,9 +119,8 @@ def prepare_zip(workspace: Workspace, project: ProjectInfo, options: ExportOptio
     name += "-with-drafts" if options["drafts"] else ""
     name += "-254" if options["not_labelled_as"] == NOT_LABELLED else ""
     target = workspace.path / "exports" / str(project.id) / f"{name}.zip"
-    result = export_project(
-        workspace, project.id, target, **options, replace=True, progress=progress_bar("Exporting")
-    )
+    with progress_bar("Exporting") as moved:
+        result = export_project(workspace, project.id, target, **options, replace=True, progress=moved)
     return target, result.report()
 
 

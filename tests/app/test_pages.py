@@ -487,6 +487,7 @@ class TestProject:
             if not errors(test):
                 assert f"1 label map written to {tmp_path / 'labels'}" in test.success[0].value
         assert "exists already, and an export never overwrites" in errors(test)[0]
+        assert not test.get("progress")
 
     def test_annotation_settings_and_name_are_saved(self, open_page, site: Site) -> None:
         test = open_page("project")

@@ -63,7 +63,10 @@ def training_state(workspace: Workspace, project: ProjectInfo) -> TrainingState:
     )
     if newest is not None and live:
         done = min(1.0, newest.step / newest.steps) if newest.steps else 0.0
-        return TrainingState(newest, may_train_now, bool(too_few), progress_text(newest), done, workers)
+        text = progress_text(newest)
+        if workers and newest.state == "queued" and (others := rounds.projects_at_work(workspace)):
+            text += f", which is at work on the project {others[0]}"
+        return TrainingState(newest, may_train_now, bool(too_few), text, done, workers)
     if too_few:
         return TrainingState(newest, False, True, f"{too_few}.", None, workers)
     advice = rounds.start_advice(workspace, project.id)

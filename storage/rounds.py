@@ -728,6 +728,18 @@ def live_workers(workspace: Workspace, now: float | None = None) -> list[WorkerI
         return _live_workers(session, time.time() if now is None else now)
 
 
+def projects_at_work(workspace: Workspace) -> list[str]:
+    """Return the names of the projects with a round that trains or scores, the oldest round first."""
+    query = (
+        select(Project.name)
+        .join(Round, Round.project_id == Project.id)
+        .where(Round.state.in_(("training", "scoring")))
+        .order_by(Round.id)
+    )
+    with workspace.database.reading() as session:
+        return list(session.scalars(query))
+
+
 def round_info(row: Round) -> RoundInfo:
     """Return a row as a value that outlives its session."""
     values = {name: getattr(row, name) for name in RoundInfo.__dataclass_fields__ if name != "config"}

@@ -23,9 +23,9 @@ class Site:
     truth: np.ndarray
 
 
-def make_site(workspace: Workspace) -> Site:
+def make_site(workspace: Workspace, name: str = "Streets") -> Site:
     specs = [ClassSpec("sky"), ClassSpec("road"), ClassSpec("tree")]
-    project = create_project(workspace, "Streets", specs, actor="test")
+    project = create_project(workspace, name, specs, actor="test")
     generator = np.random.default_rng(0)
     truth = generator.integers(0, 3, (HEIGHT, WIDTH), dtype=np.uint8)
     image_ids = []

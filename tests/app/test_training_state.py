@@ -4,7 +4,7 @@ from starlette.testclient import TestClient
 
 from app.training_state import NO_LABEL, TrainingState, training_state
 from storage import images, labels, projects, rounds
-from tests.app.four_images import Site
+from tests.app.four_images import Site, make_site
 
 WORKER = "elsewhere:1"
 
@@ -42,6 +42,17 @@ def test_no_round_on_one_class_is_offered_behind_a_cold_start(site: Site) -> Non
     state = state_of(site)
     assert (state.may_train_now, state.text) == (False, "Waiting for the worker")
     assert state.mark != before.mark
+
+
+def test_a_round_that_waits_names_the_project_the_worker_is_at(site: Site) -> None:
+    label_first(site)
+    other = make_site(site.workspace, "Fields")
+    rounds.request_cold_start(site.workspace, other.project_id)
+    rounds.claim(site.workspace, WORKER, 60)
+    rounds.request_round(site.workspace, site.project_id, "ann", "Started by ann")
+    assert state_of(site).text == "Waiting for the worker"
+    rounds.worker_seen(site.workspace, WORKER, "cpu")
+    assert state_of(site).text == "Waiting for the worker, which is at work on the project Fields"
 
 
 def test_labels_bring_the_next_round_nearer(site: Site) -> None:

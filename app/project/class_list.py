@@ -55,6 +55,7 @@ def classes_section(workspace: Workspace, project: ProjectInfo) -> None:
         st.caption(
             "A class is never deleted, so that its index keeps its meaning. An archived one is no longer "
             "offered for painting, suggested or trained on; what was painted with it stays."
+            + (" Save before you turn to another page of the list." if pages > 1 else "")
         )
         if st.form_submit_button("Save classes", key="save-classes", type="primary"):
             with errors_as_sentences():

@@ -284,6 +284,17 @@ class TestProject:
         assert test.text_input(key="new-class-name").value == ""
         assert projects.classes(site.workspace, site.project_id)[3].name == "fence"
 
+    def test_a_long_list_of_classes_says_to_save_before_its_next_page(
+        self, open_page, workspace: Workspace
+    ) -> None:
+        names = [projects.ClassSpec(f"class {number}") for number in range(21)]
+        project = projects.create_project(workspace, "Many", names, "anna")
+        test = open_page("project")
+        keys = {field.key for field in test.text_input}
+        assert f"class-19-name-{project.id}" in keys
+        assert f"class-20-name-{project.id}" not in keys
+        assert "Save before you turn to another page of the list." in everything(test)
+
     def test_import_reports_first_and_then_imports(self, open_page, site: Site, tmp_path: Path) -> None:
         source = tmp_path / "more"
         source.mkdir()

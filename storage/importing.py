@@ -298,40 +298,42 @@ def run_import(
             )
             masks[kind] += 1
 
-    with (
-        OpenSource(plan.source) as opened,
-        closing(
-            _in_parallel(
-                lambda entry: None if is_complete(entry) else _prepare(workspace, opened, plan, entry),
-                plan.entries,
-                lambda entry: entry.path,
-                progress,
+    try:
+        with (
+            OpenSource(plan.source) as opened,
+            closing(
+                _in_parallel(
+                    lambda entry: None if is_complete(entry) else _prepare(workspace, opened, plan, entry),
+                    plan.entries,
+                    lambda entry: entry.path,
+                    progress,
+                )
+            ) as results,
+        ):
+            for prepared in results:
+                if prepared is None:
+                    already_there += 1
+                    continue
+                problems += prepared.problems
+                try:
+                    add(prepared)
+                except (DiskFull, WorkspaceError):
+                    raise
+                except QualmError as error:
+                    problems.append(Problem(prepared.entry.path, str(error)))
+    finally:
+        # One that was stopped brought images, too.
+        with workspace.database.writing() as session:
+            events.record(
+                session,
+                project_id,
+                actor,
+                "import",
+                images=imported,
+                labels=masks["label"],
+                problems=len(problems),
+                source=str(plan.source) if isinstance(plan.source, (str, Path)) else "upload",
             )
-        ) as results,
-    ):
-        for prepared in results:
-            if prepared is None:
-                already_there += 1
-                continue
-            problems += prepared.problems
-            try:
-                add(prepared)
-            except (DiskFull, WorkspaceError):
-                raise
-            except QualmError as error:
-                problems.append(Problem(prepared.entry.path, str(error)))
-    seconds = time.monotonic() - started
-    with workspace.database.writing() as session:
-        events.record(
-            session,
-            project_id,
-            actor,
-            "import",
-            images=imported,
-            labels=masks["label"],
-            problems=len(problems),
-            source=str(plan.source) if isinstance(plan.source, (str, Path)) else "upload",
-        )
     return ImportResult(
         imported,
         labelled=masks["label"],
@@ -339,7 +341,7 @@ def run_import(
         truths=masks["truth"],
         already_there=already_there,
         problems=tuple(problems),
-        seconds=seconds,
+        seconds=time.monotonic() - started,
     )
 
 

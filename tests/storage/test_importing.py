@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from storage import images, importing, labels, projects, queue
+from storage import events, images, importing, labels, projects, queue
 from storage.errors import DiskFull, InvalidInput
 from storage.import_plan import ImportPlan, ImportResult
 from storage.importing import plan_import, run_import
@@ -700,6 +700,8 @@ def test_progress_is_reported_and_may_stop_the_import(workspace: Workspace) -> N
         run_import(workspace, project.id, plan, "tester", stop_at_two)
     assert seen == [(1, 5, "images/0.png"), (2, 5, "images/1.png")]
     assert len(images.list_images(workspace, project.id)) == 2
+    newest = events.recent(workspace, project.id, 1)[0]
+    assert (newest.kind, newest.detail["images"], newest.detail["labels"]) == ("import", 2, 2)
 
 
 def test_rendered_images_join_the_pool_with_hidden_truth(workspace: Workspace) -> None:

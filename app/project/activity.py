@@ -153,7 +153,9 @@ _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], str]] = {
     "submit": lambda image, detail: f"Submitted {image}, revision {detail['revision']}",
     "approve": lambda image, detail: f"Approved {image}, revision {detail['revision']}",
     "skip": lambda image, _: f"Skipped {image}",
-    "audit": lambda image, _: f"Made {image} an audit image",
+    "audit": lambda image, detail: (
+        f"Was given {image}, drawn for the audit" if "drawn" in detail else f"Moved {image} to audit"
+    ),
     "exclude": lambda image, _: f"Excluded {image}",
     "restore": lambda image, detail: f"Took {image} back to {detail['after']}",
     "pin": lambda _, detail: f"Put {image_count(len(detail['images']))} in front",

@@ -988,6 +988,7 @@ def test_activity_lists_what_happened(open_page, site: Site) -> None:
     queue.skip(site.workspace, second, "ann")
     queue.pin(site.workspace, [second], "ann")
     queue.unpin(site.workspace, [second], "ann")
+    images.set_split(site.workspace, [second], "audit", "ann")
     images.set_split(site.workspace, [second], "excluded", "ann")
     images.set_split(site.workspace, [second], "pool", "ann")
     projects.add_class(site.workspace, site.project_id, projects.ClassSpec("kerb"), "ann")
@@ -996,15 +997,17 @@ def test_activity_lists_what_happened(open_page, site: Site) -> None:
     projects.change_settings(site.workspace, site.project_id, {"start": {"min_changed": 3}}, "ann")
     journal = open_page("project").dataframe[-1].value
     name = images.image(site.workspace, second).name
-    assert list(journal["What"])[:10] == [
+    assert list(journal["What"])[:12] == [
         "Set min changed to 3",
         "Renamed the project from Streets to Roads",
         "Changed the class sky, archived now",
         "Added the class kerb",
-        f"Took {name} back to pool",
+        f"Took {name} back to audit",
         f"Excluded {name}",
+        f"Moved {name} to audit",
         "Took 1 image back from the front",
         "Put 1 image in front",
         f"Skipped {name}",
         "Asked for round 1: Started by ann",
+        f"Submitted {images.image(site.workspace, first).name}, revision 1",
     ]

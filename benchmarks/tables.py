@@ -420,7 +420,8 @@ def _learning_curves(rows: Rows) -> list[str]:
             )
             on_budgets = [_spread(_percent(points, "set_miou", images=budget), 1) for budget in budgets]
             of_set.append([*method, seeds, *on_budgets, *on_set[method]])
-            shares.append([*method, *_shares(curves[method], whole, recipe)])
+            if any(one == recipe for one, _ in whole):
+                shares.append([*method, *_shares(curves[method], whole, recipe)])
             if method[2] != DEFAULT:
                 of_default.append([*method, *_default_against(curves, method)])
     head = ["recipe", "start", "strategy", "seeds", *(f"{budget} images" for budget in budgets), "area"]

@@ -136,7 +136,8 @@ def main() -> None:
         server = Server(Path(folder) / "workspace", command="demo")
         server.start()
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1400, "height": 860})
+        person = browser.new_context(viewport={"width": 1400, "height": 860})
+        page = person.new_page()
         try:
             workspace = open_workspace(server.workspace)
             project = projects.list_projects(workspace)[0]
@@ -150,6 +151,8 @@ def main() -> None:
                     page.wait_for_timeout(45_000)
                     photograph(page, "training")
                 wait_for_rounds(workspace, project.id, number)
+            # A new tab begins with the first image of the new order; the old one keeps that on its screen.
+            page = person.new_page()
             labelling.open_label_page(page, server.url)
             photograph_canvas(page)
             photograph_queue(page, server.url)

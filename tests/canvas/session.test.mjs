@@ -447,6 +447,58 @@ test('a submission that is sent again says what was known when it was made', asy
   parts.end();
 });
 
+test('the work on strokes that were not saved outlives a reload, and no second of it is told twice', async () => {
+  const before = bench({ order: [2] });
+  const { session } = before;
+  await session.start(null);
+  let now = 0;
+  session.time.now = () => now;
+  session.time.begin();
+  const work = (value) => {
+    now += 7000;
+    session.time.add(2);
+    session.image.fillRest(value);
+    session.image.replace(new Uint8Array(16).fill(value));
+    session.edited();
+  };
+  const { save } = session.transport;
+  work(1);
+  session.transport.save = async (request) => {
+    work(2);
+    return save(request);
+  };
+  session.autosave.flush(session.image);
+  await before.settled();
+  assert.deepEqual(before.saved.map((request) => request.seconds), [7]);
+  assert.equal(before.kept.get(2).context.seconds, 7, 'those that the draft did not tell');
+  before.end();
+
+  const bands = [encode(new Uint8Array(16).fill(3))];
+  const entry = { imageId: 2, item: item(2), revision: 0, submission: null, bands, at: 1 };
+  const context = { seconds: 12, round: 7, blind: false };
+  for (const [revision, seconds] of [[0, 12], [1, 7]]) {
+    const after = bench({ entries: [{ ...entry, context, secondsUnderWay: 5 }] });
+    after.item = { revision, author: 'Ada' };
+    await after.session.start(null);
+    assert.equal(after.session.time.of(2), seconds, `on revision ${revision}`);
+    after.end();
+  }
+});
+
+test('the work on a submission that is refused after a reload is told with the next save', async () => {
+  const context = { seconds: 12, round: 7, blind: false };
+  const bands = [encode(new Uint8Array(16).fill(3))];
+  const entry = { imageId: 2, item: item(2), revision: 0, submission: 'once', context, bands, at: 1 };
+  const conflict = { kind: 'conflict', body: { revision: 4, author: 'Bo' } };
+  const parts = bench({ entries: [entry], saves: [conflict], choices: ['mine'] });
+  parts.theirs = { pixels: new Uint8Array(16).fill(4), revision: 4, status: 'draft' };
+  await parts.session.start(null);
+  await parts.settled();
+  assert.deepEqual(parts.saved.map((request) => request.seconds), [12, 12]);
+  assert.equal(parts.session.time.of(2), 0);
+  parts.end();
+});
+
 test('strokes on top of a revision that somebody else saved meanwhile are sent on the old one', async () => {
   const entry = { imageId: 2, item: item(2), revision: 0, submission: null, bands: [encode(new Uint8Array(16))], at: 1 };
   const parts = bench({ entries: [entry] });

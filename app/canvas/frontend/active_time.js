@@ -33,6 +33,11 @@ export class ActiveTime {
     return this.seconds.get(imageId) ?? 0;
   }
 
+  /** An earlier visit left so many seconds that the server does not know of. */
+  found(imageId, seconds) {
+    this.seconds.set(imageId, this.of(imageId) + seconds);
+  }
+
   /** The server knows of so many seconds now. */
   told(imageId, seconds) {
     this.seconds.set(imageId, Math.max(0, this.of(imageId) - seconds));

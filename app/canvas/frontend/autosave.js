@@ -270,7 +270,8 @@ export class Autosave {
       item: image.item,
       revision: image.revision,
       submission: task.submission,
-      context: task.context,
+      context: task.context ?? this.context(image),
+      secondsUnderWay: task.request?.seconds ?? 0,
       bands: task.bands.bands,
       at: this.now(),
     });

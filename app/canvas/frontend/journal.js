@@ -18,7 +18,8 @@ const STORES = { [HEADS]: { keyPath: 'key' }, [BANDS]: {}, [REJECTED]: { keyPath
  * @property {import('./types.js').Item} item the queue's item, so that a submission can be repeated without asking
  * @property {number} revision the server's revision that the label map stands on
  * @property {string | null} submission id of the submission under way, null for a draft
- * @property {import('./autosave.js').SaveContext | null} [context] what goes with the submission
+ * @property {import('./autosave.js').SaveContext} [context] what goes with the save
+ * @property {number} [secondsUnderWay] of the context's, that an unanswered request tells the server of
  * @property {Uint8Array[]} bands run lengths of the label map, one part after the other
  * @property {number} at milliseconds
  */

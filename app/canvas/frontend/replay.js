@@ -40,10 +40,15 @@ export function replayStrokes(image, entry, annotator) {
 
 /** What an earlier visit left in the journal: submissions under way, and strokes that go back on their image. */
 export class EarlierVisit {
-  /** @param {import('./journal.js').Journal} journal @param {string} annotator */
-  constructor(journal, annotator) {
+  /**
+   * @param {import('./journal.js').Journal} journal
+   * @param {string} annotator
+   * @param {import('./active_time.js').ActiveTime} time takes over the seconds that the server does not know of
+   */
+  constructor(journal, annotator, time) {
     this.journal = journal;
     this.annotator = annotator;
+    this.time = time;
     /** Entries with strokes that no image has got back yet, newest first, by image. @type {Map<number, JournalEntry[]>} */
     this.strokes = new Map();
   }
@@ -70,8 +75,10 @@ export class EarlierVisit {
         continue;
       }
       const image = imageOfEntry(entry);
-      if (image) submitted.push({ image, submission: entry.submission, context: entry.context ?? null });
-      else this.journal.remove(entry.imageId);
+      if (image) {
+        this.time.found(image.id, secondsOf(entry));
+        submitted.push({ image, submission: entry.submission, context: entry.context ?? null });
+      } else this.journal.remove(entry.imageId);
     }
     return submitted;
   }
@@ -85,8 +92,19 @@ export class EarlierVisit {
     for (const { bands } of older.reverse()) image.replace(pixelsOf(bands, image.pixels.length) ?? image.pixels);
     const outcome = replayStrokes(image, entry, this.annotator);
     if (outcome === 'nothing') this.journal.remove(image.id);
+    else {
+      // On a later revision of this person's the request that was under way has arrived.
+      const known = image.revision === entry.revision ? 0 : (entry.secondsUnderWay ?? 0);
+      const seconds = [entry, ...older].map(secondsOf).reduce((sum, one) => sum + one);
+      this.time.found(image.id, seconds - known);
+    }
     return outcome;
   }
+}
+
+/** @param {JournalEntry} entry */
+function secondsOf({ context }) {
+  return context?.seconds ?? 0;
 }
 
 /** @param {Uint8Array[]} bands @param {number} size */

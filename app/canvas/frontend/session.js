@@ -48,7 +48,7 @@ export class LabelSession {
       (loaded) => screen.prepare(loaded),
     );
     this.autosave = new Autosave({
-      send: (request) => transport.save({ ...request, holding: this.image?.id ?? null }),
+      send: (request) => this.#save(request),
       journal,
       context: (image) => this.#contextOf(image),
       onAnswer: (image, answer, request) => this.#answered(image, answer, request),
@@ -65,9 +65,9 @@ export class LabelSession {
     this.passedOver = new PassedOver(this);
     /** Images that were on the screen before, the last one last. @type {number[]} */
     this.visited = [];
-    this.earlier = new EarlierVisit(journal, annotator);
-    this.rejections = new Rejections(journal);
     this.time = new ActiveTime();
+    this.earlier = new EarlierVisit(journal, annotator, this.time);
+    this.rejections = new Rejections(journal);
     this.watch = new ProgressWatch(this);
     this.wholeMaps = new WholeMaps(this);
     this.turn = 0;
@@ -288,13 +288,20 @@ export class LabelSession {
     };
   }
 
+  /** @param {SaveRequest} request */
+  async #save(request) {
+    const answer = await this.transport.save({ ...request, holding: this.image?.id ?? null });
+    // Before what was done meanwhile goes into the journal with its own seconds.
+    if (answer.kind === 'saved') this.time.told(request.imageId, request.seconds);
+    return answer;
+  }
+
   /** @param {OpenImage} image @param {Answer} answer @param {SaveRequest} request */
-  async #answered(image, answer, { status, seconds }) {
+  async #answered(image, answer, { status }) {
     const wasSubmit = status === 'submitted';
     if (answer.kind === 'saved') {
       this.counters.saves++;
       this.queue.saved(image.id, answer.body.revision);
-      this.time.told(image.id, seconds);
       if (answer.body.progress) this.setProgress(answer.body.progress);
       if (wasSubmit) await this.#submitted(image, answer.body);
     } else if (answer.kind === 'signed-out') {

@@ -215,6 +215,27 @@ test('a refused submission brings the person back with the pixels', async () => 
   parts.end();
 });
 
+test('a refused submission of what a draft had saved brings back the image with its label map and its undo', async () => {
+  const draft = { kind: 'saved', body: { revision: 1, status: 'draft' } };
+  const conflict = { kind: 'conflict', body: { revision: 2, author: 'Bo' } };
+  const parts = bench({ saves: [draft, conflict], choices: ['theirs'] });
+  const { session } = parts;
+  await session.start(null);
+  const { image } = session;
+  image.fillRest(1);
+  session.edited();
+  session.autosave.flush(image);
+  await parts.settled();
+  parts.theirs = { pixels: new Uint8Array(16).fill(4), revision: 2, status: 'submitted' };
+  session.submit();
+  await parts.settled();
+  assert.equal(session.image, image);
+  assert.deepEqual([image.pixels[0], image.revision, image.status], [4, 2, 'submitted']);
+  image.undo();
+  assert.equal(image.pixels[0], 1);
+  parts.end();
+});
+
 test('taking theirs can be undone, and then counts as a change', async () => {
   const parts = bench({ saves: [{ kind: 'conflict', body: { revision: 2, author: 'Bo' } }], choices: ['theirs'] });
   parts.theirs = { pixels: new Uint8Array(16).fill(4), revision: 2, status: 'draft' };

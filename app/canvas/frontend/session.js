@@ -307,9 +307,9 @@ export class LabelSession {
     } else if (answer.kind === 'signed-out') {
       this.signedOut(answer.message);
     } else if (answer.kind !== 'unreachable' && !(await adoptEqual(this, image, answer))) {
-      this.autosave.withdraw(image);
-      // It comes back on the screen with everything the person did.
+      // It comes back on the screen with everything the person did, as long as it has something to hand in.
       if (this.image !== image) await this.#showInstead(image.item);
+      this.autosave.withdraw(image);
       await this.#settle(image, answer, wasSubmit);
     }
     this.screen.refresh();

@@ -576,6 +576,28 @@ test('a round that the answer to a save tells of is noticed all the same', async
   parts.end();
 });
 
+test('a new suggestion comes only under a person who has not begun', async () => {
+  globalThis.document = { hidden: false };
+  const begun = {
+    nothing: () => {},
+    rejecting: (image) => image.reject({ x0: 0, y0: 0, x1: 1, y1: 1, mask: Uint8Array.of(1) }),
+    'a stroke': (image) => image.stroke({ x: 1, y: 1 }, { x: 2, y: 2 }, 1, { value: 3 }),
+  };
+  for (const [what, begin] of Object.entries(begun)) {
+    const parts = bench();
+    const { session } = parts;
+    await session.start(null);
+    begin(session.image);
+    const before = session.image.suggestion;
+    session.transport.newerMaps = async () => ({ item: item(1), suggestion: new Uint8Array(16).fill(3), uncertainty: null });
+    session.transport.progress = async () => ({ ...PROGRESS, current_round_number: 2 });
+    await session.watch.look();
+    assert.equal(session.image.suggestion === before, what !== 'nothing', what);
+    parts.end();
+  }
+  delete globalThis.document;
+});
+
 test('an image that the browser cannot show is passed over and told', async () => {
   const parts = bench();
   const { session, end, skipped, notices } = parts;

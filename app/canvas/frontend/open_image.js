@@ -86,6 +86,11 @@ export class OpenImage {
     return rejected.includes(1) ? rejected : null;
   }
 
+  /** Whether nothing was done on it since it was opened, nor a stroke is under way. */
+  get isUntouched() {
+    return this.steps === 0 && !this.history.open;
+  }
+
   get hasUnsaved() {
     return this.edits !== this.savedEdits;
   }

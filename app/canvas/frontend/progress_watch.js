@@ -78,10 +78,10 @@ export class ProgressWatch {
     const { view, screen, transport } = this.session;
     if (number === 0) screen.notice('The queue has its first order: typical and diverse images.', 'good');
     else if (number !== null) screen.notice(`Round ${number} is done: the queue has its new order.`, 'good');
-    if (!view || view.image.edits > 0) return;
+    if (!view?.image.isUntouched) return;
     try {
       const newer = await transport.newerMaps(view.image);
-      if (!newer || this.session.view !== view || view.image.edits > 0) return;
+      if (!newer || this.session.view !== view || !view.image.isUntouched) return;
       Object.assign(view.image, { item: newer.item, suggestion: newer.suggestion });
       Object.assign(view, { uncertainty: newer.uncertainty });
       screen.show(view, true);

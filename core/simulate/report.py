@@ -31,6 +31,10 @@ from storage.files import write_atomically
 _RIVAL_COLOUR = "#8a8f9c"
 _COLOURS = ("#1f8fd1", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7b61c9", "#a0522d")
 """After Okabe and Ito, whom people of any colour vision can follow; the blue is lighter for dark pages."""
+_MARKS = ("circle", "diamond", "square", "triangle-up")
+"""What tells strategies of the same colour apart."""
+_LEGEND_ROW, _LEGEND_COLUMNS = 20, 3
+"""Height in pixels of a row of a legend, and how many names stand in it."""
 _INK = "#7b8296"
 _GRID = "rgba(128,134,150,0.25)"
 
@@ -137,9 +141,21 @@ class _Figures:
         others = [name for name in curves if name != RIVAL]
         self.colours = {name: _COLOURS[place % len(_COLOURS)] for place, name in enumerate(others)}
         self.colours[RIVAL] = _RIVAL_COLOUR
+        self.marks = {name: _MARKS[place // len(_COLOURS) % len(_MARKS)] for place, name in enumerate(others)}
+        self.marks[RIVAL] = _MARKS[0]
 
-    def line(self, name: str) -> dict[str, Any]:
-        return {"color": self.colours[name], "width": 2.4}
+    def curve(self, name: str) -> dict[str, Any]:
+        """Return how the line of a strategy and the marks on it are drawn."""
+        mark = self.marks[name]
+        return {
+            "mode": "lines+markers",
+            "line": {"color": self.colours[name], "width": 2.4},
+            "marker": {"symbol": mark, "size": 6 if mark == _MARKS[0] else 10},
+        }
+
+    def drawn(self, figure: go.Figure, height: int = 400) -> str:
+        """Return a chart with a legend of all strategies, which takes nothing from its height."""
+        return _drawn(figure, height + _LEGEND_ROW * -(-len(self.curves) // _LEGEND_COLUMNS))
 
     def learning(self, paid: str) -> str:
         """Draw the learning curves over ``labels`` or ``clicks``."""
@@ -166,10 +182,9 @@ class _Figures:
             figure.add_scatter(
                 x=xs,
                 y=ys,
-                mode="lines+markers",
                 name=name,
                 legendgroup=name,
-                line=self.line(name),
+                **self.curve(name),
                 hovertemplate="%{y:.3f} at %{x:.0f} " + paid,
             )
             for seed, curve in of.items():
@@ -191,7 +206,7 @@ class _Figures:
                     annotation={"text": text, "font": {"size": 11}},
                     annotation_position="top left",
                 )
-        return _drawn(figure)
+        return self.drawn(figure)
 
     def difference(self) -> str:
         """Draw the paired differences to random at each budget, in points of mIoU."""
@@ -216,9 +231,8 @@ class _Figures:
                 x=labels,
                 y=[mean for mean, _ in summary],
                 error_y={"array": [0 if math.isnan(sd) else sd for _, sd in summary], "thickness": 1.2},
-                mode="lines+markers",
                 name=name,
-                line=self.line(name),
+                **self.curve(name),
                 hovertemplate="%{y:+.1f} points",
             )
             for seed, values in by_seed.items():
@@ -230,25 +244,26 @@ class _Figures:
                     showlegend=False,
                     hovertemplate=f"{name}, seed {seed}: %{{y:+.1f}}<extra></extra>",
                 )
-        return _drawn(figure, height=320)
+        return self.drawn(figure, height=320)
 
     def clicks_per_image(self) -> str:
         """Draw the mean clicks of the images labelled between two budgets, corrected and from scratch."""
         figure = _figure("labelled images", "clicks an image")
         for name, of in self.curves.items():
+            curve = self.curve(name)
+            scratch = curve | {"line": curve["line"] | {"dash": "dot", "width": 1.4}}
             for field, dotted in (("correction", False), ("correction_from_scratch", True)):
                 steps = [_clicks_of_steps(curve, field) for curve in of.values()]
                 figure.add_scatter(
                     x=[one.labels for one in next(iter(of.values()))],
                     y=[mean_and_deviation(same)[0] for same in zip(*steps, strict=True)],
-                    mode="lines+markers",
                     name=f"{name} from scratch" if dotted else name,
                     showlegend=not dotted,
-                    line=self.line(name) | ({"dash": "dot", "width": 1.4} if dotted else {}),
                     hovertemplate="%{y:.0f} clicks",
+                    **(scratch if dotted else curve),
                 )
         figure.update_yaxes(rangemode="tozero")
-        return _drawn(figure, height=320)
+        return self.drawn(figure, height=320)
 
     def classes(self, names: Sequence[str]) -> str:
         """Draw the IoU of each class at the last budget, one row per strategy."""
@@ -279,7 +294,6 @@ class _Figures:
         )
         figure.update_yaxes(autorange="reversed", showgrid=False)
         figure.update_xaxes(showgrid=False, tickangle=-35 if len(names) > 8 else 0)
-        figure.update_layout(hovermode="closest")
         return _drawn(figure, height=120 + 38 * len(rows))
 
     def ranking(self) -> str:
@@ -298,12 +312,11 @@ class _Figures:
                 x=[ones[0].labels for ones in same],
                 y=[None if math.isnan(mean) else mean for mean, _ in summary],
                 error_y={"array": [0 if math.isnan(sd) else sd for _, sd in summary], "thickness": 1.2},
-                mode="lines+markers",
                 name=name,
-                line=self.line(name),
+                **self.curve(name),
                 hovertemplate="%{y:.2f}",
             )
-        return _drawn(figure, height=320)
+        return self.drawn(figure, height=320)
 
 
 def _figure(x_title: str, y_title: str) -> go.Figure:
@@ -317,7 +330,8 @@ def _figure(x_title: str, y_title: str) -> go.Figure:
         xaxis=axis | {"title": x_title},
         yaxis=axis | {"title": y_title},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        hovermode="x unified",
+        # All of one budget in one box would cover the chart.
+        hovermode="closest",
     )
     return figure
 
@@ -551,10 +565,10 @@ _STYLE = """
   :root { --ink: #e6e8ee; --soft: #a3a9b8; --line: #333846; --page: #14161c; }
 }
 body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
-main { max-width: 960px; margin: 0 auto; padding: 40px 20px 80px; }
+main { max-width: 1180px; margin: 0 auto; padding: 40px 20px 80px; }
 h1 { font-size: 28px; line-height: 1.25; margin: 0 0 20px; }
 h2 { font-size: 20px; margin: 48px 0 8px; }
-p { margin: 8px 0; }
+p { margin: 8px 0; max-width: 960px; }
 .lead { font-size: 19px; font-weight: 550; }
 .note { color: var(--soft); font-size: 14px; }
 figure { margin: 12px 0 20px; }
@@ -563,7 +577,8 @@ table { border-collapse: collapse; font-size: 13.5px; font-variant-numeric: tabu
 th, td { padding: 6px 8px; border-bottom: 1px solid var(--line); text-align: right; vertical-align: bottom; }
 td { white-space: nowrap; }
 th { font-weight: 600; color: var(--soft); }
-.left, .origin th, .origin td { text-align: left; vertical-align: top; }
+.left, .origin th, .origin td { text-align: left; }
+.origin th, .origin td { vertical-align: top; }
 .origin td { white-space: normal; overflow-wrap: anywhere; }
 .origin th { white-space: nowrap; width: 1%; }
 """
@@ -572,7 +587,7 @@ _THEME = """
 const dark = matchMedia("(prefers-color-scheme: dark)");
 function paint() {
   const ink = dark.matches ? "#c9cdd8" : "#454b5a";
-  const hover = { bgcolor: dark.matches ? "#20242e" : "#ffffff", font: { color: ink } };
+  const hover = { bgcolor: dark.matches ? "#20242e" : "#ffffff", font: { color: ink }, namelength: -1 };
   for (const plot of document.querySelectorAll(".js-plotly-plot"))
     Plotly.relayout(plot, { "font.color": ink, hoverlabel: hover });
 }

@@ -165,3 +165,19 @@ def test_a_class_name_with_angle_brackets_is_shown_as_it_is(tmp_path: Path) -> N
     report = path.read_text(encoding="utf-8")
     axes = [json.loads(found) for found in re.findall(r'"x":(\["field",.+?\])', report)]
     assert axes == [["field", "&lt;b&gt;block&lt;/b&gt;", "pole"]]
+
+
+def test_ten_strategies_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    many = [
+        one.model_copy(update={"strategy": f"way {number}"})
+        for number in range(10)
+        for one in results(full=False)
+        if one.strategy == "random"
+    ]
+    write_report(path, many, SET, conditions={}, seconds_per_click=2.0, command="")
+    charts = re.findall(r"Plotly\.newPlot\(\s*\"[^\"]+\",\s*(\[.*)", path.read_text(encoding="utf-8"))
+    traces, end = json.JSONDecoder().raw_decode(charts[0])
+    legend = [one for one in traces if one.get("showlegend", True)]
+    assert len({(one["line"]["color"], one["marker"]["symbol"]) for one in legend}) == len(legend) == 10
+    assert '"hovermode":"closest"' in charts[0][end:], "a box with all of them would cover the chart"

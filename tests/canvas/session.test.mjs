@@ -236,6 +236,24 @@ test('a refused submission of what a draft had saved brings back the image with 
   parts.end();
 });
 
+test('keeping mine brings it to the server also when a draft before theirs holds it', async () => {
+  const draft = { kind: 'saved', body: { revision: 1, status: 'draft' } };
+  const conflict = { kind: 'conflict', body: { revision: 2, author: 'Bo' } };
+  const parts = bench({ saves: [draft, conflict], choices: ['mine'] });
+  const { session } = parts;
+  await session.start(null);
+  session.image.fillRest(1);
+  session.edited();
+  session.autosave.flush(session.image);
+  await parts.settled();
+  parts.theirs = { pixels: new Uint8Array(16).fill(4), revision: 2, status: 'submitted' };
+  session.submit();
+  await parts.settled();
+  assert.deepEqual(parts.saved.slice(2).map(({ revision, status, bytes }) => [revision, status, decode(bytes, 16)[0]]), [[2, 'draft', 1]]);
+  assert.equal(session.image.hasUnsaved, false);
+  parts.end();
+});
+
 test('taking theirs can be undone, and then counts as a change', async () => {
   const parts = bench({ saves: [{ kind: 'conflict', body: { revision: 2, author: 'Bo' } }], choices: ['theirs'] });
   parts.theirs = { pixels: new Uint8Array(16).fill(4), revision: 2, status: 'draft' };

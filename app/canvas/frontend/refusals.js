@@ -70,5 +70,9 @@ async function settleConflict({ autosave, screen, transport }, image, answer) {
   image.revision = theirs.revision;
   image.status = theirs.status;
   if (choice === 'theirs') await autosave.forget(image);
-  else autosave.resume(image);
+  else {
+    // Theirs is the newest on the server now, so this is not saved, though a draft before theirs may hold it.
+    image.edits++;
+    autosave.resume(image);
+  }
 }

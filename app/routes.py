@@ -317,7 +317,9 @@ def get_map(workspace: Workspace, request: Request) -> Response:
 def get_summary(workspace: Workspace, request: Request) -> Response:
     """Answer what the map shows of the image under the cursor, without reserving it."""
     image = images.image(workspace, _image_id(request))
-    (item,), _ = queue.ranked_images(workspace, image.project_id, image_ids=[image.id], limit=1)
+    (item,), _ = queue.ranked_images(
+        workspace, image.project_id, image_ids=[image.id], limit=1, annotator=request.state.annotator
+    )
     summary = {
         "name": image.name,
         "thumbnail": thumbnail_url(item),

@@ -42,6 +42,7 @@ def ranked_images(
     order: str = "place",
     offset: int = 0,
     limit: int = 60,
+    annotator: str | None = None,
 ) -> tuple[list[QueueItem], int]:
     """Return one page of a project's images, and how many there are in all.
 
@@ -64,6 +65,7 @@ def ranked_images(
             that have no such value come last, the excluded ones after all others.
         offset: Images before this page.
         limit: Images on this page.
+        annotator: Who looks: of their own drafts is said that they are theirs.
 
     Raises:
         InvalidInput: the order or a filter is not known, or too many images are asked for by id.
@@ -97,7 +99,7 @@ def ranked_images(
             total = filters.count(session)
             filters = filters.for_page(session, offset, limit, total)
             ids = _slice(session, _parts(filters, order), offset, limit, total)
-        return queue_items(session, project.current_round_id, ids, annotator=None), total
+        return queue_items(session, project.current_round_id, ids, annotator), total
 
 
 def _named(part: str, dialect: str) -> ColumnElement[bool]:

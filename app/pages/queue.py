@@ -163,6 +163,7 @@ def show_grid(workspace: Workspace, project_id: int, current: RoundInfo | None, 
         order=order,
         offset=(page - 1) * PAGE_SIZE,
         limit=PAGE_SIZE,
+        annotator=session.annotator(),
     )
     count_line(f"**{count:,}** of {image_count(images_in_all)}", current)
     if not items:
@@ -276,6 +277,7 @@ def show_chosen(
         order="place",
         offset=(page - 1) * PAGE_SIZE,
         limit=PAGE_SIZE,
+        annotator=session.annotator(),
     )
     with st.container(horizontal=True, vertical_alignment="center", key="map-chosen"):
         more = f" The lasso holds {count:,}: these are the first in the queue." if count > MOST_CHOSEN else ""
@@ -313,7 +315,12 @@ def show_alike(workspace: Workspace, project_id: int, current: RoundInfo | None,
         return
     likeness = {compared.id: 1.0, **alike}
     items, _ = queue.ranked_images(
-        workspace, project_id, image_ids=list(likeness), order="given", limit=len(likeness)
+        workspace,
+        project_id,
+        image_ids=list(likeness),
+        order="given",
+        limit=len(likeness),
+        annotator=session.annotator(),
     )
     cards = [
         card_of(

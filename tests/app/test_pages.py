@@ -559,6 +559,15 @@ class TestQueue:
         blob = images.image(site.workspace, first["image_id"]).blob
         assert first["thumbnail"] == f"/api/images/{first['image_id']}/thumbnail/{blob}?side=320"
 
+    def test_an_own_draft_is_told_as_one(self, open_page, site: Site) -> None:
+        mine, theirs, *_ = site.image_ids
+        truth = np.ones((HEIGHT, WIDTH), np.uint8)
+        labels.save(site.workspace, mine, truth, expected_revision=0, author=session.annotator())
+        labels.save(site.workspace, theirs, truth, expected_revision=0, author="bo")
+        why = {card["image_id"]: card["why"] for card in self.cards(open_page("queue"))}
+        assert why[mine] == "You began this one: your draft is restored"
+        assert why[theirs] == "Bo began this one: the draft is shown"
+
     def test_only_what_waits_in_the_pool_is_said_to_be_scored_later(self, open_page, site: Site) -> None:
         trained, drawn, left_out, waiting = site.image_ids
         label(site, trained)

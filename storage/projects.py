@@ -6,7 +6,7 @@ import functools
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -238,6 +238,7 @@ def update_classes(
     """
     with workspace.database.writing() as session:
         rows = _class_rows(session, project_id)
+        before = [_class_info(row) for row in rows]
         for index, change in changes.items():
             if not 0 <= index < len(rows):
                 raise NotFound(f"This project has no class number {index}. Load the page again.")
@@ -259,9 +260,12 @@ def update_classes(
                 row.hotkey = _free_hotkey(change.hotkey, _others(rows, index))
             if change.archived is not None:
                 row.archived = change.archived
-            events.record(
-                session, project_id, actor, "settings", class_changed=row.name, archived=row.archived
-            )
+            was, now = asdict(before[index]), asdict(_class_info(row))
+            changed = {field: value for field, value in now.items() if value != was[field]}
+            if changed:
+                events.record(
+                    session, project_id, actor, "settings", class_changed=was["name"], changed=changed
+                )
         return [_class_info(rows[index]) for index in changes]
 
 

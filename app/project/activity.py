@@ -141,11 +141,16 @@ def _settings(_: str, detail: Mapping[str, Any]) -> str:
     if "class_added" in detail:
         return f"Added the class {detail['class_added']}"
     if "class_changed" in detail:
-        return f"Changed the class {detail['class_changed']}{', archived now' if detail['archived'] else ''}"
-    changed = (
-        f"{name.partition('.')[2].replace('_', ' ')} to {value}" for name, value in detail["changed"].items()
+        return f"Changed the class {detail['class_changed']}: {_changed(detail.get('changed', {}))}"
+    return f"Set {_changed(detail['changed'])}"
+
+
+def _changed(values: Mapping[str, Any]) -> str:
+    told = {"True": "yes", "False": "no", "None": "none"}
+    return ", ".join(
+        f"{name.rpartition('.')[2].replace('_', ' ')} to {told.get(str(value), value)}"
+        for name, value in values.items()
     )
-    return f"Set {', '.join(changed)}"
 
 
 _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], str]] = {

@@ -1001,7 +1001,9 @@ def test_activity_lists_what_happened(open_page, site: Site) -> None:
     images.set_split(site.workspace, [second], "excluded", "ann")
     images.set_split(site.workspace, [second], "pool", "ann")
     projects.add_class(site.workspace, site.project_id, projects.ClassSpec("kerb"), "ann")
-    projects.update_classes(site.workspace, site.project_id, {0: projects.ClassChange(archived=True)}, "ann")
+    projects.update_classes(
+        site.workspace, site.project_id, {0: projects.ClassChange(name="air", archived=True)}, "ann"
+    )
     projects.rename_project(site.workspace, site.project_id, "Roads", "ann")
     projects.change_settings(site.workspace, site.project_id, {"start": {"min_changed": 3}}, "ann")
     journal = open_page("project").dataframe[-1].value
@@ -1009,7 +1011,7 @@ def test_activity_lists_what_happened(open_page, site: Site) -> None:
     assert list(journal["What"])[:12] == [
         "Set min changed to 3",
         "Renamed the project from Streets to Roads",
-        "Changed the class sky, archived now",
+        "Changed the class sky: name to air, archived to yes",
         "Added the class kerb",
         f"Took {name} back to audit",
         f"Excluded {name}",

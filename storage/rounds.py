@@ -23,6 +23,7 @@ from storage.schema import (
     COLD_START,
     LIVE_ROUND_STATES,
     PIXEL_SCORES,
+    ROUND_STATES_AT_WORK,
     Image,
     Label,
     LabelClass,
@@ -466,7 +467,7 @@ def report(
         LeaseLost: the round has ended, or another worker has it.
     """
     now = time.time()
-    if state is not None and state not in ("training", "scoring"):
+    if state is not None and state not in ROUND_STATES_AT_WORK:
         raise InvalidInput(f"A worker cannot report the state {state}. Report training or scoring.")
     points = [
         {"round_id": round_id, "step": at, "name": name, "value": float(value)}
@@ -733,7 +734,7 @@ def projects_at_work(workspace: Workspace) -> list[str]:
     query = (
         select(Project.name)
         .join(Round, Round.project_id == Project.id)
-        .where(Round.state.in_(("training", "scoring")))
+        .where(Round.state.in_(ROUND_STATES_AT_WORK))
         .order_by(Round.id)
     )
     with workspace.database.reading() as session:

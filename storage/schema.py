@@ -34,7 +34,8 @@ COLD_START = 0
 
 SPLITS = ("pool", "train", "audit", "excluded")
 LABEL_STATUSES = ("draft", "submitted", "approved")
-LIVE_ROUND_STATES = ("queued", "training", "scoring")
+ROUND_STATES_AT_WORK = ("training", "scoring")
+LIVE_ROUND_STATES = ("queued", *ROUND_STATES_AT_WORK)
 
 
 class Base(DeclarativeBase):

@@ -215,10 +215,11 @@ test('a refused submission brings the person back with the pixels', async () => 
   parts.end();
 });
 
-test('a refused submission of what a draft had saved brings back the image with its label map and its undo', async () => {
+/** A session whose submission of what a draft had saved met Bo's revision, and the person chose. */
+async function refusedBehindDraft(choice) {
   const draft = { kind: 'saved', body: { revision: 1, status: 'draft' } };
   const conflict = { kind: 'conflict', body: { revision: 2, author: 'Bo' } };
-  const parts = bench({ saves: [draft, conflict], choices: ['theirs'] });
+  const parts = bench({ saves: [draft, conflict], choices: [choice] });
   const { session } = parts;
   await session.start(null);
   const { image } = session;
@@ -229,6 +230,11 @@ test('a refused submission of what a draft had saved brings back the image with 
   parts.theirs = { pixels: new Uint8Array(16).fill(4), revision: 2, status: 'submitted' };
   session.submit();
   await parts.settled();
+  return { parts, session, image };
+}
+
+test('a refused submission of what a draft had saved brings back the image with its label map and its undo', async () => {
+  const { parts, session, image } = await refusedBehindDraft('theirs');
   assert.equal(session.image, image);
   assert.deepEqual([image.pixels[0], image.revision, image.status], [4, 2, 'submitted']);
   image.undo();
@@ -237,18 +243,7 @@ test('a refused submission of what a draft had saved brings back the image with 
 });
 
 test('keeping mine brings it to the server also when a draft before theirs holds it', async () => {
-  const draft = { kind: 'saved', body: { revision: 1, status: 'draft' } };
-  const conflict = { kind: 'conflict', body: { revision: 2, author: 'Bo' } };
-  const parts = bench({ saves: [draft, conflict], choices: ['mine'] });
-  const { session } = parts;
-  await session.start(null);
-  session.image.fillRest(1);
-  session.edited();
-  session.autosave.flush(session.image);
-  await parts.settled();
-  parts.theirs = { pixels: new Uint8Array(16).fill(4), revision: 2, status: 'submitted' };
-  session.submit();
-  await parts.settled();
+  const { parts, session } = await refusedBehindDraft('mine');
   assert.deepEqual(parts.saved.slice(2).map(({ revision, status, bytes }) => [revision, status, decode(bytes, 16)[0]]), [[2, 'draft', 1]]);
   assert.equal(session.image.hasUnsaved, false);
   parts.end();

@@ -33,7 +33,7 @@ from core.model.representation_head import RepresentationHead
 from core.model.teacher import decay_at, make_teacher, update_teacher
 from core.recipes.class_queues import ClassQueues
 from core.recipes.step import StepInput, StepResult
-from core.train import learning_rate_factor
+from core.train import first_unlabelled_step, learning_rate_factor
 from core.train_config import TrainConfig
 
 ENCODER = "tf_efficientnet_lite0"
@@ -263,7 +263,7 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = config.learning_rate * learning_rate_factor(number, config.steps)
         views = None
-        if config.recipe != "supervised" and len(unlabelled):
+        if number >= first_unlabelled_step(config) and len(unlabelled):
             views = _unlabelled_views(data, unlabelled, config.batch_size, draws)
         batch = _labelled_views(data, labelled, config.batch_size, draws)
         progress = number / config.steps

@@ -30,7 +30,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import frozen_camvid
 import frozen_encoder
-from csv_rows import Row, about, done_rows, write_rows
+from csv_rows import Row, about, done_rows, read_rows, write_rows
 from frozen_camvid import CLASSES
 from frozen_encoder import FrozenImages, frozen_network
 
@@ -57,15 +57,6 @@ RECIPES: dict[Recipe, Callable[[StepInput], StepResult]] = {
     "u2pl": u2pl.step,
 }
 METHODS: list[tuple[Recipe, int]] = [("supervised", FEWER_STEPS), *((recipe, STEPS) for recipe in RECIPES)]
-SETTINGS: Row = {
-    "images_a_step": CONFIG.batch_size,
-    "learning_rate": CONFIG.learning_rate,
-    "pixel_weights": CONFIG.pixel_weights,
-    "ema_decay": CONFIG.ema_decay,
-    "confidence": CONFIG.confidence,
-    "max_entropy": CONFIG.max_entropy,
-}
-"""Columns that must agree for a row to count as done."""
 
 
 class Run(NamedTuple):
@@ -102,7 +93,20 @@ def measured(run: Run, data_folder: Path) -> Row:
         "miou": mean_iou(confusion),
         "cpu_seconds": seconds,
         **by_class,
-        **SETTINGS,
+        **settings(run.recipe),
+    }
+
+
+def settings(recipe: Recipe) -> Row:
+    """Return the columns that must agree for a row to count as done."""
+    return {
+        "images_a_step": CONFIG.batch_size,
+        "learning_rate": CONFIG.learning_rate,
+        "pixel_weights": CONFIG.pixel_weights,
+        "ema_decay": CONFIG.ema_decay,
+        "confidence": CONFIG.confidence,
+        "max_entropy": CONFIG.max_entropy,
+        **({"warm_up": consistency.WARM_UP} if recipe == "consistency" else {}),
     }
 
 
@@ -131,7 +135,8 @@ def main(
     """Measure every recipe with every head on CamVid."""
     origin = about()
     frozen_camvid.load(data)
-    rows, others = done_rows(result, SETTINGS)
+    rows = [row for name in RECIPES for row in done_rows(result, {"recipe": name, **settings(name)})[0]]
+    others = [row for row in read_rows(result) if row not in rows] if result.exists() else []
     done = {Run.of(row) for row in rows}
     wanted = [run for run in runs(seeds) if run not in done and (not recipe or run.recipe in recipe)]
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:

@@ -57,7 +57,7 @@ class CropDraws:
         side: Of a crop, pixels.
         seed: Of the training.
         rank: Of this process.
-        use_unlabelled: False when the recipe asks for none.
+        unlabelled_from: First step with unlabelled crops.
     """
 
     def __init__(
@@ -68,14 +68,15 @@ class CropDraws:
         *,
         seed: int,
         rank: int = 0,
-        use_unlabelled: bool = True,
+        unlabelled_from: int = 0,
     ) -> None:
         self.batch_size = batch_size
         self.side = side
         self.seed = seed
         self.rank = rank
         self._labelled = sorted(data.labels)
-        self._unlabelled = list(data.unlabelled) if use_unlabelled else []
+        self._unlabelled = list(data.unlabelled)
+        self._unlabelled_from = unlabelled_from
         self._pixels, frequency = _pixels_of_classes(data.labels, seed)
         self._class_weight = frequency.clamp(min=1) ** -0.5 * (frequency > 0)
 
@@ -94,7 +95,8 @@ class CropDraws:
                 image, pixels = holders[int(chosen[crop][0] * len(holders))]
                 labelled.images[crop] = image
                 labelled.centre[crop] = pixels[int(chosen[crop][1] * len(pixels))]
-        return StepCrops(labelled, self._draw(self._unlabelled, generator) if self._unlabelled else None)
+        unlabelled = bool(self._unlabelled) and step >= self._unlabelled_from
+        return StepCrops(labelled, self._draw(self._unlabelled, generator) if unlabelled else None)
 
     def _draw(self, indices: list[int], generator: torch.Generator) -> Crops:
         low, high = _SCALES

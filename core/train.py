@@ -36,6 +36,9 @@ CHECKPOINT_FILE = "checkpoint.safetensors"
 _RECIPES = {"supervised": supervised.step, "consistency": consistency.step, "u2pl": u2pl.step}
 _ENCODER_RATE = 0.3
 """Learning rate of the encoder, which is usually pretrained, relative to that of the new layers."""
+_WORK_WITH_UNLABELLED = 7 / 3
+"""Time of a step with unlabelled crops, in steps without: the student sees twice as many crops, forward and
+backward (as long as two forward), and the teacher half of them, forward."""
 _OPTIMISER = "optimiser."
 """What the names of its moments begin with in a checkpoint."""
 _WARM_UP_STEPS = 10
@@ -50,17 +53,17 @@ class StepReport:
         step: Steps done so far, 1…steps.
         steps: Steps in all.
         loss: What was minimised.
-        parts: Its parts by name, unweighted: ``supervised``, ``kl`` and, with unlabelled images,
-            ``unlabelled`` and ``pseudo_labelled_share`` (share of their pixels that train); recipe u2pl
+        parts: Its parts by name, unweighted: ``supervised``, ``kl`` and, where unlabelled images train,
+            ``unlabelled`` and ``pseudo_labelled_share`` (share of their pixels that do); recipe u2pl
             adds ``contrast``.
-        seconds_per_step: Running mean of the time a step takes.
+        seconds_left: Estimate of the time until all steps are done.
     """
 
     step: int
     steps: int
     loss: float
     parts: dict[str, float]
-    seconds_per_step: float
+    seconds_left: float
 
 
 class Training:
@@ -134,9 +137,10 @@ class Training:
             config.crop,
             seed=config.seed,
             rank=self._fabric.global_rank,
-            use_unlabelled=config.recipe != "supervised",
+            unlabelled_from=first_unlabelled_step(config),
         )
         self._batches = Batches(data, draws, self.device)
+        self._first_with_unlabelled = first_unlabelled_step(config) if data.unlabelled else config.steps
 
     def run(self, on_step: Callable[[StepReport], bool]) -> bool:
         """Train until all steps are done or ``on_step``, called after every step, returns False.
@@ -150,7 +154,7 @@ class Training:
             ArithmeticError: When the loss is no longer finite.
         """
         self.student.train()
-        seconds_per_step = 0.0
+        seconds_per_work = 0.0
         first = self.step
         while self.step < self.config.steps:
             began = time.perf_counter()
@@ -164,18 +168,23 @@ class Training:
             took = time.perf_counter() - began
             # The first step also warms up kernels and allocators, so the mean forgets it quickly.
             share = 1.0 if self.step - first <= 2 else 0.1
-            seconds_per_step += share * (took - seconds_per_step)
+            seconds_per_work += share * (took / self._work(self.step - 1, self.step) - seconds_per_work)
             report = StepReport(
                 self.step,
                 self.config.steps,
                 values[0],
                 dict(zip(result.parts, values[1:], strict=True)),
-                seconds_per_step,
+                seconds_per_work * self._work(self.step, self.config.steps),
             )
             go_on = on_step(report) if self._fabric.is_global_zero else True
             if not self._fabric.broadcast(go_on):
                 return self.step == self.config.steps
         return True
+
+    def _work(self, begin: int, end: int) -> float:
+        """Return the time of the steps from ``begin`` up to ``end``, in steps without unlabelled crops."""
+        with_unlabelled = max(0, end - max(begin, self._first_with_unlabelled))
+        return end - begin + (_WORK_WITH_UNLABELLED - 1) * with_unlabelled
 
     def _train_one_step(self) -> StepResult:
         config = self.config
@@ -253,6 +262,12 @@ def learning_rate_factor(step: int, steps: int) -> float:
     """Return the learning rate's factor at ``step`` (from 0): a short warm-up, then poly with power 0.9."""
     warm_up = min(1.0, (step + 1) / min(_WARM_UP_STEPS, steps))
     return warm_up * (1 - step / steps) ** 0.9
+
+
+def first_unlabelled_step(config: TrainConfig) -> int:
+    """Return the first step whose recipe is given unlabelled crops; ``steps`` when none is."""
+    warm_up = {"supervised": 1.0, "consistency": consistency.WARM_UP, "u2pl": 0.0}[config.recipe]
+    return math.ceil(warm_up * config.steps)
 
 
 def read_checkpoint(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -90,7 +90,7 @@ class _Progress:
             self._evaluate(training, step)
         evaluations_left = (report.steps - report.step) // every if audited else 0
         eta = (
-            (report.steps - report.step) * report.seconds_per_step
+            report.seconds_left
             + evaluations_left * self.seconds_per_evaluation
             + len(self.images.pool) * self.seconds_per_prediction
         )

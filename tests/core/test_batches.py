@@ -31,8 +31,8 @@ def read(data: TrainingData) -> TrainingData:
     return dataclasses.replace(data, images=ImagesRead(data.images))
 
 
-def batches(data: TrainingData, device: torch.device, use_unlabelled: bool = True) -> Batches:
-    return Batches(data, CropDraws(data, 2, 32, seed=0, use_unlabelled=use_unlabelled), device)
+def batches(data: TrainingData, device: torch.device, unlabelled_from: int = 0) -> Batches:
+    return Batches(data, CropDraws(data, 2, 32, seed=0, unlabelled_from=unlabelled_from), device)
 
 
 def test_images_that_are_read_give_the_same_batches_as_images_held_in_memory(device: torch.device) -> None:
@@ -62,7 +62,8 @@ def test_what_a_batch_holds(device: torch.device) -> None:
 
 
 def test_nothing_unlabelled_is_read_when_nothing_asks_for_it(device: torch.device) -> None:
-    assert batches(striped_data(6, 2), device, use_unlabelled=False).at(0, 1, seeded())[1] is None
+    made = batches(striped_data(6, 2), device, unlabelled_from=1)
+    assert [made.at(step, 2, seeded())[1] is None for step in range(2)] == [True, False]
     assert batches(striped_data(2, 2), device).at(0, 1, seeded())[1] is None
 
 

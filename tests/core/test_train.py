@@ -9,7 +9,7 @@ from core.data import TrainingData
 from core.model.labelled_evidence import NO_IMAGE
 from core.model.network import build_network
 from core.predict import predict
-from core.recipes import supervised
+from core.recipes import consistency, supervised
 from core.recipes.step import StepInput, StepResult
 from core.train import StepReport, Training, learning_rate_factor
 from core.train_config import TrainConfig
@@ -96,7 +96,7 @@ def test_on_step_sees_every_step_and_stops_the_run(device: torch.device) -> None
     run = training(device)
     assert run.run(lambda report: bool(seen.append(report)) or report.step < 2) is False
     assert [(r.step, r.steps) for r in seen] == [(1, 6), (2, 6)]
-    assert all(r.seconds_per_step > 0 for r in seen)
+    assert all(r.seconds_left > 0 for r in seen)
     assert run.run(lambda report: True) is True
     assert run.run(lambda report: pytest.fail("nothing is left to do")) is True
 
@@ -119,10 +119,33 @@ def test_one_labelled_image_and_an_empty_pool(head: str, recipe: str, device: to
     assert all("unlabelled" not in r.parts for r in reports)
 
 
-def test_unlabelled_images_train_only_with_consistency(device: torch.device) -> None:
-    supervised = TrainConfig(**{**vars(SMALL), "recipe": "supervised", "steps": 1})
-    assert "unlabelled" not in run_steps(training(device, supervised), 1)[0].parts
-    assert "unlabelled" in run_steps(training(device), 1)[0].parts
+def test_unlabelled_images_train_only_with_consistency_and_when_the_teacher_knows_something(
+    device: torch.device,
+) -> None:
+    alone = dataclasses.replace(SMALL, recipe="supervised")
+    assert all("unlabelled" not in report.parts for report in run_steps(training(device, alone), 6))
+    reports = run_steps(training(device, dataclasses.replace(SMALL, steps=8)), 8)
+    assert ["unlabelled" in report.parts for report in reports] == [False] * 2 + [True] * 6
+
+
+@pytest.mark.parametrize("unlabelled", [True, False])
+def test_the_time_left_knows_that_steps_with_unlabelled_images_take_longer(
+    device: torch.device, monkeypatch: pytest.MonkeyPatch, unlabelled: bool
+) -> None:
+    now = 0.0
+
+    def step(at: StepInput) -> StepResult:
+        nonlocal now
+        now += 3 if at.unlabelled is None else 7
+        return consistency.step(at)
+
+    monkeypatch.setattr("core.train.time.perf_counter", lambda: now)
+    monkeypatch.setitem(train._RECIPES, "consistency", step)
+    config = dataclasses.replace(SMALL, steps=8)
+    run = training(device, config, data=striped_data(6, 2 if unlabelled else 6))
+    left = [report.seconds_left for report in run_steps(run, 8)]
+    expected = [45, 42, 35, 28, 21, 14, 7, 0] if unlabelled else [21, 18, 15, 12, 9, 6, 3, 0]
+    assert left == pytest.approx(expected)
 
 
 def test_nothing_labelled_is_refused(device: torch.device) -> None:

@@ -15,6 +15,7 @@ from storage.projects import ClassInfo
 from storage.rounds import RoundInfo
 
 LOSS = "loss"
+UNLABELLED = "unlabelled"
 SHARE = "_share"
 AUDIT_MIOU = "audit_miou"
 CLASS_IOU = "class_iou/"
@@ -35,6 +36,8 @@ def loss_figure(
     weights: Mapping[str, float] | None = None,
 ) -> go.Figure:
     """Loss of one round over its steps: the total, its weighted parts, and shares on an axis of their own.
+
+    A line stands where the unlabelled images join, since the total jumps there.
 
     Args:
         points: ``(step, metric name, value)`` as :func:`storage.rounds.curve` returns them; measures of
@@ -92,6 +95,13 @@ def loss_figure(
             line={"color": _ACCENT, "width": 2.6},
             hovertemplate="%{y:.3f}",
         )
+        if UNLABELLED in curves and (joined := curves[UNLABELLED][0][0]) > xs[0]:
+            figure.add_vline(
+                joined,
+                line={"color": _INK, "width": 1, "dash": "dash"},
+                annotation={"text": "unlabelled images join", "font": {"color": _INK, "size": 11}},
+                annotation_position="top right",
+            )
     if steps:
         figure.update_xaxes(range=[0, steps])
     figure.update_layout(yaxis_rangemode="tozero")

@@ -60,8 +60,8 @@ class RoundSettings(_Settings):
 
     recipe: Literal["supervised", "consistency", "u2pl"] = Field(
         "consistency",
-        description="supervised learns from labels only; consistency also from unlabelled images; "
-        "u2pl from their unsure pixels too.",
+        description="supervised learns from labels only; consistency also from unlabelled images, once the "
+        "labels have taught it a quarter of the steps; u2pl from their unsure pixels too.",
     )
     head: Literal["linear", "np", "np_classifier"] = Field(
         "np_classifier",

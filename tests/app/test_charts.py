@@ -54,6 +54,15 @@ def test_loss_figure_shows_total_and_weighted_parts_in_step_order():
     assert list(figure.layout.xaxis.range) == [0, 50]
 
 
+def test_a_line_stands_where_unlabelled_images_join():
+    points = [(step, "loss", 1.0) for step in (1, 2, 3)]
+    joined = charts.loss_figure([*points, (2, "unlabelled", 0.5), (3, "unlabelled", 0.4)])
+    assert [shape.x0 for shape in joined.layout.shapes] == [2]
+    for first in (1, 4):
+        always = charts.loss_figure([*points, *((step, "unlabelled", 0.5) for step in range(first, 4))])
+        assert not always.layout.shapes
+
+
 def test_shares_have_an_axis_of_their_own():
     figure = charts.loss_figure([(1, "loss", 3.0), (1, "pseudo_labelled_share", 0.4)])
     assert {trace.name: trace.yaxis for trace in figure.data} == {

@@ -11,6 +11,7 @@ import streamlit as st
 from app import session
 from app.notices import bullets, errors_as_sentences, plain
 from app.progress_bar import progress_bar
+from app.project.image_import import typed_path
 from storage.errors import InvalidInput
 from storage.exporting import export_project, revisions_to_export
 from storage.projects import ProjectInfo
@@ -96,7 +97,7 @@ def export_section(workspace: Workspace, project: ProjectInfo) -> None:
                 with errors_as_sentences():
                     if not folder.strip():
                         raise InvalidInput("Type the path of a new folder, then export again.")
-                    target = Path(folder.strip()).expanduser()
+                    target = Path(typed_path(folder)).expanduser()
                     with progress_bar("Exporting") as moved:
                         result = export_project(workspace, project.id, target, **options, progress=moved)
                     for sentence in result.report():

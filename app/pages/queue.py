@@ -165,7 +165,7 @@ def show_grid(workspace: Workspace, project_id: int, current: RoundInfo | None, 
         limit=PAGE_SIZE,
         annotator=session.annotator(),
     )
-    count_line(f"**{count:,}** of {image_count(images_in_all)}", current)
+    count_line(f"**{count:,}** of {image_count(max(count, images_in_all))}", current)
     if not items:
         empty_state("No image matches", "Widen the filters above to see more of the project.")
         return

@@ -490,7 +490,8 @@ class TestProject:
         label(site, site.image_ids[1])
         test = open_page("project")
         for _ in range(2):
-            test.text_input(key="export-folder").set_value(str(tmp_path / "labels"))
+            # As file managers copy it.
+            test.text_input(key="export-folder").set_value(f'"{tmp_path / "labels"}"')
             test.button(key="export-to-folder").click().run()
             rows = [list(block.children.values()) for block in test.main if isinstance(block, Block)]
             (row,) = [row for row in rows if row and getattr(row[0], "key", None) == "export-folder"]

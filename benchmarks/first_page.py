@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import typer
 from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -72,6 +73,7 @@ def seconds(make: Callable[[Path, int], tuple[list[str], str]], browser: Browser
 
 
 def main() -> None:
+    """Measure how soon the first page is there, beside a bare Streamlit."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium_path(has_window=True), args=["--no-sandbox"]
@@ -102,4 +104,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

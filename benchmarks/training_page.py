@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+import typer
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -109,6 +110,7 @@ def busy(page: Page, pid: int, each_second: Callable[[], None]) -> tuple[float, 
 
 
 def main() -> None:
+    """Measure what the Training page costs while it is watched."""
     measured: dict[tuple[str, str], list[tuple[float, float]]] = {}
     with temporary_folder() as folder, sync_playwright() as playwright, ExitStack() as stack:
         chromium = Chromium(playwright)
@@ -161,4 +163,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

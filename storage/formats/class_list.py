@@ -54,6 +54,8 @@ class ClassList:
     """Split of an image by its stem, where the dataset lists them."""
     is_colour_table: bool = False
     """Colours, not indices, say which class a palette PNG means."""
+    is_names_only: bool = False
+    """Names in their order: nothing says which value of a mask means which."""
 
 
 CAMVID = ClassList(
@@ -125,7 +127,8 @@ def class_list_of_table(rows: Sequence[ColouredClass], origin: str) -> ClassList
 
 def class_list_of_names(names: Sequence[str], origin: str) -> ClassList:
     """Return names, in the order of their indices, as a class list."""
-    return ClassList(origin, tuple(SourceClass(name, index, None) for index, name in enumerate(names)))
+    classes = tuple(SourceClass(name, index, None) for index, name in enumerate(names))
+    return ClassList(origin, classes, is_names_only=True)
 
 
 def _from_json(name: str, text: str) -> ClassList:
@@ -148,7 +151,13 @@ def _from_json(name: str, text: str) -> ClassList:
     for split, names in listed.items() if isinstance(listed, dict) else ():
         if (ours := SPLIT_FOLDERS.get(str(split).lower())) and isinstance(names, list):
             splits |= {_listed_stem(str(listed_name)): ours for listed_name in names}
-    return ClassList(name, classes, void_index if isinstance(void_index, int) else None, splits)
+    return ClassList(
+        name,
+        classes,
+        void_index if isinstance(void_index, int) else None,
+        splits,
+        is_names_only=all(isinstance(row, str) for row in rows),
+    )
 
 
 def _listed_stem(name: str) -> str:

@@ -69,7 +69,8 @@ def decide_meaning(
     Classes of the dataset meet those of the project by name; without any common name, by index. Without
     a class list the project's own indices and colours count; without a project's classes, what is found
     is proposed. 255, and what the class list says, mean void, 254 means not labelled, unless a class has that
-    index. Masks that hold only 0 and 255, with no class list, are a background and an object.
+    index. Masks that hold only 0 and 255 are a background and an object, unless the class list says otherwise:
+    one of two names alone does not.
 
     Raises:
         InvalidInput: More than 254 classes would be needed, or more than 64 indices are found that nothing
@@ -81,14 +82,17 @@ def decide_meaning(
     reserved = {void, NOT_LABELLED, VOID}
 
     if class_list is not None:
-        sources: Sequence[SourceClass] = class_list.classes
         notes.append(f"The classes come from {class_list.origin}.")
-    elif set(indices) == {0, VOID}:
-        sources = _binary_classes(project_classes)
+    if set(indices) == {0, VOID} and (class_list is None or _names_two(class_list)):
+        sources: Sequence[SourceClass] = _binary_classes(
+            project_classes if class_list is None else class_list.classes
+        )
         notes.append(
             f"The masks hold only 0 and 255, so 0 is taken as the class {sources[0].name} and 255 as the "
             f"class {sources[1].name}, not as void."
         )
+    elif class_list is not None:
+        sources = class_list.classes
     elif project_classes:
         sources = project_classes
     else:
@@ -132,22 +136,32 @@ def _what(kind: MaskKind, code: int) -> str:
     return f"index {code}" if kind == "index" else f"colour {colour_text(code)}"
 
 
-def _binary_classes(project_classes: Sequence[SourceClass]) -> list[SourceClass]:
-    """Return the class that 0 means and the class that 255 means, by the names they have in the project.
+def _names_two(class_list: ClassList) -> bool:
+    """Tell whether a class list holds two names and nothing else, so that its second class may be 255."""
+    return (
+        class_list.is_names_only
+        and class_list.void_index is None
+        and len(class_list.classes) == 2
+        and not any(source.is_void for source in class_list.classes)
+    )
+
+
+def _binary_classes(known_classes: Sequence[SourceClass]) -> list[SourceClass]:
+    """Return the class that 0 means and the class that 255 means, by the names that are known.
 
     Raises:
-        InvalidInput: The project has classes, neither two nor a background and an object.
+        InvalidInput: Classes are known, neither two nor a background and an object.
     """
-    by_name = {known.name.casefold(): known.name for known in project_classes}
-    if not project_classes:
+    by_name = {known.name.casefold(): known.name for known in known_classes}
+    if not known_classes:
         names = ["background", "object"]
     elif {"background", "object"} <= by_name.keys():
         names = [by_name["background"], by_name["object"]]
-    elif len(project_classes) == 2:
-        # Whichever comes first in the project: a background is called so.
-        names = [known.name for known in sorted(project_classes, key=_is_not_background)]
+    elif len(known_classes) == 2:
+        # Whichever comes first: a background is called so.
+        names = [known.name for known in sorted(known_classes, key=_is_not_background)]
     else:
-        raise _ambiguous(project_classes)
+        raise _ambiguous(known_classes)
     return [SourceClass(name, index, None) for name, index in zip(names, (0, VOID), strict=True)]
 
 

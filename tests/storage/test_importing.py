@@ -211,6 +211,33 @@ def test_masks_of_0_and_255_are_two_classes_unless_255_is_said_to_be_void() -> N
     assert [spec.name for spec in plan.classes] == ["soil"]
 
 
+@pytest.mark.parametrize(
+    ("names", "first", "second"), [(["road", "crack"], 0, 1), (["crack", "background"], 1, 0)]
+)
+def test_masks_of_0_and_255_are_the_two_classes_that_are_named(
+    workspace: Workspace, names: list[str], first: int, second: int
+) -> None:
+    listed = [*binary_pairs(1), ("classes.json", json.dumps(names).encode())]
+    for plan in (plan_import(binary_pairs(1), class_names=names), plan_import(listed)):
+        assert [spec.name for spec in plan.classes] == [names[first], names[second]]
+        assert dict(plan.meaning.values["index"]) == {0: 0, 255: 1, 254: 254}
+        assert any(f"255 as the class {names[second]}, not as void" in note for note in plan.notes)
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        ["road", "void"],
+        ["road", "crack", "shadow"],
+        {"classes": ["road", "crack"], "ignore_index": 255},
+        {"classes": [{"name": "road", "index": 0}, {"name": "crack", "index": 1}]},
+    ],
+)
+def test_255_stays_void_where_a_list_says_more_than_two_names(listed: object) -> None:
+    plan = plan_import([*binary_pairs(1), ("classes.json", json.dumps(listed).encode())])
+    assert plan.meaning.values["index"][255] == 255
+
+
 def binary_pairs(count: int) -> list[tuple[str, bytes]]:
     files = [(f"images/{i}.png", picture(i)) for i in range(count)]
     return files + [

@@ -69,8 +69,8 @@ def decide_meaning(
     Classes of the dataset meet those of the project by name; without any common name, by index. Without
     a class list the project's own indices and colours count; without a project's classes, what is found
     is proposed. 255, and what the class list says, mean void, 254 means not labelled, unless a class has that
-    index. Masks that hold only 0 and 255 are a background and an object, unless the class list says otherwise:
-    one of two names alone does not.
+    index. Masks that hold only 0 and 255 are a background and an object, unless the class list says more than
+    two names.
 
     Raises:
         InvalidInput: More than 254 classes would be needed, or more than 64 indices are found that nothing

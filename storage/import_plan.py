@@ -23,7 +23,7 @@ class PlannedImage:
     """An image that will be imported."""
 
     path: str
-    """Its path in the source and its name in the project."""
+    """Its name in the project; also its path in the source, unless only its mask is there."""
     content_hash: str
     """SHA-256 of the file."""
     width: int
@@ -84,7 +84,8 @@ class ImportPlan:
         """Return the plan in sentences, the most important first."""
         if not self.entries:
             return ["Nothing to import: no image was found that can be read.", *self._problem_lines()]
-        lines = [f"{count_of(self.new_images, 'image')} to import{self._sizes()}."]
+        new = f"{count_of(self.new_images, 'image')} to import{self._sizes()}."
+        lines = [new] if self.new_images else []
         if known := len(self.entries) - self.new_images:
             there = count_of(known, "image is", "images are")
             gains = any(entry.known for entry in self.changes)

@@ -32,9 +32,9 @@ from storage.formats.class_list import (
 )
 from storage.formats.image_file import KeptSource, UprightImage, read_image
 from storage.formats.label_map import encode_label_map
-from storage.formats.layout import ImageFile, Layout, find_layout, source_groups
+from storage.formats.layout import ImageFile, Layout, find_layout, masks_by_name, source_groups
 from storage.formats.manifest import MANIFEST_NAME, Manifest, find_manifest, read_manifest
-from storage.formats.mask_meaning import CodeCount, MaskMeaning, decide_meaning
+from storage.formats.mask_meaning import MOST_VALUES, CodeCount, MaskMeaning, decide_meaning
 from storage.formats.masks import (
     Mask,
     MaskKind,
@@ -125,7 +125,8 @@ def plan_import(
         workspace: Where the project is.
         project_id: The project to import into. Its classes and images are taken into account: an image that
             it has gains the label or the truth it lacks, and then, while it waits in the pool without a
-            label, the split that the source says. Without a project the plan proposes classes.
+            label, the split that the source says. A mask that comes without its image goes, by its name, to
+            an image that the project has. Without a project the plan proposes classes.
         class_names: Names of the classes in the masks, by index. By default what the source says: a
             ``label_colors.txt`` gives the colours of RGB masks, a ``dataset.json`` may also name the index
             that means void beside 255.
@@ -138,7 +139,7 @@ def plan_import(
 
     Raises:
         InvalidInput: The source does not exist or cannot be opened, its class list is wrong, what its masks
-            mean cannot be told, or it is an export without images.
+            mean cannot be told, or it is an export without images, which the project lacks.
         NotFound: There is no such project.
     """
     classes: list[ClassInfo] = []
@@ -149,7 +150,22 @@ def plan_import(
         known = images.by_content(workspace, project_id)
     with OpenSource(source) as opened:
         manifest = _manifest(opened)
-        layout = manifest.layout(opened.paths) if manifest else find_layout(opened.paths)
+        of_labels_alone = manifest is not None and manifest.is_labels_alone(opened.paths)
+        layout = (
+            find_layout(opened.paths)
+            if manifest is None or of_labels_alone
+            else manifest.layout(opened.paths)
+        )
+        masked = {} if masks_as == "ignore" else _images_of_masks(layout, manifest, known)
+        if of_labels_alone and not masked:
+            raise InvalidInput(
+                "This export holds label maps and no images, and the project has none of theirs. Export "
+                "again with the images: --images on the command line, “Put the images beside the label "
+                "maps” on the Project page."
+            )
+        alone = [file.path for file in layout.images if file.mask is None]
+        # Where most have the name of an image that the project has, the others are masks, too.
+        may_be_masks = frozenset(alone if len(masked) > len(alone) / 2 else masked)
         class_list = _class_list(opened, layout, class_names)
         table_colours = frozenset(
             known.colour
@@ -165,7 +181,10 @@ def plan_import(
         checked: list[_Checked] = []
         with closing(
             _in_parallel(
-                lambda file: _check(opened, file, table_colours), pairs, lambda file: file.path, progress
+                lambda file: _check(opened, file, table_colours, known, masked, file.path in may_be_masks),
+                pairs,
+                lambda file: file.path,
+                progress,
             )
         ) as results:
             for result in results:
@@ -201,7 +220,7 @@ def plan_import(
     told = [_without_blank_mask(one, meaning) for one in unique]
     blank = [one.file.mask for one, left in zip(unique, told, strict=True) if one is not left]
     paths = [one.file.path for one in unique]
-    groups = [manifest.groups[path] for path in paths] if manifest else source_groups(paths)
+    groups = [manifest.groups.get(path) for path in paths] if manifest else source_groups(paths)
     return ImportPlan(
         source=source,
         entries=tuple(
@@ -229,6 +248,7 @@ def plan_import(
         meaning=meaning,
         table_colours=table_colours,
         notes=(
+            *_masks_alone_notes(unique, masked),
             *meaning.notes,
             *_blank_notes(blank),
             *_palette_notes(unique),
@@ -275,7 +295,7 @@ def run_import(
         image_id = _add(workspace, project_id, prepared)
         if image_id is not None:
             imported += 1
-        elif prepared.image is not None:
+        elif entry.known or prepared.image is not None:
             already_there += 1
             info = known.get(entry.content_hash)
             image_id = info.id if info else None
@@ -426,10 +446,23 @@ def _manifest(opened: OpenSource) -> Manifest | None:
     manifest = None if path is None else read_manifest(path, opened.read(path))
     if manifest is None:
         return None
-    manifest.refuse_without_images(opened.paths)
     # Of files that were taken out of their folders it knows none.
     present = set(opened.paths)
-    return manifest if any(image.path in present for image in manifest.images) else None
+    has_images = any(image.path in present for image in manifest.images)
+    return manifest if has_images or manifest.is_labels_alone(opened.paths) else None
+
+
+def _images_of_masks(
+    layout: Layout, manifest: Manifest | None, known: Mapping[str, ImageInfo]
+) -> dict[str, ImageInfo]:
+    """Return the project's image that each picture without a mask may be the mask of, by its path."""
+    pictures = [file.path for file in layout.images if file.mask is None]
+    by_hash = {} if manifest is None else manifest.label_maps
+    found = {path: known[by_hash[path]] for path in pictures if by_hash.get(path) in known}
+    of_name = {info.name: info for info in known.values()}
+    rest = [path for path in pictures if path not in found]
+    names = [info.name for info in known.values()]
+    return found | {path: of_name[name] for path, name in masks_by_name(rest, names).items()}
 
 
 def _class_list(opened: OpenSource, layout: Layout, class_names: Sequence[str] | None) -> ClassList | None:
@@ -441,22 +474,61 @@ def _class_list(opened: OpenSource, layout: Layout, class_names: Sequence[str] |
     return read_class_list(path, opened.read(path))
 
 
-def _check(opened: OpenSource, file: ImageFile, table_colours: frozenset[int]) -> _Checked | Problem:
+def _check(
+    opened: OpenSource,
+    file: ImageFile,
+    table_colours: frozenset[int],
+    known: Mapping[str, ImageInfo],
+    masked: Mapping[str, ImageInfo],
+    may_be_mask: bool,
+) -> _Checked | Problem:
+    """Read an image and its mask, or a picture that may be the mask of an image that the project has."""
     try:
         data = opened.read(file.path)
+        content_hash = hashlib.sha256(data).hexdigest()
+        mask = _mask_alone(data, table_colours) if may_be_mask and content_hash not in known else None
+        if mask is not None:
+            return _checked_mask_alone(file, mask, masked.get(file.path))
         image = read_image(data)
     except InvalidInput as error:
         return Problem(file.path, str(error))
-    content_hash = hashlib.sha256(data).hexdigest()
     slim = dataclasses.replace(image, blob=b"")
     if file.mask is None:
         return _Checked(file, content_hash, slim, None, {}, (), ())
     try:
         mask = _read_codes(opened.read(file.mask), table_colours)
-        _require_size(mask.codes, image)
+        _require_size(mask.codes, image.width, image.height, image.rotated)
     except InvalidInput as error:
         return _Checked(file, content_hash, slim, None, {}, (), (Problem(file.mask, str(error)),))
     return _Checked(file, content_hash, slim, mask.kind, mask.counts, mask.palette, ())
+
+
+def _mask_alone(data: bytes, table_colours: frozenset[int]) -> Mask | None:
+    """Return a picture as a mask; None when it has as many values as a photograph."""
+    try:
+        mask = _read_codes(data, table_colours)
+    except InvalidInput:
+        return None
+    return mask if len(mask.counts) <= MOST_VALUES else None
+
+
+def _checked_mask_alone(file: ImageFile, mask: Mask, masked: ImageInfo | None) -> _Checked:
+    """Return the project's image with a mask that came without it.
+
+    Raises:
+        InvalidInput: There is no such image, or the mask has another size.
+    """
+    if masked is None:
+        raise InvalidInput("No image of the project has the name of this mask.")
+    height, width = mask.codes.shape
+    if (height, width) != (masked.height, masked.width):
+        raise InvalidInput(
+            f"It has the name of the image {masked.name}, but is {width} × {height}, and the image "
+            f"{masked.width} × {masked.height}; masks are never resized. Save it in the size of the image."
+        )
+    image = UprightImage(b"", masked.media_type, width, height, rotated=False, note=None)
+    pair = ImageFile(masked.name, file.path, file.split)
+    return _Checked(pair, masked.content_hash, image, mask.kind, mask.counts, mask.palette, ())
 
 
 def _read_codes(data: bytes, table_colours: frozenset[int]) -> Mask:
@@ -467,13 +539,12 @@ def _read_codes(data: bytes, table_colours: frozenset[int]) -> Mask:
     return mask
 
 
-def _require_size(pixels: NDArray[np.integer], image: UprightImage) -> None:
-    height, width = pixels.shape
-    if (height, width) != (image.height, image.width):
-        rotated = " The image was turned upright by its EXIF orientation." if image.rotated else ""
+def _require_size(pixels: NDArray[np.integer], width: int, height: int, rotated: bool) -> None:
+    if pixels.shape != (height, width):
+        turned = " The image was turned upright by its EXIF orientation." if rotated else ""
         raise InvalidInput(
-            f"The mask is {width} × {height}, its image {image.width} × {image.height}.{rotated} The image "
-            "comes in without it; masks are never resized. Save the mask in the size of the image."
+            f"The mask is {pixels.shape[1]} × {pixels.shape[0]}, its image {width} × {height}.{turned} The "
+            "image comes in without it; masks are never resized. Save the mask in the size of the image."
         )
 
 
@@ -536,7 +607,7 @@ def _becomes(one: _Checked, split: str, masks_as: MasksAs, manifest: Manifest | 
     if masks_as == "truth":
         return "truth"
     if manifest is not None:
-        return "draft" if one.file.path in manifest.drafts else "label"
+        return "draft" if one.file.mask in manifest.drafts else "label"
     return "truth" if split == "excluded" else "label"
 
 
@@ -569,11 +640,23 @@ def _planned(
         group=group,
         mask=one.file.mask if becomes else None,
         mask_becomes=becomes,
-        author=manifest.drafts.get(one.file.path, AUTHOR) if manifest else AUTHOR,
+        author=manifest.drafts.get(str(one.file.mask), AUTHOR) if manifest else AUTHOR,
         rotated=one.image.rotated,
         note=one.image.note,
         known=known is not None,
     )
+
+
+def _masks_alone_notes(checked: Sequence[_Checked], masked: Mapping[str, ImageInfo]) -> list[str]:
+    """Say which masks go to images that the project has."""
+    masks = [one.file.mask for one in checked if one.file.mask in masked]
+    if not masks:
+        return []
+    come = "1 mask comes" if len(masks) == 1 else f"{len(masks):,} masks come"
+    return [
+        f"{come} without images, such as {masks[0]}, for images that the project has, by name. To bring them "
+        "in as images, let masks become nothing."
+    ]
 
 
 def _palette_notes(checked: Sequence[_Checked]) -> list[str]:
@@ -629,21 +712,24 @@ def _require_classes(workspace: Workspace, project_id: int, plan: ImportPlan) ->
 
 def _prepare(workspace: Workspace, opened: OpenSource, plan: ImportPlan, entry: PlannedImage) -> _Prepared:
     """Read, check and store the files of an entry; the rows are written by the caller's thread."""
-    try:
-        data = opened.read(entry.path)
-        if hashlib.sha256(data).hexdigest() != entry.content_hash:
-            raise InvalidInput("The file changed after it was checked. Check the source again.")
-        image = read_image(data)
-    except InvalidInput as error:
-        return _Prepared(entry, None, None, None, None, None, (Problem(entry.path, str(error)),))
-    blob = workspace.blobs.put(image.blob)
-    source = _kept_source(workspace, data, image.source)
-    slim = dataclasses.replace(image, blob=b"")
+    slim = blob = source = None
+    # The file of an image that the project has is not needed, and may not be there.
+    if not entry.known:
+        try:
+            data = opened.read(entry.path)
+            if hashlib.sha256(data).hexdigest() != entry.content_hash:
+                raise InvalidInput("The file changed after it was checked. Check the source again.")
+            image = read_image(data)
+        except InvalidInput as error:
+            return _Prepared(entry, None, None, None, None, None, (Problem(entry.path, str(error)),))
+        blob = workspace.blobs.put(image.blob)
+        source = _kept_source(workspace, data, image.source)
+        slim = dataclasses.replace(image, blob=b"")
     if entry.mask is None:
         return _Prepared(entry, slim, blob, source, None, None, ())
     try:
         mask = _read_codes(opened.read(entry.mask), plan.table_colours)
-        _require_size(mask.codes, image)
+        _require_size(mask.codes, entry.width, entry.height, entry.rotated)
     except InvalidInput as error:
         return _Prepared(entry, slim, blob, source, None, None, (Problem(entry.mask, str(error)),))
     label_map = to_label_map(mask, plan.meaning.values[mask.kind])

@@ -83,8 +83,9 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
                 required=True,
                 format_func=lambda name: MASKS_AS[name],
                 key="import-masks",
-                help="Masks are matched to images by their file names. Hidden truth trains nothing: it lets "
-                "a button on the Label page answer in your place, to try the loop.",
+                help="Masks are matched to images by their file names, also to images that the project has. "
+                "Hidden truth trains nothing: it lets a button on the Label page answer in your place, to "
+                "try the loop.",
             )
             follow_splits = st.toggle(
                 "Folders named val and test keep their split",

@@ -109,6 +109,33 @@ def find_layout(paths: Sequence[str]) -> Layout:
     )
 
 
+def masks_by_name(paths: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """Return the image each picture may be the mask of, for pictures that come without their images.
+
+    Args:
+        paths: Of the pictures.
+        names: Of images that are there already, paths as they were imported.
+
+    Returns:
+        By path of a picture, the one name with its stem, or with its stem before ``_mask``; of several the
+        one in folders of the same names. A name that several pictures could have is left out.
+    """
+    of_stem: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        of_stem[_stem(name)].append(name)
+    found = {}
+    for path in paths:
+        stem = _stem(path)
+        stems = [stem, *(stem.removesuffix(ending.casefold()) for ending in _MASK_STEM_ENDINGS)]
+        candidates = next((of_stem[one] for one in stems if one in of_stem), [])
+        if len(candidates) > 1:
+            candidates = [name for name in candidates if _place(_folders(name)) == _place(_folders(path))]
+        if len(candidates) == 1:
+            found[path] = candidates[0]
+    count = Counter(found.values())
+    return {path: name for path, name in found.items() if count[name] == 1}
+
+
 def source_groups(paths: Sequence[str]) -> list[str | None]:
     """Return the source of each image, such as its drive or patient, as far as names tell.
 
@@ -137,6 +164,10 @@ def _common_depth(paths: Sequence[str]) -> int:
             break
         depth += 1
     return depth
+
+
+def _folders(path: str) -> tuple[str, ...]:
+    return tuple(part.lower() for part in path.split("/")[:-1])
 
 
 def _stem(path: str) -> str:

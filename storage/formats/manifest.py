@@ -25,27 +25,19 @@ class Manifest:
     Attributes:
         images: With the label map and the split of each; none in an export of label maps alone.
         groups: By path of the image; None for an image of no group.
-        drafts: Who has painted each label map that nobody has submitted, by path of the image.
-        label_maps: Paths of all label maps.
+        drafts: Who has painted each label map that nobody has submitted, by path of the label map.
+        label_maps: Of each label map by its path, the hash of the file that its image was imported from.
     """
 
     images: tuple[ImageFile, ...]
     groups: Mapping[str, str | None]
     drafts: Mapping[str, str]
-    label_maps: frozenset[str]
+    label_maps: Mapping[str, str]
 
-    def refuse_without_images(self, paths: Sequence[str]) -> None:
-        """Refuse files among which are label maps of this export and no images.
-
-        Raises:
-            InvalidInput: Every picture is a label map.
-        """
+    def is_labels_alone(self, paths: Sequence[str]) -> bool:
+        """Tell whether the files are label maps of this export, without images."""
         pictures = {path for path in paths if path.lower().endswith(IMAGE_SUFFIXES)}
-        if pictures and pictures <= self.label_maps:
-            raise InvalidInput(
-                "This export holds label maps and no images. Export again with the images: --images on the "
-                "command line, “Put the images beside the label maps” on the Project page."
-            )
+        return bool(pictures) and pictures <= self.label_maps.keys()
 
     def layout(self, paths: Sequence[str]) -> Layout:
         """Return what the manifest makes of the files that are there."""
@@ -98,7 +90,8 @@ def read_manifest(path: str, data: bytes) -> Manifest | None:
     folder = PurePosixPath(path).parent
     try:
         everything: list[dict[str, Any]] = content["images"]
-        label_maps = frozenset(str(folder / row["label_map"]) for row in everything if row.get("label_map"))
+        labelled = [row for row in everything if row.get("label_map")]
+        label_maps = {str(folder / row["label_map"]): str(row.get("source_sha256")) for row in labelled}
         rows = [row for row in everything if row.get("image")]
         images = tuple(
             ImageFile(
@@ -110,8 +103,8 @@ def read_manifest(path: str, data: bytes) -> Manifest | None:
         )
         groups = {image.path: row["group"] for image, row in zip(images, rows, strict=True)}
         drafts = {
-            image.path: str(row["author"])
-            for image, row in zip(images, rows, strict=True)
+            str(folder / row["label_map"]): str(row["author"])
+            for row in labelled
             if row.get("status") == "draft"
         }
     except (KeyError, TypeError, AttributeError) as error:

@@ -13,7 +13,7 @@ from storage.schema import MAX_CLASSES, NOT_LABELLED, VOID
 
 _LARGEST_GAPLESS = 64
 """Indices found up to here become as many classes; beyond it, only indices found become classes."""
-_MOST_INDICES = 64
+MOST_VALUES = 64
 """More of them that nothing names are no classes but greys."""
 
 
@@ -186,7 +186,7 @@ def _ambiguous(project_classes: Sequence[SourceClass]) -> InvalidInput:
 
 
 def _refuse_greys(indices: Mapping[int, CodeCount]) -> None:
-    if len(indices) > _MOST_INDICES:
+    if len(indices) > MOST_VALUES:
         raise InvalidInput(
             f"{len(indices)} different values were found in the masks, and nothing says which of them are "
             "classes. Masks with soft edges or saved as photographs do this: save them with one exact value "

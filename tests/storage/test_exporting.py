@@ -350,8 +350,38 @@ def test_an_export_without_images_is_not_taken_for_photographs(
     workspace: Workspace, project: ProjectInfo, tmp_path: Path, name: str
 ) -> None:
     export_project(workspace, project.id, tmp_path / name)
-    with pytest.raises(InvalidInput, match=r"holds label maps and no images.*--images"):
-        plan_import(tmp_path / name, workspace=workspace, project_id=project.id)
+    other = projects.create_project(workspace, "other", [ClassSpec("road")], "anna")
+    for project_id in (None, other.id):
+        with pytest.raises(InvalidInput, match=r"holds label maps and no images.*--images"):
+            plan_import(tmp_path / name, workspace=workspace, project_id=project_id)
+
+
+def test_label_maps_alone_come_back_to_the_images_they_are_of(
+    workspace: Workspace, project: ProjectInfo, tmp_path: Path
+) -> None:
+    drawn = np.tile(np.array([0, 1, 254], np.uint8), (6, 3))
+    add(workspace, project, "c/1.png", drawn, status="draft")
+    export_project(workspace, project.id, tmp_path / "out.zip", drafts=True, not_labelled_as=254)
+    other = projects.create_project(
+        workspace, "again", [ClassSpec(n) for n in ("road", "sky", "Bäume")], "ben"
+    )
+    blank = np.full((6, 9), 254, np.uint8)
+    # One image is not there, and others have the same stem.
+    for name in ("a/1.png", "b/1.png", "c/1.png", "図.jpg"):
+        add(workspace, other, name, blank)
+    plan = plan_import(tmp_path / "out.zip", workspace=workspace, project_id=other.id)
+    assert [problem.sentence for problem in plan.problems] == [
+        "No image of the project has the name of this mask."
+    ]
+    assert run_import(workspace, other.id, plan, "ben").labelled == 3
+    before = {info.name: info.id for info in images.list_images(workspace, project.id)}
+    for info in images.list_images(workspace, other.id):
+        newest = labels.history(workspace, info.id)[0]
+        assert newest.status == ("draft" if info.name == "c/1.png" else "submitted")
+        np.testing.assert_array_equal(
+            labels.read(workspace, info.id)[0], labels.read(workspace, before[info.name])[0]
+        )
+    assert plan_import(tmp_path / "out.zip", workspace=workspace, project_id=other.id).changes == ()
 
 
 def test_images_put_beside_the_label_maps_of_an_export_meet_them_by_name(

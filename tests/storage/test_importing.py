@@ -188,6 +188,51 @@ def test_masks_without_a_class_of_the_project_are_no_labels(workspace: Workspace
     assert [entry.mask_becomes for entry in plan().changes] == ["label"]
 
 
+def test_masks_without_images_go_to_the_images_of_the_project_by_name(workspace: Workspace) -> None:
+    everything = dict(pairs(6))
+    photographs = [(f"2026/{i}.png", everything[f"images/{i}.png"]) for i in range(4)]
+    project_id, _ = imported(workspace, plan_import(photographs))
+    for name in "bc":
+        projects.add_class(workspace, project_id, ClassSpec(name), "tester")
+    masks = [(f"ready/{i}_mask.png", everything[f"masks/{i}.png"]) for i in (0, 1, 5)]
+    masks.append(("ready/2_mask.png", encoded(index_mask(2, size=(6, 8)))))
+    new = ("ready/3.png", picture(99))
+    plan = plan_import([*masks, new], workspace=workspace, project_id=project_id)
+    assert [(entry.path, entry.mask) for entry in plan.changes] == [
+        ("2026/0.png", "ready/0_mask.png"),
+        ("2026/1.png", "ready/1_mask.png"),
+        ("ready/3.png", None),
+    ]
+    assert reasons(plan) == {
+        "ready/2_mask.png": "It has the name of the image 2026/2.png, but is 8 × 6, and the image 16 × 12; "
+        "masks are never resized. Save it in the size of the image.",
+        "ready/5_mask.png": "No image of the project has the name of this mask.",
+    }
+    assert plan.notes[0].startswith("2 masks come without images, such as ready/0_mask.png")
+    result = run_import(workspace, project_id, plan, "tester")
+    assert (result.imported, result.labelled, result.already_there, result.problems) == (1, 2, 2, ())
+    for info in images.list_images(workspace, project_id)[:2]:
+        label_map, _ = labels.read(workspace, info.id)
+        np.testing.assert_array_equal(label_map, index_mask(int(Path(info.name).stem)))
+        assert info.split == "train"
+    as_images = plan_import(masks, workspace=workspace, project_id=project_id, masks_as="ignore")
+    assert as_images.new_images == 4
+
+
+def test_a_mask_without_an_image_goes_to_none_where_names_leave_it_open(workspace: Workspace) -> None:
+    photographs = [(f"{drive}/{i}.png", picture(10 * drive + i)) for drive in (1, 2) for i in range(2)]
+    project_id, _ = imported(workspace, plan_import(photographs))
+    mask = encoded(index_mask(0, classes=1))
+    in_folders = [(f"masks/{drive}/0.png", mask) for drive in (1, 2)]
+    plan = plan_import(in_folders, workspace=workspace, project_id=project_id)
+    assert [(entry.path, entry.mask) for entry in plan.changes] == [
+        ("1/0.png", "masks/1/0.png"),
+        ("2/0.png", "masks/2/0.png"),
+    ]
+    plan = plan_import([("masks/0.png", mask)], workspace=workspace, project_id=project_id)
+    assert [(entry.path, entry.mask) for entry in plan.changes] == [("masks/0.png", None)]
+
+
 def test_class_names_given_by_hand_are_used() -> None:
     plan = plan_import(pairs(1), class_names=["soil", "crop", "weed"])
     assert [spec.name for spec in plan.classes] == ["soil", "crop", "weed"]
@@ -325,7 +370,7 @@ def test_camvid_is_known_by_its_layout(part_of_camvid: Path, workspace: Workspac
     assert (again.imported, again.labelled, again.already_there) == (0, 0, 72)
     few = plan_import(part_of_camvid / "val", workspace=workspace, project_id=project_id)
     assert (few.new_images, len(few.entries)) == (0, 11)
-    assert few.report()[1] == "11 images are in the project already; nothing is added."
+    assert few.report()[0] == "11 images are in the project already; nothing is added."
     assert (few.masks, few.changes) == (0, ())
 
 
@@ -660,8 +705,7 @@ def test_masks_that_come_later_find_their_images_and_keep_what_the_plan_says(wor
     run_import(workspace, project.id, plan_import(split_folders(with_masks=False)), "tester")
     plan = plan_import(split_folders(with_masks=True), workspace=workspace, project_id=project.id)
     report = plan.report()
-    assert report[0] == "0 images to import."
-    assert report[1] == "9 images are in the project already; only missing labels are added."
+    assert report[0] == "9 images are in the project already; only missing labels are added."
     assert "6 masks used as submitted labels." in report
     assert "3 masks kept as hidden truth: never trained on, only to measure." in report
     assert "Splits: 3 train, 3 audit, 3 excluded." in report

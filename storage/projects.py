@@ -68,6 +68,7 @@ class ProjectInfo:
     current_round_id: int | None
     labels_changed: int
     created_at: float
+    archived_at: float | None
 
 
 def create_project(
@@ -107,7 +108,7 @@ def create_project(
 
 
 def list_projects(workspace: Workspace) -> list[ProjectInfo]:
-    """Return every project, oldest first."""
+    """Return every project, oldest first, the archived ones too."""
     with workspace.database.reading() as session:
         return [project_info(project) for project in session.scalars(select(Project).order_by(Project.id))]
 
@@ -283,6 +284,7 @@ def project_info(project: Project) -> ProjectInfo:
         current_round_id=project.current_round_id,
         labels_changed=project.labels_changed,
         created_at=project.created_at,
+        archived_at=project.archived_at,
     )
 
 
@@ -368,7 +370,10 @@ def _checked_name(name: str, what: str) -> str:
 
 
 def _refuse_taken_name(session: Session, name: str) -> None:
-    if session.scalar(select(Project.id).where(Project.name == name)) is not None:
+    holder = session.scalars(select(Project).where(Project.name == name)).one_or_none()
+    if holder is not None and holder.archived_at is not None:
+        raise InvalidInput(f"An archived project is named {name}. Restore it, or choose another name.")
+    if holder is not None:
         raise InvalidInput(f"There is already a project named {name}. Choose another name.")
 
 

@@ -155,6 +155,8 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     def advice(ready: bool, reason: str) -> StartAdvice:
         return StartAdvice(ready, reason, changed, rule.min_changed)
 
+    if project.archived_at is not None:
+        return advice(False, "This project is archived: restore it to train it")
     worker_missing = not _live_workers(session, now)
     if last is not None and last.state in LIVE_ROUND_STATES:
         if worker_missing and not _working(last, now):
@@ -224,8 +226,8 @@ def request_round(
     While the cold start is under way the round waits behind it.
 
     Raises:
-        RoundRefused: a round is waiting or at work already, there is no label to train on, or fewer than two
-            classes are not archived.
+        RoundRefused: a round is waiting or at work already, there is no label to train on, fewer than two
+            classes are not archived, or the project is.
         NotFound: there is no such project.
     """
     while True:
@@ -254,6 +256,7 @@ def request_round(
         blob = workspace.blobs.put(encode_snapshot(taken))
         with workspace.database.writing() as session:
             project = project_row(session, project_id, lock=True)
+            _refuse_archived(project)
             live = _live_round(session, project_id, training=True)
             if live is not None:
                 raise RoundRefused(
@@ -291,15 +294,15 @@ def cold_start_is_due(workspace: Workspace, project_id: int, now: float | None =
     """Say whether the pool should be ordered by typical and diverse images, for want of a model.
 
     That is when no round has trained or is about to, and the images have not been ordered yet, or more than
-    a quarter of those that have been came later. Images still being imported are waited for.
+    a quarter of those that have been came later. Images still being imported are waited for, and an archived
+    project waits to be restored.
 
     Raises:
         NotFound: there is no such project.
     """
     now = time.time() if now is None else now
     with workspace.database.reading() as session:
-        project_row(session, project_id)
-        if _training_stands(session, project_id):
+        if project_row(session, project_id).archived_at is not None or _training_stands(session, project_id):
             return False
         of_project = Image.project_id == project_id
         pool = select(Image.id).where(of_project, Image.split == "pool").limit(COLD_START_FROM)
@@ -335,11 +338,12 @@ def request_cold_start(workspace: Workspace, project_id: int) -> RoundInfo:
     One that has ended before is queued again. Its order stands until the new one is published.
 
     Raises:
-        RoundRefused: it is under way, or a round has trained or is about to.
+        RoundRefused: it is under way, a round has trained or is about to, or the project is archived.
         NotFound: there is no such project.
     """
     with workspace.database.writing() as session:
         project = project_row(session, project_id, lock=True)
+        _refuse_archived(project)
         if _training_stands(session, project_id):
             raise RoundRefused("A round orders the images already, better than a cold start could.")
         row = _cold_start_row(session, project_id)
@@ -372,17 +376,24 @@ def request_cancel(workspace: Workspace, round_id: int, actor: str) -> None:
         NotFound: there is no such round.
         RoundRefused: it has ended already.
     """
-    now = time.time()
     with workspace.database.writing() as session:
         row = _round_row(session, round_id, lock=True)
         if row.state not in LIVE_ROUND_STATES:
             raise RoundRefused(
                 f"Round {row.number} has ended already ({row.state}). Nothing is left to cancel."
             )
-        row.cancel_requested = True
-        if not _working(row, now):
-            _end(row, "cancelled", now)
-        events.record(session, row.project_id, actor, "cancel", round=row.id, number=row.number)
+        _cancel(session, row, actor)
+
+
+def cancel_live_rounds(session: Session, project_id: int, actor: str) -> None:
+    """Cancel all rounds that wait or are at work, within the caller's write transaction."""
+    query = select(Round).where(
+        Round.project_id == project_id,
+        Round.state.in_(LIVE_ROUND_STATES),
+        Round.cancel_requested.is_(False),
+    )
+    for row in session.scalars(query.with_for_update()).all():
+        _cancel(session, row, actor)
 
 
 def claim(
@@ -791,6 +802,11 @@ def _training_stands(session: Session, project_id: int) -> bool:
     return session.scalar(found.limit(1)) is not None
 
 
+def _refuse_archived(project: Project) -> None:
+    if project.archived_at is not None:
+        raise RoundRefused(f"The project {project.name} is archived. Restore it on the Project page first.")
+
+
 def _too_few_classes(session: Session, project_id: int) -> str | None:
     archived = session.scalars(select(LabelClass.archived).where(LabelClass.project_id == project_id)).all()
     left = archived.count(False)
@@ -860,6 +876,14 @@ def _known_dead(worker: str) -> bool:
         return Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
     except (OSError, IndexError):
         return False
+
+
+def _cancel(session: Session, row: Round, actor: str) -> None:
+    now = time.time()
+    row.cancel_requested = True
+    if not _working(row, now):
+        _end(row, "cancelled", now)
+    events.record(session, row.project_id, actor, "cancel", round=row.id, number=row.number)
 
 
 def _end(row: Round, state: str, now: float) -> None:

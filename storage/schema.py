@@ -69,6 +69,8 @@ class Project(Base):
     """Submissions of a trainable label ever made; rounds remember the value they started at."""
     labels_changed_at: Mapped[float | None]
     created_at: Mapped[float]
+    archived_at: Mapped[float | None]
+    """Since when it is out of the list of projects; null for one that is in it."""
 
 
 class LabelClass(Base):

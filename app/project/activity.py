@@ -138,6 +138,8 @@ def _settings(_: str, detail: Mapping[str, Any]) -> str:
         return f"Created the project with {', '.join(detail['classes'])}"
     if "renamed" in detail:
         return "Renamed the project from {} to {}".format(*detail["renamed"])
+    if "archived" in detail:
+        return "Archived the project" if detail["archived"] else "Restored the project"
     if "class_added" in detail:
         return f"Added the class {detail['class_added']}"
     if "class_changed" in detail:

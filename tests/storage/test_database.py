@@ -189,6 +189,19 @@ def test_images_excluded_by_the_third_version_come_back_to_where_they_were(tmp_p
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 
 
+def test_projects_of_the_fourth_version_are_not_archived(tmp_path: Path) -> None:
+    workspace = open_workspace(tmp_path)
+    project = make_project(workspace, images=1, size=(2, 2))
+    assert "archived_at" not in columns_at(workspace, "0004", "project")
+    workspace.close()
+
+    workspace = open_workspace(tmp_path)
+    assert projects.list_projects(workspace) == [project]
+    assert project.archived_at is None
+    with workspace.database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
 def test_many_openers_migrate_once(tmp_path: Path) -> None:
     errors: list[BaseException] = []
 

@@ -242,7 +242,7 @@ def errors_as_sentences() -> Iterator[None]:
 
 
 def chosen_project(workspace: Workspace, name: str | None) -> ProjectInfo:
-    """Return the named project, or the only one there is.
+    """Return the named project, or the only one that is not archived.
 
     Raises:
         NotFound: there is no such project, none at all, or several to choose from.
@@ -250,15 +250,30 @@ def chosen_project(workspace: Workspace, name: str | None) -> ProjectInfo:
     if name is not None:
         return projects.get_project(workspace, name)
     everything = projects.list_projects(workspace)
-    if len(everything) == 1:
-        return everything[0]
+    live = [project for project in everything if project.archived_at is None]
+    if len(live) == 1:
+        return live[0]
     if not everything:
         raise NotFound(
             f"The workspace {workspace.path} has no project yet. Import images with "
             "`python3 run_app.py import FOLDER --project NAME`, or open the demo with `python3 run_app.py`."
         )
-    names = ", ".join(project.name for project in everything)
-    raise NotFound(f"The workspace has several projects ({names}): choose one with --project NAME.")
+    names = ", ".join(project.name for project in live or everything)
+    have = "several projects" if live else "archived projects only"
+    raise NotFound(f"The workspace has {have} ({names}): choose one with --project NAME.")
+
+
+def refuse_archived(project: ProjectInfo) -> None:
+    """Refuse what nobody would see in an archived project.
+
+    Raises:
+        InvalidInput: the project is archived.
+    """
+    if project.archived_at is not None:
+        raise InvalidInput(
+            f"The project {project.name} is archived. Start `python3 run_app.py serve` without --project and "
+            "restore it on the Project page."
+        )
 
 
 def supervise_worker(workspace: Path, device: Device, stop: threading.Event) -> None:
@@ -339,13 +354,16 @@ def serve_workspace(
 
 
 def make_demo(workspace: Workspace, images: int) -> ProjectInfo:
-    """Return the demo project, rendering its images when some are missing."""
+    """Return the demo project, restored when it was archived, rendering its images when some are missing."""
     from core import demo_world
+    from storage.archiving import restore_project
     from storage.images import list_images
     from storage.importing import add_rendered
 
     try:
         project = projects.get_project(workspace, DEMO_PROJECT)
+        if project.archived_at is not None:
+            project = restore_project(workspace, project.id, actor="demo")
     except NotFound:
         project = projects.create_project(
             workspace,
@@ -390,7 +408,7 @@ def serve(
     with errors_as_sentences():
         if project is not None:
             with contextlib.closing(existing_workspace(workspace)) as opened:
-                projects.get_project(opened, project)
+                refuse_archived(projects.get_project(opened, project))
         serve_workspace(workspace, project, device, host, port, access_token, no_worker, no_browser)
 
 
@@ -440,6 +458,8 @@ def import_images(
                 # Of a folder as “.” the path itself has no name.
                 project = source.resolve().name if source.is_dir() else source.stem
             target = None
+        if target is not None:
+            refuse_archived(target)
         names = names_given(classes) if classes else None
         plan = plan_import(
             source,

@@ -14,7 +14,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import run_app
-from storage import rounds
+from storage import projects, rounds
+from storage.archiving import archive_project
+from storage.errors import NotFound
+from storage.projects import ClassSpec
 from storage.workspace import open_workspace
 from tests.core.blocks_project import block_scene, blocks_project, png
 
@@ -205,6 +208,25 @@ def test_a_project_that_is_not_there_is_not_served(tmp_path: Path) -> None:
     )
     assert refused.returncode == 1
     assert "wrong" in refused.stderr
+
+
+def test_an_archived_project_is_none_to_choose_and_the_demo_is_brought_back(tmp_path: Path) -> None:
+    folder = tmp_path / "w"
+    workspace = open_workspace(folder)
+    demo = projects.create_project(workspace, run_app.DEMO_PROJECT, [ClassSpec("a")], "test")
+    roads = projects.create_project(workspace, "Roads", [ClassSpec("a")], "test")
+    archive_project(workspace, demo.id, "test")
+    assert run_app.chosen_project(workspace, None) == roads
+    archive_project(workspace, roads.id, "test")
+    with pytest.raises(NotFound, match=r"has archived projects only \(Demo, Roads\): choose one with"):
+        run_app.chosen_project(workspace, None)
+    for command in (["serve"], ["import", str(tmp_path), "--classes", "a"]):
+        refused = CliRunner().invoke(
+            run_app.cli, [*command, "--workspace", str(folder), "--project", "Roads"]
+        )
+        assert refused.exit_code == 1
+        assert "The project Roads is archived. Start" in refused.output
+    assert run_app.make_demo(workspace, images=0) == demo
 
 
 @pytest.mark.parametrize("command", [["worker"], ["serve", "--project", "Roads"]])

@@ -1,7 +1,8 @@
 """The Streamlit script behind every page: who, which project, which page.
 
 Hooks for end-to-end tests: ``.st-key-project-picker`` (the project picker in the header),
-``.st-key-no-project`` (the hint where a page needs a project), the navigation links by their titles
+``.st-key-no-project`` (the hint where a page needs a project), ``.st-key-archived-project`` (what stands in
+the place of every page of an archived project), the navigation links by their titles
 Label, Queue, Training and Project.
 """
 
@@ -11,7 +12,9 @@ import streamlit as st
 
 from app import session, style
 from app.notices import errors_as_sentences
+from app.project.archive import archived_notice
 from storage import projects
+from storage.projects import ProjectInfo
 
 style.apply()
 
@@ -23,12 +26,20 @@ PAGES = [
 ]
 
 
-def project_picker() -> None:
-    """Let the person choose the project that all pages show."""
+def project_picker() -> ProjectInfo | None:
+    """Let the person choose the project that all pages show, and return it; None when there is none.
+
+    An archived project is among those to choose from only while it is the one that is open.
+    """
     current = session.current_project_id()
     if current is None:
-        return
-    names = {project.id: project.name for project in projects.list_projects(session.workspace())}
+        return None
+    everything = {project.id: project for project in projects.list_projects(session.workspace())}
+    names = {
+        project.id: project.name
+        for project in everything.values()
+        if project.archived_at is None or project.id == current
+    }
     st.session_state["project-picker"] = current
     with st.container(key="project-bar"):
         st.selectbox(
@@ -39,10 +50,14 @@ def project_picker() -> None:
             key="project-picker",
             on_change=lambda: session.switch_project(st.session_state["project-picker"]),
         )
+    return everything[current]
 
 
 page = st.navigation(PAGES, position="top")
 session.require_user()
 with errors_as_sentences():
-    project_picker()
-    page.run()
+    project = project_picker()
+    if project is not None and project.archived_at is not None:
+        archived_notice(session.workspace(), project)
+    else:
+        page.run()

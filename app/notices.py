@@ -11,6 +11,7 @@ from html import escape
 
 import streamlit as st
 from pydantic import ValidationError
+from streamlit.delta_generator import DeltaGenerator
 
 from app.settings_form import title_of_field
 from storage.errors import QualmError
@@ -80,8 +81,8 @@ def _titles() -> dict[tuple[str | int, ...], str]:
 
 def empty_state(
     title: str, text: str, link: tuple[str, str, str] | None = None, *, key: str = "empty-state"
-) -> None:
-    """Fill the place of missing content with what it is and what to do next.
+) -> DeltaGenerator:
+    """Fill the place of missing content with what it is and what to do next, and return that place.
 
     Args:
         title: What is missing.
@@ -89,17 +90,19 @@ def empty_state(
         link: Page that helps, text of the link to it, and its icon.
         key: Hook for end-to-end tests, as the class ``st-key-<key>``.
     """
-    with st.container(border=True, key=key, horizontal_alignment="center"):
+    place = st.container(border=True, key=key, horizontal_alignment="center")
+    with place:
         st.markdown(f"#### {title}\n\n{text}", text_alignment="center", anchors=False)
         if link is not None:
             page, label, icon = link
             st.page_link(page, label=label, icon=icon)
+    return place
 
 
 def no_project() -> None:
-    """Say how to come to a first project; the same on every page that needs one."""
+    """Say how to come to a project; the same on every page that needs one."""
     empty_state(
-        "No project yet",
+        "No project is open",
         "A project is a list of classes and the images you label with them. Create one, or stop the server "
         "and start `python3 run_app.py`: a demo that needs no images.",
         ("pages/project.py", "Create a project", ":material/add:"),

@@ -75,28 +75,25 @@ def require_project() -> tuple[Workspace, int]:
 
 
 def current_project_id() -> int | None:
-    """Return the id of the project this browser works on, or None when the workspace has none.
+    """Return the id of the project this browser works on, or None when there is none to open.
 
     The choice of this session counts first, then ``?project=`` in the address, then the project the
-    server was started with, then the newest project. The address is kept up to date, so that a
-    reload stays where it is.
+    server was started with, then the newest project. Only the first two may be archived. The address is
+    kept up to date, so that a reload stays where it is.
     """
-    known = [project.id for project in projects.list_projects(workspace())]
-    if not known:
-        return None
-    chosen = next(
-        (
-            candidate
-            for candidate in (
-                st.session_state.get(_PROJECT_KEY),
-                _whole_number(st.query_params.get(_PROJECT_KEY)),
-                _project_of_start(),
-            )
-            if candidate in known
-        ),
-        max(known),
+    known = projects.list_projects(workspace())
+    everything = [project.id for project in known]
+    live = [project.id for project in known if project.archived_at is None]
+    candidates = (
+        (st.session_state.get(_PROJECT_KEY), everything),
+        (_whole_number(st.query_params.get(_PROJECT_KEY)), everything),
+        (_project_of_start(), live),
     )
-    choose_project(chosen)
+    chosen = next(
+        (candidate for candidate, among in candidates if candidate in among), max(live, default=None)
+    )
+    if chosen is not None:
+        choose_project(chosen)
     return chosen
 
 
@@ -111,6 +108,12 @@ def switch_project(project_id: int) -> None:
     """Go on to another project; what the address names of the one before is left behind."""
     st.query_params.clear()
     choose_project(project_id)
+
+
+def leave_project() -> None:
+    """Go on to the project that opens where none is chosen."""
+    st.session_state.pop(_PROJECT_KEY, None)
+    st.query_params.clear()
 
 
 def _project_of_start() -> int | None:

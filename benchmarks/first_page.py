@@ -36,7 +36,7 @@ REPETITIONS = 7
 def qualm(folder: Path, port: int) -> tuple[list[str], str]:
     """Return the command of our server and the text its first page shows."""
     command = [sys.executable, "run_app.py", "serve", "--no-worker", "--no-browser"]
-    return [*command, "--workspace", str(folder / "workspace"), "--port", str(port)], "No project yet"
+    return [*command, "--workspace", str(folder / "workspace"), "--port", str(port)], "No project is open"
 
 
 def bare_streamlit(folder: Path, port: int) -> tuple[list[str], str]:

@@ -26,6 +26,7 @@ from app.queue_acts import Act, carry_out
 from app.server import make_app
 from storage import images, labels, projects, queue, rounds
 from storage.activity import LabelledImage
+from storage.archiving import archive_project
 from storage.formats.embeddings import EmbeddingSet, encode_embeddings
 from storage.import_plan import ImportResult
 from storage.importing import Progress, run_import
@@ -147,7 +148,7 @@ def quarter_circle(site: Site) -> EmbeddingSet:
 @pytest.mark.parametrize("page", ["annotate", "queue", "training"])
 def test_without_a_project_a_page_leads_to_the_form_that_makes_one(open_page, page: str) -> None:
     test = open_page(page)
-    assert "No project yet" in everything(test)
+    assert "No project is open" in everything(test)
     assert not test.button
     assert not errors(test)
 
@@ -935,6 +936,44 @@ def test_the_project_picker_leaves_no_image_of_the_project_before(
     test.switch_page(f"pages/{page}.py").run()
     test.selectbox(key="project-picker").set_value(other.id).run()
     assert dict(test.query_params) == {"project": str(other.id)}
+
+
+def test_an_archived_project_leaves_the_picker_until_it_is_restored(open_page, site: Site) -> None:
+    other = projects.create_project(site.workspace, "Other", [projects.ClassSpec("cell")], actor="test")
+    test, streets = open_page("project"), site.project_id
+    assert "Archived projects" not in everything(test)
+    test.selectbox(key="project-picker").set_value(streets).run()
+    test.button(key=f"archive-{streets}").click().run()
+    assert test.selectbox(key="project-picker").value == other.id
+    assert test.selectbox(key="project-picker").options == ["Other"]
+    test.button(key=f"archive-{other.id}").click().run()
+    assert not test.selectbox
+    assert [project.archived_at is None for project in projects.list_projects(site.workspace)] == [False] * 2
+    test.text_input(key="project-name").set_value("Other")
+    test.text_area(key="class-names").set_value("a")
+    test.button(key="create-project").click().run()
+    assert errors(test) == ["An archived project is named Other. Restore it, or choose another name."]
+    test.button(key=f"restore-{streets}").click().run()
+    assert not errors(test)
+    assert test.selectbox(key="project-picker").options == ["Streets"]
+    assert dict(test.query_params) == {"project": str(streets)}
+    assert list(test.dataframe[-1].value["What"])[:2] == ["Restored the project", "Archived the project"]
+
+
+@pytest.mark.parametrize("page", ["annotate", "queue", "training", "project"])
+def test_a_link_to_an_archived_project_offers_to_restore_it(open_page, site: Site, page: str) -> None:
+    other = projects.create_project(site.workspace, "Other", [projects.ClassSpec("cell")], actor="test")
+    test = open_page(page)
+    archive_project(site.workspace, other.id, "test")
+    test.run()
+    assert "Other is archived" in everything(test)
+    assert [button.label for button in test.button] == ["Restore", "Leave it archived"]
+    test.button(key=f"restore-{other.id}").click().run()
+    assert "is archived" not in everything(test)
+    archive_project(site.workspace, other.id, "test")
+    test.run()
+    test.button(key="leave-archived").click().run()
+    assert test.selectbox(key="project-picker").options == ["Streets"]
 
 
 def test_a_defect_of_ours_is_a_sentence_without_a_traceback(

@@ -6,6 +6,7 @@ from streamlit.runtime.secrets import AttrDict
 from streamlit.testing.v1 import AppTest
 
 from app import session, sign_in
+from storage.archiving import archive_project
 from storage.projects import ClassSpec, create_project
 from storage.workspace import Workspace
 
@@ -76,6 +77,20 @@ def test_the_address_comes_before_both_where_it_names_a_project(workspace: Works
     test = AppTest.from_function(show_current)
     test.query_params["project"] = address
     assert current(test.run()) == (first if address == str(first) else newest)
+
+
+def test_an_archived_project_opens_only_where_it_is_named(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live, archived = create(workspace, "old"), create(workspace, "new")
+    archive_project(workspace, archived, "test")
+    monkeypatch.setenv(session.PROJECT_VARIABLE, "new")
+    assert current(AppTest.from_function(show_current).run()) == live
+    archive_project(workspace, live, "test")
+    assert current(AppTest.from_function(show_current).run()) is None
+    test = AppTest.from_function(show_current)
+    test.query_params["project"] = str(archived)
+    assert current(test.run()) == archived
 
 
 def test_a_choice_of_the_session_lasts(workspace: Workspace) -> None:

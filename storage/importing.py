@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import os
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -18,12 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage import events, images, labels, projects
+from storage.checked_images import (
+    CheckedImage,
+    checked_image,
+    code_counts,
+    fits_camvid,
+    read_codes,
+    require_size,
+    without_blank_mask,
+)
 from storage.errors import DiskFull, InvalidInput, QualmError, WorkspaceError
 from storage.formats.archives import OpenSource, Problem, Source, natural_order
 from storage.formats.class_list import (
     CAMVID,
-    JSON_NAMES,
-    TABLE_NAMES,
     ClassList,
     SourceClass,
     class_list_of_names,
@@ -33,20 +40,18 @@ from storage.formats.class_list import (
 from storage.formats.image_file import KeptSource, UprightImage, read_image
 from storage.formats.label_map import encode_label_map
 from storage.formats.layout import ImageFile, Layout, find_layout, masks_by_name, source_groups
-from storage.formats.manifest import MANIFEST_NAME, Manifest, find_manifest, read_manifest
-from storage.formats.mask_meaning import MOST_VALUES, CodeCount, MaskMeaning, decide_meaning
+from storage.formats.manifest import Manifest, find_manifest, read_manifest
+from storage.formats.mask_meaning import MaskMeaning, decide_meaning
 from storage.formats.masks import (
-    Mask,
-    MaskKind,
     colour_number,
     colour_text,
-    read_mask,
     to_label_map,
 )
 from storage.images import ImageInfo
-from storage.import_plan import ImportPlan, ImportResult, MaskBecomes, MasksAs, PlannedImage, count_of
+from storage.import_notes import import_notes
+from storage.import_plan import ImportPlan, ImportResult, MaskBecomes, MasksAs, PlannedImage
 from storage.projects import ClassInfo, ClassSpec
-from storage.schema import NOT_LABELLED, VOID
+from storage.schema import NOT_LABELLED
 from storage.workspace import Workspace
 
 Progress = Callable[[int, int, str], None]
@@ -81,17 +86,6 @@ class RenderedEntry(Protocol):
     @property
     def group(self) -> str | None:
         """What it shares with images that look alike."""
-
-
-@dataclass(frozen=True)
-class _Checked:
-    file: ImageFile
-    content_hash: str
-    image: UprightImage
-    mask_kind: MaskKind | None
-    counts: Mapping[int, int]
-    palette: tuple[int, ...]
-    problems: tuple[Problem, ...]
 
 
 @dataclass(frozen=True)
@@ -178,17 +172,19 @@ def plan_import(
             problems = list(opened.problems)
         else:
             pairs = layout.images
-        checked: list[_Checked] = []
+        checked: list[CheckedImage] = []
         with closing(
             _in_parallel(
-                lambda file: _check(opened, file, table_colours, known, masked, file.path in may_be_masks),
+                lambda file: checked_image(
+                    opened, file, table_colours, known, masked, file.path in may_be_masks
+                ),
                 pairs,
                 lambda file: file.path,
                 progress,
             )
         ) as results:
             for result in results:
-                if isinstance(result, _Checked):
+                if isinstance(result, CheckedImage):
                     checked.append(result)
                     problems += result.problems
                 else:
@@ -196,7 +192,7 @@ def plan_import(
 
     # Of equal files the one with a mask stays; otherwise the first by name.
     checked.sort(key=lambda one: (one.mask_kind is None, natural_order(one.file.path)))
-    first: dict[str, _Checked] = {}
+    first: dict[str, CheckedImage] = {}
     duplicates = []
     for one in checked:
         kept = first.setdefault(one.content_hash, one)
@@ -204,12 +200,12 @@ def plan_import(
             duplicates.append(Problem(one.file.path, f"It is the same file as {kept.file.path}."))
     unique = sorted(first.values(), key=lambda one: natural_order(one.file.path))
 
-    if class_list is None and layout.is_camvid and _fits_camvid(unique, classes):
+    if class_list is None and layout.is_camvid and fits_camvid(unique, classes):
         class_list = CAMVID
     palette = next((one.palette for one in unique if one.palette), ())
     meaning = (
         decide_meaning(
-            _code_counts(unique),
+            code_counts(unique),
             class_list=class_list,
             project_classes=[SourceClass(c.name, c.index, colour_number(c.colour)) for c in classes],
             palette=palette,
@@ -217,7 +213,7 @@ def plan_import(
         if any(one.mask_kind for one in unique) or class_list is not None
         else _NO_MEANING
     )
-    told = [_without_blank_mask(one, meaning) for one in unique]
+    told = [without_blank_mask(one, meaning) for one in unique]
     blank = [one.file.mask for one, left in zip(unique, told, strict=True) if one is not left]
     paths = [one.file.path for one in unique]
     groups = [manifest.groups.get(path) for path in paths] if manifest else source_groups(paths)
@@ -247,13 +243,12 @@ def plan_import(
         ),
         meaning=meaning,
         table_colours=table_colours,
-        notes=(
-            *_masks_alone_notes(unique, masked),
-            *meaning.notes,
-            *_blank_notes(blank),
-            *_palette_notes(unique),
-            *_pixel_notes(unique),
-            *_left_alone(layout.other_files),
+        notes=import_notes(
+            unique,
+            masked=masked,
+            meaning=meaning.notes,
+            blank=blank,
+            other_files=layout.other_files,
         ),
         masks_as=masks_as,
     )
@@ -474,134 +469,18 @@ def _class_list(opened: OpenSource, layout: Layout, class_names: Sequence[str] |
     return read_class_list(path, opened.read(path))
 
 
-def _check(
-    opened: OpenSource,
-    file: ImageFile,
-    table_colours: frozenset[int],
-    known: Mapping[str, ImageInfo],
-    masked: Mapping[str, ImageInfo],
-    may_be_mask: bool,
-) -> _Checked | Problem:
-    """Read an image and its mask, or a picture that may be the mask of an image that the project has."""
-    try:
-        data = opened.read(file.path)
-        content_hash = hashlib.sha256(data).hexdigest()
-        mask = _mask_alone(data, table_colours) if may_be_mask and content_hash not in known else None
-        if mask is not None:
-            return _checked_mask_alone(file, mask, masked.get(file.path))
-        image = read_image(data)
-    except InvalidInput as error:
-        return Problem(file.path, str(error))
-    slim = dataclasses.replace(image, blob=b"")
-    if file.mask is None:
-        return _Checked(file, content_hash, slim, None, {}, (), ())
-    try:
-        mask = _read_codes(opened.read(file.mask), table_colours)
-        _require_size(mask.codes, image.width, image.height, image.rotated)
-    except InvalidInput as error:
-        return _Checked(file, content_hash, slim, None, {}, (), (Problem(file.mask, str(error)),))
-    return _Checked(file, content_hash, slim, mask.kind, mask.counts, mask.palette, ())
-
-
-def _mask_alone(data: bytes, table_colours: frozenset[int]) -> Mask | None:
-    """Return a picture as a mask; None when it has as many values as a photograph."""
-    try:
-        mask = _read_codes(data, table_colours)
-    except InvalidInput:
-        return None
-    return mask if len(mask.counts) <= MOST_VALUES else None
-
-
-def _checked_mask_alone(file: ImageFile, mask: Mask, masked: ImageInfo | None) -> _Checked:
-    """Return the project's image with a mask that came without it.
-
-    Raises:
-        InvalidInput: There is no such image, or the mask has another size.
-    """
-    if masked is None:
-        raise InvalidInput("No image of the project has the name of this mask.")
-    height, width = mask.codes.shape
-    if (height, width) != (masked.height, masked.width):
-        raise InvalidInput(
-            f"It has the name of the image {masked.name}, but is {width} × {height}, and the image "
-            f"{masked.width} × {masked.height}; masks are never resized. Save it in the size of the image."
-        )
-    image = UprightImage(b"", masked.media_type, width, height, rotated=False, note=None)
-    pair = ImageFile(masked.name, file.path, file.split)
-    return _Checked(pair, masked.content_hash, image, mask.kind, mask.counts, mask.palette, ())
-
-
-def _read_codes(data: bytes, table_colours: frozenset[int]) -> Mask:
-    mask = read_mask(data)
-    # A palette that speaks the colour table's colours may number them in any order: go by colour then.
-    if mask.palette and table_colours.issuperset(mask.palette[code] for code in mask.counts):
-        return mask.by_colour()
-    return mask
-
-
-def _require_size(pixels: NDArray[np.integer], width: int, height: int, rotated: bool) -> None:
-    if pixels.shape != (height, width):
-        turned = " The image was turned upright by its EXIF orientation." if rotated else ""
-        raise InvalidInput(
-            f"The mask is {pixels.shape[1]} × {pixels.shape[0]}, its image {width} × {height}.{turned} The "
-            "image comes in without it; masks are never resized. Save the mask in the size of the image."
-        )
-
-
-def _fits_camvid(checked: Sequence[_Checked], classes: Sequence[ClassInfo]) -> bool:
-    used = {code for one in checked if one.mask_kind == "index" for code in one.counts}
-    names = {known.name.casefold() for known in classes}
-    return (
-        bool(used)
-        and used <= {*range(len(CAMVID.classes) + 1), VOID}
-        and all(one.mask_kind != "colour" for one in checked)
-        and (not names or not names.isdisjoint(known.name for known in CAMVID.classes))
-    )
-
-
-def _code_counts(checked: Sequence[_Checked]) -> dict[MaskKind, dict[int, CodeCount]]:
-    pixels: dict[MaskKind, Counter[int]] = defaultdict(Counter)
-    masks: dict[MaskKind, Counter[int]] = defaultdict(Counter)
-    for one in checked:
-        if one.mask_kind is not None:
-            pixels[one.mask_kind].update(one.counts)
-            masks[one.mask_kind].update(one.counts.keys())
-    return {
-        kind: {code: CodeCount(count, masks[kind][code]) for code, count in counter.items()}
-        for kind, counter in pixels.items()
-    }
-
-
 def _wanted_split(file: ImageFile, class_list: ClassList | None) -> str:
     listed = class_list.splits.get(PurePosixPath(file.path).stem.casefold()) if class_list else None
     return file.split or listed or "pool"
-
-
-def _without_blank_mask(one: _Checked, meaning: MaskMeaning) -> _Checked:
-    """Return an image without its mask where no pixel of that is of a class or void."""
-    if one.mask_kind is None:
-        return one
-    values = meaning.values[one.mask_kind]
-    says_something = any(values.get(code, NOT_LABELLED) != NOT_LABELLED for code in one.counts)
-    return one if says_something else dataclasses.replace(one, mask_kind=None)
-
-
-def _blank_notes(masks: Sequence[str | None]) -> list[str]:
-    if not masks:
-        return []
-    have, images_come = (
-        ("1 mask has", "its image comes")
-        if len(masks) == 1
-        else (f"{len(masks):,} masks have", "their images come")
-    )
-    return [f"{have} no pixel of a known class, such as {masks[0]}; {images_come} in without labels."]
 
 
 def _has(known: ImageInfo, becomes: MaskBecomes) -> bool:
     return known.truth_blob is not None if becomes == "truth" else known.revision > 0
 
 
-def _becomes(one: _Checked, split: str, masks_as: MasksAs, manifest: Manifest | None) -> MaskBecomes | None:
+def _becomes(
+    one: CheckedImage, split: str, masks_as: MasksAs, manifest: Manifest | None
+) -> MaskBecomes | None:
     if one.mask_kind is None:
         return None
     if masks_as == "truth":
@@ -612,7 +491,7 @@ def _becomes(one: _Checked, split: str, masks_as: MasksAs, manifest: Manifest | 
 
 
 def _planned(
-    one: _Checked,
+    one: CheckedImage,
     group: str | None,
     split: str,
     masks_as: MasksAs,
@@ -645,54 +524,6 @@ def _planned(
         note=one.image.note,
         known=known is not None,
     )
-
-
-def _masks_alone_notes(checked: Sequence[_Checked], masked: Mapping[str, ImageInfo]) -> list[str]:
-    """Say which masks go to images that the project has."""
-    masks = [one.file.mask for one in checked if one.file.mask in masked]
-    if not masks:
-        return []
-    come = "1 mask comes" if len(masks) == 1 else f"{len(masks):,} masks come"
-    return [
-        f"{come} without images, such as {masks[0]}, for images that the project has, by name. To bring them "
-        "in as images, let masks become nothing."
-    ]
-
-
-def _palette_notes(checked: Sequence[_Checked]) -> list[str]:
-    """Say where masks give an index different colours, as programs do that make a palette for each file."""
-    known: dict[int, tuple[str | None, int]] = {}
-    for one in checked:
-        for code in one.counts if one.mask_kind == "index" and one.palette else ():
-            first, colour = known.setdefault(code, (one.file.mask, one.palette[code]))
-            if one.palette[code] != colour:
-                return [
-                    f"The palettes of the masks differ: index {code} is {colour_text(colour)} in {first} and "
-                    f"{colour_text(one.palette[code])} in {one.file.mask}. The index says the class, not the "
-                    "colour; if the colour shall say it, save the masks as RGB."
-                ]
-    return []
-
-
-def _pixel_notes(checked: Sequence[_Checked]) -> list[str]:
-    noted = [(one.file.path, one.image.note) for one in checked if one.image.note and not one.image.rotated]
-    lines = [f"{path}: {note}" for path, note in noted[:5]]
-    if len(noted) > 5:
-        lines.append(f"{len(noted) - 5:,} more images are converted in such ways.")
-    return lines
-
-
-def _left_alone(files: Sequence[str]) -> list[str]:
-    """Say which files are not read, and what to do where they look like outlines drawn elsewhere."""
-    known = {*JSON_NAMES, *TABLE_NAMES, MANIFEST_NAME}
-    others = [path for path in files if PurePosixPath(path).name.lower() not in known]
-    outlines = [path for path in others if path.lower().endswith((".json", ".xml"))]
-    if outlines:
-        return [
-            f"{count_of(len(outlines), 'file')} of another tool left alone, such as {outlines[0]}: outlines "
-            "(COCO, labelme, VOC) are not read. Let that tool write its labels as mask PNGs, too."
-        ]
-    return [f"{count_of(len(others), 'other file')} left alone, such as {others[0]}."] if others else []
 
 
 def _require_classes(workspace: Workspace, project_id: int, plan: ImportPlan) -> None:
@@ -728,8 +559,8 @@ def _prepare(workspace: Workspace, opened: OpenSource, plan: ImportPlan, entry: 
     if entry.mask is None:
         return _Prepared(entry, slim, blob, source, None, None, ())
     try:
-        mask = _read_codes(opened.read(entry.mask), plan.table_colours)
-        _require_size(mask.codes, entry.width, entry.height, entry.rotated)
+        mask = read_codes(opened.read(entry.mask), plan.table_colours)
+        require_size(mask.codes, entry.width, entry.height, entry.rotated)
     except InvalidInput as error:
         return _Prepared(entry, slim, blob, source, None, None, (Problem(entry.mask, str(error)),))
     label_map = to_label_map(mask, plan.meaning.values[mask.kind])

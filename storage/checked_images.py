@@ -1,0 +1,169 @@
+"""Images of a source as they were read, with their masks: what a plan is made from."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storage.errors import InvalidInput
+from storage.formats.archives import OpenSource, Problem
+from storage.formats.class_list import CAMVID
+from storage.formats.image_file import UprightImage, read_image
+from storage.formats.layout import ImageFile
+from storage.formats.mask_meaning import MOST_VALUES, CodeCount, MaskMeaning
+from storage.formats.masks import Mask, MaskKind, read_mask
+from storage.images import ImageInfo
+from storage.projects import ClassInfo
+from storage.schema import NOT_LABELLED, VOID
+
+
+@dataclass(frozen=True)
+class CheckedImage:
+    """An image that can be read, or that the project has, and what its mask holds."""
+
+    file: ImageFile
+    content_hash: str
+    """SHA-256 of the file that the image comes from."""
+    image: UprightImage
+    """Without its pixels."""
+    mask_kind: MaskKind | None
+    """None without a usable mask."""
+    counts: Mapping[int, int]
+    """How many pixels of the mask each code has."""
+    palette: tuple[int, ...]
+    problems: tuple[Problem, ...]
+    """Why its mask is not used."""
+
+
+def checked_image(
+    opened: OpenSource,
+    file: ImageFile,
+    table_colours: frozenset[int],
+    known: Mapping[str, ImageInfo],
+    masked: Mapping[str, ImageInfo],
+    may_be_mask: bool,
+) -> CheckedImage | Problem:
+    """Read an image and its mask, or a mask of an image that the project has; say what is wrong with it.
+
+    Args:
+        opened: The source.
+        file: The image, and its mask in the source.
+        table_colours: Of the colour table, as ``0xRRGGBB``.
+        known: The project's images by the hash of their files.
+        masked: The project's image that a picture without a mask may be the mask of, by the picture's path.
+        may_be_mask: Whether this picture may be one, perhaps of an image that the project lacks.
+    """
+    try:
+        data = opened.read(file.path)
+        content_hash = hashlib.sha256(data).hexdigest()
+        mask = _mask_alone(data, table_colours) if may_be_mask and content_hash not in known else None
+        if mask is not None:
+            return _checked_mask_alone(file, mask, masked.get(file.path))
+        image = read_image(data)
+    except InvalidInput as error:
+        return Problem(file.path, str(error))
+    slim = dataclasses.replace(image, blob=b"")
+    if file.mask is None:
+        return CheckedImage(file, content_hash, slim, None, {}, (), ())
+    try:
+        mask = read_codes(opened.read(file.mask), table_colours)
+        require_size(mask.codes, image.width, image.height, image.rotated)
+    except InvalidInput as error:
+        return CheckedImage(file, content_hash, slim, None, {}, (), (Problem(file.mask, str(error)),))
+    return CheckedImage(file, content_hash, slim, mask.kind, mask.counts, mask.palette, ())
+
+
+def _mask_alone(data: bytes, table_colours: frozenset[int]) -> Mask | None:
+    """Return a picture as a mask; None when it has as many values as a photograph."""
+    try:
+        mask = read_codes(data, table_colours)
+    except InvalidInput:
+        return None
+    return mask if len(mask.counts) <= MOST_VALUES else None
+
+
+def _checked_mask_alone(file: ImageFile, mask: Mask, masked: ImageInfo | None) -> CheckedImage:
+    """Return the project's image with a mask that came without it.
+
+    Raises:
+        InvalidInput: There is no such image, or the mask has another size.
+    """
+    if masked is None:
+        raise InvalidInput("No image of the project has the name of this mask.")
+    height, width = mask.codes.shape
+    if (height, width) != (masked.height, masked.width):
+        raise InvalidInput(
+            f"It has the name of the image {masked.name}, but is {width} × {height}, and the image "
+            f"{masked.width} × {masked.height}; masks are never resized. Save it in the size of the image."
+        )
+    image = UprightImage(b"", masked.media_type, width, height, rotated=False, note=None)
+    pair = ImageFile(masked.name, file.path, file.split)
+    return CheckedImage(pair, masked.content_hash, image, mask.kind, mask.counts, mask.palette, ())
+
+
+def read_codes(data: bytes, table_colours: frozenset[int]) -> Mask:
+    """Read a mask file into codes: colours where the colour table has all of them, else indices.
+
+    Raises:
+        InvalidInput: See :func:`storage.formats.masks.read_mask`.
+    """
+    mask = read_mask(data)
+    # A palette that speaks the colour table's colours may number them in any order: go by colour then.
+    if mask.palette and table_colours.issuperset(mask.palette[code] for code in mask.counts):
+        return mask.by_colour()
+    return mask
+
+
+def require_size(pixels: NDArray[np.integer], width: int, height: int, rotated: bool) -> None:
+    """Refuse the pixels of a mask, (height, width), that has another size than its image.
+
+    Raises:
+        InvalidInput: It has.
+    """
+    if pixels.shape != (height, width):
+        turned = " The image was turned upright by its EXIF orientation." if rotated else ""
+        raise InvalidInput(
+            f"The mask is {pixels.shape[1]} × {pixels.shape[0]}, its image {width} × {height}.{turned} The "
+            "image comes in without it; masks are never resized. Save the mask in the size of the image."
+        )
+
+
+def without_blank_mask(one: CheckedImage, meaning: MaskMeaning) -> CheckedImage:
+    """Return an image without its mask where no pixel of that is of a class or void."""
+    if one.mask_kind is None:
+        return one
+    values = meaning.values[one.mask_kind]
+    says_something = any(values.get(code, NOT_LABELLED) != NOT_LABELLED for code in one.counts)
+    return one if says_something else dataclasses.replace(one, mask_kind=None)
+
+
+def code_counts(checked: Sequence[CheckedImage]) -> dict[MaskKind, dict[int, CodeCount]]:
+    """Return how often each code occurs in all masks."""
+    pixels: dict[MaskKind, Counter[int]] = defaultdict(Counter)
+    masks: dict[MaskKind, Counter[int]] = defaultdict(Counter)
+    for one in checked:
+        if one.mask_kind is not None:
+            pixels[one.mask_kind].update(one.counts)
+            masks[one.mask_kind].update(one.counts.keys())
+    return {
+        kind: {code: CodeCount(count, masks[kind][code]) for code, count in counter.items()}
+        for kind, counter in pixels.items()
+    }
+
+
+def fits_camvid(checked: Sequence[CheckedImage], classes: Sequence[ClassInfo]) -> bool:
+    """Tell whether masks may hold CamVid's classes, and the project's classes may be those."""
+    used = {code for one in checked if one.mask_kind == "index" for code in one.counts}
+    names = {known.name.casefold() for known in classes}
+    return (
+        bool(used)
+        and used <= {*range(len(CAMVID.classes) + 1), VOID}
+        and all(one.mask_kind != "colour" for one in checked)
+        and (not names or not names.isdisjoint(known.name for known in CAMVID.classes))
+    )

@@ -1,0 +1,99 @@
+"""What a person should know before an import, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+from storage.checked_images import CheckedImage
+from storage.formats.class_list import JSON_NAMES, TABLE_NAMES
+from storage.formats.manifest import MANIFEST_NAME
+from storage.formats.masks import colour_text
+from storage.images import ImageInfo
+from storage.import_plan import count_of
+
+
+def import_notes(
+    checked: Sequence[CheckedImage],
+    *,
+    masked: Mapping[str, ImageInfo],
+    meaning: Sequence[str],
+    blank: Sequence[str | None],
+    other_files: Sequence[str],
+) -> tuple[str, ...]:
+    """Return what should be known of the images and masks of a source.
+
+    Args:
+        checked: The images, each file once.
+        masked: The project's images that pictures may be masks of, by the path of the picture.
+        meaning: What was decided about the masks.
+        blank: Paths of the masks without a pixel of a known class.
+        other_files: Paths that are neither image nor mask.
+    """
+    return (
+        *_masks_alone_notes(checked, masked),
+        *meaning,
+        *_blank_notes(blank),
+        *_palette_notes(checked),
+        *_pixel_notes(checked),
+        *_left_alone_notes(other_files),
+    )
+
+
+def _masks_alone_notes(checked: Sequence[CheckedImage], masked: Mapping[str, ImageInfo]) -> list[str]:
+    """Say which masks go to images that the project has."""
+    masks = [one.file.mask for one in checked if one.file.mask in masked]
+    if not masks:
+        return []
+    come = "1 mask comes" if len(masks) == 1 else f"{len(masks):,} masks come"
+    return [
+        f"{come} without images, such as {masks[0]}, for images that the project has, by name. To bring them "
+        "in as images, let masks become nothing."
+    ]
+
+
+def _blank_notes(masks: Sequence[str | None]) -> list[str]:
+    if not masks:
+        return []
+    have, images_come = (
+        ("1 mask has", "its image comes")
+        if len(masks) == 1
+        else (f"{len(masks):,} masks have", "their images come")
+    )
+    return [f"{have} no pixel of a known class, such as {masks[0]}; {images_come} in without labels."]
+
+
+def _palette_notes(checked: Sequence[CheckedImage]) -> list[str]:
+    """Say where masks give an index different colours, as programs do that make a palette for each file."""
+    known: dict[int, tuple[str | None, int]] = {}
+    for one in checked:
+        for code in one.counts if one.mask_kind == "index" and one.palette else ():
+            first, colour = known.setdefault(code, (one.file.mask, one.palette[code]))
+            if one.palette[code] != colour:
+                return [
+                    f"The palettes of the masks differ: index {code} is {colour_text(colour)} in {first} and "
+                    f"{colour_text(one.palette[code])} in {one.file.mask}. The index says the class, not the "
+                    "colour; if the colour shall say it, save the masks as RGB."
+                ]
+    return []
+
+
+def _pixel_notes(checked: Sequence[CheckedImage]) -> list[str]:
+    noted = [(one.file.path, one.image.note) for one in checked if one.image.note and not one.image.rotated]
+    lines = [f"{path}: {note}" for path, note in noted[:5]]
+    if len(noted) > 5:
+        lines.append(f"{len(noted) - 5:,} more images are converted in such ways.")
+    return lines
+
+
+def _left_alone_notes(files: Sequence[str]) -> list[str]:
+    """Say which files are not read, and what to do where they look like outlines drawn elsewhere."""
+    known = {*JSON_NAMES, *TABLE_NAMES, MANIFEST_NAME}
+    others = [path for path in files if PurePosixPath(path).name.lower() not in known]
+    outlines = [path for path in others if path.lower().endswith((".json", ".xml"))]
+    if outlines:
+        return [
+            f"{count_of(len(outlines), 'file')} of another tool left alone, such as {outlines[0]}: outlines "
+            "(COCO, labelme, VOC) are not read. Let that tool write its labels as mask PNGs, too."
+        ]
+    return [f"{count_of(len(others), 'other file')} left alone, such as {others[0]}."] if others else []

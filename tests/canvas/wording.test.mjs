@@ -54,6 +54,9 @@ test('a conflict offers three ways, and the file', () => {
   assert.ok(words.download);
   assert.match(words.text, /revision 3/);
   assert.match(wordsOf({ kind: 'held', image, heldBy: 'Bo' }).title, /Bo/);
+  const unsaved = { ...image, hasUnsaved: true };
+  assert.match(wordsOf({ kind: 'held', image: unsaved, heldBy: 'Bo' }).text, /cannot be saved/);
+  assert.match(wordsOf({ kind: 'held', image, heldBy: 'Bo' }).text, /All you drew is saved/);
   assert.match(wordsOf({ kind: 'refused', image, message: 'Too large.' }).text, /Too large/);
 });
 

@@ -33,6 +33,19 @@ export function wordsOf(question) {
   }
   if (question.kind === 'held') {
     const who = question.heldBy ?? 'Somebody else';
+    if (!question.image.hasUnsaved) {
+      return {
+        title: `${who} has this image now`,
+        text:
+          `${name} was reserved for you, but too long ago: ${who} is labelling it now. All you drew is saved; ` +
+          'what you draw from here on is not, until they are done.',
+        choices: [
+          { id: 'next', label: 'Go on to the next image', primary: true },
+          { id: 'retry', label: 'Try again' },
+        ],
+        download: false,
+      };
+    }
     return {
       title: `${who} has this image now`,
       text:

@@ -244,7 +244,7 @@ def settings(recipe: Recipe) -> Row:
         "learning_rate": config.learning_rate,
         "pixel_weights": config.pixel_weights,
         "ema_decay": config.ema_decay,
-        **({"warm_up": consistency.WARM_UP} if recipe == "consistency" else {}),
+        **frozen_encoder.warm_up_column(recipe),
     }
 
 

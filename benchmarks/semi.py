@@ -106,7 +106,7 @@ def settings(recipe: Recipe) -> Row:
         "ema_decay": CONFIG.ema_decay,
         "confidence": CONFIG.confidence,
         "max_entropy": CONFIG.max_entropy,
-        **({"warm_up": consistency.WARM_UP} if recipe == "consistency" else {}),
+        **frozen_encoder.warm_up_column(recipe),
     }
 
 

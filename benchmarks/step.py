@@ -56,7 +56,7 @@ from core.recipes.reliability import (
     drop_unreliable,
     unreliable_share_at,
 )
-from core.train import TrainConfig, Training
+from core.train import TrainConfig, Training, first_unlabelled_step
 
 RESULT = ROOT / "benchmarks" / "results" / "step.csv"
 SEED = 0
@@ -264,6 +264,7 @@ def whole_step(row: Row, setting: Setting, device: torch.device) -> Step:
     )
     network = build_network(CLASSES, head="np", weights="none")
     training = Training(network, data, config, device)
+    training.step = first_unlabelled_step(config)
     if row.implementation == COMPILED:
         # Kernels that an earlier run compiled would make compiling look cheap.
         torch.compiler.config.force_disable_caches = True

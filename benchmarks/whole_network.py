@@ -36,7 +36,7 @@ import whole_camvid
 from active_learning import STRATEGIES, WITHOUT_LOOKING, Strategy, choice_draws, look, ordered
 from csv_rows import Row, about, read_rows, write_rows
 from frozen_camvid import CLASSES
-from frozen_encoder import labelled_indices
+from frozen_encoder import labelled_indices, warm_up_column
 from ranking import Scores, add_scores, ranking_rows
 from uncertainty import (
     DROPOUT,
@@ -193,7 +193,11 @@ def accuracy(
 def settings(job: Job) -> Row:
     """Return the columns that say how a network was trained."""
     names = ("batch_size", "crop", "learning_rate", "ema_decay", "pixel_weights")
-    return {"steps": job.steps, **{name: getattr(CONFIG, name) for name in names}}
+    return {
+        "steps": job.steps,
+        **{name: getattr(CONFIG, name) for name in names},
+        **warm_up_column(job.recipe),
+    }
 
 
 def semi(job: Job, train: Labelled, test: Labelled, device: torch.device) -> Found:
@@ -430,19 +434,23 @@ def undone(jobs: Sequence[Job], written: Mapping[str, Sequence[Row]]) -> list[Jo
 
     def has(file: str, **wanted: object) -> list[Row]:
         rows = written.get(file, [])
-        return [row for row in rows if all(str(row[name]) == str(value) for name, value in wanted.items())]
+        return [
+            row for row in rows if all(str(row.get(name)) == str(value) for name, value in wanted.items())
+        ]
 
     left: list[Job] = []
     for job in jobs:
         if job.part == "semi":
             same = {"recipe": job.recipe, "head": job.head, "labelled": job.images, "steps": job.steps}
+            same |= warm_up_column(job.recipe)
             left += [] if has("whole_semi", **same, seed=job.seed) else [job]
         elif job.part == "uncertainty":
             left += [] if has("whole_uncertainty", method=job.name, seed=job.seed) else [job]
         else:
             beginners = []
             for strategy in job.strategies:
-                points = has("whole_active_learning", strategy=strategy, recipe=job.recipe, seed=job.seed)
+                same = {"strategy": strategy, "recipe": job.recipe, **warm_up_column(job.recipe)}
+                points = has("whole_active_learning", **same, seed=job.seed)
                 if not points:
                     beginners.append(strategy)
                 elif len(points) < len(BUDGETS):

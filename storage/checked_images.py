@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from storage.errors import InvalidInput
 from storage.formats.archives import OpenSource, Problem
 from storage.formats.class_list import CAMVID
-from storage.formats.image_file import UprightImage, read_image
+from storage.formats.image_file import UprightImage, decode, open_image, read_image
 from storage.formats.layout import ImageFile
 from storage.formats.mask_meaning import MOST_VALUES, CodeCount, MaskMeaning
 from storage.formats.masks import Mask, MaskKind, read_mask
@@ -39,6 +39,8 @@ class CheckedImage:
     palette: tuple[int, ...]
     problems: tuple[Problem, ...]
     """Why its mask is not used."""
+    may_be_mask: bool = False
+    """It has as few values as a mask, and others of the source are masks of images that the project has."""
 
 
 def checked_image(
@@ -47,7 +49,6 @@ def checked_image(
     table_colours: frozenset[int],
     known: Mapping[str, ImageInfo],
     masked: Mapping[str, ImageInfo],
-    may_be_mask: bool,
 ) -> CheckedImage | Problem:
     """Read an image and its mask, or a mask of an image that the project has; say what is wrong with it.
 
@@ -57,20 +58,20 @@ def checked_image(
         table_colours: Of the colour table, as ``0xRRGGBB``.
         known: The project's images by the hash of their files.
         masked: The project's image that a picture without a mask may be the mask of, by the picture's path.
-        may_be_mask: Whether this picture may be one, perhaps of an image that the project lacks.
     """
     try:
         data = opened.read(file.path)
         content_hash = hashlib.sha256(data).hexdigest()
-        mask = _mask_alone(data, table_colours) if may_be_mask and content_hash not in known else None
-        if mask is not None:
-            return _checked_mask_alone(file, mask, masked.get(file.path))
+        is_new = content_hash not in known
+        may_be_mask = bool(masked) and file.mask is None and is_new and _has_few_values(data)
+        if may_be_mask and file.path in masked:
+            return _checked_mask_alone(file, read_codes(data, table_colours), masked[file.path])
         image = read_image(data)
     except InvalidInput as error:
         return Problem(file.path, str(error))
     slim = dataclasses.replace(image, blob=b"")
     if file.mask is None:
-        return CheckedImage(file, content_hash, slim, None, {}, (), ())
+        return CheckedImage(file, content_hash, slim, None, {}, (), (), may_be_mask)
     try:
         mask = read_codes(opened.read(file.mask), table_colours)
         require_size(mask.codes, image.width, image.height, image.rotated)
@@ -79,23 +80,23 @@ def checked_image(
     return CheckedImage(file, content_hash, slim, mask.kind, mask.counts, mask.palette, ())
 
 
-def _mask_alone(data: bytes, table_colours: frozenset[int]) -> Mask | None:
-    """Return a picture as a mask; None when it has as many values as a photograph."""
-    try:
-        mask = read_codes(data, table_colours)
-    except InvalidInput:
-        return None
-    return mask if len(mask.counts) <= MOST_VALUES else None
+def _has_few_values(data: bytes) -> bool:
+    """Tell a mask from a photograph by how many values it has."""
+    image = open_image(data)
+    if image.format == "JPEG":
+        return False
+    decode(image)
+    if image.mode.startswith("I;16"):
+        return len(np.unique(np.asarray(image))) <= MOST_VALUES
+    return image.getcolors(MOST_VALUES) is not None
 
 
-def _checked_mask_alone(file: ImageFile, mask: Mask, masked: ImageInfo | None) -> CheckedImage:
+def _checked_mask_alone(file: ImageFile, mask: Mask, masked: ImageInfo) -> CheckedImage:
     """Return the project's image with a mask that came without it.
 
     Raises:
-        InvalidInput: There is no such image, or the mask has another size.
+        InvalidInput: The mask has another size.
     """
-    if masked is None:
-        raise InvalidInput("No image of the project has the name of this mask.")
     height, width = mask.codes.shape
     if (height, width) != (masked.height, masked.width):
         raise InvalidInput(

@@ -157,14 +157,11 @@ def plan_import(
                 "again with the images: --images on the command line, “Put the images beside the label "
                 "maps” on the Project page."
             )
-        alone = [file.path for file in layout.images if file.mask is None]
-        # Where most have the name of an image that the project has, the others are masks, too.
-        may_be_masks = frozenset(alone if len(masked) > len(alone) / 2 else masked)
         class_list = _class_list(opened, layout, class_names)
         table_colours = frozenset(
-            known.colour
-            for known in (class_list.classes if class_list and class_list.is_colour_table else ())
-            if known.colour is not None
+            one.colour
+            for one in (class_list.classes if class_list and class_list.is_colour_table else ())
+            if one.colour is not None
         )
         problems = [*opened.problems, *layout.problems]
         if masks_as == "ignore":
@@ -175,9 +172,7 @@ def plan_import(
         checked: list[CheckedImage] = []
         with closing(
             _in_parallel(
-                lambda file: checked_image(
-                    opened, file, table_colours, known, masked, file.path in may_be_masks
-                ),
+                lambda file: checked_image(opened, file, table_colours, known, masked),
                 pairs,
                 lambda file: file.path,
                 progress,
@@ -189,6 +184,11 @@ def plan_import(
                     problems += result.problems
                 else:
                     problems.append(result)
+
+    strangers = _masks_of_nothing(checked, masked)
+    nameless = "No image of the project has the name of this mask."
+    problems += [Problem(path, nameless) for path in sorted(strangers, key=natural_order)]
+    checked = [one for one in checked if one.file.path not in strangers]
 
     # Of equal files the one with a mask stays; otherwise the first by name.
     checked.sort(key=lambda one: (one.mask_kind is None, natural_order(one.file.path)))
@@ -458,6 +458,15 @@ def _images_of_masks(
     rest = [path for path in pictures if path not in found]
     names = [info.name for info in known.values()]
     return found | {path: of_name[name] for path, name in masks_by_name(rest, names).items()}
+
+
+def _masks_of_nothing(checked: Sequence[CheckedImage], masked: Mapping[str, ImageInfo]) -> frozenset[str]:
+    """Return the paths of pictures that are masks, as most beside them, but of no image the project has."""
+    found = sum(one.file.mask in masked for one in checked)
+    photographs = sum(one.mask_kind is None and not one.may_be_mask for one in checked)
+    if found <= photographs:
+        return frozenset()
+    return frozenset(one.file.path for one in checked if one.may_be_mask)
 
 
 def _class_list(opened: OpenSource, layout: Layout, class_names: Sequence[str] | None) -> ClassList | None:

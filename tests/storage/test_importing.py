@@ -219,6 +219,16 @@ def test_masks_without_images_go_to_the_images_of_the_project_by_name(workspace:
     assert as_images.new_images == 4
 
 
+def test_a_16_bit_mask_without_an_image_is_one_too(workspace: Workspace) -> None:
+    project_id, _ = imported(workspace, plan_import([("0.jpg", picture(0, kind="JPEG"))]))
+    deep = encoded(index_mask(0, classes=2).astype(np.uint16))
+    plan = plan_import([("0.png", deep)], workspace=workspace, project_id=project_id)
+    assert [(entry.path, entry.mask) for entry in plan.changes] == [("0.jpg", "0.png")]
+    grey = np.arange(SIZE[0] * SIZE[1], dtype=np.uint16).reshape(SIZE) * 300
+    plan = plan_import([("0.png", encoded(grey))], workspace=workspace, project_id=project_id)
+    assert [(entry.path, entry.mask) for entry in plan.changes] == [("0.png", None)]
+
+
 def test_a_mask_without_an_image_goes_to_none_where_names_leave_it_open(workspace: Workspace) -> None:
     photographs = [(f"{drive}/{i}.png", picture(10 * drive + i)) for drive in (1, 2) for i in range(2)]
     project_id, _ = imported(workspace, plan_import(photographs))

@@ -26,5 +26,5 @@ def compile_in_place(network: nn.Module, backend: str = "inductor") -> None:
     import torch._dynamo  # takes a second, so only where something is compiled
 
     torch._dynamo.config.suppress_errors = True
-    # Batches have two sizes, without and with unlabelled crops: kernels of any size would be slower for both.
+    # Batches have two sizes, without and with unlabelled crops; each gets kernels of its own.
     network.compile(backend=backend, dynamic=False)

@@ -125,7 +125,7 @@ from rich.progress import (
 from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
 
-from storage import projects, rounds
+from storage import projects, rounds, workers
 from storage.errors import InvalidInput, NotFound, QualmError
 from storage.projects import ClassSpec, ProjectInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES, NOT_LABELLED, VOID
@@ -296,7 +296,7 @@ def supervise_worker(workspace: Path, device: Device, stop: threading.Event) -> 
             contextlib.suppress(QualmError, SQLAlchemyError),
             contextlib.closing(open_workspace(workspace)) as opened,
         ):
-            rounds.worker_starting(opened, rounds.worker_name(process.pid))
+            workers.worker_starting(opened, workers.worker_name(process.pid))
         while process.poll() is None and not stop.wait(0.2):
             pass
         if stop.is_set():
@@ -549,11 +549,11 @@ def train(
                 opened, chosen.id, actor="command line", reason="Started from the command line"
             )
         own: subprocess.Popen[bytes] | None = None
-        if not rounds.live_workers(opened):
+        if not workers.live_workers(opened):
             command = [sys.executable, str(HERE / "run_app.py"), "worker", "--once", "--supervised"]
             command += ["--workspace", str(workspace), "--project", chosen.name, "--device", device.value]
             own = subprocess.Popen(command)
-            rounds.worker_starting(opened, rounds.worker_name(own.pid))
+            workers.worker_starting(opened, workers.worker_name(own.pid))
         with progress_bar() as bar:
             task = bar.add_task(f"Round {started.number}: queued", total=None)
             while True:
@@ -599,7 +599,7 @@ def worker(
     with errors_as_sentences():
         if not supervised:
             with contextlib.closing(existing_workspace(workspace)) as opened:
-                rounds.worker_starting(opened, rounds.worker_name(os.getpid()))
+                workers.worker_starting(opened, workers.worker_name(os.getpid()))
         from core.worker import run_worker
 
         run_worker(workspace, device=device.value, project=project, once=once, supervised=supervised)

@@ -9,8 +9,9 @@ from typing import Any
 from app.notices import duration
 from storage import images, rounds
 from storage.projects import ProjectInfo
-from storage.rounds import RoundInfo, WorkerInfo
+from storage.rounds import RoundInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES
+from storage.workers import WorkerInfo, live_workers, projects_at_work
 from storage.workspace import Workspace
 
 NO_LABEL = "Submit at least one label map on the Label page first."
@@ -52,7 +53,7 @@ class TrainingState:
 def training_state(workspace: Workspace, project: ProjectInfo) -> TrainingState:
     """Return what the worker does for a project now."""
     past = rounds.history(workspace, project.id)
-    newest, workers = newest_of(past), rounds.live_workers(workspace)
+    newest, workers = newest_of(past), live_workers(workspace)
     live = [info for info in past if info.state in LIVE_ROUND_STATES]
     too_few = rounds.too_few_classes(workspace, project.id)
     # A cold start need not be waited for: a round may be asked for behind it.
@@ -64,7 +65,7 @@ def training_state(workspace: Workspace, project: ProjectInfo) -> TrainingState:
     if newest is not None and live:
         done = min(1.0, newest.step / newest.steps) if newest.steps else 0.0
         text = progress_text(newest)
-        if workers and newest.state == "queued" and (others := rounds.projects_at_work(workspace)):
+        if workers and newest.state == "queued" and (others := projects_at_work(workspace)):
             text += f", which is at work on the project {others[0]}"
         return TrainingState(newest, may_train_now, bool(too_few), text, done, workers)
     if too_few:

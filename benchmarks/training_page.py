@@ -27,7 +27,7 @@ from canvas_measures import OURS
 from canvas_workspace import WIDE
 from csv_rows import Row, about, print_rows, write_rows
 
-from storage import rounds
+from storage import rounds, workers
 from storage.workspace import Workspace
 from tests.e2e.server import Server
 
@@ -63,7 +63,7 @@ class Reports:
         self.step = 0
         self.round = rounds.request_round(workspace, project_id, made.PERSON, "Benchmark").id
         rounds.claim(workspace, WORKER, 600)
-        rounds.worker_seen(workspace, WORKER, "cpu")
+        workers.worker_seen(workspace, WORKER, "cpu")
         self.report()
 
     def report(self) -> None:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import String as Text
-from sqlalchemy import case, cast, delete, func, insert, select, update
+from sqlalchemy import cast, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from storage import embeddings, events, likeness
@@ -35,15 +32,10 @@ from storage.schema import (
 )
 from storage.settings import ProjectSettings, RoundSettings
 from storage.snapshots import Snapshot, SnapshotLabel, decode_snapshot, encode_snapshot
+from storage.workers import find_live_workers, is_worked_on
 from storage.workspace import Workspace
 
 HOW_TO_START_ONE = "the Training page says how to start one"
-WORKER_SILENCE_S = 30.0
-"""A worker not heard of for so many seconds is taken for gone."""
-WORKER_START_S = 180.0
-"""So long a worker may take to load what it trains with, from a cold disk, before it is first heard of."""
-STARTING = "starting"
-"""What stands in the place of a worker's device while it still loads."""
 COLD_START_FROM = 8
 """Images in the pool from which an order of them is worth computing before any label exists."""
 COLD_START_QUIET_S = 5.0
@@ -117,20 +109,6 @@ class NewPrediction:
     uncertainty_blob: str | None = None
 
 
-@dataclass(frozen=True)
-class WorkerInfo:
-    """A worker process that has been heard of lately, or that is starting (:data:`STARTING`)."""
-
-    name: str
-    device: str
-    heartbeat_at: float
-
-    @property
-    def is_starting(self) -> bool:
-        """Whether the process still loads what it trains with."""
-        return self.device == STARTING
-
-
 def start_advice(workspace: Workspace, project_id: int, now: float | None = None) -> StartAdvice:
     """Say whether a round should start by itself.
 
@@ -157,9 +135,9 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
 
     if project.archived_at is not None:
         return advice(False, "This project is archived: restore it to train it")
-    worker_missing = not _live_workers(session, now)
+    worker_missing = not find_live_workers(session, now)
     if last is not None and last.state in LIVE_ROUND_STATES:
-        if worker_missing and not _working(last, now):
+        if worker_missing and not is_worked_on(last, now):
             return advice(False, f"Round {last.number} waits for a worker: {HOW_TO_START_ONE}")
         return advice(
             False,
@@ -414,7 +392,7 @@ def claim(
         query = query.where(Round.project_id == project_id)
     with workspace.database.writing() as session:
         for row in session.scalars(query.with_for_update()):
-            if _working(row, now) and row.worker != worker:
+            if is_worked_on(row, now) and row.worker != worker:
                 continue
             if row.cancel_requested:
                 _end(row, "cancelled", now)
@@ -713,45 +691,6 @@ def curve(workspace: Workspace, round_id: int, name: str | None = None) -> list[
         return [(step, label, value) for step, label, value in session.execute(query)]
 
 
-def worker_name(pid: int) -> str:
-    """Return what a worker of this machine is called: ``host:pid``."""
-    return f"{socket.gethostname()}:{pid}"
-
-
-def worker_starting(workspace: Workspace, name: str) -> None:
-    """Note that the process ``name`` (``host:pid``) was started and will be a worker once it has loaded."""
-    worker_seen(workspace, name, STARTING)
-
-
-def worker_seen(workspace: Workspace, name: str, device: str) -> None:
-    """Note that the worker ``name`` (``host:pid``) is alive and computes on ``device``."""
-    now = time.time()
-    with workspace.database.writing() as session:
-        row = session.scalars(select(Worker).where(Worker.name == name)).one_or_none()
-        if row is None:
-            session.add(Worker(name=name, device=device[:40], heartbeat_at=now))
-        else:
-            row.device, row.heartbeat_at = device[:40], now
-
-
-def live_workers(workspace: Workspace, now: float | None = None) -> list[WorkerInfo]:
-    """Return the workers heard of in the last 30 seconds or just starting, without those known to be dead."""
-    with workspace.database.reading() as session:
-        return _live_workers(session, time.time() if now is None else now)
-
-
-def projects_at_work(workspace: Workspace) -> list[str]:
-    """Return the names of the projects with a round that trains or scores, the oldest round first."""
-    query = (
-        select(Project.name)
-        .join(Round, Round.project_id == Project.id)
-        .where(Round.state.in_(ROUND_STATES_AT_WORK))
-        .order_by(Round.id)
-    )
-    with workspace.database.reading() as session:
-        return list(session.scalars(query))
-
-
 def round_info(row: Round) -> RoundInfo:
     """Return a row as a value that outlives its session."""
     values = {name: getattr(row, name) for name in RoundInfo.__dataclass_fields__ if name != "config"}
@@ -827,12 +766,6 @@ def _parent_id(session: Session, project: Project) -> int | None:
     return current.id if current is not None and current.number > COLD_START else None
 
 
-def _live_workers(session: Session, now: float) -> list[WorkerInfo]:
-    silence = case((Worker.device == STARTING, WORKER_START_S), else_=WORKER_SILENCE_S)
-    rows = session.scalars(select(Worker).where(Worker.heartbeat_at > now - silence).order_by(Worker.name))
-    return [WorkerInfo(row.name, row.device, row.heartbeat_at) for row in rows if not _known_dead(row.name)]
-
-
 def _round_row(session: Session, round_id: int, *, lock: bool = False) -> Round:
     query = select(Round).where(Round.id == round_id)
     row = session.scalars(query.with_for_update() if lock else query).one_or_none()
@@ -853,35 +786,10 @@ def _owned_row(session: Session, round_id: int, worker: str) -> Round:
     return row
 
 
-def _working(row: Round, now: float) -> bool:
-    """Return whether a worker holds the round and may still be alive."""
-    if row.worker is None or row.lease_until is None or row.lease_until <= now:
-        return False
-    return not _known_dead(row.worker)
-
-
-def _known_dead(worker: str) -> bool:
-    """Return True when ``host:pid`` names a process of this machine that does not run any more."""
-    host, _, number = worker.rpartition(":")
-    if host != socket.gethostname() or not number.isdigit() or os.name == "nt":
-        return False
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    # A killed process whose parent has not asked for it yet still has a number, and on Linux a state.
-    try:
-        return Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
-    except (OSError, IndexError):
-        return False
-
-
 def _cancel(session: Session, row: Round, actor: str) -> None:
     now = time.time()
     row.cancel_requested = True
-    if not _working(row, now):
+    if not is_worked_on(row, now):
         _end(row, "cancelled", now)
     events.record(session, row.project_id, actor, "cancel", round=row.id, number=row.number)
 

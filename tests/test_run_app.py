@@ -14,7 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import run_app
-from storage import projects, rounds
+from storage import projects, workers
 from storage.archiving import archive_project
 from storage.errors import NotFound
 from storage.projects import ClassSpec
@@ -93,7 +93,7 @@ def test_train_runs_a_round_with_a_worker_of_its_own(tmp_path: Path) -> None:
     result = run("train", "--workspace", str(workspace.path))
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Round 1 is done" in result.stdout
-    assert not rounds.live_workers(workspace)
+    assert not workers.live_workers(workspace)
 
 
 def test_a_worker_is_announced_before_it_has_loaded(tmp_path: Path) -> None:
@@ -105,13 +105,13 @@ def test_a_worker_is_announced_before_it_has_loaded(tmp_path: Path) -> None:
     supervisor.start()
     try:
         deadline = time.monotonic() + 60
-        while not (announced := rounds.live_workers(workspace)) and time.monotonic() < deadline:
+        while not (announced := workers.live_workers(workspace)) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert [worker.is_starting for worker in announced] == [True]
     finally:
         stop.set()
         supervisor.join(30)
-    assert rounds.live_workers(workspace) == []
+    assert workers.live_workers(workspace) == []
 
 
 def test_wide_host_without_sign_in_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from core.heartbeat import repeated
 from core.worker.claim import HEARTBEAT_S, LEASE_S
 from core.worker.device import pick_device
 from core.worker.round import run_round
-from storage import projects, rounds
+from storage import projects, rounds, workers
 from storage.errors import RoundRefused
 from storage.schema import COLD_START
 from storage.workspace import Workspace, open_workspace
@@ -57,7 +57,7 @@ def run_worker(
     _give_way()
     workspace = open_workspace(workspace_path)
     project_id = None if project is None else projects.get_project(workspace, project).id
-    worker = rounds.worker_name(os.getpid())
+    worker = workers.worker_name(os.getpid())
     stop = threading.Event()
 
     def stopping() -> bool:
@@ -67,7 +67,7 @@ def run_worker(
         signal.signal(number, lambda *_: stop.set())
     log.info("worker %s is ready on %s for %s", worker, chosen_device, workspace.path)
     run = 0
-    with repeated(HEARTBEAT_S, lambda: rounds.worker_seen(workspace, worker, str(chosen_device))):
+    with repeated(HEARTBEAT_S, lambda: workers.worker_seen(workspace, worker, str(chosen_device))):
         while not stopping():
             try:
                 _request_due_rounds(workspace, project_id)

@@ -24,7 +24,7 @@ from app.project import activity, label_export, running_import
 from app.project.create import class_specs
 from app.queue_acts import Act, carry_out
 from app.server import make_app
-from storage import images, labels, projects, queue, rounds
+from storage import images, labels, projects, queue, rounds, workers
 from storage.activity import LabelledImage
 from storage.archiving import archive_project
 from storage.formats.embeddings import EmbeddingSet, encode_embeddings
@@ -762,7 +762,7 @@ class TestTraining:
         label(site, site.image_ids[0])
         started = rounds.request_round(site.workspace, site.project_id, "ann", "Started by ann")
         rounds.claim(site.workspace, WORKER, 60)
-        rounds.worker_seen(site.workspace, WORKER, "cpu")
+        workers.worker_seen(site.workspace, WORKER, "cpu")
         rounds.report(site.workspace, started.id, WORKER, lease_s=60, step=30, steps=150, eta_seconds=130.0)
         test = open_page("training")
         assert "Training: step 30 of 150, about 2 min left" in progress_text(test)
@@ -772,7 +772,7 @@ class TestTraining:
         label(site, site.image_ids[0])
         rounds.request_round(site.workspace, site.project_id, "ann", "Started by ann")
         assert "No worker is running" in everything(open_page("training"))
-        rounds.worker_starting(site.workspace, WORKER)
+        workers.worker_starting(site.workspace, WORKER)
         shown = everything(open_page("training"))
         assert f"Worker: {WORKER} is starting" in shown
         assert "No worker is running" not in shown

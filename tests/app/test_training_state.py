@@ -3,7 +3,7 @@
 from starlette.testclient import TestClient
 
 from app.training_state import NO_LABEL, TrainingState, training_state
-from storage import images, labels, projects, rounds
+from storage import images, labels, projects, rounds, workers
 from tests.app.four_images import Site, make_site
 
 WORKER = "elsewhere:1"
@@ -51,7 +51,7 @@ def test_a_round_that_waits_names_the_project_the_worker_is_at(site: Site) -> No
     rounds.claim(site.workspace, WORKER, 60)
     rounds.request_round(site.workspace, site.project_id, "ann", "Started by ann")
     assert state_of(site).text == "Waiting for the worker"
-    rounds.worker_seen(site.workspace, WORKER, "cpu")
+    workers.worker_seen(site.workspace, WORKER, "cpu")
     assert state_of(site).text == "Waiting for the worker, which is at work on the project Fields"
 
 
@@ -80,7 +80,7 @@ def test_steps_move_the_bar_and_leave_the_mark(site: Site, browser: TestClient) 
     marks.append(answer()["mark"])
     rounds.claim(site.workspace, WORKER, 60)
     marks.append(answer()["mark"])
-    rounds.worker_seen(site.workspace, WORKER, "cpu")
+    workers.worker_seen(site.workspace, WORKER, "cpu")
     marks.append(answer()["mark"])
     for step in (30, 75):
         rounds.report(

@@ -27,7 +27,7 @@ from core.train import Training, read_checkpoint
 from core.worker import LEASE_S, loop, pick_device, run_round, run_worker
 from core.worker.claim import Claim
 from core.worker.device import within_memory
-from storage import embeddings, images, labels, projects, queue, rounds
+from storage import embeddings, images, labels, projects, queue, rounds, workers
 from storage.errors import InvalidInput
 from storage.projects import ClassChange, ClassSpec, ProjectInfo
 from storage.rounds import RoundInfo
@@ -494,7 +494,7 @@ def test_a_worker_outlives_failures_and_starts_rounds_by_itself(
         truth = images.truth(workspace, info.id)
         labels.save(workspace, info.id, truth, expected_revision=0, author="test", status="submitted")
     until(lambda: [r.state for r in rounds.history(workspace, project.id)] == ["done", "failed"])
-    assert [seen.device for seen in rounds.live_workers(workspace)] == ["cpu"]
+    assert [seen.device for seen in workers.live_workers(workspace)] == ["cpu"]
     worker.terminate()
     assert worker.wait(timeout=60) == 0
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
-from storage import rounds
+from storage import rounds, workers
 from tests.e2e import labelling
 from tests.e2e.camvid_site import CamVidSite
 
@@ -35,7 +35,7 @@ def test_the_bar_moves_without_streamlit_until_the_round_changes(site: CamVidSit
     asked = rounds.request_round(site.workspace, site.project_id, "test", "a test asked for it")
     expect(card).to_contain_text("Waiting for the worker")
     assert rounds.claim(site.workspace, WORKER, 60.0) is not None
-    rounds.worker_seen(site.workspace, WORKER, "cpu")
+    workers.worker_seen(site.workspace, WORKER, "cpu")
     expect(card.locator(".q-badge")).to_have_text("training")
     labelling.wait_until_run(page)
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from storage import events, images, labels, projects, queue, rounds
+from storage import events, images, labels, projects, queue, rounds, workers
 from storage.archiving import archive_project, restore_project
 from storage.errors import InvalidInput, NotFound, RoundRefused
 from storage.projects import ClassSpec, ProjectInfo
@@ -71,7 +71,7 @@ def test_no_round_begins_until_it_is_restored(workspace: Workspace, project: Pro
     assert not rounds.cold_start_is_due(workspace, project.id, later)
     for image_id in range(1, 9):
         submit(workspace, image_id)
-    rounds.worker_seen(workspace, WORKER, "cpu")
+    workers.worker_seen(workspace, WORKER, "cpu")
     advice = rounds.start_advice(workspace, project.id, time.time() + 25)
     assert (advice.ready, advice.changed) == (False, 8)
     assert advice.reason == "This project is archived: restore it to train it"

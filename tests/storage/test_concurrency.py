@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from storage import images, labels, queue, rounds
+from storage import images, labels, queue, rounds, workers
 from storage.errors import LabelConflict, LeaseLost
 from storage.schema import NOT_LABELLED
 from storage.settings import AnnotationSettings, ProjectSettings
@@ -69,7 +69,7 @@ def train_on(
                 metrics=[(step, "loss", 1 / step), (step, "audit_miou", 0.5)],
                 lease_s=60,
             )
-            rounds.worker_seen(workspace, "elsewhere:1", "cpu")
+            workers.worker_seen(workspace, "elsewhere:1", "cpu")
             count("steps", happened)
         told.put(("trainer", step))
     except BaseException as error:

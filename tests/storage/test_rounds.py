@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from sqlalchemy import func
 
-from storage import embeddings, images, labels, projects, queue, rounds
+from storage import embeddings, images, labels, projects, queue, rounds, workers
 from storage.errors import InvalidInput, LeaseLost, NotFound, RoundRefused
 from storage.projects import ClassSpec, ProjectInfo
 from storage.rounds import NewPrediction, RoundInfo
@@ -68,7 +68,7 @@ def test_advice_names_what_is_missing(workspace: Workspace, project: ProjectInfo
     assert advice.reason.startswith("8 new labels: a round starts after ")
     advice = rounds.start_advice(workspace, project.id, now=later)
     assert advice.reason == "No worker is running: the Training page says how to start one"
-    rounds.worker_seen(workspace, WORKER, "cpu")
+    workers.worker_seen(workspace, WORKER, "cpu")
     advice = rounds.start_advice(workspace, project.id, now=later)
     assert advice == rounds.StartAdvice(True, "8 new labels: a round can start", 8, 8)
     publish_ranking(workspace, project.id, done)
@@ -80,7 +80,7 @@ def test_advice_names_what_is_missing(workspace: Workspace, project: ProjectInfo
 
 def test_advice_does_not_wait_for_ever_for_quiet(workspace: Workspace) -> None:
     project = make_project(workspace, images=20, settings=ProjectSettings())
-    rounds.worker_seen(workspace, WORKER, "cpu")
+    workers.worker_seen(workspace, WORKER, "cpu")
     submit_some(workspace, project, 15)
     assert not rounds.start_advice(workspace, project.id).ready
     submit_some(workspace, project, 1)
@@ -147,7 +147,7 @@ def test_advice_tells_of_the_round_at_work(
         return rounds.start_advice(workspace, project.id).reason
 
     assert reason() == "Round 1 waits for a worker: the Training page says how to start one"
-    rounds.worker_seen(workspace, WORKER, "cpu")
+    workers.worker_seen(workspace, WORKER, "cpu")
     assert reason() == "Round 1 is about to start"
     rounds.claim(workspace, WORKER, lease_s=30)
     assert reason() == "A round is training now"
@@ -273,7 +273,7 @@ def test_a_killed_worker_of_this_machine_loses_its_round_at_once(
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     name = f"{socket.gethostname()}:{process.pid}"
     assert rounds.claim(workspace, name, lease_s=600) is not None
-    rounds.worker_seen(workspace, name, "cpu")
+    workers.worker_seen(workspace, name, "cpu")
     mine = f"{socket.gethostname()}:{os.getpid()}"
     assert rounds.claim(workspace, mine, lease_s=30) is None
     process.kill()
@@ -282,7 +282,7 @@ def test_a_killed_worker_of_this_machine_loses_its_round_at_once(
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     else:
         process.wait()
-    assert rounds.live_workers(workspace) == []
+    assert workers.live_workers(workspace) == []
     taken = rounds.claim(workspace, mine, lease_s=30)
     process.wait()
     assert taken is not None
@@ -621,22 +621,22 @@ class TestColdStart:
 
 
 def test_workers_are_forgotten_after_silence(workspace: Workspace) -> None:
-    rounds.worker_seen(workspace, WORKER, "cpu")
-    rounds.worker_seen(workspace, WORKER, "cuda")
-    (found,) = rounds.live_workers(workspace)
+    workers.worker_seen(workspace, WORKER, "cpu")
+    workers.worker_seen(workspace, WORKER, "cuda")
+    (found,) = workers.live_workers(workspace)
     assert (found.name, found.device) == (WORKER, "cuda")
-    assert rounds.live_workers(workspace, now=time.time() + 31) == []
+    assert workers.live_workers(workspace, now=time.time() + 31) == []
 
 
 def test_a_starting_worker_is_waited_for_longer(workspace: Workspace) -> None:
-    rounds.worker_starting(workspace, WORKER)
-    (found,) = rounds.live_workers(workspace, now=time.time() + 120)
+    workers.worker_starting(workspace, WORKER)
+    (found,) = workers.live_workers(workspace, now=time.time() + 120)
     assert found.is_starting
-    assert rounds.live_workers(workspace, now=time.time() + 181) == []
-    rounds.worker_seen(workspace, WORKER, "cpu")
-    (found,) = rounds.live_workers(workspace)
+    assert workers.live_workers(workspace, now=time.time() + 181) == []
+    workers.worker_seen(workspace, WORKER, "cpu")
+    (found,) = workers.live_workers(workspace)
     assert not found.is_starting
-    assert rounds.live_workers(workspace, now=time.time() + 31) == []
+    assert workers.live_workers(workspace, now=time.time() + 31) == []
 
 
 def test_what_does_not_exist_is_said(workspace: Workspace, project: ProjectInfo) -> None:

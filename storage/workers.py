@@ -1,0 +1,107 @@
+"""Workers: which processes are alive, and what they are at work on."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import case, select
+from sqlalchemy.orm import Session
+
+from storage.schema import ROUND_STATES_AT_WORK, Project, Round, Worker
+from storage.workspace import Workspace
+
+WORKER_SILENCE_S = 30.0
+"""A worker not heard of for so many seconds is taken for gone."""
+WORKER_START_S = 180.0
+"""So long a worker may take to load what it trains with, from a cold disk, before it is first heard of."""
+STARTING = "starting"
+"""What stands in the place of a worker's device while it still loads."""
+
+
+@dataclass(frozen=True)
+class WorkerInfo:
+    """A worker process that has been heard of lately, or that is starting (:data:`STARTING`)."""
+
+    name: str
+    device: str
+    heartbeat_at: float
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether the process still loads what it trains with."""
+        return self.device == STARTING
+
+
+def worker_name(pid: int) -> str:
+    """Return what a worker of this machine is called: ``host:pid``."""
+    return f"{socket.gethostname()}:{pid}"
+
+
+def worker_starting(workspace: Workspace, name: str) -> None:
+    """Note that the process ``name`` (``host:pid``) was started and will be a worker once it has loaded."""
+    worker_seen(workspace, name, STARTING)
+
+
+def worker_seen(workspace: Workspace, name: str, device: str) -> None:
+    """Note that the worker ``name`` (``host:pid``) is alive and computes on ``device``."""
+    now = time.time()
+    with workspace.database.writing() as session:
+        row = session.scalars(select(Worker).where(Worker.name == name)).one_or_none()
+        if row is None:
+            session.add(Worker(name=name, device=device[:40], heartbeat_at=now))
+        else:
+            row.device, row.heartbeat_at = device[:40], now
+
+
+def live_workers(workspace: Workspace, now: float | None = None) -> list[WorkerInfo]:
+    """Return the workers heard of in the last 30 seconds or just starting, without those known to be dead."""
+    with workspace.database.reading() as session:
+        return find_live_workers(session, time.time() if now is None else now)
+
+
+def projects_at_work(workspace: Workspace) -> list[str]:
+    """Return the names of the projects with a round that trains or scores, the oldest round first."""
+    query = (
+        select(Project.name)
+        .join(Round, Round.project_id == Project.id)
+        .where(Round.state.in_(ROUND_STATES_AT_WORK))
+        .order_by(Round.id)
+    )
+    with workspace.database.reading() as session:
+        return list(session.scalars(query))
+
+
+def find_live_workers(session: Session, now: float) -> list[WorkerInfo]:
+    """Return what :func:`live_workers` returns, within the caller's transaction."""
+    silence = case((Worker.device == STARTING, WORKER_START_S), else_=WORKER_SILENCE_S)
+    rows = session.scalars(select(Worker).where(Worker.heartbeat_at > now - silence).order_by(Worker.name))
+    return [WorkerInfo(row.name, row.device, row.heartbeat_at) for row in rows if not _known_dead(row.name)]
+
+
+def is_worked_on(row: Round, now: float) -> bool:
+    """Return whether a worker holds the round and may still be alive."""
+    if row.worker is None or row.lease_until is None or row.lease_until <= now:
+        return False
+    return not _known_dead(row.worker)
+
+
+def _known_dead(worker: str) -> bool:
+    """Return True when ``host:pid`` names a process of this machine that does not run any more."""
+    host, _, number = worker.rpartition(":")
+    if host != socket.gethostname() or not number.isdigit() or os.name == "nt":
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    # A killed process whose parent has not asked for it yet still has a number, and on Linux a state.
+    try:
+        return Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
+    except (OSError, IndexError):
+        return False

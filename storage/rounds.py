@@ -14,8 +14,9 @@ from sqlalchemy import cast, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from storage import embeddings, events, likeness
-from storage.errors import InvalidInput, LeaseLost, NotFound, RoundRefused
+from storage.errors import InvalidInput, NotFound, RoundRefused
 from storage.projects import class_count, project_row
+from storage.round_rows import live_row, owned_row, round_row
 from storage.schema import (
     COLD_START,
     LIVE_ROUND_STATES,
@@ -235,7 +236,7 @@ def request_round(
         with workspace.database.writing() as session:
             project = project_row(session, project_id, lock=True)
             _refuse_archived(project)
-            live = _live_round(session, project_id, training=True)
+            live = live_row(session, project_id, training=True)
             if live is not None:
                 raise RoundRefused(
                     f"Round {live.number} is {'waiting' if live.state == 'queued' else live.state} already. "
@@ -355,7 +356,7 @@ def request_cancel(workspace: Workspace, round_id: int, actor: str) -> None:
         RoundRefused: it has ended already.
     """
     with workspace.database.writing() as session:
-        row = _round_row(session, round_id, lock=True)
+        row = round_row(session, round_id, lock=True)
         if row.state not in LIVE_ROUND_STATES:
             raise RoundRefused(
                 f"Round {row.number} has ended already ({row.state}). Nothing is left to cancel."
@@ -472,7 +473,7 @@ def report(
         "checkpoint": checkpoint,
     }
     with workspace.database.writing() as session:
-        row = _owned_row(session, round_id, worker)
+        row = owned_row(session, round_id, worker)
         for name, value in given.items():
             if value is not None:
                 setattr(row, name, value)
@@ -516,13 +517,13 @@ def publish(
     for start in range(0, len(predictions), _ROWS_A_TRANSACTION):
         rows = [_prediction_row(round_id, one) for one in predictions[start : start + _ROWS_A_TRANSACTION]]
         with workspace.database.writing() as session:
-            _owned_row(session, round_id, worker)
+            owned_row(session, round_id, worker)
             session.execute(insert(Prediction), rows)
     found = embeddings.of_blob(workspace, embeddings_blob)
     moved_for: set[int] = set()
     while True:
         with workspace.database.reading() as session:
-            row = _round_row(session, round_id)
+            row = round_row(session, round_id)
             labels_changed = project_row(session, row.project_id).labels_changed
             # People went on labelling while the round trained, and it does not know.
             since = likeness.labelled_since(session, row) if found is not None else []
@@ -531,7 +532,7 @@ def publish(
             _move_back(workspace, round_id, worker, found.alike_from, alike)
             moved_for.update(since)
         with workspace.database.writing() as session:
-            row = _owned_row(session, round_id, worker)
+            row = owned_row(session, round_id, worker)
             project = project_row(session, row.project_id, lock=True)
             if found is not None and project.labels_changed != labels_changed:
                 continue  # Somebody submitted a label meanwhile; what is like it has to move too.
@@ -551,7 +552,7 @@ def _move_back(
     """Move images of a round that is on no screen yet back in its order, a part at a time."""
     for start in range(0, len(rows), _ROWS_A_TRANSACTION):
         with workspace.database.writing() as session:
-            row = _owned_row(session, round_id, worker)
+            row = owned_row(session, round_id, worker)
             part = rows[start : start + _ROWS_A_TRANSACTION]
             likeness.move_back(session, row, alike_from, part, on_screen=())
 
@@ -560,7 +561,7 @@ def _remove_predictions(workspace: Workspace, round_id: int, worker: str) -> Non
     """Remove what an earlier attempt at the round has stored, a part at a time."""
     while True:
         with workspace.database.writing() as session:
-            row = _owned_row(session, round_id, worker)
+            row = owned_row(session, round_id, worker)
             if not _remove_part(session, [round_id]):
                 return
             # A repeated cold start is the current round; half of its order would be a wrong one.
@@ -639,7 +640,7 @@ def fail(workspace: Workspace, round_id: int, worker: str, error: str) -> None:
         LeaseLost: the round has ended, or another worker has it.
     """
     with workspace.database.writing() as session:
-        row = _owned_row(session, round_id, worker)
+        row = owned_row(session, round_id, worker)
         row.error = error[:4000]
         _end(row, "failed", time.time())
 
@@ -651,7 +652,7 @@ def cancelled(workspace: Workspace, round_id: int, worker: str) -> None:
         LeaseLost: the round has ended, or another worker has it.
     """
     with workspace.database.writing() as session:
-        _end(_owned_row(session, round_id, worker), "cancelled", time.time())
+        _end(owned_row(session, round_id, worker), "cancelled", time.time())
 
 
 def get_round(workspace: Workspace, round_id: int) -> RoundInfo:
@@ -661,7 +662,7 @@ def get_round(workspace: Workspace, round_id: int) -> RoundInfo:
         NotFound: there is no such round.
     """
     with workspace.database.reading() as session:
-        return round_info(_round_row(session, round_id))
+        return round_info(round_row(session, round_id))
 
 
 def history(workspace: Workspace, project_id: int) -> list[RoundInfo]:
@@ -674,7 +675,7 @@ def history(workspace: Workspace, project_id: int) -> list[RoundInfo]:
 def live_round(workspace: Workspace, project_id: int) -> RoundInfo | None:
     """Return the round that waits, trains or scores; None when there is none."""
     with workspace.database.reading() as session:
-        row = _live_round(session, project_id)
+        row = live_row(session, project_id)
         return round_info(row) if row else None
 
 
@@ -699,16 +700,8 @@ def round_info(row: Round) -> RoundInfo:
 
 def find_live_round(session: Session, project_id: int) -> RoundInfo | None:
     """Return the round that waits, trains or scores, within the caller's transaction."""
-    row = _live_round(session, project_id)
+    row = live_row(session, project_id)
     return round_info(row) if row else None
-
-
-def _live_round(session: Session, project_id: int, *, training: bool = False) -> Round | None:
-    """Return the round that is live, the cold start before one that waits behind it."""
-    query = select(Round).where(Round.project_id == project_id, Round.state.in_(LIVE_ROUND_STATES))
-    if training:
-        query = query.where(Round.number > COLD_START)
-    return session.scalars(query.order_by(Round.number).limit(1)).one_or_none()
 
 
 def _pool_runs(session: Session, project_id: int) -> list[range]:
@@ -764,26 +757,6 @@ def _parent_id(session: Session, project: Project) -> int | None:
         return None
     current = session.get(Round, project.current_round_id)
     return current.id if current is not None and current.number > COLD_START else None
-
-
-def _round_row(session: Session, round_id: int, *, lock: bool = False) -> Round:
-    query = select(Round).where(Round.id == round_id)
-    row = session.scalars(query.with_for_update() if lock else query).one_or_none()
-    if row is None:
-        raise NotFound(f"There is no round with the id {round_id}. Load the page again.")
-    return row
-
-
-def _owned_row(session: Session, round_id: int, worker: str) -> Round:
-    row = _round_row(session, round_id, lock=True)
-    if row.state not in LIVE_ROUND_STATES or row.worker != worker:
-        ended = row.state not in LIVE_ROUND_STATES
-        raise LeaseLost(
-            row.worker,
-            f"Round {row.number} {'has ended' if ended else f'is now done by worker {row.worker}'}. "
-            "This worker leaves it and takes the next one.",
-        )
-    return row
 
 
 def _cancel(session: Session, row: Round, actor: str) -> None:

@@ -1,0 +1,51 @@
+"""Rows of rounds, found within the caller's transaction."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from storage.errors import LeaseLost, NotFound
+from storage.schema import COLD_START, LIVE_ROUND_STATES, Round
+
+
+def round_row(session: Session, round_id: int, *, lock: bool = False) -> Round:
+    """Return the row of a round; with ``lock`` nobody else changes it before the transaction ends.
+
+    Raises:
+        NotFound: there is no such round.
+    """
+    query = select(Round).where(Round.id == round_id)
+    row = session.scalars(query.with_for_update() if lock else query).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no round with the id {round_id}. Load the page again.")
+    return row
+
+
+def owned_row(session: Session, round_id: int, worker: str) -> Round:
+    """Return the row of a round that the worker has, locked.
+
+    Raises:
+        LeaseLost: the round has ended, or another worker has it.
+        NotFound: there is no such round.
+    """
+    row = round_row(session, round_id, lock=True)
+    if row.state not in LIVE_ROUND_STATES or row.worker != worker:
+        ended = row.state not in LIVE_ROUND_STATES
+        raise LeaseLost(
+            row.worker,
+            f"Round {row.number} {'has ended' if ended else f'is now done by worker {row.worker}'}. "
+            "This worker leaves it and takes the next one.",
+        )
+    return row
+
+
+def live_row(session: Session, project_id: int, *, training: bool = False) -> Round | None:
+    """Return the round that is live, the cold start before one that waits behind it; None without one.
+
+    ``training`` leaves the cold start out.
+    """
+    query = select(Round).where(Round.project_id == project_id, Round.state.in_(LIVE_ROUND_STATES))
+    if training:
+        query = query.where(Round.number > COLD_START)
+    return session.scalars(query.order_by(Round.number).limit(1)).one_or_none()

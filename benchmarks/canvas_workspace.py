@@ -15,8 +15,8 @@ from sqlalchemy import update
 from core.round_data import grey_png
 from storage import images, labels, projects, rounds
 from storage.labels import encode_label_map
+from storage.predictions import NewPrediction
 from storage.projects import ClassSpec
-from storage.rounds import NewPrediction
 from storage.schema import Image as ImageRow
 from storage.settings import AnnotationSettings, ProjectSettings, RoundSettings, StartRule
 from storage.workspace import Workspace, open_workspace

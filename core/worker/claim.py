@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from storage import projects, rounds
 from storage.errors import LeaseLost
-from storage.rounds import NewPrediction, RoundInfo
+from storage.predictions import NewPrediction
+from storage.rounds import RoundInfo
 from storage.workspace import Workspace
 
 log = logging.getLogger("qualm.worker")

@@ -14,7 +14,7 @@ from core.predict import embed
 from core.worker.claim import Claim, Published
 from core.worker.images import RoundImages
 from core.worker.vectors import stacked, stored_embeddings, vectors_of
-from storage.rounds import NewPrediction
+from storage.predictions import NewPrediction
 
 
 def order_cold(

@@ -23,6 +23,7 @@ from core.worker.snapshot import load_snapshot
 from core.worker.starts import train
 from storage import rounds
 from storage.errors import LeaseLost, QualmError
+from storage.predictions import forget_old_predictions
 from storage.rounds import RoundInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES
 from storage.workspace import Workspace, sweep_blobs
@@ -156,7 +157,7 @@ def _tidy(claim: Claim, stopping: Callable[[], bool]) -> None:
         for row in past:
             if row.id not in kept:
                 shutil.rmtree(claim.folder.with_name(f"round-{row.id}"), ignore_errors=True)
-        rounds.forget_old_predictions(workspace, project_id, KEPT_ROUNDS, stopping)
+        forget_old_predictions(workspace, project_id, KEPT_ROUNDS, stopping)
         if not stopping():
             sweep_blobs(workspace)
     except Exception:

@@ -24,7 +24,8 @@ from core.worker.snapshot import LoadedSnapshot
 from core.worker.vectors import stacked, stored_embeddings, vectors_of
 from storage.files import BlobStore
 from storage.images import ImageInfo
-from storage.rounds import NewPrediction, RoundInfo
+from storage.predictions import NewPrediction
+from storage.rounds import RoundInfo
 
 PLANNED_ROUNDS = 10
 """ClaSP PE's noise has settled after so many rounds."""

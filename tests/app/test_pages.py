@@ -30,7 +30,7 @@ from storage.archiving import archive_project
 from storage.formats.embeddings import EmbeddingSet, encode_embeddings
 from storage.import_plan import ImportResult
 from storage.importing import Progress, run_import
-from storage.rounds import NewPrediction
+from storage.predictions import NewPrediction
 from storage.schema import Project, Round
 from storage.settings import RoundSettings, with_preset
 from storage.workspace import Workspace

@@ -17,7 +17,7 @@ from storage.errors import DiskFull
 from storage.formats import run_length
 from storage.formats.label_map import encode_label_map
 from storage.images import image
-from storage.rounds import NewPrediction
+from storage.predictions import NewPrediction
 from tests.app.four_images import HEIGHT, WIDTH, Site
 
 

@@ -12,7 +12,7 @@ from PIL import Image as Picture
 from storage import images, labels, projects, queue, rounds
 from storage.import_plan import ImportPlan
 from storage.importing import plan_import, run_import
-from storage.rounds import NewPrediction
+from storage.predictions import NewPrediction
 from storage.schema import Image
 from storage.workspace import Workspace
 from tests.e2e.server import Server

@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from storage import images, labels, projects, queue, rounds
 from storage.formats.embeddings import EmbeddingSet, encode_embeddings
 from storage.importing import plan_import, run_import
-from storage.rounds import NewPrediction
+from storage.predictions import NewPrediction
 from storage.workspace import Workspace, open_workspace
 from tests.e2e import labelling
 from tests.e2e.camvid_site import copy_sample

@@ -13,8 +13,9 @@ from PIL import Image
 from storage import images, labels, projects, rounds
 from storage.formats.embeddings import EmbeddingSet, encode_embeddings
 from storage.labels import SavedLabel, encode_label_map
+from storage.predictions import NewPrediction
 from storage.projects import ClassSpec, ProjectInfo
-from storage.rounds import NewPrediction, RoundInfo
+from storage.rounds import RoundInfo
 from storage.schema import NOT_LABELLED
 from storage.settings import ProjectSettings
 from storage.workspace import Workspace

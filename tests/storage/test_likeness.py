@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from storage import embeddings, images, likeness, projects, queue, rounds
+from storage import embeddings, images, likeness, predictions, projects, queue, rounds
 from storage.formats.embeddings import encode_embeddings
+from storage.predictions import NewPrediction
 from storage.projects import ProjectInfo
 from storage.queue import QueueItem
-from storage.rounds import NewPrediction, RoundInfo
+from storage.rounds import RoundInfo
 from storage.schema import Prediction
 from storage.settings import AnnotationSettings, ProjectSettings, RoundSettings
 from storage.snapshots import Snapshot, encode_snapshot
@@ -235,7 +236,7 @@ def test_a_round_is_published_without_keeping_savers_waiting(
         assert projects.get_project(workspace, project.id).current_round_id == before
         return moved(session, current, alike_from, rows, **which)
 
-    monkeypatch.setattr(rounds, "_ROWS_A_TRANSACTION", 2)
+    monkeypatch.setattr(predictions, "_ROWS_A_TRANSACTION", 2)
     monkeypatch.setattr(likeness, "alike_rows", alike_rows)
     monkeypatch.setattr(likeness, "move_back", move_back)
     blob = workspace.blobs.put(encode_embeddings(some_embeddings(ranked, ANGLES, ALIKE_FROM)))

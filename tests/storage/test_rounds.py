@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from sqlalchemy import func
 
-from storage import embeddings, images, labels, projects, queue, rounds, workers
+from storage import embeddings, images, labels, predictions, projects, queue, rounds, workers
 from storage.errors import InvalidInput, LeaseLost, NotFound, RoundRefused
+from storage.predictions import NewPrediction
 from storage.projects import ClassSpec, ProjectInfo
-from storage.rounds import NewPrediction, RoundInfo
+from storage.rounds import RoundInfo
 from storage.schema import COLD_START, Prediction, Project, Round
 from storage.settings import AnnotationSettings, ProjectSettings, RoundSettings, StartRule
 from storage.snapshots import SnapshotLabel, decode_snapshot, encode_snapshot
@@ -371,7 +372,7 @@ def test_a_failed_publication_leaves_the_old_ranking(
 def test_a_publication_in_pieces_shows_nothing_before_its_end(
     workspace: Workspace, project: ProjectInfo, claimed: RoundInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rounds, "_ROWS_A_TRANSACTION", 2)
+    monkeypatch.setattr(predictions, "_ROWS_A_TRANSACTION", 2)
     pool = [info.id for info in images.list_images(workspace, project.id, "pool")]
     ranking = [NewPrediction(image_id, 0.5, rank, {}) for rank, image_id in enumerate(pool, start=1)]
     parts = 0
@@ -387,8 +388,8 @@ def test_a_publication_in_pieces_shows_nothing_before_its_end(
 
         return row
 
-    prediction_row = rounds._prediction_row
-    monkeypatch.setattr(rounds, "_prediction_row", die_after(5))
+    prediction_row = predictions._prediction_row
+    monkeypatch.setattr(predictions, "_prediction_row", die_after(5))
     with pytest.raises(KeyboardInterrupt):
         rounds.publish(workspace, claimed.id, WORKER, ranking, {})
     assert projects.get_project(workspace, project.id).current_round_id is None
@@ -397,7 +398,7 @@ def test_a_publication_in_pieces_shows_nothing_before_its_end(
 
     later = time.time() + 31
     assert rounds.claim(workspace, "elsewhere:2", lease_s=60, now=later) is not None
-    monkeypatch.setattr(rounds, "_prediction_row", prediction_row)
+    monkeypatch.setattr(predictions, "_prediction_row", prediction_row)
     with pytest.raises(LeaseLost):
         rounds.publish(workspace, claimed.id, WORKER, ranking, {})
     rounds.publish(workspace, claimed.id, "elsewhere:2", ranking[::-1], {})
@@ -443,7 +444,7 @@ class TestOldPredictions:
         submit(workspace, 13)
         elsewhere = publish_ranking(workspace, other.id, [14])
         labels_before = labels.history(workspace, 1)
-        rounds.forget_old_predictions(workspace, project.id, 3)
+        predictions.forget_old_predictions(workspace, project.id, 3)
         kept = [past[1], *past[3:]]
         assert self.left(workspace) == {one.id: 4 for one in kept} | {live.id: 1, elsewhere.id: 1}
         after = {info.id: info for info in rounds.history(workspace, project.id)}
@@ -456,7 +457,7 @@ class TestOldPredictions:
         self, workspace: Workspace, project: ProjectInfo, past: list[RoundInfo]
     ) -> None:
         shown = [item.image.id for item in queue.ranked_images(workspace, project.id)[0]]
-        rounds.forget_old_predictions(workspace, project.id, 3)
+        predictions.forget_old_predictions(workspace, project.id, 3)
         sweep_blobs(workspace, older_than_s=-60)
         with workspace.database.writing() as session:
             session.get_one(Project, project.id).current_round_id = past[3].id
@@ -473,13 +474,13 @@ class TestOldPredictions:
         past: list[RoundInfo],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(rounds, "_REMOVED_A_TRANSACTION", 3)
+        monkeypatch.setattr(predictions, "_REMOVED_A_TRANSACTION", 3)
         parts = iter([False, False])
-        rounds.forget_old_predictions(workspace, project.id, 3, lambda: next(parts, True))
+        predictions.forget_old_predictions(workspace, project.id, 3, lambda: next(parts, True))
         left = self.left(workspace)
         assert sum(left.values()) == 6 * 4 + 1 - 2 * 3
         assert [left[info.id] for info in past[3:]] == [4, 4, 4]
-        rounds.forget_old_predictions(workspace, project.id, 3)
+        predictions.forget_old_predictions(workspace, project.id, 3)
         assert self.left(workspace) == {info.id: 4 for info in past[3:]}
 
     def test_whoever_saves_gets_a_turn(
@@ -489,14 +490,14 @@ class TestOldPredictions:
         past: list[RoundInfo],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(rounds, "_REMOVED_A_TRANSACTION", 1)
+        monkeypatch.setattr(predictions, "_REMOVED_A_TRANSACTION", 1)
         saved: list[int] = []
 
         def save() -> bool:
             saved.append(submit(workspace, 12).revision)
             return False
 
-        rounds.forget_old_predictions(workspace, project.id, 3, save)
+        predictions.forget_old_predictions(workspace, project.id, 3, save)
         assert saved == [*range(1, 3 * 4 + 1 + 2)]
 
 

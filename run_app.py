@@ -125,7 +125,7 @@ from rich.progress import (
 from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
 
-from storage import projects, rounds, workers
+from storage import projects, round_requests, rounds, workers
 from storage.errors import InvalidInput, NotFound, QualmError
 from storage.projects import ClassSpec, ProjectInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES, NOT_LABELLED, VOID
@@ -545,7 +545,7 @@ def train(
         chosen = chosen_project(opened, project)
         started = rounds.live_round(opened, chosen.id)
         if started is None or started.number == COLD_START:
-            started = rounds.request_round(
+            started = round_requests.request_round(
                 opened, chosen.id, actor="command line", reason="Started from the command line"
             )
         own: subprocess.Popen[bytes] | None = None

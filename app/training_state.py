@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.notices import duration
-from storage import images, rounds
+from storage import images, round_requests, rounds
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES
@@ -55,7 +55,7 @@ def training_state(workspace: Workspace, project: ProjectInfo) -> TrainingState:
     past = rounds.history(workspace, project.id)
     newest, workers = newest_of(past), live_workers(workspace)
     live = [info for info in past if info.state in LIVE_ROUND_STATES]
-    too_few = rounds.too_few_classes(workspace, project.id)
+    too_few = round_requests.too_few_classes(workspace, project.id)
     # A cold start need not be waited for: a round may be asked for behind it.
     may_train_now = (
         all(info.number == COLD_START for info in live)
@@ -70,7 +70,7 @@ def training_state(workspace: Workspace, project: ProjectInfo) -> TrainingState:
         return TrainingState(newest, may_train_now, bool(too_few), text, done, workers)
     if too_few:
         return TrainingState(newest, False, True, f"{too_few}.", None, workers)
-    advice = rounds.start_advice(workspace, project.id)
+    advice = round_requests.start_advice(workspace, project.id)
     text = advice.reason if may_train_now else NO_LABEL
     counts = project.settings.start.automatic and advice.changed < advice.needed
     share = advice.changed / advice.needed if counts else None

@@ -37,7 +37,7 @@ from canvas_workspace import HD, LARGE, WIDE, Size
 from csv_rows import Row
 from playwright.sync_api import Page, Request
 
-from storage import rounds
+from storage import round_requests, rounds
 from storage.workspace import Workspace
 
 IMAGES = {HD: 330, WIDE: 120, LARGE: 16}
@@ -110,7 +110,7 @@ def row(measure: str, size: Size | str, condition: str, figures: Row) -> dict[st
 @contextmanager
 def training(site: Site) -> Iterator[None]:
     """Let a real worker train on the site's labels with one thread, for as long as the block."""
-    requested = rounds.request_round(site.workspace, site.project_id, made.PERSON, "Benchmark")
+    requested = round_requests.request_round(site.workspace, site.project_id, made.PERSON, "Benchmark")
     command = [sys.executable, "run_app.py", "worker", "--workspace", str(site.workspace.path)]
     try:
         with process([*command, "--device", "cpu"], site.workspace.path.with_name("worker.log")) as worker:

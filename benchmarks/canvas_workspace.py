@@ -13,7 +13,7 @@ from PIL import Image
 from sqlalchemy import update
 
 from core.round_data import grey_png
-from storage import images, labels, projects, rounds
+from storage import images, labels, projects, round_requests, rounds
 from storage.labels import encode_label_map
 from storage.predictions import NewPrediction
 from storage.projects import ClassSpec
@@ -156,7 +156,7 @@ def _add(workspace: Workspace, project_id: int, size: Size, scenes: list[Scene],
 
 def _publish(workspace: Workspace, project_id: int, ids: list[int], scenes: list[Scene]) -> None:
     """Publish a round that ranks the images in their order, as the worker would."""
-    requested = rounds.request_round(workspace, project_id, PERSON, "Benchmark")
+    requested = round_requests.request_round(workspace, project_id, PERSON, "Benchmark")
     worker = "benchmark:1"
     rounds.claim(workspace, worker, lease_s=60, project_id=project_id)
     first = TRAINED

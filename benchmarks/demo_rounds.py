@@ -31,7 +31,7 @@ from core.round_data import decoded_image
 from core.warm_start import load_teacher
 from core.worker import LEASE_S, pick_device, run_round
 from run_app import make_demo
-from storage import images, labels, projects, queue, rounds
+from storage import images, labels, projects, queue, round_requests, rounds
 from storage.images import ImageInfo
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
@@ -63,7 +63,7 @@ def answer(workspace: Workspace, project: ProjectInfo, count: int) -> None:
 
 def finished_round(workspace: Workspace, project: ProjectInfo, device: torch.device) -> RoundInfo:
     worker = f"{platform.node()}:{os.getpid()}"
-    requested = rounds.request_round(workspace, project.id, actor=PERSON, reason="Benchmark")
+    requested = round_requests.request_round(workspace, project.id, actor=PERSON, reason="Benchmark")
     claimed = rounds.claim(workspace, worker, LEASE_S)
     assert claimed is not None
     run_round(workspace, claimed, worker, device)

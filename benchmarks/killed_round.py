@@ -26,7 +26,7 @@ from demo_rounds import PERSON, answer
 
 from core.train import read_checkpoint
 from run_app import make_demo
-from storage import projects, rounds
+from storage import projects, round_requests, rounds
 from storage.workspace import Workspace, open_workspace
 from tests.e2e.server import started
 
@@ -75,7 +75,7 @@ def measure(folder: Path, seed: int, steps: int) -> Row:
     settings.round.steps = steps
     projects.update_settings(workspace, project.id, settings, PERSON)
     answer(workspace, project, ANSWERS)
-    asked = rounds.request_round(workspace, project.id, actor=PERSON, reason="Benchmark")
+    asked = round_requests.request_round(workspace, project.id, actor=PERSON, reason="Benchmark")
     # To read the files of an open SQLite database ends the locks that this process has on them.
     workspace.close()
     shutil.copytree(workspace.path, folder / "twin")

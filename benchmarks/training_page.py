@@ -27,7 +27,7 @@ from canvas_measures import OURS
 from canvas_workspace import WIDE
 from csv_rows import Row, about, print_rows, write_rows
 
-from storage import rounds, workers
+from storage import round_requests, rounds, workers
 from storage.workspace import Workspace
 from tests.e2e.server import Server
 
@@ -61,7 +61,7 @@ class Reports:
     def __init__(self, workspace: Workspace, project_id: int) -> None:
         self.workspace = workspace
         self.step = 0
-        self.round = rounds.request_round(workspace, project_id, made.PERSON, "Benchmark").id
+        self.round = round_requests.request_round(workspace, project_id, made.PERSON, "Benchmark").id
         rounds.claim(workspace, WORKER, 600)
         workers.worker_seen(workspace, WORKER, "cpu")
         self.report()

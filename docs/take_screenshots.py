@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from run_app import chromium_path
-from storage import projects, rounds
+from storage import projects, round_requests, rounds
 from storage.workspace import Workspace, open_workspace
 from tests.e2e import labelling
 from tests.e2e.conftest import CHROMIUM_ARGUMENTS
@@ -146,7 +146,9 @@ def main() -> None:
                 labelling.open_label_page(page, server.url)
                 answer_with_truth(page, ANSWERS_PER_ROUND)
                 if rounds.live_round(workspace, project.id) is None:
-                    rounds.request_round(workspace, project.id, actor="person", reason="Started by hand")
+                    round_requests.request_round(
+                        workspace, project.id, actor="person", reason="Started by hand"
+                    )
                 if number == ROUNDS:
                     page.goto(f"{server.url}/training")
                     page.wait_for_timeout(45_000)

@@ -20,7 +20,8 @@ from storage.images import count_splits, image_row
 from storage.projects import no_such_project, project_row
 from storage.queue_items import QueueItem, queue_items
 from storage.queue_page import ranked_images
-from storage.rounds import RoundInfo, StartAdvice, advise, find_live_round, seen_classes
+from storage.round_requests import StartAdvice, advise, seen_classes
+from storage.rounds import RoundInfo, find_live_round
 from storage.schema import Image, Project, Round
 from storage.settings import AnnotationSettings, ProjectSettings
 from storage.workspace import Workspace

@@ -20,7 +20,7 @@ from app.notices import empty_state, errors_as_sentences, html_badge, plain
 from app.round_progress import round_progress
 from app.training_state import TrainingState, newest_of, training_state
 from app.unsaved_settings import UnsavedSettings, note_unsaved, save_settings
-from storage import projects, rounds
+from storage import projects, round_requests, rounds
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES
@@ -99,7 +99,7 @@ def train_now(place: DeltaGenerator, workspace: Workspace, project: ProjectInfo,
             # What the form shows is what a person expects to be trained.
             save_settings(workspace, project.id)
             actor = session.annotator()
-            rounds.request_round(workspace, project.id, actor, f"Started by {actor}")
+            round_requests.request_round(workspace, project.id, actor, f"Started by {actor}")
             st.rerun()
 
 

@@ -37,7 +37,7 @@ from core.simulate.results import BudgetResult, Clicks, Ranking
 from core.uncertainty import confusion_matrix, mean_iou
 from core.warm_start import load_teacher
 from core.worker import LEASE_S, run_round
-from storage import images, labels, projects, queue, rounds
+from storage import images, labels, projects, queue, round_requests, rounds
 from storage.errors import QualmError
 from storage.files import write_atomically
 from storage.queue import QueueItem
@@ -106,7 +106,7 @@ class CellRun:
             return
         live = next((info for info in every if info.state in LIVE_ROUND_STATES), None)
         if live is None:
-            live = rounds.request_cold_start(self.workspace, self.project.id)
+            live = round_requests.request_cold_start(self.workspace, self.project.id)
         self._run(live)
 
     def reach(self, budget: int) -> BudgetResult:
@@ -206,7 +206,7 @@ class CellRun:
             for earlier in rounds.history(self.workspace, self.project.id):
                 if earlier.state == "done" and earlier.metrics.get("labels") == budget:
                     return earlier
-            live = rounds.request_round(self.workspace, self.project.id, ORACLE, "Simulation")
+            live = round_requests.request_round(self.workspace, self.project.id, ORACLE, "Simulation")
         return self._run(live)
 
     def _run(self, requested: RoundInfo) -> RoundInfo:

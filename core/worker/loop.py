@@ -13,7 +13,7 @@ from core.heartbeat import repeated
 from core.worker.claim import HEARTBEAT_S, LEASE_S
 from core.worker.device import pick_device
 from core.worker.round import run_round
-from storage import projects, rounds, workers
+from storage import projects, round_requests, rounds, workers
 from storage.errors import RoundRefused
 from storage.schema import COLD_START
 from storage.workspace import Workspace, open_workspace
@@ -112,13 +112,13 @@ def _request_due_rounds(workspace: Workspace, project_id: int | None) -> None:
     for project in projects.list_projects(workspace):
         if project_id not in (None, project.id):
             continue
-        advice = rounds.start_advice(workspace, project.id)
+        advice = round_requests.start_advice(workspace, project.id)
         try:
             if advice.ready:
                 why = f"{advice.changed} new labels since the last round"
-                rounds.request_round(workspace, project.id, actor="worker", reason=why)
-            elif rounds.cold_start_is_due(workspace, project.id):
-                rounds.request_cold_start(workspace, project.id)
+                round_requests.request_round(workspace, project.id, actor="worker", reason=why)
+            elif round_requests.cold_start_is_due(workspace, project.id):
+                round_requests.request_cold_start(workspace, project.id)
         except RoundRefused as refusal:
             log.info("%s: %s", project.name, refusal)
 

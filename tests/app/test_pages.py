@@ -24,7 +24,7 @@ from app.project import activity, label_export, running_import
 from app.project.create import class_specs
 from app.queue_acts import Act, carry_out
 from app.server import make_app
-from storage import images, labels, projects, queue, rounds, workers
+from storage import images, labels, projects, queue, round_requests, rounds, workers
 from storage.activity import LabelledImage
 from storage.archiving import archive_project
 from storage.formats.embeddings import EmbeddingSet, encode_embeddings
@@ -108,7 +108,7 @@ def finish_round(site: Site, *, alike: bool = False, **metrics: Any) -> rounds.R
 
     With ``alike`` it also has embeddings: the images lie on a quarter circle in the order of their ids.
     """
-    started = rounds.request_round(site.workspace, site.project_id, "ann", "Started by ann")
+    started = round_requests.request_round(site.workspace, site.project_id, "ann", "Started by ann")
     claimed = rounds.claim(site.workspace, WORKER, 60)
     assert claimed is not None
     rounds.report(
@@ -760,7 +760,7 @@ class TestTraining:
 
     def test_a_live_round_shows_its_step_and_time_left(self, open_page, site: Site) -> None:
         label(site, site.image_ids[0])
-        started = rounds.request_round(site.workspace, site.project_id, "ann", "Started by ann")
+        started = round_requests.request_round(site.workspace, site.project_id, "ann", "Started by ann")
         rounds.claim(site.workspace, WORKER, 60)
         workers.worker_seen(site.workspace, WORKER, "cpu")
         rounds.report(site.workspace, started.id, WORKER, lease_s=60, step=30, steps=150, eta_seconds=130.0)
@@ -770,7 +770,7 @@ class TestTraining:
 
     def test_a_worker_that_is_starting_is_not_missed(self, open_page, site: Site) -> None:
         label(site, site.image_ids[0])
-        rounds.request_round(site.workspace, site.project_id, "ann", "Started by ann")
+        round_requests.request_round(site.workspace, site.project_id, "ann", "Started by ann")
         assert "No worker is running" in everything(open_page("training"))
         workers.worker_starting(site.workspace, WORKER)
         shown = everything(open_page("training"))
@@ -828,7 +828,7 @@ class TestTraining:
 
     def test_a_failed_round_says_why(self, open_page, site: Site) -> None:
         label(site, site.image_ids[0])
-        started = rounds.request_round(site.workspace, site.project_id, "ann", "Started by ann")
+        started = round_requests.request_round(site.workspace, site.project_id, "ann", "Started by ann")
         rounds.claim(site.workspace, WORKER, 60)
         rounds.fail(site.workspace, started.id, WORKER, "The encoder has no weights here.")
         test = open_page("training")

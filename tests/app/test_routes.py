@@ -12,7 +12,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from app.canvas.component import FRONTEND, frontend_version
-from storage import images, labels, rounds
+from storage import images, labels, round_requests, rounds
 from storage.errors import DiskFull
 from storage.formats import run_length
 from storage.formats.label_map import encode_label_map
@@ -245,7 +245,7 @@ def test_suggestion_and_uncertainty_of_the_current_round(browser: TestClient, si
     workspace = site.workspace
     for image_id in site.image_ids[:2]:
         put(browser, image_id, label_map(0, 1), status="submitted")
-    asked = rounds.request_round(workspace, site.project_id, "test", "asked for")
+    asked = round_requests.request_round(workspace, site.project_id, "test", "asked for")
     claimed = rounds.claim(workspace, "host:1", 60.0)
     assert claimed is not None
     suggestion = label_map(0, 1, 2)

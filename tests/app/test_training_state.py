@@ -3,7 +3,7 @@
 from starlette.testclient import TestClient
 
 from app.training_state import NO_LABEL, TrainingState, training_state
-from storage import images, labels, projects, rounds, workers
+from storage import images, labels, projects, round_requests, rounds, workers
 from tests.app.four_images import Site, make_site
 
 WORKER = "elsewhere:1"
@@ -34,7 +34,7 @@ def test_one_class_leaves_nothing_to_learn(browser: TestClient, site: Site) -> N
 
 def test_no_round_on_one_class_is_offered_behind_a_cold_start(site: Site) -> None:
     label_first(site)
-    rounds.request_cold_start(site.workspace, site.project_id)
+    round_requests.request_cold_start(site.workspace, site.project_id)
     before = state_of(site)
     assert before.may_train_now
     archived = {index: projects.ClassChange(archived=True) for index in (1, 2)}
@@ -47,9 +47,9 @@ def test_no_round_on_one_class_is_offered_behind_a_cold_start(site: Site) -> Non
 def test_a_round_that_waits_names_the_project_the_worker_is_at(site: Site) -> None:
     label_first(site)
     other = make_site(site.workspace, "Fields")
-    rounds.request_cold_start(site.workspace, other.project_id)
+    round_requests.request_cold_start(site.workspace, other.project_id)
     rounds.claim(site.workspace, WORKER, 60)
-    rounds.request_round(site.workspace, site.project_id, "ann", "Started by ann")
+    round_requests.request_round(site.workspace, site.project_id, "ann", "Started by ann")
     assert state_of(site).text == "Waiting for the worker"
     workers.worker_seen(site.workspace, WORKER, "cpu")
     assert state_of(site).text == "Waiting for the worker, which is at work on the project Fields"
@@ -75,7 +75,7 @@ def test_steps_move_the_bar_and_leave_the_mark(site: Site, browser: TestClient) 
 
     label_first(site)
     marks = [answer()["mark"]]
-    asked = rounds.request_round(site.workspace, site.project_id, "ann", "Started by ann")
+    asked = round_requests.request_round(site.workspace, site.project_id, "ann", "Started by ann")
     assert answer()["text"] == "Waiting for the worker"
     marks.append(answer()["mark"])
     rounds.claim(site.workspace, WORKER, 60)
@@ -98,11 +98,11 @@ def test_steps_move_the_bar_and_leave_the_mark(site: Site, browser: TestClient) 
 
 
 def test_a_round_may_be_asked_for_behind_a_cold_start(site: Site) -> None:
-    rounds.request_cold_start(site.workspace, site.project_id)
+    round_requests.request_cold_start(site.workspace, site.project_id)
     assert not state_of(site).may_train_now, "there is no label yet"
     label_first(site)
     assert state_of(site).may_train_now
-    rounds.request_round(site.workspace, site.project_id, "ann", "Started by ann")
+    round_requests.request_round(site.workspace, site.project_id, "ann", "Started by ann")
     state = state_of(site)
     assert not state.may_train_now
     assert state.newest is not None

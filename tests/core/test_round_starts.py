@@ -13,7 +13,7 @@ from core.round_training import RoundTraining
 from core.train import Training, read_checkpoint
 from core.worker import LEASE_S, run_round, starts
 from core.worker.audit import evaluated
-from storage import images, labels, projects, rounds
+from storage import images, labels, projects, round_requests, rounds
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
 from storage.settings import RoundSettings
@@ -42,7 +42,7 @@ def label_pool(workspace: Workspace, project: ProjectInfo, count: int) -> None:
 
 
 def requested(workspace: Workspace, project: ProjectInfo, **changes: Any) -> RoundInfo:
-    return rounds.request_round(
+    return round_requests.request_round(
         workspace, project.id, actor="test", reason="test", settings=settings(**changes)
     )
 

@@ -17,7 +17,7 @@ from core.train import Training
 from core.train_config import TrainConfig
 from core.warm_start import load_teacher
 from core.worker import run_round
-from storage import rounds
+from storage import round_requests, rounds
 from storage.workspace import Workspace
 from tests.core.blocks_project import TINY, blocks_project
 from tests.core.small_network import SeesColours, run_steps, seeded, small_network, striped_data
@@ -288,7 +288,7 @@ def test_a_representation_head_changes_no_other_initial_value() -> None:
 def test_a_round_of_two_classes_trains_with_the_recipe(device: torch.device, workspace: Workspace) -> None:
     settings = TINY.model_copy(update={"recipe": "u2pl", "steps": 3, "pixel_weights": "hardest"})
     project = blocks_project(workspace, pool=3, train=2, settings=settings)
-    rounds.request_round(workspace, project.id, actor="test", reason="test")
+    round_requests.request_round(workspace, project.id, actor="test", reason="test")
     claimed = rounds.claim(workspace, "here:1", 60)
     assert claimed is not None
     run_round(workspace, claimed, "here:1", device)

@@ -27,7 +27,7 @@ from core.train import Training, read_checkpoint
 from core.worker import LEASE_S, loop, pick_device, run_round, run_worker
 from core.worker.claim import Claim
 from core.worker.device import within_memory
-from storage import embeddings, images, labels, projects, queue, rounds, workers
+from storage import embeddings, images, labels, projects, queue, round_requests, rounds, workers
 from storage.errors import InvalidInput
 from storage.projects import ClassChange, ClassSpec, ProjectInfo
 from storage.rounds import RoundInfo
@@ -44,14 +44,14 @@ ME = "here:1"
 
 
 def claimed_round(workspace: Workspace, project: ProjectInfo) -> RoundInfo:
-    rounds.request_round(workspace, project.id, actor="test", reason="test")
+    round_requests.request_round(workspace, project.id, actor="test", reason="test")
     claimed = rounds.claim(workspace, ME, LEASE_S)
     assert claimed is not None
     return claimed
 
 
 def claimed_cold_start(workspace: Workspace, project: ProjectInfo) -> RoundInfo:
-    requested = rounds.request_cold_start(workspace, project.id)
+    requested = round_requests.request_cold_start(workspace, project.id)
     claimed = rounds.claim(workspace, ME, LEASE_S)
     assert claimed is not None
     assert claimed.id == requested.id
@@ -209,7 +209,7 @@ def test_a_pool_without_labels_is_put_in_order(workspace: Workspace) -> None:
     image = queue.next_images(workspace, project.id, ME, 1)[0].image
     truth = images.truth(workspace, image.id)
     labels.save(workspace, image.id, truth, expected_revision=0, author=ME, status="submitted", blind=True)
-    trained = rounds.request_round(workspace, project.id, ME, "test")
+    trained = round_requests.request_round(workspace, project.id, ME, "test")
     claimed = rounds.claim(workspace, ME, LEASE_S)
     assert claimed is not None
     assert run_round(workspace, claimed, ME, CPU) == "done"
@@ -229,8 +229,8 @@ def test_labelled_audit_images_leave_the_cold_start_as_it_is(workspace: Workspac
 
 def test_a_worker_for_one_round_does_not_end_with_the_cold_start(workspace: Workspace) -> None:
     project = blocks_project(workspace, pool=8, train=2)
-    rounds.request_cold_start(workspace, project.id)
-    rounds.request_round(workspace, project.id, ME, "test")
+    round_requests.request_cold_start(workspace, project.id)
+    round_requests.request_round(workspace, project.id, ME, "test")
     assert run_worker(workspace.path, device="cpu", once=True) == 2
     assert [(row.number, row.state) for row in rounds.history(workspace, project.id)] == [
         (1, "done"),
@@ -440,7 +440,7 @@ def test_killed_in_training_the_next_worker_ends_with_the_same_bits(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     project = blocks_project(workspace, pool=3, settings=tiny(recipe="u2pl"))
-    requested = rounds.request_round(workspace, project.id, actor="test", reason="test")
+    requested = round_requests.request_round(workspace, project.id, actor="test", reason="test")
     shutil.copytree(workspace.path, tmp_path / "twin")
     killed = start_worker(dies_at=4)
     killed.communicate(timeout=240)
@@ -503,7 +503,7 @@ def test_a_supervised_worker_ends_with_its_parent(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = blocks_project(workspace, pool=2)
-    rounds.request_round(workspace, project.id, actor="test", reason="test")
+    round_requests.request_round(workspace, project.id, actor="test", reason="test")
     parents = iter([1234, 1234])
     monkeypatch.setattr(os, "getppid", lambda: next(parents, 1))
     monkeypatch.setattr(signal, "signal", lambda *_: None)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as Picture
 
-from storage import images, labels, projects, queue, rounds
+from storage import images, labels, projects, queue, round_requests, rounds
 from storage.import_plan import ImportPlan
 from storage.importing import plan_import, run_import
 from storage.predictions import NewPrediction
@@ -66,7 +66,7 @@ class CamVidSite:
 
     def publish(self, ranked: Sequence[int], *, upside_down: bool = False) -> None:
         """Publish a round that ranks these images so; its suggestions are the truth, or that upside down."""
-        asked = rounds.request_round(self.workspace, self.project_id, "test", "a test asked for it")
+        asked = round_requests.request_round(self.workspace, self.project_id, "test", "a test asked for it")
         claimed = rounds.claim(self.workspace, "elsewhere:1", 60.0)
         assert claimed is not None
         assert claimed.id == asked.id

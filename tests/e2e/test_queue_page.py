@@ -10,7 +10,7 @@ import pytest
 from PIL import Image as Picture
 from playwright.sync_api import Locator, Page, expect
 
-from storage import images, labels, projects, queue, rounds
+from storage import images, labels, projects, queue, round_requests, rounds
 from storage.formats.embeddings import EmbeddingSet, encode_embeddings
 from storage.importing import plan_import, run_import
 from storage.predictions import NewPrediction
@@ -75,7 +75,7 @@ def publish(workspace: Workspace, project_id: int) -> list[int]:
     first, *ids = (one.id for one in images.list_images(workspace, project_id))
     truth = images.truth(workspace, first)
     labels.save(workspace, first, truth, expected_revision=0, author="oracle", status="submitted")
-    asked = rounds.request_round(workspace, project_id, "test", "a test asked for it")
+    asked = round_requests.request_round(workspace, project_id, "test", "a test asked for it")
     claimed = rounds.claim(workspace, "elsewhere:1", 60.0)
     assert claimed is not None
     assert claimed.id == asked.id

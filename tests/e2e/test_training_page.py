@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
-from storage import rounds, workers
+from storage import round_requests, rounds, workers
 from tests.e2e import labelling
 from tests.e2e.camvid_site import CamVidSite
 
@@ -32,7 +32,7 @@ def test_the_bar_moves_without_streamlit_until_the_round_changes(site: CamVidSit
     expect(bar).to_be_hidden()
 
     # What happens elsewhere shows here: somebody starts a round, a worker takes it.
-    asked = rounds.request_round(site.workspace, site.project_id, "test", "a test asked for it")
+    asked = round_requests.request_round(site.workspace, site.project_id, "test", "a test asked for it")
     expect(card).to_contain_text("Waiting for the worker")
     assert rounds.claim(site.workspace, WORKER, 60.0) is not None
     workers.worker_seen(site.workspace, WORKER, "cpu")

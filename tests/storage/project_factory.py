@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from storage import images, labels, projects, rounds
+from storage import images, labels, projects, round_requests, rounds
 from storage.formats.embeddings import EmbeddingSet, encode_embeddings
 from storage.labels import SavedLabel, encode_label_map
 from storage.predictions import NewPrediction
@@ -103,7 +103,7 @@ def publish_ranking(
     embeddings: EmbeddingSet | None = None,
 ) -> RoundInfo:
     """Run an imagined round that ranks ``ranked_ids`` in this order, with a suggestion for each."""
-    requested = rounds.request_round(workspace, project_id, "tester", "a test asked for it")
+    requested = round_requests.request_round(workspace, project_id, "tester", "a test asked for it")
     worker = "elsewhere:1"
     claimed = rounds.claim(workspace, worker, lease_s=60, project_id=project_id)
     assert claimed is not None

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from storage import events, images, labels, projects, queue, rounds, workers
+from storage import events, images, labels, projects, queue, round_requests, rounds, workers
 from storage.archiving import archive_project, restore_project
 from storage.errors import InvalidInput, NotFound, RoundRefused
 from storage.projects import ClassSpec, ProjectInfo
@@ -45,13 +45,13 @@ def test_the_name_of_an_archived_project_is_taken(workspace: Workspace, project:
 
 def test_rounds_that_wait_or_are_at_work_are_cancelled(workspace: Workspace, project: ProjectInfo) -> None:
     other = make_project(workspace, images=2, name="meadows")
-    rounds.request_cold_start(workspace, project.id)
+    round_requests.request_cold_start(workspace, project.id)
     at_work = rounds.claim(workspace, WORKER, lease_s=30)
     assert at_work is not None
     submit(workspace, 1)
-    waiting = rounds.request_round(workspace, project.id, "ada", "a test")
+    waiting = round_requests.request_round(workspace, project.id, "ada", "a test")
     submit(workspace, images.list_images(workspace, other.id)[0].id)
-    kept = rounds.request_round(workspace, other.id, "ada", "a test")
+    kept = round_requests.request_round(workspace, other.id, "ada", "a test")
     archive_project(workspace, project.id, "ben")
     assert rounds.get_round(workspace, waiting.id).state == "cancelled"
     assert not rounds.report(workspace, at_work.id, WORKER, lease_s=30)
@@ -66,21 +66,21 @@ def test_rounds_that_wait_or_are_at_work_are_cancelled(workspace: Workspace, pro
 
 def test_no_round_begins_until_it_is_restored(workspace: Workspace, project: ProjectInfo) -> None:
     later = time.time() + 60
-    assert rounds.cold_start_is_due(workspace, project.id, later)
+    assert round_requests.cold_start_is_due(workspace, project.id, later)
     archive_project(workspace, project.id, "ada")
-    assert not rounds.cold_start_is_due(workspace, project.id, later)
+    assert not round_requests.cold_start_is_due(workspace, project.id, later)
     for image_id in range(1, 9):
         submit(workspace, image_id)
     workers.worker_seen(workspace, WORKER, "cpu")
-    advice = rounds.start_advice(workspace, project.id, time.time() + 25)
+    advice = round_requests.start_advice(workspace, project.id, time.time() + 25)
     assert (advice.ready, advice.changed) == (False, 8)
     assert advice.reason == "This project is archived: restore it to train it"
     with pytest.raises(RoundRefused, match="The project fields is archived"):
-        rounds.request_round(workspace, project.id, "ada", "a test")
+        round_requests.request_round(workspace, project.id, "ada", "a test")
     with pytest.raises(RoundRefused, match="The project fields is archived"):
-        rounds.request_cold_start(workspace, project.id)
+        round_requests.request_cold_start(workspace, project.id)
     restore_project(workspace, project.id, "ada")
-    assert rounds.start_advice(workspace, project.id, time.time() + 25).ready
+    assert round_requests.start_advice(workspace, project.id, time.time() + 25).ready
 
 
 def test_whoever_has_an_image_open_loses_nothing(workspace: Workspace, project: ProjectInfo) -> None:

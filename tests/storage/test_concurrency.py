@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from storage import images, labels, queue, rounds, workers
+from storage import images, labels, queue, round_requests, rounds, workers
 from storage.errors import LabelConflict, LeaseLost
 from storage.schema import NOT_LABELLED
 from storage.settings import AnnotationSettings, ProjectSettings
@@ -132,7 +132,7 @@ def test_a_trainer_and_four_clients_write_at_once(workspace: Workspace) -> None:
     for image_id in shared:
         submit(workspace, image_id)
     publish_ranking(workspace, project.id, ids[3:])
-    requested = rounds.request_round(workspace, project.id, "ada", "a test")
+    requested = round_requests.request_round(workspace, project.id, "ada", "a test")
     assert rounds.claim(workspace, "elsewhere:1", lease_s=60) is not None
 
     told: SimpleQueue[tuple[str, object]] = PROCESSES.SimpleQueue()

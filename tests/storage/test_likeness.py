@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from storage import embeddings, images, likeness, predictions, projects, queue, rounds
+from storage import embeddings, images, likeness, predictions, projects, queue, round_requests, rounds
 from storage.formats.embeddings import encode_embeddings
 from storage.predictions import NewPrediction
 from storage.projects import ProjectInfo
@@ -188,7 +188,7 @@ def test_without_embeddings_the_queue_goes_on_by_rank(
 def test_labels_made_while_a_round_trained_move_its_queue_too(
     workspace: Workspace, project: ProjectInfo, ranked: list[int]
 ) -> None:
-    requested = rounds.request_round(workspace, project.id, "ada", "a test")
+    requested = round_requests.request_round(workspace, project.id, "ada", "a test")
     assert rounds.claim(workspace, "elsewhere:1", lease_s=60) is not None
     submit(workspace, ranked[0])
     found = some_embeddings(ranked, ANGLES, ALIKE_FROM)
@@ -205,7 +205,7 @@ def test_a_label_made_while_a_round_is_requested_counts_as_new(
         submit(workspace, ranked[0])
         return encode_snapshot(taken)
 
-    monkeypatch.setattr(rounds, "encode_snapshot", encode_while_somebody_submits)
+    monkeypatch.setattr(round_requests, "encode_snapshot", encode_while_somebody_submits)
     requested = publish_ranking(workspace, project.id, ranked, some_embeddings(ranked, ANGLES, ALIKE_FROM))
     trained = [label.image_id for label in rounds.snapshot(workspace, requested.id).labels]
     assert ranked[0] not in trained
@@ -216,7 +216,7 @@ def test_a_round_is_published_without_keeping_savers_waiting(
     workspace: Workspace, project: ProjectInfo, ranked: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = projects.get_project(workspace, project.id).current_round_id
-    requested = rounds.request_round(workspace, project.id, "ada", "a test")
+    requested = round_requests.request_round(workspace, project.id, "ada", "a test")
     assert rounds.claim(workspace, "elsewhere:1", lease_s=60) is not None
     submit(workspace, ranked[0])
     compared, moved = likeness.alike_rows, likeness.move_back

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event, text
 from sqlalchemy.dialects import postgresql
 
-from storage import events, images, projects, queue, queue_page, queue_questions, rounds
+from storage import events, images, projects, queue, queue_page, queue_questions, round_requests, rounds
 from storage.errors import InvalidInput, LeaseLost, NotFound
 from storage.projects import ClassChange, ProjectInfo
 from storage.queue import QueueItem
@@ -633,7 +633,7 @@ def test_an_excluded_image_comes_back_to_where_it_was(
     assert projects.get_project(workspace, project.id).labels_changed == before + 3
     newest = events.recent(workspace, project.id, limit=5)[-1]
     assert (newest.kind, newest.detail["before"], newest.detail["after"]) == ("restore", "excluded", "audit")
-    taken = rounds.request_round(workspace, project.id, "ada", "a test").id
+    taken = round_requests.request_round(workspace, project.id, "ada", "a test").id
     assert [one.image_id for one in rounds.snapshot(workspace, taken).labels] == [trains, labelled_late]
     # It is the newest exclusion that counts.
     images.set_split(workspace, [drawn], "pool", "ada")
@@ -664,7 +664,7 @@ def test_only_what_has_trained_is_refused_for_audit(workspace: Workspace, projec
     publish_ranking(workspace, project.id, [late])
     images.set_split(workspace, [set_aside], "audit", "ada")
     submit(workspace, given_up)
-    failed = rounds.request_round(workspace, project.id, "ada", "a test")
+    failed = round_requests.request_round(workspace, project.id, "ada", "a test")
     with pytest.raises(InvalidInput, match="already trained"):  # the round may train on it yet
         images.set_split(workspace, [given_up], "audit", "ada")
     rounds.request_cancel(workspace, failed.id, "ada")
@@ -689,7 +689,7 @@ def test_a_round_requested_meanwhile_is_not_overlooked(
     def request_after(*which: Any) -> Any:
         found = look(*which)
         monkeypatch.setattr(images, "_trained", look)
-        rounds.request_round(workspace, project.id, "bob", "a test")
+        round_requests.request_round(workspace, project.id, "bob", "a test")
         return found
 
     monkeypatch.setattr(images, "_trained", request_after)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from sqlalchemy import func
 
-from storage import embeddings, images, labels, predictions, projects, queue, rounds, workers
+from storage import embeddings, images, labels, predictions, projects, queue, round_requests, rounds, workers
 from storage.errors import InvalidInput, LeaseLost, NotFound, RoundRefused
 from storage.predictions import NewPrediction
 from storage.projects import ClassSpec, ProjectInfo
@@ -49,7 +49,7 @@ def submit_some(workspace: Workspace, project: ProjectInfo, count: int) -> list[
 @pytest.fixture
 def queued(workspace: Workspace, project: ProjectInfo) -> RoundInfo:
     submit_some(workspace, project, 3)
-    return rounds.request_round(workspace, project.id, "ada", "3 new labels")
+    return round_requests.request_round(workspace, project.id, "ada", "3 new labels")
 
 
 @pytest.fixture
@@ -61,21 +61,24 @@ def claimed(workspace: Workspace, queued: RoundInfo) -> RoundInfo:
 
 
 def test_advice_names_what_is_missing(workspace: Workspace, project: ProjectInfo) -> None:
-    assert rounds.start_advice(workspace, project.id).reason == "0 of 8 new labels for the first round"
+    assert (
+        round_requests.start_advice(workspace, project.id).reason == "0 of 8 new labels for the first round"
+    )
     done = submit_some(workspace, project, 8)
     later = time.time() + 25
-    advice = rounds.start_advice(workspace, project.id)
+    advice = round_requests.start_advice(workspace, project.id)
     assert not advice.ready
     assert advice.reason.startswith("8 new labels: a round starts after ")
-    advice = rounds.start_advice(workspace, project.id, now=later)
+    advice = round_requests.start_advice(workspace, project.id, now=later)
     assert advice.reason == "No worker is running: the Training page says how to start one"
     workers.worker_seen(workspace, WORKER, "cpu")
-    advice = rounds.start_advice(workspace, project.id, now=later)
-    assert advice == rounds.StartAdvice(True, "8 new labels: a round can start", 8, 8)
+    advice = round_requests.start_advice(workspace, project.id, now=later)
+    assert advice == round_requests.StartAdvice(True, "8 new labels: a round can start", 8, 8)
     publish_ranking(workspace, project.id, done)
     submit_some(workspace, project, 3)
     assert (
-        rounds.start_advice(workspace, project.id).reason == "3 of 8 new labels since the last round started"
+        round_requests.start_advice(workspace, project.id).reason
+        == "3 of 8 new labels since the last round started"
     )
 
 
@@ -83,16 +86,16 @@ def test_advice_does_not_wait_for_ever_for_quiet(workspace: Workspace) -> None:
     project = make_project(workspace, images=20, settings=ProjectSettings())
     workers.worker_seen(workspace, WORKER, "cpu")
     submit_some(workspace, project, 15)
-    assert not rounds.start_advice(workspace, project.id).ready
+    assert not round_requests.start_advice(workspace, project.id).ready
     submit_some(workspace, project, 1)
-    assert rounds.start_advice(workspace, project.id).ready
+    assert round_requests.start_advice(workspace, project.id).ready
 
 
 def test_advice_waits_for_a_second_class(workspace: Workspace, project: ProjectInfo) -> None:
     for info in images.list_images(workspace, project.id)[:8]:
         label_map = labels.read(workspace, info.id)[0] * 0
         labels.save(workspace, info.id, label_map, expected_revision=0, author="ada", status="submitted")
-    assert rounds.start_advice(workspace, project.id).reason == "Labels show 1 of 2 classes needed"
+    assert round_requests.start_advice(workspace, project.id).reason == "Labels show 1 of 2 classes needed"
 
 
 def test_only_classes_that_would_train_are_seen(workspace: Workspace, project: ProjectInfo) -> None:
@@ -109,15 +112,15 @@ def test_only_classes_that_would_train_are_seen(workspace: Workspace, project: P
 def test_one_class_leaves_nothing_to_learn(workspace: Workspace) -> None:
     project = projects.create_project(workspace, "cells", [ClassSpec("nucleus")], "ada")
     with pytest.raises(RoundRefused, match="tells classes apart"):  # before anybody labels for it
-        rounds.request_round(workspace, project.id, "ada", "a test")
+        round_requests.request_round(workspace, project.id, "ada", "a test")
     image_id = add_image(workspace, project.id, 1)
     label_map = labels.read(workspace, image_id)[0] * 0
     labels.save(workspace, image_id, label_map, expected_revision=0, author="ada", status="submitted")
     with pytest.raises(RoundRefused, match="Add another on the Project page, such as background"):
-        rounds.request_round(workspace, project.id, "ada", "a test")
-    assert "tells classes apart" in rounds.start_advice(workspace, project.id).reason
+        round_requests.request_round(workspace, project.id, "ada", "a test")
+    assert "tells classes apart" in round_requests.start_advice(workspace, project.id).reason
     projects.add_class(workspace, project.id, ClassSpec("background"), "ada")
-    assert rounds.request_round(workspace, project.id, "ada", "a test").state == "queued"
+    assert round_requests.request_round(workspace, project.id, "ada", "a test").state == "queued"
 
 
 def test_an_archived_class_is_none_to_tell_apart(workspace: Workspace, claimed: RoundInfo) -> None:
@@ -128,24 +131,26 @@ def test_an_archived_class_is_none_to_tell_apart(workspace: Workspace, claimed: 
         projects.update_classes(workspace, claimed.project_id, changes, "ada")
 
     archive(1)
-    assert rounds.start_advice(workspace, claimed.project_id).reason.startswith("Round 1 failed")
+    assert round_requests.start_advice(workspace, claimed.project_id).reason.startswith("Round 1 failed")
     archive(2)
-    advice = rounds.start_advice(workspace, claimed.project_id)
+    advice = round_requests.start_advice(workspace, claimed.project_id)
     assert not advice.ready
     assert "this project has one that is not archived. Add another" in advice.reason
     with pytest.raises(RoundRefused, match="has one that is not archived"):
-        rounds.request_round(workspace, claimed.project_id, "ada", "a test")
+        round_requests.request_round(workspace, claimed.project_id, "ada", "a test")
     archive(0)
-    assert "has none that is not archived" in rounds.start_advice(workspace, claimed.project_id).reason
+    assert (
+        "has none that is not archived" in round_requests.start_advice(workspace, claimed.project_id).reason
+    )
     archive(0, 1, archived=False)
-    assert rounds.request_round(workspace, claimed.project_id, "ada", "a test").state == "queued"
+    assert round_requests.request_round(workspace, claimed.project_id, "ada", "a test").state == "queued"
 
 
 def test_advice_tells_of_the_round_at_work(
     workspace: Workspace, project: ProjectInfo, queued: RoundInfo
 ) -> None:
     def reason() -> str:
-        return rounds.start_advice(workspace, project.id).reason
+        return round_requests.start_advice(workspace, project.id).reason
 
     assert reason() == "Round 1 waits for a worker: the Training page says how to start one"
     workers.worker_seen(workspace, WORKER, "cpu")
@@ -160,17 +165,20 @@ def test_advice_respects_the_switch(workspace: Workspace) -> None:
     manual = ProjectSettings(start=StartRule(automatic=False))
     project = make_project(workspace, images=9, settings=manual)
     submit_some(workspace, project, 9)
-    assert rounds.start_advice(workspace, project.id).reason == "Automatic rounds are off: press Train now"
+    assert (
+        round_requests.start_advice(workspace, project.id).reason
+        == "Automatic rounds are off: press Train now"
+    )
 
 
 def test_a_round_needs_labels_and_stands_alone(workspace: Workspace, project: ProjectInfo) -> None:
     with pytest.raises(RoundRefused, match="no label"):
-        rounds.request_round(workspace, project.id, "ada", "too early")
+        round_requests.request_round(workspace, project.id, "ada", "too early")
     submit_some(workspace, project, 1)
-    first = rounds.request_round(workspace, project.id, "ada", "now", RoundSettings(steps=7))
+    first = round_requests.request_round(workspace, project.id, "ada", "now", RoundSettings(steps=7))
     assert (first.number, first.state, first.config.steps) == (1, "queued", 7)
     with pytest.raises(RoundRefused, match="Round 1 is waiting"):
-        rounds.request_round(workspace, project.id, "bob", "again")
+        round_requests.request_round(workspace, project.id, "bob", "again")
     assert rounds.live_round(workspace, project.id) == first
 
 
@@ -185,7 +193,7 @@ def test_an_image_that_becomes_an_audit_image_meanwhile_is_not_trained_on(
         return put(data)
 
     monkeypatch.setattr(workspace.blobs, "put", put_while_it_is_moved)
-    queued = rounds.request_round(workspace, project.id, "ada", "3 new labels")
+    queued = round_requests.request_round(workspace, project.id, "ada", "3 new labels")
     assert [label.image_id for label in rounds.snapshot(workspace, queued.id).labels] == others
 
 
@@ -197,7 +205,7 @@ def test_a_snapshot_holds_the_newest_submitted_labels_of_train(
     submit(workspace, two)
     images.set_split(workspace, [audit], "audit", "ada")
     images.set_split(workspace, [excluded], "excluded", "ada")
-    requested = rounds.request_round(workspace, project.id, "ada", "now")
+    requested = round_requests.request_round(workspace, project.id, "ada", "now")
     projects.add_class(workspace, project.id, ClassSpec("late"), "ada")
     submit(workspace, two)
     taken, class_count, _ = rounds.snapshot(workspace, requested.id)
@@ -210,7 +218,7 @@ def test_a_snapshot_holds_the_pool_in_few_numbers(workspace: Workspace, project:
     submit_some(workspace, project, 1)
     pool = images.list_images(workspace, project.id, "pool")
     images.set_split(workspace, [pool[1].id], "excluded", "ada")
-    requested = rounds.request_round(workspace, project.id, "ada", "now")
+    requested = round_requests.request_round(workspace, project.id, "ada", "now")
     submit(workspace, pool[0].id)
     runs = rounds.snapshot(workspace, requested.id).unlabelled
     assert runs == [range(pool[0].id, pool[1].id), range(pool[2].id, pool[-1].id + 1)]
@@ -233,9 +241,9 @@ def test_projects_know_nothing_of_each_others_rounds(workspace: Workspace, queue
     other = make_project(workspace, images=4, size=(2, 2), name="meadows")
     first, *pool = [info.id for info in images.list_images(workspace, other.id)]
     submit(workspace, first)
-    advice = rounds.start_advice(workspace, other.id)
+    advice = round_requests.start_advice(workspace, other.id)
     assert (advice.changed, advice.reason) == (1, "1 of 8 new labels for the first round")
-    requested = rounds.request_round(workspace, other.id, "ada", "a test")
+    requested = round_requests.request_round(workspace, other.id, "ada", "a test")
     assert (queued.number, requested.number) == (1, 1)
     taken = rounds.snapshot(workspace, requested.id)
     assert [label.image_id for label in taken.labels] == [first]
@@ -348,7 +356,7 @@ def test_publishing_changes_the_screen_in_one_step(
     progress = queue.progress(workspace, project.id)
     assert (progress.round, progress.current_round_number) == (None, 1)
     submit_some(workspace, project, 1)
-    second = rounds.request_round(workspace, project.id, "ada", "now")
+    second = round_requests.request_round(workspace, project.id, "ada", "now")
     assert (second.number, second.parent_id) == (2, claimed.id)
     assert [info.number for info in rounds.history(workspace, project.id)] == [2, 1]
 
@@ -366,7 +374,10 @@ def test_a_failed_publication_leaves_the_old_ranking(
     found = rounds.get_round(workspace, claimed.id)
     assert (found.state, found.error) == ("failed", "The ranking named an image twice.")
     assert rounds.live_round(workspace, project.id) is None
-    assert rounds.start_advice(workspace, project.id).reason == "Round 1 failed: press Train now to try again"
+    assert (
+        round_requests.start_advice(workspace, project.id).reason
+        == "Round 1 failed: press Train now to try again"
+    )
 
 
 def test_a_publication_in_pieces_shows_nothing_before_its_end(
@@ -416,7 +427,7 @@ class TestOldPredictions:
         submit(workspace, labelled)
         seen = some_embeddings(pool[:4], [0.0, 1.0, 2.0, 3.0], 0.9)
         done = [publish_ranking(workspace, project.id, pool[:4], seen) for _ in range(6)]
-        given_up = rounds.request_round(workspace, project.id, "ada", "a test")
+        given_up = round_requests.request_round(workspace, project.id, "ada", "a test")
         with workspace.database.writing() as session:
             session.add(
                 Prediction(round_id=given_up.id, **self.row(pool[0]))  # as a worker that died leaves it
@@ -436,7 +447,7 @@ class TestOldPredictions:
     def test_those_of_the_newest_rounds_stay(
         self, workspace: Workspace, project: ProjectInfo, past: list[RoundInfo]
     ) -> None:
-        live = rounds.request_round(workspace, project.id, "ada", "a test")
+        live = round_requests.request_round(workspace, project.id, "ada", "a test")
         with workspace.database.writing() as session:
             session.add(Prediction(round_id=live.id, **self.row(2)))
             session.get_one(Project, project.id).current_round_id = past[1].id
@@ -503,7 +514,7 @@ class TestOldPredictions:
 
 class TestColdStart:
     def later(self) -> float:
-        return time.time() + rounds.COLD_START_QUIET_S + 1
+        return time.time() + round_requests.COLD_START_QUIET_S + 1
 
     def publish(self, workspace: Workspace, project: ProjectInfo) -> list[int]:
         claimed = rounds.claim(workspace, WORKER, lease_s=60)
@@ -520,39 +531,42 @@ class TestColdStart:
     def test_it_orders_the_first_images(self, workspace: Workspace) -> None:
         off = ProjectSettings(annotation=AnnotationSettings(audit_every=0))
         project = make_project(workspace, images=7, settings=off)
-        assert not rounds.cold_start_is_due(workspace, project.id, self.later())
+        assert not round_requests.cold_start_is_due(workspace, project.id, self.later())
         add_image(workspace, project.id, 7)
-        assert not rounds.cold_start_is_due(workspace, project.id)
-        assert rounds.cold_start_is_due(workspace, project.id, self.later())
-        requested = rounds.request_cold_start(workspace, project.id)
+        assert not round_requests.cold_start_is_due(workspace, project.id)
+        assert round_requests.cold_start_is_due(workspace, project.id, self.later())
+        requested = round_requests.request_cold_start(workspace, project.id)
         assert (requested.number, requested.state) == (COLD_START, "queued")
-        assert not rounds.cold_start_is_due(workspace, project.id, self.later())
+        assert not round_requests.cold_start_is_due(workspace, project.id, self.later())
         with pytest.raises(RoundRefused, match="under way"):
-            rounds.request_cold_start(workspace, project.id)
+            round_requests.request_cold_start(workspace, project.id)
         pool = self.publish(workspace, project)
         first, *_ = items = queue.next_images(workspace, project.id, "ada", 8)
         assert [item.image.id for item in items] == pool
         assert first.why == "Rank 1 of 8: typical of 40 images like it"
         assert queue.progress(workspace, project.id).current_round_number == COLD_START
-        assert not rounds.cold_start_is_due(workspace, project.id, self.later())
+        assert not round_requests.cold_start_is_due(workspace, project.id, self.later())
 
     def test_it_counts_as_no_round(self, workspace: Workspace, project: ProjectInfo) -> None:
-        rounds.request_cold_start(workspace, project.id)
-        assert rounds.start_advice(workspace, project.id).reason == "0 of 8 new labels for the first round"
+        round_requests.request_cold_start(workspace, project.id)
+        assert (
+            round_requests.start_advice(workspace, project.id).reason
+            == "0 of 8 new labels for the first round"
+        )
         submit_some(workspace, project, 3)
-        first = rounds.request_round(workspace, project.id, "ada", "now")
+        first = round_requests.request_round(workspace, project.id, "ada", "now")
         assert (first.number, first.parent_id) == (1, None)
         live = rounds.live_round(workspace, project.id)
         assert live is not None
         assert live.number == COLD_START
         with pytest.raises(RoundRefused, match="Round 1 is waiting"):
-            rounds.request_round(workspace, project.id, "ada", "again")
+            round_requests.request_round(workspace, project.id, "ada", "again")
         self.publish(workspace, project)
         claimed = rounds.claim(workspace, WORKER, lease_s=60)
         assert claimed is not None
         assert claimed.id == first.id
         rounds.fail(workspace, first.id, WORKER, "a test")
-        second = rounds.request_round(workspace, project.id, "ada", "now")
+        second = round_requests.request_round(workspace, project.id, "ada", "now")
         assert (second.number, second.parent_id) == (2, None)
         assert [info.number for info in rounds.history(workspace, project.id)] == [2, 1, 0]
 
@@ -566,20 +580,20 @@ class TestColdStart:
 
         monkeypatch.setattr(embeddings, "of_blob", watched)
         for _ in range(2):
-            rounds.request_cold_start(workspace, project.id)
+            round_requests.request_cold_start(workspace, project.id)
             self.publish(workspace, project)
         assert shown == [None, None]
 
     def test_it_does_not_forbid_audit(self, workspace: Workspace, project: ProjectInfo) -> None:
         (labelled,) = submit_some(workspace, project, 1)
-        rounds.request_cold_start(workspace, project.id)
+        round_requests.request_cold_start(workspace, project.id)
         images.set_split(workspace, [labelled], "audit", "ada")
         assert images.image(workspace, labelled).split == "audit"
 
     def test_a_round_that_has_trained_stands(self, workspace: Workspace, project: ProjectInfo) -> None:
-        slow = rounds.request_cold_start(workspace, project.id)
+        slow = round_requests.request_cold_start(workspace, project.id)
         submit_some(workspace, project, 1)
-        trained = rounds.request_round(workspace, project.id, "ada", "now")
+        trained = round_requests.request_round(workspace, project.id, "ada", "now")
         for _ in range(2):  # two workers: the cold start ends last
             rounds.claim(workspace, WORKER, lease_s=60)
             with workspace.database.writing() as session:
@@ -588,20 +602,20 @@ class TestColdStart:
         rounds.publish(workspace, trained.id, WORKER, [], {})
         rounds.publish(workspace, slow.id, "elsewhere:2", [], {})
         assert projects.get_project(workspace, project.id).current_round_id == trained.id
-        assert not rounds.cold_start_is_due(workspace, project.id, self.later())
+        assert not round_requests.cold_start_is_due(workspace, project.id, self.later())
         with pytest.raises(RoundRefused, match="orders the images already"):
-            rounds.request_cold_start(workspace, project.id)
+            round_requests.request_cold_start(workspace, project.id)
 
     def test_many_new_images_ask_for_another(self, workspace: Workspace, project: ProjectInfo) -> None:
-        rounds.request_cold_start(workspace, project.id)
+        round_requests.request_cold_start(workspace, project.id)
         before = self.publish(workspace, project)
         for number in range(12, 15):
             add_image(workspace, project.id, number)
-        assert not rounds.cold_start_is_due(workspace, project.id, self.later())
+        assert not round_requests.cold_start_is_due(workspace, project.id, self.later())
         newest = add_image(workspace, project.id, 15)
-        assert not rounds.cold_start_is_due(workspace, project.id)
-        assert rounds.cold_start_is_due(workspace, project.id, self.later())
-        again = rounds.request_cold_start(workspace, project.id)
+        assert not round_requests.cold_start_is_due(workspace, project.id)
+        assert round_requests.cold_start_is_due(workspace, project.id, self.later())
+        again = round_requests.request_cold_start(workspace, project.id)
         shown, _ = queue.ranked_images(workspace, project.id)
         assert [item.image.id for item in shown][:12] == before
         self.publish(workspace, project)
@@ -612,13 +626,13 @@ class TestColdStart:
     def test_a_failure_is_not_tried_again_on_the_same_images(
         self, workspace: Workspace, project: ProjectInfo
     ) -> None:
-        requested = rounds.request_cold_start(workspace, project.id)
+        requested = round_requests.request_cold_start(workspace, project.id)
         rounds.claim(workspace, WORKER, lease_s=60)
         rounds.fail(workspace, requested.id, WORKER, "a test")
-        assert not rounds.cold_start_is_due(workspace, project.id, self.later())
+        assert not round_requests.cold_start_is_due(workspace, project.id, self.later())
         add_image(workspace, project.id, 12)
-        assert rounds.cold_start_is_due(workspace, project.id, self.later())
-        assert rounds.request_cold_start(workspace, project.id).error is None
+        assert round_requests.cold_start_is_due(workspace, project.id, self.later())
+        assert round_requests.request_cold_start(workspace, project.id).error is None
 
 
 def test_workers_are_forgotten_after_silence(workspace: Workspace) -> None:
@@ -644,6 +658,6 @@ def test_what_does_not_exist_is_said(workspace: Workspace, project: ProjectInfo)
     with pytest.raises(NotFound):
         rounds.get_round(workspace, 99)
     with pytest.raises(NotFound):
-        rounds.start_advice(workspace, 99)
+        round_requests.start_advice(workspace, 99)
     with pytest.raises(NotFound):
         queue.progress(workspace, 99)

@@ -1,0 +1,335 @@
+"""Requests for rounds: when one may and should begin, and why not."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import String as Text
+from sqlalchemy import cast, func, select
+from sqlalchemy.orm import Session
+
+from storage import events
+from storage.errors import RoundRefused
+from storage.projects import class_count, project_row
+from storage.round_rows import live_row
+from storage.rounds import RoundInfo, round_info
+from storage.schema import COLD_START, LIVE_ROUND_STATES, Image, Label, LabelClass, Project, Round
+from storage.settings import ProjectSettings, RoundSettings
+from storage.snapshots import Snapshot, SnapshotLabel, encode_snapshot
+from storage.workers import find_live_workers, is_worked_on
+from storage.workspace import Workspace
+
+HOW_TO_START_ONE = "the Training page says how to start one"
+COLD_START_FROM = 8
+"""Images in the pool from which an order of them is worth computing before any label exists."""
+COLD_START_QUIET_S = 5.0
+"""A cold start waits until no image was imported for so long."""
+
+
+@dataclass(frozen=True)
+class StartAdvice:
+    """Whether a round should start by itself now, and the sentence that says why or why not.
+
+    ``changed`` labels have been submitted since the last round started, ``needed`` start the next.
+    """
+
+    ready: bool
+    reason: str
+    changed: int
+    needed: int
+
+
+def start_advice(workspace: Workspace, project_id: int, now: float | None = None) -> StartAdvice:
+    """Say whether a round should start by itself.
+
+    Raises:
+        NotFound: there is no such project.
+    """
+    with workspace.database.reading() as session:
+        return advise(session, project_row(session, project_id), time.time() if now is None else now)
+
+
+def advise(session: Session, project: Project, now: float) -> StartAdvice:
+    """Say whether a round should start by itself, within the caller's transaction."""
+    rule = ProjectSettings.model_validate(project.settings).start
+    last = session.scalars(
+        select(Round)
+        .where(Round.project_id == project.id, Round.number > COLD_START)
+        .order_by(Round.number.desc())
+        .limit(1)
+    ).one_or_none()
+    changed = project.labels_changed - (last.labels_changed if last else 0)
+
+    def advice(ready: bool, reason: str) -> StartAdvice:
+        return StartAdvice(ready, reason, changed, rule.min_changed)
+
+    if project.archived_at is not None:
+        return advice(False, "This project is archived: restore it to train it")
+    worker_missing = not find_live_workers(session, now)
+    if last is not None and last.state in LIVE_ROUND_STATES:
+        if worker_missing and not is_worked_on(last, now):
+            return advice(False, f"Round {last.number} waits for a worker: {HOW_TO_START_ONE}")
+        return advice(
+            False,
+            {
+                "queued": f"Round {last.number} is about to start",
+                "training": "A round is training now",
+                "scoring": "A round is scoring the images now",
+            }[last.state],
+        )
+    if too_few := _too_few_classes(session, project.id):
+        return advice(False, too_few)
+    if last is not None and last.state == "failed" and changed < rule.min_changed:
+        return advice(False, f"Round {last.number} failed: press Train now to try again")
+    if not rule.automatic:
+        return advice(False, "Automatic rounds are off: press Train now")
+    if changed < rule.min_changed:
+        since = "since the last round started" if last else "for the first round"
+        return advice(False, f"{changed} of {rule.min_changed} new labels {since}")
+    seen = len(seen_classes(session, project.id))
+    if seen < rule.min_classes:
+        return advice(False, f"Labels show {seen} of {rule.min_classes} classes needed")
+    quiet = now - (project.labels_changed_at or 0.0)
+    # Somebody who submits every few seconds would otherwise never see a round.
+    if quiet < rule.quiet_seconds and changed < 2 * rule.min_changed:
+        wait = math.ceil(rule.quiet_seconds - quiet)
+        return advice(
+            False, f"{changed} new labels: a round starts after {wait} more seconds without a new one"
+        )
+    if worker_missing:
+        return advice(False, f"No worker is running: {HOW_TO_START_ONE}")
+    return advice(True, f"{changed} new labels: a round can start")
+
+
+def too_few_classes(workspace: Workspace, project_id: int) -> str | None:
+    """Say why a model would have nothing to tell apart, or return None where it has.
+
+    Archived classes do not count: nobody paints with them.
+    """
+    with workspace.database.reading() as session:
+        return _too_few_classes(session, project_id)
+
+
+def seen_classes(session: Session, project_id: int) -> set[int]:
+    """Return the class indices that occur in the labels the next round would train on."""
+    # Few different lists of classes occur among many labels, so the database drops the repeats.
+    lists = session.scalars(
+        select(cast(Label.class_indices, Text))
+        .join(Image, (Image.id == Label.image_id) & (Image.labelled_revision == Label.revision))
+        .where(Image.project_id == project_id, Image.split == "train")
+        .distinct()
+    )
+    return {index for indices in lists for index in json.loads(indices)}
+
+
+def request_round(
+    workspace: Workspace,
+    project_id: int,
+    actor: str,
+    reason: str,
+    settings: RoundSettings | None = None,
+) -> RoundInfo:
+    """Queue a round on the labels and the pool as they are now, with ``settings`` or the project's own.
+
+    While the cold start is under way the round waits behind it.
+
+    Raises:
+        RoundRefused: a round is waiting or at work already, there is no label to train on, fewer than two
+            classes are not archived, or the project is.
+        NotFound: there is no such project.
+    """
+    while True:
+        # A label that comes in while the row is being written is new to the round.
+        created_at = time.time()
+        with workspace.database.reading() as session:
+            project = project_row(session, project_id)
+            labels_changed = project.labels_changed
+            settings = settings or ProjectSettings.model_validate(project.settings).round
+            labels = session.execute(
+                select(Image.id, Label.revision, Label.blob)
+                .join(Label, (Label.image_id == Image.id) & (Label.revision == Image.labelled_revision))
+                .where(Image.project_id == project_id, Image.split == "train")
+                .order_by(Image.id)
+            ).all()
+            taken = Snapshot(
+                [SnapshotLabel(*row) for row in labels],
+                class_count(session, project_id),
+                _pool_runs(session, project_id),
+            )
+            too_few = _too_few_classes(session, project_id)
+        if too_few:
+            raise RoundRefused(f"{too_few}.")
+        if not labels:
+            raise RoundRefused("There is no label to train on yet. Label and submit an image first.")
+        blob = workspace.blobs.put(encode_snapshot(taken))
+        with workspace.database.writing() as session:
+            project = project_row(session, project_id, lock=True)
+            _refuse_archived(project)
+            live = live_row(session, project_id, training=True)
+            if live is not None:
+                raise RoundRefused(
+                    f"Round {live.number} is {'waiting' if live.state == 'queued' else live.state} already. "
+                    "Wait until it is done, or cancel it first."
+                )
+            audit = select(Image.id).where(Image.project_id == project_id, Image.split == "audit")
+            if {label.image_id for label in taken.labels} & {*session.scalars(audit)}:
+                continue  # It was moved meanwhile, and what measures the model must not train it.
+            newest = session.scalar(select(func.max(Round.number)).where(Round.project_id == project_id)) or 0
+            row = Round(
+                project_id=project_id,
+                number=newest + 1,
+                state="queued",
+                reason=reason[:500],
+                config=settings.model_dump(mode="json"),
+                snapshot_blob=blob,
+                parent_id=_parent_id(session, project),
+                labels_changed=labels_changed,
+                cancel_requested=False,
+                step=0,
+                steps=0,
+                metrics={},
+                created_at=created_at,
+            )
+            session.add(row)
+            session.flush()
+            events.record(
+                session, project_id, actor, "start", round=row.id, number=row.number, reason=row.reason
+            )
+            return round_info(row)
+
+
+def cold_start_is_due(workspace: Workspace, project_id: int, now: float | None = None) -> bool:
+    """Say whether the pool should be ordered by typical and diverse images, for want of a model.
+
+    That is when no round has trained or is about to, and the images have not been ordered yet, or more than
+    a quarter of those that have been came later. Images still being imported are waited for, and an archived
+    project waits to be restored.
+
+    Raises:
+        NotFound: there is no such project.
+    """
+    now = time.time() if now is None else now
+    with workspace.database.reading() as session:
+        if project_row(session, project_id).archived_at is not None or _training_stands(session, project_id):
+            return False
+        of_project = Image.project_id == project_id
+        pool = select(Image.id).where(of_project, Image.split == "pool").limit(COLD_START_FROM)
+        if len(session.scalars(pool).all()) < COLD_START_FROM:
+            return False
+        imported_at = session.scalar(
+            select(Image.imported_at).where(of_project).order_by(Image.id.desc()).limit(1)
+        )
+        if imported_at is None or now - imported_at <= COLD_START_QUIET_S:
+            return False
+        last = _cold_start_row(session, project_id)
+        if last is None:
+            return True
+        if last.state in LIVE_ROUND_STATES or imported_at <= last.created_at:
+            return False
+        if last.state == "failed":
+            return True
+        # Ids rise, so the walk from the newest image back to the last one of before is short.
+        last_before = session.scalar(
+            select(Image.id)
+            .where(of_project, Image.imported_at <= last.created_at)
+            .order_by(Image.id.desc())
+            .limit(1)
+        )
+        newer = session.scalar(select(func.count()).where(of_project, Image.id > (last_before or 0))) or 0
+        every = session.scalar(select(func.count()).where(of_project)) or 0
+        return 4 * newer > every - newer
+
+
+def request_cold_start(workspace: Workspace, project_id: int) -> RoundInfo:
+    """Queue the round that orders the pool before any label has trained; its number is 0.
+
+    One that has ended before is queued again. Its order stands until the new one is published.
+
+    Raises:
+        RoundRefused: it is under way, a round has trained or is about to, or the project is archived.
+        NotFound: there is no such project.
+    """
+    with workspace.database.writing() as session:
+        project = project_row(session, project_id, lock=True)
+        _refuse_archived(project)
+        if _training_stands(session, project_id):
+            raise RoundRefused("A round orders the images already, better than a cold start could.")
+        row = _cold_start_row(session, project_id)
+        if row is None:
+            row = Round(project_id=project_id, number=COLD_START, metrics={})
+            session.add(row)
+        elif row.state in LIVE_ROUND_STATES:
+            raise RoundRefused("The cold start is under way already. Wait until it is done.")
+        row.state = "queued"
+        row.reason = "The images are put in order before any label exists"
+        row.config = ProjectSettings.model_validate(project.settings).round.model_dump(mode="json")
+        row.labels_changed = project.labels_changed
+        row.worker = row.heartbeat_at = row.lease_until = None
+        row.cancel_requested = False
+        row.step = row.steps = 0
+        row.eta_seconds = row.note = row.error = None
+        row.created_at = time.time()
+        row.started_at = row.finished_at = None
+        session.flush()
+        events.record(
+            session, project_id, "worker", "start", round=row.id, number=COLD_START, reason=row.reason
+        )
+        return round_info(row)
+
+
+def _pool_runs(session: Session, project_id: int) -> list[range]:
+    """Return the ids of the pool's images, rising, as :class:`storage.snapshots.Snapshot` has them."""
+    # Within a run of ids that follow each other, id and place differ by the same number. The database finds
+    # the runs sooner than it hands over a million ids, and stops no other thread of this process meanwhile.
+    place = func.row_number().over(order_by=Image.id)
+    pool = (
+        select(Image.id, (Image.id - place).label("run"))
+        .where(Image.project_id == project_id, Image.split == "pool")
+        .subquery()
+    )
+    first, last = func.min(pool.c.id), func.max(pool.c.id)
+    runs = session.execute(select(first, last).group_by(pool.c.run).order_by(first))
+    return [range(start, end + 1) for start, end in runs]
+
+
+def _cold_start_row(session: Session, project_id: int) -> Round | None:
+    return session.scalars(
+        select(Round).where(Round.project_id == project_id, Round.number == COLD_START)
+    ).one_or_none()
+
+
+def _training_stands(session: Session, project_id: int) -> bool:
+    """Return whether a round of the project has trained, or is waiting or at work."""
+    states = ("done", *LIVE_ROUND_STATES)
+    found = select(Round.id).where(
+        Round.project_id == project_id, Round.number > COLD_START, Round.state.in_(states)
+    )
+    return session.scalar(found.limit(1)) is not None
+
+
+def _refuse_archived(project: Project) -> None:
+    if project.archived_at is not None:
+        raise RoundRefused(f"The project {project.name} is archived. Restore it on the Project page first.")
+
+
+def _too_few_classes(session: Session, project_id: int) -> str | None:
+    archived = session.scalars(select(LabelClass.archived).where(LabelClass.project_id == project_id)).all()
+    left = archived.count(False)
+    if left > 1:
+        return None
+    has = ("one" if left else "none") + (" that is not archived" if any(archived) else "")
+    return (
+        f"A model tells classes apart, and this project has {has}. "
+        "Add another on the Project page, such as background"
+    )
+
+
+def _parent_id(session: Session, project: Project) -> int | None:
+    """Return the round whose weights the next one may begin from; the cold start has none."""
+    if project.current_round_id is None:
+        return None
+    current = session.get(Round, project.current_round_id)
+    return current.id if current is not None and current.number > COLD_START else None

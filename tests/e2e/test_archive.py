@@ -37,5 +37,6 @@ def test_archiving_loses_no_stroke_of_an_open_page_and_is_undone_there(site: Cam
     assert np.array_equal(site.stored(shown["imageId"]), painted)
 
     notice.get_by_role("button", name="Restore").click()
+    expect(notice).to_have_count(0)
     labelling.wait_for_image(page, other_than=shown["imageId"])
     assert projects.get_project(site.workspace, site.project_id).archived_at is None

@@ -87,6 +87,7 @@ def rendered(truths: list[torch.Tensor], generator: torch.Generator) -> World:
     return World((255 * images.clamp(0, 1)).to(torch.uint8), truth.to(torch.uint8))
 
 
+@cache
 def pool_of(seed: int) -> World:
     generator = torch.Generator().manual_seed(seed)
     plain = [scene(False, generator) for _ in range(3)]
@@ -95,18 +96,19 @@ def pool_of(seed: int) -> World:
     return rendered(duplicates + others, generator)
 
 
+@cache
 def unseen_images() -> World:
     generator = torch.Generator().manual_seed(99)
     return rendered([scene(index % 2 == 0, generator) for index in range(40)], generator)
 
 
-def trained(world: World, labelled: list[int]) -> SegmentationNetwork:
+def trained(world: World, labelled: tuple[int, ...]) -> SegmentationNetwork:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         head = ClassifierNPHead(24, 4, hidden=16)
         network = SegmentationNetwork(RandomFeatures(), FirstMap(), head, 4, 1, (0.4,) * 3, (1.0,) * 3)
-    features = network.encode(world.images[labelled].float() / 255)[0]
-    labels = world.truth[labelled]
+    features = network.encode(world.images[list(labelled)].float() / 255)[0]
+    labels = world.truth[list(labelled)]
     optimiser = torch.optim.Adam(head.parameters(), 0.02)
     for _ in range(60):
         loss = F.cross_entropy(head(features, None).logits[0], labels.long())
@@ -117,9 +119,13 @@ def trained(world: World, labelled: list[int]) -> SegmentationNetwork:
     return network.eval()
 
 
-def candidates_of(network: SegmentationNetwork, world: World, pool: list[int]) -> Candidates:
+@cache
+def candidates_after(seed: int, labelled: tuple[int, ...]) -> Candidates:
+    """Return all other images of the pool, scored by a network that learned the labelled ones."""
+    world = pool_of(seed)
+    pool = [index for index in range(POOL) if index not in labelled]
     predictions = predict_batch(
-        network,
+        trained(world, labelled),
         list(world.images[pool]),
         samples=8,
         generator=torch.Generator().manual_seed(0),
@@ -130,10 +136,10 @@ def candidates_of(network: SegmentationNetwork, world: World, pool: list[int]) -
 
 @cache
 def reached_at_random(seed: int) -> float:
-    return reached(pool_of(seed), "random", "random", seed)
+    return reached("random", "random", seed)
 
 
-def reached(world: World, choice: str, order: Order, seed: int) -> float:
+def reached(choice: str, order: Order, seed: int) -> float:
     """Label in rounds and return the final test mIoU, in [0, 1]."""
     generator = torch.Generator().manual_seed(seed)
     labelled = torch.randperm(POOL, generator=generator)[:START].tolist()
@@ -142,7 +148,7 @@ def reached(world: World, choice: str, order: Order, seed: int) -> float:
         if order == "random":
             places = torch.randperm(len(pool), generator=generator).tolist()
         else:
-            candidates = candidates_of(trained(world, labelled), world, pool)
+            candidates = candidates_after(seed, tuple(labelled))
             if order == "least uncertain":
                 class_scores = candidates.class_scores
                 assert class_scores is not None
@@ -152,7 +158,7 @@ def reached(world: World, choice: str, order: Order, seed: int) -> float:
             progress = number / (ROUNDS - 1)
             places = rank(candidates, choice, batch=BATCH, progress=progress, generator=generator)
         labelled += [pool[place] for place in places[:BATCH]]
-    network, unseen = trained(world, labelled), unseen_images()
+    network, unseen = trained(pool_of(seed), tuple(labelled)), unseen_images()
     with torch.inference_mode():
         features = network.encode(unseen.images.float() / 255)[0]
         class_map = network.decode(features, None)[0][0].argmax(dim=1)
@@ -163,8 +169,7 @@ def gain(choice: str, order: Order) -> float:
     """Return how far an order is above random ones, in points of mIoU, averaged over the seeds."""
     gains = []
     for seed in SEEDS:
-        world = pool_of(seed)
-        gains.append(reached(world, choice, order, seed) - reached_at_random(seed))
+        gains.append(reached(choice, order, seed) - reached_at_random(seed))
     return 100 * sum(gains) / len(gains)
 
 

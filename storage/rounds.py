@@ -290,8 +290,7 @@ def history(workspace: Workspace, project_id: int) -> list[RoundInfo]:
 def live_round(workspace: Workspace, project_id: int) -> RoundInfo | None:
     """Return the round that waits, trains or scores; None when there is none."""
     with workspace.database.reading() as session:
-        row = live_row(session, project_id)
-        return round_info(row) if row else None
+        return find_live_round(session, project_id)
 
 
 def curve(workspace: Workspace, round_id: int, name: str | None = None) -> list[tuple[int, str, float]]:

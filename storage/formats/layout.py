@@ -65,7 +65,7 @@ def find_layout(paths: Sequence[str]) -> Layout:
     pictures = [path for path in paths if path.lower().endswith(IMAGE_SUFFIXES)]
     others = tuple(path for path in paths if not path.lower().endswith(IMAGE_SUFFIXES))
     depth = _common_depth(pictures)
-    folders = {path: tuple(part.lower() for part in path.split("/")[depth:-1]) for path in pictures}
+    folders = {path: _folders(path)[depth:] for path in pictures}
     pictures = [path for path in pictures if not _INSTANCE_FOLDERS & set(folders[path])]
 
     masks = {path: _stem(path) for path in pictures if any(map(_is_mask_folder, folders[path]))}
@@ -242,7 +242,7 @@ def _place(folders: Sequence[str]) -> tuple[str, ...]:
 
 
 def _split(path: str) -> str | None:
-    for folder in reversed(path.lower().split("/")[:-1]):
+    for folder in reversed(_folders(path)):
         if folder in SPLIT_FOLDERS:
             return SPLIT_FOLDERS[folder]
     return None

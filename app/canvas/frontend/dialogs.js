@@ -33,26 +33,16 @@ export function wordsOf(question) {
   }
   if (question.kind === 'held') {
     const who = question.heldBy ?? 'Somebody else';
-    if (!question.image.hasUnsaved) {
-      return {
-        title: `${who} has this image now`,
-        text:
-          `${name} was reserved for you, but too long ago: ${who} is labelling it now. All you drew is saved; ` +
-          'what you draw from here on is not, until they are done.',
-        choices: [
-          { id: 'next', label: 'Go on to the next image', primary: true },
-          { id: 'retry', label: 'Try again' },
-        ],
-        download: false,
-      };
-    }
+    const unsaved = question.image.hasUnsaved;
     return {
       title: `${who} has this image now`,
       text:
-        `${name} was reserved for you, but too long ago: ${who} is labelling it now, so your label map cannot be ` +
-        'saved. Take it with you as a file, or try again when they are done.',
+        `${name} was reserved for you, but too long ago: ${who} is labelling it now` +
+        (unsaved
+          ? ', so your label map cannot be saved. Take it with you as a file, or try again when they are done.'
+          : '. All you drew is saved; what you draw from here on is not, until they are done.'),
       choices: [
-        { id: 'next', label: 'Download my label map and go on', primary: true, takesFile: true },
+        { id: 'next', label: unsaved ? 'Download my label map and go on' : 'Go on to the next image', primary: true, takesFile: unsaved },
         { id: 'retry', label: 'Try again' },
       ],
       download: false,

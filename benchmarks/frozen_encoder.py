@@ -31,7 +31,6 @@ from core.model.network import SegmentationNetwork, build_network, make_repeatab
 from core.model.np_head import NPHead
 from core.model.representation_head import RepresentationHead
 from core.model.teacher import decay_at, make_teacher, update_teacher
-from core.recipes import consistency
 from core.recipes.class_queues import ClassQueues
 from core.recipes.step import StepInput, StepResult
 from core.train import first_unlabelled_step, learning_rate_factor
@@ -230,7 +229,7 @@ def encoded(train: Tensor, labels: Tensor, test: Tensor) -> dict[str, Tensor]:
 
 def warm_up_column(recipe: str) -> dict[str, object]:
     """Return the column for the share of the steps that recipe consistency trains on labels alone."""
-    return {"warm_up": consistency.WARM_UP} if recipe == "consistency" else {}
+    return {"warm_up": TrainConfig().warm_up} if recipe == "consistency" else {}
 
 
 def labelled_indices(count: int, seed: int, of: int) -> Tensor:

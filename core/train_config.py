@@ -19,6 +19,7 @@ class TrainConfig:
     ema_decay: float = 0.97
     kl_weight: float = 0.005
     unlabelled_weight: float = 1.0
+    warm_up: float = 0.25
     confidence: float = 0.8
     max_entropy: float = 0.4
     unreliable_share: float = 0.2

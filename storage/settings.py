@@ -61,7 +61,7 @@ class RoundSettings(_Settings):
     recipe: Literal["supervised", "consistency", "u2pl"] = Field(
         "consistency",
         description="supervised learns from labels only; consistency also from unlabelled images, once the "
-        "labels have taught it a quarter of the steps; u2pl from their unsure pixels too.",
+        "labels have taught it for a part of the steps; u2pl from their unsure pixels too.",
     )
     head: Literal["linear", "np", "np_classifier"] = Field(
         "np_classifier",
@@ -91,6 +91,14 @@ class RoundSettings(_Settings):
     ema_decay: float = Field(0.97, title="EMA decay", ge=0, lt=1, description="Decay of the teacher.")
     kl_weight: float = Field(0.005, title="KL weight", ge=0, description="Beta of the ELBO's KL term.")
     unlabelled_weight: float = Field(1.0, ge=0, description="Weight of the unlabelled images in the loss.")
+    warm_up: float = Field(
+        0.66,
+        title="Labels alone for",
+        ge=0,
+        le=1,
+        description="Share of the steps of recipe consistency that learn from labels only, before the "
+        "unlabelled images join. A step with them takes more than twice the time of one without.",
+    )
     confidence: float = Field(0.8, ge=0, le=1, description="Pseudo-labels need at least this probability.")
     max_entropy: float = Field(0.4, ge=0, description="Pseudo-labels need at most this entropy, in nats.")
     unreliable_share: float = Field(
@@ -170,6 +178,7 @@ _LARGER: dict[Preset, dict[str, str | int | float]] = {
         "crop": 320,
         "batch_size": 8,
         "steps": 400,
+        "warm_up": 0.25,
         "fresh_start": True,
         "learning_rate": 1e-3,
         "ema_decay": 0.99,
@@ -181,6 +190,7 @@ _LARGER: dict[Preset, dict[str, str | int | float]] = {
         "crop": 320,
         "batch_size": 8,
         "steps": 400,
+        "warm_up": 0.25,
         "fresh_start": True,
         "learning_rate": 1e-4,
         "ema_decay": 0.99,

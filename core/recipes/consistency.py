@@ -17,14 +17,11 @@ from core.recipes.cross_entropy import expected_cross_entropy, labelled_cross_en
 from core.recipes.step import StepInput, StepResult
 from core.train_config import TrainConfig
 
-WARM_UP = 0.25
-"""Share of the steps that train on labels only, while the teacher is not worth listening to."""
-
-
 def step(at: StepInput) -> StepResult:
     """Compute the loss of labelled crops and of strong views of unlabelled crops.
 
-    Without unlabelled crops, as in the warm-up, this is :func:`core.recipes.supervised.step`.
+    Without unlabelled crops, as in the warm-up while the teacher is not worth listening to, this is
+    :func:`core.recipes.supervised.step`.
     """
     if at.unlabelled is None:
         return supervised.step(at)

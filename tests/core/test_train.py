@@ -119,13 +119,15 @@ def test_one_labelled_image_and_an_empty_pool(head: str, recipe: str, device: to
     assert all("unlabelled" not in r.parts for r in reports)
 
 
+@pytest.mark.parametrize(("warm_up", "alone"), [(0.0, 0), (0.25, 2), (0.7, 6), (1.0, 8)])
 def test_unlabelled_images_train_only_with_consistency_and_when_the_teacher_knows_something(
-    device: torch.device,
+    device: torch.device, warm_up: float, alone: int
 ) -> None:
-    alone = dataclasses.replace(SMALL, recipe="supervised")
-    assert all("unlabelled" not in report.parts for report in run_steps(training(device, alone), 6))
-    reports = run_steps(training(device, dataclasses.replace(SMALL, steps=8)), 8)
-    assert ["unlabelled" in report.parts for report in reports] == [False] * 2 + [True] * 6
+    config = dataclasses.replace(SMALL, steps=8, warm_up=warm_up)
+    reports = run_steps(training(device, config), 8)
+    assert ["unlabelled" in report.parts for report in reports] == [False] * alone + [True] * (8 - alone)
+    from_labels = dataclasses.replace(config, recipe="supervised")
+    assert all("unlabelled" not in report.parts for report in run_steps(training(device, from_labels), 1))
 
 
 @pytest.mark.parametrize("unlabelled", [True, False])

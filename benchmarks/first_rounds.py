@@ -1,0 +1,168 @@
+"""What a round on a CPU is best spent on: ``python benchmarks/first_rounds.py --data ../shared/data/camvid``.
+
+The first three rounds of a project, on 8, 16 and 24 random images of CamVid or of the nuclei, with the
+network and the other settings of a new project, each round from the last one's weights. A step with
+unlabelled images takes more than twice the time of one without, so schedules are compared that take as long
+as each other: ``recipe/share of the steps on labels alone/steps``. mIoU is the teacher's at 256 pixels, on
+every fourth image that no round has the label of, and on every fourth test image. Seeds are paired: a seed
+fixes the labelled images, the initial values and the crops. Schedules whose rows are there are not run
+again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import torch
+import typer
+from torch import Tensor
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+import frozen_camvid
+import frozen_nuclei
+from csv_rows import Row, about, print_rows, read_rows, write_rows
+
+from core.data import TrainingData, label_to_size
+from core.model.network import SegmentationNetwork, build_network
+from core.predict import predict
+from core.train import Training
+from core.train_config import TrainConfig
+from core.uncertainty import confusion_matrix, mean_iou
+from storage.settings import RoundSettings
+
+RESULT = ROOT / "benchmarks" / "results" / "first_rounds.csv"
+LABELLED = (8, 16, 24)
+EVERY = 4
+"""One image in so many is measured."""
+SCHEDULES = ("consistency/0.25/100", "supervised/1/200", "consistency/0.8/240", "supervised/1/300")
+
+
+class Images(NamedTuple):
+    """Images ``(N, 3, h, w)`` and their true label maps ``(N, h, w)``, uint8."""
+
+    pixels: Tensor
+    labels: Tensor
+
+
+class Project(NamedTuple):
+    """The rounds of one schedule and seed."""
+
+    recipe: str
+    warm_up: float
+    steps: int
+    seed: int
+
+
+def load(data: Path, side: int) -> tuple[Images, Images, int]:
+    """Return the images of the pool and of the test, and the number of classes."""
+    if (data / "dataset.json").exists():
+        splits = json.loads((data / "dataset.json").read_text(encoding="utf-8"))["splits"]
+        pool, test = (Images(*frozen_nuclei.read(data, sorted(splits[name]))) for name in ("train", "test"))
+        return pool, test, len(frozen_nuclei.CLASSES)
+    found = []
+    for name in ("train", "test"):
+        pixels, labels = frozen_camvid.read(data / name, data / f"{name}annot", side, side * 3 // 4)
+        found.append(Images(pixels, label_to_size(labels, *pixels.shape[2:])))
+    return found[0], found[1], len(frozen_camvid.CLASSES)
+
+
+def rounds(project: Project, data: Path) -> list[Row]:
+    """Train the rounds in a process of their own and return a row for each."""
+    torch.set_num_threads(1)
+    settings = RoundSettings.model_validate(project._asdict())
+    pool, test, class_count = load(data, settings.long_side)
+    order = torch.randperm(len(pool.pixels), generator=torch.Generator().manual_seed(project.seed)).tolist()
+    never_labelled = order[LABELLED[-1] :: EVERY]
+    names = {field.name for field in dataclasses.fields(TrainConfig)}
+    config = TrainConfig(**{name: value for name, value in settings if name in names})
+    rows: list[Row] = []
+    parent = None
+    for number, count in enumerate(LABELLED, start=1):
+        seed = 100 * project.seed + number
+        network = build_network(
+            class_count,
+            encoder=settings.encoder,
+            decoder=settings.decoder,
+            head=settings.head,
+            generator=torch.Generator().manual_seed(seed),
+        )
+        if parent is not None:
+            network.load_state_dict(parent.state_dict())
+        known = TrainingData(
+            list(pool.pixels), {index: pool.labels[index] for index in order[:count]}, order[count:]
+        )
+        began = time.process_time()
+        training = Training(network, known, dataclasses.replace(config, seed=seed), torch.device("cpu"))
+        training.run(lambda report: True)
+        seconds = time.process_time() - began
+        parent = training.teacher
+        rows.append(
+            {
+                "data": data.name,
+                **project._asdict(),
+                "round": number,
+                "labels": count,
+                "pool_miou": miou(parent, Images(pool.pixels[never_labelled], pool.labels[never_labelled])),
+                "test_miou": miou(parent, Images(test.pixels[::EVERY], test.labels[::EVERY])),
+                "cpu_seconds": seconds,
+            }
+        )
+    return rows
+
+
+def miou(network: SegmentationNetwork, images: Images) -> float:
+    confusion = torch.zeros(network.class_count, network.class_count, dtype=torch.int64)
+    for pixels, label in zip(images.pixels, images.labels, strict=True):
+        noise = torch.Generator().manual_seed(0)
+        predicted = predict(network, pixels, samples=5, generator=noise, device=torch.device("cpu"))
+        confusion += confusion_matrix(predicted.class_map, label, network.class_count)
+    return mean_iou(confusion)
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="The folder of CamVid or of the nuclei.")],
+    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
+    jobs: Annotated[int, typer.Option(help="Processes at once, one thread each.")] = 2,
+    schedule: Annotated[list[str] | None, typer.Option(help="recipe/share/steps; four by default.")] = None,
+    result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
+) -> None:
+    """Measure the first rounds of a project under several schedules."""
+    origin = about()
+    rows: list[Row] = list(read_rows(result)) if result.exists() else []
+    done = {(row["data"], *(row[name] for name in Project._fields)) for row in rows}
+    wanted = []
+    for seed in range(seeds):
+        for text in schedule or SCHEDULES:
+            recipe, share, steps = text.split("/")
+            wanted.append(Project(recipe, float(share), int(steps), seed))
+    wanted = [each for each in wanted if (data.name, *_cells(each)) not in done]
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        tasks = [pool.submit(rounds, project, data) for project in wanted]
+        for task in as_completed(tasks):
+            rows += [{**row, **origin} for row in task.result()]
+            write_rows(result, sorted(rows, key=_place))
+            print_rows(rows[-len(LABELLED) :])
+
+
+def _cells(project: Project) -> tuple[str, ...]:
+    """Return a project as its row holds it."""
+    return (project.recipe, f"{project.warm_up:.5g}", str(project.steps), str(project.seed))
+
+
+def _place(row: Row) -> tuple[object, ...]:
+    """Return what the rows of the file are sorted by."""
+    cells = [str(row[name]) for name in ("data", "recipe")]
+    return (*cells, *(float(str(row[name])) for name in ("warm_up", "steps", "seed", "round")))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -3,48 +3,39 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
 from typing import Any
 
 import torch
 
-from core.evaluation import Evaluation, evaluate
+from core.evaluation import Overlap, evaluate, overlap
 from core.model.network import SegmentationNetwork
 from core.worker.claim import Claim
 from core.worker.images import RoundImages
 from core.worker.network import teacher_of
-from storage.images import ImageInfo
 from storage.rounds import RoundInfo
 
 AUDIT_LIMIT = 24
 """Audit images evaluated during training; the measure at the end uses all of them."""
 
 
-def evaluated(
+def audit_overlap(
     claim: Claim,
     images: RoundImages,
     network: SegmentationNetwork,
     device: torch.device,
-    chosen: Iterable[ImageInfo],
-) -> Evaluation:
-    """Measure a network that is on ``device`` on the ``chosen`` audit images."""
-    return evaluate(
+    limit: int | None = None,
+) -> Overlap:
+    """Measure a network that is on ``device`` on all audit images, or always the same ``limit`` of them."""
+    chosen = images.audit
+    if limit is not None and len(chosen) > limit:
+        chosen = random.Random(claim.settings.seed).sample(chosen, limit)
+    return overlap(
         network,
         images.labelled(chosen),
         samples=claim.settings.samples_predict,
         seed=claim.seed,
         device=device,
     )
-
-
-def evaluated_during_training(
-    claim: Claim, images: RoundImages, network: SegmentationNetwork, device: torch.device
-) -> Evaluation:
-    """Measure a network on all audit images, or on ``AUDIT_LIMIT`` of them, the same at every call."""
-    chosen = images.audit
-    if len(chosen) > AUDIT_LIMIT:
-        chosen = random.Random(claim.settings.seed).sample(chosen, AUDIT_LIMIT)
-    return evaluated(claim, images, network, device, chosen)
 
 
 def audit_figures(
@@ -61,7 +52,13 @@ def audit_figures(
     """
     if not images.audit:
         return {"audit_images": 0}
-    measured = evaluated(claim, images, network, device, images.audit)
+    measured = evaluate(
+        network,
+        images.labelled(images.audit),
+        samples=claim.settings.samples_predict,
+        seed=claim.seed,
+        device=device,
+    )
     if not measured.images:
         return {"audit_images": 0}
     metrics = {
@@ -72,5 +69,5 @@ def audit_figures(
     if parent is not None:
         # Audit images are added between rounds, so the parent's own figure is about other images.
         teacher = teacher_of(claim, class_count, parent).to(device)
-        metrics["parent_audit_miou"] = evaluated(claim, images, teacher, device, images.audit).miou
+        metrics["parent_audit_miou"] = audit_overlap(claim, images, teacher, device).miou
     return metrics

@@ -11,7 +11,7 @@ from core.fresh_start import Start
 from core.model.network import SegmentationNetwork
 from core.out_of_memory import free_cached_memory
 from core.train import Training
-from core.worker.audit import evaluated
+from core.worker.audit import audit_overlap
 from core.worker.claim import Claim
 from core.worker.device import within_memory
 from core.worker.images import RoundImages
@@ -73,7 +73,7 @@ def _is_not_worse(
     """Compare a fresh start with the parent's teacher on the audit images, and note what came of it."""
 
     def audit_miou(network: SegmentationNetwork, where: torch.device) -> float:
-        return evaluated(claim, images, network, where, images.audit).miou
+        return audit_overlap(claim, images, network, where).miou
 
     # The training still fills the device, so there may be no room for what is measured beside it.
     reached, where = within_memory(audit_miou, fresh, device, claim.note)

@@ -11,7 +11,7 @@ import torch
 from core import fresh_start
 from core.round_training import RoundTraining
 from core.train import StepReport, TrainConfig, Training
-from core.worker.audit import evaluated_during_training
+from core.worker.audit import AUDIT_LIMIT, audit_overlap
 from core.worker.claim import Claim, Stopping
 from core.worker.images import RoundImages
 from core.worker.maps import encoded_maps, predicted
@@ -109,7 +109,7 @@ class _Progress:
 
     def _evaluate(self, training: Training, step: int) -> None:
         began = time.monotonic()
-        measured = evaluated_during_training(self.claim, self.images, training.teacher, training.device)
+        measured = audit_overlap(self.claim, self.images, training.teacher, training.device, AUDIT_LIMIT)
         self.claim.curve.append((step, "audit_miou", measured.miou))
         self.claim.curve.extend(
             (step, f"class_iou/{index}", iou) for index, iou in measured.class_iou.items()

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 import pytest
 import torch
 
-from core.evaluation import Evaluation, evaluate
+from core.evaluation import Evaluation, Overlap, evaluate, overlap
 from core.model.linear_head import LinearHead
 from core.model.network import SegmentationNetwork
 from core.predict import class_map_at, predict
@@ -128,6 +128,8 @@ def test_label_maps_may_have_another_size_void_and_unknown_classes(device: torch
     found = evaluated(small_network(), [(image, truth)], device)
     assert set(found.class_iou) <= {0, 1, 2}
     assert found.quality.pixels == 16 * 192
+    alone = overlap(small_network().to(device), [(image, truth)], samples=3, seed=0, device=device)
+    assert alone == Overlap(found.miou, found.class_iou, found.images)
     assert math.isnan(found.calibration.ece_after)
 
 

@@ -12,7 +12,7 @@ from core.model.network import SegmentationNetwork
 from core.round_training import RoundTraining
 from core.train import Training, read_checkpoint
 from core.worker import LEASE_S, run_round, starts
-from core.worker.audit import evaluated
+from core.worker.audit import audit_overlap
 from storage import images, labels, projects, round_requests, rounds
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
@@ -203,12 +203,12 @@ def test_a_parent_that_does_not_fit_beside_the_fresh_start_is_measured_on_the_cp
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
         return network
 
-    def measured(claim: Any, images: Any, network: Any, device: torch.device, chosen: Any) -> Any:
-        return evaluated(claim, images, network, CPU, chosen)
+    def measured(claim: Any, images: Any, network: Any, device: torch.device) -> Any:
+        return audit_overlap(claim, images, network, CPU)
 
     monkeypatch.setattr(RoundTraining, "run", train_elsewhere)
     monkeypatch.setattr(SegmentationNetwork, "to", move_to_a_full_device)
-    monkeypatch.setattr(starts, "evaluated", measured)
+    monkeypatch.setattr(starts, "audit_overlap", measured)
     done = finished(workspace, requested(workspace, project))
     assert "Out of memory on meta while scoring: going on with the CPU, slower." in str(done.note)
     assert "A fresh start reached" in str(done.note)

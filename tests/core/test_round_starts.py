@@ -1,6 +1,9 @@
 """Fresh and warm starts of a round, on real storage with tiny networks."""
 
+import contextlib
+import functools
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +57,36 @@ def run(workspace: Workspace, info: RoundInfo, **options: Any) -> str:
     return run_round(workspace, claimed, "here:1", CPU, **options)
 
 
-def doubled(workspace: Workspace, *, audit: int = 2, **first: Any) -> ProjectInfo:
-    """Return a project whose first round is done and whose labels have doubled since."""
-    project = blocks_project(workspace, pool=6, train=2, audit=audit)
-    assert run(workspace, requested(workspace, project, **first)) == "done"
-    label_pool(workspace, project, 2)
-    return project
+Doubled = Callable[..., tuple[Workspace, ProjectInfo]]
+
+
+@pytest.fixture(scope="module")
+def doubled_once(empty_workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return a function that makes a workspace for ``doubled``, once for each way to train its round."""
+
+    @functools.cache
+    def make(audit: int, first: tuple[tuple[str, Any], ...]) -> Path:
+        folder = shutil.copytree(empty_workspace, tmp_path_factory.mktemp("doubled") / "workspace")
+        with contextlib.closing(open_workspace(folder)) as workspace:
+            project = blocks_project(workspace, pool=6, train=2, audit=audit)
+            assert run(workspace, requested(workspace, project, **dict(first))) == "done"
+            label_pool(workspace, project, 2)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def doubled(doubled_once: Callable[..., Path], tmp_path: Path) -> Iterator[Doubled]:
+    """Return a function to a project whose first round is done and whose labels have doubled since."""
+    with contextlib.ExitStack() as opened:
+
+        def copied(*, audit: int = 2, **first: Any) -> tuple[Workspace, ProjectInfo]:
+            folder = shutil.copytree(doubled_once(audit, tuple(first.items())), tmp_path / "workspace")
+            workspace = opened.enter_context(contextlib.closing(open_workspace(folder)))
+            return workspace, projects.list_projects(workspace)[0]
+
+        yield copied
 
 
 def finished(workspace: Workspace, info: RoundInfo, **options: Any) -> RoundInfo:
@@ -67,8 +94,8 @@ def finished(workspace: Workspace, info: RoundInfo, **options: Any) -> RoundInfo
     return rounds.get_round(workspace, info.id)
 
 
-def test_a_better_fresh_start_is_kept(workspace: Workspace) -> None:
-    project = doubled(workspace, **STANDSTILL)
+def test_a_better_fresh_start_is_kept(doubled: Doubled) -> None:
+    workspace, project = doubled(**STANDSTILL)
     done = finished(workspace, requested(workspace, project, **LEARNS))
     assert done.metrics["start"] == "fresh"
     assert "so this round keeps the fresh start." in str(done.note)
@@ -77,8 +104,8 @@ def test_a_better_fresh_start_is_kept(workspace: Workspace) -> None:
     assert [step for step, _, _ in rounds.curve(workspace, done.id, "loss")] == list(range(1, 17))
 
 
-def test_a_worse_fresh_start_gives_way_to_the_parent(workspace: Workspace) -> None:
-    project = doubled(workspace, **LEARNS)
+def test_a_worse_fresh_start_gives_way_to_the_parent(doubled: Doubled) -> None:
+    workspace, project = doubled(**LEARNS)
     seen: list[tuple[str, int, int]] = []
     second = requested(workspace, project, **STANDSTILL)
     done = finished(workspace, second, watch=lambda state, step, steps, _: seen.append((state, step, steps)))
@@ -100,8 +127,8 @@ def test_a_worse_fresh_start_gives_way_to_the_parent(workspace: Workspace) -> No
     assert third.note is None
 
 
-def test_a_fresh_start_that_nothing_measures_is_kept(workspace: Workspace) -> None:
-    project = doubled(workspace)
+def test_a_fresh_start_that_nothing_measures_is_kept(doubled: Doubled) -> None:
+    workspace, project = doubled()
     for info in images.list_images(workspace, project.id, "audit"):
         blob = labels.history(workspace, info.id)[-1].blob
         (workspace.path / "blobs" / blob[:2] / blob).unlink()
@@ -115,17 +142,17 @@ def test_a_fresh_start_that_nothing_measures_is_kept(workspace: Workspace) -> No
     [(1, {}, "warm"), (2, {"fresh_start": False}, "warm"), (2, {"warm_start": False}, "fresh")],
 )
 def test_starts_that_are_not_compared(
-    workspace: Workspace, audit: int, changes: dict[str, Any], start: str
+    doubled: Doubled, audit: int, changes: dict[str, Any], start: str
 ) -> None:
-    project = doubled(workspace, audit=audit)
+    workspace, project = doubled(audit=audit)
     done = finished(workspace, requested(workspace, project, **changes))
     assert done.metrics["start"] == start
     assert done.note is None
     assert [step for step, _, _ in rounds.curve(workspace, done.id, "loss")] == list(range(1, STEPS + 1))
 
 
-def test_interrupted_in_either_start_it_ends_with_the_same_bits(workspace: Workspace, tmp_path: Path) -> None:
-    project = doubled(workspace, **LEARNS)
+def test_interrupted_in_either_start_it_ends_with_the_same_bits(doubled: Doubled, tmp_path: Path) -> None:
+    workspace, project = doubled(**LEARNS)
     second = requested(workspace, project, learning_rate=1e-6)
     places = {0: None, 2: "fresh", STEPS: "fresh", STEPS + 2: "warm"}
     ends = []
@@ -153,8 +180,8 @@ def test_interrupted_in_either_start_it_ends_with_the_same_bits(workspace: Works
             assert torch.equal(tensors[name], value), name
 
 
-def test_cancelled_between_the_two_starts(workspace: Workspace) -> None:
-    project = doubled(workspace, **LEARNS)
+def test_cancelled_between_the_two_starts(doubled: Doubled) -> None:
+    workspace, project = doubled(**LEARNS)
     second = requested(workspace, project, **STANDSTILL)
 
     def watch(state: str, step: int, steps: int, seconds_left: float) -> None:
@@ -166,8 +193,8 @@ def test_cancelled_between_the_two_starts(workspace: Workspace) -> None:
     assert not (workspace.path / "checkpoints" / f"round-{second.id}").exists()
 
 
-def test_out_of_memory_in_both_starts(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    project = doubled(workspace, **LEARNS)
+def test_out_of_memory_in_both_starts(doubled: Doubled, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace, project = doubled(**LEARNS)
     train = Training.run
 
     def run_in_little_memory(training: Training, on_step: Any) -> bool:
@@ -182,9 +209,9 @@ def test_out_of_memory_in_both_starts(workspace: Workspace, monkeypatch: pytest.
 
 
 def test_a_parent_that_does_not_fit_beside_the_fresh_start_is_measured_on_the_cpu(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    doubled: Doubled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project = doubled(workspace)
+    workspace, project = doubled()
     full = torch.device("meta")
     train, move = RoundTraining.run, SegmentationNetwork.to
     moved: list[SegmentationNetwork] = []

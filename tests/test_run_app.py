@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import Result
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -40,6 +41,11 @@ def run(*arguments: str, cwd: Path = ROOT, python: str = sys.executable) -> subp
     )
 
 
+def invoke(*arguments: str) -> Result:
+    """Run a command within this process; to load all it uses once more takes most of a process of its own."""
+    return CliRunner().invoke(run_app.cli, arguments)
+
+
 def test_fresh_machine_gets_an_environment_once_and_changed_requirements_anew(tmp_path: Path) -> None:
     shutil.copy(ROOT / "run_app.py", tmp_path)
     (tmp_path / "requirements.txt").write_text("")
@@ -65,7 +71,7 @@ def test_help_names_every_command() -> None:
 def test_a_port_that_no_machine_has_is_refused(tmp_path: Path, port: str) -> None:
     folder = tmp_path / "w"
     open_workspace(folder).close()
-    refused = CliRunner().invoke(run_app.cli, ["serve", "--workspace", str(folder), "--port", port])
+    refused = invoke("serve", "--workspace", str(folder), "--port", port)
     assert refused.exit_code == 2
     assert "Invalid value for '--port'" in refused.output
 
@@ -130,19 +136,19 @@ def test_import_export_and_repeat(tmp_path: Path, camvid: Path) -> None:
         for path in sorted((camvid / folder).iterdir())[:4]:
             shutil.copy(path, source / folder)
     workspace = str(tmp_path / "w")
-    dry = run("import", str(source), "--workspace", workspace, "--project", "Roads", "--dry-run")
-    assert dry.returncode == 0, dry.stderr
+    dry = invoke("import", str(source), "--workspace", workspace, "--project", "Roads", "--dry-run")
+    assert dry.exit_code == 0, dry.stderr
     assert "4 images" in dry.stdout
-    early = run("export", str(tmp_path / "out"), "--workspace", workspace)
-    assert early.returncode == 1
+    early = invoke("export", str(tmp_path / "out"), "--workspace", workspace)
+    assert early.exit_code == 1
     assert f"There is no workspace in {workspace}" in early.stderr
     assert not Path(workspace).exists(), "what only looks makes nothing"
     first = run("import", str(source), "--workspace", workspace, "--project", "Roads")
     assert first.returncode == 0, first.stderr
-    again = run("import", str(source), "--workspace", workspace, "--project", "Roads")
-    assert again.returncode == 0, again.stderr
-    exported = run("export", str(tmp_path / "out"), "--workspace", workspace)
-    assert exported.returncode == 0, exported.stderr
+    again = invoke("import", str(source), "--workspace", workspace, "--project", "Roads")
+    assert again.exit_code == 0, again.stderr
+    exported = invoke("export", str(tmp_path / "out"), "--workspace", workspace)
+    assert exported.exit_code == 0, exported.stderr
     assert len(list((tmp_path / "out" / "label_maps").rglob("*.png"))) == 4
 
 
@@ -153,13 +159,13 @@ def test_names_are_printed_as_they_are(tmp_path: Path) -> None:
     (folder / "broken [draft].png").write_bytes(b"no image")
     (folder / "x].png").write_bytes(b"no image")
     inside, project = ("--workspace", str(tmp_path / "w")), ("--project", "[/Field] [bold] :tree:")
-    done = run("import", str(tmp_path / "set"), *inside, *project, "--classes", "a")
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = invoke("import", str(tmp_path / "set"), *inside, *project, "--classes", "a")
+    assert done.exit_code == 0, done.stdout + done.stderr
     assert "[/broken [draft].png: This is no image" in done.stdout
     assert "[/x].png: This is no image" in done.stdout
     assert "Made the project [/Field] [bold] :tree: with 1 class." in done.stdout
-    refused = run("export", str(tmp_path / "out"), *inside)
-    assert refused.returncode == 1
+    refused = invoke("export", str(tmp_path / "out"), *inside)
+    assert refused.exit_code == 1
     assert "No image of [/Field] [bold] :tree: is labelled yet" in refused.stderr
 
 
@@ -176,9 +182,7 @@ def test_the_folder_one_stands_in_gives_the_project_its_name(tmp_path: Path) -> 
 
 
 def test_an_agreement_of_nothing_is_refused(tmp_path: Path) -> None:
-    refused = CliRunner().invoke(
-        run_app.cli, ["simulate", "--agreement", "0", "--out", str(tmp_path / "out")]
-    )
+    refused = invoke("simulate", "--agreement", "0", "--out", str(tmp_path / "out"))
     assert refused.exit_code == 1
     assert "The target is a share above 0" in refused.output
 
@@ -186,27 +190,27 @@ def test_an_agreement_of_nothing_is_refused(tmp_path: Path) -> None:
 def test_nothing_to_import_makes_no_project(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     inside = ("--workspace", str(tmp_path / "w"))
-    refused = run("import", str(tmp_path / "empty"), *inside, "--classes", "a")
-    assert refused.returncode == 1
+    refused = invoke("import", str(tmp_path / "empty"), *inside, "--classes", "a")
+    assert refused.exit_code == 1
     assert "Nothing to import" in refused.stdout
-    assert "no project yet" in run("train", *inside).stderr
+    assert "no project yet" in invoke("train", *inside).stderr
 
 
 def test_images_without_masks_need_class_names(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "one.png").write_bytes(png(block_scene(0)[0]))
-    refused = run("import", str(tmp_path / "set"), "--workspace", str(tmp_path / "w"))
-    assert refused.returncode == 1
+    refused = invoke("import", str(tmp_path / "set"), "--workspace", str(tmp_path / "w"))
+    assert refused.exit_code == 1
     assert '--classes "soil,crop,weed"' in refused.stderr
 
 
 def test_a_project_that_is_not_there_is_not_served(tmp_path: Path) -> None:
     workspace = open_workspace(tmp_path / "w")
     blocks_project(workspace, pool=1)
-    refused = run(
+    refused = invoke(
         "serve", "--workspace", str(workspace.path), "--project", "wrong", "--no-browser", "--no-worker"
     )
-    assert refused.returncode == 1
+    assert refused.exit_code == 1
     assert "wrong" in refused.stderr
 
 
@@ -221,9 +225,7 @@ def test_an_archived_project_is_none_to_choose_and_the_demo_is_brought_back(tmp_
     with pytest.raises(NotFound, match=r"has archived projects only \(Demo, Roads\): choose one with"):
         run_app.chosen_project(workspace, None)
     for command in (["serve"], ["import", str(tmp_path), "--classes", "a"]):
-        refused = CliRunner().invoke(
-            run_app.cli, [*command, "--workspace", str(folder), "--project", "Roads"]
-        )
+        refused = invoke(*command, "--workspace", str(folder), "--project", "Roads")
         assert refused.exit_code == 1
         assert "The project Roads is archived. Start" in refused.output
     assert run_app.make_demo(workspace, images=0) == demo
@@ -231,7 +233,7 @@ def test_an_archived_project_is_none_to_choose_and_the_demo_is_brought_back(tmp_
 
 @pytest.mark.parametrize("command", [["worker"], ["serve", "--project", "Roads"]])
 def test_a_mistyped_workspace_is_not_made(tmp_path: Path, command: list[str]) -> None:
-    refused = CliRunner().invoke(run_app.cli, [*command, "--workspace", str(tmp_path / "typo")])
+    refused = invoke(*command, "--workspace", str(tmp_path / "typo"))
     assert refused.exit_code == 1
     assert "There is no workspace" in refused.output
     assert not (tmp_path / "typo").exists()
@@ -245,8 +247,8 @@ def test_label_maps_that_are_exported_apart_come_back_to_the_pixel(tmp_path: Pat
     (tmp_path / "set" / "images" / "one.png").write_bytes(png(pixels))
     (tmp_path / "set" / "masks" / "one.png").write_bytes(png(truth))
     inside = ("--workspace", str(tmp_path / "w"))
-    assert run("import", str(tmp_path / "set"), *inside).returncode == 0
-    done = run("export", str(tmp_path / "out"), *inside, "--not-labelled-apart")
-    assert done.returncode == 0, done.stderr
+    assert invoke("import", str(tmp_path / "set"), *inside).exit_code == 0
+    done = invoke("export", str(tmp_path / "out"), *inside, "--not-labelled-apart")
+    assert done.exit_code == 0, done.stderr
     with Image.open(tmp_path / "out" / "label_maps" / "train" / "one.png") as exported:
         assert (np.asarray(exported) == truth).all()

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from core.data import TrainingData
 from core.distributed import launch
@@ -16,7 +18,9 @@ from core.model.class_memory import ClassMemory
 from core.model.labelled_evidence import LabelledEvidence
 from core.model.network import SegmentationNetwork
 from core.predict import predict
+from core.recipes.class_queues import ClassQueues
 from core.recipes.cross_entropy import expected_cross_entropy
+from core.recipes.pixel_contrast import Pixels, pixel_contrast
 from core.train import Training
 from core.train_config import TrainConfig
 from core.uncertainty import confusion_matrix, mean_iou
@@ -34,6 +38,7 @@ CONFIG = TrainConfig(
     max_entropy=1.0,
 )
 SAVED_AT = 30
+CONTRAST_CLASSES, PIXELS_PER_CLASS, REPRESENTATION_WIDTH = 4, 8, 6
 
 
 class Decoding(nn.Module):
@@ -62,6 +67,43 @@ def gradient_batch() -> tuple[Tensor, Tensor, Tensor]:
     images = torch.rand(4, 3, 32, 32, generator=seeded(3))
     labels = torch.randint(0, 3, (4, 32, 32), generator=seeded(4)).to(torch.uint8)
     return images, labels, torch.randn(2, 4, 32, generator=seeded(5))
+
+
+def embedding() -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return nn.Linear(5, REPRESENTATION_WIDTH)
+
+
+def inputs(rank: int) -> torch.Tensor:
+    """The pixels of one process, as many of each class."""
+    return torch.randn(
+        CONTRAST_CLASSES * PIXELS_PER_CLASS, 5, generator=torch.Generator().manual_seed(10 + rank)
+    )
+
+
+def contrast_of(represent: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
+    """The loss where keys and queue rows depend on the class alone, so that draws do not matter."""
+    labels = torch.arange(len(pixels)) % CONTRAST_CLASSES
+    generator = torch.Generator().manual_seed(3)
+    queues = ClassQueues(CONTRAST_CLASSES, REPRESENTATION_WIDTH, size=8, dtype=torch.float32)
+    negatives = F.normalize(
+        torch.randn(CONTRAST_CLASSES, 1, REPRESENTATION_WIDTH, generator=generator), dim=2
+    )
+    queues.push(negatives.expand(-1, 8, -1), torch.ones(CONTRAST_CLASSES, 8, dtype=torch.bool))
+    nobody = torch.zeros(len(pixels), dtype=torch.bool)
+    return pixel_contrast(
+        Pixels(
+            representations=represent(pixels),
+            keys=torch.randn(CONTRAST_CLASSES, REPRESENTATION_WIDTH, generator=generator)[labels],
+            probabilities=F.one_hot(labels, CONTRAST_CLASSES).float(),
+            labels=labels,
+            by_person=nobody,  # reliable pseudo-labels, which are negatives of nothing
+            unreliable=nobody,
+        ),
+        queues,
+        generator,
+    ).loss
 
 
 def gradients(module: nn.Module) -> list[Tensor]:
@@ -101,6 +143,9 @@ def in_each_process(fabric: Fabric, folder: Path) -> None:
     images, labels, noise = gradient_batch()
     fabric.backward(decoding(images[mine], labels[mine], noise[:, mine]))
 
+    contrasting = DistributedDataParallel(embedding())
+    contrast_of(contrasting, inputs(rank)).backward()
+
     training = Training(small_network(), striped_data(8, 4), CONFIG, CPU, fabric)
     filled: list[list[int]] = []
     losses: list[float] = []
@@ -118,6 +163,7 @@ def in_each_process(fabric: Fabric, folder: Path) -> None:
         "memories": of_both(memory.state_dict()),
         "evidence": of_both(evidence.state_dict()),
         "gradients": of_both(gradients(decoding)),
+        "gradients of the contrast": of_both(gradients(contrasting)),
         "student": of_both(digest(training.student)),
         "teacher": of_both(digest(training.teacher)),
         "steps reported": of_both(len(losses)),
@@ -183,6 +229,18 @@ def test_the_gradient_of_two_processes_equals_that_of_one(two: dict[str, Any]) -
     for found in two["gradients"]:
         for a, b in zip(found, expected, strict=True):
             assert torch.allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_the_contrast_of_two_processes_has_the_gradient_of_one_with_both_batches(two: dict[str, Any]) -> None:
+    # The release sums the loss over the W processes and divides by W before the gradients are
+    # averaged, which divides its gradient by W once too often.
+    alone = embedding()
+    contrast_of(alone, torch.cat([inputs(0), inputs(1)])).backward()
+    for found in two["gradients of the contrast"]:
+        for gradient, parameter in zip(found, alone.parameters(), strict=True):
+            assert parameter.grad is not None
+            assert parameter.grad.abs().max() > 1e-4
+            assert torch.allclose(gradient, parameter.grad, atol=1e-7)
 
 
 def test_student_and_teacher_are_equal_in_both_processes(two: dict[str, Any]) -> None:

@@ -1,7 +1,4 @@
 import math
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -18,10 +15,8 @@ from core.recipes.pixel_contrast import (
     pixel_contrast,
     sample_rows,
 )
-from tests.core.contrast_processes import contrast_of, embedding, inputs
 from tests.core.small_network import seeded
 
-ROOT = Path(__file__).resolve().parents[2]
 PIXELS, CLASSES, WIDTH = 900, 21, 8
 
 
@@ -245,19 +240,3 @@ def test_the_contrast_never_waits_for_the_device() -> None:
             unreliable=~one,
         )
         pixel_contrast(pixels, ClassQueues(CLASSES, WIDTH), seeded()).loss.backward()
-
-
-def test_two_processes_have_the_gradient_of_one_with_both_batches(tmp_path: Path) -> None:
-    # The release sums the loss over the W processes and divides by W before the gradients are
-    # averaged, which divides its gradient by W once too often.
-    command = [sys.executable, "-m", "tests.core.contrast_processes", str(tmp_path)]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=120)
-    alone = embedding()
-    contrast_of(alone, torch.cat([inputs(0), inputs(1)])).backward()
-    for rank in range(2):
-        for found, parameter in zip(
-            torch.load(tmp_path / f"gradient-{rank}.pt"), alone.parameters(), strict=True
-        ):
-            assert parameter.grad is not None
-            assert parameter.grad.abs().max() > 1e-4
-            assert torch.allclose(found, parameter.grad, atol=1e-7)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expect, sync_playwright
 
 from run_app import chromium_path
 from storage.workspace import open_workspace
@@ -93,19 +93,28 @@ def kept_context(browser: Browser) -> BrowserContext:
     return opened_context(browser)
 
 
+@pytest.fixture(scope="session")
+def blank_page(kept_context: BrowserContext) -> Page:
+    """An empty page, open for as long as the tests run: from it the data of other pages are cleared."""
+    return kept_context.new_page()
+
+
+@pytest.fixture(scope="session")
+def devtools(kept_context: BrowserContext, blank_page: Page) -> CDPSession:
+    return kept_context.new_cdp_session(blank_page)
+
+
 @pytest.fixture
-def page(kept_context: BrowserContext) -> Iterator[Page]:
+def page(kept_context: BrowserContext, blank_page: Page, devtools: CDPSession) -> Iterator[Page]:
     """A page that finds nothing of the tests before it but files in the browser's cache."""
     yield kept_context.new_page()
     kept_context.set_offline(False)
-    with kept_context.new_page() as blank:
-        devtools = kept_context.new_cdp_session(blank)
-        used = [one for one in kept_context.pages if one is not blank]
-        origins = {found[0] for one in used if (found := re.match("https?://[^/]+", one.url))}
-        for one in used:
-            one.close()
-        for origin in origins:
-            devtools.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
+    used = [one for one in kept_context.pages if one is not blank_page]
+    origins = {found[0] for one in used if (found := re.match("https?://[^/]+", one.url))}
+    for one in used:
+        one.close()
+    for origin in origins:
+        devtools.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
     kept_context.clear_cookies()
 
 

@@ -119,6 +119,6 @@ def page(kept_context: BrowserContext, blank_page: Page, devtools: CDPSession) -
 
 
 def opened_context(browser: Browser) -> BrowserContext:
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context = browser.new_context(viewport={"width": 1100, "height": 840})
     context.set_default_timeout(PATIENCE_MS)
     return context

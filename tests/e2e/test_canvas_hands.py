@@ -74,7 +74,7 @@ def test_a_press_on_the_canvas_brings_the_keys_back(site: CamVidSite, page: Page
         page.keyboard.press("ArrowDown")
     else:
         press_in_the_header(page, "Label")
-    paint_a_line(page, 100)
+    paint_a_line(page, 300)
     painted = labelling.label_map(page)
     assert (painted != NOT_LABELLED).any()
     page.keyboard.press("e")

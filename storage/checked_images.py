@@ -15,7 +15,7 @@ from storage.errors import InvalidInput
 from storage.formats.archives import OpenSource, Problem
 from storage.formats.class_list import CAMVID
 from storage.formats.image_file import UprightImage, decode, open_image, read_image
-from storage.formats.layout import ImageFile
+from storage.formats.layout import ImageFile, split_of_folders
 from storage.formats.mask_meaning import MOST_VALUES, CodeCount, MaskMeaning
 from storage.formats.masks import Mask, MaskKind, read_mask
 from storage.images import ImageInfo
@@ -40,7 +40,19 @@ class CheckedImage:
     problems: tuple[Problem, ...]
     """Why its mask is not used."""
     may_be_mask: bool = False
-    """It has as few values as a mask, and others of the source are masks of images that the project has."""
+    """It has as few values as a mask, and pictures of the source have names of images of the project."""
+
+
+@dataclass(frozen=True)
+class MaskAlone:
+    """What a picture without its image is, or may be, the mask of."""
+
+    image: ImageInfo
+    """An image of the project."""
+    by_name: bool
+    """Their names say so, else an export that holds the hash of the image's file."""
+    is_sure: bool
+    """It is a mask by where it is; otherwise its values tell."""
 
 
 def checked_image(
@@ -48,7 +60,8 @@ def checked_image(
     file: ImageFile,
     table_colours: frozenset[int],
     known: Mapping[str, ImageInfo],
-    masked: Mapping[str, ImageInfo],
+    alone: Mapping[str, MaskAlone],
+    may_be_masks: bool,
 ) -> CheckedImage | Problem:
     """Read an image and its mask, or a mask of an image that the project has; say what is wrong with it.
 
@@ -57,15 +70,19 @@ def checked_image(
         file: The image, and its mask in the source.
         table_colours: Of the colour table, as ``0xRRGGBB``.
         known: The project's images by the hash of their files.
-        masked: The project's image that a picture without a mask may be the mask of, by the picture's path.
+        alone: The image of the project that a picture is, or may be, the mask of, by the picture's path.
+        may_be_masks: Whether any picture without a mask may be one itself.
     """
+    masked = alone.get(file.path)
     try:
         data = opened.read(file.path)
+        if masked is not None and masked.is_sure:
+            return _checked_mask_alone(file, read_codes(data, table_colours), masked)
         content_hash = hashlib.sha256(data).hexdigest()
         is_new = content_hash not in known
-        may_be_mask = bool(masked) and file.mask is None and is_new and _has_few_values(data)
-        if may_be_mask and file.path in masked:
-            return _checked_mask_alone(file, read_codes(data, table_colours), masked[file.path])
+        may_be_mask = may_be_masks and file.mask is None and is_new and _has_few_values(data)
+        if may_be_mask and masked is not None:
+            return _checked_mask_alone(file, read_codes(data, table_colours), masked)
         image = read_image(data)
     except InvalidInput as error:
         return Problem(file.path, str(error))
@@ -91,21 +108,23 @@ def _has_few_values(data: bytes) -> bool:
     return image.getcolors(MOST_VALUES) is not None
 
 
-def _checked_mask_alone(file: ImageFile, mask: Mask, masked: ImageInfo) -> CheckedImage:
+def _checked_mask_alone(file: ImageFile, mask: Mask, masked: MaskAlone) -> CheckedImage:
     """Return the project's image with a mask that came without it.
 
     Raises:
         InvalidInput: The mask has another size.
     """
+    info = masked.image
     height, width = mask.codes.shape
-    if (height, width) != (masked.height, masked.width):
+    if (height, width) != (info.height, info.width):
+        belongs = f"has the name of the image {info.name}" if masked.by_name else f"is that of {info.name}"
         raise InvalidInput(
-            f"It has the name of the image {masked.name}, but is {width} × {height}, and the image "
-            f"{masked.width} × {masked.height}; masks are never resized. Save it in the size of the image."
+            f"It {belongs}, but is {width} × {height}, and the image {info.width} × {info.height}; masks are "
+            "never resized. Save it in the size of the image."
         )
-    image = UprightImage(b"", masked.media_type, width, height, rotated=False, note=None)
-    pair = ImageFile(masked.name, file.path, file.split)
-    return CheckedImage(pair, masked.content_hash, image, mask.kind, mask.counts, mask.palette, ())
+    image = UprightImage(b"", info.media_type, width, height, rotated=False, note=None)
+    pair = ImageFile(info.name, file.path, file.split or split_of_folders(info.name))
+    return CheckedImage(pair, info.content_hash, image, mask.kind, mask.counts, mask.palette, ())
 
 
 def read_codes(data: bytes, table_colours: frozenset[int]) -> Mask:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
-from storage.checked_images import CheckedImage
+from storage.checked_images import CheckedImage, MaskAlone
 from storage.formats.class_list import JSON_NAMES, TABLE_NAMES
 from storage.formats.manifest import MANIFEST_NAME
 from storage.formats.masks import colour_text
-from storage.images import ImageInfo
 from storage.import_plan import count_of
 
 
 def import_notes(
     checked: Sequence[CheckedImage],
     *,
-    masked: Mapping[str, ImageInfo],
+    alone: Mapping[str, MaskAlone],
+    left_open: Mapping[str, str],
     meaning: Sequence[str],
     blank: Sequence[str | None],
     other_files: Sequence[str],
@@ -25,13 +25,15 @@ def import_notes(
 
     Args:
         checked: The images, each file once.
-        masked: The project's images that pictures may be masks of, by the path of the picture.
+        alone: The project's images that pictures may be masks of, by the path of the picture.
+        left_open: Why it cannot be told which image a picture is the mask of, by its path.
         meaning: What was decided about the masks.
         blank: Paths of the masks without a pixel of a known class.
         other_files: Paths that are neither image nor mask.
     """
     return (
-        *_masks_alone_notes(checked, masked),
+        *_masks_alone_notes(checked, alone),
+        *_left_open_notes(checked, left_open),
         *meaning,
         *_blank_notes(blank),
         *_palette_notes(checked),
@@ -40,16 +42,33 @@ def import_notes(
     )
 
 
-def _masks_alone_notes(checked: Sequence[CheckedImage], masked: Mapping[str, ImageInfo]) -> list[str]:
-    """Say which masks go to images that the project has."""
-    masks = [one.file.mask for one in checked if one.file.mask in masked]
-    if not masks:
+def _masks_alone_notes(checked: Sequence[CheckedImage], alone: Mapping[str, MaskAlone]) -> list[str]:
+    """Say which masks go to images that the project has, and how those were found."""
+    lines = []
+    found = [path for one in checked if (path := one.file.mask) is not None and path in alone]
+    for by_name, how in ((False, f"as {MANIFEST_NAME} says"), (True, "by name")):
+        masks = [path for path in found if alone[path].by_name is by_name]
+        if not masks:
+            continue
+        come = "1 mask comes" if len(masks) == 1 else f"{len(masks):,} masks come"
+        line = f"{come} without images, such as {masks[0]}, for images that the project has, {how}."
+        if not all(alone[path].is_sure for path in masks):
+            line += " To bring them in as images, let masks become nothing."
+        lines.append(line)
+    return lines
+
+
+def _left_open_notes(checked: Sequence[CheckedImage], left_open: Mapping[str, str]) -> list[str]:
+    """Say which pictures come in as images that may be masks, and why they are not taken for them."""
+    paths = [one.file.path for one in checked if one.may_be_mask and one.file.path in left_open]
+    if not paths:
         return []
-    come = "1 mask comes" if len(masks) == 1 else f"{len(masks):,} masks come"
-    return [
-        f"{come} without images, such as {masks[0]}, for images that the project has, by name. To bring them "
-        "in as images, let masks become nothing."
-    ]
+    look = (
+        "1 picture looks like a mask and comes in as an image"
+        if len(paths) == 1
+        else f"{len(paths):,} pictures look like masks and come in as images"
+    )
+    return [f"{look}, such as {paths[0]}. {left_open[paths[0]]}"]
 
 
 def _blank_notes(masks: Sequence[str | None]) -> list[str]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from storage import events, images, labels, projects
 from storage.checked_images import (
     CheckedImage,
+    MaskAlone,
     checked_image,
     code_counts,
     fits_camvid,
@@ -119,8 +120,9 @@ def plan_import(
         workspace: Where the project is.
         project_id: The project to import into. Its classes and images are taken into account: an image that
             it has gains the label or the truth it lacks, and then, while it waits in the pool without a
-            label, the split that the source says. A mask that comes without its image goes, by its name, to
-            an image that the project has. Without a project the plan proposes classes.
+            label, the split that the source says. A mask that comes without its image goes to an image that
+            the project has, by the hash that an export holds of that, else by its name, and becomes what it
+            would with its image. Without a project the plan proposes classes.
         class_names: Names of the classes in the masks, by index. By default what the source says: a
             ``label_colors.txt`` gives the colours of RGB masks, a ``dataset.json`` may also name the index
             that means void beside 255.
@@ -133,7 +135,8 @@ def plan_import(
 
     Raises:
         InvalidInput: The source does not exist or cannot be opened, its class list is wrong, what its masks
-            mean cannot be told, or it is an export without images, which the project lacks.
+            mean cannot be told, or it is an export without images, which the project lacks or whose
+            masks shall become nothing.
         NotFound: There is no such project.
     """
     classes: list[ClassInfo] = []
@@ -144,19 +147,10 @@ def plan_import(
         known = images.by_content(workspace, project_id)
     with OpenSource(source) as opened:
         manifest = _manifest(opened)
-        of_labels_alone = manifest is not None and manifest.is_labels_alone(opened.paths)
-        layout = (
-            find_layout(opened.paths)
-            if manifest is None or of_labels_alone
-            else manifest.layout(opened.paths)
-        )
-        masked = {} if masks_as == "ignore" else _images_of_masks(layout, manifest, known)
-        if of_labels_alone and not masked:
-            raise InvalidInput(
-                "This export holds label maps and no images, and the project has none of theirs. Export "
-                "again with the images: --images on the command line, “Put the images beside the label "
-                "maps” on the Project page."
-            )
+        layout = find_layout(opened.paths) if manifest is None else manifest.layout(opened.paths)
+        alone, left_open = ({}, {}) if masks_as == "ignore" else _images_of_masks(layout, manifest, known)
+        if manifest is not None and manifest.is_labels_alone(opened.paths):
+            _refuse_labels_alone(masks_as, alone)
         class_list = _class_list(opened, layout, class_names)
         table_colours = frozenset(
             one.colour
@@ -165,14 +159,22 @@ def plan_import(
         )
         problems = [*opened.problems, *layout.problems]
         if masks_as == "ignore":
-            pairs = tuple(dataclasses.replace(file, mask=None) for file in layout.images)
+            pairs = [dataclasses.replace(file, mask=None) for file in layout.images]
             problems = list(opened.problems)
         else:
-            pairs = layout.images
+            pairs = [*layout.images, *(file for file in layout.masks_alone if file.path in alone)]
+            nameless = f"No image{' of the project' if known else ''} has the name of this mask."
+            problems += [
+                Problem(file.path, left_open.get(file.path, nameless))
+                for file in layout.masks_alone
+                if file.path not in alone
+            ]
         checked: list[CheckedImage] = []
         with closing(
             _in_parallel(
-                lambda file: checked_image(opened, file, table_colours, known, masked),
+                lambda file: checked_image(
+                    opened, file, table_colours, known, alone, may_be_masks=bool(alone or left_open)
+                ),
                 pairs,
                 lambda file: file.path,
                 progress,
@@ -185,9 +187,10 @@ def plan_import(
                 else:
                     problems.append(result)
 
-    strangers = _masks_of_nothing(checked, masked)
-    nameless = "No image of the project has the name of this mask."
-    problems += [Problem(path, nameless) for path in sorted(strangers, key=natural_order)]
+    strangers = _masks_of_nothing(checked, alone)
+    problems += [
+        Problem(path, left_open.get(path, nameless)) for path in sorted(strangers, key=natural_order)
+    ]
     checked = [one for one in checked if one.file.path not in strangers]
 
     # Of equal files the one with a mask stays; otherwise the first by name.
@@ -215,20 +218,19 @@ def plan_import(
     )
     told = [without_blank_mask(one, meaning) for one in unique]
     blank = [one.file.mask for one, left in zip(unique, told, strict=True) if one is not left]
-    paths = [one.file.path for one in unique]
-    groups = [manifest.groups.get(path) for path in paths] if manifest else source_groups(paths)
+    groups = _groups([one.file.path for one in unique if one.file.mask not in alone], manifest)
     return ImportPlan(
         source=source,
         entries=tuple(
             _planned(
                 one,
-                group,
+                groups.get(one.file.path),
                 _wanted_split(one.file, class_list) if follow_splits else "pool",
                 masks_as,
                 manifest,
                 known.get(one.content_hash),
             )
-            for one, group in zip(told, groups, strict=True)
+            for one in told
         ),
         problems=tuple(problems),
         duplicates=tuple(duplicates),
@@ -245,7 +247,8 @@ def plan_import(
         table_colours=table_colours,
         notes=import_notes(
             unique,
-            masked=masked,
+            alone=alone,
+            left_open=left_open,
             meaning=meaning.notes,
             blank=blank,
             other_files=layout.other_files,
@@ -442,27 +445,66 @@ def _manifest(opened: OpenSource) -> Manifest | None:
     if manifest is None:
         return None
     # Of files that were taken out of their folders it knows none.
-    present = set(opened.paths)
-    has_images = any(image.path in present for image in manifest.images)
-    return manifest if has_images or manifest.is_labels_alone(opened.paths) else None
+    return manifest if manifest.knows_any(opened.paths) else None
 
 
 def _images_of_masks(
     layout: Layout, manifest: Manifest | None, known: Mapping[str, ImageInfo]
-) -> dict[str, ImageInfo]:
-    """Return the project's image that each picture without a mask may be the mask of, by its path."""
-    pictures = [file.path for file in layout.images if file.mask is None]
+) -> tuple[dict[str, MaskAlone], dict[str, str]]:
+    """Find the project's image that each mask without its image, or picture that may be one, belongs to.
+
+    Returns:
+        By path, the image; and why that of a path cannot be told.
+    """
+    masks = [file.path for file in layout.masks_alone]
     by_hash = {} if manifest is None else manifest.label_maps
-    found = {path: known[by_hash[path]] for path in pictures if by_hash.get(path) in known}
-    of_name = {info.name: info for info in known.values()}
-    rest = [path for path in pictures if path not in found]
-    names = [info.name for info in known.values()]
-    return found | {path: of_name[name] for path, name in masks_by_name(rest, names).items()}
+    found = {
+        path: MaskAlone(known[by_hash[path]], by_name=False, is_sure=True)
+        for path in masks
+        if by_hash.get(path) in known
+    }
+    left_open: dict[str, str] = {}
+    pictures = [file.path for file in layout.images if file.mask is None]
+    for paths, is_sure in ((masks, True), (pictures, False)):
+        has_mask = {one.image.id for one in found.values()}
+        free = [info for info in known.values() if info.id not in has_mask]
+        of_name = {info.name: info for info in free}
+        rest = [path for path in paths if path not in found]
+        named, several = masks_by_name(rest, [info.name for info in free])
+        found |= {path: MaskAlone(of_name[name], True, is_sure) for path, name in named.items()}
+        left_open |= several
+    return found, left_open
 
 
-def _masks_of_nothing(checked: Sequence[CheckedImage], masked: Mapping[str, ImageInfo]) -> frozenset[str]:
+def _refuse_labels_alone(masks_as: MasksAs, alone: Mapping[str, MaskAlone]) -> None:
+    """Refuse an export of label maps without images where it brings nothing.
+
+    Raises:
+        InvalidInput: The masks become nothing, or the project has none of the images.
+    """
+    if masks_as == "ignore":
+        raise InvalidInput(
+            "This export holds label maps and no images, so nothing of it is left where masks become "
+            "nothing. Let them become labels or hidden truth."
+        )
+    if not alone:
+        raise InvalidInput(
+            "This export holds label maps and no images, and the project has none of theirs. Export "
+            "again with the images: --images on the command line, “Put the images beside the label "
+            "maps” on the Project page."
+        )
+
+
+def _groups(paths: Sequence[str], manifest: Manifest | None) -> dict[str, str | None]:
+    """Return the group of each image of the source by its path, as an export says or names tell."""
+    if manifest is not None and manifest.groups:
+        return {path: manifest.groups.get(path) for path in paths}
+    return dict(zip(paths, source_groups(paths), strict=True))
+
+
+def _masks_of_nothing(checked: Sequence[CheckedImage], alone: Mapping[str, MaskAlone]) -> frozenset[str]:
     """Return the paths of pictures that are masks, as most beside them, but of no image the project has."""
-    found = sum(one.file.mask in masked for one in checked)
+    found = sum(one.file.mask in alone for one in checked)
     photographs = sum(one.mask_kind is None and not one.may_be_mask for one in checked)
     if found <= photographs:
         return frozenset()
@@ -494,7 +536,7 @@ def _becomes(
         return None
     if masks_as == "truth":
         return "truth"
-    if manifest is not None:
+    if manifest is not None and one.file.mask in manifest.label_maps:
         return "draft" if one.file.mask in manifest.drafts else "label"
     return "truth" if split == "excluded" else "label"
 

@@ -53,6 +53,8 @@ class Layout:
     """What a listing of paths amounts to."""
 
     images: tuple[ImageFile, ...]
+    masks_alone: tuple[ImageFile, ...]
+    """Masks by the folder they are in, or by what an export says, whose image is not among these."""
     problems: tuple[Problem, ...]
     is_camvid: bool
     """Folders named like ``train`` and ``trainannot`` lie side by side."""
@@ -98,19 +100,21 @@ def find_layout(paths: Sequence[str]) -> Layout:
                 Problem(path, f"Several masks have its name ({', '.join(candidates[:3])}); none is used.")
             )
             candidates = None
-        found.append(ImageFile(path, candidates[0] if candidates else None, _split(path)))
-    problems += _unused_masks(masks, found)
+        found.append(ImageFile(path, candidates[0] if candidates else None, split_of_folders(path)))
+    alone, unused = _unused_masks(masks, found)
+    problems += unused
     names = {part for parts in folders.values() for part in parts}
     return Layout(
         tuple(found),
+        alone,
         tuple(problems),
         is_camvid=any(name.endswith("annot") and name.removesuffix("annot") in names for name in names),
         other_files=others,
     )
 
 
-def masks_by_name(paths: Sequence[str], names: Sequence[str]) -> dict[str, str]:
-    """Return the image each picture may be the mask of, for pictures that come without their images.
+def masks_by_name(paths: Sequence[str], names: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Find the image each picture may be the mask of, for pictures that come without their images.
 
     Args:
         paths: Of the pictures.
@@ -118,22 +122,33 @@ def masks_by_name(paths: Sequence[str], names: Sequence[str]) -> dict[str, str]:
 
     Returns:
         By path of a picture, the one name with its stem, or with its stem before ``_mask``; of several the
-        one in folders of the same names. A name that several pictures could have is left out.
+        one in folders of the same names. Then, by path of a picture, why names leave open which it is of.
     """
     of_stem: dict[str, list[str]] = defaultdict(list)
     for name in names:
         of_stem[_stem(name)].append(name)
-    found = {}
+        of_stem[PurePosixPath(name).name.casefold()].append(name)
+    found: dict[str, str] = {}
+    left_open: dict[str, str] = {}
+    pictures: dict[str, list[str]] = defaultdict(list)
     for path in paths:
         stem = _stem(path)
         stems = [stem, *(stem.removesuffix(ending.casefold()) for ending in _MASK_STEM_ENDINGS)]
         candidates = next((of_stem[one] for one in stems if one in of_stem), [])
-        if len(candidates) > 1:
-            candidates = [name for name in candidates if _place(_folders(name)) == _place(_folders(path))]
-        if len(candidates) == 1:
-            found[path] = candidates[0]
-    count = Counter(found.values())
-    return {path: name for path, name in found.items() if count[name] == 1}
+        at_place = [name for name in candidates if _place(_folders(name)) == _place(_folders(path))]
+        if len(candidates) == 1 or len(at_place) == 1:
+            found[path] = (candidates if len(candidates) == 1 else at_place)[0]
+            pictures[found[path]].append(path)
+        elif candidates:
+            left_open[path] = (
+                f"{len(candidates):,} images of the project have the name of this mask "
+                f"({_listed(candidates)}). Bring its image with it, or put it in folders named as its own."
+            )
+    for name, several in pictures.items():
+        if len(several) > 1:
+            why = f"Several pictures have the name of the image {name} ({_listed(several)}). Leave one mask."
+            left_open |= dict.fromkeys(several, why)
+    return {path: name for path, name in found.items() if path not in left_open}, left_open
 
 
 def source_groups(paths: Sequence[str]) -> list[str | None]:
@@ -178,28 +193,41 @@ def _is_mask_folder(folder: str) -> bool:
     return folder in _MASK_FOLDERS or folder.endswith(_MASK_FOLDER_ENDINGS)
 
 
-def _unused_masks(masks: Mapping[str, str], images: Sequence[ImageFile]) -> list[Problem]:
-    """Return a problem for each mask, by path with its stem, that no image has."""
+def _unused_masks(
+    masks: Mapping[str, str], images: Sequence[ImageFile]
+) -> tuple[tuple[ImageFile, ...], list[Problem]]:
+    """Return the masks that no image has the name of, and why others are not used.
+
+    Args:
+        masks: By path, with the stem of the image that each belongs to.
+        images: With the masks that are used.
+    """
     used = {image.mask for image in images}
     of_name: dict[str, list[ImageFile]] = defaultdict(list)
     for image in images:
         for name in (_stem(image.path), PurePosixPath(image.path).name.casefold()):
             of_name[name].append(image)
-    return [Problem(path, _why_unused(of_name[stem])) for path, stem in masks.items() if path not in used]
+    unused = {path: of_name[stem] for path, stem in masks.items() if path not in used}
+    alone = tuple(
+        ImageFile(path, None, _split(_place(_folders(path)))) for path, named in unused.items() if not named
+    )
+    return alone, [Problem(path, _why_unused(named)) for path, named in unused.items() if named]
 
 
 def _why_unused(images: Sequence[ImageFile]) -> str:
     """Say why a mask is not used, given the images that have its name."""
-    if not images:
-        return "No image has the name of this mask."
     if len(images) == 1:
         instead = f"has the mask {images[0].mask}" if images[0].mask else "has several masks"
         return f"The image of this name, {images[0].path}, {instead}. Leave one mask for each image."
-    names = ", ".join(image.path for image in images[:3]) + (", …" if len(images) > 3 else "")
+    names = _listed([image.path for image in images])
     return (
         f"{len(images):,} images have the name of this mask ({names}): put images and masks in folders of "
         "the same names, or rename them."
     )
+
+
+def _listed(paths: Sequence[str]) -> str:
+    return ", ".join(paths[:3]) + (", …" if len(paths) > 3 else "")
 
 
 def _masks_beside_images(
@@ -241,8 +269,13 @@ def _place(folders: Sequence[str]) -> tuple[str, ...]:
     return tuple(place)
 
 
-def _split(path: str) -> str | None:
-    for folder in reversed(_folders(path)):
+def split_of_folders(path: str) -> str | None:
+    """Return the split that the folders of an image name, the innermost that does; None when none does."""
+    return _split(_folders(path))
+
+
+def _split(folders: Sequence[str]) -> str | None:
+    for folder in reversed(folders):
         if folder in SPLIT_FOLDERS:
             return SPLIT_FOLDERS[folder]
     return None

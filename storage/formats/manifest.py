@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 from storage.errors import InvalidInput
 from storage.formats.archives import Problem
 from storage.formats.image_file import IMAGE_SUFFIXES
-from storage.formats.layout import SPLIT_FOLDERS, ImageFile, Layout
+from storage.formats.layout import SPLIT_FOLDERS, ImageFile, Layout, find_layout
 
 MANIFEST_NAME = "manifest.json"
 TOOL = "Qualm"
@@ -39,10 +41,33 @@ class Manifest:
         pictures = {path for path in paths if path.lower().endswith(IMAGE_SUFFIXES)}
         return bool(pictures) and pictures <= self.label_maps.keys()
 
+    def knows_any(self, paths: Sequence[str]) -> bool:
+        """Tell whether any image or label map is where the export has put it."""
+        return not self.label_maps.keys().isdisjoint(paths) or self._has_images(set(paths))
+
+    def _has_images(self, present: AbstractSet[str]) -> bool:
+        return any(image.path in present for image in self.images)
+
     def layout(self, paths: Sequence[str]) -> Layout:
-        """Return what the manifest makes of the files that are there."""
+        """Return what the manifest makes of the files that are there.
+
+        Without any of its images the others go by their names, and may be those of its label maps.
+        """
         present = set(paths)
+        if not self._has_images(present):
+            found = find_layout(paths)
+            alone = [one for one in found.images if one.path in self.label_maps]
+            return dataclasses.replace(
+                found,
+                images=tuple(one for one in found.images if one.path not in self.label_maps),
+                masks_alone=(*found.masks_alone, *alone),
+            )
         images = [image for image in self.images if image.path in present]
+        alone = [
+            ImageFile(image.mask, None, image.split)
+            for image in self.images
+            if image.path not in present and image.mask is not None and image.mask in present
+        ]
         problems = [
             Problem(image.path, f"The label map that {MANIFEST_NAME} names, {image.mask}, is not there.")
             for image in images
@@ -60,6 +85,7 @@ class Manifest:
         ]
         return Layout(
             tuple(images),
+            tuple(alone),
             tuple(problems),
             is_camvid=False,
             other_files=tuple(path for path in others if not path.lower().endswith(IMAGE_SUFFIXES)),

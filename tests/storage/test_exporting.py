@@ -354,6 +354,8 @@ def test_an_export_without_images_is_not_taken_for_photographs(
     for project_id in (None, other.id):
         with pytest.raises(InvalidInput, match=r"holds label maps and no images.*--images"):
             plan_import(tmp_path / name, workspace=workspace, project_id=project_id)
+    with pytest.raises(InvalidInput, match="Let them become labels or hidden truth"):
+        plan_import(tmp_path / name, workspace=workspace, project_id=project.id, masks_as="ignore")
 
 
 def test_label_maps_alone_come_back_to_the_images_they_are_of(
@@ -382,6 +384,36 @@ def test_label_maps_alone_come_back_to_the_images_they_are_of(
             labels.read(workspace, info.id)[0], labels.read(workspace, before[info.name])[0]
         )
     assert plan_import(tmp_path / "out.zip", workspace=workspace, project_id=other.id).changes == ()
+
+
+@pytest.mark.parametrize("include_images", [False, True])
+def test_label_maps_find_their_images_beside_others(
+    workspace: Workspace, tmp_path: Path, include_images: bool
+) -> None:
+    specs = [ClassSpec(f"class {index}") for index in range(90)]
+    project = projects.create_project(workspace, "many", specs, "anna")
+    # More values than a picture has that is taken for a mask by its values.
+    many = np.arange(9 * 10, dtype=np.uint8).reshape(9, 10)
+    add(workspace, project, "a.png", many)
+    add(workspace, project, "b.png", many, status="draft")
+    out = tmp_path / "out"
+    export_project(workspace, project.id, out, drafts=True, include_images=include_images)
+    other = projects.create_project(workspace, "again", specs, "ben")
+    for name in ("a.png", "b.png"):
+        add(workspace, other, name, np.full_like(many, 254))
+    if include_images:
+        (out / "images/pool/b.png").unlink()
+    else:
+        Image.new("RGB", (10, 9)).save(out / "new.jpg")
+    plan = plan_import(out, workspace=workspace, project_id=other.id)
+    assert plan.problems == ()
+    assert plan.new_images == 1
+    assert {entry.mask: entry.mask_becomes for entry in plan.changes if entry.mask} == {
+        "label_maps/train/a.png": "label",
+        "label_maps/pool/b.png": "draft",
+    }
+    (said,) = [note for note in plan.notes if "without images" in note]
+    assert said.endswith("for images that the project has, as manifest.json says.")
 
 
 def test_images_put_beside_the_label_maps_of_an_export_meet_them_by_name(

@@ -243,6 +243,73 @@ def test_a_mask_without_an_image_goes_to_none_where_names_leave_it_open(workspac
     assert [(entry.path, entry.mask) for entry in plan.changes] == [("masks/0.png", None)]
 
 
+def test_masks_in_a_folder_of_masks_go_to_the_images_of_the_project_beside_new_pairs(
+    workspace: Workspace,
+) -> None:
+    files = dict(pairs(4))
+    project = projects.create_project(workspace, "p", [ClassSpec(name) for name in "abc"], "tester")
+    there = [(f"2026/{i}.png", files[f"images/{i}.png"]) for i in (0, 1)]
+    there.append(("2026/4.jpg", picture(4, kind="JPEG")))
+    run_import(workspace, project.id, plan_import(there), "tester")
+    nameless = ("masks/9.png", files["masks/3.png"])
+    # With more values than a picture may have that is taken for a mask by its values.
+    deep = np.arange(SIZE[0] * SIZE[1], dtype=np.uint8).reshape(SIZE)
+    source = [("new/2.png", files["images/2.png"]), ("masks/2.png", files["masks/2.png"]), nameless]
+    source += [("masks/0.png", files["masks/0.png"]), ("masks/4.jpg.png", files["masks/1.png"])]
+    source += [("new/3.png", files["images/3.png"]), ("masks/1.png", encoded(deep))]
+    plan = plan_import(source, workspace=workspace, project_id=project.id)
+    assert [(entry.path, entry.mask, entry.group) for entry in plan.entries] == [
+        ("2026/0.png", "masks/0.png", None),
+        ("2026/1.png", "masks/1.png", None),
+        ("2026/4.jpg", "masks/4.jpg.png", None),
+        ("new/2.png", "masks/2.png", None),
+        ("new/3.png", None, None),
+    ]
+    assert reasons(plan) == {"masks/9.png": "No image of the project has the name of this mask."}
+    assert plan.notes[0] == (
+        "3 masks come without images, such as masks/0.png, for images that the project has, by name."
+    )
+    assert run_import(workspace, project.id, plan, "tester").labelled == 4
+    without_project = plan_import(source)
+    assert reasons(without_project)["masks/0.png"] == "No image has the name of this mask."
+
+
+def test_masks_of_split_folders_that_come_alone_become_what_they_would_with_their_images(
+    workspace: Workspace,
+) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec(name) for name in "abc"], "tester")
+    run_import(workspace, project.id, plan_import(split_folders(with_masks=False)), "tester")
+    masks = [file for file in split_folders(with_masks=True) if "annot" in file[0]]
+    plan = plan_import(masks, workspace=workspace, project_id=project.id)
+    assert "Splits: 3 train, 3 audit, 3 excluded." in plan.report()
+    result = run_import(workspace, project.id, plan, "tester")
+    assert (result.labelled, result.truths, result.problems) == (6, 3, ())
+    for info in images.list_images(workspace, project.id):
+        split = {"train": "train", "val": "audit", "test": "excluded"}[info.name.split("/")[0]]
+        assert (info.split, info.revision) == (split, int(split != "excluded"))
+
+
+def test_where_names_leave_the_image_of_a_mask_open_that_is_said(workspace: Workspace) -> None:
+    photographs = [(f"{drive}/{i}.png", picture(10 * drive + i)) for drive in (1, 2) for i in range(2)]
+    project_id, _ = imported(workspace, plan_import([*photographs, ("1/7.jpg", picture(7, kind="JPEG"))]))
+    mask = encoded(index_mask(0, classes=1))
+    plan = plan_import([("0.png", mask)], workspace=workspace, project_id=project_id)
+    said = "2 images of the project have the name of this mask (1/0.png, 2/0.png). Bring its image with it"
+    assert plan.notes[0].startswith(
+        f"1 picture looks like a mask and comes in as an image, such as 0.png. {said}"
+    )
+    in_folders = [(f"{drive}/masks/0.png", mask) for drive in (2, 3)]
+    twice = [(f"{drive}/masks/7{ending}.png", mask) for drive, ending in ((2, ""), (3, "_mask"))]
+    plan = plan_import([*in_folders, *twice], workspace=workspace, project_id=project_id)
+    assert [(entry.path, entry.mask) for entry in plan.changes] == [("2/0.png", "2/masks/0.png")]
+    assert reasons(plan)["3/masks/0.png"].startswith(said)
+    for path in ("2/masks/7.png", "3/masks/7_mask.png"):
+        assert reasons(plan)[path] == (
+            "Several pictures have the name of the image 1/7.jpg (2/masks/7.png, 3/masks/7_mask.png). "
+            "Leave one mask."
+        )
+
+
 def test_class_names_given_by_hand_are_used() -> None:
     plan = plan_import(pairs(1), class_names=["soil", "crop", "weed"])
     assert [spec.name for spec in plan.classes] == ["soil", "crop", "weed"]

@@ -136,6 +136,14 @@ def by_content(workspace: Workspace, project_id: int) -> dict[str, ImageInfo]:
     return {info.content_hash: info for info in list_images(workspace, project_id)}
 
 
+def of_content(workspace: Workspace, project_id: int, content_hash: str) -> ImageInfo | None:
+    """Return the image of a project that was imported from the file of that hash; None without one."""
+    query = select(Image).where(Image.project_id == project_id, Image.content_hash == content_hash)
+    with workspace.database.reading() as session:
+        row = session.scalars(query).one_or_none()
+        return None if row is None else image_info(row)
+
+
 def complete(workspace: Workspace, image_id: int, *, split: str, truth_blob: str | None) -> None:
     """Give an image what a later import knows of it.
 

@@ -295,9 +295,12 @@ def run_import(
             imported += 1
         elif entry.known or prepared.image is not None:
             already_there += 1
-            info = known.get(entry.content_hash)
-            image_id = info.id if info else None
-            if image_id is not None and (prepared.label_map is not None or truth_blob is not None):
+            # Another import may have brought it since this one began, and its label as well.
+            info = images.of_content(workspace, project_id, entry.content_hash)
+            if info is None or entry.mask_becomes is None or _has(info, entry.mask_becomes):
+                return
+            image_id = info.id
+            if prepared.label_map is not None or truth_blob is not None:
                 images.complete(workspace, image_id, split=entry.split, truth_blob=truth_blob)
         if image_id is None:
             return

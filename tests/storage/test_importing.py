@@ -727,6 +727,23 @@ def test_a_full_disk_stops_the_import_and_keeps_what_came_in(
     assert images.split_counts(workspace, project.id)["train"] == 6
 
 
+@pytest.mark.parametrize("masks_as", ["ignore", "labels"])
+def test_labels_come_to_images_that_another_import_brings_meanwhile(
+    workspace: Workspace, masks_as: Literal["ignore", "labels"]
+) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec(name) for name in "abc"], "tester")
+    other = plan_import(pairs(4), masks_as=masks_as)
+
+    def overtaken(done: int, of: int, name: str) -> None:
+        if done == 1:
+            run_import(workspace, project.id, other, "another")
+
+    result = run_import(workspace, project.id, plan_import(pairs(4)), "tester", overtaken)
+    assert (result.imported, result.already_there, result.problems) == (1, 3, ())
+    assert result.labelled == (4 if masks_as == "ignore" else 1)
+    assert [info.revision for info in images.list_images(workspace, project.id)] == [1] * 4
+
+
 def test_a_killed_import_goes_on_where_it_was(camvid: Path, tmp_path: Path) -> None:
     source = tmp_path / "source"
     for kind in ("train", "trainannot"):

@@ -352,6 +352,8 @@ def run_import(
                 "import",
                 images=imported,
                 labels=masks["label"],
+                drafts=masks["draft"],
+                truths=masks["truth"],
                 problems=len(problems),
                 source=str(plan.source) if isinstance(plan.source, (str, Path)) else "upload",
             )

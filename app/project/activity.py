@@ -13,6 +13,7 @@ from app.notices import duration, image_count, plain
 from storage import activity, events, images
 from storage.activity import LabelledImage
 from storage.events import EventInfo
+from storage.import_plan import count_of
 from storage.projects import ProjectInfo
 from storage.workspace import Workspace
 
@@ -125,12 +126,19 @@ def _start(_: str, detail: Mapping[str, Any]) -> str:
 
 
 def _import(_: str, detail: Mapping[str, Any]) -> str:
-    sentence = f"Imported {image_count(detail['images'])}"
-    if detail.get("labels"):
-        sentence += f", {detail['labels']:,} with label maps"
+    masks = [
+        count_of(detail[kind], one, many)
+        for kind, one, many in (
+            ("labels", "label map", None),
+            ("drafts", "draft", None),
+            ("truths", "hidden truth", "hidden truths"),
+        )
+        if detail.get(kind)
+    ]
+    parts = [image_count(detail["images"]), *masks] if detail["images"] or not masks else masks
     if detail.get("problems"):
-        sentence += f", {detail['problems']:,} left out"
-    return f"{sentence}, from {detail['source']}"
+        parts.append(f"{detail['problems']:,} left out")
+    return f"Imported {', '.join(parts)}, from {detail['source']}"
 
 
 def _settings(_: str, detail: Mapping[str, Any]) -> str:
@@ -170,6 +178,8 @@ _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], str]] = {
     "start": _start,
     "cancel": lambda _, detail: f"Cancelled round {detail['number']}",
     "import": _import,
-    "export": lambda _, detail: f"Exported {detail['label_maps']:,} label maps to {detail['target']}",
+    "export": lambda _, detail: (
+        f"Exported {count_of(detail['label_maps'], 'label map')} to {detail['target']}"
+    ),
     "settings": _settings,
 }

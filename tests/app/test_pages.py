@@ -27,6 +27,7 @@ from app.server import make_app
 from storage import images, labels, projects, queue, round_requests, rounds, workers
 from storage.activity import LabelledImage
 from storage.archiving import archive_project
+from storage.events import EventInfo
 from storage.formats.embeddings import EmbeddingSet, encode_embeddings
 from storage.import_plan import ImportResult
 from storage.importing import Progress, run_import
@@ -1027,6 +1028,23 @@ def test_activity_sorts_time_by_suggestion_and_person() -> None:
         {"Suggestion": "of round 1", "Images": 3, "Median": 20.0, "Minutes": 1.0},
     ]
     assert [row["Person"] for row in activity.time_by_person(labelled)] == ["ben", "ann"]
+
+
+@pytest.mark.parametrize(
+    ("detail", "sentence"),
+    [
+        ({"images": 2}, "Imported 2 images, from here"),
+        ({"images": 0, "problems": 3}, "Imported 0 images, 3 left out, from here"),
+        ({"images": 0, "labels": 8}, "Imported 8 label maps, from here"),
+        (
+            {"images": 1, "labels": 1, "drafts": 2, "truths": 3},
+            "Imported 1 image, 1 label map, 2 drafts, 3 hidden truths, from here",
+        ),
+    ],
+)
+def test_activity_tells_what_an_import_brought(detail: dict[str, int], sentence: str) -> None:
+    entry = EventInfo(1, 1, 0.0, "ann", "import", detail | {"source": "here"}, None)
+    assert activity.happening(entry) == sentence
 
 
 def test_activity_lists_what_happened(open_page, site: Site) -> None:

@@ -161,16 +161,21 @@ class ImportResult:
 
     def report(self) -> list[str]:
         """Return the result in sentences, with the first problems."""
-        parts = [f"{count_of(self.imported, 'image')} imported in {self.seconds:.1f} s"]
-        if self.labelled:
-            parts.append(f"{self.labelled:,} with labels")
-        if self.drafts:
-            parts.append(f"{self.drafts:,} with drafts")
-        if self.truths:
-            parts.append(f"{self.truths:,} with hidden truth")
-        if self.already_there:
-            parts.append(f"{self.already_there:,} were there already")
-        return [", ".join(parts) + ".", *_problem_lines(self.problems)]
+        came = {"labels": self.labelled, "drafts": self.drafts, "hidden truth": self.truths}
+        took = f"in {self.seconds:.1f} s"
+        gained = [f"{count:,} gained {what}" for what, count in came.items() if count]
+        if self.imported == 0 and self.already_there:
+            there = count_of(self.already_there, "image was", "images were")
+            line = f"{there} there already; "
+            line += f"{', '.join(gained)} {took}" if gained else "nothing was added"
+        elif self.already_there:
+            line = f"{count_of(self.imported, 'image')} imported {took}, "
+            line += count_of(self.already_there, "was", "were") + " there already"
+            line += f"; {', '.join(gained)}" if gained else ""
+        else:
+            with_them = [f"{count:,} with {what}" for what, count in came.items() if count]
+            line = ", ".join([f"{count_of(self.imported, 'image')} imported {took}", *with_them])
+        return [f"{line}.", *_problem_lines(self.problems)]
 
 
 def count_of(number: int, one: str, many: str | None = None) -> str:

@@ -821,11 +821,9 @@ def test_truth_that_comes_later_is_kept(workspace: Workspace) -> None:
     project = projects.create_project(workspace, "p", [ClassSpec(name) for name in "abc"], "tester")
     run_import(workspace, project.id, plan_import(pairs(3), masks_as="ignore"), "tester")
     plan = plan_import(pairs(3), workspace=workspace, project_id=project.id, masks_as="truth")
-    assert (
-        run_import(workspace, project.id, plan, "tester")
-        .report()[0]
-        .endswith("3 with hidden truth, 3 were there already.")
-    )
+    result = run_import(workspace, project.id, plan, "tester")
+    assert result.report()[0].startswith("3 images were there already; 3 gained hidden truth in ")
+    assert events.recent(workspace, project.id, 1)[0].detail["truths"] == 3
     for info in images.list_images(workspace, project.id, "pool"):
         np.testing.assert_array_equal(images.truth(workspace, info.id), index_mask(int(Path(info.name).stem)))
 
@@ -849,6 +847,25 @@ def test_masks_that_come_later_leave_images_where_a_person_put_them(workspace: W
     assert found["train/0.png"] == ("excluded", 1)
     assert found["val/4.png"] == ("pool", 0)
     assert found["val/5.png"] == ("audit", 1)
+
+
+@pytest.mark.parametrize(
+    ("imported", "labelled", "drafts", "already_there", "sentence"),
+    [
+        (4, 0, 0, 0, "4 images imported in 0.8 s."),
+        (4, 3, 1, 0, "4 images imported in 0.8 s, 3 with labels, 1 with drafts."),
+        (1, 0, 0, 1, "1 image imported in 0.8 s, 1 was there already."),
+        (4, 7, 1, 8, "4 images imported in 0.8 s, 8 were there already; 7 gained labels, 1 gained drafts."),
+        (0, 8, 0, 8, "8 images were there already; 8 gained labels in 0.8 s."),
+        (0, 0, 0, 1, "1 image was there already; nothing was added."),
+        (0, 0, 0, 0, "0 images imported in 0.8 s."),
+    ],
+)
+def test_a_result_says_what_is_new_and_what_was_there(
+    imported: int, labelled: int, drafts: int, already_there: int, sentence: str
+) -> None:
+    result = ImportResult(imported, labelled, drafts, 0, already_there, (), seconds=0.8)
+    assert result.report() == [sentence]
 
 
 def test_progress_is_reported_and_may_stop_the_import(workspace: Workspace) -> None:

@@ -454,10 +454,13 @@ def import_images(
         try:
             target = chosen_project(opened, project) if opened else None
         except NotFound:
-            if project is None:
+            target = None
+            if project is None and opened is not None:
                 # Of a folder as “.” the path itself has no name.
                 project = source.resolve().name if source.is_dir() else source.stem
-            target = None
+                # A first run has made it where there are others to choose from.
+                with contextlib.suppress(NotFound):
+                    target = projects.get_project(opened, project)
         if target is not None:
             refuse_archived(target)
         names = names_given(classes) if classes else None

@@ -1,5 +1,6 @@
 """The command line: it prepares its environment once, teaches by --help and speaks in sentences."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -179,6 +180,19 @@ def test_the_folder_one_stands_in_gives_the_project_its_name(tmp_path: Path) -> 
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Made the project field.2024 with 1 class." in done.stdout
+
+
+def test_a_second_import_goes_on_in_the_project_that_the_first_one_made(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "set" / "a.png")
+    with contextlib.closing(open_workspace(tmp_path / "w")) as workspace:
+        for name in ("one", "two"):
+            projects.create_project(workspace, name, [ClassSpec("a")], "ann")
+    command = ["import", str(tmp_path / "set"), "--workspace", str(tmp_path / "w"), "--classes", "a"]
+    assert "Made the project set with 1 class." in run(*command).stdout
+    again = run(*command)
+    assert again.returncode == 0, again.stderr
+    assert "1 image was there already; nothing was added." in again.stdout
 
 
 def test_an_agreement_of_nothing_is_refused(tmp_path: Path) -> None:

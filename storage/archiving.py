@@ -20,14 +20,14 @@ def archive_project(workspace: Workspace, project_id: int, actor: str) -> Projec
     with workspace.database.writing() as session:
         project = project_row(session, project_id, lock=True)
         if project.archived_at is None:
-            rounds.cancel_live_rounds(session, project_id, actor)
+            rounds.cancel_live_rounds(session, project_id, actor, "The project was archived.")
             project.archived_at = time.time()
             events.record(session, project_id, actor, "settings", archived=True)
         return project_info(project)
 
 
 def restore_project(workspace: Workspace, project_id: int, actor: str) -> ProjectInfo:
-    """Put an archived project back into the list, as it was left.
+    """Put an archived project back into the list, as it was left; a cancelled cold start is due again.
 
     Raises:
         NotFound: there is no such project.

@@ -205,8 +205,8 @@ def cold_start_is_due(workspace: Workspace, project_id: int, now: float | None =
     """Say whether the pool should be ordered by typical and diverse images, for want of a model.
 
     That is when no round has trained or is about to, and the images have not been ordered yet, or more than
-    a quarter of those that have been came later. Images still being imported are waited for, and an archived
-    project waits to be restored.
+    a quarter of those that have been came later, or that order was cancelled with the project. Images still
+    being imported are waited for, and an archived project waits to be restored.
 
     Raises:
         NotFound: there is no such project.
@@ -225,7 +225,7 @@ def cold_start_is_due(workspace: Workspace, project_id: int, now: float | None =
         if imported_at is None or now - imported_at <= COLD_START_QUIET_S:
             return False
         last = _cold_start_row(session, project_id)
-        if last is None:
+        if last is None or (last.state == "cancelled" and last.error is not None):
             return True
         if last.state in LIVE_ROUND_STATES or imported_at <= last.created_at:
             return False

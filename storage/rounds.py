@@ -70,14 +70,18 @@ def request_cancel(workspace: Workspace, round_id: int, actor: str) -> None:
         _cancel(session, row, actor)
 
 
-def cancel_live_rounds(session: Session, project_id: int, actor: str) -> None:
-    """Cancel all rounds that wait or are at work, within the caller's write transaction."""
+def cancel_live_rounds(session: Session, project_id: int, actor: str, why: str) -> None:
+    """Cancel all rounds that wait or are at work, within the caller's write transaction.
+
+    ``why`` stands as their error, and a cold start that ended with one is asked for again.
+    """
     query = select(Round).where(
         Round.project_id == project_id,
         Round.state.in_(LIVE_ROUND_STATES),
         Round.cancel_requested.is_(False),
     )
     for row in session.scalars(query.with_for_update()).all():
+        row.error = why
         _cancel(session, row, actor)
 
 
@@ -240,6 +244,7 @@ def publish(
                 continue  # Somebody submitted a label meanwhile; what is like it has to move too.
             row.metrics = finite_json(metrics)
             row.embeddings_blob = embeddings_blob
+            row.error = None  # It was to be cancelled, and was done before.
             _end(row, "done", time.time())
             current = session.get(Round, project.current_round_id) if project.current_round_id else None
             # A cold start that took longer than a whole round is out of date.

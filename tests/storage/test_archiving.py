@@ -83,6 +83,40 @@ def test_no_round_begins_until_it_is_restored(workspace: Workspace, project: Pro
     assert round_requests.start_advice(workspace, project.id, time.time() + 25).ready
 
 
+@pytest.mark.parametrize("is_at_work", [False, True])
+def test_a_cold_start_that_archiving_cancelled_is_due_again(
+    workspace: Workspace, project: ProjectInfo, is_at_work: bool
+) -> None:
+    later = time.time() + 60
+    cold_start = round_requests.request_cold_start(workspace, project.id)
+    if is_at_work:
+        rounds.claim(workspace, WORKER, lease_s=300)
+    archive_project(workspace, project.id, "ada")
+    restore_project(workspace, project.id, "ada")
+    if is_at_work:
+        assert not round_requests.cold_start_is_due(workspace, project.id, later)
+        rounds.cancelled(workspace, cold_start.id, WORKER)
+    assert rounds.get_round(workspace, cold_start.id).error == "The project was archived."
+    assert round_requests.cold_start_is_due(workspace, project.id, later)
+    assert round_requests.request_cold_start(workspace, project.id).error is None
+    rounds.request_cancel(workspace, cold_start.id, "ada")
+    archive_project(workspace, project.id, "ada")
+    restore_project(workspace, project.id, "ada")
+    assert not round_requests.cold_start_is_due(workspace, project.id, later)
+
+
+def test_a_round_that_is_done_before_archiving_could_cancel_it_says_nothing_of_that(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    round_requests.request_cold_start(workspace, project.id)
+    claimed = rounds.claim(workspace, WORKER, lease_s=300)
+    assert claimed is not None
+    archive_project(workspace, project.id, "ada")
+    rounds.publish(workspace, claimed.id, WORKER, [], {})
+    done = rounds.get_round(workspace, claimed.id)
+    assert (done.state, done.error) == ("done", None)
+
+
 def test_whoever_has_an_image_open_loses_nothing(workspace: Workspace, project: ProjectInfo) -> None:
     first, second = (item.image.id for item in queue.next_images(workspace, project.id, "ben", 2))
     archive_project(workspace, project.id, "ada")

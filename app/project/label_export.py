@@ -126,8 +126,9 @@ def prepare_zip(workspace: Workspace, project: ProjectInfo, options: ExportOptio
 
 
 def file_name(project_name: str) -> str:
-    """Return a project's name as a file name that every system accepts."""
-    return re.sub(r"[^\w.-]+", "-", project_name).strip("-.")[:80] or "labels"
+    """Return a project's name as a file name that every system accepts, of 80 bytes at most."""
+    name = re.sub(r"[^\w.-]+", "-", project_name).strip("-.")
+    return name.encode()[:80].decode(errors="ignore") or "labels"
 
 
 def size(count: int) -> str:

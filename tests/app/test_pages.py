@@ -396,6 +396,10 @@ class TestProject:
         assert [field.key for field in test.file_uploader] == ["import-upload-1"]
         assert test.file_uploader[0].value == []
 
+    def test_a_zip_of_a_project_with_a_long_name_has_one_that_every_disk_takes(self) -> None:
+        assert len(label_export.file_name("日" * 200).encode()) <= 80
+        assert label_export.file_name("Felder / Süd 2026") == "Felder-Süd-2026"
+
     def test_export_makes_a_zip_to_download(self, open_page, site: Site) -> None:
         label(site, site.image_ids[1])
         test = open_page("project")

@@ -457,7 +457,7 @@ def import_images(
             target = None
             if project is None and opened is not None:
                 # Of a folder as “.” the path itself has no name.
-                project = source.resolve().name if source.is_dir() else source.stem
+                project = source.resolve().name if os.path.isdir(source) else source.stem
                 # A first run has made it where there are others to choose from.
                 with contextlib.suppress(NotFound):
                     target = projects.get_project(opened, project)

@@ -37,7 +37,7 @@ from sqlalchemy import func, select
 
 from storage import VERSION, events, images, labels, projects, rounds
 from storage.errors import InvalidInput
-from storage.files import file_error
+from storage.files import file_error, given_path
 from storage.formats.manifest import MANIFEST_NAME, TOOL
 from storage.formats.masks import colour_number
 from storage.images import ImageInfo
@@ -144,7 +144,7 @@ def export_project(
         progress: Called after each image.
 
     Raises:
-        InvalidInput: The target exists and is not an empty folder, nothing is labelled, or
+        InvalidInput: The target exists and is not an empty folder, or is no path; nothing is labelled; or
             ``not_labelled_as`` is neither 254 nor 255.
         NotFound: There is no such project.
         DiskFull: There is no space; nothing is left behind.
@@ -152,7 +152,7 @@ def export_project(
     """
     if not_labelled_as not in (NOT_LABELLED, VOID):
         raise InvalidInput("Pixels that are not labelled can become 254 or 255, nothing else.")
-    path = Path(target).expanduser().absolute()
+    path = given_path(target).absolute()
     is_zip = path.suffix.lower() == ".zip"
     is_new = not (replace and is_zip)
     if is_new:

@@ -19,7 +19,7 @@ import fsspec
 import numpy as np
 from fsspec.implementations.local import LocalFileSystem
 
-from storage.errors import DiskFull, NotFound, WorkspaceError
+from storage.errors import DiskFull, InvalidInput, NotFound, WorkspaceError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 TEMPORARY = ".part-"
@@ -33,11 +33,29 @@ def file_error(error: OSError, path: Path) -> DiskFull | WorkspaceError:
         return DiskFull(str(path.parent))
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return WorkspaceError(
-            f"{path.parent} cannot be written to. Allow writing there, or choose another workspace."
+            f"{path.parent} cannot be written to. Allow writing there, or choose another place."
         )
     return WorkspaceError(
         f"{path} could not be written ({error.strerror or error}). Check the disk and try again."
     )
+
+
+def given_path(text: str | Path) -> Path:
+    """Return a path that a person gives, with ``~`` for a home folder, once the system can look there.
+
+    Raises:
+        InvalidInput: It is none, or may not be looked at.
+    """
+    try:
+        path = Path(text).expanduser()
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            path.stat()
+    except (OSError, RuntimeError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        shown = str(text)
+        shown = shown if len(shown) <= 100 else f"{shown[:99]}…"
+        raise InvalidInput(f"{shown} is no path that can be opened ({why}). Type another.") from error
+    return path
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from storage.errors import InvalidInput
+from storage.files import given_path
 
 Source = str | Path | Sequence[tuple[str, bytes]]
 """A folder, a zip file, or uploaded files as (name, bytes); an uploaded zip counts as its contents."""
@@ -79,7 +80,7 @@ class OpenSource:
         self._limits = limits or ArchiveLimits()
         try:
             if isinstance(source, (str, Path)):
-                self._add_path(Path(source).expanduser())
+                self._add_path(given_path(source))
             else:
                 self._add_uploads(source)
         except BaseException:

@@ -225,6 +225,16 @@ def test_a_draft_that_was_emptied_is_no_label_map(
     assert export_project(workspace, project.id, tmp_path / "drafts", drafts=True).label_maps == before
 
 
+@pytest.mark.parametrize("path", ["~nobody.of.this.name/out", "nul\0", "n" * 300])
+def test_what_is_no_path_is_refused_in_a_sentence(
+    workspace: Workspace, project: ProjectInfo, path: str
+) -> None:
+    with pytest.raises(InvalidInput, match="is no path that can be opened"):
+        export_project(workspace, project.id, path)
+    with pytest.raises(InvalidInput, match="is no path that can be opened"):
+        plan_import(path)
+
+
 names = st.text(
     st.characters(codec="utf-8", exclude_characters="/\\\x00", exclude_categories=("Cc", "Cs")),
     min_size=1,

@@ -161,7 +161,16 @@ def export_project(
     everything = images.list_images(workspace, project.id)
     revisions = {info.id: _exported_revision(workspace, info, drafts) for info in everything}
     chosen = [info for info in everything if revisions[info.id] or include_images]
+    left_out = [info for info in everything if not drafts and info.revision > info.labelled_revision]
+    drafts_left_out = sum(
+        _exported_revision(workspace, info, drafts=True) > info.labelled_revision for info in left_out
+    )
     if not any(revisions.values()):
+        if drafts_left_out:
+            raise InvalidInput(
+                f"Nobody has submitted a label map of {project.name} yet. Submit some, or export the drafts "
+                "too: --drafts on the command line, “Drafts too” on the Project page."
+            )
         raise InvalidInput(f"No image of {project.name} is labelled yet. Label some and submit, then export.")
     classes = projects.classes(workspace, project.id)
     numbers = {info.id: info.number for info in rounds.history(workspace, project.id)}
@@ -223,7 +232,7 @@ def export_project(
         label_maps=sum("label_map" in row for row in rows),
         images=sum("image" in row for row in rows),
         drafts=sum(row.get("status") == "draft" for row in rows),
-        drafts_left_out=0 if drafts else sum(info.revision > info.labelled_revision for info in everything),
+        drafts_left_out=drafts_left_out,
     )
     with workspace.database.writing() as session:
         events.record(session, project.id, actor, "export", label_maps=result.label_maps, target=str(path))

@@ -221,8 +221,18 @@ def test_a_draft_that_was_emptied_is_no_label_map(
     for value, revision in ((1, 0), (254, 1)):
         label_map[:] = value
         labels.save(workspace, image_id, label_map, expected_revision=revision, author="ben", seconds_spent=2)
-    before = export_project(workspace, project.id, tmp_path / "submitted").label_maps
-    assert export_project(workspace, project.id, tmp_path / "drafts", drafts=True).label_maps == before
+    before = export_project(workspace, project.id, tmp_path / "submitted")
+    assert before.drafts_left_out == 0
+    drafts = export_project(workspace, project.id, tmp_path / "drafts", drafts=True)
+    assert drafts.label_maps == before.label_maps
+
+
+def test_a_project_of_drafts_alone_is_told_how_to_export_them(workspace: Workspace, tmp_path: Path) -> None:
+    project = projects.create_project(workspace, "drafts", [ClassSpec("road")], "ben")
+    add(workspace, project, "one.png", np.zeros((4, 6), np.uint8), status="draft")
+    with pytest.raises(InvalidInput, match=r"Nobody has submitted a label map of drafts yet.*--drafts"):
+        export_project(workspace, project.id, tmp_path / "out")
+    assert export_project(workspace, project.id, tmp_path / "out", drafts=True).drafts == 1
 
 
 @pytest.mark.parametrize("path", ["~nobody.of.this.name/out", "nul\0", "n" * 300])

@@ -176,7 +176,9 @@ _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], str]] = {
     "pin": lambda _, detail: f"Put {image_count(len(detail['images']))} in front",
     "unpin": lambda _, detail: f"Took {image_count(len(detail['images']))} back from the front",
     "start": _start,
-    "cancel": lambda _, detail: f"Cancelled round {detail['number']}",
+    "cancel": lambda _, detail: (
+        f"Cancelled round {detail['number']}" if detail["number"] else "Cancelled the order of the pool"
+    ),
     "import": _import,
     "export": lambda _, detail: (
         f"Exported {count_of(detail['label_maps'], 'label map')} to {detail['target']}"

@@ -1035,6 +1035,13 @@ def test_activity_sorts_time_by_suggestion_and_person() -> None:
 
 
 @pytest.mark.parametrize(
+    ("number", "sentence"), [(0, "Cancelled the order of the pool"), (2, "Cancelled round 2")]
+)
+def test_activity_tells_what_was_cancelled(number: int, sentence: str) -> None:
+    assert activity.happening(EventInfo(1, 1, 0.0, "ann", "cancel", {"number": number}, None)) == sentence
+
+
+@pytest.mark.parametrize(
     ("detail", "sentence"),
     [
         ({"images": 2}, "Imported 2 images, from here"),

@@ -203,7 +203,8 @@ def plan_import(
             duplicates.append(Problem(one.file.path, f"It is the same file as {kept.file.path}."))
     unique = sorted(first.values(), key=lambda one: natural_order(one.file.path))
 
-    if class_list is None and layout.is_camvid and fits_camvid(unique, classes):
+    is_camvid = layout.is_camvid or _are_camvid_masks(alone)
+    if class_list is None and is_camvid and fits_camvid(unique, classes):
         class_list = CAMVID
     palette = next((one.palette for one in unique if one.palette), ())
     meaning = (
@@ -479,6 +480,15 @@ def _images_of_masks(
         found |= {path: MaskAlone(of_name[name], True, is_sure) for path, name in named.items()}
         left_open |= several
     return found, left_open
+
+
+def _are_camvid_masks(alone: Mapping[str, MaskAlone]) -> bool:
+    """Tell whether a mask is in a folder like ``trainannot`` and its image came from one like ``train``."""
+    return any(
+        PurePosixPath(path).parent.name.lower() == f"{folder.lower()}annot"
+        for path, masked in alone.items()
+        if (folder := PurePosixPath(masked.image.name).parent.name)
+    )
 
 
 def _refuse_labels_alone(masks_as: MasksAs, alone: Mapping[str, MaskAlone]) -> None:

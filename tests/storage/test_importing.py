@@ -23,6 +23,7 @@ from PIL import Image
 
 from storage import events, images, importing, labels, projects, queue
 from storage.errors import DiskFull, InvalidInput
+from storage.formats.class_list import CAMVID
 from storage.import_plan import ImportPlan, ImportResult
 from storage.importing import plan_import, run_import
 from storage.projects import ClassSpec
@@ -287,6 +288,20 @@ def test_masks_of_split_folders_that_come_alone_become_what_they_would_with_thei
     for info in images.list_images(workspace, project.id):
         split = {"train": "train", "val": "audit", "test": "excluded"}[info.name.split("/")[0]]
         assert (info.split, info.revision) == (split, int(split != "excluded"))
+
+
+def test_masks_of_camvid_that_come_alone_have_its_void(workspace: Workspace) -> None:
+    specs = [ClassSpec(one.name) for one in CAMVID.classes]
+    project = projects.create_project(workspace, "p", specs, "tester")
+    run_import(workspace, project.id, plan_import([("CamVid/train/0.png", picture(0))]), "tester")
+    mask = index_mask(0, classes=12)
+    plan = plan_import(
+        [("CamVid/trainannot/0.png", encoded(mask))], workspace=workspace, project_id=project.id
+    )
+    assert plan.unknown_codes == ()
+    run_import(workspace, project.id, plan, "tester")
+    label_map, _ = labels.read(workspace, images.list_images(workspace, project.id)[0].id)
+    np.testing.assert_array_equal(label_map, np.where(mask == 11, 255, mask))
 
 
 def test_where_names_leave_the_image_of_a_mask_open_that_is_said(workspace: Workspace) -> None:

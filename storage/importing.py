@@ -28,7 +28,7 @@ from storage.checked_images import (
     require_size,
     without_blank_mask,
 )
-from storage.errors import DiskFull, InvalidInput, QualmError, WorkspaceError
+from storage.errors import DiskFull, InvalidInput, LabelConflict, LeaseLost, QualmError, WorkspaceError
 from storage.formats.archives import OpenSource, Problem, Source, natural_order
 from storage.formats.class_list import (
     CAMVID,
@@ -342,7 +342,7 @@ def run_import(
                 except (DiskFull, WorkspaceError):
                     raise
                 except QualmError as error:
-                    problems.append(Problem(prepared.entry.path, str(error)))
+                    problems.append(Problem(prepared.entry.path, _why_not_added(error)))
     finally:
         # One that was stopped brought images, too.
         with workspace.database.writing() as session:
@@ -637,6 +637,21 @@ def _prepare(workspace: Workspace, opened: OpenSource, plan: ImportPlan, entry: 
         problem = Problem(entry.mask, "No pixel of it has a class, so the image comes in without labels.")
         return _Prepared(entry, slim, blob, source, None, None, (problem,))
     return _Prepared(entry, slim, blob, source, label_map, None, ())
+
+
+def _why_not_added(error: QualmError) -> str:
+    """Say why an image or its label was refused, to somebody who imports and does not label."""
+    if isinstance(error, LabelConflict):
+        return (
+            f"{error.author or 'Someone'} saved a label map of this image in the meantime, so that of the "
+            "source is left out."
+        )
+    if isinstance(error, LeaseLost):
+        return (
+            f"{error.held_by or 'Someone'} is working on this image now, so its label map is left out. "
+            "Import the same source again later: one that is still missing comes in then."
+        )
+    return str(error)
 
 
 def _kept_source(workspace: Workspace, data: bytes, kept: KeptSource | None) -> images.SourceFile | None:

@@ -15,7 +15,7 @@ import unicodedata
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -742,6 +742,26 @@ def test_a_full_disk_stops_the_import_and_keeps_what_came_in(
     assert images.split_counts(workspace, project.id)["train"] == 6
 
 
+def test_a_label_that_a_person_saves_meanwhile_stays(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec(name) for name in "abc"], "tester")
+    complete, save = images.complete, labels.save
+
+    def overtaken(workspace: Workspace, image_id: int, **said: Any) -> None:
+        complete(workspace, image_id, **said)
+        save(workspace, image_id, index_mask(9), expected_revision=0, author="anna", status="submitted")
+
+    run_import(workspace, project.id, plan_import(pairs(1), masks_as="ignore"), "tester")
+    monkeypatch.setattr(images, "complete", overtaken)
+    result = run_import(workspace, project.id, plan_import(pairs(1)), "tester")
+    assert [problem.sentence for problem in result.problems] == [
+        "anna saved a label map of this image in the meantime, so that of the source is left out."
+    ]
+    (info,) = images.list_images(workspace, project.id)
+    np.testing.assert_array_equal(labels.read(workspace, info.id)[0], index_mask(9))
+
+
 @pytest.mark.parametrize("masks_as", ["ignore", "labels"])
 def test_labels_come_to_images_that_another_import_brings_meanwhile(
     workspace: Workspace, masks_as: Literal["ignore", "labels"]
@@ -857,6 +877,9 @@ def test_masks_that_come_later_leave_images_where_a_person_put_them(workspace: W
     queue.open_image(workspace, at_work, "anna")
     result = run_import(workspace, project.id, plan, "tester")
     assert [problem.name for problem in result.problems] == ["val/4.png"]
+    assert result.problems[0].sentence.startswith(
+        "anna is working on this image now, so its label map is left"
+    )
     found = {info.name: (info.split, info.revision) for info in images.list_images(workspace, project.id)}
     assert found["val/3.png"] == ("pool", 1)
     assert found["train/0.png"] == ("excluded", 1)

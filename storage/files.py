@@ -51,7 +51,7 @@ def given_path(text: str | Path) -> Path:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             path.stat()
     except (OSError, RuntimeError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
+        why = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
         shown = str(text)
         shown = shown if len(shown) <= 100 else f"{shown[:99]}…"
         raise InvalidInput(f"{shown} is no path that can be opened ({why}). Type another.") from error

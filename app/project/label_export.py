@@ -97,9 +97,9 @@ def export_section(workspace: Workspace, project: ProjectInfo) -> None:
                 with errors_as_sentences():
                     if not folder.strip():
                         raise InvalidInput("Type the path of a new folder, then export again.")
-                    target = Path(typed_path(folder)).expanduser()
+                    path = typed_path(folder)
                     with progress_bar("Exporting") as moved:
-                        result = export_project(workspace, project.id, target, **options, progress=moved)
+                        result = export_project(workspace, project.id, path, **options, progress=moved)
                     for sentence in result.report():
                         st.success(plain(sentence), icon=":material/check:")
 

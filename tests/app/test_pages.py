@@ -506,6 +506,9 @@ class TestProject:
                 assert f"1 label map written to {tmp_path / 'labels'}" in test.success[0].value
         assert "exists already, and an export never overwrites" in errors(test)[0]
         assert not test.get("progress")
+        test.text_input(key="export-folder").set_value("~nobody.of.this.name/labels")
+        test.button(key="export-to-folder").click().run()
+        assert "is no path that can be opened" in errors(test)[0]
 
     def test_annotation_settings_and_name_are_saved(self, open_page, site: Site) -> None:
         test = open_page("project")

@@ -74,12 +74,12 @@ def _left_open_notes(checked: Sequence[CheckedImage], left_open: Mapping[str, st
 def _blank_notes(masks: Sequence[str | None]) -> list[str]:
     if not masks:
         return []
-    have, images_come = (
-        ("1 mask has", "its image comes")
+    have, images_get = (
+        ("1 mask has", "its image gets no label")
         if len(masks) == 1
-        else (f"{len(masks):,} masks have", "their images come")
+        else (f"{len(masks):,} masks have", "their images get no labels")
     )
-    return [f"{have} no pixel of a known class, such as {masks[0]}; {images_come} in without labels."]
+    return [f"{have} no pixel of a known class, such as {masks[0]}; {images_get}."]
 
 
 def _palette_notes(checked: Sequence[CheckedImage]) -> list[str]:

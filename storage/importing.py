@@ -634,7 +634,7 @@ def _prepare(workspace: Workspace, opened: OpenSource, plan: ImportPlan, entry: 
         truth_blob = workspace.blobs.put(encode_label_map(label_map))
         return _Prepared(entry, slim, blob, source, None, truth_blob, ())
     if (label_map == NOT_LABELLED).all():
-        problem = Problem(entry.mask, "No pixel of it has a class, so the image comes in without labels.")
+        problem = Problem(entry.mask, "No pixel of it has a class, so the image gets no label.")
         return _Prepared(entry, slim, blob, source, None, None, (problem,))
     return _Prepared(entry, slim, blob, source, label_map, None, ())
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from storage.errors import InvalidInput
 from storage.formats.archives import OpenSource, Problem
 from storage.formats.class_list import CAMVID
-from storage.formats.image_file import UprightImage, decode, open_image, read_image
+from storage.formats.image_file import UprightImage, read_image
 from storage.formats.layout import ImageFile, split_of_folders
 from storage.formats.mask_meaning import MOST_VALUES, CodeCount, MaskMeaning
 from storage.formats.masks import Mask, MaskKind, read_mask
@@ -79,33 +79,21 @@ def checked_image(
         if masked is not None and masked.is_sure:
             return _checked_mask_alone(file, read_codes(data, table_colours), masked)
         content_hash = hashlib.sha256(data).hexdigest()
-        is_new = content_hash not in known
-        may_be_mask = may_be_masks and file.mask is None and is_new and _has_few_values(data)
-        if may_be_mask and masked is not None:
+        is_asked = may_be_masks and file.mask is None and content_hash not in known
+        image = read_image(data, few_values=MOST_VALUES if is_asked else 0)
+        if image.has_few_values and masked is not None:
             return _checked_mask_alone(file, read_codes(data, table_colours), masked)
-        image = read_image(data)
     except InvalidInput as error:
         return Problem(file.path, str(error))
     slim = dataclasses.replace(image, blob=b"")
     if file.mask is None:
-        return CheckedImage(file, content_hash, slim, None, {}, (), (), may_be_mask)
+        return CheckedImage(file, content_hash, slim, None, {}, (), (), image.has_few_values)
     try:
         mask = read_codes(opened.read(file.mask), table_colours)
         require_size(mask.codes, image.width, image.height, image.rotated)
     except InvalidInput as error:
         return CheckedImage(file, content_hash, slim, None, {}, (), (Problem(file.mask, str(error)),))
     return CheckedImage(file, content_hash, slim, mask.kind, mask.counts, mask.palette, ())
-
-
-def _has_few_values(data: bytes) -> bool:
-    """Tell a mask from a photograph by how many values it has."""
-    image = open_image(data)
-    if image.format == "JPEG":
-        return False
-    decode(image)
-    if image.mode.startswith("I;16"):
-        return len(np.unique(np.asarray(image))) <= MOST_VALUES
-    return image.getcolors(MOST_VALUES) is not None
 
 
 def _checked_mask_alone(file: ImageFile, mask: Mask, masked: MaskAlone) -> CheckedImage:

@@ -7,6 +7,7 @@ JPEGs as JPEG of quality 95 without chroma subsampling, the rest as PNG. Whateve
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import struct
 from dataclasses import dataclass
@@ -53,6 +54,8 @@ class UprightImage:
     """What was changed, a sentence or several; ``None`` when the file is stored as it came."""
     source: KeptSource | None = None
     """Given when the file itself is to be kept too, since the picture lost depth or channels."""
+    has_few_values: bool = False
+    """Its file has no more different values than were asked about."""
 
 
 def open_image(data: bytes) -> Image.Image:
@@ -89,7 +92,7 @@ def decode(image: Image.Image) -> None:
         raise InvalidInput(f"The image is cut short or damaged ({error}). Copy it again.") from error
 
 
-def read_image(data: bytes) -> UprightImage:
+def read_image(data: bytes, few_values: int = 0) -> UprightImage:
     """Check an image file completely and return what is to be stored.
 
     The EXIF orientation is applied here, once. More than 8 bits a channel are narrowed and of more than
@@ -97,12 +100,21 @@ def read_image(data: bytes) -> UprightImage:
     ``source`` says that the file is to be kept. Of several frames or pages the first is taken; transparent
     pixels become black.
 
+    Args:
+        data: The file.
+        few_values: Tell whether it has at most so many different values, as masks do and photographs do not.
+
     Raises:
         InvalidInput: The file is empty, damaged, cut short, no image, or larger than :data:`MAX_PIXELS`.
     """
     channels = read_channels(data)
     if channels is not None:
-        return _picture_of(channels)
+        picture = _picture_of(channels)
+        if few_values:
+            image = open_image(data)
+            decode(image)
+            return dataclasses.replace(picture, has_few_values=_has_few_values(image, few_values))
+        return picture
     image = open_image(data)
     notes: list[str] = []
     rotated = _orientation(image) != 1
@@ -120,9 +132,13 @@ def read_image(data: bytes) -> UprightImage:
         # A reduced decode still reads every byte, so it finds cut files, at a fraction of the time.
         image.draft(image.mode, (max(width // 8, 1), max(height // 8, 1)))
         decode(image)
-        return UprightImage(data, media_type, width, height, rotated=False, note=None)
+        has_few_values = _has_few_values(image, few_values)
+        return UprightImage(
+            data, media_type, width, height, rotated=False, note=None, has_few_values=has_few_values
+        )
 
     decode(image)
+    has_few_values = _has_few_values(image, few_values)
     came_as_jpeg = image.format == "JPEG"
     icc_profile = image.info.get("icc_profile")
     if frames > 1:
@@ -160,7 +176,18 @@ def read_image(data: bytes) -> UprightImage:
         image.height,
         rotated=rotated,
         note=" ".join(notes) or None,
+        has_few_values=has_few_values,
     )
+
+
+def _has_few_values(image: Image.Image, most: int) -> bool:
+    """Tell whether a decoded image has at most so many values; those of a JPEG are not exact."""
+    if most == 0 or image.format == "JPEG":
+        return False
+    if image.mode.startswith("I;16"):
+        return len(np.unique(np.asarray(image))) <= most
+    # It gives up at the first value too many, which a photograph has in its first rows.
+    return image.getcolors(most) is not None
 
 
 def _frames(image: Image.Image) -> int:

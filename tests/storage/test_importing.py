@@ -20,6 +20,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from storage import events, images, importing, labels, projects, queue
 from storage.errors import DiskFull, InvalidInput
@@ -323,6 +324,23 @@ def test_where_names_leave_the_image_of_a_mask_open_that_is_said(workspace: Work
             "Several pictures have the name of the image 1/7.jpg (2/masks/7.png, 3/masks/7_mask.png). "
             "Leave one mask."
         )
+
+
+def test_a_picture_with_the_name_of_an_image_is_decoded_once(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project_id, _ = imported(workspace, plan_import([("1/0.png", picture(0))]))
+    decoded: list[Image.Image] = []
+    load = PngImageFile.load
+
+    def counted(image: PngImageFile) -> object:
+        if image.fp is not None:  # else it is decoded already
+            decoded.append(image)
+        return load(image)
+
+    monkeypatch.setattr(PngImageFile, "load", counted)
+    plan = plan_import([("2/0.png", picture(1))], workspace=workspace, project_id=project_id)
+    assert (plan.new_images, len(decoded)) == (1, 1)
 
 
 def test_class_names_given_by_hand_are_used() -> None:

@@ -7,6 +7,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,14 +44,17 @@ class CheckedImage:
     """It has as few values as a mask, and pictures of the source have names of images of the project."""
 
 
+FoundBy = Literal["hash", "name", "name of another file"]
+"""By the hash of its file in an export; by their names; or by those, where an export has another hash."""
+
+
 @dataclass(frozen=True)
 class MaskAlone:
     """What a picture without its image is, or may be, the mask of."""
 
     image: ImageInfo
     """An image of the project."""
-    by_name: bool
-    """Their names say so, else an export that holds the hash of the image's file."""
+    found_by: FoundBy
     is_sure: bool
     """It is a mask by where it is; otherwise its values tell."""
 
@@ -105,7 +109,8 @@ def _checked_mask_alone(file: ImageFile, mask: Mask, masked: MaskAlone) -> Check
     info = masked.image
     height, width = mask.codes.shape
     if (height, width) != (info.height, info.width):
-        belongs = f"has the name of the image {info.name}" if masked.by_name else f"is that of {info.name}"
+        by_hash = masked.found_by == "hash"
+        belongs = f"is that of {info.name}" if by_hash else f"has the name of the image {info.name}"
         raise InvalidInput(
             f"It {belongs}, but is {width} × {height}, and the image {info.width} × {info.height}; masks are "
             "never resized. Save it in the size of the image."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
-from storage.checked_images import CheckedImage, MaskAlone
+from storage.checked_images import CheckedImage, FoundBy, MaskAlone
 from storage.formats.class_list import JSON_NAMES, TABLE_NAMES
 from storage.formats.manifest import MANIFEST_NAME
 from storage.formats.masks import colour_text
@@ -46,8 +46,14 @@ def _masks_alone_notes(checked: Sequence[CheckedImage], alone: Mapping[str, Mask
     """Say which masks go to images that the project has, and how those were found."""
     lines = []
     found = [path for one in checked if (path := one.file.mask) is not None and path in alone]
-    for by_name, how in ((False, f"as {MANIFEST_NAME} says"), (True, "by name")):
-        masks = [path for path in found if alone[path].by_name is by_name]
+    ways: dict[FoundBy, str] = {
+        "hash": f"as {MANIFEST_NAME} says",
+        "name": "by name",
+        "name of another file": f"by name, though {MANIFEST_NAME} says that those were other files: take "
+        "them out of the source unless the pictures are the same",
+    }
+    for found_by, how in ways.items():
+        masks = [path for path in found if alone[path].found_by == found_by]
         if not masks:
             continue
         come = "1 mask comes" if len(masks) == 1 else f"{len(masks):,} masks come"

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from storage import events, images, labels, projects
 from storage.checked_images import (
     CheckedImage,
+    FoundBy,
     MaskAlone,
     checked_image,
     code_counts,
@@ -465,7 +466,7 @@ def _images_of_masks(
     masks = [file.path for file in layout.masks_alone]
     by_hash = {} if manifest is None else manifest.label_maps
     found = {
-        path: MaskAlone(known[by_hash[path]], by_name=False, is_sure=True)
+        path: MaskAlone(known[by_hash[path]], "hash", is_sure=True)
         for path in masks
         if by_hash.get(path) in known
     }
@@ -477,7 +478,9 @@ def _images_of_masks(
         of_name = {info.name: info for info in free}
         rest = [path for path in paths if path not in found]
         named, several = masks_by_name(rest, [info.name for info in free])
-        found |= {path: MaskAlone(of_name[name], True, is_sure) for path, name in named.items()}
+        for path, name in named.items():
+            found_by: FoundBy = "name of another file" if path in by_hash else "name"
+            found[path] = MaskAlone(of_name[name], found_by, is_sure)
         left_open |= several
     return found, left_open
 

@@ -436,6 +436,20 @@ def test_label_maps_find_their_images_beside_others(
     assert said.endswith("for images that the project has, as manifest.json says.")
 
 
+def test_label_maps_of_other_pictures_of_the_same_names_are_pointed_out(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    specs = [ClassSpec("road"), ClassSpec("sky")]
+    label_map = np.zeros((4, 6), np.uint8)
+    one, two = (projects.create_project(workspace, name, specs, "anna") for name in ("one", "two"))
+    add(workspace, one, "drive 1/0.png", label_map)
+    add(workspace, two, "drive 2/0.png", np.full_like(label_map, 254))
+    export_project(workspace, one.id, tmp_path / "out")
+    plan = plan_import(tmp_path / "out", workspace=workspace, project_id=two.id)
+    assert [entry.path for entry in plan.changes] == ["drive 2/0.png"]
+    assert "by name, though manifest.json says that those were other files" in plan.notes[0]
+
+
 def test_images_put_beside_the_label_maps_of_an_export_meet_them_by_name(
     workspace: Workspace, project: ProjectInfo, tmp_path: Path
 ) -> None:

@@ -95,6 +95,12 @@ def decide_meaning(
         sources = class_list.classes
     elif project_classes:
         sources = project_classes
+        # Where others of the kind hold 255 too, their 0 is the background.
+        if set(indices) == {0} and any(_is_background(known) for known in project_classes[1:]):
+            notes.append(
+                f"The masks hold only 0, which is taken as index 0, the class {project_classes[0].name}, and "
+                "not as background. Add one with 255 if these are of 0 and 255."
+            )
     else:
         _refuse_greys(indices)
         sources = _found_indices(indices, reserved, palette) + _found_colours(colours)
@@ -159,14 +165,14 @@ def _binary_classes(known_classes: Sequence[SourceClass]) -> list[SourceClass]:
         names = [by_name["background"], by_name["object"]]
     elif len(known_classes) == 2:
         # Whichever comes first: a background is called so.
-        names = [known.name for known in sorted(known_classes, key=_is_not_background)]
+        names = [known.name for known in sorted(known_classes, key=lambda one: not _is_background(one))]
     else:
         raise _ambiguous(known_classes)
     return [SourceClass(name, index, None) for name, index in zip(names, (0, VOID), strict=True)]
 
 
-def _is_not_background(known: SourceClass) -> bool:
-    return known.name.casefold() != "background"
+def _is_background(known: SourceClass) -> bool:
+    return known.name.casefold() == "background"
 
 
 def _ambiguous(project_classes: Sequence[SourceClass]) -> InvalidInput:

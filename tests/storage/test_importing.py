@@ -423,6 +423,17 @@ def test_masks_of_0_and_255_meet_a_background_and_an_object_whatever_else_the_pr
         np.testing.assert_array_equal(label_map, np.array([background, thing], np.uint8)[chosen])
 
 
+@pytest.mark.parametrize(("names", "is_said"), [("nucleus,background", True), ("background,nucleus", False)])
+def test_masks_of_0_alone_say_which_class_they_are_where_it_may_be_another(
+    workspace: Workspace, names: str, is_said: bool
+) -> None:
+    specs = [ClassSpec(name) for name in names.split(",")]
+    project = projects.create_project(workspace, "p", specs, "tester")
+    files = [("images/a.png", picture(0)), ("masks/a.png", encoded(np.zeros(SIZE, np.uint8)))]
+    plan = plan_import(files, workspace=workspace, project_id=project.id)
+    assert any("index 0, the class nucleus, and not as background" in note for note in plan.notes) is is_said
+
+
 @pytest.mark.parametrize(
     ("names", "said"),
     [

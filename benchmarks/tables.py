@@ -19,6 +19,8 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 README = ROOT / "README.md"
 POLYGONS = "polygons alone"
 AT_ONCE = "consistency at once"
+SCHEDULE = ("consistency", "0.8", "240")
+"""Recipe, share of the steps on labels alone and steps of a new project's rounds."""
 
 Rows = list[dict[str, str]]
 
@@ -240,6 +242,42 @@ def demo_rounds() -> str:
     rows = read("demo_rounds")
     columns = {name: name for name in rows[0] if name not in ("commit", "device", "machine", "command")}
     return _listed(rows, columns)
+
+
+def first_rounds() -> str:
+    """Return what the first rounds reach by schedule, and what a new project's is above the others."""
+    rows = read("first_rounds")
+    labels = sorted({row["labels"] for row in rows}, key=int)
+    found: dict[tuple[str, ...], Rows] = {}
+    for row in rows:
+        found.setdefault((row["data"], row["recipe"], row["warm_up"], row["steps"]), []).append(row)
+    reached, gained = [], []
+    for schedule, own in found.items():
+        default = found[schedule[0], *SCHEDULE]
+        seconds = f"{statistics.median(_column(own, 'cpu_seconds')):.0f}"
+        values, gains = [], []
+        for name in ("pool_miou", "test_miou"):
+            for count in labels:
+                here, there = (
+                    {row["seed"]: 100 * float(row[name]) for row in each if row["labels"] == count}
+                    for each in (own, default)
+                )
+                values.append(_spread(list(here.values()), 1))
+                pairs = [there[seed] - here[seed] for seed in here if seed in there]
+                gains.append(_spread(pairs, 1, sign=True))
+        reached.append([*schedule, str(len(own) // len(labels)), seconds, *values])
+        if own is not default:
+            gained.append([*schedule, *gains])
+    head = ["images", "recipe", "labels alone", "steps"]
+    measured = [f"{where}, {count} labels" for where in ("pool", "test") for count in labels]
+    return "\n\n".join(
+        [
+            _table([*head, "seeds", "CPU s a round", *measured], reached),
+            "A new project's (`consistency`, 0.8, 240) minus the other, paired over seeds:",
+            _table([*head, *measured], gained),
+            _origin(rows),
+        ]
+    )
 
 
 def killed_round() -> str:
@@ -654,6 +692,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "uncertainty": uncertainty,
     "semi": semi,
     "step": step,
+    "first_rounds": first_rounds,
     "demo_rounds": demo_rounds,
     "killed_round": killed_round,
     "canvas": canvas,

@@ -82,7 +82,7 @@ class RoundSettings(_Settings):
     )
     long_side: int = Field(256, ge=32, description="Images are trained at this long side, in pixels.")
     crop: int = Field(160, ge=32, description="Side of the square training crops, in pixels.")
-    steps: int = Field(100, ge=1, description="Training steps of one round.")
+    steps: int = Field(240, ge=1, description="Training steps of one round.")
     batch_size: int = Field(4, ge=1, description="Labelled images per step, and as many unlabelled ones.")
     learning_rate: float = Field(
         3e-3, gt=0, description="Step size of AdamW at its peak; the encoder takes 0.3 of it."
@@ -92,7 +92,7 @@ class RoundSettings(_Settings):
     kl_weight: float = Field(0.005, title="KL weight", ge=0, description="Beta of the ELBO's KL term.")
     unlabelled_weight: float = Field(1.0, ge=0, description="Weight of the unlabelled images in the loss.")
     warm_up: float = Field(
-        0.66,
+        0.8,
         title="Labels alone for",
         ge=0,
         le=1,

@@ -17,6 +17,7 @@ TINY = RoundSettings(
     long_side=64,
     crop=32,
     steps=6,
+    warm_up=0.25,
     batch_size=2,
     samples_train=2,
     samples_predict=2,

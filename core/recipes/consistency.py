@@ -17,6 +17,7 @@ from core.recipes.cross_entropy import expected_cross_entropy, labelled_cross_en
 from core.recipes.step import StepInput, StepResult
 from core.train_config import TrainConfig
 
+
 def step(at: StepInput) -> StepResult:
     """Compute the loss of labelled crops and of strong views of unlabelled crops.
 

@@ -93,10 +93,10 @@ class RoundSettings(_Settings):
     unlabelled_weight: float = Field(1.0, ge=0, description="Weight of the unlabelled images in the loss.")
     warm_up: float = Field(
         0.8,
-        title="Labels alone for",
+        title="Share of steps on labels alone",
         ge=0,
         le=1,
-        description="Share of the steps of recipe consistency that learn from labels only, before the "
+        description="How much of a round of recipe consistency learns from labels only, before the "
         "unlabelled images join. A step with them takes more than twice the time of one without.",
     )
     confidence: float = Field(0.8, ge=0, le=1, description="Pseudo-labels need at least this probability.")

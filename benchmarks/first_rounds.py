@@ -32,11 +32,10 @@ import frozen_nuclei
 from csv_rows import Row, about, print_rows, read_rows, write_rows
 
 from core.data import TrainingData, label_to_size
+from core.evaluation import overlap
 from core.model.network import SegmentationNetwork, build_network
-from core.predict import predict
 from core.train import Training
 from core.train_config import TrainConfig
-from core.uncertainty import confusion_matrix, mean_iou
 from storage.settings import RoundSettings
 
 RESULT = ROOT / "benchmarks" / "results" / "first_rounds.csv"
@@ -120,12 +119,8 @@ def rounds(project: Project, data: Path) -> list[Row]:
 
 
 def miou(network: SegmentationNetwork, images: Images) -> float:
-    confusion = torch.zeros(network.class_count, network.class_count, dtype=torch.int64)
-    for pixels, label in zip(images.pixels, images.labels, strict=True):
-        noise = torch.Generator().manual_seed(0)
-        predicted = predict(network, pixels, samples=5, generator=noise, device=torch.device("cpu"))
-        confusion += confusion_matrix(predicted.class_map, label, network.class_count)
-    return mean_iou(confusion)
+    pairs = zip(images.pixels, images.labels, strict=True)
+    return overlap(network, pairs, samples=5, seed=0, device=torch.device("cpu")).miou
 
 
 def main(

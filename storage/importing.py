@@ -159,12 +159,12 @@ def plan_import(
             if one.colour is not None
         )
         problems = [*opened.problems, *layout.problems]
+        nameless = f"No image{' of the project' if known else ''} has the name of this mask."
         if masks_as == "ignore":
             pairs = [dataclasses.replace(file, mask=None) for file in layout.images]
             problems = list(opened.problems)
         else:
             pairs = [*layout.images, *(file for file in layout.masks_alone if file.path in alone)]
-            nameless = f"No image{' of the project' if known else ''} has the name of this mask."
             problems += [
                 Problem(file.path, left_open.get(file.path, nameless))
                 for file in layout.masks_alone

@@ -11,6 +11,7 @@ import torch
 
 from core import fresh_start
 from core.checkpoints import count_attempt, forget_attempts
+from core.freed_memory import freed_memory_kept
 from core.heartbeat import repeated
 from core.worker.claim import HEARTBEAT_S, Cancelled, Claim, Published, Stopping, Watch
 from core.worker.cold_start import order_cold
@@ -62,7 +63,7 @@ def run_round(
     log.info("round %d (id %d) of project %d: begins", info.number, info.id, info.project_id)
     try:
         claim = Claim(workspace, info, worker, stopping, watch)
-        with repeated(HEARTBEAT_S, claim.renew_lease):
+        with repeated(HEARTBEAT_S, claim.renew_lease), freed_memory_kept():
             outcome = _to_its_end(claim, device)
         if outcome == "done":
             _tidy(claim, stopping)

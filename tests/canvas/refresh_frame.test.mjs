@@ -9,11 +9,12 @@ function bench() {
   let count = 0;
   globalThis.requestAnimationFrame = (callback) => Number(asked.set(++count, callback) && count);
   globalThis.cancelAnimationFrame = (id) => asked.delete(id);
-  const bench = { updates: 0, isLoading: false, draws: false, now: 0 };
+  const bench = { updates: 0, isLoading: false, draws: false, isPressed: false, now: 0 };
   bench.refreshing = new RefreshFrame({
     update: () => bench.updates++,
     isLoading: () => bench.isLoading,
     drawsAt: () => bench.draws,
+    isPressed: () => bench.isPressed,
   });
   bench.pass = (frames = 1) => {
     for (let frame = 0; frame < frames; frame++) {
@@ -44,6 +45,21 @@ test('a frame that draws the canvas goes first, but only one', () => {
   assert.equal(one.updates, 0);
   one.pass();
   assert.equal(one.updates, 1, 'a stroke that draws at each frame does not hold the controls up');
+});
+
+test('the time and the news wait for the end of a stroke, what the person asks for does not', () => {
+  const one = bench();
+  one.isPressed = true;
+  one.refreshing.requestAtRest();
+  one.pass(2);
+  assert.equal(one.updates, 0);
+  one.refreshing.request();
+  one.pass();
+  assert.equal(one.updates, 1);
+  one.isPressed = false;
+  one.refreshing.requestAtRest();
+  one.pass();
+  assert.equal(one.updates, 2);
 });
 
 test('that an image is awaited is shown when it takes a while', () => {

@@ -84,6 +84,7 @@ function bench({ order = [1, 2, 3], saves = [], entries = [], choices = [] } = {
     show: () => {},
     prepare: () => {},
     refresh: () => {},
+    news: () => {},
     repaint: () => {},
     notice: (text) => bench.notices.push(text),
     ask: async (question) => {

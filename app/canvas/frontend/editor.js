@@ -71,6 +71,7 @@ export class Editor {
       update: () => this.#update(),
       isLoading: () => this.session.phase === 'loading',
       drawsAt: (now) => this.surface.drawsAt(now),
+      isPressed: () => this.pointer.isPressed,
     });
     /** Runs while the editor is on the page, for what tells the time. */
     this.clock = 0;
@@ -123,6 +124,7 @@ export class Editor {
       screen: {
         show: (view, keepView = false) => this.#showView(view, keepView),
         refresh: () => this.refresh(),
+        news: () => this.refreshing.requestAtRest(),
         prepare: (loaded, isAwaited = false) => this.#prepare(loaded, isAwaited),
         repaint: (rectangle) => this.#repaint(rectangle),
         notice: (text, tone) => this.notices.add(text, tone),
@@ -208,7 +210,7 @@ export class Editor {
     this.keys.listen();
     if (isDoneWith(document.activeElement)) takeFocus(this.surface.element);
     if (this.counters.mounts > 1) this.session.resume();
-    this.clock = setInterval(() => this.refresh(), 1000);
+    this.clock = setInterval(() => this.refreshing.requestAtRest(), 1000);
     Object.assign(window, { qualmCanvas: debugHandle(this) });
   }
 
@@ -388,7 +390,7 @@ export class Editor {
     this.toolbar.update(shown);
     this.panel.update(shown);
     // What lies under a cursor that rests may be another class by now.
-    this.readout.show(this.pointer.hover);
+    this.readout.show(this.pointer.hover, this.pointer.isPressed);
     this.scale.hidden = !(shown.hasUncertainty && this.state.show.uncertainty);
     const hasClasses = this.classes.some((one) => !one.archived);
     const { phase, failure, progress, image } = this.session;

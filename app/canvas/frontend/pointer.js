@@ -78,6 +78,11 @@ export class Pointer {
     element.addEventListener('wheel', (event) => this.#wheel(event), { passive: false });
   }
 
+  /** Whether a button, a pen or a finger is down on the canvas. */
+  get isPressed() {
+    return this.drag !== null;
+  }
+
   /** Where the cursor is over the image, also after the image moved under it. @returns {Point | null} */
   get hover() {
     return this.place && this.surface.pointOf(this.place);

@@ -8,16 +8,23 @@ export class RefreshFrame {
    * @param {() => void} parts.update
    * @param {() => boolean} parts.isLoading whether an image is awaited
    * @param {(now: number) => boolean} parts.drawsAt whether the canvas is drawn in the frame of this time
+   * @param {() => boolean} parts.isPressed whether a stroke is under way, whose end requests a refresh
    */
-  constructor({ update, isLoading, drawsAt }) {
+  constructor({ update, isLoading, drawsAt, isPressed }) {
     this.update = update;
     this.isLoading = isLoading;
     this.drawsAt = drawsAt;
+    this.isPressed = isPressed;
     this.frame = 0;
   }
 
   request() {
     this.frame ||= requestAnimationFrame((now) => this.#at(now, now));
+  }
+
+  /** For what the person did not ask for, as the time and news of the project: no frame of a stroke comes late for it. */
+  requestAtRest() {
+    if (!this.isPressed()) this.request();
   }
 
   /** Begin anew: what is on the screen changed. */

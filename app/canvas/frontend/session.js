@@ -361,7 +361,7 @@ export class LabelSession {
   setProgress(progress) {
     this.progress = progress;
     this.watch.heard(progress);
-    this.screen.refresh();
+    this.screen.news();
   }
 
   /** @param {string} [message] the server's sentence */

@@ -64,6 +64,7 @@
  * @typedef {object} Screen
  * @property {(view: View | null, keepView?: boolean) => void} show an image; null for none
  * @property {() => void} refresh something beside the pixels changed
+ * @property {() => void} news so did what the person did not ask for
  * @property {(rectangle: import('./rectangle.js').Rectangle) => void} repaint pixels of the shown image changed
  * @property {(image: Arriving, isAwaited?: boolean) => void} prepare an image that is likely to be shown next, or for
  *   which the person waits

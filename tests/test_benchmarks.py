@@ -117,10 +117,10 @@ def told_of_the_canvas() -> list[str]:
         for name in ("cold open", "undo of 500 strokes", "save")
     )
     ahead, behind = (
-        [
+        sorted(
             round(float(line("canvas", **ours, image=size, measure=f"submit, {name}")["p50 ms"]))
             for size in ("1280x720", "2048x1024")
-        ]
+        )
         for name in ("prefetched", "not prefetched")
     )
     corrected, drawn = (

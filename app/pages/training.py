@@ -237,7 +237,12 @@ def history_table(past: list[RoundInfo]) -> None:
                 "Reason": st.column_config.TextColumn(width=190),
                 "Labels": st.column_config.NumberColumn(width=60),
                 "Audit mIoU": st.column_config.ProgressColumn(
-                    min_value=0, max_value=1, format="percent", width=110
+                    min_value=0,
+                    max_value=1,
+                    format="percent",
+                    width=110,
+                    help="Overlap (IoU) of suggestion and label, mean over the classes that the audit images "
+                    "show.",
                 ),
                 "Round before": st.column_config.ProgressColumn(
                     min_value=0,

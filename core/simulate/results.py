@@ -59,7 +59,7 @@ class BudgetResult(BaseModel):
         labels: Labelled images, and ``label_share`` as a share of the pool, in (0, 1].
         round: Number of the round.
         test_miou: Mean IoU of the round's teacher on the test images at full size, in [0, 1].
-        class_iou: IoU by class name, without the classes that do not occur.
+        class_iou: IoU by class name, of the classes that the truth has.
         test_ece: Expected calibration error on them, in [0, 1].
         test_error_auroc: How well the least confidence finds the wrong pixels, in [0, 1].
         ranking: None when nothing is left in the pool.

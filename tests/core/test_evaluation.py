@@ -169,6 +169,14 @@ def test_an_image_that_ends_within_a_cell_is_counted_where_it_is(device: torch.d
     assert found.quality.miou > 0.99
 
 
+def test_a_class_that_no_image_shows_is_not_measured_by_a_few_wrong_pixels(device: torch.device) -> None:
+    image = torch.full((3, 64, 64), 255, dtype=torch.uint8)
+    image[:, 48:] = 0
+    found = evaluated(ColourNetwork(sharpness=4.0), [(image, torch.zeros(64, 64, dtype=torch.uint8))], device)
+    assert found.class_iou == {0: pytest.approx(0.75, abs=0.02)}
+    assert found.miou == found.class_iou[0]
+
+
 def test_padding_is_never_counted(device: torch.device) -> None:
     plain = drawn_images(4)
     padded = []

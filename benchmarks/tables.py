@@ -664,7 +664,7 @@ def _ranking(rows: Rows) -> str:
 
 
 TIMED_SEED = "1"
-"""Seed of :func:`simulate` whose times are shown: the others ran beside other work."""
+"""Seed of :func:`simulate` whose times are shown."""
 
 
 def simulate() -> str:

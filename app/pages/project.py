@@ -8,7 +8,7 @@ Hooks for end-to-end tests, each as the class ``st-key-<hook>``:
   ``import-splits``, ``import-plan``, ``import-report``, ``import-run``, ``import-progress``, ``import-stop``,
   ``import-result``.
 * Classes: ``class-<index>-name-<project id>`` (also ``colour``, ``hotkey``, ``archived``), ``save-classes``,
-  ``new-class-name``, ``add-class``.
+  ``take-back-classes``, ``new-class-name``, ``add-class``.
 * Export: ``export-images``, ``export-not-labelled``, ``export``, ``export-download``, ``export-folder``,
   ``export-to-folder``.
 * Activity: ``labelling-time``, ``journal``.
@@ -62,7 +62,7 @@ def show() -> None:
         splits_section(workspace, project)
         import_section(workspace, project)
     with classes:
-        classes_section(workspace, project)
+        st.fragment(classes_section)(workspace, project)
     with export:
         export_section(workspace, project)
     with activity:

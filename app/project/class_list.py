@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 import streamlit as st
 
 from app import session, settings_form
-from app.notices import errors_as_sentences
+from app.notices import errors_as_sentences, plain
 from storage import projects
 from storage.errors import InvalidInput
 from storage.projects import HOTKEYS, ClassChange, ClassInfo, ClassSpec, ProjectInfo
@@ -16,6 +19,7 @@ from storage.workspace import Workspace
 
 CLASSES_PER_PAGE = 20
 CHIPS = 40
+FIELDS = ("colour", "name", "hotkey", "archived")
 _ADDED = "class-added"
 """Session state: a class was just added, so that the field of its name is to be emptied."""
 
@@ -44,24 +48,31 @@ def classes_section(workspace: Workspace, project: ProjectInfo) -> None:
     everything = projects.classes(workspace, project.id)
     pages = -(-len(everything) // CLASSES_PER_PAGE)
     page = st.pagination(pages, key=f"class-page-{project.id}") if pages > 1 else 1
-    shown = everything[(page - 1) * CLASSES_PER_PAGE : page * CLASSES_PER_PAGE]
-    with st.form("classes", border=True):
+    unsaved = note_unsaved(everything, project.id)
+    with st.container(border=True):
         widths = [0.5, 0.8, 4, 1.6, 1.2, 2]
         for column, title in zip(
             st.columns(widths), ("Index", "Colour", "Name", "Hotkey", "Archived", ""), strict=True
         ):
             column.caption(title)
-        edited = [class_row(info, widths, project.id) for info in shown]
+        for info in everything[(page - 1) * CLASSES_PER_PAGE : page * CLASSES_PER_PAGE]:
+            class_row(info, widths, project.id, unsaved.get(info.index, {}))
+        edited = [dataclasses.replace(info, **unsaved.get(info.index, {})) for info in everything]
+        changed = [stored.name for stored, info in zip(everything, edited, strict=True) if stored != info]
         st.caption(
             "A class is never deleted, so that its index keeps its meaning. An archived one is no longer "
             "offered for painting, suggested or trained on; what was painted with it stays."
-            + (" Save before you turn to another page of the list." if pages > 1 else "")
         )
-        if st.form_submit_button("Save classes", key="save-classes", type="primary"):
-            with errors_as_sentences():
-                save_classes(workspace, project, everything, edited)
-                st.toast("Saved.", icon=":material/check:")
-                st.rerun()
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if st.button("Save classes", key="save-classes", type="primary"):
+                with errors_as_sentences():
+                    save_classes(workspace, project, everything, edited)
+                    unsaved.clear()
+                    st.toast("Saved.", icon=":material/check:")
+                    st.rerun()
+            if changed:
+                st.button("Take back", key="take-back-classes", on_click=take_back, args=(project.id,))
+                st.caption(plain(f"Not saved yet: {', '.join(changed)}."))
     if st.session_state.pop(_ADDED, False):
         st.session_state["new-class-name"] = ""
     with st.form("add-class-form", border=True):
@@ -79,35 +90,65 @@ def classes_section(workspace: Workspace, project: ProjectInfo) -> None:
                 st.rerun()
 
 
-def class_row(info: ClassInfo, widths: Sequence[float], project_id: int) -> ClassInfo:
-    """Draw one class as a row of fields and return what they hold; those left alone follow what is stored."""
+def unsaved_classes(project_id: int) -> dict[int, dict[str, Any]]:
+    """Return what was entered and is not saved, by class index and field."""
+    kept: dict[int, dict[str, Any]] = st.session_state.setdefault(f"unsaved-classes-{project_id}", {})
+    return kept
+
+
+def note_unsaved(everything: Sequence[ClassInfo], project_id: int) -> dict[int, dict[str, Any]]:
+    """Bring what was entered and is not saved up to date, and return it.
+
+    Fields left alone follow what is stored. One on a page of the list that was just turned is still known
+    here, and forgotten after this run.
+    """
+    unsaved = unsaved_classes(project_id)
+    for info in everything:
+        for field in FIELDS:
+            key, stored = _widget_key(info.index, field, project_id), _shown(getattr(info, field))
+            settings_form.follow(key, stored)
+            if key not in st.session_state:
+                continue
+            entered = unsaved.setdefault(info.index, {})
+            entered.pop(field, None)
+            if st.session_state[key] != stored:
+                entered[field] = st.session_state[key] or None if field == "hotkey" else st.session_state[key]
+    return unsaved
+
+
+def take_back(project_id: int) -> None:
+    """Forget what was entered and is not saved."""
+    unsaved = unsaved_classes(project_id)
+    for index, field in itertools.product(unsaved, FIELDS):
+        st.session_state.pop(_widget_key(index, field, project_id), None)
+    unsaved.clear()
+
+
+def class_row(info: ClassInfo, widths: Sequence[float], project_id: int, unsaved: Mapping[str, Any]) -> None:
+    """Draw one class as a row of fields; those that were not on the screen begin with what is ``unsaved``."""
     index, colour, name, hotkey, archived, _ = st.columns(widths, vertical_alignment="center")
     index.markdown(f"{info.index}")
     keys = ("", *HOTKEYS) if info.hotkey in (None, *HOTKEYS) else ("", info.hotkey, *HOTKEYS)
 
     def key(field: str) -> str:
-        widget_key = f"class-{info.index}-{field}-{project_id}"
-        stored = info.hotkey or "" if field == "hotkey" else getattr(info, field)
-        settings_form.follow(widget_key, stored)
+        widget_key = _widget_key(info.index, field, project_id)
+        if widget_key not in st.session_state:
+            st.session_state[widget_key] = _shown(unsaved.get(field, getattr(info, field)))
         return widget_key
 
-    return ClassInfo(
-        index=info.index,
-        colour=colour.color_picker("Colour", info.colour, key=key("colour"), label_visibility="collapsed"),
-        name=name.text_input("Name", info.name, key=key("name"), label_visibility="collapsed"),
-        hotkey=hotkey.selectbox(
-            "Hotkey",
-            keys,
-            index=keys.index(info.hotkey or ""),
-            format_func=hotkey_name,
-            key=key("hotkey"),
-            label_visibility="collapsed",
-        )
-        or None,
-        archived=archived.checkbox(
-            "Archived", info.archived, key=key("archived"), label_visibility="collapsed"
-        ),
-    )
+    colour.color_picker("Colour", key=key("colour"), label_visibility="collapsed")
+    name.text_input("Name", key=key("name"), label_visibility="collapsed")
+    hotkey.selectbox("Hotkey", keys, format_func=hotkey_name, key=key("hotkey"), label_visibility="collapsed")
+    archived.checkbox("Archived", key=key("archived"), label_visibility="collapsed")
+
+
+def _shown(value: object) -> object:
+    """Return a value as its widget holds it: no hotkey is an empty one there."""
+    return "" if value is None else value
+
+
+def _widget_key(index: int, field: str, project_id: int) -> str:
+    return f"class-{index}-{field}-{project_id}"
 
 
 def save_classes(

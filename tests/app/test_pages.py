@@ -286,16 +286,41 @@ class TestProject:
         assert test.text_input(key="new-class-name").value == ""
         assert projects.classes(site.workspace, site.project_id)[3].name == "fence"
 
-    def test_a_long_list_of_classes_says_to_save_before_its_next_page(
+    def test_what_was_entered_for_a_class_is_kept_until_it_is_saved(
         self, open_page, workspace: Workspace
     ) -> None:
         names = [projects.ClassSpec(f"class {number}") for number in range(21)]
         project = projects.create_project(workspace, "Many", names, "anna")
-        test = open_page("project")
-        keys = {field.key for field in test.text_input}
-        assert f"class-19-name-{project.id}" in keys
-        assert f"class-20-name-{project.id}" not in keys
-        assert "Save before you turn to another page of the list." in everything(test)
+        test, page = open_page("project"), f"class-page-{project.id}"
+        test.text_input(key=f"class-3-name-{project.id}").set_value("road")
+        test.selectbox(key=f"class-1-hotkey-{project.id}").set_value("")
+        test.checkbox(key=f"class-19-archived-{project.id}").check()
+        test.run()
+        assert "Not saved yet: class 1, class 3, class 19." in everything(test)
+        test.session_state[page] = 2
+        test.run()
+        assert f"class-3-name-{project.id}" not in {field.key for field in test.text_input}
+        test.text_input(key=f"class-20-name-{project.id}").set_value("fence")
+        test.session_state[page] = 1
+        test.run()
+        assert test.text_input(key=f"class-3-name-{project.id}").value == "road"
+        test.button(key="save-classes").click().run()
+        assert not errors(test)
+        after = projects.classes(workspace, project.id)
+        assert (after[1].hotkey, after[3].name, after[19].archived) == (None, "road", True)
+        assert after[20].name == "fence"
+        assert "Not saved yet" not in everything(test)
+
+    def test_what_was_entered_for_a_class_can_be_taken_back(self, open_page, site: Site) -> None:
+        test, project = open_page("project"), site.project_id
+        assert "take-back-classes" not in {button.key for button in test.button}
+        test.text_input(key=f"class-0-name-{project}").set_value("heaven")
+        test.checkbox(key=f"class-2-archived-{project}").check().run()
+        test.button(key="take-back-classes").click().run()
+        assert test.text_input(key=f"class-0-name-{project}").value == "sky"
+        assert not test.checkbox(key=f"class-2-archived-{project}").value
+        test.button(key="save-classes").click().run()
+        assert projects.classes(site.workspace, project)[0].name == "sky"
 
     def test_import_reports_first_and_then_imports(self, open_page, site: Site, tmp_path: Path) -> None:
         source = tmp_path / "more"

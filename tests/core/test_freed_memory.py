@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import resource
+import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from core.freed_memory import freed_memory_kept
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other C libraries are left as they are")
 
 BLOCK = 2**23
 """Floats of a tensor, 32 MiB."""

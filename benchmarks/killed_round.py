@@ -27,6 +27,7 @@ from demo_rounds import PERSON, answer
 from core.train import read_checkpoint
 from run_app import make_demo
 from storage import projects, round_requests, rounds
+from storage.settings import RoundSettings
 from storage.workspace import Workspace, open_workspace
 from tests.e2e.server import started
 
@@ -109,7 +110,7 @@ def measure(folder: Path, seed: int, steps: int) -> Row:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=RoundSettings().steps)
     arguments = parser.parse_args()
     rows = []
     for seed in arguments.seeds:

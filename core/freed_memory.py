@@ -17,8 +17,8 @@ def freed_memory_kept() -> Iterator[None]:
     """Let what tensors on the CPU free be used again at once, and give it back at the end.
 
     glibc returns larger blocks to the system as they are freed, so a network's every layer gets pages that
-    the system must clear first: a tenth to a quarter of the time of a prediction. Other C libraries are left
-    as they are. The thresholds stay, for the process cannot ask what they were.
+    the system must clear first: up to a quarter of the time of a prediction. Other C libraries are left as
+    they are. The thresholds stay, for the process cannot ask what they were.
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     if library is None or not hasattr(library, "mallopt"):

@@ -105,14 +105,15 @@ def note_unsaved(everything: Sequence[ClassInfo], project_id: int) -> dict[int, 
     unsaved = unsaved_classes(project_id)
     for info in everything:
         for field in FIELDS:
-            key, stored = _widget_key(info.index, field, project_id), _shown(getattr(info, field))
-            settings_form.follow(key, stored)
+            key = _widget_key(info.index, field, project_id)
             if key not in st.session_state:
                 continue
-            entered = unsaved.setdefault(info.index, {})
+            stored, entered = _shown(getattr(info, field)), unsaved.setdefault(info.index, {})
+            settings_form.follow(key, stored)
             entered.pop(field, None)
-            if st.session_state[key] != stored:
-                entered[field] = st.session_state[key] or None if field == "hotkey" else st.session_state[key]
+            value = st.session_state[key]
+            if value != stored:
+                entered[field] = None if field == "hotkey" and not value else value
     return unsaved
 
 
@@ -133,7 +134,9 @@ def class_row(info: ClassInfo, widths: Sequence[float], project_id: int, unsaved
     def key(field: str) -> str:
         widget_key = _widget_key(info.index, field, project_id)
         if widget_key not in st.session_state:
-            st.session_state[widget_key] = _shown(unsaved.get(field, getattr(info, field)))
+            stored = getattr(info, field)
+            settings_form.follow(widget_key, _shown(stored))
+            st.session_state[widget_key] = _shown(unsaved.get(field, stored))
         return widget_key
 
     colour.color_picker("Colour", key=key("colour"), label_visibility="collapsed")

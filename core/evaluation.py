@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from core.calibration import Calibration, LabelledLogits, cross_fitted
@@ -15,7 +16,8 @@ from core.cells import Extent, enlarged, label_of_cells
 from core.class_weights import at_natural_frequencies
 from core.data import VOID, label_to_size, size_at_long_side
 from core.model.network import SegmentationNetwork
-from core.predict import ImagePrediction, class_map_at, predict
+from core.predict import predict
+from core.suggestion import Suggestion, guided, suggestion
 from core.uncertainty import Quality, UncertaintyQuality, class_iou, confusion_matrix
 
 QUALITY_SIDE = 256
@@ -109,7 +111,9 @@ def overlap(
     counts = _Counts(network.class_count)
     for image, truth in labelled:
         noise = torch.Generator().manual_seed(seed)
-        counts.add(predict(network, image, samples=samples, generator=noise, device=device), truth)
+        prediction = predict(network, image, samples=samples, generator=noise, device=device)
+        height, width = truth.shape
+        counts.add(suggestion(guided(prediction, image), network.class_weights, height, width), truth)
     return counts.overlap()
 
 
@@ -150,16 +154,19 @@ def evaluate(
             device=device,
             on_logits=calibration_pixels.see,
         )
-        counts.add(prediction, truth)
         height, width = truth.shape
+        along_edges = guided(prediction, image)
+        shown = suggestion(along_edges, class_weights, height, width)
+        counts.add(shown, truth)
         size = size_at_long_side(height, width, QUALITY_SIDE)
         maps = {
-            "least_confidence": 1 - prediction.confidence,
+            "least_confidence": 1 - shown.confidence,
             "entropy": prediction.entropy,
             "mutual_information": prediction.mutual_information,
             "variance": prediction.variance,
         }
-        probabilities = enlarged(prediction.probabilities[None], *size, prediction.extent)[0]
+        probabilities = torch.cat([enlarged(piece[None], *size)[0] for piece in along_edges.pieces()])
+        probabilities = F.normalize(probabilities.clamp(min=0), p=1, dim=0)
         quality.add(
             at_natural_frequencies(probabilities[None], class_weights)[0],
             dict(zip(maps, enlarged(torch.stack(list(maps.values()))[None], *size)[0], strict=True)),
@@ -186,10 +193,8 @@ class _Counts:
         """Return a label map in which classes that the network does not know are void."""
         return torch.where(truth < len(self._confusion), truth, VOID)
 
-    def add(self, prediction: ImagePrediction, truth: Tensor) -> None:
-        height, width = truth.shape
-        class_map = class_map_at(prediction.probabilities, height, width, prediction.extent)
-        self._confusion += confusion_matrix(class_map, self.known(truth), len(self._confusion))
+    def add(self, shown: Suggestion, truth: Tensor) -> None:
+        self._confusion += confusion_matrix(shown.class_map, self.known(truth), len(self._confusion))
         self._images += 1
 
     def overlap(self) -> Overlap:

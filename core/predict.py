@@ -13,6 +13,7 @@ from core.acquisition.gradient import gradient_embedding
 from core.acquisition.pixel_scores import PIXEL_SCORES, SampleStatistics
 from core.cells import Extent, enlarged
 from core.model.network import SegmentationNetwork
+from core.most_probable import MostProbable
 
 TILE_SIDE = 1024
 """Larger images are encoded in overlapping tiles of this side, in pixels."""
@@ -300,13 +301,8 @@ def _most_probable(
     probabilities: torch.Tensor, height: int, width: int, extent: Extent | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Enlarge ``(B, C, h, w)`` and return the highest probability and its class (uint8), ``(B, H, W)``."""
-    size = (len(probabilities), height, width)
-    best = torch.full(size, -1.0, device=probabilities.device)
-    class_map = torch.zeros(size, dtype=torch.uint8, device=probabilities.device)
-    classes_at_once = max(1, _FLOATS_AT_ONCE // best.numel())
-    for first in range(0, probabilities.shape[1], classes_at_once):
-        some = enlarged(probabilities[:, first : first + classes_at_once], height, width, extent)
-        highest, index = some.max(dim=1)
-        class_map = torch.where(highest > best, (index + first).to(torch.uint8), class_map)
-        best = torch.maximum(best, highest)
-    return best, class_map
+    found = MostProbable()
+    classes_at_once = max(1, _FLOATS_AT_ONCE // (len(probabilities) * height * width))
+    for some in probabilities.split(classes_at_once, dim=1):
+        found.add(enlarged(some, height, width, extent))
+    return found.highest, found.class_map

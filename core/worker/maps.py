@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from core.model.network import SegmentationNetwork
-from core.predict import ImagePrediction, class_map_at, predict
+from core.predict import ImagePrediction, predict
 from core.round_data import grey_png
+from core.suggestion import guided, suggestion
 from core.worker.claim import Claim
 from storage import labels
 from storage.images import ImageInfo
@@ -31,7 +32,16 @@ def predicted(
     )
 
 
-def encoded_maps(image: ImageInfo, prediction: ImagePrediction) -> tuple[bytes, bytes]:
-    """Return the suggestion at the image's full size and the chance that it is wrong, as PNG each."""
-    suggestion = class_map_at(prediction.probabilities, image.height, image.width, prediction.extent)
-    return labels.encode_label_map(suggestion.numpy()), grey_png(1 - prediction.confidence)
+def encoded_maps(
+    image: ImageInfo, prediction: ImagePrediction, pixels: Tensor, class_weights: Tensor
+) -> tuple[bytes, bytes]:
+    """Return the suggestion at the image's full size and the chance that it is wrong, as PNG each.
+
+    Args:
+        image: What the person sees.
+        prediction: Of it.
+        pixels: What the network saw of it, ``uint8 (3, h, w)``; the chance has this size.
+        class_weights: ``(C,)``, of the network.
+    """
+    found = suggestion(guided(prediction, pixels), class_weights, image.height, image.width)
+    return labels.encode_label_map(found.class_map.numpy()), grey_png(1 - found.confidence)

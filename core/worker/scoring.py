@@ -84,9 +84,11 @@ def score_pool(
         if rank <= claim.settings.keep_predictions:
             claim.check()
             # A large pool keeps only its first images' maps in memory; the others are predicted again.
-            maps = first_maps.get(image.id) or encoded_maps(
-                image, predicted(claim, network, images.pixels(image), device, temperature)
-            )
+            maps = first_maps.get(image.id)
+            if maps is None:
+                pixels = images.pixels(image)
+                again = predicted(claim, network, pixels, device, temperature)
+                maps = encoded_maps(image, again, pixels, network.class_weights)
         predictions.append(_new_prediction(claim.workspace.blobs, scored[index], rank, index, ranking, maps))
     blob = stored_embeddings(claim, vectors, ranking.alike_from)
     return Published(predictions, measured | {"ranked_by": ranking.ranked_by}, blob)
@@ -104,7 +106,7 @@ def _scored_pool(
     scored: list[_Scored] = []
     maps: dict[int, tuple[bytes, bytes]] = {}
     began = time.monotonic()
-    for image, _, prediction in predicted_pool(
+    for image, pixels, prediction in predicted_pool(
         network,
         images.readable(images.pool),
         samples=settings.samples_predict,
@@ -116,7 +118,7 @@ def _scored_pool(
         why = reason(prediction.probabilities, 1 - prediction.confidence, claim.class_names)
         scored.append(_Scored(image, score, why))
         if len(maps) < settings.keep_predictions:
-            maps[image.id] = encoded_maps(image, prediction)
+            maps[image.id] = encoded_maps(image, prediction, pixels, network.class_weights)
         claim.report_scoring(len(scored), len(images.pool), began)
     return scored, maps
 

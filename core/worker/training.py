@@ -79,7 +79,7 @@ class _Progress:
         for image, pixels in self.images.readable(self.images.pool[:2]):
             began = time.monotonic()
             prediction = predicted(self.claim, training.teacher, pixels, training.device)
-            encoded_maps(image, prediction)
+            encoded_maps(image, prediction, pixels, training.teacher.class_weights)
             self.seconds_per_prediction = time.monotonic() - began
 
     def after_step(self, training: Training, report: StepReport) -> bool:

@@ -7,7 +7,8 @@ import torch
 from core.evaluation import Evaluation, Overlap, evaluate, overlap
 from core.model.linear_head import LinearHead
 from core.model.network import SegmentationNetwork
-from core.predict import class_map_at, predict
+from core.predict import predict
+from core.suggestion import guided, suggestion
 from core.uncertainty import confusion_matrix, mean_iou
 from tests.core.small_network import StridedEncoder, seeded, small_network, striped_data
 
@@ -114,7 +115,8 @@ def test_all_pixels_of_all_images_are_counted_first(device: torch.device) -> Non
     confusion = torch.zeros(3, 3, dtype=torch.int64)
     for image, truth in labelled:
         prediction = predict(network, image, samples=3, generator=seeded(), device=device)
-        confusion += confusion_matrix(class_map_at(prediction.probabilities, *truth.shape), truth, 3)
+        shown = suggestion(guided(prediction, image), network.class_weights, *truth.shape)
+        confusion += confusion_matrix(shown.class_map, truth, 3)
     found = evaluated(network, iter(labelled), device)
     assert found.miou == pytest.approx(mean_iou(confusion))
     assert found.quality.miou == pytest.approx(mean_iou(confusion))
@@ -179,17 +181,20 @@ def test_a_class_that_no_image_shows_is_not_measured_by_a_few_wrong_pixels(devic
 
 def test_padding_is_never_counted(device: torch.device) -> None:
     plain = drawn_images(4)
-    padded = []
+    network = ColourNetwork(sharpness=2.0).to(device)
+    padded, confusion = [], torch.zeros(2, 2, dtype=torch.int64)
     for image, truth in plain:
-        bigger = torch.nn.functional.pad(image[None].float(), (0, 40, 0, 16), mode="replicate")[0]
-        padded.append((bigger.to(torch.uint8), torch.nn.functional.pad(truth, (0, 40, 0, 16), value=255)))
-    network = ColourNetwork(sharpness=2.0)
+        bigger = torch.nn.functional.pad(image[None].float(), (0, 40, 0, 16), mode="replicate")[0].byte()
+        padded.append((bigger, torch.nn.functional.pad(truth, (0, 40, 0, 16), value=255)))
+        prediction = predict(network, bigger, samples=1, generator=seeded(), device=device)
+        shown = suggestion(guided(prediction, bigger), network.class_weights, 112, 136)
+        confusion += confusion_matrix(shown.class_map[:96, :96], truth, 2)
     expected, found = evaluated(network, plain, device), evaluated(network, padded, device)
-    assert found.miou == pytest.approx(expected.miou, abs=1e-12)
-    assert found.class_iou == pytest.approx(expected.class_iou)
+    assert found.miou == pytest.approx(mean_iou(confusion))
     assert found.quality.pixels == expected.quality.pixels == 4 * 96 * 96
+    # The padding would be a third of all pixels; as a part of the image it changes its contrast a little.
     for name in ("ece", "classwise_ece", "nll", "brier"):
-        assert getattr(found.quality, name) == pytest.approx(getattr(expected.quality, name), rel=1e-4), name
+        assert getattr(found.quality, name) == pytest.approx(getattr(expected.quality, name), rel=0.1), name
     one, other = expected.quality.maps["entropy"], found.quality.maps["entropy"]
     for name in ("error_auroc", "error_aupr", "aurc"):
-        assert getattr(other, name) == pytest.approx(getattr(one, name), rel=1e-4), name
+        assert getattr(other, name) == pytest.approx(getattr(one, name), rel=0.1), name

@@ -1,0 +1,191 @@
+"""What it is worth to draw suggestions along the edges of the image.
+
+    python benchmarks/suggestion_edges.py --data ../shared/data/camvid --data ../shared/data/nuclei
+
+The network and the settings of a new project's first round, trained on 16 random images. Each of its
+predictions is enlarged to the image's full size twice: bilinearly, and along the image's edges as the product
+does (``core/guided_maps.py``). Measured are both on every fourth test image, and on some of them the actions
+that the imagined person of ``correction_actions.py`` needs. *Near a border* are pixels at most ``NEAR`` away
+from another class of the truth. A seed fixes labelled images, initial values, crops and corrected images; its
+rows are not made again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import typer
+from scipy.ndimage import distance_transform_edt
+from skimage.segmentation import find_boundaries
+from torch import Tensor
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from correction_hand import Picture, corrected
+from csv_rows import Row, about, print_rows, read_rows, write_rows
+from first_rounds import EVERY, Images, load
+
+from app.superpixels import SEGMENTS, segment
+from core.data import NOT_LABELLED, TrainingData
+from core.model.network import SegmentationNetwork, build_network
+from core.predict import ImagePrediction, class_map_at, predict
+from core.suggestion import Suggestion, guided, suggestion
+from core.train import Training
+from core.train_config import TrainConfig
+from core.uncertainty import class_iou, confusion_matrix, pixel_accuracy
+from storage.settings import RoundSettings
+
+RESULT = ROOT / "benchmarks" / "results" / "suggestion_edges.csv"
+LABELLED = 16
+CORRECTED = 12
+"""Images of each seed that the imagined person corrects."""
+NEAR = 6
+FULL_SIDE = 480
+"""Of CamVid's images; the nuclei have 256 pixels and are not made larger."""
+TARGETS = (0.95, 0.98)
+
+Draw = Callable[[ImagePrediction, Tensor, Tensor, int, int], Suggestion]
+
+
+def bilinearly(
+    prediction: ImagePrediction, pixels: Tensor, weights: Tensor, height: int, width: int
+) -> Suggestion:
+    class_map = class_map_at(prediction.probabilities, height, width, prediction.extent)
+    return Suggestion(class_map, prediction.confidence)
+
+
+def along_edges(
+    prediction: ImagePrediction, pixels: Tensor, weights: Tensor, height: int, width: int
+) -> Suggestion:
+    return suggestion(guided(prediction, pixels), weights, height, width)
+
+
+WAYS: dict[str, Draw] = {"bilinear": bilinearly, "along edges": along_edges}
+
+
+def trained(pool: Images, class_count: int, seed: int, settings: RoundSettings) -> SegmentationNetwork:
+    """Return the teacher of a first round."""
+    order = torch.randperm(len(pool.pixels), generator=torch.Generator().manual_seed(seed)).tolist()
+    names = {field.name for field in dataclasses.fields(TrainConfig)} - {"seed"}
+    config = TrainConfig(seed=seed, **{name: value for name, value in settings if name in names})
+    network = build_network(
+        class_count,
+        encoder=settings.encoder,
+        decoder=settings.decoder,
+        head=settings.head,
+        generator=torch.Generator().manual_seed(seed),
+    )
+    known = {index: pool.labels[index] for index in order[:LABELLED]}
+    data = TrainingData(list(pool.pixels), known, order[LABELLED:])
+    training = Training(network, data, config, torch.device("cpu"))
+    training.run(lambda report: True)
+    return training.teacher
+
+
+def measured(data: Path, seed: int) -> list[Row]:
+    """Train in a process of its own, and return a row for each way."""
+    torch.set_num_threads(1)
+    settings = RoundSettings()
+    pool, test, class_count = load(data, settings.long_side)
+    full = test if data.name == "nuclei" else load(data, FULL_SIDE)[1]
+    network = trained(pool, class_count, seed, settings)
+    every = range(0, len(test.pixels), EVERY)
+    to_correct = set(np.random.default_rng(seed).permutation(list(every))[:CORRECTED].tolist())
+    confusion = {way: torch.zeros(class_count, class_count, dtype=torch.int64) for way in WAYS}
+    near_right: dict[str, list[Tensor]] = {way: [] for way in WAYS}
+    actions: dict[str, list[dict[float, int]]] = {way: [] for way in WAYS}
+    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
+    for index in every:
+        pixels, truth = test.pixels[index], full.labels[index]
+        height, width = truth.shape
+        prediction = predict(
+            network,
+            pixels,
+            samples=settings.samples_predict,
+            generator=torch.Generator().manual_seed(seed),
+            device="cpu",
+        )
+        counted = truth < NOT_LABELLED
+        apart = distance_transform_edt(~find_boundaries(truth.numpy()))
+        near = torch.from_numpy(apart <= NEAR) & counted
+        for way, draw in WAYS.items():
+            began = time.perf_counter()
+            shown = draw(prediction, pixels, network.class_weights, height, width)
+            seconds[way].append(time.perf_counter() - began)
+            confusion[way] += confusion_matrix(shown.class_map, truth, class_count)
+            near_right[way].append((shown.class_map == truth)[near])
+            if index in to_correct:
+                actions[way].append(corrected(picture(full.pixels[index], truth, shown), TARGETS))
+    rows: list[Row] = []
+    for way in WAYS:
+        iou = class_iou(confusion[way])[confusion[way].sum(dim=1) > 0]
+        rows.append(
+            {
+                "data": data.name,
+                "way": way,
+                "seed": seed,
+                "labels": LABELLED,
+                "test_images": len(every),
+                "miou": float(iou.mean()),
+                "accuracy": pixel_accuracy(confusion[way]),
+                "near_border": float(torch.cat(near_right[way]).float().mean()),
+                "corrected_images": len(actions[way]),
+                **{
+                    f"actions_{round(100 * target)}": statistics.mean(one[target] for one in actions[way])
+                    for target in TARGETS
+                },
+                "ms_per_suggestion": 1000 * statistics.median(seconds[way]),
+            }
+        )
+    return rows
+
+
+def picture(pixels: Tensor, truth: Tensor, shown: Suggestion) -> Picture:
+    colours = pixels.permute(1, 2, 0).contiguous().numpy()
+    confidence = F.interpolate(shown.confidence[None, None], size=truth.shape, mode="bilinear")[0, 0]
+    return Picture(
+        pixels=colours,
+        truth=truth.numpy(),
+        suggestion=shown.class_map.numpy(),
+        confidence=confidence.numpy(),
+        superpixels=tuple(segment(colours, count) for count in SEGMENTS),
+    )
+
+
+def main(
+    data: Annotated[list[Path], typer.Option(help="The folder of CamVid or of the nuclei; may be repeated.")],
+    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
+    jobs: Annotated[int, typer.Option(help="Processes at once, one thread each.")] = 2,
+    result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
+) -> None:
+    """Measure suggestions drawn along the edges beside bilinear ones."""
+    origin = about()
+    rows: list[Row] = list(read_rows(result)) if result.exists() else []
+    done = {(row["data"], str(row["seed"])) for row in rows}
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        tasks = [
+            pool.submit(measured, folder, seed)
+            for seed in range(seeds)
+            for folder in data
+            if (folder.name, str(seed)) not in done
+        ]
+        for task in as_completed(tasks):
+            rows += [{**row, **origin} for row in task.result()]
+            write_rows(result, sorted(rows, key=lambda row: (str(row["data"]), int(str(row["seed"])))))
+            print_rows(rows[-len(WAYS) :])
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -376,6 +376,38 @@ def correction_actions() -> str:
     return "\n\n".join([_table(head, lines), said, _origin(rows)])
 
 
+def suggestion_edges() -> str:
+    """Return what suggestions are worth bilinearly and along edges, and the paired differences."""
+    rows = read("suggestion_edges")
+    columns = {
+        "mIoU": ("miou", 100.0, 1),
+        "right pixels, %": ("accuracy", 100.0, 1),
+        "right near a border, %": ("near_border", 100.0, 1),
+        "actions to 95 %": ("actions_95", 1.0, 0),
+        "actions to 98 %": ("actions_98", 1.0, 0),
+        "ms": ("ms_per_suggestion", 1.0, 1),
+    }
+    lines = []
+    for data in dict.fromkeys(row["data"] for row in rows):
+        cells: dict[str, list[list[float]]] = {}
+        for way in dict.fromkeys(row["way"] for row in rows):
+            cells[way] = [
+                [factor * value for value in _of(rows, name, data=data, way=way)]
+                for name, factor, _ in columns.values()
+            ]
+            spreads = [
+                _spread(own, digits) for own, (_, _, digits) in zip(cells[way], columns.values(), strict=True)
+            ]
+            lines.append([data, way, str(len(cells[way][0])), *spreads])
+        first, second = cells.values()
+        gains = [
+            _spread([b - a for a, b in zip(one, other, strict=True)], digits, sign=True)
+            for one, other, (_, _, digits) in zip(first, second, columns.values(), strict=True)
+        ]
+        lines.append([data, "difference, paired", "", *gains])
+    return "\n\n".join([_table(["images", "way", "seeds", *columns], lines), _origin(rows)])
+
+
 def queue() -> str:
     """Return what a person waits for when the queue is long, beside the aims."""
     columns = {
@@ -698,6 +730,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "canvas": canvas,
     "training_page": training_page,
     "correction_actions": correction_actions,
+    "suggestion_edges": suggestion_edges,
     "queue": queue,
     "scoring": scoring,
     "active_learning": active_learning,

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from core.acquisition.pixel_scores import SampleStatistics
 from core.data import TrainingData
+from core.guided_maps import GuidedMaps
 from core.model.classifier_np_head import ClassifierNPHead
 from core.model.linear_head import LinearHead
 from core.model.network import SegmentationNetwork, build_network
@@ -154,17 +155,32 @@ def batches(
         yield images.contiguous(memory_format=torch.channels_last), data.labels[some].to(device)
 
 
+class Confusions(NamedTuple):
+    """Confusion matrices ``(C, C)`` over images at their full size."""
+
+    bilinear: Tensor
+    along_edges: Tensor
+    """Of class maps that are drawn as the product draws suggestions."""
+
+
 @torch.inference_mode()
-def confusion(
+def confusions(
     probabilities: Probabilities, data: Labelled, chosen: Sequence[int] | None, device: torch.device
-) -> Tensor:
-    """Return the confusion matrix ``(C, C)`` over all or the chosen images at their full size."""
-    total = torch.zeros(len(CLASSES), len(CLASSES), dtype=torch.int64)
+) -> Confusions:
+    """Count all or the chosen images."""
+    found = Confusions(*torch.zeros(2, len(CLASSES), len(CLASSES), dtype=torch.int64))
     for images, labels in batches(data, chosen, device):
         statistics = SampleStatistics([])
         statistics.add(probabilities(images))
-        total += confusion_matrix(enlarged(statistics.mean()).argmax(dim=1), labels, len(CLASSES)).cpu()
-    return total
+        mean = statistics.mean()
+        height, width = labels.shape[1:]
+        drawn = [
+            torch.cat(list(GuidedMaps(of_image, 255 * image, (height / 4, width / 4)).pieces())).argmax(dim=0)
+            for of_image, image in zip(mean, images, strict=True)
+        ]
+        for total, class_maps in zip(found, (enlarged(mean).argmax(dim=1), torch.stack(drawn)), strict=True):
+            total += confusion_matrix(class_maps, labels, len(CLASSES)).cpu()
+    return found
 
 
 def enlarged(maps: Tensor) -> Tensor:

@@ -52,11 +52,12 @@ from uncertainty import (
 )
 from whole_camvid import (
     CONFIG,
+    Confusions,
     Labelled,
     MakeHead,
     Probabilities,
     batches,
-    confusion,
+    confusions,
     enlarged,
     in_bfloat16,
 )
@@ -174,18 +175,22 @@ def run(job: Job, folder: Path, device_name: str) -> Found:
 def accuracy(
     job: Job, probabilities: Probabilities, train: Labelled, test: Labelled, device: torch.device
 ) -> Row:
-    """Return mIoU on the test images and over the whole set, and IoU by class."""
-    on_test = confusion(probabilities, test, None, device)
+    """Return mIoU on the test images and over the whole set, bilinearly and along edges, and IoU by class."""
+    on_test = confusions(probabilities, test, None, device)
     labels = train.labels[list(job.labelled)]
-    whole = confusion_matrix(labels, labels, len(CLASSES))
+    by_person = confusion_matrix(labels, labels, len(CLASSES))
     rest = sorted(set(range(len(train))) - set(job.labelled))
+    whole = Confusions(by_person, by_person)
     if rest:
-        whole = whole + confusion(probabilities, train, rest, device)
-    by_class = zip(CLASSES, class_iou(on_test).tolist(), strict=True)
+        by_network = confusions(probabilities, train, rest, device)
+        whole = Confusions(*(by_person + counted for counted in by_network))
+    by_class = zip(CLASSES, class_iou(on_test.bilinear).tolist(), strict=True)
     return {
-        "miou": mean_iou(on_test),
-        "set_miou": mean_iou(whole),
-        "set_accuracy": pixel_accuracy(whole),
+        "miou": mean_iou(on_test.bilinear),
+        "set_miou": mean_iou(whole.bilinear),
+        "set_accuracy": pixel_accuracy(whole.bilinear),
+        "miou_along_edges": mean_iou(on_test.along_edges),
+        "set_miou_along_edges": mean_iou(whole.along_edges),
         **{f"iou_{name}": iou for name, iou in by_class},
     }
 

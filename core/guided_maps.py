@@ -31,7 +31,7 @@ class GuidedMaps:
 
     Args:
         maps: ``(C, h, w)`` float.
-        image: ``(3, H, W)`` uint8, the image they are of.
+        image: ``(3, H, W)`` in 0…255, the image they are of.
         extent: Height and width of the image in cells; H / h rounded up is the size of a cell.
     """
 
@@ -76,7 +76,7 @@ def _linear_functions(maps: Tensor, colours: Tensor) -> tuple[Tensor, Tensor]:
     mean_colours, mean_maps = _smoothed(colours), _smoothed(maps)
     variance = _smoothed(colours[:, None] * colours) - mean_colours[:, None] * mean_colours
     covariance = _smoothed(colours[:, None] * maps) - mean_colours[:, None] * mean_maps
-    left = variance.permute(2, 3, 0, 1) + EVEN * torch.eye(3)
+    left = variance.permute(2, 3, 0, 1) + EVEN * torch.eye(3, device=colours.device)
     slopes = torch.linalg.solve(left, covariance.permute(2, 3, 0, 1)).permute(2, 3, 0, 1)
     offsets = mean_maps - (slopes * mean_colours[:, None]).sum(dim=0)
     return _smoothed(slopes), _smoothed(offsets)

@@ -32,7 +32,7 @@ class GuidedMaps:
     Args:
         maps: ``(C, h, w)`` float.
         image: ``(3, H, W)`` in 0…255, the image they are of.
-        extent: Height and width of the image in cells; H / h rounded up is the size of a cell.
+        extent: Height and width of the image in cells, as in :func:`core.cells.enlarged`.
     """
 
     def __init__(self, maps: Tensor, image: Tensor, extent: Extent) -> None:

@@ -70,8 +70,8 @@ def _of_cells(colours: Tensor, cells: torch.Size, extent: Extent) -> Tensor:
 def _linear_functions(maps: Tensor, colours: Tensor) -> tuple[Tensor, Tensor]:
     """Return slopes ``(3, C, h, w)`` and offsets ``(C, h, w)`` that make maps of colours ``(3, h, w)``.
 
-    Each cell is in nine squares of 3×3 cells, and has the mean of their nine functions (equations 5 to 8 of
-    the paper, for colours its equations 19 to 21).
+    In each square of 3×3 cells the function is a ridge regression of the map on the three colours, with ε the
+    penalty of the slopes. A cell is in nine squares and has the mean of their functions.
     """
     mean_colours, mean_maps = _smoothed(colours), _smoothed(maps)
     variance = _smoothed(colours[:, None] * colours) - mean_colours[:, None] * mean_colours

@@ -29,6 +29,9 @@ _SHOWN = ("predictive_entropy", "mutual_information", "variance")
 class ImagePrediction:
     """What the network says about one image of h×w pixels. All tensors are on the CPU.
 
+    Maps of h×w are enlarged bilinearly; what a person is shown follows the image's edges, see
+    :mod:`core.suggestion`.
+
     Attributes:
         class_map: ``(h, w)`` uint8, the most probable class.
         confidence: ``(h, w)`` float in [0, 1], the probability that this class is right. It is the class's

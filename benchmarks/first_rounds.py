@@ -74,6 +74,35 @@ def load(data: Path, side: int) -> tuple[Images, Images, int]:
     return found[0], found[1], len(frozen_camvid.CLASSES)
 
 
+def untrained(settings: RoundSettings, class_count: int, seed: int) -> SegmentationNetwork:
+    """Return the network of the settings; the seed gives its initial values."""
+    return build_network(
+        class_count,
+        encoder=settings.encoder,
+        decoder=settings.decoder,
+        head=settings.head,
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+
+def trained(
+    network: SegmentationNetwork,
+    settings: RoundSettings,
+    pool: Images,
+    order: list[int],
+    count: int,
+    seed: int,
+) -> SegmentationNetwork:
+    """Train a round with the labels of the first ``count`` images in the order, and return the teacher."""
+    names = {field.name for field in dataclasses.fields(TrainConfig)} - {"seed"}
+    config = TrainConfig(seed=seed, **{name: value for name, value in settings if name in names})
+    labels = {index: pool.labels[index] for index in order[:count]}
+    known = TrainingData(list(pool.pixels), labels, order[count:])
+    training = Training(network, known, config, torch.device("cpu"))
+    training.run(lambda report: True)
+    return training.teacher
+
+
 def rounds(project: Project, data: Path) -> list[Row]:
     """Train the rounds in a process of their own and return a row for each."""
     torch.set_num_threads(1)
@@ -81,29 +110,16 @@ def rounds(project: Project, data: Path) -> list[Row]:
     pool, test, class_count = load(data, settings.long_side)
     order = torch.randperm(len(pool.pixels), generator=torch.Generator().manual_seed(project.seed)).tolist()
     never_labelled = order[LABELLED[-1] :: EVERY]
-    names = {field.name for field in dataclasses.fields(TrainConfig)}
-    config = TrainConfig(**{name: value for name, value in settings if name in names})
     rows: list[Row] = []
     parent = None
     for number, count in enumerate(LABELLED, start=1):
         seed = 100 * project.seed + number
-        network = build_network(
-            class_count,
-            encoder=settings.encoder,
-            decoder=settings.decoder,
-            head=settings.head,
-            generator=torch.Generator().manual_seed(seed),
-        )
+        network = untrained(settings, class_count, seed)
         if parent is not None:
             network.load_state_dict(parent.state_dict())
-        known = TrainingData(
-            list(pool.pixels), {index: pool.labels[index] for index in order[:count]}, order[count:]
-        )
         began = time.process_time()
-        training = Training(network, known, dataclasses.replace(config, seed=seed), torch.device("cpu"))
-        training.run(lambda report: True)
+        parent = trained(network, settings, pool, order, count, seed)
         seconds = time.process_time() - began
-        parent = training.teacher
         rows.append(
             {
                 "data": data.name,

@@ -12,7 +12,6 @@ rows are not made again.
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
 import sys
 import time
@@ -35,15 +34,12 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from correction_hand import Picture, corrected
 from csv_rows import Row, about, print_rows, read_rows, write_rows
-from first_rounds import EVERY, Images, load
+from first_rounds import EVERY, load, trained, untrained
 
 from app.superpixels import SEGMENTS, segment
-from core.data import NOT_LABELLED, TrainingData
-from core.model.network import SegmentationNetwork, build_network
+from core.data import NOT_LABELLED
 from core.predict import ImagePrediction, class_map_at, predict
 from core.suggestion import Suggestion, guided, suggestion
-from core.train import Training
-from core.train_config import TrainConfig
 from core.uncertainty import class_iou, confusion_matrix, pixel_accuracy
 from storage.settings import RoundSettings
 
@@ -75,32 +71,14 @@ def along_edges(
 WAYS: dict[str, Draw] = {"bilinear": bilinearly, "along edges": along_edges}
 
 
-def trained(pool: Images, class_count: int, seed: int, settings: RoundSettings) -> SegmentationNetwork:
-    """Return the teacher of a first round."""
-    order = torch.randperm(len(pool.pixels), generator=torch.Generator().manual_seed(seed)).tolist()
-    names = {field.name for field in dataclasses.fields(TrainConfig)} - {"seed"}
-    config = TrainConfig(seed=seed, **{name: value for name, value in settings if name in names})
-    network = build_network(
-        class_count,
-        encoder=settings.encoder,
-        decoder=settings.decoder,
-        head=settings.head,
-        generator=torch.Generator().manual_seed(seed),
-    )
-    known = {index: pool.labels[index] for index in order[:LABELLED]}
-    data = TrainingData(list(pool.pixels), known, order[LABELLED:])
-    training = Training(network, data, config, torch.device("cpu"))
-    training.run(lambda report: True)
-    return training.teacher
-
-
 def measured(data: Path, seed: int) -> list[Row]:
     """Train in a process of its own, and return a row for each way."""
     torch.set_num_threads(1)
     settings = RoundSettings()
     pool, test, class_count = load(data, settings.long_side)
     full = test if data.name == "nuclei" else load(data, FULL_SIDE)[1]
-    network = trained(pool, class_count, seed, settings)
+    order = torch.randperm(len(pool.pixels), generator=torch.Generator().manual_seed(seed)).tolist()
+    network = trained(untrained(settings, class_count, seed), settings, pool, order, LABELLED, seed)
     every = range(0, len(test.pixels), EVERY)
     to_correct = set(np.random.default_rng(seed).permutation(list(every))[:CORRECTED].tolist())
     confusion = {way: torch.zeros(class_count, class_count, dtype=torch.int64) for way in WAYS}

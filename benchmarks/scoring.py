@@ -35,7 +35,7 @@ from core.acquisition.candidates import Candidates
 from core.acquisition.pixel_scores import SampleStatistics
 from core.freed_memory import freed_memory_kept
 from core.model.network import SegmentationNetwork, build_network
-from core.predict import class_map_at, predict
+from core.predict import predict
 from storage.settings import RoundSettings
 
 RESULT = ROOT / "benchmarks" / "results" / "scoring.csv"
@@ -166,11 +166,10 @@ def memory_over_samples() -> list[Row]:
 
 @torch.inference_mode()
 def deterministic(network: SegmentationNetwork, image: torch.Tensor) -> torch.Tensor:
-    """Return the classes of an image by one pass, as a tool without uncertainty would."""
+    """Return the class of each cell of an image by one pass, as a tool without uncertainty would."""
     pixels = (image[None].float() / 255).contiguous(memory_format=torch.channels_last)
     features, _ = network.encode(pixels)
-    logits = network.decode(features, None)[0][0, 0]
-    return class_map_at(logits.softmax(dim=0), *image.shape[1:])
+    return network.decode(features, None)[0][0, 0].softmax(dim=0).max(dim=0).indices
 
 
 def whole_image(repetitions: int) -> list[Row]:

@@ -32,13 +32,14 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
+from bilinear import bilinear_suggestion
 from correction_hand import Picture, corrected
 from csv_rows import Row, about, print_rows, read_rows, write_rows
 from first_rounds import EVERY, load, trained, untrained
 
 from app.superpixels import SEGMENTS, segment
 from core.data import NOT_LABELLED
-from core.predict import ImagePrediction, class_map_at, predict
+from core.predict import ImagePrediction, predict
 from core.suggestion import Suggestion, guided, suggestion
 from core.uncertainty import class_iou, confusion_matrix, pixel_accuracy
 from storage.settings import RoundSettings
@@ -58,8 +59,7 @@ Draw = Callable[[ImagePrediction, Tensor, Tensor, int, int], Suggestion]
 def bilinearly(
     prediction: ImagePrediction, pixels: Tensor, weights: Tensor, height: int, width: int
 ) -> Suggestion:
-    class_map = class_map_at(prediction.probabilities, height, width, prediction.extent)
-    return Suggestion(class_map, prediction.confidence)
+    return bilinear_suggestion(prediction.probabilities, weights.cpu(), height, width, prediction.extent)
 
 
 def along_edges(

@@ -32,6 +32,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import frozen_camvid
 import frozen_encoder
+from bilinear import bilinear_suggestion
 from csv_rows import Row, about, done_rows, write_rows
 from frozen_camvid import CLASSES, HEIGHT, WIDTH
 from frozen_encoder import ENCODER, FrozenImages, FrozenNetwork, frozen_network
@@ -44,7 +45,6 @@ from core.model.labelled_evidence import NO_IMAGE
 from core.model.linear_head import LinearHead
 from core.model.network import SegmentationNetwork, build_network
 from core.model.np_head import NPHead
-from core.predict import suggested
 from core.recipes import supervised
 from core.recipes.cross_entropy import labelled_cross_entropy
 from core.recipes.step import StepInput, StepResult
@@ -154,10 +154,10 @@ def quality(probabilities: Probabilities, data: FrozenImages, class_weights: Ten
         )
         mean_mi += NATS * float(statistics_.mutual_information().mean(dim=(1, 2)).sum())
         enlarged = F.interpolate(maps, size=labels.shape[1:], mode="bilinear", align_corners=False)
-        _, confidence = suggested(statistics_.mean(), class_weights, *labels.shape[1:])
-        for one, confidence_of_one, label in zip(enlarged, confidence, labels, strict=True):
+        for of_cells, one, label in zip(statistics_.mean(), enlarged, labels, strict=True):
             entropy, information = one[-2].clamp(min=0), one[-1].clamp(min=0)
-            shown = {"entropy": entropy, "mutual information": information, SHOWN: 1 - confidence_of_one}
+            confidence = bilinear_suggestion(of_cells, class_weights, *label.shape).confidence
+            shown = {"entropy": entropy, "mutual information": information, SHOWN: 1 - confidence}
             collected.add(one[:-2], shown, label)
     return measures(collected, mean_mi / len(truth))
 

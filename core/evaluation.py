@@ -54,9 +54,8 @@ class Evaluation(Overlap):
     """The overlap, and how good the probabilities and the uncertainty are.
 
     Attributes:
-        quality: Of the probabilities at natural frequencies, and of the maps ``least_confidence`` (the one a
-            person sees), ``entropy``, ``mutual_information`` and ``variance``, at a long side of at most
-            ``QUALITY_SIDE``.
+        quality: Of the probabilities at natural frequencies, and of the map ``least_confidence`` that a
+            person sees, at a long side of at most ``QUALITY_SIDE``.
         labelled_logits: A random choice of the labelled pixels of each image.
         class_weights: ``(C,)``, of the network.
     """
@@ -71,7 +70,7 @@ class Evaluation(Overlap):
         return cross_fitted(self.labelled_logits, self.class_weights)
 
     def uncertainty_figures(self) -> dict[str, float]:
-        """Return the single numbers of ``quality``, the maps' for least confidence, and of ``calibration``.
+        """Return the single numbers of ``quality`` and of ``calibration``.
 
         The calibration is there from ``CALIBRATED_FROM`` images on; fewer cannot be believed.
         """
@@ -159,17 +158,12 @@ def evaluate(
         shown = suggestion(along_edges, class_weights, height, width)
         counts.add(shown, truth)
         size = size_at_long_side(height, width, QUALITY_SIDE)
-        maps = {
-            "least_confidence": 1 - shown.confidence,
-            "entropy": prediction.entropy,
-            "mutual_information": prediction.mutual_information,
-            "variance": prediction.variance,
-        }
+        wrong = enlarged(1 - shown.confidence[None, None], *size)[0, 0]
         probabilities = torch.cat([enlarged(piece[None], *size)[0] for piece in along_edges.pieces()])
         probabilities = F.normalize(probabilities.clamp(min=0), p=1, dim=0)
         quality.add(
             at_natural_frequencies(probabilities[None], class_weights)[0],
-            dict(zip(maps, enlarged(torch.stack(list(maps.values()))[None], *size)[0], strict=True)),
+            {"least_confidence": wrong},
             label_to_size(known, *size),
             probabilities.argmax(dim=0),
         )

@@ -11,56 +11,42 @@ import torch.nn.functional as F
 
 from core.acquisition.gradient import gradient_embedding
 from core.acquisition.pixel_scores import PIXEL_SCORES, SampleStatistics
-from core.cells import Extent, enlarged
+from core.cells import Extent
 from core.model.network import SegmentationNetwork
-from core.most_probable import MostProbable
 
 TILE_SIDE = 1024
 """Larger images are encoded in overlapping tiles of this side, in pixels."""
 TILE_OVERLAP = 256
 """Pixels that neighbouring tiles share; at most half a tile."""
 _FLOATS_AT_ONCE = 64 * 2**20
-"""Floats that the samples decoded together, or the classes enlarged together, may hold."""
-_SHOWN = ("predictive_entropy", "mutual_information", "variance")
-"""The pixel scores that are enlarged to the image's size, in this order."""
+"""Floats that the samples decoded together may hold."""
 
 
 @dataclass(frozen=True)
 class ImagePrediction:
-    """What the network says about one image of h×w pixels. All tensors are on the CPU.
+    """What the network says about one image, in h×w cells of its features. All tensors are on the CPU.
 
-    Maps of h×w are enlarged bilinearly; what a person is shown follows the image's edges, see
-    :mod:`core.suggestion`.
+    The classes of pixels, along the edges of the image, are :func:`core.suggestion.suggestion`'s.
 
     Attributes:
-        class_map: ``(h, w)`` uint8, the most probable class.
-        confidence: ``(h, w)`` float in [0, 1], the probability that this class is right. It is the class's
-            at natural frequencies, so below 1/C for a rare class that only its weight in training suggests.
-        entropy: ``(h, w)`` float, predictive entropy / log C, in [0, 1]; 0 when C = 1.
-        mutual_information: ``(h, w)`` float, mutual information of class and latent / log C; never
-            above ``entropy``, and 0 with one sample or the linear head.
-        variance: ``(h, w)`` float, variance of the class probabilities over the samples, summed over the
-            classes, in [0, 1 − 1/C]; 0 with one sample or the linear head.
-        embedding: ``(E,)`` float of unit length.
+        class_map: ``(h, w)`` int64, the most probable class.
+        probabilities: ``(C, h, w)`` float, mean over the samples, as trained: by classes that are weighted.
+        pixel_scores: Every pixel score by name, ``(h, w)`` float in [0, 1], see
+            :data:`core.acquisition.pixel_scores.PIXEL_SCORES`. What the samples disagree on is 0 with one
+            sample or the linear head.
         class_mass: ``(C,)`` float, mean probability of each class over the image; sums to 1.
-        probabilities: ``(C, h', w')`` float at feature resolution, mean over the samples, as trained: by
-            classes that are weighted.
-        pixel_scores: Every pixel score by name, ``(h', w')`` float in [0, 1] at feature resolution.
+        embedding: ``(E,)`` float of unit length.
         gradient: ``(G,)`` float, see :func:`core.acquisition.gradient.gradient_embedding`.
-        extent: Height and width of the image in cells of feature resolution; h' and w' are these, rounded up.
-        halves: Statistics of the even and of the odd samples at feature resolution, B = 1; the odd ones are
-            empty when there is one sample.
+        extent: Height and width of the image in cells; h and w are these, rounded up.
+        halves: Statistics of the even and of the odd samples, B = 1; the odd ones are empty when there is one
+            sample.
     """
 
     class_map: torch.Tensor
-    confidence: torch.Tensor
-    entropy: torch.Tensor
-    mutual_information: torch.Tensor
-    variance: torch.Tensor
-    embedding: torch.Tensor
-    class_mass: torch.Tensor
     probabilities: torch.Tensor
     pixel_scores: dict[str, torch.Tensor]
+    class_mass: torch.Tensor
+    embedding: torch.Tensor
     gradient: torch.Tensor
     extent: Extent
     halves: tuple[SampleStatistics, SampleStatistics]
@@ -111,8 +97,8 @@ def predict_batch(
     A large image is encoded tile by tile and decoded as one, so its latent is the image's, whatever the
     tiles. What sees the whole image within the encoder sees a tile then.
 
-    Entropy, mutual information and variance are taken at feature resolution, in float32, and then
-    enlarged: taken after enlarging they would count the blur between classes as uncertainty.
+    The scores are taken at feature resolution, in float32: after enlarging they would count the blur between
+    classes as uncertainty.
 
     Args:
         network: What predicts.
@@ -147,23 +133,19 @@ def predict_batch(
     extent = network.extent_of(height, width)
     statistics = halves[0].merged(halves[1])
     probabilities = statistics.mean()
-    gradients = gradient_embedding(probabilities, features).cpu()
+    class_maps = statistics.class_map()
+    gradients = gradient_embedding(probabilities, class_maps, features).cpu()
     scores = torch.stack([score(statistics) for score in PIXEL_SCORES.values()]).clamp_(0, 1)
-    by_name = dict(zip(PIXEL_SCORES, scores, strict=True))
-    maps = enlarged(torch.stack([by_name[name] for name in _SHOWN], dim=1), height, width, extent).cpu()
-    class_map, confidence = (of.cpu() for of in suggested(probabilities, weights, height, width, extent))
-    probabilities, embedding, scores = probabilities.cpu(), embedding.float().cpu(), scores.cpu()
+    class_maps, probabilities, embedding, scores = (
+        of.cpu() for of in (class_maps, probabilities, embedding.float(), scores)
+    )
     return [
         ImagePrediction(
-            class_map=class_map[i],
-            confidence=confidence[i],
-            entropy=maps[i, 0],
-            mutual_information=maps[i, 1],
-            variance=maps[i, 2],
-            embedding=embedding[i],
-            class_mass=probabilities[i].mean(dim=(1, 2)),
+            class_map=class_maps[i],
             probabilities=probabilities[i],
             pixel_scores=dict(zip(PIXEL_SCORES, scores[:, i], strict=True)),
+            class_mass=probabilities[i].mean(dim=(1, 2)),
+            embedding=embedding[i],
             gradient=gradients[i],
             extent=extent,
             halves=(halves[0].of_image(i), halves[1].of_image(i)),
@@ -186,44 +168,6 @@ def embed(
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
         _, embedding = _encoded(network, image[None], device, tile_side)
     return embedding[0].float().cpu()
-
-
-def class_map_at(
-    probabilities: torch.Tensor, height: int, width: int, extent: Extent | None = None
-) -> torch.Tensor:
-    """Enlarge probabilities ``(C, h, w)`` bilinearly and return the most probable class of each pixel.
-
-    The result is ``(height, width)`` uint8; ``extent`` as in :func:`core.cells.enlarged`. A few classes are
-    enlarged at a time, so a 100-megapixel image needs memory for a few planes, not for C.
-    """
-    return _most_probable(probabilities[None].float(), height, width, extent)[1][0]
-
-
-def suggested(
-    probabilities: torch.Tensor,
-    class_weights: torch.Tensor,
-    height: int,
-    width: int,
-    extent: Extent | None = None,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Enlarge ``(B, C, h, w)`` and return the most probable class of each pixel and how likely it is right.
-
-    Args:
-        probabilities: ``(B, C, h, w)``, as trained.
-        class_weights: ``(C,)``, what the classes weighed in training.
-        height: Of the result.
-        width: Of the result.
-        extent: As in :func:`core.cells.enlarged`.
-
-    Returns:
-        Classes ``(B, height, width)`` uint8, and their probability at natural frequencies, in [0, 1].
-    """
-    highest, class_map = _most_probable(probabilities, height, width, extent)
-    # As enlarging is linear, it need not be done for every class again.
-    natural = (probabilities / class_weights.view(-1, 1, 1)).sum(dim=1, keepdim=True)
-    confidence = highest / class_weights[class_map.long()]
-    confidence = confidence / enlarged(natural, height, width, extent)[:, 0]
-    return class_map, confidence.clamp(0, 1)
 
 
 def _encoded(
@@ -298,14 +242,3 @@ def _tiles(length: int, side: int, multiple: int) -> Iterator[_Tile]:
 
 def _unit_floats(images: torch.Tensor, device: torch.device) -> torch.Tensor:
     return (images.to(device).float() / 255).contiguous(memory_format=torch.channels_last)
-
-
-def _most_probable(
-    probabilities: torch.Tensor, height: int, width: int, extent: Extent | None
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Enlarge ``(B, C, h, w)`` and return the highest probability and its class (uint8), ``(B, H, W)``."""
-    found = MostProbable()
-    classes_at_once = max(1, _FLOATS_AT_ONCE // (len(probabilities) * height * width))
-    for some in probabilities.split(classes_at_once, dim=1):
-        found.add(enlarged(some, height, width, extent))
-    return found.highest, found.class_map

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 MOST_UNCERTAIN_SHARE = 0.1
@@ -49,11 +48,11 @@ def reason(probability: Tensor, uncertainty: Tensor, class_names: Sequence[str])
 
     Args:
         probability: float ``(C, h, w)``, mean over the samples, sums to 1 over ``C``.
-        uncertainty: float in [0, 1], ``(h, w)`` or larger with the same aspect.
+        uncertainty: float in [0, 1], ``(h, w)``.
         class_names: ``C`` names, in the order of the class indices.
     """
     class_count, height, width = probability.shape
-    flat = F.adaptive_avg_pool2d(uncertainty[None].float(), (height, width)).flatten()
+    flat = uncertainty.flatten()
     count = max(1, round(MOST_UNCERTAIN_SHARE * flat.numel()))
     weight, pixels = flat.topk(count)
     if class_count < 2 or float(weight.mean()) < HARDLY_UNSURE:

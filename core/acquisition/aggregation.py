@@ -142,7 +142,7 @@ def score_image(
         halves = [chosen, chosen]
     stacked = torch.cat([torch.stack([*maps.values(), *halves]), chosen * probabilities])
     if bool(valid.any()):
-        found = AGGREGATIONS[aggregation](stacked, probabilities.max(dim=0).indices, valid)
+        found = AGGREGATIONS[aggregation](stacked, prediction.class_map, valid)
     else:
         found = torch.zeros(len(stacked))
     by_name = dict(zip(maps, found.tolist(), strict=False))

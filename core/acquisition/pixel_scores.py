@@ -145,6 +145,10 @@ class SampleStatistics:
             self._mean = self._probabilities / self.count
         return self._mean
 
+    def class_map(self) -> torch.Tensor:
+        """Return the most probable class by the mean, ``(B, h, w)`` int64; of equal ones any."""
+        return self._most_probable().indices[:, 0]
+
     def _most_probable(self) -> torch.return_types.max:
         """Return the highest mean probability and its class, ``(B, 1, h, w)`` each."""
         if self._highest is None:

@@ -115,7 +115,7 @@ def _scored_pool(
         temperature=temperature,
     ):
         score = score_image(prediction, settings.pixel_score, settings.aggregation)
-        why = reason(prediction.probabilities, 1 - prediction.confidence, claim.class_names)
+        why = reason(prediction.probabilities, prediction.pixel_scores["least_confidence"], claim.class_names)
         scored.append(_Scored(image, score, why))
         if len(maps) < settings.keep_predictions:
             maps[image.id] = encoded_maps(image, prediction, pixels, network.class_weights)

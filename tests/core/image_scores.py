@@ -19,16 +19,12 @@ def prediction_of(samples: torch.Tensor) -> ImagePrediction:
     both = even.merged(odd)
     mean = both.mean()
     return ImagePrediction(
-        class_map=mean[0].argmax(dim=0).to(torch.uint8),
-        confidence=mean[0].amax(dim=0),
-        entropy=both.predictive_entropy()[0],
-        mutual_information=both.mutual_information()[0],
-        variance=both.variance()[0],
+        class_map=both.class_map()[0],
         embedding=torch.ones(1),
         class_mass=mean[0].mean(dim=(1, 2)),
         probabilities=mean[0],
         pixel_scores={name: score(both)[0] for name, score in PIXEL_SCORES.items()},
-        gradient=gradient_embedding(mean, torch.ones(1, 2, *mean.shape[2:]))[0],
+        gradient=gradient_embedding(mean, both.class_map(), torch.ones(1, 2, *mean.shape[2:]))[0],
         extent=(float(mean.shape[2]), float(mean.shape[3])),
         halves=(even, odd),
     )

@@ -4,9 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from core.cells import enlarged
 from core.data import TrainingData
 from core.model.network import HEADS, NetworkOutput, SegmentationNetwork
 from core.model.representation_head import RepresentationHead
+from core.predict import ImagePrediction
 from core.train import StepReport, Training
 
 
@@ -86,3 +88,9 @@ def run_steps(run: Training, count: int) -> list[StepReport]:
 
     run.run(stop_after)
     return reports
+
+
+def classes_of_pixels(prediction: ImagePrediction) -> torch.Tensor:
+    """Return the most probable class of each pixel, ``(h, w)``, for cells of 4×4 pixels."""
+    height, width = (round(4 * cells) for cells in prediction.extent)
+    return enlarged(prediction.probabilities[None], height, width, prediction.extent)[0].argmax(dim=0)

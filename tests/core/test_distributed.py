@@ -24,7 +24,7 @@ from core.recipes.pixel_contrast import Pixels, pixel_contrast
 from core.train import Training
 from core.train_config import TrainConfig
 from core.uncertainty import confusion_matrix, mean_iou
-from tests.core.small_network import seeded, small_network, striped_data
+from tests.core.small_network import classes_of_pixels, seeded, small_network, striped_data
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(
@@ -192,8 +192,8 @@ def accuracy(teacher: SegmentationNetwork, data: TrainingData) -> float:
     truth = striped_data(8, 8)
     confusion = torch.zeros(3, 3, dtype=torch.int64)
     for index, image in enumerate(data.images):
-        found = predict(teacher, image, samples=4, generator=seeded(), device="cpu").class_map
-        confusion += confusion_matrix(found, truth.labels[index], 3)
+        found = predict(teacher, image, samples=4, generator=seeded(), device="cpu")
+        confusion += confusion_matrix(classes_of_pixels(found), truth.labels[index], 3)
     return mean_iou(confusion)
 
 

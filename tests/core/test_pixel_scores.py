@@ -171,14 +171,18 @@ def test_the_gradient_embedding_keeps_inner_products() -> None:
     probabilities = torch.randn(6, 5, 4, 4, generator=generator).softmax(dim=1)
     features = torch.randn(6, 40, 4, 4, generator=generator)
     residual = probabilities.clone()
-    residual.scatter_add_(1, probabilities.argmax(1, keepdim=True), -torch.ones(6, 1, 4, 4))
+    class_map = probabilities.argmax(dim=1)
+    residual.scatter_add_(1, class_map[:, None], -torch.ones(6, 1, 4, 4))
     exact = torch.einsum("bchw,bfhw->bcf", residual, features).flatten(1) / 16
-    found = gradient_embedding(probabilities, features)
+    found = gradient_embedding(probabilities, class_map, features)
     assert found.shape == (6, GRADIENT_LENGTH)
     assert (found @ found.T - exact @ exact.T).abs().max() < 0.25 * exact.square().sum(dim=1).max()
-    torch.testing.assert_close(found[2:3], gradient_embedding(probabilities[2:3], features[2:3]))
+    torch.testing.assert_close(
+        found[2:3], gradient_embedding(probabilities[2:3], class_map[2:3], features[2:3])
+    )
 
 
 def test_the_gradient_of_a_sure_network_is_zero() -> None:
     probabilities = torch.eye(3)[:, :, None, None].expand(3, 3, 2, 2)
-    assert not gradient_embedding(probabilities, torch.ones(3, 4, 2, 2)).any()
+    class_map = torch.arange(3)[:, None, None].expand(3, 2, 2)
+    assert not gradient_embedding(probabilities, class_map, torch.ones(3, 4, 2, 2)).any()

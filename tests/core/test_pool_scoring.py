@@ -59,7 +59,7 @@ def test_predictions_are_those_of_single_images() -> None:
     for (_, pixels), (_, same, prediction) in zip(images, found, strict=True):
         assert same is pixels
         alone = predict(network, pixels, samples=3, generator=seeded(5), device="cpu", temperature=2.0)
-        torch.testing.assert_close(prediction.entropy, alone.entropy)
+        torch.testing.assert_close(prediction.pixel_scores, alone.pixel_scores)
         torch.testing.assert_close(prediction.probabilities, alone.probabilities)
 
 

@@ -5,11 +5,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.acquisition.pixel_scores import SampleStatistics, entropy_of
+from core.acquisition.pixel_scores import PIXEL_SCORES, SampleStatistics, entropy_of
 from core.cells import enlarged, label_of_cells
 from core.model.linear_head import LinearHead
 from core.model.network import SegmentationNetwork
-from core.predict import ImagePrediction, _tiles, class_map_at, predict, predict_batch
+from core.predict import ImagePrediction, _tiles, predict, predict_batch
 from tests.core.small_network import seeded, small_network, striped_data
 
 
@@ -29,36 +29,35 @@ def rounding(device: torch.device) -> float:
 
 def test_shapes_types_and_ranges(device: torch.device) -> None:
     prediction = one(device)
-    assert prediction.class_map.shape == (44, 44)
-    assert prediction.class_map.dtype == torch.uint8
-    assert prediction.class_map.max() < 3
-    maps = (prediction.confidence, prediction.entropy, prediction.mutual_information, prediction.variance)
-    for unit in maps:
-        assert unit.shape == (44, 44)
+    assert prediction.probabilities.shape == (3, 11, 11)
+    assert prediction.probabilities.sum(dim=0).allclose(torch.ones(11, 11), atol=1e-5)
+    scores = prediction.pixel_scores
+    assert list(scores) == list(PIXEL_SCORES)
+    for unit in scores.values():
+        assert unit.shape == (11, 11)
         assert 0 <= unit.min() <= unit.max() <= 1
-    assert (prediction.mutual_information <= prediction.entropy + 1e-6).all()
-    assert prediction.mutual_information.max() > 0
+    assert (scores["mutual_information"] <= scores["predictive_entropy"]).all()
+    assert scores["mutual_information"].max() > 0
     assert prediction.embedding.norm().item() == pytest.approx(1)
     assert prediction.class_mass.sum().item() == pytest.approx(1)
-    assert prediction.probabilities.shape == (3, 11, 11)
 
 
 def test_one_sample_or_no_latent_has_no_mutual_information(device: torch.device) -> None:
     for prediction in (one(device, samples=1), one(device, samples=7, head="linear")):
-        assert not prediction.mutual_information.any()
-        assert not prediction.variance.any()
+        assert not prediction.pixel_scores["mutual_information"].any()
+        assert not prediction.pixel_scores["variance"].any()
 
 
 def test_one_class_is_certain(device: torch.device) -> None:
     prediction = one(device, class_count=1)
-    assert not prediction.entropy.any()
-    assert not prediction.variance.any()
-    assert (prediction.confidence == 1).all()
+    for name, score in prediction.pixel_scores.items():
+        assert not score.any(), name
 
 
 def test_prediction_is_seeded(device: torch.device) -> None:
-    assert torch.equal(one(device, seed=3).entropy, one(device, seed=3).entropy)
-    assert not torch.equal(one(device, seed=3).entropy, one(device, seed=4).entropy)
+    first, again, other = (one(device, seed=seed).probabilities for seed in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
 
 
 def test_a_batch_predicts_what_single_images_do(device: torch.device, rounding: float) -> None:
@@ -67,7 +66,8 @@ def test_a_batch_predicts_what_single_images_do(device: torch.device, rounding: 
     together = predict_batch(network, images, samples=5, generator=seeded(), device=device)
     for image, batched in zip(images, together, strict=True):
         alone = predict(network, image, samples=5, generator=seeded(), device=device)
-        assert torch.allclose(alone.entropy, batched.entropy, atol=rounding)
+        for name, score in alone.pixel_scores.items():
+            assert torch.allclose(score, batched.pixel_scores[name], atol=rounding), name
         assert torch.allclose(alone.embedding, batched.embedding, atol=rounding)
 
 
@@ -77,19 +77,11 @@ def test_streaming_over_samples_changes_nothing(
     at_once = one(device, samples=7)
     monkeypatch.setattr("core.predict._FLOATS_AT_ONCE", 1)
     one_by_one = one(device, samples=7)
-    assert torch.allclose(at_once.entropy, one_by_one.entropy, atol=rounding)
-    assert torch.allclose(at_once.mutual_information, one_by_one.mutual_information, atol=rounding)
-    assert torch.allclose(at_once.variance, one_by_one.variance, atol=rounding)
-    assert torch.equal(at_once.class_map, one_by_one.class_map)
+    for name, score in at_once.pixel_scores.items():
+        assert torch.allclose(score, one_by_one.pixel_scores[name], atol=rounding), name
     for half, same, count in zip(at_once.halves, one_by_one.halves, (4, 3), strict=True):
         assert half.count == same.count == count
         assert torch.allclose(half.mean(), same.mean(), atol=rounding)
-
-
-def test_full_size_map_is_the_argmax_of_enlarged_probabilities() -> None:
-    probabilities = torch.randn(5, 9, 13, generator=seeded()).softmax(dim=0)
-    enlarged = torch.nn.functional.interpolate(probabilities[None], size=(70, 101), mode="bilinear")[0]
-    assert torch.equal(class_map_at(probabilities, 70, 101), enlarged.argmax(dim=0).to(torch.uint8))
 
 
 class Brightness(torch.nn.Module):
@@ -117,9 +109,10 @@ def test_an_edge_is_where_it_is_whatever_the_size(height: int, tile_side: int) -
         image = torch.zeros(3, height, 70, dtype=torch.uint8)
         image[:, edge:] = 255
         prediction = predict(network, image, samples=1, generator=seeded(), device="cpu", tile_side=tile_side)
-        assert (prediction.class_map == 0).sum(dim=0).sub(edge).abs().max() <= 1
-        large = class_map_at(prediction.probabilities, 8 * height, 8 * 70, prediction.extent)
-        assert (large == 0).sum(dim=0).sub(8 * edge).abs().max() <= 8
+        for times in (1, 8):
+            size = (times * height, times * 70)
+            classes = enlarged(prediction.probabilities[None], *size, prediction.extent)[0].argmax(dim=0)
+            assert (classes == 0).sum(dim=0).sub(times * edge).abs().max() <= times
 
 
 @given(height=st.integers(1, 300), width=st.integers(1, 40), times=st.floats(0.3, 9))
@@ -199,7 +192,8 @@ def test_the_temperature_divides_the_logits_of_every_sample(device: torch.device
     expected = (logits / 3).softmax(dim=2).mean(dim=0)[0]
     assert torch.allclose(prediction.probabilities, expected, atol=rounding)
     as_it_is = predict(network, image, samples=5, generator=seeded(), device=device)
-    assert prediction.entropy.mean() > as_it_is.entropy.mean()
+    unsure, surer = (of.pixel_scores["predictive_entropy"].mean() for of in (prediction, as_it_is))
+    assert unsure > surer
 
 
 def wide_image(height: int, width: int) -> torch.Tensor:
@@ -219,8 +213,9 @@ def test_tiles_say_what_the_whole_image_says(
     noisy = {"samples": 3, "device": device}
     whole = predict(network, image, generator=seeded(), tile_side=1024, **noisy)
     tiled = predict(network, image, generator=seeded(), tile_side=128, **noisy)
-    for name in ("probabilities", "entropy", "mutual_information", "variance", "confidence"):
-        assert torch.allclose(getattr(whole, name), getattr(tiled, name), atol=rounding), name
+    assert torch.allclose(whole.probabilities, tiled.probabilities, atol=rounding)
+    for name, score in whole.pixel_scores.items():
+        assert torch.allclose(score, tiled.pixel_scores[name], atol=rounding), name
     assert tiled.embedding.norm().item() == pytest.approx(1)
     assert (tiled.embedding @ whole.embedding).item() > 0.98
 

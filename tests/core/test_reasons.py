@@ -46,10 +46,7 @@ def test_a_sure_model_says_so() -> None:
     assert "sure" in found.sentence
 
 
-def test_an_uncertainty_map_may_be_larger_and_an_image_one_pixel() -> None:
-    probability, entropy = maps(slice(22, 29), slice(2, 12))
-    larger = torch.nn.functional.interpolate(entropy[None, None], size=(120, 240))[0, 0]
-    assert reason(probability, larger, NAMES).where == "lower left"
+def test_an_image_may_be_one_pixel_and_a_class_the_only_one() -> None:
     assert reason(torch.full((3, 1, 1), 1 / 3), torch.ones(1, 1), NAMES).where == "upper left"
     assert reason(torch.ones(1, 2, 2), torch.zeros(2, 2), ["only"]).classes == []
 

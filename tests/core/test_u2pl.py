@@ -20,7 +20,14 @@ from core.worker import run_round
 from storage import round_requests, rounds
 from storage.workspace import Workspace
 from tests.core.blocks_project import TINY, blocks_project
-from tests.core.small_network import SeesColours, run_steps, seeded, small_network, striped_data
+from tests.core.small_network import (
+    SeesColours,
+    classes_of_pixels,
+    run_steps,
+    seeded,
+    small_network,
+    striped_data,
+)
 
 CONFIG = TrainConfig(recipe="u2pl", samples_train=2)
 SMALL = TrainConfig(recipe="u2pl", crop=32, steps=6, batch_size=2, samples_train=2)
@@ -270,7 +277,7 @@ def test_a_network_for_prediction_takes_a_u2pl_checkpoint(device: torch.device, 
         predict(network, image, samples=2, generator=seeded(), device=device)
         for network in (plain.to(device).eval(), run.teacher)
     )
-    assert torch.equal(torch.as_tensor(one.class_map), torch.as_tensor(other.class_map))
+    assert torch.equal(one.probabilities, other.probabilities)
 
 
 def test_a_representation_head_changes_no_other_initial_value() -> None:
@@ -304,7 +311,7 @@ def test_unlabelled_images_are_learned_from_two_labelled_ones(device: torch.devi
 
     def error() -> float:
         wrong = [
-            (torch.as_tensor(predicted.class_map) != truth[index]).float().mean()
+            (classes_of_pixels(predicted) != truth[index]).float().mean()
             for index in data.unlabelled
             for predicted in [
                 predict(run.teacher, data.images[index], samples=1, generator=seeded(), device=device)

@@ -29,6 +29,7 @@ def predicted_pool(
     seed: int,
     device: torch.device | str,
     temperature: float = 1.0,
+    with_gradient: bool = False,
 ) -> Generator[tuple[Key, torch.Tensor, ImagePrediction]]:
     """Predict images as they come, each with its key and its pixels.
 
@@ -44,6 +45,7 @@ def predicted_pool(
         seed: Of the latents' noise.
         device: Where to compute.
         temperature: See :func:`core.predict.predict_batch`.
+        with_gradient: Likewise.
     """
     together = torch.device(device).type == "cuda"
     for keys, pixels in _batches(read_ahead(images), _PIXELS_AT_ONCE if together else 0):
@@ -54,6 +56,7 @@ def predicted_pool(
             generator=torch.Generator().manual_seed(seed),
             device=device,
             temperature=temperature,
+            with_gradient=with_gradient,
         )
         yield from zip(keys, pixels, predictions, strict=True)
 

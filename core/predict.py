@@ -36,7 +36,8 @@ class ImagePrediction:
             sample or the linear head.
         class_mass: ``(C,)`` float, mean probability of each class over the image; sums to 1.
         embedding: ``(E,)`` float of unit length.
-        gradient: ``(G,)`` float, see :func:`core.acquisition.gradient.gradient_embedding`.
+        gradient: ``(G,)`` float, see :func:`core.acquisition.gradient.gradient_embedding`; None when it was
+            not asked for.
         extent: Height and width of the image in cells; h and w are these, rounded up.
         halves: Statistics of the even and of the odd samples, B = 1; the odd ones are empty when there is one
             sample.
@@ -47,7 +48,7 @@ class ImagePrediction:
     pixel_scores: dict[str, torch.Tensor]
     class_mass: torch.Tensor
     embedding: torch.Tensor
-    gradient: torch.Tensor
+    gradient: torch.Tensor | None
     extent: Extent
     halves: tuple[SampleStatistics, SampleStatistics]
 
@@ -86,6 +87,7 @@ def predict_batch(
     device: torch.device | str,
     temperature: float = 1.0,
     tile_side: int = TILE_SIDE,
+    with_gradient: bool = False,
     on_logits: Callable[[torch.Tensor], None] | None = None,
 ) -> list[ImagePrediction]:
     """Predict ``uint8`` images ``(3, h, w)`` of one size, with ``samples`` latents each.
@@ -108,6 +110,7 @@ def predict_batch(
         device: Where to compute.
         temperature: The logits of every sample are divided by it, see :mod:`core.calibration`.
         tile_side: Images with a longer side are encoded in tiles of this side, in pixels.
+        with_gradient: Whether the gradient embeddings are wanted, which only a few choices look at.
         on_logits: Shown the logits ``(t, B, C, h', w')`` of the samples, float32 on ``device`` at feature
             resolution and before the temperature, in as many pieces as there are.
     """
@@ -134,7 +137,9 @@ def predict_batch(
     statistics = halves[0].merged(halves[1])
     probabilities = statistics.mean()
     class_maps = statistics.class_map()
-    gradients = gradient_embedding(probabilities, class_maps, features).cpu()
+    gradients: Sequence[torch.Tensor | None] = [None] * len(images)
+    if with_gradient:
+        gradients = list(gradient_embedding(probabilities, class_maps, features).cpu())
     scores = torch.stack([score(statistics) for score in PIXEL_SCORES.values()]).clamp_(0, 1)
     class_maps, probabilities, embedding, scores = (
         of.cpu() for of in (class_maps, probabilities, embedding.float(), scores)

@@ -40,8 +40,8 @@ class ImageScore(NamedTuple):
     """``(C,)``, aggregated pixel score × mean probability of the class: A(U·p̄_c), ClaSP PE's S_c."""
     class_mass: torch.Tensor
     """``(C,)``, mean probability of each class; sums to 1."""
-    gradient: torch.Tensor
-    """``(G,)``, see :func:`core.acquisition.gradient.gradient_embedding`."""
+    gradient: torch.Tensor | None
+    """``(G,)``, see :func:`core.acquisition.gradient.gradient_embedding`; None if the prediction has none."""
     embedding: torch.Tensor
     """``(E,)`` of unit length."""
 

@@ -52,6 +52,8 @@ CHOICES: dict[str, Choice] = {
     "random": stochastic.random,
 }
 """Every choice of a batch by name; ``clasp_pe`` is the default."""
+BY_GRADIENT = {"badge"}
+"""Choices that look at :attr:`core.acquisition.candidates.Candidates.gradients`."""
 _IN_ONE_GO = {"top", "power", "softmax", "rank_sampling", "improved_random", "random"}
 """Choices whose first images are the same however many are asked for, and that cost no more for all."""
 BY_CHANCE = {"random", "improved_random"}

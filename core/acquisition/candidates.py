@@ -68,12 +68,13 @@ class Candidates:
         """
         if not scored:
             raise ValueError("There is no image to choose from.")
+        gradients = [one.gradient for one in scored if one.gradient is not None]
         return cls(
             torch.tensor([one.score for one in scored], dtype=torch.float64),
             torch.stack([one.embedding for one in scored]),
             torch.stack([one.class_scores for one in scored]),
             torch.stack([one.class_mass for one in scored]),
-            torch.stack([one.gradient for one in scored]),
+            torch.stack(gradients) if gradients else None,
             groups,
             positions,
             labelled_embeddings,

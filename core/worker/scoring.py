@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from core.acquisition.aggregation import ImageScore, score_image
+from core.acquisition.batch_choice import BY_GRADIENT
 from core.data import NOT_LABELLED
 from core.model.network import SegmentationNetwork
 from core.pool_ranking import PoolRanking, rank_pool
@@ -113,6 +114,7 @@ def _scored_pool(
         seed=claim.seed,
         device=device,
         temperature=temperature,
+        with_gradient=settings.batch_choice in BY_GRADIENT,
     ):
         score = score_image(prediction, settings.pixel_score, settings.aggregation)
         why = reason(prediction.probabilities, prediction.pixel_scores["least_confidence"], claim.class_names)

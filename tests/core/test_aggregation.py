@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from core.acquisition.aggregation import AGGREGATIONS, score_image
 from core.acquisition.pixel_scores import PIXEL_SCORES
-from core.predict import predict
+from core.predict import predict_batch
 from storage.settings import RoundSettings
 from tests.core.image_scores import prediction_of
 from tests.core.small_network import seeded, small_network, striped_data
@@ -160,11 +160,14 @@ def test_pixels_that_do_not_count_change_nothing() -> None:
 def test_a_prediction_brings_all_that_a_score_needs(head: str, device: torch.device) -> None:
     image = striped_data(1, 1, side=44).images[0]
     network = small_network(head=head).to(device)
-    prediction = predict(network, image, samples=5, generator=seeded(), device=device)
+    (prediction,) = predict_batch(
+        network, [image], samples=5, generator=seeded(), device=device, with_gradient=True
+    )
     score = score_image(prediction, "predictive_entropy", "top_share")
     assert set(score.scores) == set(PIXEL_SCORES)
     assert all(0 <= value <= 1 for value in score.scores.values())
     assert score.class_scores.shape == score.class_mass.shape == (3,)
+    assert score.gradient is not None
     assert score.gradient.isfinite().all()
     counts = [half.count for half in prediction.halves]
     assert counts == ([1, 0] if head == "linear" else [3, 2])

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.acquisition.gradient import GRADIENT_LENGTH
 from core.acquisition.pixel_scores import PIXEL_SCORES, SampleStatistics, entropy_of
 from core.cells import enlarged, label_of_cells
 from core.model.linear_head import LinearHead
@@ -63,12 +64,17 @@ def test_prediction_is_seeded(device: torch.device) -> None:
 def test_a_batch_predicts_what_single_images_do(device: torch.device, rounding: float) -> None:
     network = small_network().to(device)
     images = striped_data(3, 0).images
-    together = predict_batch(network, images, samples=5, generator=seeded(), device=device)
+    together = predict_batch(
+        network, images, samples=5, generator=seeded(), device=device, with_gradient=True
+    )
     for image, batched in zip(images, together, strict=True):
         alone = predict(network, image, samples=5, generator=seeded(), device=device)
         for name, score in alone.pixel_scores.items():
             assert torch.allclose(score, batched.pixel_scores[name], atol=rounding), name
         assert torch.allclose(alone.embedding, batched.embedding, atol=rounding)
+        assert alone.gradient is None
+        assert batched.gradient is not None
+        assert batched.gradient.shape == (GRADIENT_LENGTH,)
 
 
 def test_streaming_over_samples_changes_nothing(

@@ -260,6 +260,13 @@ def test_the_audit_images_judge_the_uncertainty_and_calibrate_it(
     assert metrics["nll"] > 0
 
 
+def test_a_choice_by_gradients_gets_them(workspace: Workspace) -> None:
+    settings = TINY.model_copy(update={"batch_choice": "badge", "uncertain_from": 0})
+    claimed = claimed_round(workspace, blocks_project(workspace, pool=4, settings=settings))
+    assert run_round(workspace, claimed, ME, CPU) == "done", rounds.get_round(workspace, claimed.id).error
+    assert rounds.get_round(workspace, claimed.id).metrics["ranked_by"]["choice"] == "badge"
+
+
 def test_a_pool_too_large_for_the_memory_is_read_while_it_trains(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -261,7 +261,7 @@ def main(
     measured = [
         *against_baal(2 if quick else 11),
         *memory_over_samples(),
-        *whole_image(3 if quick else 21),
+        *whole_image(3 if quick else 201),
         *ranking([1000, 4000] if quick else [1000, 10_000, 100_000]),
     ]
     rows = [{**row, "seed": SEED, **about()} for row in measured]

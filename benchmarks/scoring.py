@@ -35,7 +35,7 @@ from core.acquisition.candidates import Candidates
 from core.acquisition.pixel_scores import SampleStatistics
 from core.freed_memory import freed_memory_kept
 from core.model.network import SegmentationNetwork, build_network
-from core.predict import predict
+from core.predict import predict_batch
 from storage.settings import RoundSettings
 
 RESULT = ROOT / "benchmarks" / "results" / "scoring.csv"
@@ -178,12 +178,17 @@ def whole_image(repetitions: int) -> list[Row]:
         256, (3, HEIGHT, WIDTH), dtype=torch.uint8, generator=torch.Generator().manual_seed(SEED)
     )
 
-    def scored(samples: int) -> None:
-        generator = torch.Generator().manual_seed(SEED)
-        score_image(predict(network, image, samples=samples, generator=generator, device="cpu"))
+    def scored(noise: torch.Tensor | None) -> None:
+        (prediction,) = predict_batch(network, [image], noise=noise, device="cpu")
+        score_image(prediction)
+
+    def drawn(samples: int) -> torch.Tensor | None:
+        """Return the noise of a whole pool."""
+        with torch.inference_mode():
+            return network.draw_noise(samples, 1, torch.Generator().manual_seed(SEED))
 
     ways: dict[str, Callable[[], object]] = {
-        str(samples): partial(scored, samples) for samples in (DEFAULT_SAMPLES, SAMPLES)
+        str(samples): partial(scored, drawn(samples)) for samples in (DEFAULT_SAMPLES, SAMPLES)
     }
     with freed_memory_kept():  # As in a round; for both.
         times = medians({"1": lambda: deterministic(network, image), **ways}, repetitions)

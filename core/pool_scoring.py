@@ -47,13 +47,14 @@ def predicted_pool(
         temperature: See :func:`core.predict.predict_batch`.
         with_gradient: Likewise.
     """
+    with torch.inference_mode():
+        noise = network.draw_noise(samples, 1, torch.Generator().manual_seed(seed))
     together = torch.device(device).type == "cuda"
     for keys, pixels in _batches(read_ahead(images), _PIXELS_AT_ONCE if together else 0):
         predictions = predict_batch(
             network,
             pixels,
-            samples=samples,
-            generator=torch.Generator().manual_seed(seed),
+            noise=noise,
             device=device,
             temperature=temperature,
             with_gradient=with_gradient,

@@ -53,6 +53,7 @@ class ImagePrediction:
     halves: tuple[SampleStatistics, SampleStatistics]
 
 
+@torch.inference_mode()
 def predict(
     network: SegmentationNetwork,
     image: torch.Tensor,
@@ -64,12 +65,11 @@ def predict(
     tile_side: int = TILE_SIDE,
     on_logits: Callable[[torch.Tensor], None] | None = None,
 ) -> ImagePrediction:
-    """Predict one ``uint8`` image ``(3, h, w)``; see :func:`predict_batch`."""
+    """Predict one ``uint8`` image ``(3, h, w)`` with ``samples`` latents; see :func:`predict_batch`."""
     return predict_batch(
         network,
         [image],
-        samples=samples,
-        generator=generator,
+        noise=network.draw_noise(samples, 1, generator),
         device=device,
         temperature=temperature,
         tile_side=tile_side,
@@ -82,19 +82,18 @@ def predict_batch(
     network: SegmentationNetwork,
     images: Sequence[torch.Tensor],
     *,
-    samples: int,
-    generator: torch.Generator,
+    noise: torch.Tensor | None,
     device: torch.device | str,
     temperature: float = 1.0,
     tile_side: int = TILE_SIDE,
     with_gradient: bool = False,
     on_logits: Callable[[torch.Tensor], None] | None = None,
 ) -> list[ImagePrediction]:
-    """Predict ``uint8`` images ``(3, h, w)`` of one size, with ``samples`` latents each.
+    """Predict ``uint8`` images ``(3, h, w)`` of one size, with T latents each.
 
-    The network must be on ``device``; it is put into evaluation mode. All images of a call share the
-    same latent noise, so their scores differ by the images and not by luck, and a generator in the
-    same state gives an image the same prediction in any batch (to rounding).
+    The network must be on ``device``; it is put into evaluation mode. All images share the same latent noise,
+    so their scores differ by the images and not by luck, and an image has the same prediction in any batch
+    (to rounding).
 
     A large image is encoded tile by tile and decoded as one, so its latent is the image's, whatever the
     tiles. What sees the whole image within the encoder sees a tile then.
@@ -105,8 +104,8 @@ def predict_batch(
     Args:
         network: What predicts.
         images: ``uint8 (3, h, w)`` each, all of one size.
-        samples: T, latents per image; a head without a latent has one prediction.
-        generator: Draws the noise of the latents.
+        noise: Of T latents, ``network.draw_noise(T, 1, generator)``; None for a head without a latent, which
+            has one prediction.
         device: Where to compute.
         temperature: The logits of every sample are divided by it, see :mod:`core.calibration`.
         tile_side: Images with a longer side are encoded in tiles of this side, in pixels.
@@ -123,7 +122,6 @@ def predict_batch(
     halves = (SampleStatistics(class_weights=weights), SampleStatistics(class_weights=weights))
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
         features, embedding = _encoded(network, batch, device, tile_side)
-        noise = network.draw_noise(samples, 1, generator)
         chunk = max(1, _FLOATS_AT_ONCE // max(1, features[:, :64].numel()))
         seen = 0
         for piece in [None] if noise is None else noise.split(chunk):

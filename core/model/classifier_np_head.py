@@ -49,24 +49,37 @@ class ClassifierNPHead(nn.Module):
         self.evidence = LabelledEvidence(hidden + 1)
 
     def draw_noise(self, samples: int, generator: torch.Generator | None) -> torch.Tensor:
-        """Return standard normal noise ``(samples, C, H + 1)`` for :meth:`forward`."""
-        device = "cpu" if generator is None else generator.device
+        """Return how far ``samples`` draws of the latent are from the trained weights, ``(T, C, H + 1)``.
+
+        The last column is the bias. Before any image was observed they are 0. What is drawn stays right until
+        the next image is observed, for any number of calls of :meth:`forward`.
+        """
         size = (samples, self.classify.out_features, self.classify.in_features + 1)
-        return torch.randn(size, generator=generator, device=device)
+        normal = torch.randn(
+            size, generator=generator, device="cpu" if generator is None else generator.device
+        )
+        # In double precision, for the condition is bad; MPS has none.
+        total = self.evidence.total()
+        total = (total.cpu() if total.device.type == "mps" else total).double()
+        prior = torch.eye(len(total), dtype=total.dtype, device=total.device) / PRIOR_STD**2
+        # It has no eigenvalue below 1 / PRIOR_STD², so no error can come of it, and none is waited for.
+        factor = torch.linalg.cholesky_ex(IMAGE_EVIDENCE * total + prior).L
+        columns = normal.to(total, non_blocking=True).flatten(0, 1).mT
+        drawn = torch.linalg.solve_triangular(factor.mT, columns, upper=True).mT.view(size)
+        return (drawn * total.any()).float()
 
     def forward(self, features: torch.Tensor, noise: torch.Tensor | None) -> HeadOutput:
-        """Classify features ``(B, F, h, w)`` once per classifier; the evidence is only read.
+        """Classify features ``(B, F, h, w)`` once per classifier.
 
         Args:
             features: ``(B, F, h, w)``.
-            noise: ``(T, C, H + 1)``; None for the trained weights, T = 1. Before any image was observed
-                all samples are the trained weights too.
+            noise: ``(T, C, H + 1)``, see :meth:`draw_noise`; None for the trained weights, T = 1.
         """
         vectors = self._hidden(features)
         weight, bias = self.classify.weight[None], self.classify.bias[None]
         if noise is not None:
-            apart = self._deviations(noise).to(weight)
-            weight, bias = weight + apart[..., :-1], bias + apart[..., -1]
+            noise = noise.to(weight)
+            weight, bias = weight + noise[..., :-1], bias + noise[..., -1]
         # Pixels last, as what counts the samples wants them.
         weights = weight.flatten(0, 1).expand(len(features), -1, -1)
         logits = torch.baddbmm(bias.flatten()[:, None], weights, vectors.mT)
@@ -77,18 +90,6 @@ class ClassifierNPHead(nn.Module):
         """Return ``(B, h · w, H)``."""
         normalised = self.shared(features).flatten(2).transpose(1, 2)
         return F.relu(torch.addcmul(AFFINE_GAIN * self.shift, 1 + AFFINE_GAIN * self.scale, normalised))
-
-    def _deviations(self, noise: torch.Tensor) -> torch.Tensor:
-        """Return draws from the posterior around the trained weights, ``(T, C, H + 1)``."""
-        # In double precision, for the condition is bad; MPS has none.
-        total = self.evidence.total()
-        total = (total.cpu() if total.device.type == "mps" else total).double()
-        prior = torch.eye(len(total), dtype=total.dtype, device=total.device) / PRIOR_STD**2
-        # It has no eigenvalue below 1 / PRIOR_STD², so no error can come of it, and none is waited for.
-        factor = torch.linalg.cholesky_ex(IMAGE_EVIDENCE * total + prior).L
-        columns = noise.to(total, non_blocking=True).flatten(0, 1).mT
-        drawn = torch.linalg.solve_triangular(factor.mT, columns, upper=True).mT.view(noise.shape)
-        return (drawn * total.any()).float()
 
     @torch.no_grad()
     def observe(self, features: torch.Tensor, labels: torch.Tensor, images: torch.Tensor) -> None:

@@ -160,9 +160,8 @@ def test_pixels_that_do_not_count_change_nothing() -> None:
 def test_a_prediction_brings_all_that_a_score_needs(head: str, device: torch.device) -> None:
     image = striped_data(1, 1, side=44).images[0]
     network = small_network(head=head).to(device)
-    (prediction,) = predict_batch(
-        network, [image], samples=5, generator=seeded(), device=device, with_gradient=True
-    )
+    noise = network.draw_noise(5, 1, seeded())
+    (prediction,) = predict_batch(network, [image], noise=noise, device=device, with_gradient=True)
     score = score_image(prediction, "predictive_entropy", "top_share")
     assert set(score.scores) == set(PIXEL_SCORES)
     assert all(0 <= value <= 1 for value in score.scores.values())

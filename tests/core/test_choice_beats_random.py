@@ -124,13 +124,9 @@ def candidates_after(seed: int, labelled: tuple[int, ...]) -> Candidates:
     """Return all other images of the pool, scored by a network that learned the labelled ones."""
     world = pool_of(seed)
     pool = [index for index in range(POOL) if index not in labelled]
-    predictions = predict_batch(
-        trained(world, labelled),
-        list(world.images[pool]),
-        samples=8,
-        generator=torch.Generator().manual_seed(0),
-        device="cpu",
-    )
+    network = trained(world, labelled)
+    noise = network.draw_noise(8, 1, torch.Generator().manual_seed(0))
+    predictions = predict_batch(network, list(world.images[pool]), noise=noise, device="cpu")
     return Candidates.of([score_image(prediction) for prediction in predictions])
 
 

@@ -73,7 +73,7 @@ def test_pixels_unlike_all_labelled_ones_are_less_sure(device: torch.device) -> 
 
 def test_the_samples_have_the_posteriors_covariance(device: torch.device) -> None:
     head = observed(new_head(device), images_of_features(3, device))
-    drawn = head._deviations(head.draw_noise(20_000, seeded()))[:, 0].cpu()
+    drawn = head.draw_noise(20_000, seeded())[:, 0].cpu()
     total = head.evidence.total().double().cpu()
     expected = torch.linalg.inv(IMAGE_EVIDENCE * total + torch.eye(len(total)) / PRIOR_STD**2)
     scale = expected.diagonal().sqrt()
@@ -92,8 +92,8 @@ def test_shared_features_equal_one_classifier_at_a_time(device: torch.device) ->
     for one, sample in zip(noise, together, strict=True):
         assert torch.allclose(head(features, one[None]).logits[0], sample, atol=1e-4)
     vectors = head._hidden(features)
-    weights = head.classify.weight + head._deviations(noise)[3, :, :-1].to(vectors)
-    bias = head.classify.bias + head._deviations(noise)[3, :, -1].to(vectors)
+    weights = head.classify.weight + noise[3, :, :-1].to(vectors)
+    bias = head.classify.bias + noise[3, :, -1].to(vectors)
     by_hand = (vectors @ weights.T + bias).transpose(1, 2).view(2, CLASSES, 8, 8)
     assert torch.allclose(by_hand, together[3], atol=1e-4)
 
@@ -113,7 +113,7 @@ def test_without_noise_or_images_it_is_the_trained_classifier(device: torch.devi
 
 
 def test_the_same_generator_draws_the_same_classifiers(device: torch.device) -> None:
-    head = new_head(device)
+    head = observed(new_head(device), images_of_features(3, device))
     one, same, other = (head.draw_noise(3, seeded(seed)) for seed in (4, 4, 5))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)

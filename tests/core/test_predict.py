@@ -64,9 +64,8 @@ def test_prediction_is_seeded(device: torch.device) -> None:
 def test_a_batch_predicts_what_single_images_do(device: torch.device, rounding: float) -> None:
     network = small_network().to(device)
     images = striped_data(3, 0).images
-    together = predict_batch(
-        network, images, samples=5, generator=seeded(), device=device, with_gradient=True
-    )
+    noise = network.draw_noise(5, 1, seeded())
+    together = predict_batch(network, images, noise=noise, device=device, with_gradient=True)
     for image, batched in zip(images, together, strict=True):
         alone = predict(network, image, samples=5, generator=seeded(), device=device)
         for name, score in alone.pixel_scores.items():

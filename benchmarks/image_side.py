@@ -1,4 +1,4 @@
-"""How large a network should see images on a CPU: ``python benchmarks/image_side.py --data ../shared/data/camvid``.
+"""How large a network sees images best: ``python benchmarks/image_side.py --data ../shared/data/camvid``.
 
 The first three rounds of a project as in ``first_rounds.py``, with sizes that take about the same time to
 train: ``long side/crop/steps``. mIoU is that of the teacher's suggestions at the full size of the label maps,
@@ -89,11 +89,11 @@ def main(
     origin = about()
     rows: list[Row] = list(read_rows(result)) if result.exists() else []
     done = {tuple(str(row[name]) for name in ("data", *Project._fields)) for row in rows}
-    wanted = [
-        Project(*(int(part) for part in text.split("/")), seed)
-        for seed in range(seeds)
-        for text in size or SIZES
-    ]
+    wanted = []
+    for seed in range(seeds):
+        for text in size or SIZES:
+            long_side, crop, steps = (int(part) for part in text.split("/"))
+            wanted.append(Project(long_side, crop, steps, seed))
     wanted = [each for each in wanted if (data.name, *map(str, each)) not in done]
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         tasks = [pool.submit(rounds, project, data) for project in wanted]

@@ -19,6 +19,8 @@ from storage.schema import LIVE_ROUND_STATES, SPLITS, Image, Round
 from storage.snapshots import decode_snapshot
 from storage.workspace import Workspace
 
+_SIZES_LOOKED_AT = 500
+
 
 @dataclass(frozen=True)
 class SourceFile:
@@ -275,6 +277,14 @@ def any_truth(workspace: Workspace, project_id: int) -> bool:
 def any_in_split(workspace: Workspace, project_id: int, split: str) -> bool:
     """Return whether there is any image in a split of the project."""
     return _any(workspace, project_id, Image.split == split)
+
+
+def usual_long_side(workspace: Workspace, project_id: int) -> int | None:
+    """Return the median long side in pixels of some hundreds of a project's images; None when it has none."""
+    sizes = select(Image.width, Image.height).where(Image.project_id == project_id).limit(_SIZES_LOOKED_AT)
+    with workspace.database.reading() as session:
+        sides = sorted(max(width, height) for width, height in session.execute(sizes))
+    return sides[len(sides) // 2] if sides else None
 
 
 def _any(workspace: Workspace, project_id: int, wanted: ColumnElement[bool]) -> bool:

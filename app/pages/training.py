@@ -20,7 +20,7 @@ from app.notices import empty_state, errors_as_sentences, html_badge, plain
 from app.round_progress import round_progress
 from app.training_state import TrainingState, newest_of, training_state
 from app.unsaved_settings import UnsavedSettings, note_unsaved, save_settings
-from storage import projects, round_requests, rounds
+from storage import images, projects, round_requests, rounds
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES
@@ -50,6 +50,8 @@ MAIN_FIELDS = ("recipe", "head", "encoder", "decoder", "steps", "long_side", "cr
 CHOICE_FIELDS = ("pixel_score", "aggregation", "batch_choice")
 CHOICE_NUMBERS = ("choice_batch", "near_duplicate", "uncertain_from", "samples_predict")
 START_FIELDS = ("automatic", "min_changed", "min_classes", "quiet_seconds")
+_MUCH_LARGER = 2.0
+"""Images so many times as long as what the model sees of them lose things that a person labels."""
 CURVES_EVERY_S = 10.0
 """Drawing them keeps a processor busy, half a second on a slow one, that the Label page beside may need."""
 
@@ -271,6 +273,19 @@ def history_table(past: list[RoundInfo]) -> None:
         )
 
 
+def size_advice(usual: int | None, long_side: int) -> str:
+    """Return what the model cannot see of images of this long side; empty where it sees nearly all."""
+    if usual is None or long_side < 1 or usual < _MUCH_LARGER * long_side:
+        return ""
+    times = f"{usual / long_side:.2g}"
+    return (
+        f"Images here have a long side of about {usual:,} pixels. At {long_side:,} the model sees one pixel "
+        f"for {times} × {times} of theirs, and what is narrower is blurred away. For smaller things raise "
+        "the long side, and the crop as much: twice the size shows things half as wide, and takes about four "
+        "times as long."
+    )
+
+
 def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
     """Draw the settings of the next round and of its automatic start; nothing counts before it is saved."""
     # The fragment runs again without the page: somebody else may have saved since that drew it.
@@ -297,6 +312,11 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
             scope=scope,
             suggestions={"encoder": ENCODERS, "decoder": DECODERS},
         )
+        seen = size_advice(
+            images.usual_long_side(workspace, project.id), values.get("long_side", shown.long_side)
+        )
+        if seen:
+            st.caption(seen)
         st.markdown("**Which images come next**")
         values |= settings_form.fields(shown, CHOICE_FIELDS, key="round", scope=scope, columns=3)
         values |= settings_form.fields(shown, CHOICE_NUMBERS, key="round", scope=scope)

@@ -12,6 +12,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 from PIL import Image
+from sqlalchemy import text
 from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
@@ -890,6 +891,18 @@ class TestTraining:
         assert errors(test)[0].startswith("New labels needed: input should be greater than or equal to 1.")
         assert all(field.min is None or field.min < -1e9 for field in test.number_input)
         assert projects.get_project(site.workspace, project).settings == saved
+
+    def test_it_is_said_what_the_model_cannot_see_of_large_images(self, open_page, site: Site) -> None:
+        test, project = open_page("training"), site.project_id
+        assert "the model sees one pixel" not in everything(test)
+        test.number_input(key=f"round-long-side-{project}").set_value(15).run()
+        assert "about 48 pixels. At 15 the model sees one pixel for 3.2 × 3.2 of theirs" in everything(test)
+        with site.workspace.database.writing() as session:
+            session.execute(text("UPDATE image SET width = 3000, height = 4000"))
+        test.number_input(key=f"round-long-side-{project}").set_value(400).run()
+        assert "about 4,000 pixels. At 400 the model sees one pixel for 10 × 10 of theirs" in everything(test)
+        test.number_input(key=f"round-long-side-{project}").set_value(0).run()
+        assert not errors(test)
 
     def test_saving_keeps_what_somebody_else_saved_meanwhile(self, open_page, site: Site) -> None:
         test, project = open_page("training"), site.project_id

@@ -43,14 +43,10 @@ class GuidedMaps:
         cells = _of_cells(self._colours, maps.shape[-2:], extent)
         self._slopes, self._offsets = _linear_functions(maps.float(), cells)
 
-    def pieces(self, pixels: int = 0) -> Iterator[Tensor]:
-        """Yield the maps at the image's size, ``(c, H, W)`` of a few at a time, in their order.
-
-        Args:
-            pixels: What is made of each; the larger, the fewer come together.
-        """
+    def pieces(self) -> Iterator[Tensor]:
+        """Yield the maps at the image's size, ``(c, H, W)`` of a few at a time, in their order."""
         height, width = self._colours.shape[1:]
-        count = max(1, _FLOATS_AT_ONCE // max(pixels, height * width))
+        count = max(1, _FLOATS_AT_ONCE // (height * width))
         for offsets, slopes in zip(self._offsets.split(count), self._slopes.split(count, dim=1), strict=True):
             piece = enlarged(offsets[None], height, width, self._extent)[0]
             for slope, colour in zip(slopes, self._colours, strict=True):

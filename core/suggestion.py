@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from core.cells import enlarged
+from core.enlarged_class_map import enlarged_class_map
 from core.guided_maps import GuidedMaps
 from core.most_probable import MostProbable
 from core.predict import ImagePrediction
@@ -38,15 +38,16 @@ def suggestion(maps: GuidedMaps, class_weights: Tensor, height: int, width: int)
         width: Of the class map.
     """
     weights = class_weights.cpu()
-    seen, shown = MostProbable(), MostProbable()
+    seen = MostProbable()
     natural: Tensor | float = 0.0
-    for piece in maps.pieces(height * width):
+    for piece in maps.pieces():
         of_piece = weights[seen.count : seen.count + len(piece)]
         natural = natural + (piece / of_piece[:, None, None]).sum(dim=0)
         seen.add(piece)
-        if piece.shape[1:] != (height, width):
-            shown.add(enlarged(piece[None], height, width)[0])
     confidence = seen.highest / weights[seen.class_map.long()]
     # Beside an edge a class can be a little below 0 and the sum below one of its parts.
     confidence = confidence / torch.maximum(confidence, torch.as_tensor(natural))
-    return Suggestion((shown if shown.count else seen).class_map, confidence)
+    class_map = seen.class_map
+    if class_map.shape != (height, width):
+        class_map = enlarged_class_map(maps.pieces, class_map, height, width)
+    return Suggestion(class_map, confidence)

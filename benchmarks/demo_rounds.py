@@ -24,7 +24,6 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from csv_rows import Row, about, print_rows, write_rows
 
-from core.data import to_long_side
 from core.evaluation import evaluate
 from core.model.network import build_network
 from core.round_data import decoded_image
@@ -89,7 +88,7 @@ def teacher_miou(
 
     def labelled() -> Iterator[tuple[Tensor, Tensor]]:
         for info in chosen:
-            pixels = to_long_side(decoded_image(workspace.blobs.get(info.blob)), settings.long_side)
+            pixels = decoded_image(workspace.blobs.get(info.blob), settings.long_side)
             yield pixels, torch.from_numpy(images.truth(workspace, info.id))
 
     samples = settings.samples_predict

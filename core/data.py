@@ -59,17 +59,6 @@ class UnlabelledBatch(NamedTuple):
     """``(B, side, side)`` bool, False where the crop reaches beyond the image."""
 
 
-def to_long_side(image: torch.Tensor, side: int) -> torch.Tensor:
-    """Shrink a ``uint8`` image ``(3, h, w)`` so that its long side is ``side``; smaller images are kept."""
-    height, width = size_at_long_side(image.shape[1], image.shape[2], side)
-    if (height, width) == tuple(image.shape[1:]):
-        return image
-    resized = F.interpolate(
-        image[None].float(), size=(height, width), mode="bilinear", antialias=True, align_corners=False
-    )
-    return resized[0].round().clamp(0, 255).to(torch.uint8)
-
-
 def size_at_long_side(height: int, width: int, side: int) -> tuple[int, int]:
     """Return height and width after shrinking to a long side of at most ``side``; each at least 1."""
     scale = min(1.0, side / max(height, width))

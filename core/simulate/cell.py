@@ -27,7 +27,6 @@ from core.annotation_cost import (
     cut_into_superpixels,
     superpixel_clicks,
 )
-from core.data import to_long_side
 from core.evaluation import Evaluation, evaluate
 from core.model.network import build_network
 from core.ranking_quality import ranking_quality
@@ -242,7 +241,7 @@ class CellRun:
         def labelled() -> Iterator[tuple[Tensor, Tensor]]:
             for place, info in enumerate(self.test):
                 self.watch("testing", 0.85 + 0.15 * place / len(self.test))
-                pixels = to_long_side(decoded_image(self.workspace.blobs.get(info.blob)), settings.long_side)
+                pixels = decoded_image(self.workspace.blobs.get(info.blob), settings.long_side)
                 yield pixels, torch.from_numpy(images.truth(self.workspace, info.id))
 
         return evaluate(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
-from core.data import to_long_side, without_classes
+from core.data import without_classes
 from core.pool_ranking import frames_of
 from core.round_data import UnreadableImage, decoded_image
 from core.worker.claim import Claim
@@ -49,7 +49,7 @@ class RoundImages:
         if image.id in self.held:
             return self.held[image.id]
         data = self._claim.workspace.blobs.get(image.blob)
-        return to_long_side(decoded_image(data), self._claim.settings.long_side)
+        return decoded_image(data, self._claim.settings.long_side)
 
     def readable(self, chosen: Iterable[ImageInfo]) -> Iterator[tuple[ImageInfo, Tensor]]:
         """Yield images with their pixels; a damaged one is noted and left out.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.data import TrainingData, label_to_size, size_at_long_side, to_long_side, without_classes
+from core.data import TrainingData, label_to_size, size_at_long_side, without_classes
 from core.round_data import ImagesOnDemand, UnreadableImage, decoded_image
 from core.worker.claim import Claim
 from core.worker.images import RoundImages
@@ -120,7 +120,7 @@ class _PoolReader:
         for further in range(len(self.keys)):
             key = self.keys[(index + further) % len(self.keys)]
             try:
-                return to_long_side(decoded_image(self.blobs.get(key)), self.long_side)
+                return decoded_image(self.blobs.get(key), self.long_side)
             except (UnreadableImage, NotFound) as error:
                 log.warning("an image of the pool could not be read and is replaced: %s", error)
         raise UnreadableImage("none of the pool's images can be read")

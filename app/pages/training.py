@@ -20,11 +20,11 @@ from app.notices import empty_state, errors_as_sentences, html_badge, plain
 from app.round_progress import round_progress
 from app.training_state import TrainingState, newest_of, training_state
 from app.unsaved_settings import UnsavedSettings, note_unsaved, save_settings
-from storage import images, projects, round_requests, rounds
+from storage import images, projects, round_requests, rounds, workers
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES
-from storage.settings import Preset, with_preset
+from storage.settings import Preset, RoundSettings, with_preset
 from storage.workspace import Workspace
 
 ENCODERS = (
@@ -301,6 +301,13 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
         "can neither be found nor downloaded, the round says so and starts from random values.",
     )
     shown = with_preset(settings.round, preset) if preset else settings.round
+    if shown.encoder == RoundSettings().encoder and any(
+        worker.device.startswith("cuda") for worker in workers.live_workers(workspace)
+    ):
+        st.caption(
+            f"A worker with a GPU is there, and these settings are made for a CPU. *{PRESET_NAMES['gpu']}* "
+            "trains a larger network on larger images, for more steps."
+        )
     scope = f"{project.id}-{preset}" if preset else project.id
     # No form: it would keep the line below a choice from following it.
     with st.container(border=True, key="training-settings"):

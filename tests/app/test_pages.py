@@ -904,6 +904,16 @@ class TestTraining:
         test.number_input(key=f"round-long-side-{project}").set_value(0).run()
         assert not errors(test)
 
+    def test_who_has_a_gpu_is_told_of_its_preset(self, open_page, site: Site) -> None:
+        told = "A worker with a GPU is there"
+        workers.worker_seen(site.workspace, WORKER, "cpu")
+        assert told not in everything(open_page("training"))
+        workers.worker_seen(site.workspace, WORKER, "cuda")
+        test, project = open_page("training"), site.project_id
+        assert told in everything(test)
+        test.selectbox(key=f"round-preset-{project}").set_value("gpu").run()
+        assert told not in everything(test)
+
     def test_saving_keeps_what_somebody_else_saved_meanwhile(self, open_page, site: Site) -> None:
         test, project = open_page("training"), site.project_id
         test.number_input(key=f"round-crop-{project}").set_value(64).run()

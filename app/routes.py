@@ -272,6 +272,7 @@ def _save(workspace: Workspace, request: Request, image: ImageInfo, body: bytes)
         "status": saved.status,
         "labelled_share": saved.labelled_share,
         "saved_at": saved.created_at,
+        "split": saved.split,
         "repeated": saved.repeated,
     }
     if count:

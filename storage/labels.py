@@ -33,13 +33,17 @@ __all__ = [
 
 @dataclass(frozen=True)
 class SavedLabel:
-    """What became of a save. ``repeated`` is True when the same request had been answered before."""
+    """What became of a save. ``repeated`` is True when the same request had been answered before.
+
+    ``split`` is the image's now: in ``excluded`` the label map is kept and trains nothing.
+    """
 
     image_id: int
     revision: int
     status: str
     labelled_share: float
     created_at: float
+    split: str
     repeated: bool = False
 
 
@@ -227,8 +231,9 @@ def _answered(session: Session, submission_id: str | None, image_id: int) -> Sav
         return None
     if row.image_id != image_id:
         raise InvalidInput("This request was already used for another image. Load the page again.")
+    split = image_row(session, image_id).split
     return SavedLabel(
-        row.image_id, row.revision, row.status, row.labelled_share, row.created_at, repeated=True
+        row.image_id, row.revision, row.status, row.labelled_share, row.created_at, split, repeated=True
     )
 
 
@@ -264,7 +269,7 @@ def _append(session: Session, new: Label, kind: str) -> SavedLabel:
     session.add(new)
     if not goes_on:  # the journal tells that a draft was begun, not each of its automatic saves
         events.record(session, row.project_id, new.author, kind, image=new.image_id, revision=new.revision)
-    return SavedLabel(new.image_id, new.revision, new.status, new.labelled_share, now)
+    return SavedLabel(new.image_id, new.revision, new.status, new.labelled_share, now, row.split)
 
 
 def _author(session: Session, row: Image) -> str | None:

@@ -149,6 +149,18 @@ def test_submitting_answers_the_next_images(browser: TestClient, site: Site) -> 
     assert len(answer["items"]) == 3
 
 
+def test_who_labels_an_excluded_image_is_told(browser: TestClient, site: Site) -> None:
+    image_id = site.image_ids[0]
+    assert put(browser, image_id, label_map(0)).json()["split"] == "pool"
+    images.set_split(site.workspace, [image_id], "excluded", "ben")
+    submission = str(uuid.uuid4())
+    for _ in range(2):
+        answer = put(
+            browser, image_id, label_map(1), revision=1, status="submitted", submission_id=submission
+        )
+        assert (answer.json()["revision"], answer.json()["split"]) == (2, "excluded")
+
+
 def test_a_repeated_request_gets_the_first_answer(browser: TestClient, site: Site) -> None:
     image_id = site.image_ids[0]
     submission = str(uuid.uuid4())

@@ -555,6 +555,20 @@ test('a submission that was under way when the page closed is sent again under i
   parts.end();
 });
 
+test('who submits an image that was excluded meanwhile is told that it trains nothing', async () => {
+  for (const [split, told] of [['excluded', 1], ['train', 0]]) {
+    const body = { revision: 1, status: 'submitted', split, progress: PROGRESS };
+    const parts = bench({ saves: [{ kind: 'saved', body }] });
+    await parts.session.start(null);
+    parts.session.image.fillRest(1);
+    parts.session.submit();
+    await parts.settled();
+    assert.equal(parts.saved[0].status, 'submitted');
+    assert.equal(parts.notices.filter((text) => /excluded 1\.png/.test(text)).length, told, split);
+    parts.end();
+  }
+});
+
 test('an image that somebody else holds is not opened', async () => {
   const parts = bench();
   parts.heldBy = 'Bo';

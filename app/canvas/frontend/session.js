@@ -315,9 +315,12 @@ export class LabelSession {
     this.screen.refresh();
   }
 
-  /** @param {OpenImage} image @param {{items?: Item[]}} body */
+  /** @param {OpenImage} image @param {import('./types.js').Saved} body */
   async #submitted(image, body) {
     const now = Date.now();
+    if (body.split === 'excluded' && image.item.split !== 'excluded') {
+      this.screen.notice(`Somebody excluded ${image.item.name}: your label map is kept, and trains nothing.`, 'warning');
+    }
     this.queue.acknowledge(image.id, now);
     if (body.items) this.queue.update(body.items, now);
     this.nudge({ image_id: image.id });

@@ -138,7 +138,7 @@
 
 /**
  * The server's JSON when it took a label map, and when it refused something.
- * @typedef {{revision: number, status: string, progress?: Progress, items?: Item[]}} Saved
+ * @typedef {{revision: number, status: string, split: Item['split'], progress?: Progress, items?: Item[]}} Saved
  * @typedef {{error?: string, held_by?: string | null, author?: string | null, revision?: number}} Refusal
  */
 

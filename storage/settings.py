@@ -80,7 +80,7 @@ class RoundSettings(_Settings):
         "auto",
         description="auto (embedded or cached), none, or a file or directory with encoder weights.",
     )
-    long_side: int = Field(256, ge=32, description="Images are trained at this long side, in pixels.")
+    long_side: int = Field(384, ge=32, description="Images are trained at this long side, in pixels.")
     crop: int = Field(160, ge=32, description="Side of the square training crops, in pixels.")
     steps: int = Field(240, ge=1, description="Training steps of one round.")
     batch_size: int = Field(4, ge=1, description="Labelled images per step, and as many unlabelled ones.")

@@ -8,6 +8,7 @@ import statistics
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
@@ -21,6 +22,8 @@ POLYGONS = "polygons alone"
 AT_ONCE = "consistency at once"
 SCHEDULE = ("consistency", "0.8", "240")
 """Recipe, share of the steps on labels alone and steps of a new project's rounds."""
+SMALLEST = ("256", "160", "240")
+"""Long side, crop and steps of a round of images of 256 pixels."""
 
 Rows = list[dict[str, str]]
 
@@ -246,37 +249,62 @@ def demo_rounds() -> str:
 
 def first_rounds() -> str:
     """Return what the first rounds reach by schedule, and what a new project's is above the others."""
-    rows = read("first_rounds")
+    columns = {"recipe": "recipe", "labels alone": "warm_up", "steps": "steps"}
+    tables = _rounds("first_rounds", columns, SCHEDULE, is_better=True)
+    between = "A new project's (`consistency`, 0.8, 240) minus the other, paired over seeds:"
+    return "\n\n".join([tables.reached, between, tables.gained, tables.origin])
+
+
+def image_side() -> str:
+    """Return what the first rounds reach by the size of the images, and what is gained over the smallest."""
+    columns = {"long side": "long_side", "crop": "crop", "steps": "steps"}
+    tables = _rounds("image_side", columns, SMALLEST, is_better=False)
+    between = "Minus 256, 160, 240, paired over seeds:"
+    return "\n\n".join([tables.reached, between, tables.gained, tables.origin])
+
+
+class _Rounds(NamedTuple):
+    """Tables of first rounds by what they were trained with, and the line that says where they come from."""
+
+    reached: str
+    gained: str
+    origin: str
+
+
+def _rounds(name: str, columns: dict[str, str], one: tuple[str, ...], *, is_better: bool) -> _Rounds:
+    """Return the tables of a file with a row a round, and the others beside ``one`` of the ways to train.
+
+    ``is_better`` says that gained is what this one is above the others, and not they above it.
+    """
+    rows = read(name)
     labels = sorted({row["labels"] for row in rows}, key=int)
     found: dict[tuple[str, ...], Rows] = {}
     for row in rows:
-        found.setdefault((row["data"], row["recipe"], row["warm_up"], row["steps"]), []).append(row)
+        found.setdefault((row["data"], *(row[column] for column in columns.values())), []).append(row)
     reached, gained = [], []
-    for schedule, own in found.items():
-        default = found[schedule[0], *SCHEDULE]
+    for way, own in found.items():
+        reference = found[way[0], *one]
         seconds = f"{statistics.median(_column(own, 'cpu_seconds')):.0f}"
         values, gains = [], []
-        for name in ("pool_miou", "test_miou"):
+        for measure in ("pool_miou", "test_miou"):
             for count in labels:
                 here, there = (
-                    {row["seed"]: 100 * float(row[name]) for row in each if row["labels"] == count}
-                    for each in (own, default)
+                    {row["seed"]: 100 * float(row[measure]) for row in each if row["labels"] == count}
+                    for each in (own, reference)
                 )
                 values.append(_spread(list(here.values()), 1))
                 pairs = [there[seed] - here[seed] for seed in here if seed in there]
+                pairs = pairs if is_better else [-pair for pair in pairs]
                 gains.append(_spread(pairs, 1, sign=True))
-        reached.append([*schedule, str(len(own) // len(labels)), seconds, *values])
-        if own is not default:
-            gained.append([*schedule, *gains])
-    head = ["images", "recipe", "labels alone", "steps"]
+        reached.append([*way, str(len(own) // len(labels)), seconds, *values])
+        if own is not reference:
+            gained.append([*way, *gains])
+    head = ["images", *columns]
     measured = [f"{where}, {count} labels" for where in ("pool", "test") for count in labels]
-    return "\n\n".join(
-        [
-            _table([*head, "seeds", "CPU s a round", *measured], reached),
-            "A new project's (`consistency`, 0.8, 240) minus the other, paired over seeds:",
-            _table([*head, *measured], gained),
-            _origin(rows),
-        ]
+    return _Rounds(
+        _table([*head, "seeds", "CPU s a round", *measured], reached),
+        _table([*head, *measured], gained),
+        _origin(rows),
     )
 
 
@@ -725,6 +753,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "semi": semi,
     "step": step,
     "first_rounds": first_rounds,
+    "image_side": image_side,
     "demo_rounds": demo_rounds,
     "killed_round": killed_round,
     "canvas": canvas,

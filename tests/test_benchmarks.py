@@ -162,8 +162,8 @@ def told_of_the_edges() -> list[str]:
     actions = [[round(mean(way["actions to 95 %"])) for way in ways] for _, *ways in (nuclei, camvid)]
     return [
         f"on nuclei {gained[0]} points of mIoU above the same predictions enlarged bilinearly, and "
-        f"{actions[0][0]} actions instead of {actions[0][1]} to 95 % agreement; on CamVid {gained[1]} points, "
-        f"and {actions[1][0]} instead of {actions[1][1]}.",
+        f"{actions[0][0]} actions instead of {actions[0][1]} to 95 % agreement; on CamVid {gained[1]} "
+        f"points, and {actions[1][0]} instead of {actions[1][1]}.",
     ]
 
 

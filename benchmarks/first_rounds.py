@@ -15,6 +15,7 @@ import dataclasses
 import json
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -105,6 +106,25 @@ def trained(
     return training.teacher
 
 
+def teachers(
+    settings: RoundSettings, pool: Images, class_count: int, order: list[int], seed: int
+) -> Iterator[tuple[int, SegmentationNetwork, float]]:
+    """Train one round after the other, each from the last one's weights.
+
+    Yields:
+        How many images were labelled, the teacher, and the processor's seconds of the training.
+    """
+    parent = None
+    for number, count in enumerate(LABELLED, start=1):
+        of_round = 100 * seed + number
+        network = untrained(settings, class_count, of_round)
+        if parent is not None:
+            network.load_state_dict(parent.state_dict())
+        began = time.process_time()
+        parent = trained(network, settings, pool, order, count, of_round)
+        yield count, parent, time.process_time() - began
+
+
 def rounds(project: Project, data: Path) -> list[Row]:
     """Train the rounds in a process of their own and return a row for each."""
     torch.set_num_threads(1)
@@ -113,23 +133,17 @@ def rounds(project: Project, data: Path) -> list[Row]:
     order = torch.randperm(len(pool.pixels), generator=torch.Generator().manual_seed(project.seed)).tolist()
     never_labelled = order[LABELLED[-1] :: EVERY]
     rows: list[Row] = []
-    parent = None
-    for number, count in enumerate(LABELLED, start=1):
-        seed = 100 * project.seed + number
-        network = untrained(settings, class_count, seed)
-        if parent is not None:
-            network.load_state_dict(parent.state_dict())
-        began = time.process_time()
-        parent = trained(network, settings, pool, order, count, seed)
-        seconds = time.process_time() - began
+    for number, (count, teacher, seconds) in enumerate(
+        teachers(settings, pool, class_count, order, project.seed), start=1
+    ):
         rows.append(
             {
                 "data": data.name,
                 **project._asdict(),
                 "round": number,
                 "labels": count,
-                "pool_miou": miou(parent, Images(pool.pixels[never_labelled], pool.labels[never_labelled])),
-                "test_miou": miou(parent, Images(test.pixels[::EVERY], test.labels[::EVERY])),
+                "pool_miou": miou(teacher, Images(pool.pixels[never_labelled], pool.labels[never_labelled])),
+                "test_miou": miou(teacher, Images(test.pixels[::EVERY], test.labels[::EVERY])),
                 "cpu_seconds": seconds,
             }
         )

@@ -22,12 +22,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from csv_rows import Row, about, print_rows, read_rows, write_rows
-from first_rounds import EVERY, LABELLED, Images, load, miou, trained, untrained
+from first_rounds import EVERY, LABELLED, Images, load, miou, teachers
 
 from storage.settings import RoundSettings
 
 RESULT = ROOT / "benchmarks" / "results" / "image_side.csv"
-SIZES = ("256/160/240", "384/224/140")
+SIZES = ("256/160/240", "384/160/240", "384/224/140")
 FULL_SIDE = 480
 """Of CamVid's images."""
 
@@ -52,17 +52,11 @@ def rounds(project: Project, data: Path) -> list[Row]:
     unseen = Images(pool.pixels[never_labelled], full_pool.labels[never_labelled])
     tested = Images(test.pixels[::EVERY], full_test.labels[::EVERY])
     rows: list[Row] = []
-    parent = None
-    for number, count in enumerate(LABELLED, start=1):
-        seed = 100 * project.seed + number
-        network = untrained(settings, class_count, seed)
-        if parent is not None:
-            network.load_state_dict(parent.state_dict())
+    for number, (count, teacher, taken) in enumerate(
+        teachers(settings, pool, class_count, order, project.seed), start=1
+    ):
         began = time.process_time()
-        parent = trained(network, settings, pool, order, count, seed)
-        taken = time.process_time() - began
-        began = time.process_time()
-        figures = {"pool_miou": miou(parent, unseen), "test_miou": miou(parent, tested)}
+        figures = {"pool_miou": miou(teacher, unseen), "test_miou": miou(teacher, tested)}
         of_each = (time.process_time() - began) / (len(unseen.pixels) + len(tested.pixels))
         rows.append(
             {
@@ -79,10 +73,10 @@ def rounds(project: Project, data: Path) -> list[Row]:
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="The folder of CamVid.")],
+    data: Annotated[Path, typer.Option(help="The folder of CamVid or of the nuclei.")],
     seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 5,
     jobs: Annotated[int, typer.Option(help="Processes at once, one thread each.")] = 2,
-    size: Annotated[list[str] | None, typer.Option(help="long side/crop/steps; two by default.")] = None,
+    size: Annotated[list[str] | None, typer.Option(help="long side/crop/steps; three by default.")] = None,
     result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
 ) -> None:
     """Measure the first rounds of a project at several sizes of the images."""

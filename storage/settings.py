@@ -150,6 +150,13 @@ class RoundSettings(_Settings):
         description="Until the median class is in so many labelled images, typical and diverse images come "
         "first, and as long as the model's samples disagree about the order. 0 turns both off.",
     )
+    most_scored: int = Field(
+        2000,
+        title="Images scored, at most",
+        ge=1,
+        description="Of a larger pool a round looks at the front of the queue and, as many, at random ones; "
+        "the others wait behind them for a later round. Fewer make a round shorter.",
+    )
     keep_predictions: int = Field(400, ge=0, description="Suggestions stored for the front of the queue.")
     warm_start: bool = Field(True, description="Begin from the last round's weights.")
     warm_start_keep: float = Field(
@@ -179,6 +186,7 @@ _LARGER: dict[Preset, dict[str, str | int | float]] = {
         "batch_size": 8,
         "steps": 400,
         "warm_up": 0.25,
+        "most_scored": 20_000,
         "fresh_start": True,
         "learning_rate": 1e-3,
         "ema_decay": 0.99,
@@ -191,6 +199,7 @@ _LARGER: dict[Preset, dict[str, str | int | float]] = {
         "batch_size": 8,
         "steps": 400,
         "warm_up": 0.25,
+        "most_scored": 20_000,
         "fresh_start": True,
         "learning_rate": 1e-4,
         "ema_decay": 0.99,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from core.train_config import TrainConfig
 from storage import projects, rounds
 from storage.errors import LeaseLost
 from storage.predictions import NewPrediction
@@ -86,6 +88,12 @@ class Claim:
         self._reported_at = -math.inf
         self._cancel_requested = threading.Event()
         self._lease_lost: LeaseLost | None = None
+
+    def train_config(self) -> TrainConfig:
+        """Return what the settings say of training, with the seed of this round."""
+        names = {field.name for field in dataclasses.fields(TrainConfig)} - {"seed"}
+        settings = {name: value for name, value in self.settings if name in names}
+        return TrainConfig(seed=self.seed, **settings)
 
     def renew_lease(self) -> None:
         """Say that the worker lives; called from the heartbeat's thread."""

@@ -33,10 +33,10 @@ def order_cold(
     """
     vectors: dict[int, Tensor] = {}
     began = time.monotonic()
-    for image, pixels in read_ahead(images.readable(images.pool)):
+    for image, pixels in read_ahead(images.readable(images.to_score)):
         vectors[image.id] = embed(network, pixels, device=device)
-        claim.report_scoring(len(vectors), len(images.pool), began)
-    seen = [image for image in images.pool if image.id in vectors]
+        claim.report_scoring(len(vectors), len(images.to_score), began)
+    seen = [image for image in images.to_score if image.id in vectors]
     others = vectors_of(images.readable(images.others), network, device)
     ordered = rank_cold(
         stacked(vectors, vectors.keys()),
@@ -56,7 +56,7 @@ def order_cold(
         )
         for rank, index in enumerate(ordered.order, start=1)
     ]
-    sentence = "No round has trained yet: typical and diverse images come first."
+    sentence = "No round has trained yet: typical and diverse images come first." + images.looked_at()
     ranked_by = {"choice": "typiclust", "phase": "typical", "sentence": sentence}
     blob = stored_embeddings(claim, vectors | others, ordered.alike_from)
     return Published(predictions, {"ranked_by": ranked_by}, blob)

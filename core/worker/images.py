@@ -11,7 +11,7 @@ from core.data import without_classes
 from core.pool_ranking import frames_of
 from core.round_data import UnreadableImage, decoded_image
 from core.worker.claim import Claim
-from storage import images, labels
+from storage import images, labels, queue
 from storage.errors import InvalidInput, NotFound
 from storage.images import ImageInfo
 
@@ -21,7 +21,8 @@ class RoundImages:
 
     Attributes:
         by_id: All of them.
-        pool: Those to put in order.
+        pool: Those that wait for a label.
+        to_score: Those of the pool that the round puts in order.
         audit: Those that measure and have a label.
         others: Those in the splits for training and audit, labelled or not.
         frames: Where each image stands in its series, by id.
@@ -32,12 +33,19 @@ class RoundImages:
         every = images.list_images(claim.workspace, claim.info.project_id)
         self.by_id = {image.id: image for image in every}
         self.pool = [image for image in every if image.split == "pool"]
+        self.to_score = _to_score(claim, self.pool)
         self.audit = [image for image in every if image.split == "audit" and image.labelled_revision]
         self.others = [image for image in every if image.split in ("train", "audit")]
         frames = frames_of([image.group for image in every])
         self.frames = {image.id: frame for image, frame in zip(every, frames, strict=True)}
         self.held: dict[int, Tensor] = {}
         self._claim = claim
+
+    def looked_at(self) -> str:
+        """Return what the screen says of a pool that is scored in part, after a space; nothing of others."""
+        if len(self.to_score) == len(self.pool):
+            return ""
+        return f" {len(self.to_score):,} of {len(self.pool):,} images were looked at, the others come later."
 
     def pixels(self, image: ImageInfo) -> Tensor:
         """Return an image, ``uint8 (3, h, w)``, at the long side of the settings.
@@ -86,3 +94,19 @@ class RoundImages:
             f"The label map of {image.name} could not be read and was left out. Open the image and save it "
             "again."
         )
+
+
+def _to_score(claim: Claim, pool: list[ImageInfo]) -> list[ImageInfo]:
+    """Return all, or as many as the settings say: half from the front of the queue, the others by chance."""
+    most = claim.settings.most_scored
+    if len(pool) <= most:
+        return pool
+    in_front, _ = queue.ranked_images(
+        claim.workspace, claim.info.project_id, split="pool", limit=(most + 1) // 2
+    )
+    # Behind what was pinned or ranked the queue has an order of its own, which is no reason to look at those.
+    chosen = {item.image.id for item in in_front if item.pinned or item.rank is not None}
+    others = [image.id for image in pool if image.id not in chosen]
+    drawn = torch.randperm(len(others), generator=torch.Generator().manual_seed(claim.seed))
+    chosen.update(others[index] for index in drawn[: most - len(chosen)].tolist())
+    return [image for image in pool if image.id in chosen]

@@ -92,7 +92,8 @@ def score_pool(
                 maps = encoded_maps(image, again, pixels, network.class_weights)
         predictions.append(_new_prediction(claim.workspace.blobs, scored[index], rank, index, ranking, maps))
     blob = stored_embeddings(claim, vectors, ranking.alike_from)
-    return Published(predictions, measured | {"ranked_by": ranking.ranked_by}, blob)
+    sentence = ranking.ranked_by["sentence"] + images.looked_at()
+    return Published(predictions, measured | {"ranked_by": ranking.ranked_by | {"sentence": sentence}}, blob)
 
 
 def _scored_pool(
@@ -109,7 +110,7 @@ def _scored_pool(
     began = time.monotonic()
     for image, pixels, prediction in predicted_pool(
         network,
-        images.readable(images.pool),
+        images.readable(images.to_score),
         samples=settings.samples_predict,
         seed=claim.seed,
         device=device,
@@ -121,7 +122,7 @@ def _scored_pool(
         scored.append(_Scored(image, score, why))
         if len(maps) < settings.keep_predictions:
             maps[image.id] = encoded_maps(image, prediction, pixels, network.class_weights)
-        claim.report_scoring(len(scored), len(images.pool), began)
+        claim.report_scoring(len(scored), len(images.to_score), began)
     return scored, maps
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from core.data import TrainingData, label_to_size, size_at_long_side, without_classes
 from core.round_data import ImagesOnDemand, UnreadableImage, decoded_image
+from core.train import first_unlabelled_step
 from core.worker.claim import Claim
 from core.worker.images import RoundImages
 from storage import labels, rounds
@@ -23,6 +24,8 @@ log = logging.getLogger("qualm.worker")
 
 HELD_BYTES = 2 * 2**30
 """A pool whose pixels take more, at the long side of the settings, is read while the training runs."""
+IMAGES_A_CROP = 4
+"""Of a large pool so many images are read for each crop without a label, so that few are drawn twice."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class LoadedSnapshot:
 
 
 def load_snapshot(claim: Claim, images: RoundImages) -> LoadedSnapshot:
-    """Read the snapshot's labels and, for a recipe that trains on it, its pool; leave out what is damaged.
+    """Read the snapshot's labels and, as far as the recipe trains on it, its pool; leave out what is damaged.
 
     An image that was labelled since the round was requested still trains without its label, and one that was
     imported since does not train, so that a round that another worker goes on with stays the same. Pixels of
@@ -53,10 +56,8 @@ def load_snapshot(claim: Claim, images: RoundImages) -> LoadedSnapshot:
     """
     snapshot = rounds.snapshot(claim.workspace, claim.info.id)
     pixels, label_maps = _labelled(claim, images, snapshot.labels)
-    unlabelled = _unlabelled(images, snapshot)
-    if claim.settings.recipe == "supervised":
-        data = TrainingData(pixels, label_maps, [])
-    elif _pixel_bytes(claim, unlabelled) > HELD_BYTES:
+    unlabelled = _unlabelled(claim, images, snapshot)
+    if _pixel_bytes(claim, unlabelled) > HELD_BYTES:
         pool = _PoolReader(
             claim.workspace.blobs, [image.blob for image in unlabelled], claim.settings.long_side
         )
@@ -93,12 +94,20 @@ def _labelled(
     return loaded, label_maps
 
 
-def _unlabelled(images: RoundImages, snapshot: Snapshot) -> list[ImageInfo]:
-    """Return the images that train without a label; for a snapshot that does not name them, today's pool."""
+def _unlabelled(claim: Claim, images: RoundImages, snapshot: Snapshot) -> list[ImageInfo]:
+    """Return the images that train without a label, of a pool larger than the recipe needs some by chance.
+
+    A snapshot that does not name them means today's pool.
+    """
     if snapshot.unlabelled is None:
-        return images.pool
-    ids = itertools.chain.from_iterable(snapshot.unlabelled)
-    return [images.by_id[image_id] for image_id in ids if image_id in images.by_id]
+        every = images.pool
+    else:
+        ids = itertools.chain.from_iterable(snapshot.unlabelled)
+        every = [images.by_id[image_id] for image_id in ids if image_id in images.by_id]
+    config = claim.train_config()
+    crops = (config.steps - first_unlabelled_step(config)) * config.batch_size
+    drawn = torch.randperm(len(every), generator=torch.Generator().manual_seed(claim.seed))
+    return [every[index] for index in sorted(drawn[: IMAGES_A_CROP * crops].tolist())]
 
 
 def _pixel_bytes(claim: Claim, chosen: list[ImageInfo]) -> int:

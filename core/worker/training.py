@@ -10,7 +10,7 @@ import torch
 
 from core import fresh_start
 from core.round_training import RoundTraining
-from core.train import StepReport, TrainConfig, Training
+from core.train import StepReport, Training
 from core.worker.audit import AUDIT_LIMIT, audit_overlap
 from core.worker.claim import Claim, Stopping
 from core.worker.images import RoundImages
@@ -39,14 +39,12 @@ def trained_from(
         Stopping: The process was asked to end; a checkpoint is saved.
     """
     start: fresh_start.Start = "fresh" if parent is None else "warm"
-    names = {field.name for field in dataclasses.fields(TrainConfig)} - {"seed"}
-    config = TrainConfig(seed=claim.seed, **{name: value for name, value in claim.settings if name in names})
     went_on = start == "warm" and fresh_start.tried(claim.folder)
     progress = _Progress(claim, images, steps_before=claim.settings.steps if went_on else 0)
     training = RoundTraining(
         lambda: new_network(claim, snapshot.class_count, parent),
         snapshot.data,
-        config,
+        claim.train_config(),
         fresh_start.begin(claim.folder, start),
         on_start=progress.begin,
         on_step=progress.after_step,
@@ -76,7 +74,7 @@ class _Progress:
 
     def begin(self, training: Training) -> None:
         """Estimate the time of scoring from two images, the first of which warms up."""
-        for image, pixels in self.images.readable(self.images.pool[:2]):
+        for image, pixels in self.images.readable(self.images.to_score[:2]):
             began = time.monotonic()
             prediction = predicted(self.claim, training.teacher, pixels, training.device)
             encoded_maps(image, prediction, pixels, training.teacher.class_weights)
@@ -92,7 +90,7 @@ class _Progress:
         eta = (
             report.seconds_left
             + evaluations_left * self.seconds_per_evaluation
-            + len(self.images.pool) * self.seconds_per_prediction
+            + len(self.images.to_score) * self.seconds_per_prediction
         )
         self.claim.curve.append((step, "loss", report.loss))
         self.claim.curve.extend((step, name, value) for name, value in report.parts.items())

@@ -280,6 +280,47 @@ def test_a_pool_too_large_for_the_memory_is_read_while_it_trains(
     assert rounds.get_round(workspace, claimed.id).metrics["unlabelled"] >= 3
 
 
+def test_of_a_large_pool_the_front_of_the_queue_is_scored_and_some_by_chance(workspace: Workspace) -> None:
+    project = blocks_project(workspace, pool=16, settings=tiny(most_scored=6))
+    pool = {image.id for image in images.list_images(workspace, project.id) if image.split == "pool"}
+    assert run_round(workspace, claimed_cold_start(workspace, project), ME, CPU) == "done"
+    first = scored_ids(workspace, project)
+    pinned = min(pool - set(first))
+    queue.pin(workspace, [pinned], "test")
+    claimed = claimed_round(workspace, project)
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    second = scored_ids(workspace, project)
+    assert len(first) == len(second) == 6
+    assert {pinned, *first[:2]} <= set(second)
+    assert set(second) - set(first) - {pinned}, "some that no round has looked at"
+    info = rounds.get_round(workspace, claimed.id)
+    assert info.metrics["ranked_by"]["sentence"].endswith(
+        " 6 of 16 images were looked at, the others come later."
+    )
+    handed_out = queue.next_images(workspace, project.id, "ada", 30)
+    assert pool == {item.image.id for item in handed_out}, "the others follow"
+    in_pool = [item.image.id for item in handed_out if item.split == "pool"]
+    assert set(in_pool[: len(second)]) == set(second)
+
+
+def scored_ids(workspace: Workspace, project: ProjectInfo) -> list[int]:
+    """Return the images that the current round has ranked, in its order."""
+    items, _ = queue.ranked_images(workspace, project.id, split="pool", limit=100)
+    ranked = [item for item in items if item.rank is not None]
+    return [item.image.id for item in sorted(ranked, key=lambda item: item.rank or 0)]
+
+
+def test_of_a_large_pool_as_many_images_are_read_as_the_crops_need(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core.worker.snapshot, "IMAGES_A_CROP", 1)
+    # Of eight steps two are the labels' own; six crops without a label each come from another image.
+    settings = tiny(steps=8, warm_up=0.25, batch_size=1)
+    claimed = claimed_round(workspace, blocks_project(workspace, pool=9, settings=settings))
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    assert rounds.get_round(workspace, claimed.id).metrics["unlabelled"] == 6
+
+
 def test_an_image_of_a_large_pool_is_found_without_a_copy_of_all_keys(workspace: Workspace) -> None:
     class Keys(list[str]):
         def __getitem__(self, index: Any) -> Any:

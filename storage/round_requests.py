@@ -62,9 +62,10 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
         .limit(1)
     ).one_or_none()
     changed = project.labels_changed - (last.labels_changed if last else 0)
+    needed = rule.min_changed if last else rule.first_labels
 
     def advice(ready: bool, reason: str) -> StartAdvice:
-        return StartAdvice(ready, reason, changed, rule.min_changed)
+        return StartAdvice(ready, reason, changed, needed)
 
     if project.archived_at is not None:
         return advice(False, "This project is archived: restore it to train it")
@@ -82,19 +83,19 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
         )
     if too_few := _too_few_classes(session, project.id):
         return advice(False, too_few)
-    if last is not None and last.state == "failed" and changed < rule.min_changed:
+    if last is not None and last.state == "failed" and changed < needed:
         return advice(False, f"Round {last.number} failed: press Train now to try again")
     if not rule.automatic:
         return advice(False, "Automatic rounds are off: press Train now")
-    if changed < rule.min_changed:
+    if changed < needed:
         since = "since the last round started" if last else "for the first round"
-        return advice(False, f"{changed} of {rule.min_changed} new labels {since}")
+        return advice(False, f"{changed} of {needed} new labels {since}")
     seen = len(seen_classes(session, project.id))
     if seen < rule.min_classes:
         return advice(False, f"Labels show {seen} of {rule.min_classes} classes needed")
     quiet = now - (project.labels_changed_at or 0.0)
     # Somebody who submits every few seconds would otherwise never see a round.
-    if quiet < rule.quiet_seconds and changed < 2 * rule.min_changed:
+    if quiet < rule.quiet_seconds and changed < 2 * needed:
         wait = math.ceil(rule.quiet_seconds - quiet)
         return advice(
             False, f"{changed} new labels: a round starts after {wait} more seconds without a new one"

@@ -38,6 +38,12 @@ class StartRule(_Settings):
     """When a round starts by itself."""
 
     automatic: bool = Field(True, title="Automatic rounds", description="Start rounds without being asked.")
+    first_labels: int = Field(
+        4,
+        title="Labels for the first round",
+        ge=1,
+        description="Suggestions that so few labels teach already save most of the drawing.",
+    )
     min_changed: int = Field(
         8,
         title="New labels needed",

@@ -59,8 +59,8 @@ def test_labels_bring_the_next_round_nearer(site: Site) -> None:
     label_first(site)
     state = state_of(site)
     assert state.may_train_now
-    assert state.text.startswith("1 of 8 new labels")
-    assert state.share == 1 / 8
+    assert state.text.startswith("1 of 4 new labels")
+    assert state.share == 1 / 4
     start = projects.get_project(site.workspace, site.project_id).settings.start
     by_hand = start.model_copy(update={"automatic": False})
     projects.change_settings(site.workspace, site.project_id, {"start": by_hand.model_dump()}, "ann")

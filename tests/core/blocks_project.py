@@ -59,7 +59,10 @@ def blocks_project(
         [ClassSpec(name="field"), ClassSpec(name="block")],
         actor="test",
         settings=ProjectSettings(
-            round=settings, start=StartRule(automatic=automatic, min_changed=min_changed, quiet_seconds=0)
+            round=settings,
+            start=StartRule(
+                automatic=automatic, first_labels=min_changed, min_changed=min_changed, quiet_seconds=0
+            ),
         ),
     )
     splits = ["pool"] * pool + ["train"] * train + ["audit"] * audit

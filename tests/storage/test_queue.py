@@ -587,7 +587,7 @@ def test_progress_counts(workspace: Workspace, project: ProjectInfo) -> None:
     assert (found.images, found.pool, found.train, found.audit, found.excluded) == (12, 8, 1, 2, 1)
     assert (found.labelled, found.classes_seen) == (2, 2)
     assert (found.round, found.current_round_number) == (None, None)
-    assert found.next_round.reason == "1 of 8 new labels for the first round"
+    assert found.next_round.reason == "1 of 4 new labels for the first round"
 
 
 def test_an_excluded_image_is_not_handed_out(workspace: Workspace, project: ProjectInfo) -> None:

@@ -62,18 +62,18 @@ def claimed(workspace: Workspace, queued: RoundInfo) -> RoundInfo:
 
 def test_advice_names_what_is_missing(workspace: Workspace, project: ProjectInfo) -> None:
     assert (
-        round_requests.start_advice(workspace, project.id).reason == "0 of 8 new labels for the first round"
+        round_requests.start_advice(workspace, project.id).reason == "0 of 4 new labels for the first round"
     )
-    done = submit_some(workspace, project, 8)
+    done = submit_some(workspace, project, 4)
     later = time.time() + 25
     advice = round_requests.start_advice(workspace, project.id)
     assert not advice.ready
-    assert advice.reason.startswith("8 new labels: a round starts after ")
+    assert advice.reason.startswith("4 new labels: a round starts after ")
     advice = round_requests.start_advice(workspace, project.id, now=later)
     assert advice.reason == "No worker is running: the Training page says how to start one"
     workers.worker_seen(workspace, WORKER, "cpu")
     advice = round_requests.start_advice(workspace, project.id, now=later)
-    assert advice == round_requests.StartAdvice(True, "8 new labels: a round can start", 8, 8)
+    assert advice == round_requests.StartAdvice(True, "4 new labels: a round can start", 4, 4)
     publish_ranking(workspace, project.id, done)
     submit_some(workspace, project, 3)
     assert (
@@ -85,7 +85,7 @@ def test_advice_names_what_is_missing(workspace: Workspace, project: ProjectInfo
 def test_advice_does_not_wait_for_ever_for_quiet(workspace: Workspace) -> None:
     project = make_project(workspace, images=20, settings=ProjectSettings())
     workers.worker_seen(workspace, WORKER, "cpu")
-    submit_some(workspace, project, 15)
+    submit_some(workspace, project, 7)
     assert not round_requests.start_advice(workspace, project.id).ready
     submit_some(workspace, project, 1)
     assert round_requests.start_advice(workspace, project.id).ready
@@ -242,7 +242,7 @@ def test_projects_know_nothing_of_each_others_rounds(workspace: Workspace, queue
     first, *pool = [info.id for info in images.list_images(workspace, other.id)]
     submit(workspace, first)
     advice = round_requests.start_advice(workspace, other.id)
-    assert (advice.changed, advice.reason) == (1, "1 of 8 new labels for the first round")
+    assert (advice.changed, advice.reason) == (1, "1 of 4 new labels for the first round")
     requested = round_requests.request_round(workspace, other.id, "ada", "a test")
     assert (queued.number, requested.number) == (1, 1)
     taken = rounds.snapshot(workspace, requested.id)
@@ -551,7 +551,7 @@ class TestColdStart:
         round_requests.request_cold_start(workspace, project.id)
         assert (
             round_requests.start_advice(workspace, project.id).reason
-            == "0 of 8 new labels for the first round"
+            == "0 of 4 new labels for the first round"
         )
         submit_some(workspace, project, 3)
         first = round_requests.request_round(workspace, project.id, "ada", "now")

@@ -1,4 +1,4 @@
-"""The order of a round's pool, and what the screen says about it."""
+"""The order of what a round has scored of its pool, and what the screen says about it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from core.acquisition.aggregation import ImageScore
-from core.acquisition.batch_choice import BY_CHANCE, rank
+from core.acquisition.batch_choice import BY_CHANCE, ORDERED_EXACTLY, rank
 from core.acquisition.candidates import Candidates
 from core.acquisition.novelty import alike_from, nearest_cosine, unlike_labelled
 from core.acquisition.phase import phase, rank_stability
@@ -135,6 +135,9 @@ def rank_pool(
         nearest = nearest_cosine(candidates.embeddings, labelled_embeddings)
         unlike, novelty = unlike_labelled(nearest, threshold), 1 - nearest
     grounds = _grounds(followed, candidates.embeddings, threshold, generator)
+    if followed not in BY_CHANCE:
+        for index in order[max(ORDERED_EXACTLY, batch) :]:
+            grounds[index] = ""  # From there on the scores order the images.
     return PoolRanking(order, novelty, unlike, grounds, threshold, ranked_by)
 
 

@@ -117,6 +117,21 @@ def of_project(workspace: Workspace, project_id: int) -> EmbeddingSet | None:
     return of_blob(workspace, blob)
 
 
+def newest_with(workspace: Workspace, project_id: int, image_ids: NDArray[np.int64]) -> EmbeddingSet | None:
+    """Return the set of the newest round that has seen any of the images; None when none has."""
+    with workspace.database.reading() as session:
+        blobs = session.scalars(
+            select(Round.embeddings_blob)
+            .where(Round.project_id == project_id, Round.embeddings_blob.is_not(None))
+            .order_by(Round.number.desc())
+        ).all()
+    for blob in blobs:
+        found = of_blob(workspace, blob)
+        if found is not None and (positions(found, image_ids) >= 0).any():
+            return found
+    return None
+
+
 def positions(found: EmbeddingSet, image_ids: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return where ``image_ids`` ``(M,)`` stand in a set of N images, ``(M,)``; −1 for those not in it."""
     if not len(found.image_ids):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import CursorResult, Executable, func, select, update
+from sqlalchemy import CursorResult, Executable, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage import embeddings, events, likeness
@@ -22,13 +22,15 @@ from storage.queue_items import QueueItem, queue_items
 from storage.queue_page import ranked_images
 from storage.round_requests import StartAdvice, advise, seen_classes
 from storage.rounds import RoundInfo, find_live_round
-from storage.schema import Image, Project, Round
+from storage.schema import Image, Prediction, Project, Round
 from storage.settings import AnnotationSettings, ProjectSettings
 from storage.workspace import Workspace
 
 __all__ = [
     "Progress",
     "QueueItem",
+    "asked_for",
+    "front",
     "move_back_alike",
     "next_images",
     "open_image",
@@ -101,14 +103,18 @@ def next_images(
     now = time.time() if now is None else now
     try:
         return _reserve(workspace, project_id, annotator, count, holding, now)
-    except _EmbeddingsNeeded:
+    except _EmbeddingsNeeded as needed:
         # Seldom so, and no file is read while others wait to write.
-        seen = embeddings.of_project(workspace, project_id)
+        seen = embeddings.newest_with(workspace, project_id, np.array(needed.image_ids, np.int64))
         return _reserve(workspace, project_id, annotator, count, holding, now, looked=True, seen=seen)
 
 
 class _EmbeddingsNeeded(Exception):
     """Images without a score are to be put in order, and the embeddings have not been read yet."""
+
+    def __init__(self, image_ids: Sequence[int]) -> None:
+        super().__init__()
+        self.image_ids = image_ids
 
 
 def _reserve(
@@ -217,7 +223,7 @@ class _Choice:
         if not candidates:
             return []
         if not self.looked:
-            raise _EmbeddingsNeeded
+            raise _EmbeddingsNeeded(candidates)
         seen = self.seen
         if seen is None:
             return []
@@ -284,6 +290,42 @@ class _AuditDraw:
             choice.session, choice.project_id, choice.annotator, "audit", image=image_id, drawn=self.drawn
         )
         return image_id
+
+
+def asked_for(workspace: Workspace, project_id: int) -> list[int]:
+    """Return the ids of what people put in front of the pool: pinned images in their order, then drafts."""
+    query = (
+        select(Image.id)
+        .where(
+            Image.project_id == project_id,
+            Image.split == "pool",
+            or_(Image.pinned_at.is_not(None), Image.draft_by.is_not(None)),
+        )
+        .order_by(Image.pinned_at.is_(None), Image.pinned_at, Image.id)
+    )
+    with workspace.database.reading() as session:
+        return list(session.scalars(query))
+
+
+def front(workspace: Workspace, project_id: int, count: int) -> list[int]:
+    """Return the ids of the first images of the pool by place in the current round, at most ``count``.
+
+    Raises:
+        NotFound: there is no such project.
+    """
+    with workspace.database.reading() as session:
+        query = (
+            select(Image.id)
+            .join(Prediction, Prediction.image_id == Image.id)
+            .where(
+                Prediction.round_id == project_row(session, project_id).current_round_id,
+                Image.split == "pool",
+                Image.skipped_at.is_(None),
+            )
+            .order_by(Prediction.place)
+            .limit(count)
+        )
+        return list(session.scalars(query))
 
 
 def open_image(workspace: Workspace, image_id: int, annotator: str) -> tuple[QueueItem, str | None]:

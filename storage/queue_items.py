@@ -19,8 +19,8 @@ _DRAFT_WHY = "You began this one: your draft is restored"
 _SKIPPED_WHY = "Skipped earlier: it comes again when nothing else is left"
 _UNSCORED_WHY = "Not scored yet: in random order until the first round is done"
 _UNLIKE_WHY = "Not scored by the last round: it comes early because it is unlike what is labelled"
-_UNSEEN_WHY = "Not put in order yet: in random order until the next round is done"
-_UNSCORED_LATER_WHY = "Not scored by the last round: in random order until the next round is done"
+_UNSEEN_WHY = "Not put in order yet: in random order until a round looks at it"
+_UNSCORED_LATER_WHY = "Not scored by the last round: in random order until a round looks at it"
 
 
 @dataclass(frozen=True)

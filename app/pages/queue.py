@@ -170,7 +170,10 @@ def show_grid(workspace: Workspace, project_id: int, current: RoundInfo | None, 
         empty_state("No image matches", "Widen the filters above to see more of the project.")
         return
     # The bars of all pages and filters have one scale, that of the highest score in the project.
-    top, _ = queue.ranked_images(workspace, project_id, order=order, limit=1)
+    highest = order
+    if current is not None and ranks and order not in SCORE_ORDERS:
+        highest = current.config.pixel_score
+    top, _ = queue.ranked_images(workspace, project_id, order=highest, limit=1)
     full = max([score_shown(item, order) or 0.0 for item in [*top, *items]])
     cards = cards_of(items, current, order=order, full=full, with_heat=with_heat)
     draw_cards(workspace, project_id, cards)
@@ -310,7 +313,7 @@ def show_alike(workspace: Workspace, project_id: int, current: RoundInfo | None,
     if not alike:
         empty_state(
             "Nothing to compare it with yet",
-            "No round has looked at this image. It will be compared after the next one.",
+            "No round has looked at this image. One that does will compare it; pinned images come first.",
         )
         return
     likeness = {compared.id: 1.0, **alike}

@@ -61,7 +61,7 @@ def clasp_pe(
 ) -> list[int]:
     """Choose by class-stratified, noisy scores (ClaSP PE, nnActive, arXiv 2601.13677).
 
-    66 % of the batch is split evenly over the classes, in random order; each class takes its best
+    66 % of the batch is split evenly over the classes with a score, in random order; each takes its best
     images by log S_c + Gumbel(0, 1/β). The rest is chosen by log S + Gumbel(0, 1/β). β grows from 1
     to 100 with ``progress``, so early rounds explore.
 
@@ -69,6 +69,8 @@ def clasp_pe(
         ValueError: When there are no class scores.
     """
     class_scores = needed(candidates.class_scores, "class_scores", "clasp_pe")
+    # A class that nowhere has a score, such as an archived one, has no images to ask for.
+    class_scores = class_scores[:, (class_scores > 0).any(dim=0)]
     class_count = class_scores.shape[1]
     count = min(count, int((~taken).sum()))
     beta = _FIRST_BETA * (_LAST_BETA / _FIRST_BETA) ** progress

@@ -22,6 +22,7 @@ class RoundImages:
     Attributes:
         by_id: All of them.
         pool: Those that wait for a label.
+        asked_for: Those of the pool, by id, that people pinned or have begun.
         to_score: Those of the pool that the round puts in order.
         audit: Those that measure and have a label.
         others: Those in the splits for training and audit, labelled or not.
@@ -33,7 +34,8 @@ class RoundImages:
         every = images.list_images(claim.workspace, claim.info.project_id)
         self.by_id = {image.id: image for image in every}
         self.pool = [image for image in every if image.split == "pool"]
-        self.to_score = _to_score(claim, self.pool)
+        self.asked_for = queue.asked_for(claim.workspace, claim.info.project_id)
+        self.to_score = _to_score(claim, self.pool, self.asked_for)
         self.audit = [image for image in every if image.split == "audit" and image.labelled_revision]
         self.others = [image for image in every if image.split in ("train", "audit")]
         frames = frames_of([image.group for image in every])
@@ -96,16 +98,13 @@ class RoundImages:
         )
 
 
-def _to_score(claim: Claim, pool: list[ImageInfo]) -> list[ImageInfo]:
-    """Return all, or as many as the settings say: half from the front of the queue, the others by chance."""
+def _to_score(claim: Claim, pool: list[ImageInfo], asked_for: list[int]) -> list[ImageInfo]:
+    """Return all, or as many as the settings say: what people asked for, then half front, half chance."""
     most = claim.settings.most_scored
     if len(pool) <= most:
         return pool
-    in_front, _ = queue.ranked_images(
-        claim.workspace, claim.info.project_id, split="pool", limit=(most + 1) // 2
-    )
-    # Behind what was pinned or ranked the queue has an order of its own, which is no reason to look at those.
-    chosen = {item.image.id for item in in_front if item.pinned or item.rank is not None}
+    chosen = set(asked_for[:most])
+    chosen.update(queue.front(claim.workspace, claim.info.project_id, (most - len(chosen)) // 2))
     others = [image.id for image in pool if image.id not in chosen]
     drawn = torch.randperm(len(others), generator=torch.Generator().manual_seed(claim.seed))
     chosen.update(others[index] for index in drawn[: most - len(chosen)].tolist())

@@ -48,7 +48,7 @@ def score_pool(
     network: SegmentationNetwork,
     device: torch.device,
 ) -> Published:
-    """Measure on the audit images, predict and rank the pool.
+    """Measure on the audit images, predict the pool, or the part of it that is looked at, and rank it.
 
     Args:
         claim: The round.
@@ -79,10 +79,11 @@ def score_pool(
         generator=torch.Generator().manual_seed(claim.seed),
     )
     predictions = []
+    in_front = set(images.asked_for[: claim.settings.keep_predictions])
     for rank, index in enumerate(ranking.order, start=1):
         image = scored[index].image
         maps: tuple[bytes, bytes] | None = None
-        if rank <= claim.settings.keep_predictions:
+        if rank <= claim.settings.keep_predictions or image.id in in_front:
             claim.check()
             # A large pool keeps only its first images' maps in memory; the others are predicted again.
             maps = first_maps.get(image.id)

@@ -127,6 +127,15 @@ def test_clasp_pe_serves_every_class() -> None:
     assert {20, 21} <= set(chosen)
 
 
+def test_clasp_pe_asks_for_no_class_that_nowhere_has_a_score() -> None:
+    scores = torch.linspace(0, 1, 100)
+    class_scores = torch.stack([scores, torch.zeros(100), torch.zeros(100)], dim=1)
+    for seed in range(5):
+        candidates = Candidates(scores, torch.rand(100, 4), class_scores)
+        chosen = choose("clasp_pe", candidates, 8, seed, progress=1.0)
+        assert min(chosen) >= 80
+
+
 def test_clasp_pe_gives_two_thirds_to_the_classes_evenly() -> None:
     # Four images are the best of each of four classes; the last eight have the highest scores.
     class_scores = torch.full((24, 4), 1e-6)

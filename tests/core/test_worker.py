@@ -299,8 +299,28 @@ def test_of_a_large_pool_the_front_of_the_queue_is_scored_and_some_by_chance(wor
     )
     handed_out = queue.next_images(workspace, project.id, "ada", 30)
     assert pool == {item.image.id for item in handed_out}, "the others follow"
-    in_pool = [item.image.id for item in handed_out if item.split == "pool"]
-    assert set(in_pool[: len(second)]) == set(second)
+    in_pool = [item for item in handed_out if item.split == "pool"]
+    assert {item.image.id for item in in_pool[: len(second)]} <= {*second}
+    # The cold start has seen some of the others, and those that are unlike the labelled ones come first.
+    why = [item.why for item in in_pool if item.rank is None]
+    unlike = [said.startswith("Not scored by the last round: it comes early") for said in why]
+    assert any(unlike)
+    assert unlike == sorted(unlike, reverse=True)
+
+
+def test_what_people_pinned_or_began_is_scored_and_has_a_suggestion(workspace: Workspace) -> None:
+    settings = tiny(most_scored=5, keep_predictions=4)
+    project = blocks_project(workspace, pool=16, settings=settings)
+    pool = [image.id for image in images.list_images(workspace, project.id) if image.split == "pool"]
+    queue.pin(workspace, pool[6:9], "test")
+    begun = labels.read(workspace, pool[0])[0]
+    labels.save(workspace, pool[0], begun, expected_revision=0, author="test", status="draft")
+    assert queue.asked_for(workspace, project.id) == [*pool[6:9], pool[0]]
+    assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
+    items, _ = queue.ranked_images(workspace, project.id, image_ids=[*pool[6:9], pool[0]])
+    assert all(item.rank is not None for item in items)
+    assert all(item.map_blob is not None for item in items)
+    assert len(scored_ids(workspace, project)) == 5
 
 
 def scored_ids(workspace: Workspace, project: ProjectInfo) -> list[int]:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import torch
 
+_SIGNS = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
+
 
 class Attempt(NamedTuple):
     """With how many labelled images per step, and where, to train."""
@@ -19,8 +21,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(error)
-    # The CPU allocator and MPS raise a plain RuntimeError.
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+    # The CPU allocator, MPS, and the libraries of CUDA raise a plain RuntimeError.
+    return isinstance(error, RuntimeError) and any(sign in text for sign in _SIGNS)
 
 
 def next_attempt(failed: Attempt, batch_size: int) -> tuple[Attempt, str] | None:

@@ -16,7 +16,8 @@ class LabelledEvidence(nn.Module):
     An image has one place, however often it is seen: what was last seen of it counts, so that evidence
     grows with the labelled images and not with the steps of a training. Everything lives in registered
     buffers, so it is saved, moved and averaged with the module that holds it. All shapes are fixed:
-    writing never waits for the device.
+    writing never waits for the device. From more images than there are places a head learns, but grows no
+    surer.
 
     Args:
         width: Length D of a feature vector.

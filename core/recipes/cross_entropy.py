@@ -115,7 +115,7 @@ def labelled_cross_entropy(
             pixels, at least 8.5 % of them.
     """
     if pixel_weights == "hardest":
-        return ohem_cross_entropy(logits, labels, min_kept=round(OHEM_SHARE * labels.numel()))
+        return ohem_cross_entropy(logits, labels, min_kept=max(1, round(OHEM_SHARE * labels.numel())))
     if pixel_weights == "balanced":
         weights = balanced_class_weights(labels, logits.shape[2])
         return mixture_cross_entropy(logits, labels, weights)

@@ -61,7 +61,9 @@ def pixel_contrast(pixels: Pixels, queues: ClassQueues, generator: torch.Generat
     several processes the averaging of gradients makes the mean.
     """
     class_count = pixels.probabilities.shape[1]
-    with torch.no_grad():
+    device_type = pixels.keys.device.type
+    # Under autocast the sum over the keys of a class would be rounded to half precision.
+    with torch.no_grad(), torch.autocast(device_type, enabled=False):
         keys = F.normalize(pixels.keys.float(), dim=1)
         negative = negative_mask(pixels.probabilities, pixels.labels, pixels.unreliable, pixels.by_person)
         queues.push(*_rows_of(keys, sample_rows(negative, PUSHED, generator)))
@@ -75,7 +77,7 @@ def pixel_contrast(pixels: Pixels, queues: ClassQueues, generator: torch.Generat
         drawn = torch.randint(_CANDIDATES, (chosen.shape[1], NEGATIVES), generator=generator)
         drawn = drawn.to(keys.device, non_blocking=True).expand(class_count, -1, -1)
 
-    with torch.autocast(keys.device.type, enabled=False):
+    with torch.autocast(device_type, enabled=False):
         anchors = pixels.representations.index_select(0, chosen.flatten()).unflatten(0, chosen.shape)
         anchors = F.normalize(anchors.float(), dim=2)
         to_positive = anchors @ positives[:, :, None]

@@ -53,7 +53,7 @@ def histogram_quantile(
 def drop_unreliable(
     pseudo: torch.Tensor, entropies: torch.Tensor, share: float, class_count: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Drop the ``share`` of the pseudo-labels whose entropy is highest in the batch.
+    """Drop the ``share`` of the pseudo-labels whose entropy is highest in the batch, or less where many tie.
 
     The threshold is γ_t, the (1 − α_t)-quantile of the entropies of the pixels that have a
     pseudo-label (U2PL, equation 6).

@@ -2,7 +2,9 @@
 
 The mean teacher labels unlabelled crops. The share α_t of its labels with the highest entropy is
 dropped; those pixels become negatives, in a pixel contrast, of the classes the teacher finds unlikely
-there. With head ``np`` this is NP-SemiSeg on U2PL: probabilities are means over latent samples.
+there. CutMix takes 20 to 50 % of the area from another image, as in recipe ``consistency``; the released
+code takes half of it in every second batch. With head ``np`` this is NP-SemiSeg on U2PL: probabilities are
+means over latent samples.
 """
 
 from __future__ import annotations

@@ -87,6 +87,17 @@ def test_the_loss_is_the_weighted_sum_of_its_parts(device: torch.device, head: s
     assert at.queues.filled.any()
 
 
+@pytest.mark.parametrize("head", ["np", "np_classifier", "linear"])
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_trains_in_half_precision(recipe: str, head: str, device: torch.device) -> None:
+    student = u2pl_network(head).to(device).train()
+    at = step_input(student)
+    with torch.autocast(device.type, torch.bfloat16):
+        rounded = RECIPES[recipe](at)
+    assert rounded.loss.isfinite()
+    rounded.loss.backward()
+
+
 def test_pseudo_labels_that_were_dropped_are_not_remembered(device: torch.device) -> None:
     student = u2pl_network().to(device).train()
     result = u2pl.step(step_input(student))

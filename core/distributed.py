@@ -1,4 +1,7 @@
-"""Training in several processes, one per device, that average their gradients."""
+"""Training in several processes, one per device, that average their gradients.
+
+The worker trains a round on one device; this is for a script that has several.
+"""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, union
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.errors import InvalidInput
@@ -20,6 +20,9 @@ MOST_GIVEN = 20_000
 """Images that can be asked for by their ids at a time: databases take so many values in one question."""
 NEAR_AN_END = 10_000
 """With so few images before a page, and most that meet the conditions, asking one by one is quicker."""
+
+FEW_SCORED = 100_000
+"""Above so many, asking each image for its score is quicker than a list of the scored ones."""
 
 _OTHERS = [split for split in SPLITS if split != "pool"]
 _STATES: dict[str, ColumnElement[bool]] = {
@@ -91,6 +94,8 @@ def ranked_images(
     with workspace.database.reading() as session:
         project = project_row(session, project_id)
         filters = _Filters(project, split, conditions, unsure_of).narrowed(session)
+        ranked = session.scalar(_last_rank(project)) or 0
+        filters = filters._replace(few_scored=ranked <= FEW_SCORED)
         if order == "given":
             wanted = set(session.scalars(filters.images(Image.id)))
             ids = [image_id for image_id in dict.fromkeys(image_ids or ()) if image_id in wanted]
@@ -119,12 +124,14 @@ class _Filters(NamedTuple):
     ids: Sequence[int] | None = None
     asks_one_by_one: bool = False
     """Whether each image on the way to the page is asked for the conditions; otherwise all are, ahead."""
+    few_scored: bool = False
+    """Whether the ids of what the round has scored make a short list."""
 
     def images(self, *columns: Any) -> Select[Any]:
         """Return the question for the images, asked of the table of images."""
         query = self._of_images(*columns)
         if self.unsure_of is not None:
-            query = query.where(Image.id.in_(self._of_round().where(*self._unsure())), Image.split != "audit")
+            query = query.where(Image.id.in_(self.of_round().where(*self._unsure())), Image.split != "audit")
         return query
 
     def predictions(self) -> Select[int]:
@@ -132,7 +139,7 @@ class _Filters(NamedTuple):
 
         An index there has the order and all that is needed, so that a page far down costs little.
         """
-        query = self._of_round().where(Prediction.image_id.not_in(self.of_project(Image.split == "audit")))
+        query = self.of_round().where(Prediction.image_id.not_in(self.of_project(Image.split == "audit")))
         if self.ids is not None:
             query = query.where(Prediction.image_id.in_(self.ids))
         if self.unsure_of is not None:
@@ -198,7 +205,8 @@ class _Filters(NamedTuple):
         query = select(*columns).where(Image.project_id == self.project.id, *self.conditions)
         return query if self.split is None else query.where(Image.split == self.split)
 
-    def _of_round(self) -> Select[int]:
+    def of_round(self) -> Select[int]:
+        """Return the question for the ids of the images that the current round has scored."""
         return select(Prediction.image_id).where(Prediction.round_id == self.project.current_round_id)
 
     def _unsure(self) -> list[ColumnElement[bool]]:
@@ -263,9 +271,7 @@ def _parts(filters: _Filters, order: str) -> list[_Part]:
                 filters.scored_of("train"),
                 (filters.prediction_of_image(Prediction.place).scalar_subquery(), Image.id),
             ),
-            *_without_value(
-                filters, Prediction.place, Image.id.not_in(are_pinned), Image.id.not_in(are_skipped)
-            ),
+            *_without_value(filters, Prediction.place, are_pinned, are_skipped),
         ]
     value: InstrumentedAttribute[Any] = getattr(Prediction, order)
     return [
@@ -275,9 +281,12 @@ def _parts(filters: _Filters, order: str) -> list[_Part]:
 
 
 def _without_value(
-    filters: _Filters, value: InstrumentedAttribute[Any], *of_pool: ColumnElement[bool]
+    filters: _Filters, value: InstrumentedAttribute[Any], *elsewhere: Select[int]
 ) -> list[_Part]:
-    """Return the images that have no such value of the round, or show none, in any order."""
+    """Return the images that have no such value of the round, or show none, in any order.
+
+    Those of the pool whose ids ``elsewhere`` has are left out.
+    """
     if filters.unsure_of is not None:
         # The round is unsure of none that it has not scored, and of no audit image on the screen.
         scored, by_id = filters.predictions(), (Prediction.image_id,)
@@ -291,8 +300,14 @@ def _without_value(
     if value is not Prediction.place:
         prediction = prediction.where(value.is_not(None))
     without = images.where(~prediction.exists())
+    if filters.few_scored:
+        # One short list is looked into in half the time, where most images are not in it.
+        scored = filters.of_round().where(value.is_not(None))
+        of_pool = images.where(Image.id.not_in(union(scored, *elsewhere)))
+    else:
+        of_pool = without.where(*(Image.id.not_in(ids) for ids in elsewhere))
     return [
-        _Part(without.where(Image.split == "pool", *of_pool), by_hash, any=_any_left(filters.project, value)),
+        _Part(of_pool.where(Image.split == "pool"), by_hash, any=_any_left(filters.project, value)),
         _Part(without.where(Image.split == "train"), by_hash),
         _Part(images.where(Image.split == "audit"), by_hash),
         _Part(images.where(Image.split == "excluded"), by_hash),
@@ -307,10 +322,14 @@ def _any_left(project: Project, value: InstrumentedAttribute[Any]) -> Select[boo
         of_project, Image.split.in_(_OTHERS), ~prediction.where(Prediction.image_id == Image.id).exists()
     )
     every = select(func.count()).where(of_project)
-    # Ranks run from 1 without gaps, so the last one is the number of scored images.
-    scored = select(func.coalesce(func.max(Prediction.rank), 0)).where(of_round)
-    missing = every.scalar_subquery() > scored.scalar_subquery() + other.scalar_subquery()
+    scored = func.coalesce(_last_rank(project).scalar_subquery(), 0)
+    missing = every.scalar_subquery() > scored + other.scalar_subquery()
     return select(or_(missing, prediction.where(value.is_(None)).exists()))
+
+
+def _last_rank(project: Project) -> Select[int]:
+    """Return the question for how many images the round has scored: ranks run from 1 without gaps."""
+    return select(func.max(Prediction.rank)).where(Prediction.round_id == project.current_round_id)
 
 
 def _slice(session: Session, parts: Sequence[_Part], offset: int, limit: int, total: int) -> list[int]:

@@ -139,7 +139,10 @@ class RoundSettings(_Settings):
         "random",
     ] = Field("clasp_pe", description="How scores and likeness make the order of the queue.")
     choice_batch: int = Field(
-        8, title="Images chosen together", ge=1, description="So many images are made unlike each other."
+        8,
+        title="Images chosen together",
+        ge=1,
+        description="So many images are made unlike each other: as many as are labelled between two rounds.",
     )
     near_duplicate: float = Field(
         0.95,

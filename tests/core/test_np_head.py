@@ -397,7 +397,7 @@ def test_a_global_code_reaches_the_middle_of_a_large_map(device: torch.device) -
     assert (found[elsewhere] == labels[elsewhere]).float().mean() > 0.85
 
 
-def test_the_network_is_less_sure_without_context_rows(device: torch.device) -> None:
+def test_the_network_is_less_sure_without_any_context_rows(device: torch.device) -> None:
     """One row of each class tells it nearly all about these stripes; more rows change little.
 
     Without rows it was 12 to 32 times the mutual information with one or with all (seeds 0 to 4, CPU).

@@ -1,7 +1,7 @@
 """What a person waits for when the queue is long: ``python benchmarks/long_queue.py``.
 
 Fills workspaces (SQLite) with 1 k to 1 M image rows, all of them ranked by a round (and once more 1 M, of
-which it has ranked as many as a new project's rounds do), without pixels, and measures what the canvas and the
+which it has ranked as many as a new project's rounds do), without pixels. Measured is what the canvas and the
 Queue page ask of them: the next images, the project's progress, which comes with them, the re-ordering after
 a submitted label map, and pages of the Queue. Embeddings are 64-d random clusters. Everything runs through
 the product's functions.

@@ -237,13 +237,6 @@ def labelled_indices(count: int, seed: int, of: int) -> Tensor:
     return torch.randperm(of, generator=torch.Generator().manual_seed(1000 + seed))[:count]
 
 
-def class_weights(label_maps: Sequence[Tensor], config: TrainConfig, class_count: int) -> Tensor:
-    """Return what the classes weigh ``(C,)`` where a batch shows whole images."""
-    size = config.batch_size
-    batches = [label_maps[first : first + size] for first in range(0, len(label_maps), size)]
-    return mean_class_weights(batches, label_maps, config.pixel_weights, class_count)
-
-
 def train(
     network: FrozenNetwork,
     step: Callable[[StepInput], StepResult],
@@ -262,7 +255,9 @@ def train(
     draws = torch.Generator().manual_seed(2000 + config.seed)
     chance = torch.Generator().manual_seed(3000 + config.seed)
     label_maps = [data.labels[int(image)] for image in labelled]
-    network.class_weights.copy_(class_weights(label_maps, config, network.class_count))
+    network.class_weights.copy_(
+        mean_class_weights(label_maps, config.pixel_weights, network.class_count, config.batch_size)
+    )
     teacher = make_teacher(network)
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True

@@ -38,6 +38,7 @@ from frozen_camvid import CLASSES, HEIGHT, WIDTH
 from frozen_encoder import ENCODER, FrozenImages, FrozenNetwork, frozen_network
 
 from core.acquisition.pixel_scores import SampleStatistics
+from core.class_weights import mean_class_weights
 from core.data import label_to_size
 from core.model.classifier_np_head import ClassifierNPHead
 from core.model.labelled_evidence import NO_IMAGE
@@ -345,7 +346,7 @@ def measured(name: str, seed: int, data_folder: Path) -> list[Row]:
     data = frozen_camvid.load(data_folder)
     labelled = frozen_encoder.labelled_indices(LABELLED, seed, len(data))
     label_maps = list(data.labels[labelled])
-    weights = frozen_encoder.class_weights(label_maps, CONFIG, len(CLASSES))
+    weights = mean_class_weights(label_maps, CONFIG.pixel_weights, len(CLASSES), CONFIG.batch_size)
 
     def row(method: str, probabilities: Probabilities) -> Row:
         return {"method": method, "seed": seed, **quality(probabilities, data, weights)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -18,31 +18,32 @@ def balanced_class_weights(labels: torch.Tensor, class_count: int) -> torch.Tens
 
 
 def mean_class_weights(
-    batches: Iterable[Iterable[torch.Tensor]],
-    label_maps: Iterable[torch.Tensor],
+    label_maps: Sequence[torch.Tensor],
     pixel_weights: Literal["balanced", "even", "hardest"],
     class_count: int,
+    batch_size: int,
 ) -> torch.Tensor:
     """Return what a pixel of each class weighs in a training, ``(C,)`` float, 1 on average over the pixels.
 
-    That is its weight in the loss times how much oftener it is drawn than the images have it. ``balanced``
-    weighs the classes of each batch by themselves, so a class that few batches show weighs less than its
-    share of all pixels would tell. Other ``pixel_weights`` do not go by class. A class that no label or no
-    batch shows weighs 1.
+    ``balanced`` weighs the classes of each batch by themselves, so a class that few images show weighs less
+    than its share of all pixels would tell; the mean over batches of whole images is taken. Other
+    ``pixel_weights`` do not go by class: 1 for all, and 1 also for a class that no label shows.
 
     Args:
-        batches: What the training draws, the label maps of each batch; 254 and 255 count nothing.
-        label_maps: All there are, at their natural frequencies.
+        label_maps: ``(H, W)`` uint8 each; 254 and 255 count nothing.
         pixel_weights: As recipes take it.
         class_count: C.
+        batch_size: Images of a batch.
     """
-    weighed = torch.zeros(class_count, dtype=torch.float64)
-    for batch in batches:
-        counts = _pixels_of(batch, class_count)
-        weighed += counts * _balanced(counts) if pixel_weights == "balanced" else counts
-    pixels = _pixels_of(label_maps, class_count)
-    drawn, natural = weighed / weighed.sum().clamp(min=1), pixels / pixels.sum().clamp(min=1)
-    return torch.where((drawn > 0) & (natural > 0), drawn / natural, 1.0).float()
+    pixels = torch.zeros(class_count, dtype=torch.float64)
+    weighed = torch.zeros_like(pixels)
+    if pixel_weights == "balanced":
+        for first in range(0, len(label_maps), batch_size):
+            batch = label_maps[first : first + batch_size]
+            counts = torch.stack([_pixels_by_class(one.cpu(), class_count) for one in batch]).sum(dim=0)
+            pixels += counts
+            weighed += counts * _balanced(counts)
+    return torch.where(pixels > 0, weighed / pixels.clamp(min=1), 1.0).float()
 
 
 def at_natural_frequencies(probabilities: torch.Tensor, class_weights: torch.Tensor) -> torch.Tensor:
@@ -54,13 +55,6 @@ def at_natural_frequencies(probabilities: torch.Tensor, class_weights: torch.Ten
     """
     unweighted = probabilities / class_weights.view(-1, *[1] * (probabilities.ndim - 2))
     return unweighted / unweighted.sum(dim=1, keepdim=True)
-
-
-def _pixels_of(label_maps: Iterable[torch.Tensor], class_count: int) -> torch.Tensor:
-    counts = torch.zeros(class_count, dtype=torch.float64)
-    for label_map in label_maps:
-        counts += _pixels_by_class(label_map.cpu(), class_count)
-    return counts
 
 
 def _pixels_by_class(labels: torch.Tensor, class_count: int) -> torch.Tensor:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from copy import copy
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -17,8 +16,6 @@ _PADDING_GREY = 128 / 255
 _CENTRED_SHARE = 0.5
 _PIXELS_PER_CLASS = 256
 """Pixels of a class that are kept per image for crops to be centred on."""
-_STEPS_LOOKED_AT = 256
-_COARSER = 4
 
 
 class Crops(NamedTuple):
@@ -101,18 +98,6 @@ class CropDraws:
         unlabelled = bool(self._unlabelled) and step >= self._unlabelled_from
         return StepCrops(labelled, self._draw(self._unlabelled, generator) if unlabelled else None)
 
-    def label_maps(self, labels: Mapping[int, Tensor], steps: int) -> Iterator[Tensor]:
-        """Yield the labelled crops of up to 256 of the steps, ``(B, side / 4, side / 4)`` uint8, of rank 0.
-
-        All processes of a training see the same, and every fourth pixel tells how often a class is drawn.
-        """
-        of_first = copy(self)
-        of_first.rank = 0
-        for step in range(0, steps, -(-steps // _STEPS_LOOKED_AT)):
-            crops = of_first.at(step).labelled
-            coarse = crops._replace(scale=crops.scale / _COARSER)
-            yield cut_labels(coarse, [labels[index] for index in crops.images], self.side // _COARSER)
-
     def _draw(self, indices: list[int], generator: torch.Generator) -> Crops:
         low, high = _SCALES
         uniform = torch.rand(self.batch_size, 4, generator=generator)
@@ -124,28 +109,6 @@ class CropDraws:
             centre=torch.full((self.batch_size, 2), torch.nan),
             mirrored=uniform[:, 3] < 0.5,
         )
-
-
-def cut_labels(crops: Crops, labels: Sequence[Tensor], side: int) -> Tensor:
-    """Return the labels of crops from the nearest pixels, ``(B, side, side)`` uint8, 255 outside the image.
-
-    Args:
-        crops: B of them.
-        labels: The label maps of their B images, ``uint8 (h, w)``, on one device.
-        side: Of the crops.
-    """
-    device = labels[0].device
-    values = torch.empty(len(labels), side, side, dtype=torch.uint8, device=device)
-    for size, members in _by_size(labels):
-        at = torch.tensor(members)
-        rows, columns = (part.to(device, non_blocking=True) for part in _coordinates(crops, at, size, side))
-        inside = _is_inside(rows, size[0])[:, :, None] & _is_inside(columns, size[1])[:, None]
-        maps = torch.stack([labels[member] for member in members])
-        each = torch.arange(len(members), device=device)[:, None, None]
-        row = rows.long().clamp(0, size[0] - 1)[:, :, None]
-        column = columns.long().clamp(0, size[1] - 1)[:, None]
-        values[at.to(device, non_blocking=True)] = torch.where(inside, maps[each, row, column], VOID)
-    return values
 
 
 def cut(
@@ -170,7 +133,10 @@ def cut(
     """
     pixels = torch.empty(len(images), 3, side, side, device=device)
     values = torch.empty(len(images), side, side, dtype=torch.uint8, device=device)
-    for size, members in _by_size(images):
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for position, image in enumerate(images):
+        groups.setdefault(tuple(image.shape[1:]), []).append(position)
+    for size, members in groups.items():
         at = torch.tensor(members)
         rows, columns = (part.to(device, non_blocking=True) for part in _coordinates(crops, at, size, side))
         reach = crops.scale[at, None, None].reciprocal().clamp(min=1).to(device, non_blocking=True)
@@ -183,17 +149,13 @@ def cut(
         pixels[at] = torch.where(inside[:, None], cut_out, _PADDING_GREY)
         if labels is None:
             values[at] = torch.where(inside, NOT_LABELLED, VOID).to(torch.uint8)
-    if labels is not None:
-        values = cut_labels(crops, [label.to(device, non_blocking=True) for label in labels], side)
+        else:
+            maps = torch.stack([labels[member] for member in members]).to(device, non_blocking=True)
+            each = torch.arange(len(members), device=device)[:, None, None]
+            row = rows.long().clamp(0, size[0] - 1)[:, :, None]
+            column = columns.long().clamp(0, size[1] - 1)[:, None]
+            values[at] = torch.where(inside, maps[each, row, column], VOID)
     return pixels, values
-
-
-def _by_size(images: Sequence[Tensor]) -> Iterable[tuple[tuple[int, ...], list[int]]]:
-    """Return for each height and width the indices of the images that have it."""
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for position, image in enumerate(images):
-        groups.setdefault(tuple(image.shape[-2:]), []).append(position)
-    return groups.items()
 
 
 def _coordinates(crops: Crops, at: Tensor, size: tuple[int, ...], side: int) -> tuple[Tensor, Tensor]:

@@ -75,7 +75,7 @@ class Training:
 
     In several processes (see :func:`core.distributed.launch`) each draws crops of its own; gradients,
     batch statistics and memories are shared, so student and teacher stay equal everywhere. Negatives
-    of the pixel contrast are not shared, and only rank 0's are saved: the others go on with a copy of them.
+    of the pixel contrast are not shared.
 
     Args:
         network: The student.
@@ -105,17 +105,10 @@ class Training:
         self.student = network.to(self.device).to(memory_format=torch.channels_last)
         # A parent's images have other numbers.
         self.student.forget_images()
-        draws = CropDraws(
-            data,
-            config.batch_size,
-            config.crop,
-            seed=config.seed,
-            rank=self._fabric.global_rank,
-            unlabelled_from=first_unlabelled_step(config),
-        )
-        drawn = draws.label_maps(data.labels, config.steps)
         self.student.class_weights.copy_(
-            mean_class_weights(drawn, data.labels.values(), config.pixel_weights, self.student.class_count)
+            mean_class_weights(
+                list(data.labels.values()), config.pixel_weights, self.student.class_count, config.batch_size
+            )
         )
         self.teacher = make_teacher(self.student)
         if self._fabric.world_size > 1:
@@ -138,6 +131,14 @@ class Training:
             fused=self.device.type in ("cpu", "cuda"),
         )
         self._wrapped_student, self._wrapped_optimiser = self._fabric.setup(self.student, self._optimiser)
+        draws = CropDraws(
+            data,
+            config.batch_size,
+            config.crop,
+            seed=config.seed,
+            rank=self._fabric.global_rank,
+            unlabelled_from=first_unlabelled_step(config),
+        )
         self._batches = Batches(data, draws, self.device)
         self._first_with_unlabelled = first_unlabelled_step(config) if data.unlabelled else config.steps
 

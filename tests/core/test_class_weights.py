@@ -11,8 +11,6 @@ from safetensors.torch import save_file
 from core.acquisition.pixel_scores import SampleStatistics
 from core.calibration import LabelledLogits, cross_fitted, fit_temperature
 from core.class_weights import at_natural_frequencies, balanced_class_weights, mean_class_weights
-from core.crops import CropDraws, cut
-from core.data import TrainingData
 from core.predict import predict
 from core.train import CHECKPOINT_FILE, Training, read_checkpoint
 from core.train_config import TrainConfig
@@ -36,46 +34,19 @@ def test_mean_weights_are_those_of_the_batches() -> None:
     maps = [torch.randint(3, (8, 8), generator=seeded(i), dtype=torch.uint8) for i in range(4)]
     maps[3][:] = 0
     maps[1][:4] = 255
-    in_one_batch = mean_class_weights([maps], maps, "balanced", 4)
+    in_one_batch = mean_class_weights(maps, "balanced", 4, batch_size=4)
     joined = torch.cat(maps)[None]
     assert torch.allclose(in_one_batch[:3], balanced_class_weights(joined, 4)[:3])
     assert in_one_batch[3] == 1
-    batches = [torch.stack(maps[:2]), torch.stack(maps[2:])]
-    by_batch = mean_class_weights(batches, maps, "balanced", 3)
+    by_batch = mean_class_weights(maps, "balanced", 3, batch_size=2)
     counts = torch.stack([torch.bincount(one[one < 3].flatten().long(), minlength=3) for one in maps])
     assert float((by_batch * counts.sum(dim=0)).sum()) == pytest.approx(float(counts.sum()))
     weighed = sum(
-        counts[2 * i : 2 * i + 2].sum(dim=0) * balanced_class_weights(batch, 3)
-        for i, batch in enumerate(batches)
+        counts[i : i + 2].sum(dim=0) * balanced_class_weights(torch.stack(maps[i : i + 2]), 3) for i in (0, 2)
     )
     assert torch.allclose(by_batch, weighed / counts.sum(dim=0))
     for other in ("even", "hardest"):
-        assert torch.allclose(mean_class_weights(batches, maps, other, 3), torch.ones(3))
-
-
-def test_what_is_drawn_oftener_than_the_images_have_it_weighs_more() -> None:
-    image = torch.zeros(10, 10, dtype=torch.uint8)
-    image[0] = 1
-    drawn = torch.zeros(2, 10, 10, dtype=torch.uint8)
-    drawn[:, :2] = 1
-    weights = mean_class_weights([drawn], [image], "even", 3)
-    assert torch.allclose(weights, torch.tensor([8 / 9, 2.0, 1.0]))
-    assert float(mean_class_weights([drawn[:1] * 0], [image], "even", 2)[1]) == 1, "it was never drawn"
-
-
-def test_crops_show_rare_classes_oftener_than_images_and_the_network_knows() -> None:
-    label = torch.zeros(96, 96, dtype=torch.uint8)
-    label[40:46, 40:46] = 1
-    data = TrainingData([torch.zeros(3, 96, 96, dtype=torch.uint8)], {0: label}, [])
-    config = TrainConfig(recipe="supervised", pixel_weights="even", steps=100, batch_size=4, crop=32)
-    run = Training(small_network(class_count=2), data, config, "cpu")
-    draws = CropDraws(data, 4, 32, seed=config.seed)
-    crops = [draws.at(step).labelled for step in range(100)]
-    values = torch.cat([cut(one, data.images * 4, [label] * 4, 32, torch.device("cpu"))[1] for one in crops])
-    counted = values[values < 254]
-    share = float((counted == 1).float().mean()) / (36 / 96**2)
-    assert share > 2
-    assert float(run.student.class_weights[1]) == pytest.approx(share, rel=0.05)
+        assert torch.equal(mean_class_weights(maps, other, 3, batch_size=2), torch.ones(3))
 
 
 @given(seed=st.integers(0, 1000), classes=st.integers(1, 6))
@@ -125,8 +96,7 @@ def test_a_training_tells_the_network_its_weights(tmp_path: Path, device: torch.
     data = striped_data(4, 3)
     config = TrainConfig(recipe="supervised", steps=2, batch_size=2, crop=32)
     run = Training(small_network(), data, config, device)
-    drawn = CropDraws(data, 2, 32, seed=config.seed).label_maps(data.labels, config.steps)
-    expected = mean_class_weights(drawn, data.labels.values(), "balanced", 3)
+    expected = mean_class_weights(list(data.labels.values()), "balanced", 3, 2)
     assert torch.allclose(run.student.class_weights.cpu(), expected)
     run_steps(run, 2)
     run.save(tmp_path)

@@ -436,10 +436,46 @@ def suggestion_edges() -> str:
     return "\n\n".join([_table(["images", "way", "seeds", *columns], lines), _origin(rows)])
 
 
+def first_suggestions() -> str:
+    """Return what a person has to do from each beginning, and the mIoU of the suggestions."""
+    rows = read("first_suggestions")
+    columns = {
+        "mIoU": ("miou", 100.0, 1),
+        "right pixels, %": ("accuracy", 100.0, 1),
+        "actions to 90 %": ("actions_90", 1.0, 0),
+        "actions to 95 %": ("actions_95", 1.0, 0),
+    }
+    lines = []
+    for data in dict.fromkeys(row["data"] for row in rows):
+        for beginning in dict.fromkeys(row["beginning"] for row in rows):
+            wanted = {"data": data, "beginning": beginning}
+            cells = []
+            for name, factor, digits in columns.values():
+                values = [factor * value for value in _of(rows, name, **wanted)]
+                cells.append(_spread(values, digits) if values else "")
+            seeds = len(_of(rows, "actions_95", **wanted))
+            lines.append([data, beginning, str(seeds), *cells])
+    return "\n\n".join([_table(["images", "beginning", "seeds", *columns], lines), _origin(rows)])
+
+
+def large_pool() -> str:
+    """Return what a round takes by how many images of a large pool it scores."""
+    columns = {
+        "images": "images",
+        "scored": "scored",
+        "training, s": "train_seconds",
+        "scoring, s": "score_seconds",
+        "round, s": "round_seconds",
+        "threads": "threads",
+    }
+    return _listed(read("large_pool"), columns, _short)
+
+
 def queue() -> str:
     """Return what a person waits for when the queue is long, beside the aims."""
     columns = {
         "images": "images",
+        "ranked": "ranked",
         "what": "what",
         "n": "n",
         "p50 ms": "p50_ms",
@@ -754,6 +790,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "step": step,
     "first_rounds": first_rounds,
     "image_side": image_side,
+    "first_suggestions": first_suggestions,
+    "large_pool": large_pool,
     "demo_rounds": demo_rounds,
     "killed_round": killed_round,
     "canvas": canvas,

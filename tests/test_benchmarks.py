@@ -41,6 +41,7 @@ def test_every_row_says_where_it_comes_from(name: str) -> None:
         ("whole_ranking", ["network", "pixel_score", "aggregation"]),
         ("correction_actions", ["target", "way"]),
         ("suggestion_edges", ["data", "way"]),
+        ("first_suggestions", ["data", "beginning"]),
     ],
 )
 def test_every_claim_has_three_seeds(name: str, columns: list[str]) -> None:

@@ -791,7 +791,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "first_rounds": first_rounds,
     "image_side": image_side,
     "first_suggestions": first_suggestions,
-    "large_pool": large_pool,
     "demo_rounds": demo_rounds,
     "killed_round": killed_round,
     "canvas": canvas,

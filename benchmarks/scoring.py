@@ -3,26 +3,33 @@
 1. Entropy and mutual information of one image against BAAL's heuristics, on the same tensors in turns.
 2. Memory of the running statistics while the number of samples grows.
 3. A whole image: prediction with samples and every score, over the deterministic pass of the same network.
-4. ``rank`` for 1 000 to 100 000 images: seconds and memory.
+4. A pool of JPEG files as a round scores it, read ahead, predicted, every score: seconds and memory.
+5. ``rank`` for 1 000 to 100 000 images: seconds and memory.
+
+Memory is measured in a process of its own each time: one that has worked before has room already.
 """
 
 from __future__ import annotations
 
 import gc
+import io
 import math
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 import typer
 from baal.active.heuristics import BALD, Entropy
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -35,7 +42,9 @@ from core.acquisition.candidates import Candidates
 from core.acquisition.pixel_scores import SampleStatistics
 from core.freed_memory import freed_memory_kept
 from core.model.network import SegmentationNetwork, build_network
+from core.pool_scoring import predicted_pool
 from core.predict import predict_batch
+from core.round_data import decoded_image
 from storage.settings import RoundSettings
 
 RESULT = ROOT / "benchmarks" / "results" / "scoring.csv"
@@ -61,20 +70,37 @@ def medians(ways: dict[str, Callable[[], object]], repetitions: int) -> dict[str
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def peak_mib(work: Callable[[], object]) -> float:
-    """Return by how many MiB the resident memory rose above where it was; NaN where Linux does not tell."""
+class Cost(NamedTuple):
+    """What a piece of work took.
+
+    Attributes:
+        seconds: Of a clock on the wall.
+        mib: By how many MiB the resident memory rose above where it was; NaN where Linux does not tell.
+    """
+
+    seconds: float
+    mib: float
+
+
+def cost_of(work: Callable[[], object]) -> Cost:
     gc.collect()
     try:
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
         before = _memory_kib("VmRSS")
-        work()
-        return (_memory_kib("VmHWM") - before) / 1024
     except OSError:
-        work()
-        return math.nan
+        before = math.nan
+    began = time.perf_counter()
+    work()
+    seconds = time.perf_counter() - began
+    return Cost(seconds, math.nan if math.isnan(before) else (_memory_kib("VmHWM") - before) / 1024)
 
 
-def _memory_kib(name: str) -> int:
+def in_new_process(work: Callable[..., Row], *arguments: Any) -> Row:
+    with ProcessPoolExecutor(1, get_context("spawn")) as process:
+        return process.submit(work, *arguments).result()
+
+
+def _memory_kib(name: str) -> float:
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
@@ -142,26 +168,21 @@ def against_baal(repetitions: int) -> list[Row]:
     return rows
 
 
-def memory_over_samples() -> list[Row]:
+def memory_over_samples(samples: int) -> Row:
     generator = torch.Generator().manual_seed(SEED)
-    rows: list[Row] = []
-    for samples in (5, 20, 80):
 
-        def stream(samples: int = samples) -> None:
-            counted = SampleStatistics()
-            for _ in range(samples):
-                counted.add_logits(torch.randn(1, 1, CLASSES, HEIGHT, WIDTH, generator=generator))
+    def stream() -> None:
+        counted = SampleStatistics()
+        for _ in range(samples):
+            counted.add_logits(torch.randn(1, 1, CLASSES, HEIGHT, WIDTH, generator=generator))
 
-        rows.append(
-            {
-                "what": "memory, samples one by one",
-                "implementation": "Qualm, sums of all seven scores",
-                "size": SIZE,
-                "T": samples,
-                "peak_mib": peak_mib(stream),
-            }
-        )
-    return rows
+    return {
+        "what": "memory, samples one by one",
+        "implementation": "Qualm, sums of all seven scores",
+        "size": SIZE,
+        "T": samples,
+        "peak_mib": cost_of(stream).mib,
+    }
 
 
 @torch.inference_mode()
@@ -209,6 +230,41 @@ def whole_image(repetitions: int) -> list[Row]:
     return rows
 
 
+def pool_scored(images: int) -> Row:
+    """Score a pool whose files are 20 pictures in turn, as a round does."""
+    network = build_network(CLASSES, weights="none", generator=torch.Generator().manual_seed(SEED)).eval()
+    coarse = np.random.default_rng(SEED).integers(0, 256, (20, HEIGHT // 8, WIDTH // 8, 3), np.uint8)
+    files = []
+    for picture in coarse:
+        file = io.BytesIO()
+        Image.fromarray(picture).resize((WIDTH, HEIGHT)).save(file, "JPEG", quality=90)
+        files.append(file.getvalue())
+
+    def read() -> Iterator[tuple[int, torch.Tensor]]:
+        for number in range(images):
+            yield number, decoded_image(files[number % len(files)])
+
+    def score() -> None:
+        scored = []
+        with freed_memory_kept():
+            for number, _, prediction in predicted_pool(
+                network, read(), samples=DEFAULT_SAMPLES, seed=SEED, device="cpu"
+            ):
+                scored.append((number, score_image(prediction)))
+
+    cost = cost_of(score)
+    return {
+        "what": "a pool of JPEG files",
+        "implementation": "read ahead, prediction and every score",
+        "size": f"3×{HEIGHT}×{WIDTH}",
+        "T": DEFAULT_SAMPLES,
+        "images": images,
+        "ms": 1000 * cost.seconds,
+        "images_per_second": images / cost.seconds,
+        "peak_mib": cost.mib,
+    }
+
+
 def pool(images: int) -> Candidates:
     """Images of 200 places with as much noise that neighbours are alike, in videos of 100."""
     generator = torch.Generator().manual_seed(SEED)
@@ -228,33 +284,30 @@ def pool(images: int) -> Candidates:
     )
 
 
-def ranking(sizes: list[int]) -> list[Row]:
-    rows: list[Row] = []
-    for choice in MAIN_CHOICES:
-        seconds: dict[int, float] = {}
-        for images in sizes:
-            candidates = pool(images)
+def ranked(choice: str, images: int) -> Row:
+    candidates = pool(images)
 
-            def ordered(candidates: Candidates = candidates, choice: str = choice) -> None:
-                generator = torch.Generator().manual_seed(SEED)
-                rank(candidates, choice, batch=BATCH, progress=0.5, generator=generator)
+    def ordered() -> None:
+        generator = torch.Generator().manual_seed(SEED)
+        rank(candidates, choice, batch=BATCH, progress=0.5, generator=generator)
 
-            began = time.perf_counter()
-            mib = peak_mib(ordered)
-            seconds[images] = time.perf_counter() - began
-            row: dict[str, object] = {
-                "what": "rank",
-                "implementation": choice,
-                "size": f"embeddings of {EMBEDDING}",
-                "images": images,
-                "ms": 1000 * seconds[images],
-                "images_per_second": images / seconds[images],
-                "peak_mib": mib,
-            }
-            if images > sizes[0]:
-                row["times_the_smallest"] = seconds[images] / seconds[sizes[0]]
-            rows.append(row)
-    return rows
+    cost = cost_of(ordered)
+    return {
+        "what": "rank",
+        "implementation": choice,
+        "size": f"embeddings of {EMBEDDING}",
+        "images": images,
+        "ms": 1000 * cost.seconds,
+        "images_per_second": images / cost.seconds,
+        "peak_mib": cost.mib,
+    }
+
+
+def growing(work: Callable[..., Row], *arguments: str, sizes: list[int]) -> list[Row]:
+    """Return the rows of growing numbers of images, with how many times as long as the fewest each takes."""
+    rows = [in_new_process(work, *arguments, images) for images in sizes]
+    first = float(str(rows[0]["ms"]))
+    return [rows[0], *({**row, "times_the_smallest": float(str(row["ms"])) / first} for row in rows[1:])]
 
 
 def main(
@@ -265,10 +318,12 @@ def main(
     assert set(MAIN_CHOICES) <= set(CHOICES)
     measured = [
         *against_baal(2 if quick else 11),
-        *memory_over_samples(),
+        *(in_new_process(memory_over_samples, samples) for samples in (5, 20, 80)),
         *whole_image(3 if quick else 201),
-        *ranking([1000, 4000] if quick else [1000, 10_000, 100_000]),
+        *growing(pool_scored, sizes=[20, 40] if quick else [200, 1000]),
     ]
+    for choice in MAIN_CHOICES:
+        measured += growing(ranked, choice, sizes=[1000, 4000] if quick else [1000, 10_000, 100_000])
     rows = [{**row, "seed": SEED, **about()} for row in measured]
     write_rows(result, rows)
     print_rows(measured)

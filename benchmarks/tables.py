@@ -185,9 +185,12 @@ def whole_semi() -> str:
             alone = not theirs or (recipe, head) == ("supervised", "linear")
             gains = [] if alone else [one - other for one, other in zip(own, theirs, strict=True)]
             cells.append(_spread(gains, 1, sign=True))
-        lines.append(cells)
+        drawn = _percent(rows, "miou_along_edges", recipe=recipe, head=head, labelled=labelled)
+        fewer = f" ({len(drawn)} seeds)" if len(drawn) < len(own) else ""
+        lines.append([*cells, f"{_spread(drawn, 1)}{fewer}" if drawn else ""])
     gain = "over supervised, linear"
     head_line = ["recipe", "head", "labelled", "steps", "test mIoU", gain, "mIoU of the set", gain]
+    head_line.append("test mIoU along edges")
     return "\n\n".join([_table(head_line, lines), _origin(rows)])
 
 

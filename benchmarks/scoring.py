@@ -291,7 +291,8 @@ def ranked(choice: str, images: int) -> Row:
         generator = torch.Generator().manual_seed(SEED)
         rank(candidates, choice, batch=BATCH, progress=0.5, generator=generator)
 
-    cost = cost_of(ordered)
+    with freed_memory_kept():  # As in a round.
+        cost = cost_of(ordered)
     return {
         "what": "rank",
         "implementation": choice,

@@ -42,10 +42,11 @@ def decoded_image(data: bytes, long_side: int | None = None) -> Tensor:
                 # Its last row and column may reach beyond the picture, and would shift all others.
                 within = drafted[1] if drafted else None
                 picture = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR, within)
-            pixels = np.array(picture)
+            # PyTorch would do it in threads of its own, in the way of those that predict the image before.
+            pixels = np.array(picture).transpose(2, 0, 1).copy()
     except (OSError, SyntaxError, ValueError) as error:  # Pillow raises SyntaxError for broken PNG chunks
         raise UnreadableImage(str(error)) from error
-    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+    return torch.from_numpy(pixels)
 
 
 class ImagesOnDemand(Sequence[Tensor]):

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import statistics
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
@@ -25,9 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from correction_hand import corrected
-from csv_rows import Row, about, print_rows, read_rows, write_rows
+from csv_rows import Row
 from first_rounds import EVERY, load, trained, untrained
-from suggestion_edges import FULL_SIDE, along_edges, picture
+from suggestion_edges import FULL_SIDE, along_edges, measure_seeds, picture
 
 from core.data import NOT_LABELLED
 from core.model.network import SegmentationNetwork
@@ -107,21 +105,7 @@ def main(
     result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
 ) -> None:
     """Measure what the first suggestions are worth."""
-    origin = about()
-    rows: list[Row] = list(read_rows(result)) if result.exists() else []
-    done = {(row["data"], str(row["seed"])) for row in rows}
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        tasks = [
-            pool.submit(measured, folder, seed)
-            for seed in range(seeds)
-            for folder in data
-            if (folder.name, str(seed)) not in done
-        ]
-        for task in as_completed(tasks):
-            found = task.result()
-            rows += [{**row, **origin} for row in found]
-            write_rows(result, sorted(rows, key=lambda row: (str(row["data"]), int(str(row["seed"])))))
-            print_rows(found)
+    measure_seeds(measured, data, seeds, jobs, result)
 
 
 if __name__ == "__main__":

@@ -142,13 +142,10 @@ def picture(pixels: Tensor, truth: Tensor, shown: Suggestion) -> Picture:
     )
 
 
-def main(
-    data: Annotated[list[Path], typer.Option(help="The folder of CamVid or of the nuclei; may be repeated.")],
-    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
-    jobs: Annotated[int, typer.Option(help="Processes at once, one thread each.")] = 2,
-    result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
+def measure_seeds(
+    measured: Callable[[Path, int], list[Row]], data: list[Path], seeds: int, jobs: int, result: Path
 ) -> None:
-    """Measure suggestions drawn along the edges beside bilinear ones."""
+    """Measure each folder with each seed, in processes of their own, and write what is there at once."""
     origin = about()
     rows: list[Row] = list(read_rows(result)) if result.exists() else []
     done = {(row["data"], str(row["seed"])) for row in rows}
@@ -160,9 +157,20 @@ def main(
             if (folder.name, str(seed)) not in done
         ]
         for task in as_completed(tasks):
-            rows += [{**row, **origin} for row in task.result()]
+            found = task.result()
+            rows += [{**row, **origin} for row in found]
             write_rows(result, sorted(rows, key=lambda row: (str(row["data"]), int(str(row["seed"])))))
-            print_rows(rows[-len(WAYS) :])
+            print_rows(found)
+
+
+def main(
+    data: Annotated[list[Path], typer.Option(help="The folder of CamVid or of the nuclei; may be repeated.")],
+    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
+    jobs: Annotated[int, typer.Option(help="Processes at once, one thread each.")] = 2,
+    result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
+) -> None:
+    """Measure suggestions drawn along the edges beside bilinear ones."""
+    measure_seeds(measured, data, seeds, jobs, result)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ SMALLEST = ("256", "160", "240")
 """Long side, crop and steps of a round of images of 256 pixels."""
 
 Rows = list[dict[str, str]]
+_Columns = dict[str, tuple[str, float, int]]
+"""By head: the column's name, a factor, and how many digits follow the point."""
 
 
 def read(name: str) -> Rows:
@@ -422,20 +424,13 @@ def suggestion_edges() -> str:
     for data in dict.fromkeys(row["data"] for row in rows):
         cells: dict[str, list[list[float]]] = {}
         for way in dict.fromkeys(row["way"] for row in rows):
-            cells[way] = [
-                [factor * value for value in _of(rows, name, data=data, way=way)]
-                for name, factor, _ in columns.values()
-            ]
-            spreads = [
-                _spread(own, digits) for own, (_, _, digits) in zip(cells[way], columns.values(), strict=True)
-            ]
-            lines.append([data, way, str(len(cells[way][0])), *spreads])
+            cells[way] = _values(rows, columns, data=data, way=way)
+            lines.append([data, way, str(len(cells[way][0])), *_spreads(cells[way], columns)])
         first, second = cells.values()
         gains = [
-            _spread([b - a for a, b in zip(one, other, strict=True)], digits, sign=True)
-            for one, other, (_, _, digits) in zip(first, second, columns.values(), strict=True)
+            [b - a for a, b in zip(one, other, strict=True)] for one, other in zip(first, second, strict=True)
         ]
-        lines.append([data, "difference, paired", "", *gains])
+        lines.append([data, "difference, paired", "", *_spreads(gains, columns, sign=True)])
     return "\n\n".join([_table(["images", "way", "seeds", *columns], lines), _origin(rows)])
 
 
@@ -451,27 +446,9 @@ def first_suggestions() -> str:
     lines = []
     for data in dict.fromkeys(row["data"] for row in rows):
         for beginning in dict.fromkeys(row["beginning"] for row in rows):
-            wanted = {"data": data, "beginning": beginning}
-            cells = []
-            for name, factor, digits in columns.values():
-                values = [factor * value for value in _of(rows, name, **wanted)]
-                cells.append(_spread(values, digits) if values else "")
-            seeds = len(_of(rows, "actions_95", **wanted))
-            lines.append([data, beginning, str(seeds), *cells])
+            values = _values(rows, columns, data=data, beginning=beginning)
+            lines.append([data, beginning, str(len(values[-1])), *_spreads(values, columns)])
     return "\n\n".join([_table(["images", "beginning", "seeds", *columns], lines), _origin(rows)])
-
-
-def large_pool() -> str:
-    """Return what a round takes by how many images of a large pool it scores."""
-    columns = {
-        "images": "images",
-        "scored": "scored",
-        "training, s": "train_seconds",
-        "scoring, s": "score_seconds",
-        "round, s": "round_seconds",
-        "threads": "threads",
-    }
-    return _listed(read("large_pool"), columns, _short)
 
 
 def queue() -> str:
@@ -839,6 +816,16 @@ def _of(rows: Rows, column: str, **wanted: str) -> list[float]:
 
 def _percent(rows: Rows, column: str, **wanted: str) -> list[float]:
     return [100 * value for value in _of(rows, column, **wanted)]
+
+
+def _values(rows: Rows, columns: _Columns, **wanted: str) -> list[list[float]]:
+    """Return for each column its values in the rows that match, by seed."""
+    return [[factor * value for value in _of(rows, name, **wanted)] for name, factor, _ in columns.values()]
+
+
+def _spreads(values: Sequence[Sequence[float]], columns: _Columns, sign: bool = False) -> list[str]:
+    digits = [places for _, _, places in columns.values()]
+    return [_spread(own, places, sign) for own, places in zip(values, digits, strict=True)]
 
 
 def _spread(values: Sequence[float], digits: int, sign: bool = False) -> str:

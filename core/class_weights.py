@@ -28,8 +28,8 @@ def mean_class_weights(
     ``balanced`` weighs the classes of each batch by themselves, so a class that few images show weighs less
     than its share of all pixels would tell; the mean over batches of whole images is taken. Other
     ``pixel_weights`` do not go by class: 1 for all, and 1 also for a class that no label shows. Crops show
-    rare classes up to 1.4 times oftener than whole images; that stays out, since with it the NLL of the
-    confidences on CamVid was 0.004 higher, on the pool and on the test.
+    rare classes oftener than whole images; that stays out, since with it confidences were no better
+    (a trial).
 
     Args:
         label_maps: ``(H, W)`` uint8 each; 254 and 255 count nothing.

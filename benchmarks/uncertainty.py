@@ -40,7 +40,9 @@ from frozen_encoder import ENCODER, FrozenImages, FrozenNetwork, frozen_network
 from core.acquisition.pixel_scores import SampleStatistics
 from core.class_weights import mean_class_weights
 from core.data import label_to_size
+from core.model.aggregator import AttentionAggregator, Description
 from core.model.classifier_np_head import ClassifierNPHead
+from core.model.conditioned_decoder import ConditionedDecoder
 from core.model.labelled_evidence import NO_IMAGE
 from core.model.linear_head import LinearHead
 from core.model.network import SegmentationNetwork, build_network
@@ -59,6 +61,8 @@ NATS = math.log(len(CLASSES))
 CONFIG = TrainConfig(recipe="supervised", steps=150, batch_size=8, learning_rate=3e-3, samples_train=3)
 SETTINGS: Row = {"labelled": LABELLED, "steps": CONFIG.steps, "pixel_weights": CONFIG.pixel_weights}
 """Columns that must agree for a row to count as done."""
+FREE_NATS = 3.2
+"""0.1 for each dimension of z."""
 DROPOUT = 0.2
 REPETITIONS = 31
 SMALL_CONTEXT = 8
@@ -117,6 +121,49 @@ class NormAfterLatentHead(NPHead):
         self.decoder.classify = nn.Sequential(NormOverPixels(), nn.Linear(hidden, class_count))  # type: ignore[assignment]
 
 
+class LatentBeforeNorm(ConditionedDecoder):
+    """Adds a linear map of z and r before the normalisation; nothing scales or shifts after it."""
+
+    def __init__(self, channels: int, latent: int, width: int, class_count: int, hidden: int = 64) -> None:
+        super().__init__(channels, latent, width, class_count, hidden)
+        self.film = nn.Linear(latent + width, hidden)
+
+    def forward(self, features: Tensor, z: Tensor, r: Tensor) -> Tensor:
+        convolution, norm = self.shared
+        condition = torch.cat([z, r.expand(len(z), -1, -1)], dim=2)
+        entered = convolution(features) + self.film(condition)[..., None, None]
+        hidden = F.relu(norm(entered.flatten(0, 1))).reshape(entered.shape)
+        logits: Tensor = self.classify(hidden.movedim(2, -1))
+        return logits.movedim(-1, 2)
+
+
+class LatentBeforeNormHead(NPHead):
+    """z enters before the decoder's GroupNorm."""
+
+    def __init__(self, channels: int, class_count: int) -> None:
+        super().__init__(channels, class_count)
+        width = self.decoder.film.in_features - self.latent
+        self.decoder = LatentBeforeNorm(channels, self.latent, width, class_count)
+
+
+class ChannelAttention(AttentionAggregator):
+    """Every channel of a pixel attends to the class centres by itself, as in the release."""
+
+    def forward(self, queries: Tensor, centres: Tensor, valid: Tensor) -> Description:
+        pixels = queries.float().flatten(2).transpose(1, 2)[:, :, None]
+        closeness = -(pixels - centres).square().masked_fill(~valid[:, None], torch.inf)
+        attention = closeness.softmax(dim=2).nan_to_num().mean(dim=1)
+        return Description((attention * centres).sum(dim=1), attention.mean(dim=2))
+
+
+class ChannelAttentionHead(NPHead):
+    """Images are described by attention of each channel."""
+
+    def __init__(self, channels: int, class_count: int) -> None:
+        super().__init__(channels, class_count)
+        self.aggregator = ChannelAttention()
+
+
 class NormOverPixels(nn.Module):
     """InstanceNorm without affine of ``(T, B, pixels, channels)``."""
 
@@ -133,6 +180,26 @@ def elbo_step(at: StepInput) -> StepResult:
     loss = torch.stack(alone).mean() + config.kl_weight * output.kl.mean()
     by_person = torch.ones(len(labels), dtype=torch.bool)
     return StepResult(loss, {}, output.features.detach(), labels, by_person)
+
+
+def with_kl(at: StepInput, kl_term: Callable[[Tensor], Tensor]) -> StepResult:
+    """Take a supervised step whose KL enters the loss as ``kl_term`` of it, ``(B,)`` nats."""
+    config, labels = at.config, at.labelled.labels
+    output = at.student(at.labelled.images, samples=config.samples_train, generator=at.generator)
+    loss = labelled_cross_entropy(output.logits, labels, config.pixel_weights) + kl_term(output.kl)
+    return StepResult(loss, {}, output.features.detach(), labels, torch.ones(len(labels), dtype=torch.bool))
+
+
+def free_bits_step(at: StepInput) -> StepResult:
+    """Let the first nats of an image's KL cost nothing, and the rest ten times as much as usual."""
+    weight = 10 * at.config.kl_weight
+    return with_kl(at, lambda kl: weight * (kl - FREE_NATS).clamp(min=0).mean())
+
+
+def kl_warm_up_step(at: StepInput) -> StepResult:
+    """Let the KL's weight rise from nothing to ten times the usual one over the first half."""
+    weight = 10 * at.config.kl_weight * min(1.0, 2 * at.progress)
+    return with_kl(at, lambda kl: weight * kl.mean())
 
 
 @torch.inference_mode()
@@ -336,6 +403,10 @@ NEURAL_PROCESSES: dict[str, dict[str, Any]] = {
     "NP, whole context in training": {"head": WholeContextHead},
     "NP, InstanceNorm after z": {"head": NormAfterLatentHead},
     "NP, mean over samples": {"head": NPHead, "step": elbo_step},
+    "NP, z before the norm": {"head": LatentBeforeNormHead},
+    "NP, attention of each channel": {"head": ChannelAttentionHead},
+    "NP, free bits": {"head": NPHead, "step": free_bits_step},
+    "NP, KL warm-up": {"head": NPHead, "step": kl_warm_up_step},
 }
 """What is trained, by name: the product's heads, then the latter with one thing changed."""
 

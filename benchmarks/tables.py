@@ -451,6 +451,20 @@ def first_suggestions() -> str:
     return "\n\n".join([_table(["images", "beginning", "seeds", *columns], lines), _origin(rows)])
 
 
+def large_pool() -> str:
+    """Return what a round takes by how many images of a large pool it scores."""
+    columns = {
+        "images": "images",
+        "scored": "scored",
+        "rounds": "rounds",
+        "training, s": "train_seconds",
+        "scoring, s": "score_seconds",
+        "round, s": "round_seconds",
+        "threads": "threads",
+    }
+    return _listed(read("large_pool"), columns, _short)
+
+
 def queue() -> str:
     """Return what a person waits for when the queue is long, beside the aims."""
     columns = {
@@ -771,6 +785,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "first_rounds": first_rounds,
     "image_side": image_side,
     "first_suggestions": first_suggestions,
+    "large_pool": large_pool,
     "demo_rounds": demo_rounds,
     "killed_round": killed_round,
     "canvas": canvas,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -15,8 +16,10 @@ from core.calibration import Calibration, LabelledLogits, cross_fitted
 from core.cells import Extent, enlarged, label_of_cells
 from core.class_weights import at_natural_frequencies
 from core.data import VOID, label_to_size, size_at_long_side
+from core.image_threads import of_each
 from core.model.network import SegmentationNetwork
 from core.predict import predict
+from core.step_generator import step_generator
 from core.suggestion import Suggestion, guided, suggestion
 from core.uncertainty import Quality, UncertaintyQuality, class_iou, confusion_matrix
 
@@ -108,11 +111,15 @@ def overlap(
     """Measure the suggestions of a network alone, to the same figures as :func:`evaluate`, in less time."""
     network.eval()
     counts = _Counts(network.class_count)
-    for image, truth in labelled:
+
+    def suggested(one: tuple[Tensor, Tensor]) -> tuple[Suggestion, Tensor]:
+        image, truth = one
         noise = torch.Generator().manual_seed(seed)
         prediction = predict(network, image, samples=samples, generator=noise, device=device)
-        height, width = truth.shape
-        counts.add(suggestion(guided(prediction, image), network.class_weights, height, width), truth)
+        return suggestion(guided(prediction, image), network.class_weights, *truth.shape), truth
+
+    for shown, truth in of_each(suggested, labelled, pixels=lambda one: one[0], device=device):
+        counts.add(shown, truth)
     return counts.overlap()
 
 
@@ -140,11 +147,13 @@ def evaluate(
     quality = UncertaintyQuality(class_count)
     labelled_logits: list[LabelledLogits] = []
     pixel_limit = min(PIXELS_OF_AN_IMAGE, max(1, LOGITS_OF_AN_IMAGE // (samples * class_count)))
-    pixel_choice = torch.Generator().manual_seed(seed)
-    for image, truth in labelled:
+
+    def looked_at(numbered: tuple[int, tuple[Tensor, Tensor]]) -> _LookedAt:
+        number, (image, truth) = numbered
         known = counts.known(truth)
-        extent = network.extent_of(*image.shape[1:])
-        calibration_pixels = _LabelledPixels(known, extent, pixel_limit, pixel_choice)
+        calibration_pixels = _LabelledPixels(
+            known, network.extent_of(*image.shape[1:]), pixel_limit, step_generator(seed, number)
+        )
         prediction = predict(
             network,
             image,
@@ -156,24 +165,48 @@ def evaluate(
         height, width = truth.shape
         along_edges = guided(prediction, image)
         shown = suggestion(along_edges, class_weights, height, width)
-        counts.add(shown, truth)
         size = size_at_long_side(height, width, QUALITY_SIDE)
-        wrong = enlarged(1 - shown.confidence[None, None], *size)[0, 0]
         probabilities = torch.cat([enlarged(piece[None], *size)[0] for piece in along_edges.pieces()])
-        probabilities = F.normalize(probabilities.clamp(min=0), p=1, dim=0)
-        quality.add(
-            at_natural_frequencies(probabilities[None], class_weights)[0],
-            {"least_confidence": wrong},
+        return _LookedAt(
+            truth,
+            shown,
+            F.normalize(probabilities.clamp(min=0), p=1, dim=0),
+            enlarged(1 - shown.confidence[None, None], *size)[0, 0],
             label_to_size(known, *size),
-            probabilities.argmax(dim=0),
+            calibration_pixels.picked(),
         )
-        labelled_logits.append(calibration_pixels.picked())
+
+    for one in of_each(looked_at, enumerate(labelled), pixels=lambda numbered: numbered[1][0], device=device):
+        counts.add(one.shown, one.truth)
+        quality.add(
+            at_natural_frequencies(one.probabilities[None], class_weights)[0],
+            {"least_confidence": one.wrong},
+            one.labels,
+            one.probabilities.argmax(dim=0),
+        )
+        labelled_logits.append(one.logits)
     return Evaluation(
         **vars(counts.overlap()),
         quality=quality.result(),
         labelled_logits=_equal_shares(labelled_logits),
         class_weights=class_weights,
     )
+
+
+class _LookedAt(NamedTuple):
+    """A labelled image and what the network says of it; h×w is at a long side of ``QUALITY_SIDE`` at most."""
+
+    truth: Tensor
+    """``(H, W)``, the label map."""
+    shown: Suggestion
+    """At its size."""
+    probabilities: Tensor
+    """``(C, h, w)``, as trained."""
+    wrong: Tensor
+    """``(h, w)``, the chance that the suggestion is."""
+    labels: Tensor
+    """``(h, w)``, of the classes that the network knows."""
+    logits: LabelledLogits
 
 
 class _Counts:

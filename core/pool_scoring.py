@@ -4,43 +4,47 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TypeVar
 
 import torch
 
+from core.image_threads import of_each
 from core.model.network import SegmentationNetwork
 from core.predict import ImagePrediction, predict_batch
 
 READ_AHEAD = 8
 """Images that may wait for the network."""
 _PIXELS_AT_ONCE = 2**21
-"""Pixels of the images that a GPU predicts together; a CPU is busy with one image."""
+"""Pixels of the images that a GPU predicts together; a CPU has a thread for each image."""
 
 Key = TypeVar("Key")
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def predicted_pool(
     network: SegmentationNetwork,
     images: Iterable[tuple[Key, torch.Tensor]],
+    summary: Callable[[Key, torch.Tensor, ImagePrediction], Result],
     *,
     samples: int,
     seed: int,
     device: torch.device | str,
     temperature: float = 1.0,
     with_gradient: bool = False,
-) -> Generator[tuple[Key, torch.Tensor, ImagePrediction]]:
-    """Predict images as they come, each with its key and its pixels.
+) -> Generator[Result]:
+    """Predict images as they come, and yield what ``summary`` makes of each, in their order.
 
-    Every image sees the same latent noise, so that scores differ by the images alone. On CUDA the network
-    runs in bfloat16, and images of one size that follow each other are predicted together. Closing the
-    generator ends the reading.
+    Every image sees the same latent noise, so that scores differ by the images alone. A CPU predicts several
+    images at once, see :mod:`core.image_threads`. On CUDA the network runs in bfloat16, and images of one
+    size that follow each other are predicted together. Closing the generator ends the reading.
 
     Args:
         network: What predicts; on ``device``.
         images: Keys and ``uint8 (3, h, w)``; iterated in a thread of its own, at most a few images ahead.
             What it raises is raised here, after the images before.
+        summary: Of a key, its pixels and their prediction; called in any thread.
         samples: T, latents per image.
         seed: Of the latents' noise.
         device: Where to compute.
@@ -49,17 +53,23 @@ def predicted_pool(
     """
     with torch.inference_mode():
         noise = network.draw_noise(samples, 1, torch.Generator().manual_seed(seed))
-    together = torch.device(device).type == "cuda"
-    for keys, pixels in _batches(read_ahead(images), _PIXELS_AT_ONCE if together else 0):
+    network.eval()
+
+    def summaries(batch: tuple[list[Key], list[torch.Tensor]]) -> list[Result]:
         predictions = predict_batch(
             network,
-            pixels,
+            batch[1],
             noise=noise,
             device=device,
             temperature=temperature,
             with_gradient=with_gradient,
         )
-        yield from zip(keys, pixels, predictions, strict=True)
+        return [summary(*one) for one in zip(*batch, predictions, strict=True)]
+
+    together = torch.device(device).type == "cuda"
+    batches = _batches(read_ahead(images), _PIXELS_AT_ONCE if together else 0)
+    for made in of_each(summaries, batches, pixels=lambda batch: batch[1][0], device=device):
+        yield from made
 
 
 def read_ahead(items: Iterable[Item], ahead: int = READ_AHEAD) -> Generator[Item]:

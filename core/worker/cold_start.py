@@ -9,8 +9,6 @@ from torch import Tensor
 
 from core.model.network import SegmentationNetwork
 from core.pool_ranking import rank_cold, typical_sentence
-from core.pool_scoring import read_ahead
-from core.predict import embed
 from core.worker.claim import Claim, Published
 from core.worker.images import RoundImages
 from core.worker.vectors import stacked, stored_embeddings, vectors_of
@@ -33,11 +31,11 @@ def order_cold(
     """
     vectors: dict[int, Tensor] = {}
     began = time.monotonic()
-    for image, pixels in read_ahead(images.readable(images.to_score)):
-        vectors[image.id] = embed(network, pixels, device=device)
+    for number, vector in vectors_of(images.readable(images.to_score), network, device):
+        vectors[number] = vector
         claim.report_scoring(len(vectors), len(images.to_score), began)
     seen = [image for image in images.to_score if image.id in vectors]
-    others = vectors_of(images.readable(images.others), network, device)
+    others = dict(vectors_of(images.readable(images.others), network, device))
     ordered = rank_cold(
         stacked(vectors, vectors.keys()),
         # Audit images teach nothing, so what is like them is still to be learned.

@@ -1,32 +1,42 @@
-"""The prediction of one image, and its maps as they are stored."""
+"""The maps of predicted images as they are stored."""
 
 from __future__ import annotations
+
+from collections.abc import Generator, Iterable
 
 import torch
 from torch import Tensor
 
 from core.model.network import SegmentationNetwork
-from core.predict import ImagePrediction, predict
+from core.pool_scoring import predicted_pool
+from core.predict import ImagePrediction
 from core.round_data import grey_png
 from core.suggestion import guided, suggestion
 from core.worker.claim import Claim
 from storage import labels
 from storage.images import ImageInfo
 
+Maps = tuple[bytes, bytes]
+"""The suggestion and the chance that it is wrong, as PNG each."""
 
-def predicted(
+
+def maps_of(
     claim: Claim,
+    readable: Iterable[tuple[ImageInfo, Tensor]],
     network: SegmentationNetwork,
-    pixels: Tensor,
     device: torch.device,
     temperature: float = 1.0,
-) -> ImagePrediction:
-    """Predict an image, ``uint8 (3, h, w)``, by a network that is on ``device``."""
-    return predict(
+) -> Generator[tuple[int, Maps]]:
+    """Predict images, ``uint8 (3, h, w)``, by a network on ``device``; yield their ids and :data:`Maps`."""
+    yield from predicted_pool(
         network,
-        pixels,
+        readable,
+        lambda image, pixels, prediction: (
+            image.id,
+            encoded_maps(image, prediction, pixels, network.class_weights),
+        ),
         samples=claim.settings.samples_predict,
-        generator=torch.Generator().manual_seed(claim.seed),
+        seed=claim.seed,
         device=device,
         temperature=temperature,
     )
@@ -34,7 +44,7 @@ def predicted(
 
 def encoded_maps(
     image: ImageInfo, prediction: ImagePrediction, pixels: Tensor, class_weights: Tensor
-) -> tuple[bytes, bytes]:
+) -> Maps:
     """Return the suggestion at the image's full size and the chance that it is wrong, as PNG each.
 
     Args:

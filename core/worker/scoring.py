@@ -16,11 +16,12 @@ from core.data import NOT_LABELLED
 from core.model.network import SegmentationNetwork
 from core.pool_ranking import PoolRanking, rank_pool
 from core.pool_scoring import predicted_pool
+from core.predict import ImagePrediction
 from core.reasons import Reason, reason
 from core.worker.audit import audit_figures
 from core.worker.claim import Claim, Published
 from core.worker.images import RoundImages
-from core.worker.maps import encoded_maps, predicted
+from core.worker.maps import Maps, encoded_maps, maps_of
 from core.worker.snapshot import LoadedSnapshot
 from core.worker.vectors import stacked, stored_embeddings, vectors_of
 from storage.files import BlobStore
@@ -78,20 +79,23 @@ def score_pool(
         progress=min(1.0, (claim.info.number - 1) / PLANNED_ROUNDS),
         generator=torch.Generator().manual_seed(claim.seed),
     )
-    predictions = []
     in_front = set(images.asked_for[: claim.settings.keep_predictions])
-    for rank, index in enumerate(ranking.order, start=1):
-        image = scored[index].image
-        maps: tuple[bytes, bytes] | None = None
-        if rank <= claim.settings.keep_predictions or image.id in in_front:
-            claim.check()
-            # A large pool keeps only its first images' maps in memory; the others are predicted again.
-            maps = first_maps.get(image.id)
-            if maps is None:
-                pixels = images.pixels(image)
-                again = predicted(claim, network, pixels, device, temperature)
-                maps = encoded_maps(image, again, pixels, network.class_weights)
-        predictions.append(_new_prediction(claim.workspace.blobs, scored[index], rank, index, ranking, maps))
+    for index in ranking.order[: claim.settings.keep_predictions]:
+        in_front.add(scored[index].image.id)
+    # A large pool keeps only its first images' maps in memory; the others are predicted again.
+    again = [one.image for one in scored if one.image.id in in_front and one.image.id not in first_maps]
+    maps = first_maps | dict(maps_of(claim, images.readable(again), network, device, temperature))
+    predictions = [
+        _new_prediction(
+            claim.workspace.blobs,
+            scored[index],
+            rank,
+            index,
+            ranking,
+            maps.get(scored[index].image.id) if scored[index].image.id in in_front else None,
+        )
+        for rank, index in enumerate(ranking.order, start=1)
+    ]
     blob = stored_embeddings(claim, vectors, ranking.alike_from)
     sentence = ranking.ranked_by["sentence"] + images.looked_at()
     return Published(predictions, measured | {"ranked_by": ranking.ranked_by | {"sentence": sentence}}, blob)
@@ -103,28 +107,39 @@ def _scored_pool(
     network: SegmentationNetwork,
     device: torch.device,
     temperature: float,
-) -> tuple[list[_Scored], dict[int, tuple[bytes, bytes]]]:
+) -> tuple[list[_Scored], dict[int, Maps]]:
     """Return what the network thinks of the pool, and by image id the maps of as many as may be kept."""
     settings = claim.settings
+    keeps = {image.id for image in images.to_score[: settings.keep_predictions]}
+
+    def of_image(
+        image: ImageInfo, pixels: Tensor, prediction: ImagePrediction
+    ) -> tuple[_Scored, Maps | None]:
+        score = score_image(prediction, settings.pixel_score, settings.aggregation)
+        why = reason(prediction.probabilities, prediction.pixel_scores["least_confidence"], claim.class_names)
+        maps = None
+        if image.id in keeps:
+            maps = encoded_maps(image, prediction, pixels, network.class_weights)
+        return _Scored(image, score, why), maps
+
     scored: list[_Scored] = []
-    maps: dict[int, tuple[bytes, bytes]] = {}
+    kept: dict[int, Maps] = {}
     began = time.monotonic()
-    for image, pixels, prediction in predicted_pool(
+    for one, maps in predicted_pool(
         network,
         images.readable(images.to_score),
+        of_image,
         samples=settings.samples_predict,
         seed=claim.seed,
         device=device,
         temperature=temperature,
         with_gradient=settings.batch_choice in BY_GRADIENT,
     ):
-        score = score_image(prediction, settings.pixel_score, settings.aggregation)
-        why = reason(prediction.probabilities, prediction.pixel_scores["least_confidence"], claim.class_names)
-        scored.append(_Scored(image, score, why))
-        if len(maps) < settings.keep_predictions:
-            maps[image.id] = encoded_maps(image, prediction, pixels, network.class_weights)
+        scored.append(one)
+        if maps is not None:
+            kept[one.image.id] = maps
         claim.report_scoring(len(scored), len(images.to_score), began)
-    return scored, maps
+    return scored, kept
 
 
 def _images_by_class(label_maps: Iterable[Tensor]) -> list[int]:
@@ -141,7 +156,7 @@ def _new_prediction(
     rank: int,
     index: int,
     ranking: PoolRanking,
-    maps: tuple[bytes, bytes] | None,
+    maps: Maps | None,
 ) -> NewPrediction:
     """Return the row of the image at ``index`` of the ranked pool; its maps are stored."""
     why = scored.why

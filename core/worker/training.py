@@ -14,13 +14,15 @@ from core.train import StepReport, Training
 from core.worker.audit import AUDIT_LIMIT, audit_overlap
 from core.worker.claim import Claim, Stopping
 from core.worker.images import RoundImages
-from core.worker.maps import encoded_maps, predicted
+from core.worker.maps import maps_of
 from core.worker.network import new_network
 from core.worker.snapshot import LoadedSnapshot
 from storage.rounds import RoundInfo
 
 EVALUATIONS = 7
 """How often the audit images are evaluated during training."""
+_TIMED_IMAGES = 8
+"""After as many images to warm up; as many as there are threads, if these are fewer."""
 
 
 def trained_from(
@@ -73,12 +75,15 @@ class _Progress:
     seconds_per_evaluation: float = 0.0
 
     def begin(self, training: Training) -> None:
-        """Estimate the time of scoring from two images, the first of which warms up."""
-        for image, pixels in self.images.readable(self.images.to_score[:2]):
-            began = time.monotonic()
-            prediction = predicted(self.claim, training.teacher, pixels, training.device)
-            encoded_maps(image, prediction, pixels, training.teacher.class_weights)
-            self.seconds_per_prediction = time.monotonic() - began
+        """Estimate the time of scoring from a few images, the first half of which warms up."""
+        half = min(torch.get_num_threads(), _TIMED_IMAGES)
+        some = self.images.readable(self.images.to_score[: 2 * half])
+        began = time.monotonic()
+        for done, _ in enumerate(maps_of(self.claim, some, training.teacher, training.device), start=1):
+            if done > half:
+                self.seconds_per_prediction = (time.monotonic() - began) / (done - half)
+            else:
+                began = time.monotonic()
 
     def after_step(self, training: Training, report: StepReport) -> bool:
         every = max(1, report.steps // EVALUATIONS)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from core.embedding_plane import plane, shortened
+from core.image_threads import of_each
 from core.model.network import SegmentationNetwork
+from core.pool_scoring import read_ahead
 from core.predict import embed
 from core.worker.claim import Claim
 from storage import embeddings
@@ -19,9 +21,15 @@ from storage.images import ImageInfo
 
 def vectors_of(
     readable: Iterable[tuple[ImageInfo, Tensor]], network: SegmentationNetwork, device: torch.device
-) -> dict[int, Tensor]:
-    """Return by image id the unit vector ``(E,)`` of each image; the network is on ``device``."""
-    return {image.id: embed(network, pixels, device=device) for image, pixels in readable}
+) -> Generator[tuple[int, Tensor]]:
+    """Yield image ids and the unit vector ``(E,)`` of each image, in order; the network is on ``device``."""
+    network.eval()
+    yield from of_each(
+        lambda one: (one[0].id, embed(network, one[1], device=device)),
+        read_ahead(readable),
+        pixels=lambda one: one[1],
+        device=device,
+    )
 
 
 def stacked(vectors: Mapping[int, Tensor], ids: Collection[int]) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from core.pool_scoring import _batches, predicted_pool, read_ahead
-from core.predict import predict
+from core.predict import ImagePrediction, predict
 from tests.core.small_network import seeded, small_network
 
 
@@ -54,7 +54,13 @@ def test_predictions_are_those_of_single_images() -> None:
         (name, torch.randint(256, (3, height, 64), dtype=torch.uint8, generator=generator))
         for name, height in (("a", 48), ("b", 48), ("c", 32))
     ]
-    found = list(predicted_pool(network, images, samples=3, seed=5, device="cpu", temperature=2.0))
+
+    def unchanged(
+        key: str, pixels: Tensor, prediction: ImagePrediction
+    ) -> tuple[str, Tensor, ImagePrediction]:
+        return key, pixels, prediction
+
+    found = list(predicted_pool(network, images, unchanged, samples=3, seed=5, device="cpu", temperature=2.0))
     assert [key for key, _, _ in found] == ["a", "b", "c"]
     for (_, pixels), (_, same, prediction) in zip(images, found, strict=True):
         assert same is pixels

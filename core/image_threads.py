@@ -1,0 +1,82 @@
+"""Work on many images at once on a CPU: a thread for each image."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice
+from typing import TypeVar
+
+import torch
+
+PIXELS_AT_ONCE = 2**20
+"""Pixels of the images that are worked on at the same time, about, which bounds the memory."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def of_each(
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    pixels: Callable[[Item], torch.Tensor],
+    device: torch.device | str,
+) -> Generator[Result]:
+    """Yield ``work(item)`` of every item, in the order of the items.
+
+    On a CPU the threads that PyTorch may use work on an image each. A network for small images has many
+    short operations, whose parts would wait for each other: two threads within an image are hardly quicker
+    than one. Of images as large as ``PIXELS_AT_ONCE`` all threads work on one. A GPU gets image after image.
+
+    Closing the generator ends the work on what has begun, and begins nothing more.
+
+    Args:
+        work: Called in any thread; what it raises is raised here, in the item's place.
+        items: Iterated in the caller's thread, at most one item further than there are threads. What that
+            raises is raised after the results of the items before.
+        pixels: Returns the image of an item, ``(3, h, w)``; the first item's says how many fit at once.
+        device: Where ``work`` computes.
+    """
+    rest = iter(items)
+    for first in islice(rest, 1):
+        height, width = pixels(first).shape[1:]
+        threads = torch.get_num_threads() if torch.device(device).type == "cpu" else 1
+        at_once = max(1, min(threads, PIXELS_AT_ONCE // (height * width)))
+        every = chain([first], rest)
+        if at_once == 1:
+            yield from map(work, every)
+        else:
+            yield from _across_threads(work, every, at_once, within=threads // at_once)
+
+
+def _across_threads(
+    work: Callable[[Item], Result], items: Iterable[Item], at_once: int, within: int
+) -> Generator[Result]:
+    """Work on ``at_once`` items, each with ``within`` threads of PyTorch."""
+    before = torch.get_num_threads()
+    pool = ThreadPoolExecutor(at_once, initializer=torch.set_num_threads, initargs=(within,))
+    try:
+        futures = _submitted(pool, work, items)
+        waiting = deque(islice(futures, at_once + 1))
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(islice(futures, 1))
+    finally:
+        pool.shutdown(cancel_futures=True)
+        # The number is a thread's own, but what a new thread begins with is what any set last.
+        torch.set_num_threads(before)
+
+
+def _submitted(
+    pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item]
+) -> Iterator[Future[Result]]:
+    """Hand over item by item; what the iteration raises becomes the last result."""
+    try:
+        for item in items:
+            yield pool.submit(work, item)
+    except Exception as error:
+        failed: Future[Result] = Future()
+        failed.set_exception(error)
+        yield failed

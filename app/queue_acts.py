@@ -30,6 +30,8 @@ def carry_out(workspace: Workspace, act: Act, annotator: str) -> str:
     if act.kind == "unpin":
         return f"{image_count(queue.unpin(workspace, act.image_ids, annotator))} back at the usual place"
     if act.kind == "exclude":
-        images.set_split(workspace, act.image_ids, "excluded", annotator)
-        return f"{image_count(len(act.image_ids))} excluded: Bring back undoes it"
+        excluded = images.set_split(workspace, act.image_ids, "excluded", annotator)
+        rest = len(act.image_ids) - excluded
+        others = f"; {rest:,} were before" if rest else ": Bring back undoes it"
+        return f"{image_count(excluded)} excluded{others}"
     return f"{image_count(images.bring_back(workspace, act.image_ids, annotator))} brought back"

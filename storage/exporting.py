@@ -239,11 +239,18 @@ def export_project(
     return result
 
 
-def revisions_to_export(workspace: Workspace, project_id: int, *, drafts: bool = False) -> int:
-    """Return a number that grows with each label map submitted, and with each saved when ``drafts`` count."""
+def state_to_export(workspace: Workspace, project_id: int, *, drafts: bool = False) -> tuple[object, ...]:
+    """Return what differs once an export would: label maps (``drafts`` when wanted), splits, classes."""
     revision = Image.revision if drafts else Image.labelled_revision
+    query = (
+        select(Image.split, func.count(), func.sum(revision), func.sum(Image.id))
+        .where(Image.project_id == project_id)
+        .group_by(Image.split)
+        .order_by(Image.split)
+    )
     with workspace.database.reading() as session:
-        return session.scalar(select(func.sum(revision)).where(Image.project_id == project_id)) or 0
+        splits = [tuple(row) for row in session.execute(query)]
+    return *splits, *projects.classes(workspace, project_id)
 
 
 def _exported_revision(workspace: Workspace, info: ImageInfo, drafts: bool) -> int:

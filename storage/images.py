@@ -166,8 +166,8 @@ def complete(workspace: Workspace, image_id: int, *, split: str, truth_blob: str
         row.truth_blob = row.truth_blob or truth_blob
 
 
-def set_split(workspace: Workspace, image_ids: Sequence[int], split: str, actor: str) -> None:
-    """Move images to a split, all or none.
+def set_split(workspace: Workspace, image_ids: Sequence[int], split: str, actor: str) -> int:
+    """Move images to a split, all or none. Return how many were in another one.
 
     ``pool`` and ``train`` mean the same request, "use it": a labelled image goes to ``train``, an
     unlabelled one to ``pool``, and an audit image that was excluded back to ``audit``, for it measures the
@@ -184,6 +184,7 @@ def set_split(workspace: Workspace, image_ids: Sequence[int], split: str, actor:
         with workspace.database.writing() as session:
             if trained is not None and trained.newest_round != _newest_round(session):
                 continue  # a round has taken its labels meanwhile
+            moved = 0
             for image_id in image_ids:
                 row = image_row(session, image_id)
                 if trained is not None and image_id in trained.image_ids and row.split != "audit":
@@ -191,8 +192,8 @@ def set_split(workspace: Workspace, image_ids: Sequence[int], split: str, actor:
                         f"{row.name} has already trained the model, so it cannot measure it. "
                         "Choose an image that no round has trained on."
                     )
-                _move(session, row, split, actor)
-            return
+                moved += _move(session, row, split, actor)
+            return moved
 
 
 def bring_back(workspace: Workspace, image_ids: Sequence[int], actor: str) -> int:
@@ -212,14 +213,15 @@ def bring_back(workspace: Workspace, image_ids: Sequence[int], actor: str) -> in
         return len(excluded)
 
 
-def _move(session: Session, row: Image, split: str, actor: str) -> None:
+def _move(session: Session, row: Image, split: str, actor: str) -> bool:
+    """Move an image unless it is there already, and return whether it was not."""
     kind = {"excluded": "exclude", "audit": "audit"}.get(split, "restore")
     if split in ("pool", "train"):
         split = "train" if row.labelled_revision else "pool"
         if row.split == "excluded" and row.excluded_from == "audit":
             split = "audit"
     if split == row.split:
-        return
+        return False
     if row.labelled_revision and "train" in (split, row.split):
         project = project_row(session, row.project_id, lock=True)
         project.labels_changed += 1
@@ -227,6 +229,7 @@ def _move(session: Session, row: Image, split: str, actor: str) -> None:
     events.record(session, row.project_id, actor, kind, image=row.id, before=row.split, after=split)
     row.excluded_from = row.split if split == "excluded" else None
     row.split = split
+    return True
 
 
 class _Trained(NamedTuple):

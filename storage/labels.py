@@ -258,11 +258,12 @@ def _append(session: Session, new: Label, kind: str) -> SavedLabel:
         lease = project_info(project).settings.annotation.lease_minutes * 60
         row.draft_by, row.leased_by, row.leased_until = new.author, new.author, now + lease
     else:
+        is_new = not _has_label_map(session, row, new.blob)
         row.labelled_revision = new.revision
         row.draft_by = row.leased_by = row.leased_until = row.skipped_at = None
         if row.split == "pool":
             row.split = "train"
-        if row.split == "train":
+        if row.split == "train" and is_new:
             project = project_row(session, row.project_id, lock=True)
             project.labels_changed += 1
             project.labels_changed_at = now
@@ -270,6 +271,12 @@ def _append(session: Session, new: Label, kind: str) -> SavedLabel:
     if not goes_on:  # the journal tells that a draft was begun, not each of its automatic saves
         events.record(session, row.project_id, new.author, kind, image=new.image_id, revision=new.revision)
     return SavedLabel(new.image_id, new.revision, new.status, new.labelled_share, now, row.split)
+
+
+def _has_label_map(session: Session, row: Image, blob: str) -> bool:
+    """Whether what was last submitted for an image is the same label map."""
+    submitted = select(Label.blob).where(Label.image_id == row.id, Label.revision == row.labelled_revision)
+    return session.scalar(submitted) == blob
 
 
 def _author(session: Session, row: Image) -> str | None:

@@ -61,7 +61,7 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
         .order_by(Round.number.desc())
         .limit(1)
     ).one_or_none()
-    changed = project.labels_changed - (last.labels_changed if last else 0)
+    changed = project.labels_changed - last.labels_changed if last else _train_images(session, project.id)
     needed = rule.min_changed if last else rule.first_labels
 
     def advice(ready: bool, reason: str) -> StartAdvice:
@@ -103,6 +103,11 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     if worker_missing:
         return advice(False, f"No worker is running: {HOW_TO_START_ONE}")
     return advice(True, f"{changed} new labels: a round can start")
+
+
+def _train_images(session: Session, project_id: int) -> int:
+    query = select(func.count()).where(Image.project_id == project_id, Image.split == "train")
+    return session.scalars(query).one()
 
 
 def too_few_classes(workspace: Workspace, project_id: int) -> str | None:

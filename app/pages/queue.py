@@ -165,6 +165,9 @@ def show_grid(workspace: Workspace, project_id: int, current: RoundInfo | None, 
         limit=PAGE_SIZE,
         annotator=session.annotator(),
     )
+    if count and not items:  # those of the last page are elsewhere now
+        st.session_state.pop("queue-page", None)
+        st.rerun()
     count_line(f"**{count:,}** of {image_count(max(count, images_in_all))}", current)
     if not items:
         empty_state("No image matches", "Widen the filters above to see more of the project.")

@@ -13,7 +13,7 @@ from app.notices import bullets, errors_as_sentences, plain
 from app.progress_bar import progress_bar
 from app.project.image_import import typed_path
 from storage.errors import InvalidInput
-from storage.exporting import export_project, revisions_to_export
+from storage.exporting import export_project, state_to_export
 from storage.projects import ProjectInfo
 from storage.schema import NOT_LABELLED, VOID
 from storage.workspace import Workspace
@@ -63,7 +63,7 @@ def export_section(workspace: Workspace, project: ProjectInfo) -> None:
         with left:
             if st.button("Prepare a zip", key="export", type="primary", icon=":material/folder_zip:"):
                 with errors_as_sentences():
-                    there = revisions_to_export(workspace, project.id, drafts=drafts)
+                    there = state_to_export(workspace, project.id, drafts=drafts)
                     target, sentences = prepare_zip(workspace, project, options)
                     st.session_state[_PREPARED] = (project.id, options, there)
                     st.session_state[_ZIP] = (target, sentences)
@@ -72,8 +72,8 @@ def export_section(workspace: Workspace, project: ProjectInfo) -> None:
             # With other options it is not what the button would seem to give.
             if prepared_for == [project.id, options] and prepared.exists():
                 st.markdown(bullets(report))
-                if revisions_to_export(workspace, project.id, drafts=drafts) != there:
-                    st.caption("Labels changed since then. Prepare the zip again to have them in it.")
+                if state_to_export(workspace, project.id, drafts=drafts) != there:
+                    st.caption("Labels, splits or classes changed since then: prepare the zip again.")
                 st.download_button(
                     f"Download {prepared.name} ({size(prepared.stat().st_size)})",
                     # Called when it is downloaded: the file may be large, and the page is drawn often.

@@ -71,7 +71,7 @@ class LabelledEvidence(nn.Module):
         new_place = (self.next_place + comes.cumsum(0) - 1) % len(self.keys)
         place = torch.where(is_new, new_place[first_seen], held.to(torch.uint8).argmax(dim=1))
         # Rows that say nothing repeat what another row writes, or write back what is there.
-        place = torch.where(is_image, place, place[is_image.to(torch.uint8).argmax()])
+        place = torch.where(is_image, place, place[is_image.to(torch.uint8).argmax(0, keepdim=True)])
         writes = (place[:, None] == place) & is_image
         last = writes.shape[1] - 1 - writes.flip(1).to(torch.uint8).argmax(dim=1)
         says = is_image.any()

@@ -164,7 +164,7 @@ class SegmentationNetwork(nn.Module):
         """
         logits, kl = self._decoded(features, noise, context_set)
         if self.silent:
-            silent = torch.tensor(self.silent, device=logits.device)
+            silent = torch.tensor(self.silent).to(logits.device, non_blocking=True)
             logits = logits.index_fill(2, silent, _SILENT)
         return logits, kl
 

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from core.train_config import TrainConfig
 from storage import projects, rounds
 from storage.errors import LeaseLost
@@ -57,7 +59,9 @@ class Claim:
 
     Attributes:
         settings: Of the round.
-        seed: Of all chance in the round.
+        seed: Of all chance in the round but one.
+        pool_seed: Of the choice of images that take part without a label, which would otherwise be those that
+            a random order of the pool puts first.
         folder: Of the round's checkpoints; not made here.
         class_names: In the order of the class indices, as they are when the round begins.
         archived: Indices of the classes that nobody labels any more: they neither train nor are suggested.
@@ -75,7 +79,9 @@ class Claim:
         self.workspace = workspace
         self.info = info
         self.settings = info.config
-        self.seed = info.config.seed + info.number
+        # Mixed, so that no round of one seed draws what another round of its neighbour does.
+        mixed = np.random.SeedSequence([info.config.seed, info.number])
+        self.seed, self.pool_seed = (int(one) for one in mixed.generate_state(2))
         self.folder = workspace.path / "checkpoints" / f"round-{info.id}"
         classes = projects.classes(workspace, info.project_id)
         self.class_names = [entry.name for entry in classes]

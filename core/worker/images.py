@@ -106,6 +106,6 @@ def _to_score(claim: Claim, pool: list[ImageInfo], asked_for: list[int]) -> list
     chosen = set(asked_for[:most])
     chosen.update(queue.front(claim.workspace, claim.info.project_id, (most - len(chosen)) // 2))
     others = [image.id for image in pool if image.id not in chosen]
-    drawn = torch.randperm(len(others), generator=torch.Generator().manual_seed(claim.seed))
+    drawn = torch.randperm(len(others), generator=torch.Generator().manual_seed(claim.pool_seed))
     chosen.update(others[index] for index in drawn[: most - len(chosen)].tolist())
     return [image for image in pool if image.id in chosen]

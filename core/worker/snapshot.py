@@ -106,7 +106,7 @@ def _unlabelled(claim: Claim, images: RoundImages, snapshot: Snapshot) -> list[I
         every = [images.by_id[image_id] for image_id in ids if image_id in images.by_id]
     config = claim.train_config()
     crops = (config.steps - first_unlabelled_step(config)) * config.batch_size
-    drawn = torch.randperm(len(every), generator=torch.Generator().manual_seed(claim.seed))
+    drawn = torch.randperm(len(every), generator=torch.Generator().manual_seed(claim.pool_seed))
     return [every[index] for index in sorted(drawn[: IMAGES_A_CROP * crops].tolist())]
 
 

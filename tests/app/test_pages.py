@@ -473,11 +473,11 @@ class TestProject:
         assert not test.get("download_button")
         test.toggle(key="export-images").set_value(False).run()
         assert test.get("download_button")
-        assert "Labels changed since then" not in everything(test)
+        assert "Labels, splits or classes changed since then" not in everything(test)
         label(site, site.image_ids[2])
-        assert "Labels changed since then" in everything(test.run())
+        assert "Labels, splits or classes changed since then" in everything(test.run())
         test.button(key="export").click().run()
-        assert "Labels changed since then" not in everything(test)
+        assert "Labels, splits or classes changed since then" not in everything(test)
 
     def test_two_who_prepare_a_zip_at_once_both_get_it(
         self, open_page, site: Site, monkeypatch: pytest.MonkeyPatch

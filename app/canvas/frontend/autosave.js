@@ -269,7 +269,8 @@ export class Autosave {
       imageId: image.id,
       item: image.item,
       revision: image.revision,
-      submission: task.submission,
+      // What was changed since it was handed in is not handed in, should the page end before the answer.
+      submission: task.request && task.request.edits !== image.edits ? null : task.submission,
       context: task.context ?? this.context(image),
       secondsUnderWay: task.request?.seconds ?? 0,
       bands: task.bands.bands,

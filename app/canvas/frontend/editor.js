@@ -60,7 +60,6 @@ export class Editor {
     this.counters = { paints: 0, mounts: 0, saves: 0, shownAt: 0 };
     /** @type {import('./palette.js').LabelClass[]} */
     this.classes = [];
-    this.classesJson = '';
     /** How many pixels each value has; null until they are counted. @type {import('./pixel_counter.js').Shares | null} */
     this.shares = null;
     this.counter = new PixelCounter((counted) => {
@@ -186,10 +185,11 @@ export class Editor {
 
   /** What Python says now, on every run of the page. @param {import('./types.js').ComponentData} data */
   update(data) {
-    const classes = JSON.stringify(data.classes);
-    if (classes !== this.classesJson) {
-      this.classesJson = classes;
+    if (JSON.stringify(data.classes) !== JSON.stringify(this.classes)) {
+      const archived = archivedOf(data.classes);
+      const isOther = `${archived}` !== `${archivedOf(this.classes)}`;
       this.classes = data.classes;
+      if (isOther) this.session.suggestWithout(archived);
       this.layers.setClasses(data.classes);
       this.panel.setClasses(data.classes);
       this.state.keepTo(data.classes);

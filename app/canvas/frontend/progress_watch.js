@@ -39,8 +39,7 @@ export class ProgressWatch {
 
   /** Ask while somebody looks; not while they wait for an image, which would come the later for it. */
   async look() {
-    const { phase } = this.session;
-    if (document.hidden || phase === 'signed-out' || phase === 'loading') return;
+    if (document.hidden || this.session.phase === 'loading') return;
     await this.ask();
     await this.#keepReserved();
   }
@@ -51,6 +50,8 @@ export class ProgressWatch {
     try {
       const progress = await session.transport.progress();
       session.autosave.serverIsBack();
+      // Somebody has signed in again in another tab.
+      if (session.phase === 'signed-out') session.phase = session.view ? 'labelling' : 'unreachable';
       const wasUnreachable = session.phase === 'unreachable';
       session.setProgress(progress);
       const number = progress.current_round_number;

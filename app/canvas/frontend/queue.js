@@ -110,6 +110,12 @@ export class ImageQueue {
     this.#prepareAhead();
   }
 
+  /** What was loaded ahead is out of date, as after a class was archived. */
+  loadAnew() {
+    for (const id of [...this.ahead.keys()]) this.#drop(id);
+    this.loadAhead();
+  }
+
   /** @param {Item} item @returns {Ahead} */
   #entry(item) {
     const known = this.ahead.get(item.image_id);

@@ -2,6 +2,7 @@
 
 import { ActiveTime } from './active_time.js';
 import { Autosave } from './autosave.js';
+import { withoutClasses } from './label_map.js';
 import { OpenImage } from './open_image.js';
 import { PassedOver } from './passed_over.js';
 import { ProgressWatch } from './progress_watch.js';
@@ -365,6 +366,12 @@ export class LabelSession {
     this.progress = progress;
     this.watch.heard(progress);
     this.screen.news();
+  }
+
+  /** Classes are not suggested any more, or again. @param {number[]} archived */
+  suggestWithout(archived) {
+    if (this.image?.suggestion) withoutClasses(this.image.suggestion, archived);
+    this.queue.loadAnew();
   }
 
   /** @param {string} [message] the server's sentence */

@@ -36,14 +36,14 @@ sys.path.insert(0, str(ROOT))
 
 from csv_rows import Row, about, print_rows, write_rows
 
-from core.acquisition.aggregation import score_image
+from core.acquisition.aggregation import ImageScore, score_image
 from core.acquisition.batch_choice import CHOICES, rank
 from core.acquisition.candidates import Candidates
 from core.acquisition.pixel_scores import SampleStatistics
 from core.freed_memory import freed_memory_kept
 from core.model.network import SegmentationNetwork, build_network
 from core.pool_scoring import predicted_pool
-from core.predict import predict_batch
+from core.predict import ImagePrediction, predict_batch
 from core.round_data import decoded_image
 from storage.settings import RoundSettings
 
@@ -244,13 +244,12 @@ def pool_scored(images: int) -> Row:
         for number in range(images):
             yield number, decoded_image(files[number % len(files)])
 
+    def summary(number: int, pixels: torch.Tensor, prediction: ImagePrediction) -> tuple[int, ImageScore]:
+        return number, score_image(prediction)
+
     def score() -> None:
-        scored = []
         with freed_memory_kept():
-            for number, _, prediction in predicted_pool(
-                network, read(), samples=DEFAULT_SAMPLES, seed=SEED, device="cpu"
-            ):
-                scored.append((number, score_image(prediction)))
+            list(predicted_pool(network, read(), summary, samples=DEFAULT_SAMPLES, seed=SEED, device="cpu"))
 
     cost = cost_of(score)
     return {

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from core.model.network import SegmentationNetwork
+from core.model.np_head import NPHead
 from core.train import read_checkpoint, with_prefix
 
 
@@ -38,7 +39,8 @@ def shrink_and_perturb(network: SegmentationNetwork, parent: Path, keep: float) 
     pretrained one. Buffers (batch statistics, memory rows) are the parent's whole: a share of them
     would fit neither network.
 
-    State of another shape, as after a class was added, is changed for the indices both have.
+    State of another shape, as after a class was added, is changed for the indices both have. A silent class
+    leaves the memories, for no label would ever renew its rows.
 
     Args:
         network: Newly built; changed in place.
@@ -66,4 +68,6 @@ def shrink_and_perturb(network: SegmentationNetwork, parent: Path, keep: float) 
         common = tuple(slice(0, min(a, b)) for a, b in zip(source.shape, value.shape, strict=True))
         source = source[common].to(value)
         value[common] = torch.lerp(value[common], source, keep) if name in parameters else source
+    if isinstance(network.head, NPHead):
+        network.head.forget_classes(network.silent)
     return own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from storage.schema import PixelScore
 
@@ -87,7 +87,9 @@ class RoundSettings(_Settings):
         description="auto (embedded or cached), none, or a file or directory with encoder weights.",
     )
     long_side: int = Field(384, ge=32, description="Images are trained at this long side, in pixels.")
-    crop: int = Field(160, ge=32, description="Side of the square training crops, in pixels.")
+    crop: int = Field(
+        160, ge=32, description="Side of the square training crops, in pixels, rounded up to a multiple of 4."
+    )
     steps: int = Field(240, ge=1, description="Training steps of one round.")
     batch_size: int = Field(4, ge=1, description="Labelled images per step, and as many unlabelled ones.")
     learning_rate: float = Field(
@@ -180,6 +182,12 @@ class RoundSettings(_Settings):
         description="Try new weights when labels have doubled, where a round has hundreds of steps; the "
         "audit images say if they are better.",
     )
+
+    @field_validator("crop")
+    @classmethod
+    def _in_whole_cells(cls, crop: int) -> int:
+        """Round up to whole cells of the features, for one over the edge would shift all labels."""
+        return -(-crop // 4) * 4
 
 
 Preset = Literal["cpu", "gpu", "best"]

@@ -53,6 +53,12 @@ class ClassMemory(nn.Module):
         self.register_buffer("next_row", torch.zeros(class_count, dtype=torch.int64))
 
     @torch.no_grad()
+    def forget(self, classes: list[int]) -> None:
+        """Drop the rows of classes."""
+        for state in (self.rows, self.filled, self.next_row):
+            state[classes] = 0
+
+    @torch.no_grad()
     def push(
         self, features: torch.Tensor, labels: torch.Tensor, generator: torch.Generator | None = None
     ) -> None:

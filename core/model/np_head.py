@@ -59,6 +59,11 @@ class NPHead(nn.Module):
         self.latent_encoder = LatentEncoder(width, latent)
         self.decoder = ConditionedDecoder(channels, latent, width, class_count)
 
+    def forget_classes(self, classes: list[int]) -> None:
+        """Drop classes from both memories, so that no image is described by them."""
+        self.context.forget(classes)
+        self.target.forget(classes)
+
     def draw_noise(self, samples: int, batch: int, generator: torch.Generator | None) -> torch.Tensor:
         """Return standard normal noise ``(samples, batch, latent)`` for :meth:`forward`."""
         device = "cpu" if generator is None else generator.device

@@ -474,10 +474,19 @@ class TestProject:
         test.toggle(key="export-images").set_value(False).run()
         assert test.get("download_button")
         assert "Labels, splits or classes changed since then" not in everything(test)
+        old = "Labels, splits or classes changed since then"
         label(site, site.image_ids[2])
-        assert "Labels, splits or classes changed since then" in everything(test.run())
+        assert old in everything(test.run())
         test.button(key="export").click().run()
-        assert "Labels, splits or classes changed since then" not in everything(test)
+        assert old not in everything(test)
+        images.set_split(site.workspace, [site.image_ids[2]], "excluded", "ann")
+        assert old in everything(test.run())
+        images.bring_back(site.workspace, [site.image_ids[2]], "ann")
+        assert old not in everything(test.run())
+        projects.update_classes(
+            site.workspace, site.project_id, {0: projects.ClassChange(name="ground")}, "ann"
+        )
+        assert old in everything(test.run())
 
     def test_two_who_prepare_a_zip_at_once_both_get_it(
         self, open_page, site: Site, monkeypatch: pytest.MonkeyPatch
@@ -674,6 +683,15 @@ class TestQueue:
         finish_round(site, ranked_by={"phase": "uncertain", "sentence": "uncertain images, over all classes"})
         assert "ranked by round 1: uncertain images, over all classes" in everything(open_page("queue"))
 
+    def test_a_last_page_whose_images_are_elsewhere_now_gives_way_to_the_first(
+        self, open_page, site: Site
+    ) -> None:
+        test = open_page("queue")
+        test.session_state["queue-page"] = 2
+        test.run()
+        assert "No image matches" not in everything(test)
+        assert "4** of 4 images" in everything(test)
+
     def test_pin_exclude_and_bring_back(self, site: Site) -> None:
         first, second = site.image_ids[:2]
 
@@ -684,7 +702,8 @@ class TestQueue:
         assert [item.image.id for item in self.pinned(site)] == [first, second]
         done("unpin")
         assert self.pinned(site) == []
-        done("exclude")
+        assert done("exclude") == "2 images excluded: Bring back undoes it"
+        assert done("exclude") == "0 images excluded; 2 were before"
         assert images.split_counts(site.workspace, site.project_id)["excluded"] == 2
         done("restore")
         assert images.split_counts(site.workspace, site.project_id)["excluded"] == 0

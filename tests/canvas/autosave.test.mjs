@@ -189,6 +189,20 @@ test('a submission keeps its id through retries and leaves the journal when it i
   assert.equal(autosave.pending.length, 0);
 });
 
+test('what is changed after a submit whose answer is awaited is kept as a draft', async () => {
+  const { autosave, kept, pass } = bench([unreachable, unreachable, unreachable]);
+  const image = openImage();
+  image.fillRest(1);
+  autosave.submit(image);
+  await pass(100);
+  assert.equal(kept.get(1).submission, 'id-1');
+  image.undo();
+  autosave.changed(image);
+  await pass(10);
+  assert.equal(kept.get(1).submission, null);
+  assert.deepEqual(decode(join(kept.get(1).bands), 100), image.pixels);
+});
+
 test('a submit behind a draft under way goes out on the new revision', async () => {
   let release;
   const held = new Promise((resolve) => (release = resolve));

@@ -54,6 +54,17 @@ test('a new order keeps what is loaded and lets go of the rest', async () => {
   assert.deepEqual(ids(queue.items), [3, 1, 9]);
 });
 
+test('what was loaded ahead can be loaded anew', async () => {
+  const { queue, loads, released } = loader();
+  queue.update([1, 2].map((id) => item(id)), 1);
+  await settled();
+  queue.loadAnew();
+  await settled();
+  assert.deepEqual(ids(loads), [1, 2, 1, 2]);
+  assert.deepEqual(released, [1, 2]);
+  assert.equal(queue.take(queue.next()).loaded.item.image_id, 1);
+});
+
 test('a new suggestion is loaded anew, on top of what is there', async () => {
   const given = [];
   const released = [];

@@ -1,8 +1,11 @@
 import copy
 import itertools
+from collections import Counter
+from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from core.acquisition.pixel_scores import SampleStatistics
 from core.model.classifier_np_head import IMAGE_EVIDENCE, PRIOR_STD, ClassifierNPHead
@@ -11,6 +14,18 @@ from core.model.teacher import make_teacher, update_teacher
 from tests.core.small_network import seeded, small_network
 
 CLASSES = 4
+
+
+class CallsByName(TorchDispatchMode):
+    """Counts the operations of PyTorch by their names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count[func.__name__] += 1
+        return func(*args, **kwargs or {})
 
 
 def new_head(device: torch.device) -> ClassifierNPHead:
@@ -216,3 +231,11 @@ def test_images_seen_together_are_remembered_as_one_after_the_other(device: torc
         assert torch.equal(together.keys, in_turn.keys)
         assert torch.equal(together.next_place, in_turn.next_place)
         assert torch.allclose(together.moments, in_turn.moments, atol=1e-6)
+
+
+def test_observing_asks_the_device_for_no_number(device: torch.device) -> None:
+    head = new_head(device)
+    with CallsByName() as calls:
+        observed(head, images_of_features(3, device))
+    assert calls.count["index_copy_.default"] == 2
+    assert calls.count["_local_scalar_dense.default"] == 0

@@ -84,3 +84,13 @@ def test_a_warm_start_resumes_with_the_same_bits(parent: Training, tmp_path: Pat
     second.run(lambda report: True)
     for name, value in whole.teacher.state_dict().items():
         assert torch.equal(second.teacher.state_dict()[name], value), name
+
+
+def test_a_silent_class_leaves_the_memories(parent: Training, tmp_path: Path) -> None:
+    network = small_network(seed=5)
+    network.silent = [0]
+    load_teacher(network, tmp_path)
+    for memory in (network.head.context, network.head.target):
+        assert memory.filled[0] == 0
+        assert not memory.rows[0].any()
+        assert memory.filled[1:].any()

@@ -253,6 +253,35 @@ def test_projects_know_nothing_of_each_others_rounds(workspace: Workspace, queue
     assert claimed.id == requested.id
 
 
+def test_new_labels_are_counted_by_images_and_what_is_handed_in_unchanged_is_not_new(
+    workspace: Workspace,
+) -> None:
+    other = make_project(workspace, images=4, size=(2, 2), name="meadows")
+    first, second, *_ = [info.id for info in images.list_images(workspace, other.id)]
+
+    def changed() -> int:
+        return round_requests.start_advice(workspace, other.id).changed
+
+    submit(workspace, first)
+    submit(workspace, first)
+    submit(workspace, second)
+    images.set_split(workspace, [second], "excluded", "ada")
+    assert images.set_split(workspace, [second, first], "pool", "ada") == 1
+    assert changed() == 2
+    round_requests.request_round(workspace, other.id, "ada", "a test")
+    submit(workspace, first)
+    assert changed() == 0
+    labels.save(
+        workspace,
+        first,
+        np.ones((2, 2), np.uint8),
+        expected_revision=images.image(workspace, first).revision,
+        author="ada",
+        status="submitted",
+    )
+    assert changed() == 1
+
+
 def test_a_round_that_was_to_be_cancelled_when_its_worker_died_is_not_taken_up_again(
     workspace: Workspace, claimed: RoundInfo
 ) -> None:

@@ -20,3 +20,7 @@ def test_a_new_project_has_the_preset_cpu_and_one_can_go_back_to_it() -> None:
     assert with_preset(own, "cpu") == own
     assert with_preset(with_preset(own, "best"), "cpu") == own
     assert with_preset(with_preset(own, "best"), "gpu") == with_preset(own, "gpu")
+
+
+def test_a_crop_has_whole_cells() -> None:
+    assert [RoundSettings(crop=side).crop for side in (160, 161, 164)] == [160, 164, 164]

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain, islice
+from itertools import chain, count, islice
 from typing import TypeVar
 
 import torch
 
+from core.freed_memory import give_back_freed_memory
+
 PIXELS_AT_ONCE = 2**20
 """Pixels of the images that are worked on at the same time, about, which bounds the memory."""
+_GIVES_BACK_EVERY = 50
+"""Items after which freed memory goes back to the system."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -60,9 +64,13 @@ def _across_threads(
     try:
         futures = _submitted(pool, work, items)
         waiting = deque(islice(futures, at_once + 1))
-        while waiting:
+        for number in count(1):
+            if not waiting:
+                break
             yield waiting.popleft().result()
             waiting.extend(islice(futures, 1))
+            if number % _GIVES_BACK_EVERY == 0:
+                give_back_freed_memory()
     finally:
         pool.shutdown(cancel_futures=True)
         # The number is a thread's own, but what a new thread begins with is what any set last.

@@ -22,7 +22,7 @@ from storage.rounds import RoundInfo
 EVALUATIONS = 7
 """How often the audit images are evaluated during training."""
 _TIMED_IMAGES = 8
-"""After as many images to warm up; as many as there are threads, if these are fewer."""
+"""As many as there are threads, if these are fewer: each has an image of its own."""
 
 
 def trained_from(
@@ -75,15 +75,14 @@ class _Progress:
     seconds_per_evaluation: float = 0.0
 
     def begin(self, training: Training) -> None:
-        """Estimate the time of scoring from a few images, the first half of which warms up."""
-        half = min(torch.get_num_threads(), _TIMED_IMAGES)
-        some = self.images.readable(self.images.to_score[: 2 * half])
-        began = time.monotonic()
-        for done, _ in enumerate(maps_of(self.claim, some, training.teacher, training.device), start=1):
-            if done > half:
-                self.seconds_per_prediction = (time.monotonic() - began) / (done - half)
-            else:
-                began = time.monotonic()
+        """Estimate the time of scoring from a few images, predicted twice: the first time warms up."""
+        some = self.images.to_score[: min(torch.get_num_threads(), _TIMED_IMAGES)]
+        for _ in range(2):
+            began = time.monotonic()
+            predicted = list(
+                maps_of(self.claim, self.images.readable(some), training.teacher, training.device)
+            )
+            self.seconds_per_prediction = (time.monotonic() - began) / max(1, len(predicted))
 
     def after_step(self, training: Training, report: StepReport) -> bool:
         every = max(1, report.steps // EVALUATIONS)

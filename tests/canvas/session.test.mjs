@@ -626,6 +626,33 @@ test('a new suggestion comes only under a person who has not begun', async () =>
   delete globalThis.document;
 });
 
+test('a class that is archived meanwhile is suggested neither here nor in what was loaded ahead', async () => {
+  const { session, settled, end } = bench();
+  await session.start(null);
+  await settled();
+  const ahead = [...session.queue.ahead.values()];
+  session.suggestWithout([2]);
+  assert.ok(session.image.suggestion.every((value) => value === NOT_LABELLED));
+  await settled();
+  assert.deepEqual([...session.queue.ahead.keys()], [2, 3]);
+  assert.ok([...session.queue.ahead.values()].every((entry) => !ahead.includes(entry)));
+  end();
+});
+
+test('who has signed in again in another tab goes on here', async () => {
+  const { session, settled, end } = bench();
+  await session.start(null);
+  session.signedOut();
+  assert.equal(session.phase, 'signed-out');
+  globalThis.document = { hidden: false };
+  await session.watch.look();
+  await settled();
+  delete globalThis.document;
+  assert.equal(session.phase, 'labelling');
+  assert.equal(session.image.id, 1);
+  end();
+});
+
 test('an image that the browser cannot show is passed over and told', async () => {
   const parts = bench();
   const { session, end, skipped, notices } = parts;

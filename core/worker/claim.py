@@ -26,6 +26,7 @@ LEASE_S = 10.0
 """A round whose worker was silent for so long may be claimed by another."""
 HEARTBEAT_S = 2.0
 REPORT_S = 1.0
+_ROUNDS_OF_A_SEED = 1000
 
 Watch = Callable[[str, int, int, float], None]
 """Called with state, step, steps and seconds left whenever they are reported."""
@@ -79,9 +80,9 @@ class Claim:
         self.workspace = workspace
         self.info = info
         self.settings = info.config
-        # Mixed, so that no round of one seed draws what another round of its neighbour does.
-        mixed = np.random.SeedSequence([info.config.seed, info.number])
-        self.seed, self.pool_seed = (int(one) for one in mixed.generate_state(2))
+        # No round of one seed draws what another round of its neighbour does.
+        self.seed = info.config.seed * _ROUNDS_OF_A_SEED + info.number
+        self.pool_seed = int(np.random.SeedSequence([self.seed, 1]).generate_state(1)[0])
         self.folder = workspace.path / "checkpoints" / f"round-{info.id}"
         classes = projects.classes(workspace, info.project_id)
         self.class_names = [entry.name for entry in classes]

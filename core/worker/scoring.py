@@ -79,20 +79,15 @@ def score_pool(
         progress=min(1.0, (claim.info.number - 1) / PLANNED_ROUNDS),
         generator=torch.Generator().manual_seed(claim.seed),
     )
-    in_front = set(images.asked_for[: claim.settings.keep_predictions])
-    for index in ranking.order[: claim.settings.keep_predictions]:
-        in_front.add(scored[index].image.id)
+    most = claim.settings.keep_predictions
+    in_front = {*images.asked_for[:most], *(scored[index].image.id for index in ranking.order[:most])}
     # A large pool keeps only its first images' maps in memory; the others are predicted again.
     again = [one.image for one in scored if one.image.id in in_front and one.image.id not in first_maps]
-    maps = first_maps | dict(maps_of(claim, images.readable(again), network, device, temperature))
+    maps = {number: found for number, found in first_maps.items() if number in in_front}
+    maps |= maps_of(claim, images.readable(again), network, device, temperature)
     predictions = [
         _new_prediction(
-            claim.workspace.blobs,
-            scored[index],
-            rank,
-            index,
-            ranking,
-            maps.get(scored[index].image.id) if scored[index].image.id in in_front else None,
+            claim.workspace.blobs, scored[index], rank, index, ranking, maps.get(scored[index].image.id)
         )
         for rank, index in enumerate(ranking.order, start=1)
     ]

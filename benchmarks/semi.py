@@ -6,6 +6,7 @@ the same steps and labelled images per step, and learning from labels alone also
 with few labels more of them overfit. mIoU is the teacher's on all 233 test images at 240×180, in paired
 seeds: a seed fixes the labelled images, the initial values and the crops. Each finished run is written at
 once, and a run whose row is there, with the same settings, is not made again; rows of other settings stay.
+How alive the latent is (see ``np_figures``) stands beside it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ import frozen_encoder
 from csv_rows import Row, about, done_rows, read_rows, write_rows
 from frozen_camvid import CLASSES
 from frozen_encoder import FrozenImages, frozen_network
+from uncertainty import np_figures
 
 from core.data import label_to_size
 from core.model.network import HEADS, SegmentationNetwork
@@ -93,6 +95,7 @@ def measured(run: Run, data_folder: Path) -> Row:
         "miou": mean_iou(confusion),
         "cpu_seconds": seconds,
         **by_class,
+        **({} if run.head == "linear" else np_figures(teacher, data)),
         **settings(run.recipe),
     }
 
@@ -130,6 +133,7 @@ def main(
     seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
     jobs: Annotated[int, typer.Option(help="Processes at once, one thread each.")] = 2,
     recipe: Annotated[list[str] | None, typer.Option(help="Names; all by default.")] = None,
+    labelled: Annotated[list[int] | None, typer.Option(help="Budgets; all by default.")] = None,
     result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
 ) -> None:
     """Measure every recipe with every head on CamVid."""
@@ -138,7 +142,13 @@ def main(
     rows = [row for name in RECIPES for row in done_rows(result, {"recipe": name, **settings(name)})[0]]
     others = [row for row in read_rows(result) if row not in rows] if result.exists() else []
     done = {Run.of(row) for row in rows}
-    wanted = [run for run in runs(seeds) if run not in done and (not recipe or run.recipe in recipe)]
+    wanted = [
+        run
+        for run in runs(seeds)
+        if run not in done
+        and run.recipe in (recipe or RECIPES)
+        and run.labelled in (labelled or (*BUDGETS, EVERY))
+    ]
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         tasks = [pool.submit(measured, run, data) for run in wanted]
         for task in as_completed(tasks):

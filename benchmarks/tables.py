@@ -175,8 +175,8 @@ def semi() -> str:
     return "\n\n".join(
         [
             _table(["recipe", "pixel weights", "steps", "head", *labelled], values),
-            "How alive the latent is (mean MI in nats, with eight rows of each class or eight images as context, "
-            "and with all of it):",
+            "How alive the latent is (mean MI in nats, with eight rows of each class or eight images as "
+            "context, and with all of it):",
             _table(["recipe", "steps", "head", "labelled", "MI, small context", "MI", "active dim."], latent),
             "Gain, paired over seeds:",
             _table(["recipe", "pixel weights", "steps", "head", "over", *labelled[:-1]], gains),

@@ -162,27 +162,32 @@ def semi() -> str:
                 gained.append(_spread(pairs, 1, sign=True))
             gains.append([*method, f"{other[0]}, {other[3]}, {other[2]} steps", *gained])
     labelled = [f"{budget} labelled" for budget in budgets]
-    latent = []
-    alive = [row for row in rows if row.get("mean_mi_whole_context")]
-    for about in dict.fromkeys((row["recipe"], row["steps"], row["head"], row["labelled"]) for row in alive):
-        own = [row for row in alive if (row["recipe"], row["steps"], row["head"], row["labelled"]) == about]
-        information = [
-            _spread([float(row[name]) for row in own], 4)
-            for name in ("mean_mi_small_context", "mean_mi_whole_context")
-        ]
-        dimensions = [float(row["active_dimensions"]) for row in own if row.get("active_dimensions")]
-        latent.append([*about, *information, _spread(dimensions, 1) if dimensions else ""])
     return "\n\n".join(
         [
             _table(["recipe", "pixel weights", "steps", "head", *labelled], values),
             "How alive the latent is (mean MI in nats, with eight rows of each class or eight images as "
             "context, and with all of it):",
-            _table(["recipe", "steps", "head", "labelled", "MI, small context", "MI", "active dim."], latent),
+            _semi_latent(rows),
             "Gain, paired over seeds:",
             _table(["recipe", "pixel weights", "steps", "head", "over", *labelled[:-1]], gains),
             _origin(rows),
         ]
     )
+
+
+def _semi_latent(rows: list[dict[str, str]]) -> str:
+    kind = ("recipe", "steps", "head", "labelled")
+    found: dict[tuple[str, ...], list[dict[str, str]]] = {}
+    for row in rows:
+        if row.get("mean_mi_whole_context"):
+            found.setdefault(tuple(row[name] for name in kind), []).append(row)
+    columns = {"mean_mi_small_context": 4, "mean_mi_whole_context": 4, "active_dimensions": 1}
+    lines = []
+    for about, own in found.items():
+        values = {name: [float(row[name]) for row in own if row[name]] for name in columns}
+        spreads = [_spread(values[name], digits) if values[name] else "" for name, digits in columns.items()]
+        lines.append([*about, *spreads])
+    return _table([*kind, "MI, small context", "MI", "active dim."], lines)
 
 
 def whole_semi() -> str:

@@ -110,7 +110,8 @@ class Quality:
         brier: Mean Σ_c (p_c − y_c)², in [0, 2].
         ece: Expected calibration error of the predicted class's probability, 15 bins of equal width, in
             [0, 1] (Guo et al. 2017).
-        classwise_ece: Mean over the classes of the error of each class's own probability (Kull et al. 2019).
+        classwise_ece: Mean over the classes of the error of each class's own probability (Kull et al. 2019);
+            one that is improbable and absent everywhere, as an archived class is, is none of them.
         image_error: ``(N,)`` float64, 1 − mIoU of each image.
         image_pixel_error: ``(N,)`` float64, share of wrong pixels of each image.
         maps: The quality of each kind of uncertainty map, by name.
@@ -151,6 +152,7 @@ class UncertaintyQuality:
         self._nll = self._brier = 0.0
         self._confidence = CalibrationBins(1)
         self._classes = CalibrationBins(class_count)
+        self._possible = torch.zeros(class_count, dtype=torch.bool)
         self._image_error: list[float] = []
         self._image_pixel_error: list[float] = []
         self._maps: dict[str, _MapCounts] = {}
@@ -193,7 +195,9 @@ class UncertaintyQuality:
         squares = by_class.square().sum(dim=0) - 2 * of_truth + 1
         self._brier += float(squares.sum(dtype=torch.float64))
         self._confidence.add(confidence[counted][None], ~wrong[counted][None])
-        self._classes.add(by_class, labels == torch.arange(self._class_count)[:, None])
+        is_truth = labels == torch.arange(self._class_count)[:, None]
+        self._classes.add(by_class, is_truth)
+        self._possible |= (by_class > 0).any(dim=1) | is_truth.any(dim=1)
 
         patch_counted = self._patch_sums(counted)
         judged = patch_counted > 0
@@ -241,7 +245,7 @@ class UncertaintyQuality:
             nll=self._nll / pixels if pixels else math.nan,
             brier=self._brier / pixels if pixels else math.nan,
             ece=float(self._confidence.errors().mean()),
-            classwise_ece=float(self._classes.errors().mean()),
+            classwise_ece=float(self._classes.errors()[self._possible].mean()),
             image_error=image_error,
             image_pixel_error=image_pixel_error,
             maps=maps,

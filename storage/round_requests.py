@@ -33,13 +33,14 @@ COLD_START_QUIET_S = 5.0
 class StartAdvice:
     """Whether a round should start by itself now, and the sentence that says why or why not.
 
-    ``changed`` labels have been submitted since the last round started, ``needed`` start the next.
+    ``changed`` labels have been submitted, ``needed`` start the next round; ``since`` says since when.
     """
 
     ready: bool
     reason: str
     changed: int
     needed: int
+    since: str
 
 
 def start_advice(workspace: Workspace, project_id: int, now: float | None = None) -> StartAdvice:
@@ -63,9 +64,10 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     ).one_or_none()
     changed = project.labels_changed - last.labels_changed if last else _train_images(session, project.id)
     needed = rule.min_changed if last else rule.first_labels
+    since = "since the last round started" if last else "for the first round"
 
     def advice(ready: bool, reason: str) -> StartAdvice:
-        return StartAdvice(ready, reason, changed, needed)
+        return StartAdvice(ready, reason, changed, needed, since)
 
     if project.archived_at is not None:
         return advice(False, "This project is archived: restore it to train it")
@@ -88,7 +90,6 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     if not rule.automatic:
         return advice(False, "Automatic rounds are off: press Train now")
     if changed < needed:
-        since = "since the last round started" if last else "for the first round"
         return advice(False, f"{changed} of {needed} new labels {since}")
     seen = len(seen_classes(session, project.id))
     if seen < rule.min_classes:

@@ -108,10 +108,11 @@ def negative_mask(
 
     A person's pixel is a negative of the classes it is not, but that rank below r_l. A pixel with an
     unreliable prediction is one of the classes of ranks r_l … r_h − 1, as in U2PL. With few
-    classes both limits fall, so that ranks between them remain.
+    classes r_l falls, so that a rank from it on remains; one that is improbable everywhere, as an archived
+    class is, does not count as a class then.
     """
     class_count = probabilities.shape[1]
-    low = max(1, min(LOW_RANK, class_count - 1))
+    low = ((probabilities > 0).any(dim=0).sum() - 1).clamp(1, LOW_RANK)
     rank = class_rank(probabilities)
     classes = torch.arange(class_count, device=labels.device)
     labelled = (by_person & (labels < class_count))[:, None]

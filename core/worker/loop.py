@@ -115,7 +115,7 @@ def _request_due_rounds(workspace: Workspace, project_id: int | None) -> None:
         advice = round_requests.start_advice(workspace, project.id)
         try:
             if advice.ready:
-                why = f"{advice.changed} new labels since the last round"
+                why = f"{advice.changed} new labels {advice.since}"
                 round_requests.request_round(workspace, project.id, actor="worker", reason=why)
             elif round_requests.cold_start_is_due(workspace, project.id):
                 round_requests.request_cold_start(workspace, project.id)

@@ -79,6 +79,16 @@ def test_unreliable_negatives_are_of_middle_rank_and_others_of_none(device: torc
     assert not mask[partial].any()
 
 
+def test_unreliable_negatives_remain_when_classes_are_archived(device: torch.device) -> None:
+    pixels = random_pixels(device)
+    three = torch.arange(CLASSES, device=device) < 3
+    probabilities = pixels.probabilities * three
+    mask = mask_of(pixels._replace(probabilities=probabilities / probabilities.sum(dim=1, keepdim=True)))
+    ranks = class_rank(probabilities)
+    assert torch.equal(mask[pixels.unreliable], ((ranks >= 2) & (ranks < 20))[pixels.unreliable])
+    assert mask[pixels.unreliable][:, three].any()
+
+
 @pytest.mark.parametrize("classes", [2, 3, 5])
 def test_few_classes_still_have_negatives_of_both_kinds(device: torch.device, classes: int) -> None:
     # With r_l = 3 two classes have none, and the loss of the release is identically zero.

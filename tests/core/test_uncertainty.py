@@ -150,6 +150,14 @@ def four_patches() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return torch.stack([of_class_0, 1 - of_class_0]), uncertainty, truth
 
 
+def test_an_archived_class_does_not_make_the_others_look_calibrated() -> None:
+    probabilities, _, truth = four_patches()
+    two, three = UncertaintyQuality(2), UncertaintyQuality(3)
+    two.add(probabilities, {}, truth)
+    three.add(torch.cat([probabilities, torch.zeros_like(probabilities[:1])]), {}, truth)
+    assert three.result().classwise_ece == two.result().classwise_ece > 0
+
+
 def test_pavpu_of_four_patches_by_hand() -> None:
     """θ_u goes from .1 to .9 in 20 steps of .04; patches are certain below it."""
     probabilities, uncertainty, truth = four_patches()

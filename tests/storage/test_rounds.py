@@ -73,7 +73,8 @@ def test_advice_names_what_is_missing(workspace: Workspace, project: ProjectInfo
     assert advice.reason == "No worker is running: the Training page says how to start one"
     workers.worker_seen(workspace, WORKER, "cpu")
     advice = round_requests.start_advice(workspace, project.id, now=later)
-    assert advice == round_requests.StartAdvice(True, "4 new labels: a round can start", 4, 4)
+    assert (advice.ready, advice.reason) == (True, "4 new labels: a round can start")
+    assert (advice.changed, advice.needed, advice.since) == (4, 4, "for the first round")
     publish_ranking(workspace, project.id, done)
     submit_some(workspace, project, 3)
     assert (

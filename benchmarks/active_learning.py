@@ -61,6 +61,10 @@ ALL_IMAGES = "all images"
 SAMPLES = 10
 BATCH = 8
 """Images that a choice takes together, as the product does."""
+LONGEST_DRIVE = 2
+"""Number of the drive 0016E5, 204 of the 367 images, one a second."""
+THINNED_TO = 3
+"""Of a thinned drive each so many-th image is in the pool."""
 GROUPS = 256
 WITHOUT_LOOKING = ("random", "k_centre", "typiclust", "probcover")
 """Choices that ask no network."""
@@ -102,6 +106,13 @@ STRATEGIES: dict[str, Strategy] = {
 }
 
 
+class Source(NamedTuple):
+    """Where the images are, and whether the pool has fewer of the longest drive."""
+
+    folder: Path
+    thinned: bool
+
+
 class ImageSet(NamedTuple):
     """A set of images, what its classes are called, and after how many labels a network is trained."""
 
@@ -119,15 +130,15 @@ class Trained(NamedTuple):
     class_weights: Tensor
 
 
-def curve(strategy: str, recipe: Recipe, start: Start, seed: int, data_folder: Path) -> list[Row]:
+def curve(strategy: str, recipe: Recipe, start: Start, seed: int, source: Source) -> list[Row]:
     """Label, train and choose from the first budget to the last, in a process of its own."""
     torch.set_num_threads(1)
-    data, _, budgets = image_set(data_folder)
+    data, _, budgets = image_set(source)
     how = STRATEGIES[strategy]
     labelled = first_images(start, seed, data, budgets[0])
     rows: list[Row] = []
     for number, budget in enumerate(budgets):
-        trained = train(recipe, tuple(labelled), seed, data_folder)
+        trained = train(recipe, tuple(labelled), seed, source)
         row: dict[str, object] = {
             "strategy": strategy,
             "recipe": recipe,
@@ -142,7 +153,7 @@ def curve(strategy: str, recipe: Recipe, start: Start, seed: int, data_folder: P
         }
         if budget != budgets[-1]:
             began = time.process_time()
-            chosen, row["spearman"] = choose(how, trained, recipe, labelled, number, seed, data_folder)
+            chosen, row["spearman"] = choose(how, trained, recipe, labelled, number, seed, source)
             row["choice_seconds"] = time.process_time() - began
         rows.append({**row, "labelled": " ".join(map(str, sorted(labelled))), **settings(recipe)})
         if budget != budgets[-1]:
@@ -157,17 +168,17 @@ def choose(
     labelled: list[int],
     number: int,
     seed: int,
-    data_folder: Path,
+    source: Source,
 ) -> tuple[list[int], float | None]:
     """Return the images to label next, and how well entropy ranks the pool by its errors, if it was asked."""
-    data, _, budgets = image_set(data_folder)
+    data, _, budgets = image_set(source)
     pool = not_in(labelled, len(data))
     found: dict[str, Tensor] = {"scores": torch.zeros(len(pool))}
     correlation = None
     if how.choice not in WITHOUT_LOOKING:
         asked = trained.probabilities
         if how.dropout:
-            asked = with_dropout(recipe, labelled, seed, data_folder)
+            asked = with_dropout(recipe, labelled, seed, source)
         shown = ((data.views[0, some], data.labels[some]) for some in torch.split(pool, 8))
         found, entropy, error = look(asked, shown, how, trained.class_weights)
         correlation = spearman(entropy, error)
@@ -225,11 +236,11 @@ def large_groups(candidates: Candidates, count: int, generator: torch.Generator)
     )
 
 
-def full(recipe: Recipe, seed: int, data_folder: Path) -> list[Row]:
+def full(recipe: Recipe, seed: int, source: Source) -> list[Row]:
     """Train with all labels: the line that shares are shares of."""
     torch.set_num_threads(1)
-    count = len(image_set(data_folder).data)
-    trained = train(recipe, tuple(range(count)), seed, data_folder)
+    count = len(image_set(source).data)
+    trained = train(recipe, tuple(range(count)), seed, source)
     where = {"start": "", "seed": seed, "round": 0, "images": count, "label_share": 1.0}
     row = {"strategy": ALL_IMAGES, "recipe": recipe, "head": "np_classifier", **where, **trained.quality}
     return [{**row, "train_seconds": trained.seconds, **settings(recipe)}]
@@ -248,16 +259,27 @@ def settings(recipe: Recipe) -> Row:
     }
 
 
-def image_set(data_folder: Path) -> ImageSet:
-    """Return the set of images in a folder."""
-    if is_nuclei(data_folder):
-        return ImageSet(frozen_nuclei.load(data_folder), frozen_nuclei.CLASSES, (5, 10, 20, 37))
-    return ImageSet(frozen_camvid.load(data_folder), frozen_camvid.CLASSES, (10, 20, 37, 55))
+@lru_cache(maxsize=1)
+def image_set(source: Source) -> ImageSet:
+    """Return a set of images."""
+    if is_nuclei(source.folder):
+        return ImageSet(frozen_nuclei.load(source.folder), frozen_nuclei.CLASSES, (5, 10, 20, 37))
+    data = frozen_camvid.load(source.folder)
+    if source.thinned:
+        kept = (data.groups != LONGEST_DRIVE) | (data.positions % THINNED_TO == 0)
+        data = replace(
+            data,
+            views=data.views[:, kept],
+            labels=data.labels[kept],
+            groups=data.groups[kept],
+            positions=data.positions[kept],
+        )
+    return ImageSet(data, frozen_camvid.CLASSES, (10, 20, 37, 55))
 
 
-def is_nuclei(data_folder: Path) -> bool:
+def is_nuclei(folder: Path) -> bool:
     """Whether a folder holds the nuclei; otherwise it holds CamVid."""
-    return (data_folder / "dataset.json").exists()
+    return (folder / "dataset.json").exists()
 
 
 def first_images(start: Start, seed: int, data: FrozenImages, count: int) -> list[int]:
@@ -270,9 +292,9 @@ def first_images(start: Start, seed: int, data: FrozenImages, count: int) -> lis
 
 
 @lru_cache(maxsize=6)
-def train(recipe: Recipe, labelled: tuple[int, ...], seed: int, data_folder: Path) -> Trained:
+def train(recipe: Recipe, labelled: tuple[int, ...], seed: int, source: Source) -> Trained:
     """Train the network that is measured; strategies share the first one of a seed."""
-    data, classes, _ = image_set(data_folder)
+    data, classes, _ = image_set(source)
     network = frozen_network(ClassifierNPHead, len(classes), seed)
     config = replace(CONFIGS[recipe], seed=seed)
     teacher, seconds = frozen_encoder.train(network, STEPS[recipe], config, data, torch.tensor(labelled))
@@ -284,9 +306,9 @@ def train(recipe: Recipe, labelled: tuple[int, ...], seed: int, data_folder: Pat
     return Trained(probabilities, quality, seconds, teacher.class_weights)
 
 
-def with_dropout(recipe: Recipe, labelled: list[int], seed: int, data_folder: Path) -> Probabilities:
+def with_dropout(recipe: Recipe, labelled: list[int], seed: int, source: Source) -> Probabilities:
     """Train a network with dropout in all that is trained, and keep the dropout on."""
-    data, classes, _ = image_set(data_folder)
+    data, classes, _ = image_set(source)
     torch.manual_seed(seed)
     network = frozen_network(dropping, len(classes), seed, kind=DropoutBeforeDecoder)
     config = replace(CONFIGS[recipe], seed=seed)
@@ -403,13 +425,18 @@ def main(
     strategy: Annotated[list[str] | None, typer.Option(help="Names; all by default.")] = None,
     seeds: Annotated[int, typer.Option(help="How many.")] = 5,
     first_seed: Annotated[int, typer.Option(help="Choices were tuned on seeds from 10 on.")] = 0,
+    thinned: Annotated[
+        bool, typer.Option(help="A third of CamVid's longest drive, in a file of its own.")
+    ] = False,
     jobs: Annotated[int, typer.Option(help="Processes at once, one thread each.")] = 2,
     result: Annotated[Path | None, typer.Option(help="The CSV file.")] = None,
 ) -> None:
     """Measure learning curves of strategies on a set of images."""
     origin = about()
-    image_set(data)
-    result = result or RESULTS / ("active_learning_nuclei.csv" if is_nuclei(data) else "active_learning.csv")
+    source = Source(data, thinned)
+    image_set(source)
+    kind = "_nuclei" if is_nuclei(data) else "_thinned" if thinned else ""
+    result = result or RESULTS / f"active_learning{kind}.csv"
     rows, others = done_rows(result, {"recipe": recipe, **settings(recipe)})
     done = {(row["strategy"], row.get("start", start), int(str(row["seed"]))) for row in rows}
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
@@ -419,9 +446,9 @@ def main(
                 if (name, start, seed) in done:
                     continue
                 if name == ALL_IMAGES:
-                    tasks.append(pool.submit(full, recipe, seed, data))
+                    tasks.append(pool.submit(full, recipe, seed, source))
                 else:
-                    tasks.append(pool.submit(curve, name, recipe, start, seed, data))
+                    tasks.append(pool.submit(curve, name, recipe, start, seed, source))
         for task in as_completed(tasks):
             found = [{**row, **origin} for row in task.result()]
             rows += found

@@ -23,9 +23,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from canvas_browser import streamlit_command
-from csv_rows import print_rows, write_rows
+from csv_rows import about, print_rows, write_rows
 
-from core import provenance
 from run_app import chromium_path
 from tests.e2e.server import free_port
 
@@ -94,8 +93,7 @@ def main() -> None:
             "first_page_s": round(shown, 2),
             "first_page_ratio": round(shown / medians["bare Streamlit"][1], 2),
             "repetitions": REPETITIONS,
-            "commit": provenance.commit(),
-            "machine": provenance.machine(),
+            **about(),
         }
         for name, (ready, shown) in medians.items()
     ]

@@ -165,11 +165,11 @@ def semi() -> str:
     return "\n\n".join(
         [
             _table(["recipe", "pixel weights", "steps", "head", *labelled], values),
+            "Gain, paired over seeds:",
+            _table(["recipe", "pixel weights", "steps", "head", "over", *labelled[:-1]], gains),
             "How alive the latent is (mean MI in nats, with eight rows of each class or eight images as "
             "context, and with all of it):",
             _semi_latent(rows),
-            "Gain, paired over seeds:",
-            _table(["recipe", "pixel weights", "steps", "head", "over", *labelled[:-1]], gains),
             _origin(rows),
         ]
     )

@@ -173,8 +173,10 @@ def correction_clicks(
     superpixels: Sequence[Superpixels],
     annotator: Annotator,
     generator: np.random.Generator,
-) -> int:
+) -> tuple[int, bool]:
     """Return the clicks from a suggestion, the one that accepts it included, or from scratch.
+
+    Beside them stands whether they reached the target; where they did not they are ``annotator.most_clicks``.
 
     Raises:
         ValueError: The sizes differ.
@@ -183,10 +185,10 @@ def correction_clicks(
         raise ValueError(
             f"The suggestion is {suggestion.shape} and the truth {truth.shape}; give equal sizes."
         )
-    if suggestion is None:
-        return correct(np.full_like(truth, NOT_LABELLED), truth, superpixels, annotator, generator).clicks
-    clicks = correct(suggestion, truth, superpixels, annotator, generator).clicks
-    return min(1 + clicks, annotator.most_clicks)
+    start = np.full_like(truth, NOT_LABELLED) if suggestion is None else suggestion
+    done = correct(start, truth, superpixels, annotator, generator)
+    clicks = done.clicks if suggestion is None else done.clicks + 1
+    return min(clicks, annotator.most_clicks), done.reached and clicks <= annotator.most_clicks
 
 
 def hours(clicks: float, seconds_per_click: float) -> float:

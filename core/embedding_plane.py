@@ -47,7 +47,9 @@ def plane(embeddings: Tensor, seed: int, before: Tensor | None = None) -> Tensor
         known = before[chosen].isfinite().all(dim=1).nonzero().flatten()
         if 2 * len(known) > len(chosen):
             start = _placed(embeddings[chosen], known, before[chosen[known]] - 0.5)
-    if len(chosen) >= _SMALLEST_LAYOUT:
+    differ = bool((embeddings[chosen] != embeddings[chosen[:1]]).any())
+    # Of copies of one image t-SNE makes no numbers, and the process dies of them.
+    if differ and len(chosen) >= _SMALLEST_LAYOUT:
         laid_out = _neighbour_embedding(embeddings[chosen], start, seed)
     else:
         laid_out = _principal_plane(embeddings[chosen])

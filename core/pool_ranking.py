@@ -21,10 +21,15 @@ BY_TYPICALITY = frozenset({TYPICAL_CHOICE, "probcover"})
 """Choices that ask for images like many others, whatever their scores."""
 BY_DISTANCE = frozenset({"k_centre"})
 """Choices that ask for images unlike those there are, whatever their scores."""
+_FIRST_IMAGES = {
+    **dict.fromkeys(BY_CHANCE, "Images come at random"),
+    **dict.fromkeys(BY_TYPICALITY, "Typical images come first"),
+    **dict.fromkeys(BY_DISTANCE, "Images far from those that are labelled come first"),
+}
 TYPICAL_SHARE = 0.005
 """An image is called typical when this share of the pool is much like it: half of what is so on average."""
-_COUNTED_PAIRS = 2048
-"""Images of a large pool with which each image is compared to say how many are like it."""
+COUNTED_EXACTLY = 20_000
+"""Images of a larger pool with which each image is compared to say about how many are like it."""
 
 
 class Frame(NamedTuple):
@@ -46,7 +51,6 @@ class PoolRanking:
         unlike: ``(N,)`` bool, images unlike anything labelled.
         grounds: N clauses that say why the choice that was followed puts an image where it is, beside what
             the model is unsure of in it; empty ones where that is the ground itself.
-        alike_from: Cosine that one in a hundred pairs of the pool exceeds.
         ranked_by: What the screen says: ``choice``, ``phase``, ``sentence``, ``images_per_class``,
             ``rank_stability``.
     """
@@ -55,7 +59,6 @@ class PoolRanking:
     novelty: Tensor | None
     unlike: Tensor
     grounds: list[str]
-    alike_from: float
     ranked_by: dict[str, Any]
 
 
@@ -65,13 +68,12 @@ class ColdStart:
 
     Attributes:
         order: A permutation of 0…N − 1.
-        alike: ``(N,)`` int64, how many other images of the pool are much like each.
-        alike_from: Cosine that one in a hundred pairs of the pool exceeds.
+        alike: ``(N,)`` int64, how many other images of the pool are much like each; above
+            ``COUNTED_EXACTLY`` images about so many.
     """
 
     order: list[int]
     alike: Tensor
-    alike_from: float
 
 
 def rank_pool(
@@ -94,7 +96,8 @@ def rank_pool(
         labelled_embeddings: ``(L, E)`` of unit length, of the images that are labelled.
         frames: Of each image of the pool, see :func:`frames_of`.
         images_by_class: For each class that was seen, the labelled images in which it occurs.
-        choice: A name in :data:`core.acquisition.batch_choice.CHOICES`; one by chance is always followed.
+        choice: A name in :data:`core.acquisition.batch_choice.CHOICES`; one that asks for no scores is
+            always followed.
         batch: Images chosen together.
         near_duplicate: Cosine from which on two images do not belong into one batch.
         uncertain_from: Images per class from which on uncertainty chooses.
@@ -103,8 +106,9 @@ def rank_pool(
     """
     stability = rank_stability([one.half_scores for one in scored]) if _vary(scored) else None
     now = phase(images_by_class, uncertain_from=uncertain_from, stability=stability)
-    followed = choice if now.name == "uncertain" or choice in BY_CHANCE else TYPICAL_CHOICE
-    sentence = "Images come at random, as the settings say." if choice in BY_CHANCE else now.sentence
+    without_scores = choice in BY_CHANCE | BY_TYPICALITY | BY_DISTANCE
+    followed = choice if now.name == "uncertain" or without_scores else TYPICAL_CHOICE
+    sentence = f"{_FIRST_IMAGES[choice]}, as the settings say." if without_scores else now.sentence
     ranked_by = {
         "choice": followed,
         "phase": now.name,
@@ -113,7 +117,7 @@ def rank_pool(
         "rank_stability": now.rank_stability,
     }
     if not scored:
-        return PoolRanking([], None, torch.zeros(0, dtype=torch.bool), [], 1.0, ranked_by)
+        return PoolRanking([], None, torch.zeros(0, dtype=torch.bool), [], ranked_by)
     numbers, positions = group_numbers(frames)
     candidates = Candidates.of(
         scored,
@@ -138,7 +142,7 @@ def rank_pool(
     if followed not in BY_CHANCE:
         for index in order[max(ORDERED_EXACTLY, batch) :]:
             grounds[index] = ""  # From there on the scores order the images.
-    return PoolRanking(order, novelty, unlike, grounds, threshold, ranked_by)
+    return PoolRanking(order, novelty, unlike, grounds, ranked_by)
 
 
 def rank_cold(
@@ -177,18 +181,21 @@ def rank_cold(
         generator=generator,
     )
     threshold = alike_from(embeddings, generator)
-    return ColdStart(order, _images_alike(embeddings, threshold, generator), threshold)
+    return ColdStart(order, _images_alike(embeddings, threshold, generator))
 
 
 def typical_sentence(alike: int, of: int) -> str:
     """Return why a cold start asks for an image that ``alike`` of ``of`` others are much like."""
+    said = _typicality(alike, of)
+    if of >= COUNTED_EXACTLY:
+        return f"{said}: about {alike:,} of {of:,} other images look much like it"
     if alike == 0:
-        return f"{_typicality(alike, of)}: shows the model what it would not meet elsewhere"
-    return f"{_typicality(alike, of)}: {alike:,} of {of:,} other images look much like it"
+        return f"{said}: shows the model what it would not meet elsewhere"
+    return f"{said}: {alike:,} of {of:,} other images look much like it"
 
 
 def _typicality(alike: int, of: int) -> str:
-    if alike == 0:
+    if alike == 0 and of < COUNTED_EXACTLY:
         return "unlike the other images"
     return "typical" if alike >= max(2.0, TYPICAL_SHARE * of) else "of a rare kind"
 
@@ -231,7 +238,7 @@ def _vary(scored: Sequence[ImageScore]) -> bool:
 def _images_alike(embeddings: Tensor, threshold: float, generator: torch.Generator) -> Tensor:
     """Return how many other images are above a cosine, ``(N,)``; of a large pool, as a sample of it tells."""
     count = len(embeddings)
-    some = torch.randperm(count, generator=generator)[:_COUNTED_PAIRS]
+    some = torch.randperm(count, generator=generator)[:COUNTED_EXACTLY]
     found = torch.cat(
         [(rows @ embeddings[some].T > threshold).sum(dim=1) for rows in embeddings.split(4096)]
         or [torch.zeros(0, dtype=torch.int64)]

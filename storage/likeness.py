@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from storage.embeddings import positions
 from storage.formats.embeddings import EmbeddingSet
-from storage.schema import Image, Label, Prediction, Round
+from storage.schema import COLD_START, Image, Label, Prediction, Round
 from storage.settings import RoundSettings
 
 BATCHES_BACK = 4
@@ -77,7 +77,8 @@ def move_back(
 ) -> int:
     """Move images of a round back in the queue as far as their likeness rises; return how many moved.
 
-    None does where the settings ask for random images: those would not be random any more.
+    None does where the settings ask for random images: those would not be random any more. A cold start asks
+    for typical ones whatever they say.
 
     Args:
         session: A write transaction.
@@ -88,7 +89,7 @@ def move_back(
         off_screen: Ids of images that may have been on a screen before: they move as far as they would have.
     """
     settings = RoundSettings.model_validate(current.config)
-    if settings.batch_choice in BY_CHANCE:
+    if settings.batch_choice in BY_CHANCE and current.number != COLD_START:
         return 0
     behind = BATCHES_BACK * settings.choice_batch
     kept = set(on_screen)

@@ -121,7 +121,10 @@ def too_few_classes(workspace: Workspace, project_id: int) -> str | None:
 
 
 def seen_classes(session: Session, project_id: int) -> set[int]:
-    """Return the class indices that occur in the labels the next round would train on."""
+    """Return the class indices that occur in the labels the next round would train on.
+
+    It does not train on what is of an archived class.
+    """
     # Few different lists of classes occur among many labels, so the database drops the repeats.
     lists = session.scalars(
         select(cast(Label.class_indices, Text))
@@ -129,7 +132,8 @@ def seen_classes(session: Session, project_id: int) -> set[int]:
         .where(Image.project_id == project_id, Image.split == "train")
         .distinct()
     )
-    return {index for indices in lists for index in json.loads(indices)}
+    archived = select(LabelClass.index).where(LabelClass.project_id == project_id, LabelClass.archived)
+    return {index for indices in lists for index in json.loads(indices)}.difference(session.scalars(archived))
 
 
 def request_round(
@@ -144,8 +148,8 @@ def request_round(
     While the cold start is under way the round waits behind it.
 
     Raises:
-        RoundRefused: a round is waiting or at work already, there is no label to train on, fewer than two
-            classes are not archived, or the project is.
+        RoundRefused: a round is waiting or at work already, there is no label to train on, the labels show
+            no class, fewer than two classes are not archived, or the project is.
         NotFound: there is no such project.
     """
     while True:
@@ -167,10 +171,16 @@ def request_round(
                 _pool_runs(session, project_id),
             )
             too_few = _too_few_classes(session, project_id)
+            seen = seen_classes(session, project_id)
         if too_few:
             raise RoundRefused(f"{too_few}.")
         if not labels:
             raise RoundRefused("There is no label to train on yet. Label and submit an image first.")
+        if not seen:
+            raise RoundRefused(
+                "The labels show no class: all of their pixels are void, not labelled or of an archived "
+                "class. Paint a class in one of the images and submit it first."
+            )
         blob = workspace.blobs.put(encode_snapshot(taken))
         with workspace.database.writing() as session:
             project = project_row(session, project_id, lock=True)

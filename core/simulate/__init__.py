@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -23,7 +23,7 @@ from rich.text import Text
 from core import provenance
 from core.annotation_cost import Annotator
 from core.learning_curve import mean_and_deviation
-from core.simulate.cell import CellRun, cell_of
+from core.simulate.cell import CellRun, identity, run_of
 from core.simulate.grid import FULL, Cell, Grid
 from core.simulate.labelled_set import LabelledSet, copy_set, labelled_set
 from core.simulate.report import write_report
@@ -126,9 +126,9 @@ def simulate(
             if all(results.read(cell, budget) for budget in cell.budgets):
                 continue
             folder = workspace or out / "workspaces" / results.path_of(cell, 0).parent.relative_to(out)
-            _make_workspace(folder, cell, set_folder, kept=workspace is not None)
+            _make_workspace(folder, identity(cell, conditions), set_folder, kept=workspace is not None)
             with closing(open_workspace(folder)) as opened:
-                run = CellRun(opened, cell, annotator, chosen_device, work.watch)
+                run = CellRun(opened, cell, conditions, annotator, chosen_device, work.watch)
                 if start == "typical":
                     run.order_by_typicality()
                 for budget in cell.budgets:
@@ -144,7 +144,9 @@ def simulate(
     write_csv(
         csv_path or out / "results.csv",
         table,
-        {"data": "demo" if data is None else data.resolve().name, "start": start} | dict(grid.overrides),
+        {"data": "demo" if data is None else data.resolve().name, "start": start}
+        | dict(grid.overrides)
+        | {"command": command},
     )
     write_report(
         out / "report.html",
@@ -171,15 +173,21 @@ def _described(out: Path, grid: Grid, results: Results) -> LabelledSet | None:
     return described if finished else None
 
 
-def _make_workspace(folder: Path, cell: Cell, set_folder: Path, *, kept: bool) -> None:
+def _make_workspace(folder: Path, run: dict[str, Any], set_folder: Path, *, kept: bool) -> None:
     """Copy the set for a run, unless its workspace is there already.
 
     Raises:
         InvalidInput: The folder that is to be kept holds something else.
     """
-    if folder.exists() and cell_of(folder) == str(cell):
+    held = run_of(folder)
+    if held == run:
         return
     if folder.exists() and any(folder.iterdir()):
+        if kept and held is not None:
+            raise InvalidInput(
+                f"The workspace {folder} holds a simulation under other conditions. Choose an empty folder, "
+                "or the same settings to go on there."
+            )
         if kept:
             raise InvalidInput(f"The workspace {folder} is not empty. Choose an empty folder.")
         shutil.rmtree(folder)

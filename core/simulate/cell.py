@@ -10,8 +10,9 @@ import math
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,6 +66,7 @@ class CellRun:
         self,
         workspace: Workspace,
         cell: Cell,
+        conditions: Mapping[str, Any],
         annotator: Annotator,
         device: torch.device,
         watch: Watch,
@@ -80,7 +82,7 @@ class CellRun:
         self.test = images.list_images(workspace, self.project.id, "excluded")
         counts = images.split_counts(workspace, self.project.id)
         self.images = counts["pool"] + counts["train"]
-        self.ledger = _Ledger(workspace.path / LEDGER, cell)
+        self.ledger = _Ledger(workspace.path / LEDGER, identity(cell, conditions))
         self._set_up()
 
     def _set_up(self) -> None:
@@ -151,6 +153,11 @@ class CellRun:
     def _label_until(self, budget: int) -> None:
         labelled = images.split_counts(self.workspace, self.project.id)["train"]
         before = self._budget_before(budget)
+        if labelled:
+            # A run that was killed may have saved the last label and not moved back what is like it.
+            trained = images.list_images(self.workspace, self.project.id, "train")
+            last = next(info.id for info in trained if info.name == self.ledger.names[labelled - 1])
+            queue.move_back_alike(self.workspace, last, ORACLE)
         for number in range(labelled, budget):
             self.watch(f"labelling image {number + 1}", 0.15 * (number - before) / (budget - before))
             (item,) = queue.next_images(self.workspace, self.project.id, ORACLE, 1)
@@ -180,20 +187,22 @@ class CellRun:
         superpixels = cut_into_superpixels(pixels)
         counted = superpixels[COUNTED_SCALE]
 
-        def correction(start: NDArray[np.uint8] | None) -> int:
+        def correction(start: NDArray[np.uint8] | None) -> tuple[int, bool]:
             # Seeded by the image: strategies that choose the same one meet the same hand.
             key = int.from_bytes(item.image.content_hash.encode()[-8:])
             generator = np.random.default_rng([self.cell.seed, key])
             return correction_clicks(start, truth, superpixels, self.annotator, generator)
 
-        from_scratch = correction(None)
-        corrected = from_scratch if suggestion is None else correction(suggestion)
+        from_scratch, reached = correction(None)
+        corrected = from_scratch
+        if suggestion is not None:
+            corrected, reached = correction(suggestion)
         return Clicks(
             superpixel=superpixel_clicks(counted, truth, suggestion),
             superpixel_from_scratch=superpixel_clicks(counted, truth),
             correction=corrected,
             correction_from_scratch=from_scratch,
-            given_up=int(corrected >= self.annotator.most_clicks),
+            given_up=int(not reached),
         )
 
     # The model
@@ -282,9 +291,9 @@ class CellRun:
 class _Ledger:
     """What the labels of a run have cost, kept beside them so that a killed run loses nothing."""
 
-    def __init__(self, path: Path, cell: Cell) -> None:
+    def __init__(self, path: Path, run: dict[str, Any]) -> None:
         self.path = path
-        self.cell = cell
+        self.run = run
         content = json.loads(path.read_bytes()) if path.exists() else {"labels": []}
         self.labels: list[tuple[str, Clicks]] = [
             (name, Clicks.model_validate(clicks)) for name, clicks in content["labels"]
@@ -309,13 +318,18 @@ class _Ledger:
 
     def _save(self) -> None:
         entries = [[name, clicks.model_dump()] for name, clicks in self.labels]
-        write_atomically(self.path, json.dumps({"cell": str(self.cell), "labels": entries}).encode())
+        write_atomically(self.path, json.dumps({"run": self.run, "labels": entries}).encode())
 
 
-def cell_of(workspace: Path) -> str | None:
-    """Return whose run a workspace holds, as ``str(cell)``; None when it is no simulation's."""
+def identity(cell: Cell, conditions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run is known by: two that differ in it label or train otherwise."""
+    return json.loads(json.dumps({"cell": str(cell), **conditions}))
+
+
+def run_of(workspace: Path) -> dict[str, Any] | None:
+    """Return the identity of the run that a workspace holds; None when it is no simulation's."""
     ledger = workspace / LEDGER
-    return json.loads(ledger.read_bytes())["cell"] if ledger.exists() else None
+    return json.loads(ledger.read_bytes()).get("run") if ledger.exists() else None
 
 
 def _number(value: float | None) -> float | None:

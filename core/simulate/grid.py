@@ -80,9 +80,13 @@ class Grid:
         for what, values in (("strategy", self.strategies), ("recipe", self.recipes), ("seed", self.seeds)):
             if not values or len(set(values)) < len(values):
                 raise InvalidInput(f"Name at least one {what}, and none of them twice.")
+        known: set[str] = set()
         for cell in self.cells(pool=self.budgets[-1]):
             if cell.seed < 0:
                 raise InvalidInput(f"A seed is at least 0, not {cell.seed}.")
+            if str(cell) in known:
+                raise InvalidInput(f"Two of the recipes are {cell.recipe}. Name it once.")
+            known.add(str(cell))
 
     def cells(self, pool: int) -> Iterator[Cell]:
         """Yield the cells for a pool of so many images, all of one seed before the next seed.

@@ -155,9 +155,13 @@ class Claim:
         if not go_on:
             self._cancel_requested.set()
 
-    def report_scoring(self, count: int, of: int, began: float) -> None:
-        """Report that ``count`` of ``of`` images are scored since the monotonic time ``began``, seconds."""
-        self.report("scoring", count, of, (of - count) * (time.monotonic() - began) / count)
+    def report_scoring(self, count: int, of: int, began: float, afterwards: float = 0.0) -> None:
+        """Report that ``count`` of ``of`` images are scored since the monotonic time ``began``, seconds.
+
+        What comes ``afterwards`` takes as long as so many images.
+        """
+        left = of - count + afterwards
+        self.report("scoring", count, of, left * (time.monotonic() - began) / count)
 
     def report_checkpoint(self, checkpoint: Path, step: int, steps: int) -> None:
         """Store where the next worker would go on: a folder in the workspace, and its step as it is shown.

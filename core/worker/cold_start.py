@@ -56,5 +56,5 @@ def order_cold(
     ]
     sentence = "No round has trained yet: typical and diverse images come first." + images.looked_at()
     ranked_by = {"choice": "typiclust", "phase": "typical", "sentence": sentence}
-    blob = stored_embeddings(claim, vectors | others, ordered.alike_from)
+    blob = stored_embeddings(claim, vectors | others, vectors.keys())
     return Published(predictions, {"ranked_by": ranked_by}, blob)

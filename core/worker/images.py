@@ -13,6 +13,7 @@ from core.round_data import UnreadableImage, decoded_image
 from core.worker.claim import Claim
 from storage import images, labels, queue
 from storage.errors import InvalidInput, NotFound
+from storage.formats.archives import natural_order
 from storage.images import ImageInfo
 
 
@@ -38,8 +39,9 @@ class RoundImages:
         self.to_score = _to_score(claim, self.pool, self.asked_for)
         self.audit = [image for image in every if image.split == "audit" and image.labelled_revision]
         self.others = [image for image in every if image.split in ("train", "audit")]
-        frames = frames_of([image.group for image in every])
-        self.frames = {image.id: frame for image, frame in zip(every, frames, strict=True)}
+        by_name = sorted(every, key=lambda image: (natural_order(image.name), image.id))
+        frames = frames_of([image.group for image in by_name])
+        self.frames = {image.id: frame for image, frame in zip(by_name, frames, strict=True)}
         self.held: dict[int, Tensor] = {}
         self._claim = claim
 

@@ -29,6 +29,8 @@ from storage.images import ImageInfo
 from storage.predictions import NewPrediction
 from storage.rounds import RoundInfo
 
+EMBEDDING_WORK = 0.5
+"""Time to embed an image, in those to predict and score one, about."""
 PLANNED_ROUNDS = 10
 """ClaSP PE's noise has settled after so many rounds."""
 
@@ -91,7 +93,7 @@ def score_pool(
         )
         for rank, index in enumerate(ranking.order, start=1)
     ]
-    blob = stored_embeddings(claim, vectors, ranking.alike_from)
+    blob = stored_embeddings(claim, vectors, {one.image.id for one in scored})
     sentence = ranking.ranked_by["sentence"] + images.looked_at()
     return Published(predictions, measured | {"ranked_by": ranking.ranked_by | {"sentence": sentence}}, blob)
 
@@ -106,6 +108,9 @@ def _scored_pool(
     """Return what the network thinks of the pool, and by image id the maps of as many as may be kept."""
     settings = claim.settings
     keeps = {image.id for image in images.to_score[: settings.keep_predictions]}
+    # Those in front may be any of the pool; the ones that are not kept by chance are predicted again.
+    again = len(keeps) * (1 - len(keeps) / max(1, len(images.to_score)))
+    afterwards = again + EMBEDDING_WORK * len(images.others)
 
     def of_image(
         image: ImageInfo, pixels: Tensor, prediction: ImagePrediction
@@ -133,7 +138,7 @@ def _scored_pool(
         scored.append(one)
         if maps is not None:
             kept[one.image.id] = maps
-        claim.report_scoring(len(scored), len(images.to_score), began)
+        claim.report_scoring(len(scored), len(images.to_score), began, afterwards)
     return scored, kept
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.acquisition.novelty import alike_from
 from core.embedding_plane import plane, shortened
 from core.image_threads import of_each
 from core.model.network import SegmentationNetwork
@@ -38,13 +39,14 @@ def stacked(vectors: Mapping[int, Tensor], ids: Collection[int]) -> Tensor:
     return torch.stack(chosen) if chosen else torch.zeros(0, 0)
 
 
-def stored_embeddings(claim: Claim, vectors: Mapping[int, Tensor], alike_from: float) -> str | None:
+def stored_embeddings(claim: Claim, vectors: Mapping[int, Tensor], pool: Collection[int]) -> str | None:
     """Store where the round sees the images; a map of them resembles that of the round before.
 
     Args:
         claim: The round.
         vectors: ``(E,)`` by image id.
-        alike_from: Cosine from which on two images are much alike.
+        pool: Ids of the images whose pairs say from which cosine on two are much alike. It is one of the
+            vectors as they are stored, which are shorter and therefore nearer to each other.
 
     Returns:
         The key of the blob; None without vectors.
@@ -60,5 +62,7 @@ def stored_embeddings(claim: Claim, vectors: Mapping[int, Tensor], alike_from: f
         seen = torch.from_numpy(at >= 0)
         before[seen] = torch.from_numpy(known.plane[at[at >= 0]])
     places = plane(short, claim.settings.seed, before)
-    stored = EmbeddingSet(np.array(ids, np.int64), short.numpy(), places.numpy(), alike_from)
+    of_pool = short[torch.tensor([number in pool for number in ids])]
+    threshold = alike_from(of_pool, torch.Generator().manual_seed(claim.seed))
+    stored = EmbeddingSet(np.array(ids, np.int64), short.numpy(), places.numpy(), threshold)
     return claim.workspace.blobs.put(encode_embeddings(stored))

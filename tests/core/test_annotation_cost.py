@@ -71,11 +71,14 @@ def test_a_click_for_each_class_where_the_superpixels_fit() -> None:
     superpixels = [squares(8, 16, 16)]
     annotator = Annotator(target=1.0)
     # The largest class fills the image; two superpixels then get theirs.
-    assert correction_clicks(None, truth, superpixels, annotator, generator()) == 3
+    assert correction_clicks(None, truth, superpixels, annotator, generator()) == (3, True)
     suggestion = truth.copy()
     suggestion[:8, 8:] = 0
-    assert correction_clicks(suggestion, truth, superpixels, annotator, generator()) == 1 + 1
-    assert correction_clicks(truth, truth, superpixels, annotator, generator()) == 1
+    assert correction_clicks(suggestion, truth, superpixels, annotator, generator()) == (1 + 1, True)
+    assert correction_clicks(truth, truth, superpixels, annotator, generator()) == (1, True)
+    in_time, too_late = Annotator(1.0, most_clicks=2), Annotator(1.0, most_clicks=1)
+    assert correction_clicks(suggestion, truth, superpixels, in_time, generator()) == (2, True)
+    assert correction_clicks(suggestion, truth, superpixels, too_late, generator()) == (1, False)
 
 
 def test_a_wrong_region_is_relabelled_at_once() -> None:
@@ -90,7 +93,7 @@ def test_a_wrong_region_is_relabelled_at_once() -> None:
 def test_void_pixels_cost_nothing() -> None:
     truth = np.full((8, 8), VOID, np.uint8)
     assert agreement(np.zeros_like(truth), truth) == 1
-    assert correction_clicks(None, truth, [squares(4, 8, 8)], Annotator(), generator()) == 0
+    assert correction_clicks(None, truth, [squares(4, 8, 8)], Annotator(), generator()) == (0, True)
     assert superpixel_clicks(squares(4, 8, 8), truth) == 0
 
 
@@ -118,10 +121,10 @@ def test_each_click_without_errors_makes_more_pixels_right(
 def test_a_shaking_hand_and_errors_cost_clicks_and_depend_on_the_generator_alone() -> None:
     pixels, truth = block_scene(1)
     superpixels = cut_into_superpixels(pixels)
-    sure = correction_clicks(None, truth, superpixels, Annotator(), generator())
+    sure, _ = correction_clicks(None, truth, superpixels, Annotator(), generator())
     shaky = Annotator(jitter=6.0, class_errors=0.3)
     tries = [correction_clicks(None, truth, superpixels, shaky, np.random.default_rng(n)) for n in range(8)]
-    assert np.mean(tries) > sure
+    assert np.mean([clicks for clicks, _ in tries]) > sure
     assert tries[3] == correction_clicks(None, truth, superpixels, shaky, np.random.default_rng(3))
 
 

@@ -29,6 +29,17 @@ def test_short_embeddings_stay() -> None:
     torch.testing.assert_close(embedding_plane.shortened(embeddings), embeddings)
 
 
+def test_copies_of_one_image_are_in_one_place() -> None:
+    # t-SNE ends the process on them.
+    places = embedding_plane.plane(vector(64).expand(12, -1), 0)
+    assert places.isfinite().all()
+    assert torch.equal(places, places[:1].expand(12, -1))
+
+
+def vector(dimensions: int) -> Tensor:
+    return F.normalize(torch.randn(1, dimensions, generator=torch.Generator().manual_seed(1)), dim=1)
+
+
 def neighbours_kept(places: Tensor, member: Tensor) -> float:
     distances = torch.cdist(places, places).fill_diagonal_(9)
     return float((member[distances.argmin(dim=1)] == member).float().mean())

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from core import pool_ranking
 from core.acquisition.aggregation import ImageScore
+from core.acquisition.novelty import alike_from
 from core.pool_ranking import frames_of, group_numbers, rank_cold, rank_pool, typical_sentence
 
 OPTIONS = {"batch": 2, "near_duplicate": 0.99, "uncertain_from": 5, "progress": 1.0}
@@ -118,7 +119,8 @@ def test_a_cold_start_spreads_over_what_there_is() -> None:
     )
     assert sorted(cold.order) == list(range(40))
     assert {index // 10 for index in cold.order[:4]} == {0, 1, 2, 3}
-    alike = (embeddings @ embeddings.T > cold.alike_from).sum(dim=1) - 1
+    threshold = alike_from(embeddings, generator())
+    alike = (embeddings @ embeddings.T > threshold).sum(dim=1) - 1
     assert cold.alike.tolist() == alike.tolist()
 
 
@@ -136,7 +138,7 @@ def test_a_cold_start_leaves_what_is_labelled_for_later() -> None:
 
 
 def test_in_a_large_pool_no_image_is_taken_for_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool_ranking, "_COUNTED_PAIRS", 20)
+    monkeypatch.setattr(pool_ranking, "COUNTED_EXACTLY", 20)
     kinds = torch.eye(55)[[*range(55), *[0] * 5]]
     cold = rank_cold(
         kinds, kinds[:0], frames_of([None] * 60), batch=4, near_duplicate=1, generator=generator()
@@ -152,6 +154,28 @@ def test_the_reason_of_a_typical_image() -> None:
     assert typical_sentence(0, 12).startswith("unlike the other images")
     assert typical_sentence(6, 1299).startswith("of a rare kind")
     assert typical_sentence(1, 299) == "of a rare kind: 1 of 299 other images look much like it"
+
+
+def test_what_a_sample_counted_is_not_said_as_if_it_were_exact() -> None:
+    assert typical_sentence(0, 30_000) == "of a rare kind: about 0 of 30,000 other images look much like it"
+    assert typical_sentence(312, 30_000) == "typical: about 312 of 30,000 other images look much like it"
+
+
+@pytest.mark.parametrize("choice", ["k_centre", "typiclust", "probcover"])
+def test_a_choice_without_scores_is_followed_and_named_from_the_beginning(choice: str) -> None:
+    for labelled_images in (1, 9):
+        ranking = rank_pool(
+            scored([0.1, 0.9, 0.3, 0.2], vectors(4)),
+            vectors(1, 1),
+            frames_of([None] * 4),
+            [labelled_images],
+            choice=choice,
+            generator=generator(),
+            **OPTIONS,
+        )
+        assert ranking.ranked_by["choice"] == choice
+        assert "uncertainty" not in ranking.ranked_by["sentence"]
+        assert ranking.ranked_by["sentence"].endswith("as the settings say.")
 
 
 def test_places_within_a_series_are_counted_over_all_its_images() -> None:

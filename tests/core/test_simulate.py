@@ -132,7 +132,8 @@ def test_rows_and_report_hold_the_numbers(finished: tuple[Path, list[BudgetResul
     with (out / "results.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 5
-    assert {"seed", "commit", "device", "machine", "clicks_correction", "spearman", "steps"} <= set(rows[0])
+    origin = {"seed", "commit", "device", "machine", "command"}
+    assert origin | {"clicks_correction", "spearman", "steps"} <= set(rows[0])
     for row, result in zip(rows, results, strict=True):
         assert float(row["test_miou"]) == pytest.approx(result.test_miou, abs=1e-4)
         assert row["strategy"] == result.strategy
@@ -182,6 +183,17 @@ def test_a_run_alone_keeps_its_workspace_and_ends_as_the_one_that_was_cut_off(
     assert rounds.history(opened, project.id)[0].config.seed == 3
     opened.close()
 
+    longer = dataclasses.replace(alone, overrides=dict(alone.overrides) | {"steps": 77})
+    with pytest.raises(InvalidInput, match="under other conditions"):
+        simulate(
+            tiny_set,
+            longer,
+            out=tmp_path / "longer",
+            workspace=tmp_path / "workspace",
+            annotator=HAND,
+            device="cpu",
+            console=quiet(),
+        )
     with pytest.raises(InvalidInput, match="not empty"):
         simulate(
             tiny_set,
@@ -204,6 +216,7 @@ def test_a_run_alone_keeps_its_workspace_and_ends_as_the_one_that_was_cut_off(
         ({"strategies": ("wishing",)}, "batch_choice"),
         ({"strategies": ("top//mean",)}, "is no strategy"),
         ({"strategies": ("random", "random")}, "twice"),
+        ({"recipes": ("supervised", "supervised/np_classifier")}, "Name it once"),
         ({"seeds": ()}, "at least one seed"),
         ({"seeds": (-1,)}, "seed"),
         ({"overrides": {"colour": "red"}}, "colour"),

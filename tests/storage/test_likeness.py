@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from storage import embeddings, images, likeness, predictions, projects, queue, round_requests, rounds
 from storage.formats.embeddings import encode_embeddings
@@ -17,7 +17,7 @@ from storage.predictions import NewPrediction
 from storage.projects import ProjectInfo
 from storage.queue import QueueItem
 from storage.rounds import RoundInfo
-from storage.schema import Prediction
+from storage.schema import COLD_START, Prediction, Round
 from storage.settings import AnnotationSettings, ProjectSettings, RoundSettings
 from storage.snapshots import Snapshot, encode_snapshot
 from storage.workspace import Workspace, sweep_blobs
@@ -163,6 +163,20 @@ def test_random_orders_stay_random(workspace: Workspace, project: ProjectInfo) -
     publish_ranking(workspace, project.id, ranking, some_embeddings(ranking, ANGLES, ALIKE_FROM))
     submit(workspace, ranking[0])
     assert queue.move_back_alike(workspace, ranking[0], "ada") == 0
+
+
+def test_a_cold_start_is_typical_whatever_the_settings_say(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    settings = ProjectSettings(round=RoundSettings(batch_choice="random"))
+    projects.update_settings(workspace, project.id, settings, "ada")
+    known, *ranking = [info.id for info in images.list_images(workspace, project.id)][:11]
+    submit(workspace, known)
+    first = publish_ranking(workspace, project.id, ranking, some_embeddings(ranking, ANGLES, ALIKE_FROM))
+    with workspace.database.writing() as session:
+        session.execute(update(Round).where(Round.id == first.id).values(number=COLD_START))
+    submit(workspace, ranking[0])
+    assert queue.move_back_alike(workspace, ranking[0], "ada") > 0
 
 
 def test_without_embeddings_the_queue_goes_on_by_rank(

@@ -99,6 +99,24 @@ def test_advice_waits_for_a_second_class(workspace: Workspace, project: ProjectI
     assert round_requests.start_advice(workspace, project.id).reason == "Labels show 1 of 2 classes needed"
 
 
+def test_what_is_of_an_archived_class_is_not_seen(workspace: Workspace, project: ProjectInfo) -> None:
+    submit_some(workspace, project, 4)
+    assert queue.progress(workspace, project.id).classes_seen == 2
+    projects.update_classes(workspace, project.id, {1: projects.ClassChange(archived=True)}, "ada")
+    assert queue.progress(workspace, project.id).classes_seen == 1
+    assert round_requests.start_advice(workspace, project.id).reason == "Labels show 1 of 2 classes needed"
+
+
+def test_labels_of_nothing_do_not_start_a_round(workspace: Workspace, project: ProjectInfo) -> None:
+    (info, *_) = images.list_images(workspace, project.id)
+    void = np.full((24, 32), 255, np.uint8)
+    labels.save(workspace, info.id, void, expected_revision=0, author="ada", status="submitted")
+    with pytest.raises(RoundRefused, match="The labels show no class"):
+        round_requests.request_round(workspace, project.id, "ada", "now")
+    submit_some(workspace, project, 1)
+    assert round_requests.request_round(workspace, project.id, "ada", "now").state == "queued"
+
+
 def test_only_classes_that_would_train_are_seen(workspace: Workspace, project: ProjectInfo) -> None:
     trained, audited, *_ = [info.id for info in images.list_images(workspace, project.id)]
     images.set_split(workspace, [audited], "audit", "ada")

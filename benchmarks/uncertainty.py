@@ -18,7 +18,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -41,12 +41,14 @@ from core.acquisition.pixel_scores import SampleStatistics
 from core.class_weights import mean_class_weights
 from core.data import label_to_size
 from core.model.aggregator import AttentionAggregator, Description
+from core.model.class_memory import Centres
 from core.model.classifier_np_head import ClassifierNPHead
 from core.model.conditioned_decoder import ConditionedDecoder
 from core.model.labelled_evidence import NO_IMAGE
+from core.model.latent_encoder import Gaussian, gaussian_kl
 from core.model.linear_head import LinearHead
 from core.model.network import SegmentationNetwork, build_network
-from core.model.np_head import NPHead
+from core.model.np_head import HeadOutput, NPHead
 from core.recipes import supervised
 from core.recipes.cross_entropy import labelled_cross_entropy
 from core.recipes.step import StepInput, StepResult
@@ -162,6 +164,37 @@ class ChannelAttentionHead(NPHead):
     def __init__(self, channels: int, class_count: int) -> None:
         super().__init__(channels, class_count)
         self.aggregator = ChannelAttention()
+
+
+class PixelLatentHead(NPHead):
+    """A latent of each pixel, from what it attends to itself; the pixels of a sample share their noise."""
+
+    def forward(
+        self,
+        features: Tensor,
+        noise: Tensor,
+        *,
+        latent: Literal["target", "context"],
+        context_set: Tensor | None = None,
+    ) -> HeadOutput:
+        queries = self.projector(features.detach())
+        _, posterior = self._described(queries, self.target.centres())
+        by_context, prior = self._described(queries, self.context.centres(context_set))
+        drawn_from = posterior if latent == "target" else prior
+        (batch, _, height, width), samples = features.shape, len(noise)
+        of_pixels = noise.expand(-1, batch, -1).repeat_interleave(height * width, dim=1)
+        z = drawn_from.mean + drawn_from.std * of_pixels
+        condition = torch.cat([z, by_context.vector.expand(samples, -1, -1)], dim=2)
+        scale, shift = self.decoder.film(condition).unflatten(1, (batch, -1)).chunk(2, dim=3)
+        pixels = self.decoder.shared(features).flatten(2).mT
+        logits = self.decoder.classify(F.relu(torch.addcmul(shift, 1 + scale, pixels)))
+        kl = gaussian_kl(posterior, prior).view(batch, -1).mean(dim=1)
+        comparable = self.target.filled.any() & self.context.filled.any()
+        return HeadOutput(logits.mT.unflatten(3, (height, width)), kl * comparable)
+
+    def _described(self, queries: Tensor, centres: Centres) -> tuple[Description, Gaussian]:
+        """Describe each of ``(B, D, h, w)`` queries as if it were an image, ``(B · h · w, …)``."""
+        return super()._described(queries.movedim(1, 3).flatten(0, 2)[:, :, None, None], centres)
 
 
 class NormOverPixels(nn.Module):
@@ -405,6 +438,7 @@ NEURAL_PROCESSES: dict[str, dict[str, Any]] = {
     "NP, mean over samples": {"head": NPHead, "step": elbo_step},
     "NP, z before the norm": {"head": LatentBeforeNormHead},
     "NP, attention of each channel": {"head": ChannelAttentionHead},
+    "NP, latent of each pixel": {"head": PixelLatentHead},
     "NP, free bits": {"head": NPHead, "step": free_bits_step},
     "NP, KL warm-up": {"head": NPHead, "step": kl_warm_up_step},
 }

@@ -9,9 +9,11 @@ grew by, with some 10 MiB of library code that is read on first use. Ratios divi
 of the same sizes.
 
 Head, losses and queues get random features, so no encoder blurs the comparison; float32 on both sides.
-``ours`` has the widths and recipe of the product. ``ours, wide`` decodes with 256 channels, as the release.
-``ours, released sizes`` has besides the release's two 3×3 convolutions (before z enters, once per image),
-2560 memory rows per class, takes every loss at the labels' full size, and has queues of 30 000 float32 rows.
+``ours`` is the head ``np``, which is built as the released one, with the widths and recipe of the product.
+``ours, default head`` is the head that the product trains by default. ``ours, wide`` decodes with 256
+channels, as the release. ``ours, released sizes`` has besides the release's two 3×3 convolutions (before z
+enters, once per image), 2560 memory rows per class, takes every loss at the labels' full size, and has queues
+of 30 000 float32 rows.
 """
 
 from __future__ import annotations
@@ -45,8 +47,9 @@ from core import provenance
 from core.acquisition.pixel_scores import entropy_of
 from core.compilation import COMPILE_FROM_STEPS
 from core.data import VOID, TrainingData, label_to_size
+from core.model.classifier_np_head import ClassifierNPHead
 from core.model.conditioned_decoder import ConditionedDecoder
-from core.model.network import build_network
+from core.model.network import HeadName, build_network
 from core.model.np_head import NPHead
 from core.recipes.class_queues import ClassQueues
 from core.recipes.cross_entropy import expected_cross_entropy, mixture_cross_entropy
@@ -79,6 +82,8 @@ U2PL_CONTRAST = "U2PL, contrast and queues"
 WHOLE_STEP = "whole network, training step"
 
 OURS, WIDE, AS_RELEASED = "ours", "ours, wide", "ours, released sizes"
+DEFAULT_HEAD = "ours, default head"
+HEAD_OF: dict[str, HeadName] = {DEFAULT_HEAD: "np_classifier", OURS: "np"}
 COMPILED = "ours, compiled"
 RELEASED = "released"
 ONE_PASS = "linear head"
@@ -117,7 +122,7 @@ Step = Callable[[], object]
 def rows_to_measure(setting: Setting, quick: bool, with_compiled: bool) -> list[Row]:
     """Return the rows in the order of the table; those that are compared stand next to each other."""
     on_gpu = setting.device != "cpu"
-    np_heads = [OURS, WIDE, AS_RELEASED] + [RELEASED] * (setting.np_semiseg is not None)
+    np_heads = [DEFAULT_HEAD, OURS, WIDE, AS_RELEASED] + [RELEASED] * (setting.np_semiseg is not None)
     u2pl_parts = [OURS, AS_RELEASED] + [RELEASED] * (setting.u2pl is not None)
     # The release has 512 channels with U2PL and 304 with AugSeg, and features of 129² for a crop of 513².
     channels, maps = (512, [(65, 2), (129, 2)]) if on_gpu else (304, [(33, 2)])
@@ -132,7 +137,7 @@ def rows_to_measure(setting: Setting, quick: bool, with_compiled: bool) -> list[
         for samples in (1, 5, 20)
         for name in np_heads
     ]
-    one_image = [(ONE_PASS, 1), (OURS, 1), (OURS, 5), (OURS, 20)]
+    one_image = [(ONE_PASS, 1), *((name, samples) for name in (DEFAULT_HEAD, OURS) for samples in (1, 5, 20))]
     if setting.np_semiseg is not None:
         one_image += [(RELEASED, 1), (RELEASED, 5), (RELEASED, 20)]
     rows += [Row(ONE_IMAGE, name, 128, 192, 256, 0, 1, samples) for name, samples in one_image]
@@ -143,7 +148,7 @@ def rows_to_measure(setting: Setting, quick: bool, with_compiled: bool) -> list[
     ]
     crop = 96 if quick else TrainConfig().crop
     batch, samples = TrainConfig().batch_size, TrainConfig().samples_train
-    whole_steps = [OURS] + [COMPILED] * with_compiled
+    whole_steps = [DEFAULT_HEAD, OURS] + [COMPILED] * with_compiled
     rows += [Row(WHOLE_STEP, name, 128, crop, crop, batch, batch, samples) for name in whole_steps]
     return rows
 
@@ -161,6 +166,15 @@ def random_labels(images: int, height: int, width: int, device: torch.device) ->
 def full_size_labels(row: Row, device: torch.device) -> torch.Tensor:
     """Return labels of the crop that features of stride 4 belong to, as the release aligns them."""
     return random_labels(row.images, 4 * row.height - 3, 4 * row.width - 3, device)
+
+
+def default_head(channels: int, device: torch.device) -> ClassifierNPHead:
+    """Return the head after it has seen labelled images."""
+    head = ClassifierNPHead(channels, CLASSES).to(device)
+    features = torch.randn(4, channels, 8, 8, device=device)
+    labels = torch.zeros(4, 8, 8, dtype=torch.uint8, device=device)
+    head.observe(features, labels, torch.arange(4, device=device))
+    return head
 
 
 def our_head(row: Row, device: torch.device) -> NPHead:
@@ -193,9 +207,11 @@ def np_step(row: Row, setting: Setting, device: torch.device) -> Step:
         assert setting.np_semiseg is not None
         theirs = released.np_head(setting.np_semiseg, row.channels, CLASSES, device)
         return released.np_training_step(theirs, features, labels, row.labelled, row.samples)
-    before, head = before_our_head(row, device), our_head(row, device)
     labels = labels.to(torch.uint8)
     small = label_to_size(labels, row.height, row.width)
+    if row.implementation == DEFAULT_HEAD:
+        return default_head_step(row, features, labels, small)
+    before, head = before_our_head(row, device), our_head(row, device)
     # The recipes keep pseudo-labels at the features' size, where the teacher makes them.
     pseudo = labels if row.implementation == AS_RELEASED else small
     by_person = torch.arange(row.images, device=device) < row.labelled
@@ -219,6 +235,23 @@ def np_step(row: Row, setting: Setting, device: torch.device) -> Step:
     return step
 
 
+def default_head_step(row: Row, features: torch.Tensor, labels: torch.Tensor, small: torch.Tensor) -> Step:
+    """Train the default head, whose T is 1 in training, on labels and pseudo-labels at the features' size."""
+    head = default_head(row.channels, features.device)
+    images = torch.arange(row.labelled, device=features.device)
+
+    def step() -> None:
+        features.grad = None
+        head.zero_grad(set_to_none=True)
+        logits = head(features, None).logits
+        loss = mixture_cross_entropy(logits[:, : row.labelled], labels[: row.labelled])
+        loss = loss + expected_cross_entropy(logits[:, row.labelled :], small[row.labelled :])
+        torch.autograd.backward(loss)
+        head.observe(features[: row.labelled].detach(), small[: row.labelled], images)
+
+    return step
+
+
 def mean_probabilities(logits: torch.Tensor) -> torch.Tensor:
     return logits.float().softmax(dim=2).mean(dim=0)
 
@@ -229,8 +262,11 @@ def np_prediction(row: Row, setting: Setting, device: torch.device) -> Step:
         assert setting.np_semiseg is not None
         theirs = released.np_head(setting.np_semiseg, row.channels, CLASSES, device).eval()
         return lambda: mean_probabilities(released.np_sampled_logits(theirs, features, row.samples))
-    before, head = before_our_head(row, device), our_head(row, device)
     generator = torch.Generator().manual_seed(SEED)
+    if row.implementation == DEFAULT_HEAD:
+        own = default_head(row.channels, device)
+        return lambda: mean_probabilities(own(features, own.draw_noise(row.samples, generator)).logits)
+    before, head = before_our_head(row, device), our_head(row, device)
     return lambda: mean_probabilities(
         head(before(features), head.draw_noise(row.samples, 1, generator), latent="context").logits
     )
@@ -238,7 +274,9 @@ def np_prediction(row: Row, setting: Setting, device: torch.device) -> Step:
 
 def one_image(row: Row, setting: Setting, device: torch.device) -> Step:
     """Predict an image with our network; the released head stands on our encoder and decoder."""
-    network = build_network(CLASSES, head="np" if row.implementation == OURS else "linear", weights="none")
+    network = build_network(CLASSES, head=HEAD_OF.get(row.implementation, "linear"), weights="none")
+    if row.implementation == DEFAULT_HEAD:
+        network.head = default_head(row.channels, torch.device("cpu"))
     network = network.to(device).to(memory_format=torch.channels_last).eval()
     image = torch.rand(1, 3, row.height, row.width, device=device).contiguous(
         memory_format=torch.channels_last
@@ -262,7 +300,7 @@ def whole_step(row: Row, setting: Setting, device: torch.device) -> Step:
     config = TrainConfig(
         steps=COMPILE_FROM_STEPS - 1, crop=row.height, batch_size=row.labelled, samples_train=row.samples
     )
-    network = build_network(CLASSES, head="np", weights="none")
+    network = build_network(CLASSES, head=HEAD_OF.get(row.implementation, "np"), weights="none")
     training = Training(network, data, config, device)
     training.step = first_unlabelled_step(config)
     if row.implementation == COMPILED:

@@ -46,8 +46,8 @@ def cutmix_masks(
 ) -> torch.Tensor:
     """Draw one rectangle per image, ``(batch, height, width)`` bool: True is taken from the next image.
 
-    A rectangle covers 20 % to 50 % of the area, in every step. (CutMix; that of U2PL and NP-SemiSeg covers half
-    of it, in every second step.)
+    A rectangle covers 20 % to 50 % of the area, in every step. (CutMix; that of U2PL and NP-SemiSeg covers
+    half of it, in every second step.)
     """
     draws = torch.rand(4, batch, 1, generator=generator).to(device, non_blocking=True)
     share = 0.2 + 0.3 * draws[0]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from core.acquisition.pixel_scores import SampleStatistics
@@ -84,6 +85,26 @@ def test_pixels_unlike_all_labelled_ones_are_less_sure(device: torch.device) -> 
     near, far = near * query, far * query
     observed(head, near)
     assert mean_information(head, far) > 1.5 * mean_information(head, near)
+
+
+@pytest.mark.parametrize("labelled", [1, 16])
+@pytest.mark.parametrize("side", [32, 64, 128, 256])
+def test_the_latent_moves_the_interior_of_the_logits(side: int, labelled: int, device: torch.device) -> None:
+    head = observed(new_head(device), images_of_features(labelled, device))
+    features = torch.randn(1, 24, side, side, generator=seeded(5)).to(device)
+    noise = head.draw_noise(16, seeded(6))
+    border = side // 4
+    with torch.no_grad():
+        interior = head(features, noise).logits[:, 0, :, border:-border, border:-border]
+    over_latent = interior.std(dim=0).mean()
+    over_pixels = interior.flatten(2).std(dim=2).mean()
+    assert over_latent > 0.05 * over_pixels
+
+    padded = F.pad(features, (8, 8, 8, 8), mode="replicate")
+    border += 8
+    with torch.no_grad():
+        inside = head(padded, noise).logits[:, 0, :, border:-border, border:-border]
+    assert abs(inside.std(dim=0).mean() / over_latent - 1) < 0.1
 
 
 def test_the_samples_have_the_posteriors_covariance(device: torch.device) -> None:

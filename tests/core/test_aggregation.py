@@ -2,10 +2,11 @@ import inspect
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.acquisition.aggregation import AGGREGATIONS, score_image
+from core.acquisition.aggregation import AGGREGATIONS, Aggregation, score_image
 from core.acquisition.pixel_scores import PIXEL_SCORES
 from core.predict import predict_batch
 from storage.settings import RoundSettings
@@ -84,16 +85,43 @@ def test_every_aggregation_is_what_its_definition_says(
         assert one == pytest.approx(expected, abs=1e-5)
 
 
+def highest_pixel(scores: torch.Tensor, classes: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    return scores.amax(dim=(1, 2))
+
+
+def highest_patch_of_a_fixed_size(
+    scores: torch.Tensor, classes: torch.Tensor, valid: torch.Tensor
+) -> torch.Tensor:
+    return F.avg_pool2d(scores, 3, stride=1).amax(dim=(1, 2))
+
+
+def mean_of_larger_and_larger_maps(aggregation: Aggregation) -> list[float]:
+    """Aggregate maps of 24×36, 48×72 and 120×180 that differ in nothing but their size."""
+    found = []
+    for times in (3, 6, 15):
+        height, width = 8 * times, 12 * times
+        generator = seeded(1)
+        # Neighbours are alike, as in an uncertainty map.
+        scores = F.avg_pool2d(torch.rand(50, height + 2, width + 2, generator=generator), 3, stride=1)
+        classes = torch.randint(3, (2 * times, 3 * times), generator=generator)
+        classes = classes.repeat_interleave(4, 0).repeat_interleave(4, 1)
+        every_pixel = torch.ones(height, width, dtype=torch.bool)
+        found.append(float(aggregation(scores, classes, every_pixel).mean()))
+    return found
+
+
 @pytest.mark.parametrize("name", list(AGGREGATIONS))
 def test_no_aggregation_grows_with_the_image(name: str) -> None:
-    scores = torch.full((1, 8, 12), 0.3)
-    classes = torch.zeros(8, 12, dtype=torch.int64)
-    for times in (1, 2, 5):
-        shape = (8 * times, 12 * times)
-        larger = AGGREGATIONS[name](
-            scores[:, :1, :1].expand(1, *shape), classes[:1, :1].expand(shape), torch.ones(shape).bool()
-        )
-        assert larger.item() == pytest.approx(0.3)
+    small, medium, large = mean_of_larger_and_larger_maps(AGGREGATIONS[name])
+    assert medium < small + 0.01
+    assert large < medium + 0.01
+
+
+@pytest.mark.parametrize("aggregation", [highest_pixel, highest_patch_of_a_fixed_size])
+def test_a_highest_score_would_grow_with_the_image(aggregation: Aggregation) -> None:
+    small, medium, large = mean_of_larger_and_larger_maps(aggregation)
+    assert medium > small + 0.02
+    assert large > medium + 0.02
 
 
 def test_the_settings_offer_every_aggregation() -> None:

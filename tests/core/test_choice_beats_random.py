@@ -1,4 +1,8 @@
-"""A small world in which choosing images must pay: a sign error anywhere between pixel and queue fails here.
+"""A small world in which choosing images must pay: a sign error between pixel and order fails here.
+
+Covered are prediction, pixel score, aggregation and batch choice. Not covered are the scores of classes,
+which choose one of three images here, so the choice pays with their sign turned too (test_aggregation.py has
+them), and what :func:`core.pool_ranking.rank_pool`, the worker and the storage make of the order.
 
 Two of three images of the pool are near-duplicates of three plain scenes. One in twenty shows a gate, a class
 whose colour lies between those of two others, so a network that never saw one is unsure about it.
@@ -135,6 +139,7 @@ def reached_at_random(seed: int) -> float:
     return reached("random", "random", seed)
 
 
+@cache
 def reached(choice: str, order: Order, seed: int) -> float:
     """Label in rounds and return the final test mIoU, in [0, 1]."""
     generator = torch.Generator().manual_seed(seed)
@@ -161,19 +166,20 @@ def reached(choice: str, order: Order, seed: int) -> float:
     return mean_iou(confusion_matrix(class_map, unseen.truth, 4))
 
 
-def gain(choice: str, order: Order) -> float:
-    """Return how far an order is above random ones, in points of mIoU, averaged over the seeds."""
+def mean_gain(choice: str, other: Order) -> float:
+    """Return how far the choice is above another order, in points of mIoU, averaged over the seeds."""
     gains = []
     for seed in SEEDS:
-        gains.append(reached(choice, order, seed) - reached_at_random(seed))
+        compared = reached_at_random(seed) if other == "random" else reached(choice, other, seed)
+        gains.append(reached(choice, "chosen", seed) - compared)
     return 100 * sum(gains) / len(gains)
 
 
 @pytest.mark.parametrize("choice", ["clasp_pe", "score_diversity"])
 def test_choosing_beats_random(choice: str) -> None:
-    assert gain(choice, "chosen") > 5
+    assert mean_gain(choice, "random") > 5
 
 
 @pytest.mark.parametrize("choice", ["clasp_pe", "score_diversity"])
-def test_choosing_the_least_uncertain_does_not(choice: str) -> None:
-    assert gain(choice, "least uncertain") < 5
+def test_the_most_uncertain_are_worth_more_than_the_least_uncertain(choice: str) -> None:
+    assert mean_gain(choice, "least uncertain") > 5

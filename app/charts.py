@@ -34,6 +34,7 @@ def loss_figure(
     points: Sequence[tuple[int, str, float]],
     steps: int | None = None,
     weights: Mapping[str, float] | None = None,
+    begun_again: int | None = None,
 ) -> go.Figure:
     """Loss of one round over its steps: the total, its weighted parts, and shares on an axis of their own.
 
@@ -44,6 +45,8 @@ def loss_figure(
             quality among them are ignored.
         steps: Steps of the whole round; fixes the x axis, so that the curve grows into it.
         weights: Factor of each part in the total; 1 for those not named.
+        begun_again: Step after which the weights of the round before were gone on from, since a fresh start
+            was worse.
     """
     curves = _curves(points)
     figure = _figure("step", "loss")
@@ -96,20 +99,17 @@ def loss_figure(
             hovertemplate="%{y:.3f}",
         )
         if UNLABELLED in curves and (joined := curves[UNLABELLED][0][0]) > xs[0]:
-            figure.add_vline(
-                joined,
-                line={"color": _INK, "width": 1, "dash": "dash"},
-                annotation={"text": "unlabelled images join", "font": {"color": _INK, "size": 11}},
-                annotation_position="top right",
-            )
-    if steps:
-        figure.update_xaxes(range=[0, steps])
+            _mark_step(figure, joined, "unlabelled images join")
+    _fix_steps(figure, steps, begun_again)
     figure.update_layout(yaxis_rangemode="tozero")
     return figure
 
 
 def quality_in_round_figure(
-    points: Sequence[tuple[int, str, float]], classes: Sequence[ClassInfo], steps: int | None = None
+    points: Sequence[tuple[int, str, float]],
+    classes: Sequence[ClassInfo],
+    steps: int | None = None,
+    begun_again: int | None = None,
 ) -> go.Figure:
     """Audit mIoU and per-class IoU of one round over its steps; arguments as in :func:`loss_figure`."""
     curves = _curves(points)
@@ -121,8 +121,7 @@ def quality_in_round_figure(
     if AUDIT_MIOU in curves:
         xs, ys = curves[AUDIT_MIOU]
         _add_mean(figure, xs, ys)
-    if steps:
-        figure.update_xaxes(range=[0, steps])
+    _fix_steps(figure, steps, begun_again)
     return figure
 
 
@@ -165,6 +164,22 @@ def running_mean(values: Sequence[float], memory: float = 0.85) -> list[float]:
         weight = memory * weight + (1 - memory)
         means.append(total / weight)
     return means
+
+
+def _fix_steps(figure: go.Figure, steps: int | None, begun_again: int | None) -> None:
+    if steps:
+        figure.update_xaxes(range=[0, steps])
+    if begun_again is not None:
+        _mark_step(figure, begun_again, "fresh start was worse: on from the round before")
+
+
+def _mark_step(figure: go.Figure, step: int, text: str) -> None:
+    figure.add_vline(
+        step,
+        line={"color": _INK, "width": 1, "dash": "dash"},
+        annotation={"text": text, "font": {"color": _INK, "size": 11}},
+        annotation_position="top right",
+    )
 
 
 def _curves(points: Sequence[tuple[int, str, float]]) -> dict[str, tuple[list[int], list[float]]]:

@@ -91,7 +91,7 @@ def progress_json(progress: Progress) -> dict[str, Any]:
         "round": live
         and {
             "number": live.number,
-            "state": live.state,
+            "state": "queued" if live.waits_for_worker else live.state,
             "step": live.step,
             "steps": live.steps,
             "eta_seconds": live.eta_seconds,

@@ -95,7 +95,9 @@ def progress_text(live: RoundInfo) -> str:
     if live.state == "queued":
         return "Waiting for the worker"
     trains = live.state == "training" and live.number != COLD_START
-    doing = live.state.capitalize() if live.number != COLD_START else "Looking at the images"
     unit = "step" if trains else "image"
+    if live.waits_for_worker:
+        return f"Waiting for a worker to go on at {unit} {live.step:,} of {live.steps:,}"
+    doing = live.state.capitalize() if live.number != COLD_START else "Looking at the images"
     text = f"{doing}: {unit} {live.step:,} of {live.steps:,}" if live.steps else "Preparing"
     return text if live.eta_seconds is None else f"{text}, about {duration(live.eta_seconds)} left"

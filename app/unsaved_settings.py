@@ -14,6 +14,8 @@ from storage.workspace import Workspace
 
 _UNSAVED = "unsaved-settings"
 """Session state: what the form of the settings held when it was drawn last, an :class:`UnsavedSettings`."""
+_SAVED = "saved-settings"
+"""Session state: True from when they were saved until the form is drawn again."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ def note_unsaved(unsaved: UnsavedSettings) -> UnsavedSettings:
     return unsaved
 
 
+def were_saved() -> bool:
+    """Return whether the settings were saved since this was asked last; to be asked before they are drawn."""
+    return bool(st.session_state.pop(_SAVED, False))
+
+
 def save_settings(workspace: Workspace, project_id: int) -> None:
     """Store what the form of the settings holds and the project does not.
 
@@ -66,3 +73,4 @@ def save_settings(workspace: Workspace, project_id: int) -> None:
     settings_form.saved(unsaved.entered, key="round", scope=unsaved.scope)
     settings_form.saved(unsaved.start, key="start", scope=project_id)
     del st.session_state[_UNSAVED]
+    st.session_state[_SAVED] = True

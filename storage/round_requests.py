@@ -94,7 +94,7 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     seen = len(seen_classes(session, project.id))
     if seen < rule.min_classes:
         return advice(False, f"Labels show {seen} of {rule.min_classes} classes needed")
-    quiet = now - (project.labels_changed_at or 0.0)
+    quiet = _age(project.labels_changed_at or 0.0, now)
     # Somebody who submits every few seconds would otherwise never see a round.
     if quiet < rule.quiet_seconds and changed < 2 * needed:
         wait = math.ceil(rule.quiet_seconds - quiet)
@@ -104,6 +104,11 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     if worker_missing:
         return advice(False, f"No worker is running: {HOW_TO_START_ONE}")
     return advice(True, f"{changed} new labels: a round can start")
+
+
+def _age(stamp: float, now: float) -> float:
+    """Return how old a time is, seconds; one from the future, of a clock that was set back, is very old."""
+    return now - stamp if stamp <= now else math.inf
 
 
 def _train_images(session: Session, project_id: int) -> int:
@@ -239,7 +244,7 @@ def cold_start_is_due(workspace: Workspace, project_id: int, now: float | None =
         imported_at = session.scalar(
             select(Image.imported_at).where(of_project).order_by(Image.id.desc()).limit(1)
         )
-        if imported_at is None or now - imported_at <= COLD_START_QUIET_S:
+        if imported_at is None or _age(imported_at, now) <= COLD_START_QUIET_S:
             return False
         last = _cold_start_row(session, project_id)
         if last is None or (last.state == "cancelled" and last.error is not None):

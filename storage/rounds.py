@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from storage import embeddings, events, likeness
@@ -20,7 +20,7 @@ from storage.round_rows import live_row, owned_row, round_row
 from storage.schema import LIVE_ROUND_STATES, ROUND_STATES_AT_WORK, Round, RoundMetric, Worker
 from storage.settings import RoundSettings
 from storage.snapshots import Snapshot, decode_snapshot
-from storage.workers import is_worked_on
+from storage.workers import is_held, is_worked_on
 from storage.workspace import Workspace
 
 
@@ -52,6 +52,11 @@ class RoundInfo:
     created_at: float
     started_at: float | None
     finished_at: float | None
+
+    @property
+    def waits_for_worker(self) -> bool:
+        """Whether the round has not ended, and no worker has it that may still be alive."""
+        return self.state in LIVE_ROUND_STATES and not is_held(self.worker, self.lease_until, time.time())
 
 
 def request_cancel(workspace: Workspace, round_id: int, actor: str) -> None:
@@ -195,6 +200,19 @@ def report(
         if seen is not None:
             seen.heartbeat_at = now
         return not row.cancel_requested
+
+
+def forget_points(workspace: Workspace, round_id: int, worker: str, *, behind: int) -> None:
+    """Remove the curve points of a round that lie behind a step.
+
+    Raises:
+        LeaseLost: the round has ended, or another worker has it.
+    """
+    with workspace.database.writing() as session:
+        owned_row(session, round_id, worker)
+        session.execute(
+            delete(RoundMetric).where(RoundMetric.round_id == round_id, RoundMetric.step > behind)
+        )
 
 
 def publish(

@@ -84,9 +84,12 @@ def find_live_workers(session: Session, now: float) -> list[WorkerInfo]:
 
 def is_worked_on(row: Round, now: float) -> bool:
     """Return whether a worker holds the round and may still be alive."""
-    if row.worker is None or row.lease_until is None or row.lease_until <= now:
-        return False
-    return not _known_dead(row.worker)
+    return is_held(row.worker, row.lease_until, now)
+
+
+def is_held(worker: str | None, lease_until: float | None, now: float) -> bool:
+    """Return whether a lease of ``worker`` (``host:pid``) has not run out, and it may still be alive."""
+    return worker is not None and (lease_until or 0.0) > now and not _known_dead(worker)
 
 
 def _known_dead(worker: str) -> bool:

@@ -19,7 +19,7 @@ from app import charts, session, settings_form
 from app.notices import empty_state, errors_as_sentences, html_badge, plain
 from app.round_progress import round_progress
 from app.training_state import TrainingState, newest_of, training_state
-from app.unsaved_settings import UnsavedSettings, note_unsaved, save_settings
+from app.unsaved_settings import UnsavedSettings, note_unsaved, save_settings, were_saved
 from storage import images, projects, round_requests, rounds, workers
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
@@ -107,26 +107,29 @@ def train_now(place: DeltaGenerator, workspace: Workspace, project: ProjectInfo,
 
 def cancel(place: DeltaGenerator, workspace: Workspace, live: RoundInfo) -> None:
     """Draw the button that ends the round under way, and end it when it was pressed."""
+    # One that nobody works on ends at once.
+    awaited = live.cancel_requested and not live.waits_for_worker
     if place.button(
-        "Cancelling" if live.cancel_requested else "Cancel",
+        "Cancelling" if awaited else "Cancel",
         key="cancel-round",
         icon=":material/stop_circle:",
-        disabled=live.cancel_requested,
+        disabled=awaited,
     ):
         with errors_as_sentences():
             rounds.request_cancel(workspace, live.id, session.annotator())
             st.rerun()
 
 
-def outcome(newest: RoundInfo) -> None:
-    """Say what went wrong in a round, or what it has to say."""
+def outcome(newest: RoundInfo, *, ordered: bool) -> None:
+    """Say what went wrong in a round, or what it has to say; ``ordered`` when there is a current order."""
     if newest.state == "failed":
         consequence = (
-            "Images come in random order until the first round ranks them."
-            if newest.number == COLD_START
-            else "The ranking before it still stands. Change the settings below if they are the cause, "
-            "then press Train now."
+            "The order before it still stands."
+            if ordered
+            else "Images come in random order until a round ranks them."
         )
+        if newest.number != COLD_START:
+            consequence += " Change the settings below if they are the cause, then press Train now."
         st.error(
             f"{title_of(newest)} failed: {plain(newest.error or 'no reason was reported.')} {consequence}",
             icon=":material/error:",
@@ -156,7 +159,7 @@ def state_card(workspace: Workspace, project: ProjectInfo, seen: tuple[int, str]
                 cancel(place, workspace, newest)
             round_progress(project.id, state)
             if newest is not None:
-                outcome(newest)
+                outcome(newest, ordered=project.current_round_id is not None)
         with st.container(key="worker" if state.workers else "no-worker"):
             worker_line(state, workspace)
         # After the buttons: one that was pressed while the state changed is heard all the same.
@@ -174,20 +177,25 @@ def round_charts(workspace: Workspace, project: ProjectInfo, shown: RoundInfo) -
     with errors_as_sentences():
         points = rounds.curve(workspace, shown.id)
         steps = shown.config.steps
+        # Behind a fresh start that was worse stand the steps from the weights of the round before.
+        begun_again = steps if max((step for step, *_ in points), default=0) > steps else None
+        steps = 2 * steps if begun_again else steps
         weights = {"kl": shown.config.kl_weight, "unlabelled": shown.config.unlabelled_weight}
         classes = projects.classes(workspace, project.id)
         left, right = st.columns(2)
         with left, st.container(border=True, height="stretch"):
             st.markdown(f"**Loss of round {shown.number}**")
             if any(name == charts.LOSS for _, name, _ in points):
-                st.plotly_chart(charts.loss_figure(points, steps, weights), key="loss-chart", **PLOT)
+                st.plotly_chart(
+                    charts.loss_figure(points, steps, weights, begun_again), key="loss-chart", **PLOT
+                )
             else:
                 st.caption("The curve begins with the first training step.")
         with right, st.container(border=True, height="stretch"):
             st.markdown(f"**Audit quality in round {shown.number}**")
             if any(name == charts.AUDIT_MIOU for _, name, _ in points):
                 st.plotly_chart(
-                    charts.quality_in_round_figure(points, classes, steps),
+                    charts.quality_in_round_figure(points, classes, steps, begun_again),
                     key="quality-chart",
                     **PLOT,
                 )
@@ -290,13 +298,18 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
     """Draw the settings of the next round and of its automatic start; nothing counts before it is saved."""
     # The fragment runs again without the page: somebody else may have saved since that drew it.
     settings = projects.get_project(workspace, project.id).settings
+    preset_key = f"round-preset-{project.id}"
+    if were_saved():
+        # Left chosen, it would fill in again what was changed before saving.
+        st.session_state[preset_key] = None
+        st.toast("Saved. The next round uses these settings.", icon=":material/check:")
     preset = st.selectbox(
         "Preset",
         get_args(Preset),
         index=None,
         placeholder="As saved",
         format_func=PRESET_NAMES.__getitem__,
-        key=f"round-preset-{project.id}",
+        key=preset_key,
         help="Fills in network, sizes and schedule below; Save settings keeps them. Where pretrained weights "
         "can neither be found nor downloaded, the round says so and starts from random values.",
     )
@@ -342,14 +355,12 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             pressed = st.button("Save settings", key="save-training", type="primary")
             names = st.empty()
-        left = unsaved.names
         if pressed:
             with errors_as_sentences():
                 save_settings(workspace, project.id)
-                left = []
-                st.toast("Saved. The next round uses these settings.", icon=":material/check:")
-        if left:
-            names.caption(f"Not saved yet: {', '.join(left)}. Train now saves them, too.")
+                st.rerun()
+        if unsaved.names:
+            names.caption(f"Not saved yet: {', '.join(unsaved.names)}. Train now saves them, too.")
 
 
 def show() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from core.train_config import TrainConfig
 from storage import projects, rounds
-from storage.errors import LeaseLost
+from storage.errors import InvalidInput, LeaseLost
 from storage.predictions import NewPrediction
 from storage.rounds import RoundInfo
 from storage.workspace import Workspace
@@ -105,12 +105,9 @@ class Claim:
     def renew_lease(self) -> None:
         """Say that the worker lives; called from the heartbeat's thread."""
         try:
-            go_on = self._told()
+            self._told()
         except LeaseLost as error:
             self._lease_lost = error
-        else:
-            if not go_on:
-                self._cancel_requested.set()
 
     def check(self) -> None:
         """Raise when this process must not go on with the round.
@@ -148,12 +145,23 @@ class Claim:
         if now - self._reported_at < REPORT_S and step != steps:
             return
         self._reported_at = now
-        go_on = self._told(state=state, step=step, steps=steps, eta_seconds=eta, metrics=self.curve)
-        self.curve.clear()
+        if self._told(state=state, step=step, steps=steps, eta_seconds=eta, metrics=self.curve):
+            self.curve.clear()
         if self._watch is not None:
             self._watch(state, step, steps, eta)
-        if not go_on:
-            self._cancel_requested.set()
+
+    def begin_scoring(self, images: int) -> None:
+        """Report that so many images will be scored; what is measured before them belongs to it."""
+        self._told(state="scoring", step=0, steps=images)
+
+    def begin_curve(self, step: int) -> None:
+        """Forget the points behind ``step``, where the training stands: it will come by there again.
+
+        Raises:
+            LeaseLost: Another worker has it.
+        """
+        self.curve = [point for point in self.curve if point[0] <= step]
+        rounds.forget_points(self.workspace, self.info.id, self._worker, behind=step)
 
     def report_scoring(self, count: int, of: int, began: float, afterwards: float = 0.0) -> None:
         """Report that ``count`` of ``of`` images are scored since the monotonic time ``began``, seconds.
@@ -206,5 +214,21 @@ class Claim:
         rounds.fail(self.workspace, self.info.id, self._worker, sentence)
 
     def _told(self, **progress: Any) -> bool:
-        """Renew the lease and store the progress; return whether to go on."""
-        return rounds.report(self.workspace, self.info.id, self._worker, lease_s=LEASE_S, **progress)
+        """Renew the lease and store the progress, and hear whether to go on; return whether it was stored.
+
+        A database that does not answer for once is not worth a round: what it was told comes with the next
+        report, and when it stays away the lease runs out.
+
+        Raises:
+            LeaseLost: Another worker has it.
+        """
+        try:
+            go_on = rounds.report(self.workspace, self.info.id, self._worker, lease_s=LEASE_S, **progress)
+        except (LeaseLost, InvalidInput):
+            raise
+        except Exception:
+            log.exception("the progress of round %d could not be stored; going on", self.info.number)
+            return False
+        if not go_on:
+            self._cancel_requested.set()
+        return True

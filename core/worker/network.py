@@ -41,19 +41,25 @@ def teacher_of(claim: Claim, class_count: int, parent: RoundInfo) -> Segmentatio
 
 
 def usable_parent(claim: Claim) -> RoundInfo | None:
-    """Return the round to begin from: the one on the screen, when its network is of the same kind."""
+    """Return the round to begin from: the one on the screen, when its network is of the same kind.
+
+    Where that is asked for and cannot be, the person is told.
+    """
     if not claim.settings.warm_start or claim.info.parent_id is None:
         return None
     parent = rounds.get_round(claim.workspace, claim.info.parent_id)
     kind = ("encoder", "decoder", "head")
-    if any(getattr(parent.config, name) != getattr(claim.settings, name) for name in kind):
-        return None
-    if not _checkpoint_of(claim, parent).exists():
+    changed = [name for name in kind if getattr(parent.config, name) != getattr(claim.settings, name)]
+    if changed:
+        claim.note(
+            f"Round {parent.number} has another {' and '.join(changed)}, so this round begins from fresh "
+            "weights."
+        )
         return None
     try:
         read_checkpoint(_checkpoint_of(claim, parent))
     except ValueError as error:
-        claim.note(f"Round {parent.number} could not be gone on from: {error}")
+        claim.note(f"Round {parent.number} could not be gone on from, so this one begins anew: {error}")
         return None
     return parent
 

@@ -64,6 +64,7 @@ def score_pool(
     Raises:
         LeaseLost, Cancelled, Stopping: See :meth:`core.worker.claim.Claim.check`.
     """
+    claim.begin_scoring(len(images.to_score))
     measured = audit_figures(claim, images, snapshot.class_count, parent, network, device)
     temperature = measured.get("temperature", 1.0)
     scored, first_maps = _scored_pool(claim, images, network, device, temperature)

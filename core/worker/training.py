@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
 from core import fresh_start
+from core.out_of_memory import free_cached_memory, is_out_of_memory
 from core.round_training import RoundTraining
 from core.train import StepReport, Training
 from core.worker.audit import AUDIT_LIMIT, audit_overlap
@@ -66,6 +69,7 @@ class _Progress:
         steps_before: The person sees the steps of a fresh start that was worse before those of this one.
         seconds_per_prediction: Of one image of the pool, when it is scored.
         seconds_per_evaluation: Of the audit images.
+        fits: Whether the device has room to predict beside the training.
     """
 
     claim: Claim
@@ -73,33 +77,39 @@ class _Progress:
     steps_before: int
     seconds_per_prediction: float = 0.0
     seconds_per_evaluation: float = 0.0
+    fits: bool = True
 
     def begin(self, training: Training) -> None:
         """Estimate the time of scoring from a few images, predicted twice: the first time warms up."""
+        self.fits = True
+        self.claim.begin_curve(training.step + self.steps_before)
         some = self.images.to_score[: min(torch.get_num_threads(), _TIMED_IMAGES)]
-        for _ in range(2):
-            began = time.monotonic()
-            predicted = list(
-                maps_of(self.claim, self.images.readable(some), training.teacher, training.device)
-            )
-            self.seconds_per_prediction = (time.monotonic() - began) / max(1, len(predicted))
+        with self._as_far_as_it_fits():
+            for _ in range(2):
+                began = time.monotonic()
+                predicted = list(
+                    maps_of(self.claim, self.images.readable(some), training.teacher, training.device)
+                )
+                self.seconds_per_prediction = (time.monotonic() - began) / max(1, len(predicted))
 
     def after_step(self, training: Training, report: StepReport) -> bool:
         every = max(1, report.steps // EVALUATIONS)
         step, steps = report.step + self.steps_before, report.steps + self.steps_before
-        audited = bool(self.images.audit)
-        if audited and (report.step % every == 0 or report.step == 1):
-            self._evaluate(training, step)
-        evaluations_left = (report.steps - report.step) // every if audited else 0
-        eta = (
-            report.seconds_left
-            + evaluations_left * self.seconds_per_evaluation
-            + len(self.images.to_score) * self.seconds_per_prediction
-        )
+        audited = len(self.images.audit)
         self.claim.curve.append((step, "loss", report.loss))
         self.claim.curve.extend((step, name, value) for name, value in report.parts.items())
-        self.claim.report("training", step, steps, eta)
         try:
+            if audited and self.fits and (report.step % every == 0 or report.step == 1):
+                with self._as_far_as_it_fits():
+                    self._evaluate(training, step)
+            # The measure at the end has all audit images, and mostly the round before as well.
+            evaluations = (report.steps - report.step) // every + 2 * max(1, audited / AUDIT_LIMIT)
+            eta = (
+                report.seconds_left
+                + evaluations * self.seconds_per_evaluation
+                + len(self.images.to_score) * self.seconds_per_prediction
+            )
+            self.claim.report("training", step, steps, eta)
             self.claim.check()
         except Stopping:
             return False
@@ -108,6 +118,21 @@ class _Progress:
     def after_checkpoint(self, checkpoint: Path, step: int) -> None:
         steps = self.claim.settings.steps + self.steps_before
         self.claim.report_checkpoint(checkpoint, step + self.steps_before, steps)
+
+    @contextlib.contextmanager
+    def _as_far_as_it_fits(self) -> Iterator[None]:
+        """Do without what is predicted here where the memory does not suffice: the training itself fits."""
+        try:
+            yield
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            self.fits = False
+            self.claim.note(
+                "Too little memory to measure the audit images while it trains; that comes at its end."
+            )
+        if not self.fits:
+            free_cached_memory()
 
     def _evaluate(self, training: Training, step: int) -> None:
         began = time.monotonic()

@@ -63,6 +63,16 @@ def test_a_line_stands_where_unlabelled_images_join():
         assert not always.layout.shapes
 
 
+def test_a_fresh_start_that_was_worse_is_told_from_what_came_after_it():
+    points = [(step, name, 1.0) for step in (1, 50, 51, 100) for name in ("loss", "audit_miou")]
+    for figure in (
+        charts.loss_figure(points, 100, begun_again=50),
+        charts.quality_in_round_figure(points, [], 100, begun_again=50),
+    ):
+        assert list(figure.layout.xaxis.range) == [0, 100]
+        assert [shape.x0 for shape in figure.layout.shapes] == [50]
+
+
 def test_shares_have_an_axis_of_their_own():
     figure = charts.loss_figure([(1, "loss", 3.0), (1, "pseudo_labelled_share", 0.4)])
     assert {trace.name: trace.yaxis for trace in figure.data} == {

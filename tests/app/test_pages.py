@@ -879,6 +879,25 @@ class TestTraining:
         saved = projects.get_project(site.workspace, project).settings.round
         assert (saved.batch_choice, saved.choice_batch) == ("k_centre", 3)
 
+    def test_a_round_whose_worker_died_waits_and_can_be_cancelled(self, open_page, site: Site) -> None:
+        label(site, site.image_ids[0])
+        started = round_requests.request_round(site.workspace, site.project_id, "ann", "Started by ann")
+        rounds.claim(site.workspace, WORKER, 60)
+        rounds.report(
+            site.workspace, started.id, WORKER, lease_s=-1, state="training", step=30, steps=60, eta_seconds=9
+        )
+        rounds.request_cancel(site.workspace, started.id, "ann")
+        assert rounds.get_round(site.workspace, started.id).state == "cancelled"
+        again = round_requests.request_round(site.workspace, site.project_id, "ann", "Started by ann")
+        rounds.claim(site.workspace, WORKER, 60)
+        rounds.request_cancel(site.workspace, again.id, "ann")
+        assert open_page("training").button(key="cancel-round").disabled
+        rounds.report(site.workspace, again.id, WORKER, lease_s=-1, step=30, steps=60)
+        test = open_page("training")
+        assert "Waiting for a worker to go on at step 30 of 60" in str(component(test, "round-progress"))
+        test.button(key="cancel-round").click().run()
+        assert rounds.get_round(site.workspace, again.id).state == "cancelled"
+
     def test_a_failed_round_says_why(self, open_page, site: Site) -> None:
         label(site, site.image_ids[0])
         started = round_requests.request_round(site.workspace, site.project_id, "ann", "Started by ann")
@@ -886,6 +905,7 @@ class TestTraining:
         rounds.fail(site.workspace, started.id, WORKER, "The encoder has no weights here.")
         test = open_page("training")
         assert "Round 1 failed: The encoder has no weights here." in errors(test)[0]
+        assert "Images come in random order until a round ranks them. Change the settings" in errors(test)[0]
         assert not test.button(key="train-now").disabled
 
     def test_settings_are_saved_and_bad_ones_refused_in_a_sentence(self, open_page, site: Site) -> None:
@@ -967,6 +987,10 @@ class TestTraining:
         assert not errors(test)
         saved = projects.get_project(site.workspace, project).settings.round
         assert saved == with_preset(RoundSettings(), "best").model_copy(update={"batch_size": 2})
+        # Left chosen, the preset would fill in its own batch size again, and Train now would save that.
+        assert test.selectbox(key=f"round-preset-{project}").value is None
+        assert "Not saved yet" not in everything(test.run())
+        assert test.number_input(key=f"round-batch-size-{project}").value == 2
 
 
 class TestLabel:

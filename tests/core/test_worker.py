@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sqlalchemy.exc import OperationalError
 
 import core.pool_scoring
 import core.round_training
+import core.worker.claim
 import core.worker.network
 import core.worker.round
 import core.worker.snapshot
+import core.worker.training
 from core.checkpoints import newest_checkpoint
 from core.model.network import SegmentationNetwork
 from core.predict import predict_batch
@@ -378,6 +381,49 @@ def test_the_second_round_begins_from_the_first(
     assert starts == ["warm", "fresh"]
 
 
+def test_a_round_that_cannot_go_on_from_the_last_one_says_so(workspace: Workspace) -> None:
+    project = blocks_project(workspace, pool=2)
+    run_round(workspace, claimed_round(workspace, project), ME, CPU)
+    shutil.rmtree(workspace.path / "checkpoints")
+    assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
+    assert "Round 1 could not be gone on from" in str(rounds.history(workspace, project.id)[0].note)
+    projects.change_settings(workspace, project.id, {"round": {"head": "linear"}}, "test")
+    assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
+    assert "Round 2 has another head" in str(rounds.history(workspace, project.id)[0].note)
+
+
+def test_a_database_that_does_not_answer_for_once_ends_no_round(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report, refused = rounds.report, iter([False, True, False, True])
+
+    def answers_now_and_then(*named: Any, **progress: Any) -> bool:
+        if progress.get("metrics") and next(refused, False):
+            raise OperationalError("UPDATE round", None, Exception("database is locked"))
+        return report(*named, **progress)
+
+    monkeypatch.setattr(rounds, "report", answers_now_and_then)
+    monkeypatch.setattr(core.worker.claim, "REPORT_S", 0.0)
+    claimed = claimed_round(workspace, blocks_project(workspace, pool=2))
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    assert [step for step, _, _ in rounds.curve(workspace, claimed.id, "loss")] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_training_without_room_to_measure_trains_as_it_was_asked(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*named: Any, **options: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(core.worker.training, "audit_overlap", full)
+    claimed = claimed_round(workspace, blocks_project(workspace, pool=2, audit=2))
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    done = rounds.get_round(workspace, claimed.id)
+    assert "Too little memory to measure the audit images" in str(done.note)
+    assert "batch" not in str(done.note)
+    assert done.metrics["audit_images"] == 2
+
+
 def test_the_disk_is_not_filled_round_after_round(workspace: Workspace) -> None:
     project = blocks_project(workspace, pool=4, train=2, settings=tiny(steps=2, keep_predictions=2))
     kept: list[tuple[int, int, int]] = []
@@ -534,6 +580,7 @@ def test_killed_in_training_the_next_worker_ends_with_the_same_bits(
         assert run_round(used, claimed, ME, CPU) == "done"
         done = rounds.get_round(used, claimed.id)
         ends.append(read_checkpoint(used.path / str(done.checkpoint))[0])
+        assert [step for step, _, _ in rounds.curve(used, claimed.id, "loss")] == [1, 2, 3, 4, 5, 6]
     used.close()
     assert [line for line in caplog.messages if line.startswith("going on")] == ["going on from step 3"]
     assert [entry.name for entry in folder.iterdir()] == ["step-000006"]

@@ -92,6 +92,16 @@ def test_advice_does_not_wait_for_ever_for_quiet(workspace: Workspace) -> None:
     assert round_requests.start_advice(workspace, project.id).ready
 
 
+def test_a_clock_that_was_set_back_holds_nothing_up(workspace: Workspace) -> None:
+    project = make_project(workspace, images=20, settings=ProjectSettings())
+    workers.worker_seen(workspace, WORKER, "cpu")
+    an_hour_ago = time.time() - 3600
+    assert round_requests.cold_start_is_due(workspace, project.id, an_hour_ago)
+    submit_some(workspace, project, 4)
+    assert "more seconds" in round_requests.start_advice(workspace, project.id).reason
+    assert round_requests.start_advice(workspace, project.id, an_hour_ago).ready
+
+
 def test_advice_waits_for_a_second_class(workspace: Workspace, project: ProjectInfo) -> None:
     for info in images.list_images(workspace, project.id)[:8]:
         label_map = labels.read(workspace, info.id)[0] * 0

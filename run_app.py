@@ -552,11 +552,11 @@ def train(
                 opened, chosen.id, actor="command line", reason="Started from the command line"
             )
         own: subprocess.Popen[bytes] | None = None
-        if not workers.live_workers(opened):
+        if not workers.live_workers(opened, chosen.id):
             command = [sys.executable, str(HERE / "run_app.py"), "worker", "--once", "--supervised"]
             command += ["--workspace", str(workspace), "--project", chosen.name, "--device", device.value]
             own = subprocess.Popen(command)
-            workers.worker_starting(opened, workers.worker_name(own.pid))
+            workers.worker_starting(opened, workers.worker_name(own.pid), chosen.id)
         with progress_bar() as bar:
             task = bar.add_task(f"Round {started.number}: queued", total=None)
             while True:
@@ -602,7 +602,8 @@ def worker(
     with errors_as_sentences():
         if not supervised:
             with contextlib.closing(existing_workspace(workspace)) as opened:
-                workers.worker_starting(opened, workers.worker_name(os.getpid()))
+                only = None if project is None else projects.get_project(opened, project).id
+                workers.worker_starting(opened, workers.worker_name(os.getpid()), only)
         from core.worker import run_worker
 
         run_worker(workspace, device=device.value, project=project, once=once, supervised=supervised)

@@ -53,7 +53,7 @@ class TrainingState:
 def training_state(workspace: Workspace, project: ProjectInfo) -> TrainingState:
     """Return what the worker does for a project now."""
     past = rounds.history(workspace, project.id)
-    newest, workers = newest_of(past), live_workers(workspace)
+    newest, workers = newest_of(past), live_workers(workspace, project.id)
     live = [info for info in past if info.state in LIVE_ROUND_STATES]
     too_few = round_requests.too_few_classes(workspace, project.id)
     # A cold start need not be waited for: a round may be asked for behind it.

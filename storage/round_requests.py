@@ -71,7 +71,7 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
 
     if project.archived_at is not None:
         return advice(False, "This project is archived: restore it to train it")
-    worker_missing = not find_live_workers(session, now)
+    worker_missing = not find_live_workers(session, now, project.id)
     if last is not None and last.state in LIVE_ROUND_STATES:
         if worker_missing and not is_worked_on(last, now):
             return advice(False, f"Round {last.number} waits for a worker: {HOW_TO_START_ONE}")

@@ -323,3 +323,5 @@ class Worker(Base):
     """``host:pid``."""
     device: Mapped[str] = mapped_column(String(40))
     heartbeat_at: Mapped[float]
+    project_id: Mapped[int | None] = mapped_column(ForeignKey("project.id"))
+    """The project whose rounds alone it runs; None for those of all."""

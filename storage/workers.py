@@ -41,26 +41,34 @@ def worker_name(pid: int) -> str:
     return f"{socket.gethostname()}:{pid}"
 
 
-def worker_starting(workspace: Workspace, name: str) -> None:
+def worker_starting(workspace: Workspace, name: str, project_id: int | None = None) -> None:
     """Note that the process ``name`` (``host:pid``) was started and will be a worker once it has loaded."""
-    worker_seen(workspace, name, STARTING)
+    worker_seen(workspace, name, STARTING, project_id)
 
 
-def worker_seen(workspace: Workspace, name: str, device: str) -> None:
-    """Note that the worker ``name`` (``host:pid``) is alive and computes on ``device``."""
+def worker_seen(workspace: Workspace, name: str, device: str, project_id: int | None = None) -> None:
+    """Note that the worker ``name`` (``host:pid``) is alive and computes on ``device``.
+
+    With ``project_id`` it runs the rounds of that project alone.
+    """
     now = time.time()
     with workspace.database.writing() as session:
         row = session.scalars(select(Worker).where(Worker.name == name)).one_or_none()
         if row is None:
-            session.add(Worker(name=name, device=device[:40], heartbeat_at=now))
+            session.add(Worker(name=name, device=device[:40], heartbeat_at=now, project_id=project_id))
         else:
-            row.device, row.heartbeat_at = device[:40], now
+            row.device, row.heartbeat_at, row.project_id = device[:40], now, project_id
 
 
-def live_workers(workspace: Workspace, now: float | None = None) -> list[WorkerInfo]:
-    """Return the workers heard of in the last 30 seconds or just starting, without those known to be dead."""
+def live_workers(
+    workspace: Workspace, project_id: int | None = None, now: float | None = None
+) -> list[WorkerInfo]:
+    """Return the workers heard of in the last 30 seconds or just starting, without those known to be dead.
+
+    With ``project_id`` those that run rounds of that project.
+    """
     with workspace.database.reading() as session:
-        return find_live_workers(session, time.time() if now is None else now)
+        return find_live_workers(session, time.time() if now is None else now, project_id)
 
 
 def projects_at_work(workspace: Workspace) -> list[str]:
@@ -75,10 +83,13 @@ def projects_at_work(workspace: Workspace) -> list[str]:
         return list(session.scalars(query))
 
 
-def find_live_workers(session: Session, now: float) -> list[WorkerInfo]:
+def find_live_workers(session: Session, now: float, project_id: int | None = None) -> list[WorkerInfo]:
     """Return what :func:`live_workers` returns, within the caller's transaction."""
     silence = case((Worker.device == STARTING, WORKER_START_S), else_=WORKER_SILENCE_S)
-    rows = session.scalars(select(Worker).where(Worker.heartbeat_at > now - silence).order_by(Worker.name))
+    query = select(Worker).where(Worker.heartbeat_at > now - silence).order_by(Worker.name)
+    if project_id is not None:
+        query = query.where(Worker.project_id.is_(None) | (Worker.project_id == project_id))
+    rows = session.scalars(query)
     return [WorkerInfo(row.name, row.device, row.heartbeat_at) for row in rows if not _known_dead(row.name)]
 
 

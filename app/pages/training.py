@@ -315,7 +315,7 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
     )
     shown = with_preset(settings.round, preset) if preset else settings.round
     if shown.encoder == RoundSettings().encoder and any(
-        worker.device.startswith("cuda") for worker in workers.live_workers(workspace)
+        worker.device.startswith("cuda") for worker in workers.live_workers(workspace, project.id)
     ):
         st.caption(
             f"A worker with a GPU is there, and these settings are made for a CPU. *{PRESET_NAMES['gpu']}* "

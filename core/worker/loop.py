@@ -67,7 +67,9 @@ def run_worker(
         signal.signal(number, lambda *_: stop.set())
     log.info("worker %s is ready on %s for %s", worker, chosen_device, workspace.path)
     run = 0
-    with repeated(HEARTBEAT_S, lambda: workers.worker_seen(workspace, worker, str(chosen_device))):
+    with repeated(
+        HEARTBEAT_S, lambda: workers.worker_seen(workspace, worker, str(chosen_device), project_id)
+    ):
         while not stopping():
             try:
                 _request_due_rounds(workspace, project_id)

@@ -92,6 +92,19 @@ def test_advice_does_not_wait_for_ever_for_quiet(workspace: Workspace) -> None:
     assert round_requests.start_advice(workspace, project.id).ready
 
 
+def test_a_worker_for_another_project_is_none(workspace: Workspace, project: ProjectInfo) -> None:
+    other = make_project(workspace, images=1, name="roads")
+    submit_some(workspace, project, 4)
+    later = time.time() + 25
+    workers.worker_starting(workspace, WORKER, other.id)
+    workers.worker_seen(workspace, WORKER, "cpu", other.id)
+    assert [len(workers.live_workers(workspace, one.id)) for one in (project, other)] == [0, 1]
+    advice = round_requests.start_advice(workspace, project.id, now=later)
+    assert advice.reason == "No worker is running: the Training page says how to start one"
+    workers.worker_seen(workspace, "here:2", "cpu")
+    assert round_requests.start_advice(workspace, project.id, now=later).ready
+
+
 def test_a_clock_that_was_set_back_holds_nothing_up(workspace: Workspace) -> None:
     project = make_project(workspace, images=20, settings=ProjectSettings())
     workers.worker_seen(workspace, WORKER, "cpu")

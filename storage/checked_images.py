@@ -42,6 +42,8 @@ class CheckedImage:
     """Why its mask is not used."""
     may_be_mask: bool = False
     """It has as few values as a mask, and pictures of the source have names of images of the project."""
+    as_mask: CheckedImage | Problem | None = None
+    """What it is where it turns out to be the mask of an image of the project; None where it cannot be."""
 
 
 FoundBy = Literal["hash", "name", "name of another file"]
@@ -56,7 +58,7 @@ class MaskAlone:
     """An image of the project."""
     found_by: FoundBy
     is_sure: bool
-    """It is a mask by where it is; otherwise its values tell."""
+    """It is a mask by where it is; otherwise its values tell, and what most pictures beside it are."""
 
 
 def checked_image(
@@ -85,13 +87,17 @@ def checked_image(
         content_hash = hashlib.sha256(data).hexdigest()
         is_asked = may_be_masks and file.mask is None and content_hash not in known
         image = read_image(data, few_values=MOST_VALUES if is_asked else 0)
-        if image.has_few_values and masked is not None:
-            return _checked_mask_alone(file, read_codes(data, table_colours), masked)
     except InvalidInput as error:
         return Problem(file.path, str(error))
     slim = dataclasses.replace(image, blob=b"")
     if file.mask is None:
-        return CheckedImage(file, content_hash, slim, None, {}, (), (), image.has_few_values)
+        as_mask: CheckedImage | Problem | None = None
+        if image.has_few_values and masked is not None:
+            try:
+                as_mask = _checked_mask_alone(file, read_codes(data, table_colours), masked)
+            except InvalidInput as error:
+                as_mask = Problem(file.path, str(error))
+        return CheckedImage(file, content_hash, slim, None, {}, (), (), image.has_few_values, as_mask)
     try:
         mask = read_codes(opened.read(file.mask), table_colours)
         require_size(mask.codes, image.width, image.height, image.rotated)

@@ -33,6 +33,7 @@ def import_notes(
     """
     return (
         *_masks_alone_notes(checked, alone),
+        *_taken_as_images_notes(checked),
         *_left_open_notes(checked, left_open),
         *meaning,
         *_blank_notes(blank),
@@ -62,6 +63,26 @@ def _masks_alone_notes(checked: Sequence[CheckedImage], alone: Mapping[str, Mask
             line += " To bring them in as images, let masks become nothing."
         lines.append(line)
     return lines
+
+
+def _taken_as_images_notes(checked: Sequence[CheckedImage]) -> list[str]:
+    """Say which pictures come in as images though they look like masks of images of the project."""
+    paths = [one.file.path for one in checked if isinstance(one.as_mask, CheckedImage)]
+    if not paths:
+        return []
+    come, though, these_are = (
+        ("1 picture comes in as an image", "it has few values and the name", "it is a mask, put it")
+        if len(paths) == 1
+        else (
+            f"{len(paths):,} pictures come in as images",
+            "they have few values and the names",
+            "they are masks, put them",
+        )
+    )
+    return [
+        f"{come}, such as {paths[0]}: {though} of what the project has, as masks do, but most pictures of "
+        f"the source are photographs. If {these_are} in a folder named masks."
+    ]
 
 
 def _left_open_notes(checked: Sequence[CheckedImage], left_open: Mapping[str, str]) -> list[str]:

@@ -188,11 +188,9 @@ def plan_import(
                 else:
                     problems.append(result)
 
-    strangers = _masks_of_nothing(checked, alone)
-    problems += [
-        Problem(path, left_open.get(path, nameless)) for path in sorted(strangers, key=natural_order)
-    ]
-    checked = [one for one in checked if one.file.path not in strangers]
+    if _are_mostly_masks(checked, alone):
+        checked, not_used = _as_masks(checked, left_open, nameless)
+        problems += not_used
 
     # Of equal files the one with a mask stays; otherwise the first by name.
     checked.sort(key=lambda one: (one.mask_kind is None, natural_order(one.file.path)))
@@ -520,13 +518,32 @@ def _groups(paths: Sequence[str], manifest: Manifest | None) -> dict[str, str | 
     return dict(zip(paths, source_groups(paths), strict=True))
 
 
-def _masks_of_nothing(checked: Sequence[CheckedImage], alone: Mapping[str, MaskAlone]) -> frozenset[str]:
-    """Return the paths of pictures that are masks, as most beside them, but of no image the project has."""
-    found = sum(one.file.mask in alone for one in checked)
-    photographs = sum(one.mask_kind is None and not one.may_be_mask for one in checked)
-    if found <= photographs:
-        return frozenset()
-    return frozenset(one.file.path for one in checked if one.may_be_mask)
+def _are_mostly_masks(checked: Sequence[CheckedImage], alone: Mapping[str, MaskAlone]) -> bool:
+    """Tell whether more pictures are masks of images that the project has than are photographs.
+
+    One of few values alone tells little: a tile that is blank looks like a mask of one class.
+    """
+    found = sum(one.file.mask in alone or isinstance(one.as_mask, CheckedImage) for one in checked)
+    photographs = sum(one.file.mask not in alone and not one.may_be_mask for one in checked)
+    return found > photographs
+
+
+def _as_masks(
+    checked: Sequence[CheckedImage], left_open: Mapping[str, str], nameless: str
+) -> tuple[list[CheckedImage], list[Problem]]:
+    """Take every picture that may be a mask for one; return what they are, and why others are not used."""
+    told: list[CheckedImage] = []
+    problems: list[Problem] = []
+    for one in sorted(checked, key=lambda one: natural_order(one.file.path)):
+        if isinstance(one.as_mask, Problem):
+            problems.append(one.as_mask)
+        elif one.as_mask is not None:
+            told.append(one.as_mask)
+        elif one.may_be_mask:
+            problems.append(Problem(one.file.path, left_open.get(one.file.path, nameless)))
+        else:
+            told.append(one)
+    return told, problems
 
 
 def _class_list(opened: OpenSource, layout: Layout, class_names: Sequence[str] | None) -> ClassList | None:

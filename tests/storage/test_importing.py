@@ -221,6 +221,21 @@ def test_masks_without_images_go_to_the_images_of_the_project_by_name(workspace:
     assert as_images.new_images == 4
 
 
+@pytest.mark.parametrize("blank", [np.zeros(SIZE, np.uint8), np.zeros((*SIZE, 3), np.uint8)])
+def test_a_blank_tile_of_another_area_becomes_an_image_and_no_label(
+    workspace: Workspace, blank: np.ndarray
+) -> None:
+    first = [(f"tile_{i}.png", picture(i)) for i in range(6)]
+    project_id, _ = imported(workspace, plan_import(first))
+    second = {f"tile_{i}.png": picture(10 + i) for i in range(6)} | {"tile_3.png": encoded(blank)}
+    plan = plan_import(list(second.items()), workspace=workspace, project_id=project_id)
+    assert [(entry.path, entry.mask) for entry in plan.changes] == [(name, None) for name in second]
+    assert plan.problems == ()
+    assert plan.notes[0].startswith("1 picture comes in as an image, such as tile_3.png: it has few values")
+    run_import(workspace, project_id, plan, "tester")
+    assert [info.revision for info in images.list_images(workspace, project_id)] == [0] * 12
+
+
 def test_a_16_bit_mask_without_an_image_is_one_too(workspace: Workspace) -> None:
     project_id, _ = imported(workspace, plan_import([("0.jpg", picture(0, kind="JPEG"))]))
     deep = encoded(index_mask(0, classes=2).astype(np.uint16))

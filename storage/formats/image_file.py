@@ -25,6 +25,7 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif", ".t
 
 _MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _SHOWN_MODES = {"JPEG": {"L", "RGB"}, "PNG": {"1", "L", "P", "RGB"}, "WEBP": {"RGB"}}
+_FIRST_ROWS = 16
 _DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 
 
@@ -109,12 +110,9 @@ def read_image(data: bytes, few_values: int = 0) -> UprightImage:
     """
     channels = read_channels(data)
     if channels is not None:
-        picture = _picture_of(channels)
-        if few_values:
-            image = open_image(data)
-            decode(image)
-            return dataclasses.replace(picture, has_few_values=_has_few_values(image, few_values))
-        return picture
+        return dataclasses.replace(
+            _picture_of(channels), has_few_values=_have_few_values(channels, few_values)
+        )
     image = open_image(data)
     notes: list[str] = []
     rotated = _orientation(image) != 1
@@ -188,6 +186,15 @@ def _has_few_values(image: Image.Image, most: int) -> bool:
         return len(np.unique(np.asarray(image))) <= most
     # It gives up at the first value too many, which a photograph has in its first rows.
     return image.getcolors(most) is not None
+
+
+def _have_few_values(channels: Channels, most: int) -> bool:
+    """Tell whether channels are one of whole numbers, as of a mask, with at most so many values."""
+    values = channels.values[0]
+    if most == 0 or len(channels.names) - channels.has_alpha != 1 or values.dtype.kind not in "ui":
+        return False
+    # Few rows of a photograph have more already, and all of it takes long to sort.
+    return len(np.unique(values[:_FIRST_ROWS])) <= most and len(np.unique(values)) <= most
 
 
 def _frames(image: Image.Image) -> int:

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
@@ -244,6 +245,20 @@ def test_a_16_bit_mask_without_an_image_is_one_too(workspace: Workspace) -> None
     grey = np.arange(SIZE[0] * SIZE[1], dtype=np.uint16).reshape(SIZE) * 300
     plan = plan_import([("0.png", encoded(grey))], workspace=workspace, project_id=project_id)
     assert [(entry.path, entry.mask) for entry in plan.changes] == [("0.png", None)]
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_channels_with_the_name_of_an_image_are_no_masks(workspace: Workspace, dtype: type) -> None:
+    def deep(seed: int) -> bytes:
+        channels = np.random.default_rng(seed).integers(0, 9, (5, *SIZE)).astype(dtype)
+        buffer = io.BytesIO()
+        tifffile.imwrite(buffer, channels, photometric="minisblack", metadata={"axes": "CYX"})
+        return buffer.getvalue()
+
+    project_id, _ = imported(workspace, plan_import([("0.tif", deep(0))]))
+    plan = plan_import([("0.tif", deep(1))], workspace=workspace, project_id=project_id)
+    assert reasons(plan) == {}
+    assert [(entry.path, entry.mask) for entry in plan.changes] == [("0.tif", None)]
 
 
 def test_a_mask_without_an_image_goes_to_none_where_names_leave_it_open(workspace: Workspace) -> None:

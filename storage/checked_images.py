@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.errors import InvalidInput
+from storage.errors import InvalidInput, QualmError
 from storage.formats.archives import OpenSource, Problem
 from storage.formats.class_list import CAMVID
 from storage.formats.image_file import UprightImage, read_image
@@ -81,12 +82,13 @@ def checked_image(
     """
     masked = alone.get(file.path)
     try:
-        data = opened.read(file.path)
-        if masked is not None and masked.is_sure:
-            return _checked_mask_alone(file, read_codes(data, table_colours), masked)
-        content_hash = hashlib.sha256(data).hexdigest()
-        is_asked = may_be_masks and file.mask is None and content_hash not in known
-        image = read_image(data, few_values=MOST_VALUES if is_asked else 0)
+        with decoding():
+            data = opened.read(file.path)
+            if masked is not None and masked.is_sure:
+                return _checked_mask_alone(file, read_codes(data, table_colours), masked)
+            content_hash = hashlib.sha256(data).hexdigest()
+            is_asked = may_be_masks and file.mask is None and content_hash not in known
+            image = read_image(data, few_values=MOST_VALUES if is_asked else 0)
     except InvalidInput as error:
         return Problem(file.path, str(error))
     slim = dataclasses.replace(image, blob=b"")
@@ -94,16 +96,36 @@ def checked_image(
         as_mask: CheckedImage | Problem | None = None
         if image.has_few_values and masked is not None:
             try:
-                as_mask = _checked_mask_alone(file, read_codes(data, table_colours), masked)
+                with decoding():
+                    as_mask = _checked_mask_alone(file, read_codes(data, table_colours), masked)
             except InvalidInput as error:
                 as_mask = Problem(file.path, str(error))
         return CheckedImage(file, content_hash, slim, None, {}, (), (), image.has_few_values, as_mask)
     try:
-        mask = read_codes(opened.read(file.mask), table_colours)
-        require_size(mask.codes, image.width, image.height, image.rotated)
+        with decoding():
+            mask = read_codes(opened.read(file.mask), table_colours)
+            require_size(mask.codes, image.width, image.height, image.rotated)
+            return CheckedImage(file, content_hash, slim, mask.kind, mask.counts, mask.palette, ())
     except InvalidInput as error:
         return CheckedImage(file, content_hash, slim, None, {}, (), (Problem(file.mask, str(error)),))
-    return CheckedImage(file, content_hash, slim, mask.kind, mask.counts, mask.palette, ())
+
+
+@contextlib.contextmanager
+def decoding() -> Iterator[None]:
+    """Let whatever else a decoder raises at one file be the fault of that file, so that others go on.
+
+    Raises:
+        InvalidInput: The block raised an exception that is not meant for a person.
+    """
+    try:
+        yield
+    except QualmError:
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}".rstrip(": .")
+        raise InvalidInput(
+            f"The file cannot be read ({said}). Open it in another program, save it again, and import that."
+        ) from error
 
 
 def _checked_mask_alone(file: ImageFile, mask: Mask, masked: MaskAlone) -> CheckedImage:

@@ -24,6 +24,7 @@ from storage.checked_images import (
     MaskAlone,
     checked_image,
     code_counts,
+    decoding,
     fits_camvid,
     read_codes,
     require_size,
@@ -633,10 +634,11 @@ def _prepare(workspace: Workspace, opened: OpenSource, plan: ImportPlan, entry: 
     # The file of an image that the project has is not needed, and may not be there.
     if not entry.known:
         try:
-            data = opened.read(entry.path)
-            if hashlib.sha256(data).hexdigest() != entry.content_hash:
-                raise InvalidInput("The file changed after it was checked. Check the source again.")
-            image = read_image(data)
+            with decoding():
+                data = opened.read(entry.path)
+                if hashlib.sha256(data).hexdigest() != entry.content_hash:
+                    raise InvalidInput("The file changed after it was checked. Check the source again.")
+                image = read_image(data)
         except InvalidInput as error:
             return _Prepared(entry, None, None, None, None, None, (Problem(entry.path, str(error)),))
         blob = workspace.blobs.put(image.blob)
@@ -645,11 +647,12 @@ def _prepare(workspace: Workspace, opened: OpenSource, plan: ImportPlan, entry: 
     if entry.mask is None:
         return _Prepared(entry, slim, blob, source, None, None, ())
     try:
-        mask = read_codes(opened.read(entry.mask), plan.table_colours)
-        require_size(mask.codes, entry.width, entry.height, entry.rotated)
+        with decoding():
+            mask = read_codes(opened.read(entry.mask), plan.table_colours)
+            require_size(mask.codes, entry.width, entry.height, entry.rotated)
+            label_map = to_label_map(mask, plan.meaning.values[mask.kind])
     except InvalidInput as error:
         return _Prepared(entry, slim, blob, source, None, None, (Problem(entry.mask, str(error)),))
-    label_map = to_label_map(mask, plan.meaning.values[mask.kind])
     if entry.mask_becomes == "truth":
         truth_blob = workspace.blobs.put(encode_label_map(label_map))
         return _Prepared(entry, slim, blob, source, None, truth_blob, ())

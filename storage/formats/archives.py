@@ -8,6 +8,7 @@ cannot or must not be read (paths that climb out, encrypted entries, zip bombs) 
 from __future__ import annotations
 
 import io
+import lzma
 import os
 import re
 import stat
@@ -313,6 +314,7 @@ def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     except (
         zipfile.BadZipFile,
         zlib.error,
+        lzma.LZMAError,
         EOFError,
         OSError,
         NotImplementedError,

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import struct
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 
 from storage.errors import InvalidInput
 from storage.formats.channels import Channels, first_view, read_channels, shown_channels
@@ -26,6 +25,16 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif", ".t
 _MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _SHOWN_MODES = {"JPEG": {"L", "RGB"}, "PNG": {"1", "L", "P", "RGB"}, "WEBP": {"RGB"}}
 _FIRST_ROWS = 16
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What brings a picture of each EXIF orientation upright."""
 _DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 
 
@@ -143,7 +152,7 @@ def read_image(data: bytes, few_values: int = 0) -> UprightImage:
         notes.append(f"Holds {frames} frames or pages; the first is taken.")
     if rotated:
         notes.append("Turned upright as its EXIF orientation says.")
-        image = ImageOps.exif_transpose(image)
+        image = upright(image)
     if sixteen_bit_colour:
         notes.append("Holds 16 bits a colour channel; the upper 8 are kept.")
     if image.mode in _DEEP_MODES:
@@ -208,9 +217,20 @@ def _frames(image: Image.Image) -> int:
 def _orientation(image: Image.Image) -> int:
     try:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except (OSError, SyntaxError, ValueError, TypeError, struct.error):
-        return 1  # Broken metadata must not cost a sound picture.
+    except Exception:
+        return 1  # Broken metadata must not cost a sound picture, whatever its reader trips over.
     return value if value in range(1, 9) else 1
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Return a decoded image turned and mirrored as its EXIF orientation asks.
+
+    Nothing else of its metadata is looked at: values of a type that does not belong to their tag are common,
+    and must not cost a sound picture.
+    """
+    # Pillow turns TIFF while it decodes and then says that it is upright, so one read before does not count.
+    method = _TURNS.get(_orientation(image))
+    return image if method is None else image.transpose(method)
 
 
 def _picture_of(channels: Channels) -> UprightImage:

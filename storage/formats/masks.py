@@ -13,11 +13,10 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageOps
 
 from storage.errors import InvalidInput
 from storage.formats.channels import pgm_maximum, pgm_values
-from storage.formats.image_file import decode, open_image
+from storage.formats.image_file import decode, open_image, upright
 from storage.schema import NOT_LABELLED
 
 MaskKind = Literal["index", "colour"]
@@ -75,7 +74,7 @@ def read_mask(data: bytes) -> Mask:
             for red, green, blue in zip(colours[::3], colours[1::3], colours[2::3], strict=True)
         )
     # A mask may carry an orientation of its own; the image beside it is turned upright as well.
-    ImageOps.exif_transpose(image, in_place=True)
+    image = upright(image)
     if image.mode == "F":
         raise InvalidInput("The mask holds fractions. Save it with whole class indices as 8-bit PNG.")
     if image.mode in {"1", "L", "P", "LA", "PA", "La"}:

@@ -23,9 +23,10 @@ import tifffile
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-from storage import events, images, importing, labels, projects, queue
+from storage import checked_images, events, images, importing, labels, projects, queue
 from storage.errors import DiskFull, InvalidInput
 from storage.formats.class_list import CAMVID
+from storage.formats.image_file import UprightImage, read_image
 from storage.import_plan import ImportPlan, ImportResult
 from storage.importing import plan_import, run_import
 from storage.projects import ClassSpec
@@ -649,6 +650,28 @@ def test_one_bad_file_never_stops_the_rest(workspace: Workspace, tmp_path: Path)
     np.testing.assert_array_equal(
         labels.read(workspace, names["images/unknown.png"].id)[0], np.where(expected < 3, expected, 254)
     )
+
+
+def test_whatever_a_decoder_raises_is_a_problem_of_its_file_alone(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = picture(0)
+
+    def stumbling(data: bytes, few_values: int = 0) -> UprightImage:
+        if data == odd:
+            raise AttributeError("'bytes' object has no attribute 'numerator'")
+        return read_image(data, few_values)
+
+    files = [("0.png", odd), ("1.png", picture(1))]
+    plan = plan_import(files)
+    monkeypatch.setattr(checked_images, "read_image", stumbling)
+    monkeypatch.setattr(importing, "read_image", stumbling)
+    assert [entry.path for entry in plan_import(files).entries] == ["1.png"]
+    project_id, result = imported(workspace, plan)
+    assert [info.name for info in images.list_images(workspace, project_id)] == ["1.png"]
+    for problems in (plan_import(files).problems, result.problems):
+        assert [problem.name for problem in problems] == ["0.png"]
+        assert problems[0].sentence.startswith("The file cannot be read (AttributeError: 'bytes' object has")
 
 
 def test_a_name_that_is_no_text_is_a_problem_and_the_rest_comes_in(

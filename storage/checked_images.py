@@ -31,7 +31,7 @@ class CheckedImage:
 
     file: ImageFile
     content_hash: str
-    """SHA-256 of the file that the image comes from."""
+    """SHA-256 of the file that the image comes from, or once came from into the project."""
     image: UprightImage
     """Without its pixels."""
     mask_kind: MaskKind | None
@@ -76,7 +76,7 @@ def checked_image(
         opened: The source.
         file: The image, and its mask in the source.
         table_colours: Of the colour table, as ``0xRRGGBB``.
-        known: The project's images by the hash of their files.
+        known: The project's images by the hashes of the files that hold their pictures.
         alone: The image of the project that a picture is, or may be, the mask of, by the picture's path.
         may_be_masks: Whether any picture without a mask may be one itself.
     """
@@ -86,11 +86,12 @@ def checked_image(
             data = opened.read(file.path)
             if masked is not None and masked.is_sure:
                 return _checked_mask_alone(file, read_codes(data, table_colours), masked)
-            content_hash = hashlib.sha256(data).hexdigest()
-            is_asked = may_be_masks and file.mask is None and content_hash not in known
+            file_hash = hashlib.sha256(data).hexdigest()
+            is_asked = may_be_masks and file.mask is None and file_hash not in known
             image = read_image(data, few_values=MOST_VALUES if is_asked else 0)
     except InvalidInput as error:
         return Problem(file.path, str(error))
+    content_hash = known[file_hash].content_hash if file_hash in known else file_hash
     slim = dataclasses.replace(image, blob=b"")
     if file.mask is None:
         as_mask: CheckedImage | Problem | None = None

@@ -122,7 +122,8 @@ def plan_import(
         workspace: Where the project is.
         project_id: The project to import into. Its classes and images are taken into account: an image that
             it has gains the label or the truth it lacks, and then, while it waits in the pool without a
-            label, the split that the source says. A mask that comes without its image goes to an image that
+            label, the split that the source says. It has one by the file that was imported, and by the one
+            that an export brings back. A mask that comes without its image goes to an image that
             the project has, by the hash that an export holds of that, else by its name, and becomes what it
             would with its image. Without a project the plan proposes classes.
         class_names: Names of the classes in the masks, by index. By default what the source says: a
@@ -142,15 +143,18 @@ def plan_import(
         NotFound: There is no such project.
     """
     classes: list[ClassInfo] = []
-    known: dict[str, ImageInfo] = {}
+    has: list[ImageInfo] = []
     if workspace is not None and project_id is not None:
         project_id = projects.get_project(workspace, project_id).id
         classes = projects.classes(workspace, project_id)
-        known = images.by_content(workspace, project_id)
+        has = images.list_images(workspace, project_id)
     with OpenSource(source) as opened:
         manifest = _manifest(opened)
+        known = _by_any_hash(has, manifest)
         layout = find_layout(opened.paths) if manifest is None else manifest.layout(opened.paths)
-        alone, left_open = ({}, {}) if masks_as == "ignore" else _images_of_masks(layout, manifest, known)
+        alone, left_open = (
+            ({}, {}) if masks_as == "ignore" else _images_of_masks(layout, manifest, has, known)
+        )
         if manifest is not None and manifest.is_labels_alone(opened.paths):
             _refuse_labels_alone(masks_as, alone)
         class_list = _class_list(opened, layout, class_names)
@@ -454,8 +458,22 @@ def _manifest(opened: OpenSource) -> Manifest | None:
     return manifest if manifest.knows_any(opened.paths) else None
 
 
+def _by_any_hash(has: Iterable[ImageInfo], manifest: Manifest | None) -> dict[str, ImageInfo]:
+    """Return images of the project by the hash of every file that is known to hold the picture of each.
+
+    Those are the file it was imported from, the one that is stored of it and that an export brings back, and
+    what an export says to be one of these.
+    """
+    known = {info.blob: info for info in has} | {info.content_hash: info for info in has}
+    for imported, exported in manifest.same_pictures if manifest else ():
+        for one, other in ((imported, exported), (exported, imported)):
+            if one in known:
+                known.setdefault(other, known[one])
+    return known
+
+
 def _images_of_masks(
-    layout: Layout, manifest: Manifest | None, known: Mapping[str, ImageInfo]
+    layout: Layout, manifest: Manifest | None, has: Sequence[ImageInfo], known: Mapping[str, ImageInfo]
 ) -> tuple[dict[str, MaskAlone], dict[str, str]]:
     """Find the project's image that each mask without its image, or picture that may be one, belongs to.
 
@@ -473,7 +491,7 @@ def _images_of_masks(
     pictures = [file.path for file in layout.images if file.mask is None]
     for paths, is_sure in ((masks, True), (pictures, False)):
         has_mask = {one.image.id for one in found.values()}
-        free = [info for info in known.values() if info.id not in has_mask]
+        free = [info for info in has if info.id not in has_mask]
         of_name = {info.name: info for info in free}
         rest = [path for path in paths if path not in found]
         named, several = masks_by_name(rest, [info.name for info in free])

@@ -29,12 +29,15 @@ class Manifest:
         groups: By path of the image; None for an image of no group.
         drafts: Who has painted each label map that nobody has submitted, by path of the label map.
         label_maps: Of each label map by its path, the hash of the file that its image was imported from.
+        same_pictures: Of each image, the hash of the file that it was imported from, and of that in which an
+            export writes it, upright and with 8 bits.
     """
 
     images: tuple[ImageFile, ...]
     groups: Mapping[str, str | None]
     drafts: Mapping[str, str]
     label_maps: Mapping[str, str]
+    same_pictures: tuple[tuple[str, str], ...]
 
     def is_labels_alone(self, paths: Sequence[str]) -> bool:
         """Tell whether the files are label maps of this export, without images."""
@@ -118,6 +121,11 @@ def read_manifest(path: str, data: bytes) -> Manifest | None:
         everything: list[dict[str, Any]] = content["images"]
         labelled = [row for row in everything if row.get("label_map")]
         label_maps = {str(folder / row["label_map"]): str(row.get("source_sha256")) for row in labelled}
+        same_pictures = tuple(
+            (str(row["source_sha256"]), str(row["image_sha256"]))
+            for row in everything
+            if row.get("source_sha256") and row.get("image_sha256")
+        )
         rows = [row for row in everything if row.get("image")]
         images = tuple(
             ImageFile(
@@ -137,4 +145,4 @@ def read_manifest(path: str, data: bytes) -> Manifest | None:
         raise InvalidInput(
             f"The list of images in {path} is damaged. Export again, or take the file out to go by names."
         ) from error
-    return Manifest(images, groups, drafts, label_maps)
+    return Manifest(images, groups, drafts, label_maps, same_pictures)

@@ -406,6 +406,59 @@ def test_label_maps_alone_come_back_to_the_images_they_are_of(
     assert plan_import(tmp_path / "out.zip", workspace=workspace, project_id=other.id).changes == ()
 
 
+def converted_files() -> list[tuple[str, bytes]]:
+    """Return files that are stored anew: a turned JPEG, a PNG with transparency, a BMP, a TIFF and a GIF."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    files = []
+    for number, (kind, mode) in enumerate(
+        [("JPEG", "RGB"), ("PNG", "RGBA"), ("BMP", "RGB"), ("TIFF", "RGB"), ("GIF", "P")]
+    ):
+        pixels = np.random.default_rng(number).integers(0, 255, (6, 9, 3), np.uint8)
+        buffer = io.BytesIO()
+        image = Image.fromarray(pixels).convert(mode)
+        image.save(buffer, kind, **({"exif": exif} if kind == "JPEG" else {}))
+        files.append((f"{number}.{kind.lower()}", buffer.getvalue()))
+    return files
+
+
+def with_labels(workspace: Workspace, name: str, files: list[tuple[str, bytes]], labelled: bool) -> int:
+    """Make a project of files, with a label of each if asked for."""
+    made = projects.create_project(workspace, name, [ClassSpec("road")], "anna")
+    run_import(workspace, made.id, plan_import(files), "anna")
+    for info in images.list_images(workspace, made.id) if labelled else ():
+        label_map = np.zeros((info.height, info.width), np.uint8)
+        labels.save(workspace, info.id, label_map, expected_revision=0, author="anna", status="submitted")
+    return made.id
+
+
+@pytest.mark.parametrize("include_images", [False, True])
+def test_images_that_are_stored_anew_are_known_when_an_export_brings_them_back(
+    workspace: Workspace, tmp_path: Path, include_images: bool
+) -> None:
+    originals = converted_files()
+    ours = with_labels(workspace, "ours", originals, labelled=True)
+    export_project(workspace, ours, tmp_path / "out", include_images=include_images)
+    plan = plan_import(tmp_path / "out", workspace=workspace, project_id=ours)
+    assert (plan.new_images, plan.changes, plan.problems, plan.duplicates) == (0, (), (), ())
+
+    # Of a colleague with the same files, and of one who had them from our export.
+    hers = with_labels(workspace, "hers", originals, labelled=False)
+    export_project(workspace, ours, tmp_path / "whole", include_images=True)
+    exported = [(path.name, path.read_bytes()) for path in sorted((tmp_path / "whole/images").rglob("*.*"))]
+    his = with_labels(workspace, "his", exported, labelled=False)
+    for project_id in (hers, his):
+        plan = plan_import(tmp_path / "out", workspace=workspace, project_id=project_id)
+        assert (plan.new_images, len(plan.changes), plan.problems) == (0, len(originals), ())
+        assert not any("other files" in note for note in plan.notes)
+        result = run_import(workspace, project_id, plan, "ben")
+        assert (result.imported, result.labelled) == (0, len(originals))
+    export_project(workspace, his, tmp_path / "back")
+    fresh = with_labels(workspace, "fresh", originals, labelled=False)
+    plan = plan_import(tmp_path / "back", workspace=workspace, project_id=fresh)
+    assert len(plan.changes) == len(originals)
+
+
 @pytest.mark.parametrize("include_images", [False, True])
 def test_label_maps_find_their_images_beside_others(
     workspace: Workspace, tmp_path: Path, include_images: bool
@@ -427,7 +480,7 @@ def test_label_maps_find_their_images_beside_others(
         Image.new("RGB", (10, 9)).save(out / "new.jpg")
     plan = plan_import(out, workspace=workspace, project_id=other.id)
     assert plan.problems == ()
-    assert plan.new_images == 1
+    assert plan.new_images == (0 if include_images else 1)
     assert {entry.mask: entry.mask_becomes for entry in plan.changes if entry.mask} == {
         "label_maps/train/a.png": "label",
         "label_maps/pool/b.png": "draft",

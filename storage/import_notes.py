@@ -19,6 +19,7 @@ def import_notes(
     left_open: Mapping[str, str],
     meaning: Sequence[str],
     blank: Sequence[str | None],
+    filled: Sequence[str | None],
     other_files: Sequence[str],
 ) -> tuple[str, ...]:
     """Return what should be known of the images and masks of a source.
@@ -29,6 +30,7 @@ def import_notes(
         left_open: Why it cannot be told which image a picture is the mask of, by its path.
         meaning: What was decided about the masks.
         blank: Paths of the masks without a pixel of a known class.
+        filled: Paths of the masks in which void stands for pixels, too, that were not labelled.
         other_files: Paths that are neither image nor mask.
     """
     return (
@@ -37,6 +39,7 @@ def import_notes(
         *_left_open_notes(checked, left_open),
         *meaning,
         *_blank_notes(blank),
+        *_filled_notes(filled),
         *_palette_notes(checked),
         *_pixel_notes(checked),
         *_left_alone_notes(other_files),
@@ -107,6 +110,21 @@ def _blank_notes(masks: Sequence[str | None]) -> list[str]:
         else (f"{len(masks):,} masks have", "their images get no labels")
     )
     return [f"{have} no pixel of a known class, such as {masks[0]}; {images_get}."]
+
+
+def _filled_notes(masks: Sequence[str | None]) -> list[str]:
+    """Say which label maps of an export count as labelled whole and were not, and how to keep them apart."""
+    if not masks:
+        return []
+    have, come = (
+        ("1 label map", "it comes in") if len(masks) == 1 else (f"{len(masks):,} label maps", "they come in")
+    )
+    return [
+        f"Of {have}, such as {masks[0]}, a part was not labelled when it was exported, and was written "
+        f"as void (255); {come} as labelled whole. To go on labelling there, export again with those pixels "
+        "apart: --not-labelled-apart on the command line, “Keep pixels that are not labelled apart” on the "
+        "Project page."
+    ]
 
 
 def _palette_notes(checked: Sequence[CheckedImage]) -> list[str]:

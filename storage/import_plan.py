@@ -36,6 +36,8 @@ class PlannedImage:
     mask_becomes: MaskBecomes | None
     author: str
     """Of the label or draft that its mask becomes."""
+    blind: bool
+    """Whether no suggestion of a model was shown to them."""
     rotated: bool
     note: str | None
     """What is changed about its pixels."""

@@ -61,7 +61,7 @@ Progress = Callable[[int, int, str], None]
 """Called as ``progress(done, of, name)`` from the calling thread; it may raise to stop the work."""
 
 AUTHOR = "import"
-"""Author of the labels that an import saves."""
+"""Author of the labels that an import saves, where no export says who it was."""
 
 _AT_ONCE = 8
 """Images that wait, decoded, for their rows to be written; bounds the memory."""
@@ -224,19 +224,20 @@ def plan_import(
     told = [without_blank_mask(one, meaning) for one in unique]
     blank = [one.file.mask for one, left in zip(unique, told, strict=True) if one is not left]
     groups = _groups([one.file.path for one in unique if one.file.mask not in alone], manifest)
+    entries = tuple(
+        _planned(
+            one,
+            groups.get(one.file.path),
+            _wanted_split(one.file, class_list) if follow_splits else "pool",
+            masks_as,
+            manifest,
+            known.get(one.content_hash),
+        )
+        for one in told
+    )
     return ImportPlan(
         source=source,
-        entries=tuple(
-            _planned(
-                one,
-                groups.get(one.file.path),
-                _wanted_split(one.file, class_list) if follow_splits else "pool",
-                masks_as,
-                manifest,
-                known.get(one.content_hash),
-            )
-            for one in told
-        ),
+        entries=entries,
         problems=tuple(problems),
         duplicates=tuple(duplicates),
         classes=tuple(
@@ -256,6 +257,7 @@ def plan_import(
             left_open=left_open,
             meaning=meaning.notes,
             blank=blank,
+            filled=[entry.mask for entry in entries if manifest and entry.mask in manifest.filled],
             other_files=layout.other_files,
         ),
         masks_as=masks_as,
@@ -320,7 +322,7 @@ def run_import(
                 expected_revision=0,
                 author=entry.author,
                 status="draft" if kind == "draft" else "submitted",
-                blind=True,
+                blind=entry.blind,
             )
             masks[kind] += 1
 
@@ -624,7 +626,8 @@ def _planned(
         group=group,
         mask=one.file.mask if becomes else None,
         mask_becomes=becomes,
-        author=manifest.drafts.get(str(one.file.mask), AUTHOR) if manifest else AUTHOR,
+        author=manifest.authors.get(str(one.file.mask), AUTHOR) if manifest else AUTHOR,
+        blind=manifest is None or one.file.mask not in manifest.with_suggestion,
         rotated=one.image.rotated,
         note=one.image.note,
         known=known is not None,

@@ -14,6 +14,7 @@ from storage.errors import InvalidInput
 from storage.formats.archives import Problem
 from storage.formats.image_file import IMAGE_SUFFIXES
 from storage.formats.layout import SPLIT_FOLDERS, ImageFile, Layout, find_layout
+from storage.schema import VOID
 
 MANIFEST_NAME = "manifest.json"
 TOOL = "Qualm"
@@ -27,16 +28,22 @@ class Manifest:
     Attributes:
         images: With the label map and the split of each; none in an export of label maps alone.
         groups: By path of the image; None for an image of no group.
-        drafts: Who has painted each label map that nobody has submitted, by path of the label map.
         label_maps: Of each label map by its path, the hash of the file that its image was imported from.
+        drafts: Paths of the label maps that nobody has submitted.
+        authors: Who has painted each label map, by its path, as far as it is said.
+        with_suggestion: Paths of the label maps whose painters have seen what a model suggests.
+        filled: Paths of the label maps in which void stands for pixels, too, that were not labelled.
         same_pictures: Of each image, the hash of the file that it was imported from, and of that in which an
             export writes it, upright and with 8 bits.
     """
 
     images: tuple[ImageFile, ...]
     groups: Mapping[str, str | None]
-    drafts: Mapping[str, str]
     label_maps: Mapping[str, str]
+    drafts: frozenset[str]
+    authors: Mapping[str, str]
+    with_suggestion: frozenset[str]
+    filled: frozenset[str]
     same_pictures: tuple[tuple[str, str], ...]
 
     def is_labels_alone(self, paths: Sequence[str]) -> bool:
@@ -119,8 +126,8 @@ def read_manifest(path: str, data: bytes) -> Manifest | None:
     folder = PurePosixPath(path).parent
     try:
         everything: list[dict[str, Any]] = content["images"]
-        labelled = [row for row in everything if row.get("label_map")]
-        label_maps = {str(folder / row["label_map"]): str(row.get("source_sha256")) for row in labelled}
+        row_of = {str(folder / row["label_map"]): row for row in everything if row.get("label_map")}
+        label_maps = {path: str(row.get("source_sha256")) for path, row in row_of.items()}
         same_pictures = tuple(
             (str(row["source_sha256"]), str(row["image_sha256"]))
             for row in everything
@@ -136,13 +143,20 @@ def read_manifest(path: str, data: bytes) -> Manifest | None:
             for row in rows
         )
         groups = {image.path: row["group"] for image, row in zip(images, rows, strict=True)}
-        drafts = {
-            str(folder / row["label_map"]): str(row["author"])
-            for row in labelled
-            if row.get("status") == "draft"
-        }
+        is_filled = content.get("values", {}).get("not_labelled") == VOID
+        return Manifest(
+            images,
+            groups,
+            label_maps,
+            drafts=frozenset(path for path, row in row_of.items() if row.get("status") == "draft"),
+            authors={path: str(row["author"]) for path, row in row_of.items() if row.get("author")},
+            with_suggestion=frozenset(path for path, row in row_of.items() if row.get("blind") is False),
+            filled=frozenset(
+                path for path, row in row_of.items() if is_filled and row.get("labelled_share", 1) < 1
+            ),
+            same_pictures=same_pictures,
+        )
     except (KeyError, TypeError, AttributeError) as error:
         raise InvalidInput(
             f"The list of images in {path} is damaged. Export again, or take the file out to go by names."
         ) from error
-    return Manifest(images, groups, drafts, label_maps, same_pictures)

@@ -489,6 +489,30 @@ def test_label_maps_find_their_images_beside_others(
     assert said.endswith("for images that the project has, as manifest.json says.")
 
 
+@pytest.mark.parametrize("not_labelled_as", [254, 255])
+def test_who_labelled_and_how_much_survives_an_export_or_is_said_not_to(
+    workspace: Workspace, tmp_path: Path, not_labelled_as: int
+) -> None:
+    source = projects.create_project(workspace, "source", [ClassSpec("road")], "anna")
+    partly, whole = np.array([[0, 0, 254], [0, 254, 254]], np.uint8), np.zeros((2, 3), np.uint8)
+    add(workspace, source, "partly.png", partly)
+    blind = add(workspace, source, "whole.png", whole)
+    labels.save(workspace, blind, whole, expected_revision=1, author="ben", status="submitted", blind=True)
+    out = tmp_path / "out"
+    export_project(workspace, source.id, out, include_images=True, not_labelled_as=not_labelled_as)
+    plan = plan_import(out)
+    said = [note for note in plan.notes if "--not-labelled-apart" in note]
+    assert len(said) == (not_labelled_as == 255)
+    for note in said:
+        assert note.startswith("Of 1 label map, such as label_maps/train/partly.png, a part was not labelled")
+    copy = projects.create_project(workspace, "copy", plan.classes, "cleo")
+    run_import(workspace, copy.id, plan, "cleo")
+    newest = [labels.history(workspace, info.id)[0] for info in images.list_images(workspace, copy.id)]
+    assert [(one.author, one.blind) for one in newest] == [("anna", False), ("ben", True)]
+    again = plan_import(out, workspace=workspace, project_id=copy.id)
+    assert not any("--not-labelled-apart" in note for note in again.notes)
+
+
 def test_label_maps_of_other_pictures_of_the_same_names_are_pointed_out(
     workspace: Workspace, tmp_path: Path
 ) -> None:

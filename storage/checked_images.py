@@ -24,6 +24,9 @@ from storage.images import ImageInfo
 from storage.projects import ClassInfo
 from storage.schema import NOT_LABELLED, VOID
 
+_MOST_CODES = 4096
+"""A mask of more different values is none, and counting them would take the memory of thousands of masks."""
+
 
 @dataclass(frozen=True)
 class CheckedImage:
@@ -106,7 +109,7 @@ def checked_image(
         with decoding():
             mask = read_codes(opened.read(file.mask), table_colours)
             require_size(mask.codes, image.width, image.height, image.rotated)
-            return CheckedImage(file, content_hash, slim, mask.kind, mask.counts, mask.palette, ())
+            return CheckedImage(file, content_hash, slim, mask.kind, _counts(mask), mask.palette, ())
     except InvalidInput as error:
         return CheckedImage(file, content_hash, slim, None, {}, (), (Problem(file.mask, str(error)),))
 
@@ -133,7 +136,7 @@ def _checked_mask_alone(file: ImageFile, mask: Mask, masked: MaskAlone) -> Check
     """Return the project's image with a mask that came without it.
 
     Raises:
-        InvalidInput: The mask has another size.
+        InvalidInput: The mask has another size, or too many values.
     """
     info = masked.image
     height, width = mask.codes.shape
@@ -146,7 +149,23 @@ def _checked_mask_alone(file: ImageFile, mask: Mask, masked: MaskAlone) -> Check
         )
     image = UprightImage(b"", info.media_type, width, height, rotated=False, note=None)
     pair = ImageFile(info.name, file.path, file.split or split_of_folders(info.name))
-    return CheckedImage(pair, info.content_hash, image, mask.kind, mask.counts, mask.palette, ())
+    return CheckedImage(pair, info.content_hash, image, mask.kind, _counts(mask), mask.palette, ())
+
+
+def _counts(mask: Mask) -> dict[int, int]:
+    """Return how many pixels each code of a mask has.
+
+    Raises:
+        InvalidInput: There are so many codes that it is no mask.
+    """
+    counts = mask.counts
+    if len(counts) > _MOST_CODES:
+        what = "colours" if mask.kind == "colour" else "values"
+        raise InvalidInput(
+            f"The mask has {len(counts):,} different {what}, so it looks like a photograph or has soft "
+            "edges, and is left out. Save it with one exact value for each class."
+        )
+    return counts
 
 
 def read_codes(data: bytes, table_colours: frozenset[int]) -> Mask:

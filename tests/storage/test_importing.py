@@ -146,6 +146,17 @@ def test_too_many_colours_are_refused_with_the_cure() -> None:
         plan_import([("images/a.png", picture(1, (40, 40))), ("masks/a.png", encoded(noise))])
 
 
+def test_a_mask_of_thousands_of_colours_is_a_problem_and_the_rest_comes_in() -> None:
+    smooth = picture(9, (80, 80))
+    files = [("images/a.png", picture(1, (80, 80))), ("masks/a.png", smooth), *pairs(2)]
+    plan = plan_import(files)
+    assert re.fullmatch(
+        r"The mask has [56],\d{3} different colours, so it looks like a photograph or has soft edges.*",
+        reasons(plan)["masks/a.png"],
+    )
+    assert (plan.new_images, plan.masks, len(plan.classes)) == (3, 2, 3)
+
+
 def test_masks_with_soft_edges_make_no_classes(workspace: Workspace) -> None:
     grey = np.arange(SIZE[0] * SIZE[1], dtype=np.uint8).reshape(SIZE)
     files = [("images/a.png", picture(1)), ("masks/a.png", encoded(grey))]

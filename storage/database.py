@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
-from storage.errors import DiskFull, WorkspaceError
+from storage.errors import DiskFull, WorkspaceBusy, WorkspaceError
 
 _BUSY_TIMEOUT_MS = 30_000
 _CACHE_KIB = 32 * 1024
@@ -48,7 +48,8 @@ class Database:
 
         Raises:
             DiskFull: the database cannot grow.
-            WorkspaceError: the database is read-only or damaged, or others kept writing for 30 seconds.
+            WorkspaceBusy: others kept writing for 30 seconds.
+            WorkspaceError: the database is read-only or damaged.
         """
         with self._sentences(), Session(self._writer) as session, session.begin():
             yield session
@@ -77,10 +78,7 @@ class Database:
                     f"{self._where()} cannot be written to. Allow writing there, or choose another workspace."
                 ) from error
             if "is locked" in reason:
-                raise WorkspaceError(
-                    f"{self._where()} was in use for over {_BUSY_TIMEOUT_MS // 1000} seconds. Nothing was "
-                    "changed: try again, and close any other program that has it open, such as a backup."
-                ) from error
+                raise WorkspaceBusy(self._where(), _BUSY_TIMEOUT_MS // 1000) from error
             if "malformed" in reason or "not a database" in reason:
                 raise WorkspaceError(
                     f"{self._where()} is damaged ({reason}). "

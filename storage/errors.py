@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+NOTHING_CHANGED = "Nothing was changed"
+"""What is left of work that failed and was one piece; of work in many pieces more is to be said."""
+
 
 class QualmError(Exception):
     """Base of every error meant for the person; ``str(error)`` is the sentence to show."""
@@ -9,6 +12,18 @@ class QualmError(Exception):
 
 class WorkspaceError(QualmError):
     """The workspace folder or its database cannot be used."""
+
+
+class WorkspaceBusy(WorkspaceError):
+    """Others kept writing to the database for too long."""
+
+    def __init__(self, where: str, waited_s: int, kept: str = NOTHING_CHANGED) -> None:
+        self.where = where
+        self.waited_s = waited_s
+        super().__init__(
+            f"{where} was in use for over {waited_s} seconds. {kept}: try again, and close any other program "
+            "that has it open, such as a backup."
+        )
 
 
 class WorkspaceInUse(WorkspaceError):
@@ -58,7 +73,6 @@ class LeaseLost(QualmError):
 class DiskFull(QualmError):
     """The disk, or the quota on it, is full."""
 
-    def __init__(self, where: str = "the workspace") -> None:
-        super().__init__(
-            f"The disk that holds {where} is full. Nothing was changed: free some space and try again."
-        )
+    def __init__(self, where: str = "the workspace", kept: str = NOTHING_CHANGED) -> None:
+        self.where = where
+        super().__init__(f"The disk that holds {where} is full. {kept}: free some space and try again.")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -30,7 +31,15 @@ from storage.checked_images import (
     require_size,
     without_blank_mask,
 )
-from storage.errors import DiskFull, InvalidInput, LabelConflict, LeaseLost, QualmError, WorkspaceError
+from storage.errors import (
+    DiskFull,
+    InvalidInput,
+    LabelConflict,
+    LeaseLost,
+    QualmError,
+    WorkspaceBusy,
+    WorkspaceError,
+)
 from storage.formats.archives import OpenSource, Problem, Source, natural_order
 from storage.formats.class_list import (
     CAMVID,
@@ -279,14 +288,15 @@ def run_import(
     Raises:
         InvalidInput: The source is gone, or the project lacks classes that the plan proposed.
         NotFound: There is no such project.
-        DiskFull: The disk filled up. What came in until then is complete; free space and run it again.
+        DiskFull: The disk filled up. What came in until then is complete, and the sentence says how much
+            that is; free space and run it again.
         WorkspaceError: The workspace cannot be written to; likewise.
     """
     started = time.monotonic()
     project_id = projects.get_project(workspace, project_id).id
     _require_classes(workspace, project_id, plan)
     known = images.by_content(workspace, project_id)
-    imported = already_there = 0
+    imported = already_there = whole = 0
     masks: Counter[MaskBecomes] = Counter()
     problems: list[Problem] = []
 
@@ -326,8 +336,12 @@ def run_import(
             )
             masks[kind] += 1
 
+    def how_far() -> contextlib.AbstractContextManager[None]:
+        return _saying_how_far(lambda: whole, len(plan.entries))
+
     try:
         with (
+            how_far(),
             OpenSource(plan.source) as opened,
             closing(
                 _in_parallel(
@@ -341,6 +355,7 @@ def run_import(
             for prepared in results:
                 if prepared is None:
                     already_there += 1
+                    whole += 1
                     continue
                 problems += prepared.problems
                 try:
@@ -349,9 +364,11 @@ def run_import(
                     raise
                 except QualmError as error:
                     problems.append(Problem(prepared.entry.path, _why_not_added(error)))
+                else:
+                    whole += not prepared.problems
     finally:
         # One that was stopped brought images, too.
-        with workspace.database.writing() as session:
+        with how_far(), workspace.database.writing() as session:
             events.record(
                 session,
                 project_id,
@@ -681,6 +698,28 @@ def _prepare(workspace: Workspace, opened: OpenSource, plan: ImportPlan, entry: 
         problem = Problem(entry.mask, "No pixel of it has a class, so the image gets no label.")
         return _Prepared(entry, slim, blob, source, None, None, (problem,))
     return _Prepared(entry, slim, blob, source, label_map, None, ())
+
+
+@contextlib.contextmanager
+def _saying_how_far(whole: Callable[[], int], of: int) -> Iterator[None]:
+    """Let an error that ends an import say how many images are in, and what brings the rest.
+
+    Raises:
+        DiskFull: The block raised it.
+        WorkspaceError: Likewise.
+    """
+    try:
+        yield
+    except (DiskFull, WorkspaceError) as error:
+        are = "image is" if of == 1 else "images are"
+        kept = (
+            f"{whole():,} of {of:,} {are} in and complete; the same source, imported again, brings the rest"
+        )
+        if isinstance(error, DiskFull):
+            raise DiskFull(error.where, kept) from error
+        if isinstance(error, WorkspaceBusy):
+            raise WorkspaceBusy(error.where, error.waited_s, kept) from error
+        raise WorkspaceError(f"{error} {kept}.") from error
 
 
 def _why_not_added(error: QualmError) -> str:

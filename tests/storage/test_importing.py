@@ -24,7 +24,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from storage import checked_images, events, images, importing, labels, projects, queue
-from storage.errors import DiskFull, InvalidInput
+from storage.errors import DiskFull, InvalidInput, WorkspaceBusy, WorkspaceError
 from storage.formats.class_list import CAMVID
 from storage.formats.image_file import UprightImage, read_image
 from storage.import_plan import ImportPlan, ImportResult
@@ -827,12 +827,46 @@ def test_a_full_disk_stops_the_import_and_keeps_what_came_in(
 
     with monkeypatch.context() as patch:
         patch.setattr(type(workspace.blobs), "put", full)
-        with pytest.raises(DiskFull):
+        with pytest.raises(DiskFull) as ended:
             run_import(workspace, project.id, plan, "tester")
+    said = re.fullmatch(
+        r"The disk that holds the workspace is full. (\d) of 6 images are in and complete; the same "
+        r"source, imported again, brings the rest: free some space and try again.",
+        str(ended.value),
+    )
+    assert said
+    assert int(said[1]) == images.split_counts(workspace, project.id)["train"]
     for info in images.list_images(workspace, project.id):
         assert workspace.blobs.exists(info.blob)
     run_import(workspace, project.id, plan, "tester")
     assert images.split_counts(workspace, project.id)["train"] == 6
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (WorkspaceBusy("qualm.sqlite", 30), "over 30 seconds. 2 of 6 images are in and complete; the same"),
+        (WorkspaceError("It is read-only."), "It is read-only. 2 of 6 images are in and complete; the same"),
+    ],
+)
+def test_an_import_that_a_database_ends_says_what_is_in(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, error: WorkspaceError, said: str
+) -> None:
+    plan = plan_import(pairs(6))
+    project = projects.create_project(workspace, "p", plan.classes, "tester")
+    save, calls = labels.save, []
+
+    def refusing(*arguments: Any, **options: Any) -> object:
+        calls.append(1)
+        if len(calls) == 3:
+            raise error
+        return save(*arguments, **options)
+
+    monkeypatch.setattr(labels, "save", refusing)
+    with pytest.raises(type(error)) as ended:
+        run_import(workspace, project.id, plan, "tester")
+    assert said in str(ended.value)
+    assert "Nothing was changed" not in str(ended.value)
 
 
 def test_a_label_that_a_person_saves_meanwhile_stays(

@@ -122,6 +122,7 @@ def plan_import(
     class_names: Sequence[str] | None = None,
     masks_as: MasksAs = "labels",
     follow_splits: bool = True,
+    classes_alone: bool = False,
     progress: Progress | None = None,
 ) -> ImportPlan:
     """Read a source completely and say what an import would do, without writing anything.
@@ -143,6 +144,7 @@ def plan_import(
             ``ignore`` leaves them out.
         follow_splits: Images in a folder named val become audit images, those in a folder named test are
             excluded from training. Otherwise every image goes to the pool.
+        classes_alone: Only the classes of the plan are wanted, which an export without images has, too.
         progress: Called after each image.
 
     Raises:
@@ -164,7 +166,7 @@ def plan_import(
         alone, left_open = (
             ({}, {}) if masks_as == "ignore" else _images_of_masks(layout, manifest, has, known)
         )
-        if manifest is not None and manifest.is_labels_alone(opened.paths):
+        if not classes_alone and manifest is not None and manifest.is_labels_alone(opened.paths):
             _refuse_labels_alone(masks_as, alone)
         class_list = _class_list(opened, layout, class_names)
         table_colours = frozenset(

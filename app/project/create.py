@@ -47,7 +47,7 @@ def classes_of(source: Path) -> list[ClassSpec]:
         InvalidInput: it cannot be opened, or names no classes.
     """
     with progress_bar("Reading the masks") as moved:
-        plan = plan_import(source, progress=moved)
+        plan = plan_import(source, classes_alone=True, progress=moved)
     if not plan.classes:
         raise InvalidInput(
             f"{source} has no masks and no class list. Paste the names of the classes instead."

@@ -378,6 +378,17 @@ def test_an_export_without_images_is_not_taken_for_photographs(
         plan_import(tmp_path / name, workspace=workspace, project_id=project.id, masks_as="ignore")
 
 
+@pytest.mark.parametrize("name", ["out", "out.zip"])
+def test_an_export_without_images_gives_its_classes_to_a_new_project(
+    workspace: Workspace, project: ProjectInfo, tmp_path: Path, name: str
+) -> None:
+    projects.update_classes(workspace, project.id, {1: ClassChange(archived=True)}, "anna")
+    export_project(workspace, project.id, tmp_path / name)
+    plan = plan_import(tmp_path / name, classes_alone=True)
+    made = projects.create_project(workspace, "again", plan.classes, "ben")
+    assert projects.classes(workspace, made.id) == projects.classes(workspace, project.id)
+
+
 def test_label_maps_alone_come_back_to_the_images_they_are_of(
     workspace: Workspace, project: ProjectInfo, tmp_path: Path
 ) -> None:

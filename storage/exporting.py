@@ -53,6 +53,10 @@ _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 _VOID_COLOUR = 0xE0E0C0
 _NOT_LABELLED_COLOUR = 0x404040
 _LONGEST_STEM_BYTES = 180
+_RESERVED = re.compile(
+    r"^(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?=\s*(?:\.|$))", re.IGNORECASE
+)
+"""What Windows takes for a device, whatever ending follows."""
 _SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp"}
 
 
@@ -324,6 +328,7 @@ def _stems(chosen: Sequence[ImageInfo]) -> list[str]:
 
 def _file_stem(text: str) -> str:
     clean = re.sub(r'[\x00-\x1f<>:"|?*\\/]', "_", unicodedata.normalize("NFC", text)).rstrip(". ") or "_"
+    clean = _RESERVED.sub(r"\g<0>_", clean)
     encoded = clean.encode()
     if len(encoded) <= _LONGEST_STEM_BYTES:
         return clean

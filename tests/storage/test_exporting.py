@@ -335,6 +335,33 @@ def test_a_class_that_is_called_void_comes_back_as_a_class(workspace: Workspace,
     np.testing.assert_array_equal(labels.read(workspace, info.id)[0], label_map)
 
 
+def test_names_that_windows_keeps_for_devices_are_written_otherwise(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    project = projects.create_project(workspace, "devices", [ClassSpec("a")], "anna")
+    written = {
+        "aux.jpg": "aux_",
+        "x/AUX_.png": None,
+        "Con.png": "Con_",
+        "nul.v2.tif": "nul_.v2",
+        "lpt1 .png": "lpt1_",
+        "COM².png": "COM²_",
+        "com.png": "com",
+        "auxiliary.png": "auxiliary",
+        "my aux.png": "my aux",
+    }
+    for name in written:
+        add(workspace, project, name, np.zeros((2, 3), np.uint8))
+    export_project(workspace, project.id, tmp_path / "out", include_images=True)
+    rows = json.loads((tmp_path / "out" / "manifest.json").read_text())["images"]
+    stems = {row["name"]: Path(row["label_map"]).stem for row in rows}
+    assert {name: stem for name, stem in stems.items() if written[name]} == {
+        name: stem for name, stem in written.items() if stem
+    }
+    assert len({stem.casefold() for stem in stems.values()}) == len(written)
+    assert plan_import(tmp_path / "out").problems == ()
+
+
 def test_the_manifest_tells_images_named_like_masks_apart_and_keeps_groups(
     workspace: Workspace, tmp_path: Path
 ) -> None:

@@ -34,7 +34,7 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class ArchiveLimits:
-    """What a zip file may unpack to, so that a small hostile file cannot fill memory.
+    """What a zip file may unpack to, and a file of a folder hold, so that neither can fill memory.
 
     Images hardly shrink in a zip file, so honest archives stay far below the ratio.
     """
@@ -167,7 +167,7 @@ class OpenSource:
                     leave_out(full, "It is a link to a file that is not there. Put the file in its place.")
                 elif full.is_file():
                     relative = unicodedata.normalize("NFC", full.relative_to(root).as_posix())
-                    self._add(relative, _File(full.stat().st_size, partial(_read_file, full)))
+                    self._add(relative, _File(full.stat().st_size, partial(_read_file, full, self._limits)))
 
     def _add_uploads(self, uploads: Sequence[tuple[str, bytes]]) -> None:
         for name, data in uploads:
@@ -293,9 +293,15 @@ def _entry_name(entry: zipfile.ZipInfo) -> str:
         return entry.filename
 
 
-def _read_file(path: Path) -> bytes:
+def _read_file(path: Path, limits: ArchiveLimits) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            if (size := os.fstat(file.fileno()).st_size) > limits.entry_bytes:
+                raise InvalidInput(
+                    f"The file is {size / 2**30:,.1f} GiB, too much for one image. Cut it into tiles and "
+                    "import those."
+                )
+            return file.read()
     except OSError as error:
         raise InvalidInput(f"The file cannot be read: {error.strerror}.") from error
 

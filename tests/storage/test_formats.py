@@ -557,3 +557,12 @@ def test_a_damaged_entry_of_an_lzma_zip_is_refused_by_itself(tmp_path: Path) -> 
     path.write_bytes(data)
     with OpenSource(path) as opened, pytest.raises(InvalidInput, match="The zip file is damaged here"):
         opened.read("a.png")
+
+
+def test_a_file_of_a_folder_is_no_larger_than_one_of_a_zip_may_be(tmp_path: Path) -> None:
+    (tmp_path / "large.png").write_bytes(b"x" * 501)
+    (tmp_path / "small.png").write_bytes(b"x" * 500)
+    with OpenSource(tmp_path, ArchiveLimits(entry_bytes=500)) as opened:
+        assert opened.read("small.png") == b"x" * 500
+        with pytest.raises(InvalidInput, match=r"is 0\.0 GiB, too much for one image\. Cut it"):
+            opened.read("large.png")

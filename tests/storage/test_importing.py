@@ -685,6 +685,15 @@ def test_whatever_a_decoder_raises_is_a_problem_of_its_file_alone(
         assert problems[0].sentence.startswith("The file cannot be read (AttributeError: 'bytes' object has")
 
 
+def test_a_huge_file_of_a_folder_is_a_problem_and_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "fine.png").write_bytes(picture(1))
+    with (tmp_path / "huge.png").open("wb") as file:
+        file.truncate(3 * 2**30)  # of holes, so it takes no space
+    plan = plan_import(tmp_path)
+    assert [entry.path for entry in plan.entries] == ["fine.png"]
+    assert reasons(plan)["huge.png"].startswith("The file is 3.0 GiB, too much for one image.")
+
+
 def test_a_name_that_is_no_text_is_a_problem_and_the_rest_comes_in(
     workspace: Workspace, tmp_path: Path
 ) -> None:

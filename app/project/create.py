@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import streamlit as st
 
@@ -40,7 +39,7 @@ def class_specs(text: str) -> list[ClassSpec]:
     return specs
 
 
-def classes_of(source: Path) -> list[ClassSpec]:
+def classes_of(source: str) -> list[ClassSpec]:
     """Return the classes of a data set, as its masks and its class list name them.
 
     Raises:
@@ -93,7 +92,7 @@ def create_section(workspace: Workspace) -> None:
                 specs = class_specs(text)
                 source = typed_path(source)
                 if not specs and source:
-                    specs = classes_of(Path(source).expanduser())
+                    specs = classes_of(source)
                 made = projects.create_project(workspace, name, specs, session.annotator())
                 session.choose_project(made.id)
                 if source:

@@ -190,6 +190,13 @@ class TestProject:
         ]
         assert [spec.name for spec in class_specs("car, parked\nroad")] == ["car, parked", "road"]
 
+    def test_a_home_folder_of_nobody_is_no_place_to_take_classes_from(self, open_page) -> None:
+        test = open_page("project")
+        test.text_input(key="project-name").set_value("Field")
+        test.text_input(key="class-source").set_value("~nobody.of.this.name/data")
+        test.button(key="create-project").click().run()
+        assert "~nobody.of.this.name/data is no path that can be opened" in errors(test)[0]
+
     def test_the_name_of_a_project_is_shown_as_it_is(self, open_page, workspace: Workspace) -> None:
         projects.create_project(workspace, "$5 [a] *b* :smile:", [projects.ClassSpec("soil")], "anna")
         shown = open_page("project").subheader[0].value

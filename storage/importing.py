@@ -561,9 +561,10 @@ def _groups(paths: Sequence[str], manifest: Manifest | None) -> dict[str, str | 
 def _are_mostly_masks(checked: Sequence[CheckedImage], alone: Mapping[str, MaskAlone]) -> bool:
     """Tell whether more pictures are masks of images that the project has than are photographs.
 
-    One of few values alone tells little: a tile that is blank looks like a mask of one class.
+    One of few values alone tells little: a tile that is blank looks like a mask of one class. Nor do masks
+    tell that are sure by where they are: what lies outside their folder is rather none.
     """
-    found = sum(one.file.mask in alone or isinstance(one.as_mask, CheckedImage) for one in checked)
+    found = sum(isinstance(one.as_mask, CheckedImage) for one in checked)
     photographs = sum(one.file.mask not in alone and not one.may_be_mask for one in checked)
     return found > photographs
 

@@ -249,6 +249,15 @@ def test_a_blank_tile_of_another_area_becomes_an_image_and_no_label(
     assert [info.revision for info in images.list_images(workspace, project_id)] == [0] * 12
 
 
+def test_masks_in_a_folder_of_masks_make_no_mask_of_a_blank_tile_beside_it(workspace: Workspace) -> None:
+    project_id, _ = imported(workspace, plan_import([(f"tile_{i}.png", picture(i)) for i in range(6)]))
+    masks = [(f"first/masks/tile_{i}.png", encoded(index_mask(i))) for i in (0, 1)]
+    blank, photograph = encoded(np.zeros(SIZE, np.uint8)), picture(14)
+    tiles = [("second/images/tile_3.png", blank), ("second/images/tile_4.png", photograph)]
+    plan = plan_import([*masks, *tiles], workspace=workspace, project_id=project_id)
+    assert {(entry.path, entry.mask) for entry in plan.changes} >= {(path, None) for path, _ in tiles}
+
+
 def test_a_16_bit_mask_without_an_image_is_one_too(workspace: Workspace) -> None:
     project_id, _ = imported(workspace, plan_import([("0.jpg", picture(0, kind="JPEG"))]))
     deep = encoded(index_mask(0, classes=2).astype(np.uint16))

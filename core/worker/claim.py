@@ -174,6 +174,8 @@ class Claim:
     def report_checkpoint(self, checkpoint: Path, step: int, steps: int) -> None:
         """Store where the next worker would go on: a folder in the workspace, and its step as it is shown.
 
+        The points of the curve up to there go along.
+
         Args:
             checkpoint: The folder.
             step: Steps of training done.
@@ -184,7 +186,8 @@ class Claim:
         """
         place = checkpoint.relative_to(self.workspace.path).as_posix()
         # A worker that takes over from one that died while it scored stands at the end of training again.
-        self._told(state="training", step=step, steps=steps, checkpoint=place)
+        if self._told(state="training", step=step, steps=steps, checkpoint=place, metrics=self.curve):
+            self.curve.clear()
 
     def note(self, sentence: str) -> None:
         """Tell the person, once."""

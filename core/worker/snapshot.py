@@ -23,7 +23,8 @@ from storage.snapshots import Snapshot, SnapshotLabel
 log = logging.getLogger("qualm.worker")
 
 HELD_BYTES = 2 * 2**30
-"""A pool whose pixels take more, at the long side of the settings, is read while the training runs."""
+"""Images whose pixels take more, at the long side of the settings, are read while the training runs: those of
+the pool, and all when the labelled ones take more by themselves."""
 IMAGES_A_CROP = 4
 """Of a large pool so many images are read for each crop without a label, so that few are drawn twice."""
 
@@ -55,14 +56,18 @@ def load_snapshot(claim: Claim, images: RoundImages) -> LoadedSnapshot:
         LeaseLost, Cancelled, Stopping: See :meth:`core.worker.claim.Claim.check`.
     """
     snapshot = rounds.snapshot(claim.workspace, claim.info.id)
-    pixels, label_maps = _labelled(claim, images, snapshot.labels)
+    labelled, pixels, label_maps = _labelled(claim, images, snapshot.labels)
     unlabelled = _unlabelled(claim, images, snapshot)
-    if _pixel_bytes(claim, unlabelled) > HELD_BYTES:
-        pool = _PoolReader(
-            claim.workspace.blobs, [image.blob for image in unlabelled], claim.settings.long_side
+    if not pixels or _pixel_bytes(claim, unlabelled) > HELD_BYTES:
+        read = [*(labelled if not pixels else []), *unlabelled]
+        reader = _Reader(
+            claim.workspace.blobs,
+            [image.blob for image in read],
+            len(read) - len(unlabelled),
+            claim.settings.long_side,
         )
-        on_demand = ImagesOnDemand(pixels, len(unlabelled), pool)
-        data = TrainingData(on_demand, label_maps, [*range(len(pixels), len(on_demand))])
+        on_demand = ImagesOnDemand(pixels, len(read), reader)
+        data = TrainingData(on_demand, label_maps, [*range(len(labelled), len(on_demand))])
     else:
         images.held.update((image.id, of_pool) for image, of_pool in images.readable(unlabelled))
         every = pixels + list(images.held.values())
@@ -72,11 +77,16 @@ def load_snapshot(claim: Claim, images: RoundImages) -> LoadedSnapshot:
 
 def _labelled(
     claim: Claim, images: RoundImages, snapshot_labels: list[SnapshotLabel]
-) -> tuple[list[Tensor], dict[int, Tensor]]:
-    """Return the pixels of the labelled images, and their label maps at the same sizes by index."""
-    loaded: list[Tensor] = []
+) -> tuple[list[ImageInfo], list[Tensor], dict[int, Tensor]]:
+    """Return the labelled images, their pixels and, by index, their label maps at the same sizes.
+
+    There are no pixels when they would take more than ``HELD_BYTES``.
+    """
+    labelled: list[ImageInfo] = []
+    held: list[Tensor] = []
     label_maps: dict[int, Tensor] = {}
     blobs = {label.image_id: label.blob for label in snapshot_labels}
+    fits = _pixel_bytes(claim, [images.by_id[image_id] for image_id in blobs]) <= HELD_BYTES
     for image, pixels in images.readable(images.by_id[image_id] for image_id in blobs):
         try:
             label_map = labels.decode_label_map(claim.workspace.blobs.get(blobs[image.id]))
@@ -84,14 +94,16 @@ def _labelled(
             images.note_damaged_label_map(image)
             continue
         of_today = without_classes(torch.from_numpy(label_map), claim.archived)
-        label_maps[len(loaded)] = label_to_size(of_today, *pixels.shape[1:])
-        loaded.append(pixels)
+        label_maps[len(labelled)] = label_to_size(of_today, *pixels.shape[1:])
+        labelled.append(image)
+        if fits:
+            held.append(pixels)
     if not label_maps:
         raise QualmError(
             "None of the labelled images can be read together with its label map. Import them again or save "
             "their label maps again, then start a round."
         )
-    return loaded, label_maps
+    return labelled, held, label_maps
 
 
 def _unlabelled(claim: Claim, images: RoundImages, snapshot: Snapshot) -> list[ImageInfo]:
@@ -117,17 +129,21 @@ def _pixel_bytes(claim: Claim, chosen: list[ImageInfo]) -> int:
 
 
 @dataclass(frozen=True)
-class _PoolReader:
-    """Reads the pool's images by index, also in the processes that read ahead."""
+class _Reader:
+    """Reads images by index, also in the processes that read ahead: labelled ones, then those of the pool."""
 
     blobs: BlobStore
     keys: list[str]
+    labelled: int
     long_side: int
 
     def __call__(self, index: int) -> Tensor:
-        """Return the image at ``index``; in place of a damaged one, the next that can be read."""
-        for further in range(len(self.keys)):
-            key = self.keys[(index + further) % len(self.keys)]
+        """Return the image at ``index``; in place of a damaged one of the pool, the next that can be read."""
+        if index < self.labelled:
+            return decoded_image(self.blobs.get(self.keys[index]), self.long_side)
+        of_pool = len(self.keys) - self.labelled
+        for further in range(of_pool):
+            key = self.keys[self.labelled + (index - self.labelled + further) % of_pool]
             try:
                 return decoded_image(self.blobs.get(key), self.long_side)
             except (UnreadableImage, NotFound) as error:

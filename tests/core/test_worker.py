@@ -31,7 +31,7 @@ from core.worker import LEASE_S, loop, pick_device, run_round, run_worker
 from core.worker.claim import Claim
 from core.worker.device import within_memory
 from storage import embeddings, images, labels, projects, queue, round_requests, rounds, workers
-from storage.errors import InvalidInput
+from storage.errors import InvalidInput, NotFound
 from storage.projects import ClassChange, ClassSpec, ProjectInfo
 from storage.rounds import RoundInfo
 from storage.schema import PIXEL_SCORES, Prediction
@@ -283,6 +283,25 @@ def test_a_pool_too_large_for_the_memory_is_read_while_it_trains(
     assert rounds.get_round(workspace, claimed.id).metrics["unlabelled"] >= 3
 
 
+def test_labelled_images_too_many_for_the_memory_train_to_the_same_bits(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, one_thread: None
+) -> None:
+    round_requests.request_round(workspace, blocks_project(workspace, pool=3).id, actor="test", reason="test")
+    shutil.copytree(workspace.path, tmp_path / "twin")
+    ends = []
+    for used in (workspace, open_workspace(tmp_path / "twin")):
+        claimed = rounds.claim(used, ME, LEASE_S)
+        assert claimed is not None
+        assert run_round(used, claimed, ME, CPU) == "done"
+        done = rounds.get_round(used, claimed.id)
+        assert (done.metrics["labels"], done.metrics["unlabelled"]) == (3, 3)
+        ends.append(read_checkpoint(used.path / str(done.checkpoint))[0])
+        monkeypatch.setattr(core.worker.snapshot, "HELD_BYTES", 0)
+    used.close()
+    for name, value in ends[0].items():
+        assert torch.equal(ends[1][name], value), name
+
+
 def test_of_a_large_pool_the_front_of_the_queue_is_scored_and_some_by_chance(workspace: Workspace) -> None:
     project = blocks_project(workspace, pool=16, settings=tiny(most_scored=6))
     pool = {image.id for image in images.list_images(workspace, project.id) if image.split == "pool"}
@@ -353,8 +372,13 @@ def test_an_image_of_a_large_pool_is_found_without_a_copy_of_all_keys(workspace:
             return super().__getitem__(index)
 
     good = workspace.blobs.put(png(block_scene(0)[0]))
-    read = core.worker.snapshot._PoolReader(workspace.blobs, Keys([good, *["0" * 64] * 9]), 64)
+    read = core.worker.snapshot._Reader(workspace.blobs, Keys([good, *["0" * 64] * 9]), 0, 64)
     assert read(0).shape == read(3).shape == (3, HEIGHT, WIDTH)
+    # A labelled image is never replaced: its label map would be another's.
+    read = core.worker.snapshot._Reader(workspace.blobs, Keys(["0" * 64, "0" * 64, good]), 1, 64)
+    assert read(1).shape == (3, HEIGHT, WIDTH)
+    with pytest.raises(NotFound):
+        read(0)
 
 
 def test_without_audit_labels_nothing_is_measured(workspace: Workspace) -> None:

@@ -852,6 +852,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "scoring": scoring,
     "active_learning": active_learning,
     "active_learning_nuclei": active_learning_nuclei,
+    "active_learning_thinned": active_learning_thinned,
     "ranking": ranking,
     "whole_semi": whole_semi,
     "whole_uncertainty": whole_uncertainty,

@@ -40,6 +40,7 @@ def test_every_row_says_where_it_comes_from(name: str) -> None:
         ("semi", ["recipe", "pixel_weights", "steps", "head", "labelled"]),
         ("active_learning", ["recipe", "start", "strategy", "images"]),
         ("active_learning_nuclei", ["recipe", "start", "strategy", "images"]),
+        ("active_learning_thinned", ["recipe", "start", "strategy", "images"]),
         ("ranking", ["network", "pixel_score", "aggregation"]),
         ("whole_semi", ["recipe", "head", "labelled"]),
         ("whole_uncertainty", ["method"]),

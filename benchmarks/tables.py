@@ -825,6 +825,22 @@ def simulate() -> str:
     return _table(["labels", "round", "test mIoU", "training", "scoring", "wall, in all"], lines)
 
 
+def simulate_quick() -> str:
+    """Return what labels cost and reach by strategy on the demo's scenes, cumulative."""
+    rows = read("simulate_quick")
+    columns = {
+        "test mIoU": ("test_miou", 100.0, 1),
+        "clicks, suggestions corrected": ("clicks_correction", 1.0, 0),
+        "clicks from scratch": ("clicks_correction_from_scratch", 1.0, 0),
+        "superpixel clicks": ("clicks_superpixel", 1.0, 0),
+    }
+    lines = []
+    for strategy, labels in dict.fromkeys((row["strategy"], row["labels"]) for row in rows):
+        values = _values(rows, columns, strategy=strategy, labels=labels)
+        lines.append([strategy, labels, str(len(values[0])), *_spreads(values, columns)])
+    return "\n\n".join([_table(["strategy", "labels", "seeds", *columns], lines), _origin(rows)])
+
+
 def first_page() -> str:
     """Return how soon the first page stands, beside a bare Streamlit page."""
     lines = [
@@ -853,6 +869,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "active_learning": active_learning,
     "active_learning_nuclei": active_learning_nuclei,
     "active_learning_thinned": active_learning_thinned,
+    "simulate_quick": simulate_quick,
     "ranking": ranking,
     "whole_semi": whole_semi,
     "whole_uncertainty": whole_uncertainty,

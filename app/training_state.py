@@ -92,7 +92,7 @@ def newest_of(past: list[RoundInfo]) -> RoundInfo | None:
 
 def progress_text(live: RoundInfo) -> str:
     """Return the line above the bar: what is done, of how much, and the time left."""
-    if live.state == "queued":
+    if live.state == "queued" or (live.waits_for_worker and not live.steps):
         return "Waiting for the worker"
     trains = live.state == "training" and live.number != COLD_START
     unit = "step" if trains else "image"

@@ -7,6 +7,7 @@ import re
 import statistics
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -540,15 +541,9 @@ def active_learning() -> str:
     )
 
 
-def active_learning_nuclei() -> str:
-    """Return the nuclei's learning curves and their areas against random choice."""
-    rows = read("active_learning_nuclei")
-    return "\n\n".join([*_learning_curves(rows), _origin(rows)])
-
-
-def active_learning_thinned() -> str:
-    """Return the learning curves on CamVid with a third of its longest drive."""
-    rows = read("active_learning_thinned")
+def learning_curves(name: str) -> str:
+    """Return the learning curves of another set or pool, and their areas against random choice."""
+    rows = read(name)
     return "\n\n".join([*_learning_curves(rows), _origin(rows)])
 
 
@@ -556,6 +551,7 @@ def _learning_curves(rows: Rows) -> list[str]:
     """Return tables of what curves reach on the test images and on the set, and sentences between them."""
     curves = _curves(rows)
     whole = {(row["recipe"], row["seed"]): float(row["miou"]) for row in rows if not row["start"]}
+    supervised = {seed: miou for (recipe, seed), miou in whole.items() if recipe == "supervised"}
     budgets = sorted({row["images"] for row in rows if row["start"]}, key=int)
     lines, shares, of_set, of_default = [], [], [], []
     for recipe in dict.fromkeys(recipe for recipe, _, _ in curves):
@@ -580,7 +576,7 @@ def _learning_curves(rows: Rows) -> list[str]:
             )
             on_budgets = [_spread(_percent(points, "set_miou", images=budget), 1) for budget in budgets]
             of_set.append([*method, seeds, *on_budgets, *on_set[method]])
-            shares.append([*method, *_shares(curves[method], whole)])
+            shares.append([*method, *_shares(curves[method], supervised)])
             if method[2] != DEFAULT:
                 of_default.append([*method, *_default_against(curves, method)])
     head = ["recipe", "start", "strategy", "seeds", *(f"{budget} images" for budget in budgets), "area"]
@@ -717,16 +713,14 @@ def _drives(by_seed: dict[str, Rows]) -> list[str]:
     return cells
 
 
-def _shares(by_seed: dict[str, Rows], whole: dict[tuple[str, str], float]) -> list[str]:
-    """Return what each of the ``MARKS`` costs."""
+def _shares(by_seed: dict[str, Rows], whole: dict[str, float]) -> list[str]:
+    """Return what each of the ``MARKS`` of ``whole``, the mIoU with all labels by seed, costs."""
     cells = []
     for mark in MARKS:
-        known = {seed: points for seed, points in by_seed.items() if ("supervised", seed) in whole}
         found = [
-            paid_to_reach(
-                _column(points, "label_share"), _column(points, "miou"), mark * whole["supervised", seed]
-            )
-            for seed, points in known.items()
+            paid_to_reach(_column(points, "label_share"), _column(points, "miou"), mark * whole[seed])
+            for seed, points in by_seed.items()
+            if seed in whole
         ]
         paid = [100 * one for one in found if one is not None]
         cells.append(
@@ -867,8 +861,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "queue": queue,
     "scoring": scoring,
     "active_learning": active_learning,
-    "active_learning_nuclei": active_learning_nuclei,
-    "active_learning_thinned": active_learning_thinned,
+    "active_learning_nuclei": partial(learning_curves, "active_learning_nuclei"),
+    "active_learning_thinned": partial(learning_curves, "active_learning_thinned"),
     "simulate_quick": simulate_quick,
     "ranking": ranking,
     "whole_semi": whole_semi,

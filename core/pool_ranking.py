@@ -30,6 +30,8 @@ TYPICAL_SHARE = 0.005
 """An image is called typical when this share of the pool is much like it: half of what is so on average."""
 COUNTED_EXACTLY = 20_000
 """Images of a larger pool with which each image is compared to say about how many are like it."""
+_COMPARED_AT_ONCE = 512
+"""Images compared with all those together; their cosines then take 40 MB at most."""
 
 
 class Frame(NamedTuple):
@@ -239,8 +241,9 @@ def _images_alike(embeddings: Tensor, threshold: float, generator: torch.Generat
     """Return how many other images are above a cosine, ``(N,)``; of a large pool, as a sample of it tells."""
     count = len(embeddings)
     some = torch.randperm(count, generator=generator)[:COUNTED_EXACTLY]
+    compared = embeddings[some].T
     found = torch.cat(
-        [(rows @ embeddings[some].T > threshold).sum(dim=1) for rows in embeddings.split(4096)]
+        [(rows @ compared > threshold).sum(dim=1) for rows in embeddings.split(_COMPARED_AT_ONCE)]
         or [torch.zeros(0, dtype=torch.int64)]
     )
     found[some] -= 1  # An image is not one of the others.

@@ -50,7 +50,7 @@ def decoded_image(data: bytes, long_side: int | None = None) -> Tensor:
 
 
 class ImagesOnDemand(Sequence[Tensor]):
-    """The images of a round whose pool is too large for the memory.
+    """The images of a round that are too many for the memory.
 
     Args:
         held: The first images, ``uint8 (3, h, w)``.

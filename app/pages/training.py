@@ -302,7 +302,7 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
     if were_saved():
         # Left chosen, it would fill in again what was changed before saving.
         st.session_state[preset_key] = None
-        st.toast("Saved. The next round uses these settings.", icon=":material/check:")
+        st.toast("Saved. Rounds that start from now on use these settings.", icon=":material/check:")
     preset = st.selectbox(
         "Preset",
         get_args(Preset),

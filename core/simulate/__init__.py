@@ -126,9 +126,10 @@ def simulate(
             if all(results.read(cell, budget) for budget in cell.budgets):
                 continue
             folder = workspace or out / "workspaces" / results.path_of(cell, 0).parent.relative_to(out)
-            _make_workspace(folder, identity(cell, conditions), set_folder, kept=workspace is not None)
+            known_by = identity(cell, conditions)
+            _make_workspace(folder, known_by, set_folder, kept=workspace is not None)
             with closing(open_workspace(folder)) as opened:
-                run = CellRun(opened, cell, conditions, annotator, chosen_device, work.watch)
+                run = CellRun(opened, cell, known_by, annotator, chosen_device, work.watch)
                 if start == "typical":
                     run.order_by_typicality()
                 for budget in cell.budgets:

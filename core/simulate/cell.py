@@ -60,13 +60,13 @@ Watch = Callable[[str, float], None]
 
 
 class CellRun:
-    """A project whose every image has a known truth, and the loop over it."""
+    """A project whose every image has a known truth, and the loop over it; ``known_by`` is its identity."""
 
     def __init__(
         self,
         workspace: Workspace,
         cell: Cell,
-        conditions: Mapping[str, Any],
+        known_by: dict[str, Any],
         annotator: Annotator,
         device: torch.device,
         watch: Watch,
@@ -82,7 +82,7 @@ class CellRun:
         self.test = images.list_images(workspace, self.project.id, "excluded")
         counts = images.split_counts(workspace, self.project.id)
         self.images = counts["pool"] + counts["train"]
-        self.ledger = _Ledger(workspace.path / LEDGER, identity(cell, conditions))
+        self.ledger = _Ledger(workspace.path / LEDGER, known_by)
         self._set_up()
 
     def _set_up(self) -> None:

@@ -59,14 +59,10 @@ def load_snapshot(claim: Claim, images: RoundImages) -> LoadedSnapshot:
     labelled, pixels, label_maps = _labelled(claim, images, snapshot.labels)
     unlabelled = _unlabelled(claim, images, snapshot)
     if not pixels or _pixel_bytes(claim, unlabelled) > HELD_BYTES:
-        read = [*(labelled if not pixels else []), *unlabelled]
-        reader = _Reader(
-            claim.workspace.blobs,
-            [image.blob for image in read],
-            len(read) - len(unlabelled),
-            claim.settings.long_side,
-        )
-        on_demand = ImagesOnDemand(pixels, len(read), reader)
+        first = [] if pixels else labelled
+        keys = [image.blob for image in first + unlabelled]
+        reader = _Reader(claim.workspace.blobs, keys, len(first), claim.settings.long_side)
+        on_demand = ImagesOnDemand(pixels, len(keys), reader)
         data = TrainingData(on_demand, label_maps, [*range(len(labelled), len(on_demand))])
     else:
         images.held.update((image.id, of_pool) for image, of_pool in images.readable(unlabelled))

@@ -184,25 +184,20 @@ def test_a_run_alone_keeps_its_workspace_and_ends_as_the_one_that_was_cut_off(
     opened.close()
 
     longer = dataclasses.replace(alone, overrides=dict(alone.overrides) | {"steps": 77})
-    with pytest.raises(InvalidInput, match="under other conditions"):
-        simulate(
-            tiny_set,
-            longer,
-            out=tmp_path / "longer",
-            workspace=tmp_path / "workspace",
-            annotator=HAND,
-            device="cpu",
-            console=quiet(),
-        )
-    with pytest.raises(InvalidInput, match="not empty"):
-        simulate(
-            tiny_set,
-            alone,
-            out=tmp_path / "other",
-            workspace=tmp_path / "out",
-            device="cpu",
-            console=quiet(),
-        )
+    for asked, folder, sentence in (
+        (longer, tmp_path / "workspace", "under other conditions"),
+        (alone, tmp_path / "out", "not empty"),
+    ):
+        with pytest.raises(InvalidInput, match=sentence):
+            simulate(
+                tiny_set,
+                asked,
+                out=tmp_path / sentence,
+                workspace=folder,
+                annotator=HAND,
+                device="cpu",
+                console=quiet(),
+            )
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,14 @@ def claimed_round(workspace: Workspace, project: ProjectInfo) -> RoundInfo:
     return claimed
 
 
+def ended_here(workspace: Workspace) -> RoundInfo:
+    """Go on with the round that waits, to its end."""
+    claimed = rounds.claim(workspace, ME, LEASE_S)
+    assert claimed is not None
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    return rounds.get_round(workspace, claimed.id)
+
+
 def claimed_cold_start(workspace: Workspace, project: ProjectInfo) -> RoundInfo:
     requested = round_requests.request_cold_start(workspace, project.id)
     claimed = rounds.claim(workspace, ME, LEASE_S)
@@ -290,10 +298,7 @@ def test_labelled_images_too_many_for_the_memory_train_to_the_same_bits(
     shutil.copytree(workspace.path, tmp_path / "twin")
     ends = []
     for used in (workspace, open_workspace(tmp_path / "twin")):
-        claimed = rounds.claim(used, ME, LEASE_S)
-        assert claimed is not None
-        assert run_round(used, claimed, ME, CPU) == "done"
-        done = rounds.get_round(used, claimed.id)
+        done = ended_here(used)
         assert (done.metrics["labels"], done.metrics["unlabelled"]) == (3, 3)
         ends.append(read_checkpoint(used.path / str(done.checkpoint))[0])
         monkeypatch.setattr(core.worker.snapshot, "HELD_BYTES", 0)
@@ -599,12 +604,9 @@ def test_killed_in_training_the_next_worker_ends_with_the_same_bits(
     caplog.set_level("INFO", logger="qualm.worker")
     ends = []
     for used in (workspace, open_workspace(tmp_path / "twin")):
-        claimed = rounds.claim(used, ME, LEASE_S)
-        assert claimed is not None
-        assert run_round(used, claimed, ME, CPU) == "done"
-        done = rounds.get_round(used, claimed.id)
+        done = ended_here(used)
         ends.append(read_checkpoint(used.path / str(done.checkpoint))[0])
-        assert [step for step, _, _ in rounds.curve(used, claimed.id, "loss")] == [1, 2, 3, 4, 5, 6]
+        assert [step for step, _, _ in rounds.curve(used, done.id, "loss")] == [1, 2, 3, 4, 5, 6]
     used.close()
     assert [line for line in caplog.messages if line.startswith("going on")] == ["going on from step 3"]
     assert [entry.name for entry in folder.iterdir()] == ["step-000006"]

@@ -86,6 +86,7 @@ BUDGETS = (18, 37, 55, 92, 147)
 SEMI_BUDGETS = (37, 18, 73)
 FULL_STEPS = 3000
 """Steps with all labels; with few of them more overfit."""
+
 SEMI: tuple[tuple[Recipe, str], ...] = (
     ("supervised", "np_classifier"),
     ("consistency", "np_classifier"),
@@ -409,6 +410,11 @@ def first_jobs(part: Part, seeds: int, recipes: Sequence[Recipe], strategies: Se
     return jobs
 
 
+def curve_steps(images: int) -> int:
+    """Return the steps of a learning curve's point: 600, or as many for each image as with all of them."""
+    return max(CONFIG.steps, round(FULL_STEPS * images / EVERY))
+
+
 def following(job: Job, found: Found) -> list[Job]:
     """Return the jobs that a finished one makes possible."""
     number = job.round + 1
@@ -418,6 +424,7 @@ def following(job: Job, found: Found) -> list[Job]:
             name=strategy,
             round=number,
             images=BUDGETS[number],
+            steps=curve_steps(BUDGETS[number]),
             labelled=labelled,
             strategies=(strategy,),
         )

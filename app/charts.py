@@ -126,19 +126,34 @@ def quality_in_round_figure(
 
 
 def quality_by_round_figure(rounds: Sequence[RoundInfo], classes: Sequence[ClassInfo]) -> go.Figure:
-    """Audit mIoU and per-class IoU of every finished round; rounds without an audit are left out."""
-    measured = sorted(
-        (info for info in rounds if info.state == "done" and audit_miou(info.metrics) is not None),
-        key=lambda info: info.number,
-    )
+    """Audit mIoU with its range and per-class IoU of every finished round that has them."""
+    measured = {
+        info.number: (miou, info.metrics)
+        for info in sorted(rounds, key=lambda info: info.number)
+        if info.state == "done" and (miou := audit_miou(info.metrics)) is not None
+    }
     figure = _quality_figure("round")
     for info in classes:
-        known = [(r.number, iou) for r in measured if (iou := class_iou(r.metrics, info.index)) is not None]
+        known = [
+            (number, iou)
+            for number, (_, metrics) in measured.items()
+            if (iou := class_iou(metrics, info.index)) is not None
+        ]
         if known:
             _add_class(figure, info, [number for number, _ in known], [iou for _, iou in known])
     if measured:
-        _add_mean(figure, [r.number for r in measured], [audit_miou(r.metrics) for r in measured])
-    last = measured[-1].number if measured else 1
+        mious = [miou for miou, _ in measured.values()]
+        ranges = [audit_miou_range(metrics) or (miou, miou) for miou, metrics in measured.values()]
+        _add_mean(figure, list(measured), mious)
+        figure.data[-1].update(
+            error_y={
+                "symmetric": False,
+                "array": [high - miou for miou, (_, high) in zip(mious, ranges, strict=True)],
+                "arrayminus": [miou - low for miou, (low, _) in zip(mious, ranges, strict=True)],
+                "thickness": 1.4,
+            }
+        )
+    last = max(measured, default=1)
     figure.update_xaxes(range=[0.5, last + 0.5], dtick=1 if last < 20 else None)
     return figure
 
@@ -147,6 +162,12 @@ def audit_miou(metrics: Mapping[str, Any]) -> float | None:
     """Audit mIoU in [0, 1] among a round's final metrics; None when there was nothing to measure on."""
     value = metrics.get(AUDIT_MIOU)
     return None if value is None else float(value)
+
+
+def audit_miou_range(metrics: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Where the audit mIoU lies in most redraws of its images, in [0, 1]; None where they are too few."""
+    low, high = (metrics.get(f"{AUDIT_MIOU}_{end}") for end in ("low", "high"))
+    return None if low is None or high is None else (float(low), float(high))
 
 
 def class_iou(metrics: Mapping[str, Any], index: int) -> float | None:
@@ -229,7 +250,7 @@ def _add_class(figure: go.Figure, info: ClassInfo, xs: Sequence[int], ys: Sequen
     )
 
 
-def _add_mean(figure: go.Figure, xs: Sequence[int], ys: Sequence[float | None]) -> None:
+def _add_mean(figure: go.Figure, xs: Sequence[int], ys: Sequence[float]) -> None:
     figure.add_scatter(
         x=list(xs),
         y=list(ys),

@@ -216,33 +216,49 @@ def whole_semi() -> str:
 
 
 def whole_active_learning() -> str:
-    """Return mIoU after the first choices, by strategy, and the paired difference to random."""
+    """Return mIoU after the choices, by strategy, its area over 10 to 40 %, and what is above random."""
     rows = read("whole_active_learning")
     budgets = sorted({row["images"] for row in rows}, key=int)
-    lines = []
+    lines, steps = [], []
     for strategy in dict.fromkeys(row["strategy"] for row in rows):
         for name, label in (("miou", "test"), ("set_miou", "the set")):
+            own, base = _points(rows, strategy, name), _points(rows, "random", name)
             cells = [strategy, label]
-            for budget in budgets:
-                own = {
-                    row["seed"]: row for row in rows if (row["strategy"], row["images"]) == (strategy, budget)
-                }
-                base = {
-                    row["seed"]: row for row in rows if (row["strategy"], row["images"]) == ("random", budget)
-                }
-                values = [100 * float(row[name]) for row in own.values()]
-                cells.append(f"{_spread(values, 1)} ({len(own)})" if own else "")
+            for budget in [*budgets, AREA]:
+                values = own.get(budget, {})
+                cells.append(f"{_spread(list(values.values()), 1)} ({len(values)})" if values else "")
                 if budget == budgets[0]:
                     continue
-                pairs = [
-                    100 * (float(own[seed][name]) - float(base[seed][name])) for seed in own if seed in base
-                ]
+                rivals = base.get(budget, {})
+                pairs = [value - rivals[seed] for seed, value in values.items() if seed in rivals]
                 cells.append("" if strategy == "random" else _spread(pairs, 1, sign=True))
             lines.append(cells)
+    for budget in budgets:
+        steps.append("/".join(dict.fromkeys(row["steps"] for row in rows if row["images"] == budget)))
     head = ["strategy", "mIoU of", f"{budgets[0]} images (seeds)"]
     for budget in budgets[1:]:
         head += [f"{budget} images (seeds)", "− random"]
-    return "\n\n".join([_table(head, lines), _origin(rows)])
+    head += [AREA, "− random"]
+    trained = f"Steps at {', '.join(budgets)} images: {', '.join(steps)}."
+    return "\n\n".join([_table(head, lines), trained, _origin(rows)])
+
+
+AREA = "area, 10 to 40 %"
+
+
+def _points(rows: Rows, strategy: str, name: str) -> dict[str, dict[str, float]]:
+    """Return a measure in per cent by budget and seed, and the area of the curves that go from 10 to 40 %."""
+    found: dict[str, dict[str, float]] = {}
+    shares: dict[str, dict[float, float]] = {}
+    for row in rows:
+        if row["strategy"] == strategy:
+            found.setdefault(row["images"], {})[row["seed"]] = value = 100 * float(row[name])
+            shares.setdefault(row["seed"], {})[float(row["label_share"])] = value
+    for seed, points in shares.items():
+        curve = sorted((share, value) for share, value in points.items() if share > 0.1)
+        if curve and curve[0][0] < 0.11 and curve[-1][0] > 0.4:
+            found.setdefault(AREA, {})[seed] = area_under_curve(*map(list, zip(*curve, strict=True)))
+    return found
 
 
 def step() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from core.model.network import SegmentationNetwork
 from core.predict import predict
 from core.step_generator import step_generator
 from core.suggestion import Suggestion, guided, suggestion
-from core.uncertainty import Quality, UncertaintyQuality, class_iou, confusion_matrix
+from core.uncertainty import Quality, UncertaintyQuality, confusion_matrix
 
 QUALITY_SIDE = 256
 """Uncertainty is measured at this long side at most, in pixels, which bounds its cost."""
@@ -45,11 +45,13 @@ class Overlap:
             class that is never found, and with four audit images make it jump from round to round.
         class_iou: IoU by class index, of the classes that the truth has.
         images: How many images were counted.
+        counts: ``(images, 3, C)`` int64, of each image and class the hit, true and suggested pixels.
     """
 
     miou: float
     class_iou: dict[int, float]
     images: int
+    counts: Tensor = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -213,22 +215,25 @@ class _Counts:
     """Counts the pixels of suggestions by class, at the resolution of the label maps."""
 
     def __init__(self, class_count: int) -> None:
-        self._confusion = torch.zeros(class_count, class_count, dtype=torch.int64)
-        self._images = 0
+        self._class_count = class_count
+        self._by_image: list[Tensor] = []
 
     def known(self, truth: Tensor) -> Tensor:
         """Return a label map in which classes that the network does not know are void."""
-        return torch.where(truth < len(self._confusion), truth, VOID)
+        return torch.where(truth < self._class_count, truth, VOID)
 
     def add(self, shown: Suggestion, truth: Tensor) -> None:
-        self._confusion += confusion_matrix(shown.class_map, self.known(truth), len(self._confusion))
-        self._images += 1
+        counted = confusion_matrix(shown.class_map, self.known(truth), self._class_count)
+        self._by_image.append(torch.stack([counted.diagonal(), counted.sum(dim=1), counted.sum(dim=0)]))
 
     def overlap(self) -> Overlap:
-        measured = class_iou(self._confusion).tolist()
-        by_class = {index: measured[index] for index in self._confusion.sum(dim=1).nonzero()[:, 0].tolist()}
+        none = torch.zeros(0, 3, self._class_count, dtype=torch.int64)
+        counts = torch.stack(self._by_image) if self._by_image else none
+        hit, true, suggested = counts.sum(dim=0).double()
+        measured = (hit / (true + suggested - hit)).tolist()
+        by_class = {index: measured[index] for index in true.nonzero()[:, 0].tolist()}
         miou = sum(by_class.values()) / len(by_class) if by_class else math.nan
-        return Overlap(miou, by_class, self._images)
+        return Overlap(miou, by_class, len(counts), counts)
 
 
 class _LabelledPixels:

@@ -8,7 +8,6 @@ is chosen), ``start-<field>-<project id>``, ``round-preset-<project id>``, ``sav
 
 from __future__ import annotations
 
-import datetime as dt
 from html import escape
 from typing import Any, get_args
 
@@ -17,6 +16,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import charts, session, settings_form
 from app.notices import empty_state, errors_as_sentences, html_badge, plain
+from app.round_history import history_table
 from app.round_progress import round_progress
 from app.training_state import TrainingState, newest_of, training_state
 from app.unsaved_settings import UnsavedSettings, note_unsaved, save_settings, were_saved
@@ -207,78 +207,6 @@ def round_charts(workspace: Workspace, project: ProjectInfo, shown: RoundInfo) -
 
 
 PLOT: dict[str, Any] = {"theme": None, "config": {"displayModeBar": False}}
-
-
-COLD_START_NOTE = "Trains nothing: typical and diverse images come first until there are labels"
-
-
-def history_rows(past: list[RoundInfo]) -> list[dict[str, Any]]:
-    """Return the table of rounds, newest first."""
-    return [
-        {
-            "Round": info.number,
-            "State": info.state,
-            "Reason": info.reason,
-            "Labels": info.metrics.get("labels"),
-            "Audit mIoU": charts.audit_miou(info.metrics),
-            "Round before": info.metrics.get("parent_audit_miou"),
-            "Error AUROC": info.metrics.get("error_auroc"),
-            "ECE": info.metrics.get("ece"),
-            "Minutes": (info.finished_at - info.started_at) / 60
-            if info.started_at and info.finished_at
-            else None,
-            "Started": dt.datetime.fromtimestamp(info.started_at, dt.UTC) if info.started_at else None,
-            "Note": info.error or info.note or (COLD_START_NOTE if info.number == COLD_START else ""),
-        }
-        for info in sorted(past, key=lambda info: -info.number)
-    ]
-
-
-def history_table(past: list[RoundInfo]) -> None:
-    """Draw the table of rounds."""
-    with st.container(key="round-history"):
-        st.dataframe(
-            history_rows(past),
-            hide_index=True,
-            placeholder="–",
-            column_config={
-                "Round": st.column_config.NumberColumn(width=60),
-                "State": st.column_config.TextColumn(width=80),
-                "Reason": st.column_config.TextColumn(width=190),
-                "Labels": st.column_config.NumberColumn(width=60),
-                "Audit mIoU": st.column_config.ProgressColumn(
-                    min_value=0,
-                    max_value=1,
-                    format="percent",
-                    width=110,
-                    help="Overlap (IoU) of suggestion and label, mean over the classes that the audit images "
-                    "show.",
-                ),
-                "Round before": st.column_config.ProgressColumn(
-                    min_value=0,
-                    max_value=1,
-                    format="percent",
-                    width=110,
-                    help="Audit mIoU of the round before on these images. Some are added between rounds, so "
-                    "the figures of two rounds do not compare.",
-                ),
-                "Error AUROC": st.column_config.NumberColumn(
-                    format="%.2f",
-                    width=90,
-                    help="How well uncertainty finds the wrong pixels of the audit images: 0.5 is chance, "
-                    "1 is perfect.",
-                ),
-                "ECE": st.column_config.NumberColumn(
-                    format="%.2f",
-                    width=60,
-                    help="Calibration error on the audit images: by how much confidence and accuracy differ, "
-                    "0 is best.",
-                ),
-                "Minutes": st.column_config.NumberColumn(format="%.1f", width=70),
-                "Started": st.column_config.DatetimeColumn(format="distance", width=110),
-                "Note": st.column_config.TextColumn(width=300),
-            },
-        )
 
 
 def size_advice(usual: int | None, long_side: int) -> str:

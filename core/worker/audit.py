@@ -9,6 +9,7 @@ import torch
 
 from core.evaluation import Overlap, evaluate, overlap
 from core.model.network import SegmentationNetwork
+from core.redraws import miou_range, share_above
 from core.worker.claim import Claim
 from core.worker.images import RoundImages
 from core.worker.network import teacher_of
@@ -66,8 +67,15 @@ def audit_figures(
         "audit_miou": measured.miou,
         "class_iou": {str(index): iou for index, iou in measured.class_iou.items()},
     } | measured.uncertainty_figures()
+    if (between := miou_range(measured.counts, seed=claim.seed)) is not None:
+        metrics |= {"audit_miou_low": between.low, "audit_miou_high": between.high}
     if parent is not None:
         # Audit images are added between rounds, so the parent's own figure is about other images.
         teacher = teacher_of(claim, class_count, parent).to(device)
-        metrics["parent_audit_miou"] = audit_overlap(claim, images, teacher, device).miou
+        before = audit_overlap(claim, images, teacher, device)
+        metrics["parent_audit_miou"] = before.miou
+        # A file may have become unreadable since.
+        if before.images == measured.images:
+            above = share_above(measured.counts, before.counts, seed=claim.seed)
+            metrics |= {} if above is None else {"share_above_parent": above}
     return metrics

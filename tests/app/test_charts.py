@@ -2,42 +2,12 @@ import pytest
 
 from app import charts
 from storage.projects import ClassInfo
-from storage.rounds import RoundInfo
-from storage.settings import RoundSettings
+from tests.app.finished_round import finished
 
 CLASSES = [
     ClassInfo(0, "sky", "#56b4e9", "Digit1", False),
     ClassInfo(1, "road", "#d55e00", "Digit2", False),
 ]
-
-
-def finished(number: int, state: str = "done", **metrics: object) -> RoundInfo:
-    return RoundInfo(
-        id=number,
-        project_id=1,
-        number=number,
-        state=state,
-        reason="",
-        config=RoundSettings(),
-        snapshot_blob=None,
-        parent_id=None,
-        labels_changed=0,
-        worker=None,
-        heartbeat_at=None,
-        lease_until=None,
-        cancel_requested=False,
-        step=0,
-        steps=0,
-        eta_seconds=None,
-        note=None,
-        error=None,
-        checkpoint=None,
-        embeddings_blob=None,
-        metrics=metrics,
-        created_at=0.0,
-        started_at=0.0,
-        finished_at=60.0,
-    )
 
 
 def traces(figure) -> dict[str, tuple[list, list]]:
@@ -101,6 +71,16 @@ def test_quality_by_round_leaves_out_rounds_without_an_audit():
         "road": ([1], [0.2]),
         "audit mIoU": ([1, 3], [0.5, 0.7]),
     }
+
+
+def test_the_range_of_a_rounds_audit_is_drawn_where_there_is_one():
+    rounds = [
+        finished(1, audit_miou=0.5),
+        finished(2, audit_miou=0.6, audit_miou_low=0.45, audit_miou_high=0.7),
+    ]
+    bars = charts.quality_by_round_figure(rounds, CLASSES).data[-1].error_y
+    assert list(bars.arrayminus) == pytest.approx([0, 0.15])
+    assert list(bars.array) == pytest.approx([0, 0.1])
 
 
 def test_figures_of_nothing_are_empty():

@@ -129,7 +129,9 @@ def test_label_maps_may_have_another_size_void_and_unknown_classes(device: torch
     assert set(found.class_iou) <= {0, 1, 2}
     assert found.quality.pixels == 16 * 192
     alone = overlap(small_network().to(device), [(image, truth)], samples=3, seed=0, device=device)
-    assert alone == Overlap(found.miou, found.class_iou, found.images)
+    assert alone == Overlap(found.miou, found.class_iou, found.images, found.counts)
+    assert alone.counts.equal(found.counts)
+    assert alone.counts[:, 1].sum() == 16 * 192
     assert math.isnan(found.calibration.ece_after)
 
 

@@ -99,6 +99,8 @@ def test_a_better_fresh_start_is_kept(doubled: Doubled) -> None:
     done = finished(workspace, requested(workspace, project, **LEARNS))
     assert done.metrics["start"] == "fresh"
     assert "so this round keeps the fresh start." in str(done.note)
+    assert done.metrics["audit_miou"] > done.metrics["parent_audit_miou"]
+    assert done.metrics["share_above_parent"] > 0.5
     assert done.steps == len(images.list_images(workspace, project.id, "pool")), "those of scoring"
     assert str(done.checkpoint) == f"checkpoints/round-{done.id}/fresh/step-000016"
     assert [step for step, _, _ in rounds.curve(workspace, done.id, "loss")] == list(range(1, 17))

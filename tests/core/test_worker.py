@@ -145,7 +145,9 @@ def test_a_round_ranks_the_pool_and_publishes(workspace: Workspace) -> None:
     done = rounds.get_round(workspace, claimed.id)
     assert done.state == "done"
     assert (done.metrics["audit_images"], done.metrics["labels"], done.metrics["unlabelled"]) == (2, 3, 8)
-    assert 0 <= done.metrics["audit_miou"] <= 1
+    audited = [done.metrics[f"audit_miou{end}"] for end in ("_low", "", "_high")]
+    assert 0 <= audited[0] <= audited[1] <= audited[2] <= 1
+    assert "share_above_parent" not in done.metrics, "it has no parent"
     assert set(done.metrics["class_iou"]) <= {"0", "1"}
     assert projects.get_project(workspace, project.id).current_round_id == done.id
     assert (workspace.path / str(done.checkpoint) / "checkpoint.safetensors").exists()

@@ -1,0 +1,105 @@
+"""The table of a project's rounds on the Training page."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from app import charts
+from storage.rounds import RoundInfo
+from storage.schema import COLD_START
+
+COLD_START_NOTE = "Trains nothing: typical and diverse images come first until there are labels"
+
+
+def history_rows(past: list[RoundInfo]) -> list[dict[str, Any]]:
+    """Return the table of rounds, newest first."""
+    return [
+        {
+            "Round": info.number,
+            "State": info.state,
+            "Reason": info.reason,
+            "Labels": info.metrics.get("labels"),
+            "Audit mIoU": charts.audit_miou(info.metrics),
+            "Range": range_text(info.metrics),
+            "Round before": info.metrics.get("parent_audit_miou"),
+            "Better": info.metrics.get("share_above_parent"),
+            "Error AUROC": info.metrics.get("error_auroc"),
+            "ECE": info.metrics.get("ece"),
+            "Minutes": (info.finished_at - info.started_at) / 60
+            if info.started_at and info.finished_at
+            else None,
+            "Started": dt.datetime.fromtimestamp(info.started_at, dt.UTC) if info.started_at else None,
+            "Note": info.error or info.note or (COLD_START_NOTE if info.number == COLD_START else ""),
+        }
+        for info in sorted(past, key=lambda info: -info.number)
+    ]
+
+
+def range_text(metrics: Mapping[str, Any]) -> str | None:
+    """Return where the audit mIoU lies in most redraws of its images, and how many images there are."""
+    if (between := charts.audit_miou_range(metrics)) is None:
+        return None
+    low, high = between
+    return f"{100 * low:.0f} to {100 * high:.0f} %, {metrics['audit_images']} images"
+
+
+def history_table(past: list[RoundInfo]) -> None:
+    """Draw the table of rounds."""
+    with st.container(key="round-history"):
+        st.dataframe(
+            history_rows(past),
+            hide_index=True,
+            placeholder="–",
+            column_config={
+                "Round": st.column_config.NumberColumn(width=60),
+                "State": st.column_config.TextColumn(width=80),
+                "Reason": st.column_config.TextColumn(width=190),
+                "Labels": st.column_config.NumberColumn(width=60),
+                "Audit mIoU": st.column_config.ProgressColumn(
+                    min_value=0,
+                    max_value=1,
+                    format="percent",
+                    width=110,
+                    help="Overlap (IoU) of suggestion and label, mean over the classes that the audit images "
+                    "show.",
+                ),
+                "Range": st.column_config.TextColumn(
+                    width=140,
+                    help="As many images, drawn from these again and again: nine in ten draws have an audit "
+                    "mIoU in between. With more audit images it narrows.",
+                ),
+                "Round before": st.column_config.ProgressColumn(
+                    min_value=0,
+                    max_value=1,
+                    format="percent",
+                    width=110,
+                    help="Audit mIoU of the round before on these images. Some are added between rounds, so "
+                    "the figures of two rounds do not compare.",
+                ),
+                "Better": st.column_config.NumberColumn(
+                    format="percent",
+                    width=70,
+                    help="In how many of such draws this round is above the round before. Near 50 % these "
+                    "images cannot tell the two apart.",
+                ),
+                "Error AUROC": st.column_config.NumberColumn(
+                    format="%.2f",
+                    width=90,
+                    help="How well uncertainty finds the wrong pixels of the audit images: 0.5 is chance, "
+                    "1 is perfect.",
+                ),
+                "ECE": st.column_config.NumberColumn(
+                    format="%.2f",
+                    width=60,
+                    help="Calibration error on the audit images: by how much confidence and accuracy differ, "
+                    "0 is best.",
+                ),
+                "Minutes": st.column_config.NumberColumn(format="%.1f", width=70),
+                "Started": st.column_config.DatetimeColumn(format="distance", width=110),
+                "Note": st.column_config.TextColumn(width=300),
+            },
+        )

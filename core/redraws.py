@@ -1,0 +1,80 @@
+"""How far a mean IoU depends on which images it was measured on: the bootstrap over images (Efron, 1979).
+
+Pixels of one image are alike, so images and not pixels are drawn again. Two networks that were measured on
+the same images are compared in the same draws.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+DRAWS = 1000
+"""How often the images are drawn again."""
+SHARE = 0.9
+"""Of the draws, which lie between the two ends of a range."""
+
+
+class Range(NamedTuple):
+    """Where ``SHARE`` of the draws lie, in [0, 1]."""
+
+    low: float
+    high: float
+
+
+def redrawn_mious(counts: Tensor, *, seed: int) -> Tensor:
+    """Return the mean IoU of as many images drawn with replacement, ``DRAWS`` times.
+
+    Args:
+        counts: ``(N, 3, C)`` int64, for each image and class its hit, true and predicted pixels.
+        seed: The same for the same number of images gives the same draws.
+
+    Returns:
+        ``(DRAWS,)`` float64 in [0, 1], each the mean over the classes that the truth of its images has; NaN
+        for a draw in which it has none.
+
+    Raises:
+        ValueError: There is no image.
+    """
+    if not len(counts):
+        raise ValueError("There is no image to draw.")
+    noise = torch.Generator().manual_seed(seed)
+    drawn = torch.randint(len(counts), (DRAWS, len(counts)), generator=noise)
+    times = torch.zeros(DRAWS, len(counts), dtype=torch.float64)
+    times.scatter_add_(1, drawn, torch.ones_like(times))
+    hit, true, predicted = (times @ counts.double().flatten(1)).unflatten(1, counts.shape[1:]).unbind(dim=1)
+    return torch.where(true > 0, hit / (true + predicted - hit), torch.nan).nanmean(dim=1)
+
+
+def miou_range(counts: Tensor, *, seed: int) -> Range | None:
+    """Return where the mean IoU lies in most draws; None for fewer than two images with labels."""
+    mious = redrawn_mious(counts, seed=seed)
+    if int(counts[:, 1].any(dim=1).sum()) < 2:
+        return None
+    ends = torch.tensor([(1 - SHARE) / 2, (1 + SHARE) / 2], dtype=torch.float64)
+    return Range(*mious.nanquantile(ends).tolist())
+
+
+def share_above(counts: Tensor, others: Tensor, *, seed: int) -> float | None:
+    """Return the share of draws in which the first network's mean IoU is above the second's, in [0, 1].
+
+    A draw in which they are equal counts half. None for fewer than two images with labels.
+
+    Args:
+        counts: ``(N, 3, C)`` int64 of the first network, as for :func:`redrawn_mious`.
+        others: ``(N, 3, C')`` of the second one, on the same images; it may know fewer classes.
+        seed: Of the draws.
+
+    Raises:
+        ValueError: They were measured on different numbers of images.
+    """
+    if len(counts) != len(others):
+        raise ValueError(f"Measured on {len(counts)} and on {len(others)} images, which cannot be compared.")
+    first, second = redrawn_mious(counts, seed=seed), redrawn_mious(others, seed=seed)
+    if min(int(both[:, 1].any(dim=1).sum()) for both in (counts, others)) < 2:
+        return None
+    both_known = ~(first.isnan() | second.isnan())
+    gains = (first - second)[both_known]
+    return float((gains > 0).double().mean() + 0.5 * (gains == 0).double().mean())

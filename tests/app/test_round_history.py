@@ -1,0 +1,19 @@
+from app.round_history import history_rows
+from tests.app.finished_round import finished
+
+
+def test_an_audit_is_told_with_its_range_and_how_surely_it_is_better():
+    first = finished(1, audit_miou=0.5, audit_images=1)
+    second = finished(
+        2,
+        audit_miou=0.6,
+        audit_miou_low=0.449,
+        audit_miou_high=0.701,
+        audit_images=5,
+        parent_audit_miou=0.5,
+        share_above_parent=0.93,
+    )
+    rows = history_rows([first, second])
+    assert [row["Round"] for row in rows] == [2, 1]
+    assert [row["Range"] for row in rows] == ["45 to 70 %, 5 images", None]
+    assert [row["Better"] for row in rows] == [0.93, None]

@@ -104,7 +104,7 @@ class Training:
         self._fabric = fabric or make_fabric(self.device)
         self.student = network.to(self.device).to(memory_format=torch.channels_last)
         # A parent's images have other numbers.
-        self.student.forget_images()
+        self.student.forget_images(len(data.labels))
         self.student.class_weights.copy_(
             mean_class_weights(
                 list(data.labels.values()), config.pixel_weights, self.student.class_count, config.batch_size

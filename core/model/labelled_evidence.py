@@ -16,8 +16,8 @@ class LabelledEvidence(nn.Module):
     An image has one place, however often it is seen: what was last seen of it counts, so that evidence
     grows with the labelled images and not with the steps of a training. Everything lives in registered
     buffers, so it is saved, moved and averaged with the module that holds it. All shapes are fixed:
-    writing never waits for the device. From more images than there are places a head learns, but grows no
-    surer.
+    writing never waits for the device. Where more images are labelled than there are places, those in them
+    stand for all.
 
     Args:
         width: Length D of a feature vector.
@@ -30,12 +30,15 @@ class LabelledEvidence(nn.Module):
     """``(M,)`` int64, the image of each place, or ``NO_IMAGE``."""
     next_place: torch.Tensor
     """int64 scalar, the place of the next new image."""
+    labelled_images: torch.Tensor
+    """int64 scalar, how many images are labelled as far as is known."""
 
     def __init__(self, width: int, images: int = 256) -> None:
         super().__init__()
         self.register_buffer("moments", torch.zeros(images, width, width))
         self.register_buffer("keys", torch.full((images,), NO_IMAGE))
         self.register_buffer("next_place", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("labelled_images", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
     def observe(self, vectors: torch.Tensor, labelled: torch.Tensor, images: torch.Tensor) -> None:
@@ -82,15 +85,16 @@ class LabelledEvidence(nn.Module):
         self.next_place.copy_((self.next_place + comes.sum()) % len(self.keys))
 
     def total(self) -> torch.Tensor:
-        """Return the sum of the moments over the images, ``(D, D)``."""
-        return self.moments.sum(dim=0)
+        """Return the sum of the moments over the labelled images, ``(D, D)``."""
+        return self.moments.sum(dim=0) * (self.labelled_images / len(self.keys)).clamp(min=1)
 
     @torch.no_grad()
-    def forget(self) -> None:
-        """Remember no image any more."""
+    def forget(self, labelled_images: int = 0) -> None:
+        """Remember no image any more; ``labelled_images`` is how many there are from now on."""
         self.moments.zero_()
         self.keys.fill_(NO_IMAGE)
         self.next_place.zero_()
+        self.labelled_images.fill_(labelled_images)
 
     @torch.no_grad()
     def adopt_new_rows(self, other: LabelledEvidence) -> None:
@@ -102,6 +106,7 @@ class LabelledEvidence(nn.Module):
         self.moments.copy_(torch.where(differs[:, None, None], other.moments, self.moments))
         self.keys.copy_(other.keys)
         self.next_place.copy_(other.next_place)
+        self.labelled_images.copy_(other.labelled_images)
 
 
 def _of_all_processes(mine: Tensor) -> Tensor:

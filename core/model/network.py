@@ -207,10 +207,10 @@ class SegmentationNetwork(nn.Module):
         elif images is not None:
             self.head.observe(features[: len(images)].float(), small[: len(images)], images)
 
-    def forget_images(self) -> None:
-        """Forget which images were labelled, because images are numbered anew."""
+    def forget_images(self, labelled_images: int) -> None:
+        """Forget which images were labelled, because they are numbered anew, and learn how many there are."""
         if isinstance(self.head, ClassifierNPHead):
-            self.head.evidence.forget()
+            self.head.evidence.forget(labelled_images)
 
 
 def build_network(

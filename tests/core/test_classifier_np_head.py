@@ -199,6 +199,23 @@ def test_the_first_image_makes_room_and_the_last_view_of_an_image_counts(device:
     assert evidence.total().item() == 25 + 36 + 9
 
 
+def test_more_images_than_there_are_places_are_more_evidence(device: torch.device) -> None:
+    evidence = LabelledEvidence(1, images=3).to(device)
+    evidence.forget(labelled_images=12)
+    everything = torch.ones(1, 1, dtype=torch.bool, device=device)
+    for key in range(12):
+        evidence.observe(
+            torch.full((1, 1, 1), 2.0, device=device), everything, torch.tensor([key]).to(device)
+        )
+    assert evidence.total().item() == 12 * 4
+    evidence.forget(labelled_images=2)
+    for key in range(2):
+        evidence.observe(
+            torch.full((1, 1, 1), 2.0, device=device), everything, torch.tensor([key]).to(device)
+        )
+    assert evidence.total().item() == 2 * 4
+
+
 def test_evidence_survives_a_state_dict_and_can_be_forgotten(device: torch.device) -> None:
     head = observed(new_head(device), images_of_features(3, device))
     other = new_head(device)

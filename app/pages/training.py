@@ -16,11 +16,12 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import charts, session, settings_form
 from app.notices import empty_state, errors_as_sentences, html_badge, plain
+from app.round_gain import gain_text, gains
 from app.round_history import history_table
 from app.round_progress import round_progress
 from app.training_state import TrainingState, newest_of, training_state
 from app.unsaved_settings import UnsavedSettings, note_unsaved, save_settings, were_saved
-from storage import images, projects, round_requests, rounds, workers
+from storage import activity, images, projects, round_requests, rounds, workers
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES
@@ -325,6 +326,9 @@ def show() -> None:
         with right, st.container(border=True, height="stretch"):
             st.markdown("**Rounds**")
             history_table(past)
+            with errors_as_sentences():
+                if text := gain_text(gains(past, activity.labelled_by_hand(workspace, project_id))):
+                    st.caption(plain(text))
 
     st.subheader("Settings of the next round")
     st.fragment(settings_section)(workspace, project)

@@ -1,0 +1,70 @@
+import dataclasses
+
+import pytest
+
+from app.round_gain import gain_text, gains
+from storage.activity import LabelledImage
+from storage.rounds import RoundInfo
+from tests.app.finished_round import finished
+
+
+def chain(*figures: tuple[float, float | None, float | None], images: int = 9) -> list[RoundInfo]:
+    """Return rounds from (audit mIoU, that of the round before, share above), ten seconds apart."""
+    past = []
+    for number, (miou, before, share) in enumerate(figures, start=1):
+        metrics = {"audit_miou": miou, "audit_images": images, "labels": 8 * number}
+        if before is not None:
+            metrics["parent_audit_miou"] = before
+        if share is not None:
+            metrics["share_above_parent"] = share
+        info = finished(number, **metrics)
+        past.append(dataclasses.replace(info, parent_id=number - 1 or None, created_at=10.0 * number))
+    return past
+
+
+def submitted(at: float, seconds: float) -> LabelledImage:
+    return LabelledImage(image_id=1, author="ann", seconds=seconds, round_number=1, at=at)
+
+
+def test_a_round_is_compared_with_its_parent_on_the_same_images():
+    past = chain((0.5, None, None), (0.62, 0.55, 0.97))
+    (found,) = gains(past, [submitted(9, 1000), submitted(15, 200), submitted(20, 160), submitted(21, 1000)])
+    assert (found.number, found.before, found.labels, found.seconds) == (2, 1, 8, 360)
+    assert found.miou == pytest.approx(0.07)
+    assert gain_text([found]) == (
+        "Round 2, with 8 more labels (6 min of labelling), is 7.0 points of mIoU above round 1 on the same "
+        "9 audit images, and better in 97 of 100 random redraws of them."
+    )
+
+
+def test_rounds_that_were_compared_with_nothing_say_nothing():
+    failed = dataclasses.replace(chain((0.5, 0.4, 0.9))[0], state="failed")
+    assert gains([failed, finished(2, audit_miou=None)], []) == []
+    assert gain_text([]) == ""
+
+
+def test_two_rounds_that_brought_little_are_a_place_to_stop():
+    little, much = (0.60, 0.597, 0.6), (0.60, 0.55, 0.99)
+    assert "a place to stop" in gain_text(gains(chain((0.5, None, None), little, little), []))
+    assert "a place to stop" not in gain_text(gains(chain((0.5, None, None), little, much), []))
+    assert "a place to stop" not in gain_text(gains(chain((0.5, None, None), little), []))
+    surely = (0.60, 0.595, 0.99)
+    assert "a place to stop" not in gain_text(gains(chain((0.5, None, None), little, surely), []))
+
+
+def test_rounds_without_new_labels_are_no_reason_to_stop():
+    past = [
+        dataclasses.replace(info, metrics=info.metrics | {"labels": 8})
+        for info in chain((0.5, None, None), (0.6, 0.6, 0.5), (0.6, 0.6, 0.5))
+    ]
+    text = gain_text(gains(past, []))
+    assert "with no more labels, is 0.0 points" in text
+    assert "stop" not in text
+
+
+def test_few_images_are_called_rough():
+    assert "which is rough with so few" in gain_text(
+        gains(chain((0.5, None, None), (0.4, 0.5, 0.1), images=4), [])
+    )
+    alone = gain_text(gains(chain((0.5, None, None), (0.4, 0.5, None), images=1), []))
+    assert "10.0 points of mIoU below round 1 on the only audit image. One image says little" in alone

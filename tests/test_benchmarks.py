@@ -108,10 +108,15 @@ def told_of_the_network() -> list[str]:
         mean(line("whole_uncertainty", method=method)["passes"])
         for method in (tables.OURS, "MC dropout, whole network")
     )
+
+    def written(labelled: str) -> str:
+        return semi[labelled].lstrip("+").replace("-", "−")
+
     return [
-        f"Semi-supervision brings {mean(semi['37 labelled'])} points at 37 labels, "
-        f"{mean(semi['73 labelled'])} at 73 and none at 18",
-        f"balanced classes and the neural process {brought:.1f}.",
+        f"brings {written('37 labelled')} points over the same head at 37 labels "
+        "and nothing sure at 18 and 73 "
+        f"({written('18 labelled')} and {written('73 labelled')})",
+        f"balanced classes and the neural process bring {brought:.1f} at 37.",
         f"{mean(line('whole_semi', labelled='367')['test mIoU'])} mIoU with all 367 labels",
         f"a rank correlation of {found[0]} (softmax entropy {found[1]}, BALD with MC dropout {found[2]})",
         f"cost {ours_costs} times one pass, MC dropout {dropout_costs:.0f} times",

@@ -86,8 +86,8 @@ def gain_text(found: Sequence[Gain]) -> str:
     if last.share_above is None:
         text += ". One image says little; more come as you label."
     else:
-        rough = ", which is rough with so few" if last.images < FEW_IMAGES else ""
-        text += f", and better in {100 * last.share_above:.0f} of 100 random redraws of them{rough}."
+        text += f", and better in {100 * last.share_above:.0f} of 100 random redraws of them."
+        text += " So few images give a rough figure." if last.images < FEW_IMAGES else ""
     if len(found) > 1 and all(gain.is_little and gain.labels > 0 for gain in found[-2:]):
         text += (
             " The last two rounds brought little. If the suggestions are good enough for you, this is a "

@@ -86,6 +86,7 @@ def loss_figure(
                 "dtick": 0.25,
                 "showgrid": False,
                 "zeroline": False,
+                "title": {"text": "share of pixels", "standoff": 4},
             },
         )
     if LOSS in curves:
@@ -99,7 +100,7 @@ def loss_figure(
             hovertemplate="%{y:.3f}",
         )
         if UNLABELLED in curves and (joined := curves[UNLABELLED][0][0]) > xs[0]:
-            _mark_step(figure, joined, "unlabelled images join")
+            _mark_step(figure, joined, "unlabelled images join", steps)
     _fix_steps(figure, steps, begun_again)
     figure.update_layout(yaxis_rangemode="tozero")
     return figure
@@ -191,15 +192,16 @@ def _fix_steps(figure: go.Figure, steps: int | None, begun_again: int | None) ->
     if steps:
         figure.update_xaxes(range=[0, steps])
     if begun_again is not None:
-        _mark_step(figure, begun_again, "fresh start was worse: on from the round before")
+        _mark_step(figure, begun_again, "fresh start was worse: on from the round before", steps)
 
 
-def _mark_step(figure: go.Figure, step: int, text: str) -> None:
+def _mark_step(figure: go.Figure, step: int, text: str, steps: int | None) -> None:
+    is_late = steps is not None and step > steps / 2
     figure.add_vline(
         step,
         line={"color": _INK, "width": 1, "dash": "dash"},
         annotation={"text": text, "font": {"color": _INK, "size": 11}},
-        annotation_position="top right",
+        annotation_position="top left" if is_late else "top right",
     )
 
 

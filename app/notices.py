@@ -48,7 +48,9 @@ def plain(text: str) -> str:
 
     Underscores and backticks stay: the first do no harm inside a word, the second mark our commands.
     """
-    harmless = re.sub(r"[$*~\[\]<]", r"\\\g<0>", text)
+    # One before a letter is a backslash as it is.
+    harmless = re.sub(r"\\(?=[!-/:-@\[-`{-~])", r"\\\\", text)
+    harmless = re.sub(r"[$*~\[\]<]", r"\\\g<0>", harmless)
     # A backslash does not keep :name: from becoming a picture; a sign without width does.
     return re.sub(r":(?=[\w+-]+:)", ":\N{WORD JOINER}", harmless)
 

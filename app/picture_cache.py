@@ -61,6 +61,11 @@ def read_kept(
     )
 
 
+def is_kept(workspace: Workspace, name: str) -> bool:
+    """Return whether the file of that name is there, and remember that it was used now."""
+    return touched(workspace.path / _FOLDER / name)
+
+
 def _kept_file(workspace: Workspace, name: str, build: Callable[[IO[bytes]], dict[str, Any]]) -> Path:
     path = workspace.path / _FOLDER / name
     if touched(path):

@@ -32,6 +32,6 @@ def carry_out(workspace: Workspace, act: Act, annotator: str) -> str:
     if act.kind == "exclude":
         excluded = images.set_split(workspace, act.image_ids, "excluded", annotator)
         rest = len(act.image_ids) - excluded
-        others = f"; {rest:,} were before" if rest else ": Bring back undoes it"
+        others = f"; {rest:,} were before" if rest else ""
         return f"{image_count(excluded)} excluded{others}"
     return f"{image_count(images.bring_back(workspace, act.image_ids, annotator))} brought back"

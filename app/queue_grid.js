@@ -131,6 +131,7 @@ class Grid {
   show({ cards }, setTriggerValue) {
     this.send = setTriggerValue;
     const focused = this.grid.contains(document.activeElement) ? cardOf(document.activeElement) : null;
+    const place = this.cards.findIndex((card) => card.image_id === focused);
     const elements = new Map();
     for (const card of cards) {
       const written = JSON.stringify(card);
@@ -142,7 +143,11 @@ class Grid {
     const nodes = [...elements.values()].map((one) => one.node);
     const same = nodes.length === this.grid.children.length && nodes.every((node, i) => node === this.grid.children[i]);
     if (!same) this.grid.replaceChildren(...nodes);
-    if (!same && focused !== null) elements.get(focused)?.node.querySelector('a').focus();
+    if (!same && focused !== null) {
+      // Where the card has gone, the one that took its place goes on, or the last.
+      const next = elements.get(focused) ?? elements.get(cards[Math.min(place, cards.length - 1)]?.image_id);
+      next?.node.querySelector('a').focus();
+    }
     this.ticked = new Set([...this.ticked].filter((id) => elements.has(id)));
     this.drawTicks();
   }
@@ -218,13 +223,15 @@ class Grid {
   }
 
   pressed(event) {
-    const link = event.target.closest('a');
+    const link = event.target.closest('.q-card')?.querySelector('a');
+    const kinds = ON_KEY[event.key.toLowerCase()];
     if (!link || event.ctrlKey || event.metaKey || event.altKey) return;
+    // On a button or a box of the card only the keys that its tooltips name are ours.
+    if (!kinds && !event.target.closest('a')) return;
     const id = cardOf(link);
     const links = [...this.grid.querySelectorAll('a')];
     const columns = links.filter((one) => one.offsetParent && top(one) === top(links[0])).length;
     const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
-    const kinds = ON_KEY[event.key.toLowerCase()];
     if (step !== undefined) links[links.indexOf(link) + step]?.focus();
     else if (event.key === ' ') this.toggle(id, event.shiftKey);
     else if (event.key === 'Escape') this.tick([...this.ticked], false);

@@ -72,11 +72,11 @@ def state_of(item: QueueItem, annotator: str, now: float) -> tuple[str, str]:
     image = item.image
     if image.leased_by and (image.leased_until or 0) > now:
         return "with you" if image.leased_by == annotator else f"with {image.leased_by}", "leased"
-    if image.skipped_at:
-        return ("skipped draft", "draft") if item.status == "draft" else ("skipped", "unlabelled")
+    if image.skipped_at and item.status == "draft":
+        return "skipped draft", "draft"
     if item.status:
         return item.status, item.status
-    return "unlabelled", "unlabelled"
+    return "skipped" if image.skipped_at else "unlabelled", "unlabelled"
 
 
 def card_of(

@@ -49,11 +49,14 @@ def range_text(metrics: Mapping[str, Any]) -> str | None:
 
 def history_table(past: list[RoundInfo]) -> None:
     """Draw the table of rounds."""
+    rows = history_rows(past)
     with st.container(key="round-history"):
         st.dataframe(
-            history_rows(past),
+            rows,
             hide_index=True,
             placeholder="–",
+            # Room for the others: before there are audit images, and a round before, these say nothing.
+            column_order=[name for name in rows[0] if any(row[name] not in (None, "") for row in rows)],
             column_config={
                 "Round": st.column_config.NumberColumn(width=60),
                 "State": st.column_config.TextColumn(width=80),

@@ -20,7 +20,8 @@ from typing import Any
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -69,6 +70,21 @@ _STATUS_OF_ERROR: tuple[tuple[type[QualmError], HTTPStatus], ...] = (
 )
 
 
+class _IdConvertor(Convertor[int]):
+    """Ids in an address; a number with more digits does not fit into the database, so nothing has it."""
+
+    regex = "[0-9]{1,18}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("id", _IdConvertor())
+
+
 def routes(workspace: Workspace) -> list[Route]:
     """Return all routes of ours, reading and writing ``workspace``."""
 
@@ -76,8 +92,8 @@ def routes(workspace: Workspace) -> list[Route]:
         return Route(path, partial(endpoint, workspace), methods=[method], name=endpoint.__name__)
 
     # Starlette runs plain functions in threads, so the blocking work of these never holds up the loop.
-    image = "/api/images/{image_id:int}"
-    project = "/api/projects/{project_id:int}"
+    image = "/api/images/{image_id:id}"
+    project = "/api/projects/{project_id:id}"
     return [
         route(f"{image}/pixels/{{blob}}", get_pixels),
         route(f"{image}/thumbnail/{{blob}}", get_thumbnail),
@@ -88,7 +104,7 @@ def routes(workspace: Workspace) -> list[Route]:
         route(f"{image}/tiles/{{blob}}/{{level:int}}/{{column:int}}/{{row:int}}", get_tile),
         route(f"{image}/label", get_label),
         route(f"{image}/label", put_label, "PUT"),
-        route(f"{image}/label/{{revision:int}}", get_revision),
+        route(f"{image}/label/{{revision:id}}", get_revision),
         route(f"{image}/revisions", get_revisions),
         route(f"{image}/previous-label", get_previous_label),
         route(f"{image}/suggestion/{{blob}}", get_suggestion),
@@ -149,9 +165,12 @@ def get_label(workspace: Workspace, request: Request) -> Response:
 
 
 def get_revision(workspace: Workspace, request: Request) -> Response:
-    """Answer the label map of one revision as run lengths; what a revision holds never changes."""
+    """Answer the label map of one revision as run lengths.
+
+    It is not to be kept: another workspace at this address has other images under the same numbers.
+    """
     label_map, _ = labels.read(workspace, _image_id(request), int(request.path_params["revision"]))
-    return _run_lengths(_packed(run_length.encode(label_map)), IMMUTABLE)
+    return _run_lengths(_packed(run_length.encode(label_map)), _FRESH)
 
 
 def get_revisions(workspace: Workspace, request: Request) -> Response:
@@ -229,11 +248,15 @@ async def put_label(workspace: Workspace, request: Request) -> Response:
     # A run takes a value and at least one length byte per pixel it covers, so more cannot be a label map.
     most = 4 + 2 * image.width * image.height
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            sentence = f"The label map is larger than {image.width} × {image.height} pixels can be."
-            return JSONResponse({"error": sentence}, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most:
+                sentence = f"The label map is larger than {image.width} × {image.height} pixels can be."
+                return JSONResponse({"error": sentence}, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    except ClientDisconnect:
+        # The page was left or loaded again while it sent; its journal has the strokes, and nobody listens.
+        return Response(status_code=HTTPStatus.BAD_REQUEST)
     return await run_in_threadpool(_save, workspace, request, image, bytes(body))
 
 

@@ -26,6 +26,8 @@ OPENED_IMAGE = "opened-image"
 """Session state: the image that the Label page opened because its address named it."""
 
 _PROJECT_KEY = "project"
+_MOST_DIGITS = 18
+"""Of an id: one with more does not fit into the database."""
 
 
 def workspace() -> Workspace:
@@ -127,16 +129,18 @@ def _project_of_start() -> int | None:
 
 
 def _whole_number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() else None
+    """Return the number that a text is, None for one that no row of the database can have."""
+    is_number = text is not None and text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    return int(text) if text and is_number else None
 
 
 def image_of_address(parameter: str, project_id: int) -> ImageInfo | None:
     """Return the image whose id a parameter of the address holds; None when it is none of this project's."""
-    asked = st.query_params.get(parameter, "")
-    if not (asked.isascii() and asked.isdigit()):
+    asked = _whole_number(st.query_params.get(parameter))
+    if asked is None:
         return None
     try:
-        found = images.image(workspace(), int(asked))
+        found = images.image(workspace(), asked)
     except NotFound:
         return None
     return found if found.project_id == project_id else None

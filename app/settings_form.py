@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin
 
 import streamlit as st
@@ -37,6 +38,7 @@ def fields(
     *,
     key: str,
     scope: object,
+    own_scopes: Mapping[str, object] = MappingProxyType({}),
     columns: int = 4,
     suggestions: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
@@ -48,6 +50,7 @@ def fields(
         key: Prefix of the widgets' keys.
         scope: What the settings belong to, such as a project's id; the widget of field ``steps`` has the key
             ``<key>-steps-<scope>``, so that one project's values never show up in another's form.
+        own_scopes: By name, the scope of a field that has another one.
         columns: Widgets side by side.
         suggestions: Known values of text fields; others can still be typed.
 
@@ -60,7 +63,7 @@ def fields(
         row = names[start : start + columns]
         for name, column in zip(row, st.columns(columns)[: len(row)], strict=True):
             with column:
-                widget_key = _widget_key(key, name, scope)
+                widget_key = _widget_key(key, name, own_scopes.get(name, scope))
                 stored = getattr(settings, name)
                 follow(widget_key, stored)
                 value = _widget(
@@ -75,13 +78,19 @@ def fields(
     return values
 
 
-def saved(values: Mapping[str, Any], *, key: str, scope: object) -> None:
+def saved(
+    values: Mapping[str, Any],
+    *,
+    key: str,
+    scope: object,
+    own_scopes: Mapping[str, object] = MappingProxyType({}),
+) -> None:
     """Note that what :func:`fields` returned is stored, where its widgets are not drawn again at once.
 
     From then on they follow what is stored, instead of sending the same values again with the next change.
     """
     for name, value in values.items():
-        st.session_state[_followed(_widget_key(key, name, scope))] = value
+        st.session_state[_followed(_widget_key(key, name, own_scopes.get(name, scope)))] = value
 
 
 def title_of_field(name: str, field: FieldInfo) -> str:

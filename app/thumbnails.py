@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import threading
 
 from PIL import Image
 
 from app.levels import is_large
 from app.small_files import kept_or_made
-from app.tiles import overview
+from app.tiles import is_cut, overview
 from storage.errors import InvalidInput
 from storage.images import ImageInfo
 from storage.workspace import Workspace
@@ -17,6 +19,8 @@ SIDES = (160, 320, 640)
 """Long sides on offer, in pixels; a fixed few, so that nobody can fill the disk with sizes."""
 
 _QUALITY = 82
+# One at a time: all pixels of a large image that is no JPEG are in memory while it is made small.
+_DECODING_LARGE = threading.Lock()
 
 
 def thumbnail(workspace: Workspace, image: ImageInfo, side: int) -> bytes:
@@ -25,7 +29,6 @@ def thumbnail(workspace: Workspace, image: ImageInfo, side: int) -> bytes:
     Raises:
         InvalidInput: a side that is not on offer.
         NotFound: the image's file is missing.
-        DiskFull: the image is large, and there is no space to cut it up.
     """
     if side not in SIDES:
         raise InvalidInput(f"Thumbnails come {', '.join(map(str, SIDES))} pixels long.")
@@ -34,15 +37,19 @@ def thumbnail(workspace: Workspace, image: ImageInfo, side: int) -> bytes:
 
 
 def _made(workspace: Workspace, image: ImageInfo, side: int) -> bytes:
-    # Only a JPEG can be decoded in a smaller size; of other large images the overview is at hand.
-    if is_large(image.width, image.height) and image.media_type != "image/jpeg":
+    # Only a JPEG can be decoded in a smaller size. Of other large images the overview may be at hand; to cut
+    # one up for a thumbnail would take long, and the Label page waits for those that cut.
+    whole_in_memory = is_large(image.width, image.height) and image.media_type != "image/jpeg"
+    if whole_in_memory and is_cut(workspace, image):
         data, _ = overview(workspace, image)
+        whole_in_memory = False
     else:
         data = workspace.blobs.get(image.blob)
-    with Image.open(io.BytesIO(data)) as picture:
-        picture.draft("RGB", (side, side))
-        small = picture.convert("RGB")
-    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    with _DECODING_LARGE if whole_in_memory else contextlib.nullcontext():
+        with Image.open(io.BytesIO(data)) as picture:
+            picture.draft("RGB", (side, side))
+            small = picture.convert("RGB")
+        small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=_QUALITY)
     return buffer.getvalue()

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from app.levels import TILE_SIDE, level_sizes, overview_level, tile_box, tiles_of
-from app.picture_cache import description, read_kept
+from app.picture_cache import description, is_kept, read_kept
 from storage.formats.quick_png import encode_png
 from storage.images import ImageInfo
 from storage.workspace import Workspace
@@ -45,6 +45,15 @@ def overview(workspace: Workspace, image: ImageInfo) -> tuple[bytes, str]:
         DiskFull: there is no space to keep its tiles.
     """
     return _part(workspace, image, "overview")
+
+
+def is_cut(workspace: Workspace, image: ImageInfo) -> bool:
+    """Return whether the tiles and the overview of an image are kept, so that none need be made."""
+    return is_kept(workspace, _file_of(image))
+
+
+def _file_of(image: ImageInfo) -> str:
+    return f"{image.blob}.tiles"
 
 
 def _part(workspace: Workspace, image: ImageInfo, name: str) -> tuple[bytes, str]:
@@ -83,7 +92,7 @@ def _part(workspace: Workspace, image: ImageInfo, name: str) -> tuple[bytes, str
                     write(f"{number}/{column}/{row}", data)
         return {"media_type": "image/jpeg" if as_jpeg else "image/png", "parts": parts}
 
-    return read_kept(workspace, f"{image.blob}.tiles", build, read)
+    return read_kept(workspace, _file_of(image), build, read)
 
 
 def _cutter(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,14 +28,14 @@ class UnsavedSettings:
         round: New values of the round's settings by field, those of a chosen preset included.
         start: New values of the start rule.
         entered: Those of ``round`` that were entered into a field.
-        scope: Of the fields they were entered into.
+        own_scopes: By name, the scope of a field that has another one than the project.
     """
 
     project_id: int
     round: dict[str, Any]
     start: dict[str, Any]
     entered: dict[str, Any]
-    scope: object
+    own_scopes: Mapping[str, object]
 
     @property
     def names(self) -> list[str]:
@@ -70,7 +71,7 @@ def save_settings(workspace: Workspace, project_id: int) -> None:
     projects.change_settings(
         workspace, project_id, {"round": unsaved.round, "start": unsaved.start}, session.annotator()
     )
-    settings_form.saved(unsaved.entered, key="round", scope=unsaved.scope)
+    settings_form.saved(unsaved.entered, key="round", scope=project_id, own_scopes=unsaved.own_scopes)
     settings_form.saved(unsaved.start, key="start", scope=project_id)
     del st.session_state[_UNSAVED]
     st.session_state[_SAVED] = True

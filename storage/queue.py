@@ -365,7 +365,7 @@ def skip(workspace: Workspace, image_id: int, annotator: str) -> None:
     """Put an image at the end of the queue and free it; a draft on it stays, a pin does not.
 
     There it comes again to everybody, or, when a draft corrects what was submitted, to the author of that.
-    One that is labelled, with no draft on it, is in nobody's queue and does not come again.
+    One that is labelled, with no draft on it, is in nobody's queue: it is only freed.
 
     Raises:
         LeaseLost: somebody else holds it.
@@ -375,7 +375,9 @@ def skip(workspace: Workspace, image_id: int, annotator: str) -> None:
     with workspace.database.writing() as session:
         row = image_row(session, image_id)
         _refuse_held(row, annotator, now)
-        row.skipped_at, row.leased_by, row.leased_until = now, None, None
+        row.leased_by = row.leased_until = None
+        if row.labelled_revision == 0 or row.draft_by is not None:
+            row.skipped_at = now
         row.pinned_at = row.pinned_by = None
         events.record(session, row.project_id, annotator, "skip", image=image_id)
 

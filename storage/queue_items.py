@@ -64,6 +64,7 @@ class _Newest(NamedTuple):
 
     status: str
     author: str
+    labelled_share: float
 
 
 class _Current(NamedTuple):
@@ -94,7 +95,16 @@ _unsure, _against = aliased(LabelClass), aliased(LabelClass)
 # Ranks run from 1 without gaps, and the index knows the last one.
 _last_rank = select(func.max(Prediction.rank)).where(Prediction.round_id == _OF_ROUND).scalar_subquery()
 _ITEMS = (
-    select(Image, Label.status, Label.author, Prediction, _liked.name, _unsure.name, _against.name)
+    select(
+        Image,
+        Label.status,
+        Label.author,
+        Label.labelled_share,
+        Prediction,
+        _liked.name,
+        _unsure.name,
+        _against.name,
+    )
     .add_columns(Round.number, _last_rank)
     .outerjoin(Label, and_(Label.image_id == Image.id, Label.revision == Image.revision))
     .outerjoin(Prediction, and_(Prediction.image_id == Image.id, Prediction.round_id == _OF_ROUND))
@@ -126,7 +136,7 @@ def queue_items(
         row.id: _item(
             _Known(
                 row,
-                _Newest(status, author) if author is not None else None,
+                _Newest(status, author, labelled_share) if author is not None else None,
                 # What a round thinks of an audit image is hidden from whoever labels it.
                 prediction if row.split != "audit" else None,
                 _Current(round_id, number, ranked or 0) if round_id is not None else None,
@@ -136,7 +146,7 @@ def queue_items(
             annotator,
             row.id in unlike,
         )
-        for row, status, author, prediction, like, unsure, against, number, ranked in found
+        for row, status, author, labelled_share, prediction, like, unsure, against, number, ranked in found
     }
     return [items[image_id] for image_id in image_ids]
 
@@ -187,16 +197,19 @@ def _why(known: _Known, annotator: str | None, unlike: bool) -> str:
     row, label, prediction, current, like, names = known
     if row.split == "excluded":
         return _EXCLUDED_WHY if label is None else _EXCLUDED_LABEL_WHY
-    if label is not None and label.status == "draft":
+    # What was undone down to nothing is no work to be told of.
+    is_empty = label is not None and label.status == "draft" and not label.labelled_share
+    if label is not None and label.status == "draft" and not is_empty:
         return (
             _DRAFT_WHY if label.author == annotator else f"{label.author} began this one: the draft is shown"
         )
-    if label is not None:
-        return f"Labelled by {label.author} (revision {row.revision}): a new submission replaces it"
+    if label is not None and not is_empty:
+        author = "you" if label.author == annotator else label.author
+        return f"Labelled by {author} (revision {row.revision}): a new submission replaces it"
     if row.split == "audit":
         return _AUDIT_WHY
     if is_pinned(row):
-        return f"Pinned to the front by {row.pinned_by}"
+        return f"Pinned to the front by {'you' if row.pinned_by == annotator else row.pinned_by}"
     if row.skipped_at is not None:
         return _SKIPPED_WHY
     if prediction is not None and current is not None:

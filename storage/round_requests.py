@@ -19,7 +19,7 @@ from storage.rounds import RoundInfo, round_info
 from storage.schema import COLD_START, LIVE_ROUND_STATES, Image, Label, LabelClass, Project, Round
 from storage.settings import ProjectSettings, RoundSettings
 from storage.snapshots import Snapshot, SnapshotLabel, encode_snapshot
-from storage.workers import find_live_workers, is_worked_on
+from storage.workers import find_live_workers, find_projects_at_work, is_worked_on
 from storage.workspace import Workspace
 
 HOW_TO_START_ONE = "the Training page says how to start one"
@@ -71,7 +71,8 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
 
     if project.archived_at is not None:
         return advice(False, "This project is archived: restore it to train it")
-    worker_missing = not find_live_workers(session, now, project.id)
+    live = find_live_workers(session, now, project.id)
+    worker_missing = not live
     if last is not None and last.state in LIVE_ROUND_STATES:
         if worker_missing and not is_worked_on(last, now):
             return advice(False, f"Round {last.number} waits for a worker: {HOW_TO_START_ONE}")
@@ -86,7 +87,7 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     if too_few := _too_few_classes(session, project.id):
         return advice(False, too_few)
     if last is not None and last.state == "failed" and changed < needed:
-        return advice(False, f"Round {last.number} failed: press Train now to try again")
+        return advice(False, f"Round {last.number} failed: the Training page says why")
     if not rule.automatic:
         return advice(False, "Automatic rounds are off: press Train now")
     if changed < needed:
@@ -103,6 +104,9 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
         )
     if worker_missing:
         return advice(False, f"No worker is running: {HOW_TO_START_ONE}")
+    others = find_projects_at_work(session)
+    if len(others) >= len(live):
+        return advice(True, f"{changed} new labels: a round starts once the worker is done with {others[0]}")
     return advice(True, f"{changed} new labels: a round can start")
 
 

@@ -224,13 +224,17 @@ _LARGER: dict[Preset, dict[str, str | int | float]] = {
 }
 
 
+PRESET_FIELDS = frozenset(_LARGER["gpu"])
+"""Fields that a preset fills in."""
+
+
 def with_preset(settings: RoundSettings, preset: Preset) -> RoundSettings:
     """Return settings whose network, sizes and schedule are a preset's; all else stays.
 
     ``cpu`` is what a new project has. The others are starting values for a GPU.
     """
     own = RoundSettings()
-    values = _LARGER[preset] if preset != "cpu" else {name: getattr(own, name) for name in _LARGER["gpu"]}
+    values = _LARGER[preset] if preset != "cpu" else {name: getattr(own, name) for name in PRESET_FIELDS}
     return settings.model_copy(update=values)
 
 

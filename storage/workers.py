@@ -73,14 +73,19 @@ def live_workers(
 
 def projects_at_work(workspace: Workspace) -> list[str]:
     """Return the names of the projects with a round that trains or scores, the oldest round first."""
+    with workspace.database.reading() as session:
+        return find_projects_at_work(session)
+
+
+def find_projects_at_work(session: Session) -> list[str]:
+    """Return what :func:`projects_at_work` returns, within the caller's transaction."""
     query = (
         select(Project.name)
         .join(Round, Round.project_id == Project.id)
         .where(Round.state.in_(ROUND_STATES_AT_WORK))
         .order_by(Round.id)
     )
-    with workspace.database.reading() as session:
-        return list(session.scalars(query))
+    return list(session.scalars(query))
 
 
 def find_live_workers(session: Session, now: float, project_id: int | None = None) -> list[WorkerInfo]:

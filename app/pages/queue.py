@@ -36,6 +36,8 @@ ORDERS = {"place": "Place in the queue", "name": "Name", "newest": "Newest label
 SCORE_ORDERS = {"novelty": "Novelty", **{key: option.name for key, option in PIXEL_SCORE.items()}}
 SAID = "queue-said"
 """Session state: what was done in the last run, to be said in this one."""
+EXCLUDED = "queue-excluded"
+"""Session state: the project of the last act and the images it excluded, for the button that undoes it."""
 
 
 def current_round(workspace: Workspace, project_id: int) -> RoundInfo | None:
@@ -71,13 +73,14 @@ def name_of_score(order: str, current: RoundInfo | None) -> str:
     return PIXEL_SCORE[current.config.pixel_score].name
 
 
-def run(workspace: Workspace, act: Act) -> None:
+def run(workspace: Workspace, project_id: int, act: Act) -> None:
     """Do what the person asked for, and draw the page again."""
     with errors_as_sentences():
         if act.kind == "alike":
             st.query_params["alike"] = str(act.image_ids[0])
         else:
             st.session_state[SAID] = carry_out(workspace, act, session.annotator())
+            st.session_state[EXCLUDED] = (project_id, act.image_ids if act.kind == "exclude" else [])
         st.rerun()
 
 
@@ -90,7 +93,7 @@ def draw_cards(workspace: Workspace, project_id: int, cards: Sequence[Card]) -> 
     """Draw the grid and do what the person asks of it."""
     answer = queue_grid(cards)
     if answer.acted is not None:
-        run(workspace, answer.acted)
+        run(workspace, project_id, answer.acted)
     if answer.opened is not None:
         open_on_label_page(project_id, answer.opened)
 
@@ -100,14 +103,15 @@ def pages_below(count: int) -> None:
     pages = -(-count // PAGE_SIZE)
     if pages > 1:
         with st.container(horizontal=True, horizontal_alignment="center"):
-            st.pagination(pages, key="queue-page", width=480)
+            st.pagination(pages, key="queue-page", persist_state="session", width=480)
 
 
 def page_of(shown: object) -> int:
     """Return the page of the grid, the first again once ``shown``, what it shows, is another."""
     if st.session_state.get("queue-shown") != shown:
         st.session_state["queue-shown"] = shown
-        st.session_state.pop("queue-page", None)
+        # Not dropped: the browser would keep its page and send it with the next click.
+        st.session_state["queue-page"] = 1
     return int(st.session_state.get("queue-page", 1))
 
 
@@ -166,9 +170,10 @@ def show_grid(workspace: Workspace, project_id: int, current: RoundInfo | None, 
         annotator=session.annotator(),
     )
     if count and not items:  # those of the last page are elsewhere now
-        st.session_state.pop("queue-page", None)
+        st.session_state["queue-page"] = 1
         st.rerun()
     count_line(f"**{count:,}** of {image_count(max(count, images_in_all))}", current)
+    undo_of_exclusion(workspace, project_id)
     if not items:
         empty_state("No image matches", "Widen the filters above to see more of the project.")
         return
@@ -187,6 +192,16 @@ def count_line(images_shown: str, current: RoundInfo | None) -> None:
     """Say how many images are shown, and how their order came about."""
     with st.container(key="queue-count"):
         st.markdown(f"{images_shown}, {ranking_line(current)}")
+
+
+def undo_of_exclusion(workspace: Workspace, project_id: int) -> None:
+    """Draw the button that takes the last act back, where that took images away."""
+    of_project, excluded = st.session_state.get(EXCLUDED, (project_id, []))
+    if of_project != project_id or not excluded:
+        return
+    text = f"Bring back {image_count(len(excluded))}"
+    if st.button(text, key="queue-bring-back", icon=":material/undo:"):
+        run(workspace, project_id, Act("restore", excluded))
 
 
 def cards_of(
@@ -258,7 +273,9 @@ def show_map(workspace: Workspace, project_id: int, current: RoundInfo | None, p
     on_map = 0 if seen is None else len(seen.image_ids)
     count_line(f"**{on_map:,}** of {image_count(progress.images)}", current)
     counts = (progress.pool, progress.train, progress.audit, progress.excluded)
-    version = f"{current.id if current else 0} {' '.join(map(str, counts))}"
+    # A second cold start has the round, and perhaps the counts, of the first.
+    shown = (current.id, current.embeddings_blob) if current else (0, None)
+    version = " ".join(map(str, (*shown, *counts)))
     answer = embedding_map(project_id=project_id, version=version, colour=colour)
     if answer.opened is not None:
         open_on_label_page(project_id, answer.opened)
@@ -289,12 +306,12 @@ def show_chosen(
         more = f" The lasso holds {count:,}: these are the first in the queue." if count > MOST_CHOSEN else ""
         st.markdown(f"**{found:,}** chosen on the map.{more}", width="content")
         if st.button("Put in front of the queue", key="map-pin", type="primary", icon=":material/keep:"):
-            run(workspace, Act("pin", list(chosen)))
+            run(workspace, project_id, Act("pin", list(chosen)))
         if st.button("Exclude", key="map-exclude", icon=":material/block:"):
-            run(workspace, Act("exclude", list(chosen)))
-        excluded = any(item.split == "excluded" for item in items)
+            run(workspace, project_id, Act("exclude", list(chosen)))
+        _, excluded = queue.ranked_images(workspace, project_id, image_ids=chosen, split="excluded", limit=1)
         if excluded and st.button("Bring back", key="map-restore", icon=":material/undo:"):
-            run(workspace, Act("restore", list(chosen)))
+            run(workspace, project_id, Act("restore", list(chosen)))
     full = max([item.score or 0.0 for item in items], default=0.0)
     cards = cards_of(items, current, order="place", full=full, with_heat=with_heat)
     draw_cards(workspace, project_id, cards)

@@ -3,11 +3,12 @@
 Hooks for end-to-end tests, each as the class ``st-key-<hook>``: ``round-state`` (the card), ``train-now``,
 ``cancel-round``, ``no-worker``, ``loss-chart``, ``quality-chart``, ``rounds-chart``, ``round-history``,
 ``round-<field>-<project id>`` (settings, for example ``round-steps-1``; with ``-<preset>`` behind while one
-is chosen), ``start-<field>-<project id>``, ``round-preset-<project id>``, ``save-training``.
+is chosen that fills it in), ``start-<field>-<project id>``, ``round-preset-<project id>``, ``save-training``.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from html import escape
 from typing import Any, get_args
 
@@ -22,10 +23,11 @@ from app.round_progress import round_progress
 from app.training_state import TrainingState, newest_of, training_state
 from app.unsaved_settings import UnsavedSettings, note_unsaved, save_settings, were_saved
 from storage import activity, images, projects, round_requests, rounds, workers
+from storage.errors import QualmError
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES
-from storage.settings import Preset, RoundSettings, with_preset
+from storage.settings import PRESET_FIELDS, Preset, RoundSettings, with_preset
 from storage.workspace import Workspace
 
 ENCODERS = (
@@ -53,6 +55,8 @@ CHOICE_NUMBERS = ("choice_batch", "near_duplicate", "uncertain_from", "samples_p
 START_FIELDS = ("automatic", "first_labels", "min_changed", "min_classes", "quiet_seconds")
 _MUCH_LARGER = 2.0
 """Images so many times as long as what the model sees of them lose things that a person labels."""
+REFUSED = "round-refused"
+"""Session state: why a round could not be started in the last run, to be said in this one."""
 CURVES_EVERY_S = 10.0
 """Drawing them keeps a processor busy, half a second on a slow one, that the Label page beside may need."""
 
@@ -102,7 +106,11 @@ def train_now(place: DeltaGenerator, workspace: Workspace, project: ProjectInfo,
             # What the form shows is what a person expects to be trained.
             save_settings(workspace, project.id)
             actor = session.annotator()
-            round_requests.request_round(workspace, project.id, actor, f"Started by {actor}")
+            try:
+                round_requests.request_round(workspace, project.id, actor, f"Started by {actor}")
+            except QualmError as refused:
+                # The form below has to learn that it was saved all the same.
+                st.session_state[REFUSED] = str(refused)
             st.rerun()
 
 
@@ -159,6 +167,8 @@ def state_card(workspace: Workspace, project: ProjectInfo, seen: tuple[int, str]
             if newest is not None and live:
                 cancel(place, workspace, newest)
             round_progress(project.id, state)
+            if refused := st.session_state.pop(REFUSED, None):
+                st.error(plain(refused), icon=":material/error:")
             if newest is not None:
                 outcome(newest, ordered=project.current_round_id is not None)
         with st.container(key="worker" if state.workers else "no-worker"):
@@ -201,9 +211,15 @@ def round_charts(workspace: Workspace, project: ProjectInfo, shown: RoundInfo) -
                     **PLOT,
                 )
             else:
+                is_audited = images.any_in_split(workspace, project.id, "audit")
                 st.caption(
                     "Measured on audit images: drawn at random, labelled without a suggestion, never trained "
-                    "on. The queue slips them in; submit the first one to see a curve."
+                    "on. "
+                    + (
+                        "The first measurement of this round begins the curve."
+                        if is_audited
+                        else "The queue slips them in; submit the first one to see a curve."
+                    )
                 )
 
 
@@ -250,37 +266,37 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
             f"A worker with a GPU is there, and these settings are made for a CPU. *{PRESET_NAMES['gpu']}* "
             "trains a larger network on larger images, for more steps."
         )
-    scope = f"{project.id}-{preset}" if preset else project.id
+    if preset in ("gpu", "best") and not any(
+        worker.device.startswith(("cuda", "mps")) for worker in workers.live_workers(workspace, project.id)
+    ):
+        st.caption("No worker with a GPU is there. On a processor such a round takes many times as long.")
+    # Fields that a preset fills in show its values; the others keep what was entered into them.
+    own_scopes = dict.fromkeys(PRESET_FIELDS, f"{project.id}-{preset}") if preset else {}
+    form = partial(settings_form.fields, shown, key="round", scope=project.id, own_scopes=own_scopes)
     # No form: it would keep the line below a choice from following it.
     with st.container(border=True, key="training-settings"):
         st.markdown("**Model and training**")
-        values = settings_form.fields(
-            shown,
-            MAIN_FIELDS,
-            key="round",
-            scope=scope,
-            suggestions={"encoder": ENCODERS, "decoder": DECODERS},
-        )
+        values = form(MAIN_FIELDS, suggestions={"encoder": ENCODERS, "decoder": DECODERS})
         seen = size_advice(
             images.usual_long_side(workspace, project.id), values.get("long_side", shown.long_side)
         )
         if seen:
             st.caption(seen)
         st.markdown("**Which images come next**")
-        values |= settings_form.fields(shown, CHOICE_FIELDS, key="round", scope=scope, columns=3)
-        values |= settings_form.fields(shown, CHOICE_NUMBERS, key="round", scope=scope)
+        values |= form(CHOICE_FIELDS, columns=3)
+        values |= form(CHOICE_NUMBERS)
         st.markdown("**When a round starts by itself**")
         start = settings_form.fields(settings.start, START_FIELDS, key="start", scope=project.id)
         with st.expander("Everything else"):
             drawn = MAIN_FIELDS + CHOICE_FIELDS + CHOICE_NUMBERS
             others = [name for name in type(shown).model_fields if name not in drawn]
-            values |= settings_form.fields(shown, others, key="round", scope=scope)
+            values |= form(others)
         filled_in = {
             name: value
             for name, value in shown.model_dump().items()
             if value != getattr(settings.round, name)
         }
-        unsaved = note_unsaved(UnsavedSettings(project.id, filled_in | values, start, values, scope))
+        unsaved = note_unsaved(UnsavedSettings(project.id, filled_in | values, start, values, own_scopes))
         with st.container(horizontal=True, vertical_alignment="center"):
             pressed = st.button("Save settings", key="save-training", type="primary")
             names = st.empty()

@@ -24,7 +24,7 @@ UPLOAD_TYPES = ["zip", *(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES),
 NEXT_SOURCE = "next-import-source"
 """Session state: a path to put into the field of the source when the section is drawn next."""
 _BEGUN = "begun-import"
-"""Session state: the import that was begun last from here."""
+"""Session state: the import of an upload that was begun last from here."""
 _UPLOADS_DONE = "uploads-done"
 """Session state: how many uploads were imported; each leaves an empty field for the next."""
 _PLANNED = "planned-import"
@@ -58,7 +58,7 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
                         "A zip, or images with or without masks",
                         type=UPLOAD_TYPES,
                         accept_multiple_files=True,
-                        key=f"import-upload-{st.session_state.get(_UPLOADS_DONE, 0)}",
+                        key=f"import-upload-{project.id}-{st.session_state.get(_UPLOADS_DONE, 0)}",
                     )
                     or []
                 )
@@ -156,7 +156,9 @@ def import_plan(workspace: Workspace, project: ProjectInfo, plan: ImportPlan, so
     images_to_come = f"Import {image_count(plan.new_images)}" if plan.new_images else "Add the missing labels"
     if st.button(images_to_come, key="import-run", icon=":material/upload:", type="primary"):
         with errors_as_sentences():
-            st.session_state[_BEGUN] = begin_import(workspace, project.id, plan, session.annotator())
+            begun = begin_import(workspace, project.id, plan, session.annotator())
+            if begun.source is None:
+                st.session_state[_BEGUN] = begun
             st.session_state.pop(_PLANNED, None)
             st.rerun()
 

@@ -28,6 +28,7 @@ from app.server import make_app
 from storage import images, labels, projects, queue, round_requests, rounds, workers
 from storage.activity import LabelledImage
 from storage.archiving import archive_project
+from storage.errors import RoundRefused
 from storage.events import EventInfo
 from storage.formats.embeddings import EmbeddingSet, encode_embeddings
 from storage.import_plan import ImportResult
@@ -414,20 +415,32 @@ class TestProject:
         grey = ("grey.png", buffer.getvalue(), "image/png")
         test = open_page("project")
         test.segmented_control(key="import-kind").set_value("Upload").run()
-        test.file_uploader(key="import-upload-0").set_value([grey])
+        test.file_uploader(key=f"import-upload-{site.project_id}-0").set_value([grey])
         test.button(key="import-plan").click().run()
         assert not errors(test)
         assert "Checked the uploaded grey.png:" in everything(test)
         assert "1 image to import" in everything(test)
         more = [("one.txt", b"", "text/plain"), ("two.txt", b"", "text/plain")]
-        test.file_uploader(key="import-upload-0").set_value([grey, *more]).run()
+        test.file_uploader(key=f"import-upload-{site.project_id}-0").set_value([grey, *more]).run()
         assert "import-run" not in [button.key for button in test.button]
         test.button(key="import-plan").click().run()
         assert "Checked the uploaded grey.png and 2 more:" in everything(test)
         test.button(key="import-run").click().run()
         assert "1 image imported" in until_imported(test).success[0].value
-        assert [field.key for field in test.file_uploader] == ["import-upload-1"]
+        assert [field.key for field in test.file_uploader] == [f"import-upload-{site.project_id}-1"]
         assert test.file_uploader[0].value == []
+
+    def test_an_import_from_a_folder_leaves_the_uploads_alone(
+        self, open_page, site: Site, tmp_path: Path
+    ) -> None:
+        Image.fromarray(np.full((20, 30, 3), 9, np.uint8)).save(tmp_path / "grey.png")
+        test = open_page("project")
+        test.text_input(key="import-source").set_value(str(tmp_path))
+        test.button(key="import-plan").click().run()
+        test.button(key="import-run").click().run()
+        until_imported(test)
+        test.segmented_control(key="import-kind").set_value("Upload").run()
+        assert [field.key for field in test.file_uploader] == [f"import-upload-{site.project_id}-0"]
 
     def test_a_zip_of_a_project_with_a_long_name_has_one_that_every_disk_takes(self) -> None:
         assert len(label_export.file_name("日" * 200).encode()) <= 80
@@ -709,7 +722,7 @@ class TestQueue:
         assert [item.image.id for item in self.pinned(site)] == [first, second]
         done("unpin")
         assert self.pinned(site) == []
-        assert done("exclude") == "2 images excluded: Bring back undoes it"
+        assert done("exclude") == "2 images excluded"
         assert done("exclude") == "0 images excluded; 2 were before"
         assert images.split_counts(site.workspace, site.project_id)["excluded"] == 2
         done("restore")
@@ -999,6 +1012,43 @@ class TestTraining:
         assert "Not saved yet" not in everything(test.run())
         assert test.number_input(key=f"round-batch-size-{project}").value == 2
 
+    def test_a_preset_keeps_what_was_entered_into_other_fields(self, open_page, site: Site) -> None:
+        test, project = open_page("training"), site.project_id
+        test.number_input(key=f"round-samples-predict-{project}").set_value(20).run()
+        test.selectbox(key=f"round-preset-{project}").set_value("gpu").run()
+        assert test.number_input(key=f"round-samples-predict-{project}").value == 20
+        assert "Samples per prediction" in everything(test)
+        test.button(key="save-training").click().run()
+        saved = projects.get_project(site.workspace, project).settings.round
+        assert (saved.samples_predict, saved.encoder) == (20, "resnet50")
+        assert "Not saved yet" not in everything(test.run())
+
+    def test_who_has_no_gpu_is_told_what_its_preset_costs(self, open_page, site: Site) -> None:
+        told = "No worker with a GPU is there"
+        test, project = open_page("training"), site.project_id
+        assert told not in everything(test)
+        test.selectbox(key=f"round-preset-{project}").set_value("best").run()
+        assert told in everything(test)
+        workers.worker_seen(site.workspace, WORKER, "cuda")
+        assert told not in everything(test.run())
+
+    def test_a_round_that_is_refused_leaves_the_form_as_it_was_saved(
+        self, open_page, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        test, project = open_page("training"), site.project_id
+        label(site, site.image_ids[0])
+        test = test.run()
+        test.number_input(key=f"round-steps-{project}").set_value(77).run()
+
+        def refuse(*_: object) -> None:
+            raise RoundRefused("Nothing can be learned from these labels.")
+
+        monkeypatch.setattr(round_requests, "request_round", refuse)
+        test.button(key="train-now").click().run()
+        assert errors(test) == ["Nothing can be learned from these labels."]
+        assert projects.get_project(site.workspace, project).settings.round.steps == 77
+        assert "Not saved yet" not in everything(test)
+
 
 class TestLabel:
     def test_the_canvas_gets_the_project_and_its_classes(self, open_page, site: Site) -> None:
@@ -1014,7 +1064,7 @@ class TestLabel:
         assert component(test.run(), "canvas")["open_image"] is None
         assert "image" not in test.query_params
 
-    @pytest.mark.parametrize("asked", ["999", "x", ""])
+    @pytest.mark.parametrize("asked", ["999", "x", "", "9" * 20])
     def test_an_address_without_such_an_image_opens_the_queue(self, site: Site, asked: str) -> None:
         test = AppTest.from_file(str(MAIN), default_timeout=120)
         test.query_params["image"] = asked

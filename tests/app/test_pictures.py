@@ -281,16 +281,20 @@ def test_many_who_ask_at_once_wait_for_one_pyramid(
 
 
 @pytest.mark.usefixtures("low_limits")
-def test_a_thumbnail_of_a_large_image_is_made_from_its_overview(
+def test_a_thumbnail_of_a_large_image_cuts_no_tiles(
     browser: TestClient, site: Site, bring_in: Callable[..., dict[str, Any]]
 ) -> None:
     item = bring_in("large.png", file_of(np.full((150, 200, 3), 90, np.uint8)))
     blob = images.image(site.workspace, item["image_id"]).blob
-    small = Image.open(
-        io.BytesIO(browser.get(f"/api/images/{item['image_id']}/thumbnail/{blob}?side=160").content)
-    )
-    assert small.size == (100, 75)
-    assert (site.workspace.path / "cache" / f"{blob}.tiles").exists()
+    address = f"/api/images/{item['image_id']}"
+
+    def small(side: int) -> Image.Image:
+        return Image.open(io.BytesIO(browser.get(f"{address}/thumbnail/{blob}?side={side}").content))
+
+    assert small(160).size == (160, 120)
+    assert not (site.workspace.path / "cache" / f"{blob}.tiles").exists()
+    assert browser.get(f"{address}/overview/{blob}").status_code == 200
+    assert small(320).size == (100, 75), "the overview, which is there by now, is small here"
 
 
 def test_the_cache_loses_what_was_longest_unused_and_nothing_else(

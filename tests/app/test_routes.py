@@ -140,6 +140,19 @@ def test_every_revision_can_be_read_again(browser: TestClient, site: Site) -> No
     assert "revision 3" in missing.json()["error"]
 
 
+def test_a_revision_is_not_kept_by_the_browser(browser: TestClient, site: Site) -> None:
+    put(browser, site.image_ids[0], label_map(0))
+    answer = browser.get(f"/api/images/{site.image_ids[0]}/label/1")
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["images/{}/item", "images/{}/label", "projects/{}/progress"])
+def test_a_number_that_no_row_can_have_is_not_found(browser: TestClient, path: str) -> None:
+    answer = browser.get(f"/api/{path.format('9' * 20)}")
+    assert answer.status_code == 404
+    assert "error" in answer.json()
+
+
 def test_submitting_answers_the_next_images(browser: TestClient, site: Site) -> None:
     image_id = browser.get(f"/api/projects/{site.project_id}/next?count=2").json()["items"][0]["image_id"]
     answer = put(browser, image_id, label_map(0, 1), status="submitted", query="?next=6").json()

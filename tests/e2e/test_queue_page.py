@@ -18,6 +18,7 @@ from storage.workspace import Workspace, open_workspace
 from tests.e2e import labelling
 from tests.e2e.camvid_site import copy_sample
 from tests.e2e.server import Server
+from tests.storage.project_factory import make_project
 
 pytestmark = pytest.mark.browser
 
@@ -165,6 +166,36 @@ def test_what_is_lassoed_on_the_map_can_be_labelled_next(served: Callable[[str],
     assert labelling.open_label_page(page.context.new_page(), site.page())["imageId"] == far[0]
 
 
+def test_a_page_of_the_grid_is_kept_and_left_with_what_it_shows(
+    served: Callable[[str], Ranked], page: Page
+) -> None:
+    workspace, url = served("Few").workspace, served("Fewer").url
+    project = make_project(workspace, 130, (8, 8), name="Many", truth=False)
+    site = Ranked(workspace, url, project.id, [])
+    pages = page.locator(".st-key-queue-page")
+    chosen = pages.locator("[aria-current]")
+    page.goto(site.page("queue"))
+    pages.get_by_role("button", name="2", exact=True).click()
+    second = [item.image.id for item in queue.ranked_images(workspace, project.id, offset=60)[0]]
+    expect_cards(page, second[:2])
+
+    page.locator(f"a[data-image-id='{second[0]}']").click()
+    labelling.wait_for_image(page)
+    page.get_by_role("link", name="Queue").click()
+    expect_cards(page, second[:2])
+    expect(chosen).to_have_text("2")
+
+    page.locator(".st-key-queue-name input").fill("scene")
+    page.keyboard.press("Enter")
+    first = [item.image.id for item in queue.ranked_images(workspace, project.id, name="scene")[0]]
+    expect_cards(page, first[:2])
+    expect(chosen).to_have_text("1")
+    page.locator(f"a[data-image-id='{first[1]}']").focus()
+    page.keyboard.press("p")
+    expect_cards(page, [first[1], first[0]])
+    expect(chosen).to_have_text("1")
+
+
 def test_lasso_of_one_project_is_not_there_in_another(served: Callable[[str], Ranked], page: Page) -> None:
     served("Without a lasso")
     site = served("Lassoed")
@@ -238,7 +269,16 @@ def test_cards_are_excluded_pinned_and_compared(served: Callable[[str], Ranked],
     bar.locator("[data-action=exclude]").click()
     expect_cards(page, [site.ids[0], *site.ids[4:]])
     assert images.split_counts(site.workspace, site.project_id)["excluded"] == 3
-    card(page, site.ids[3]).locator("a").focus()
+    page.locator(".st-key-queue-bring-back button").click()
+    expect_cards(page, site.ids)
+    expect(page.locator(".st-key-queue-bring-back")).to_have_count(0)
+
+    # One by key, from a button of the card; the next card takes the focus.
+    card(page, site.ids[1]).locator("a").focus()
+    page.keyboard.press("e")
+    expect_cards(page, [site.ids[0], *site.ids[2:]])
+    expect(card(page, site.ids[2]).locator("a")).to_be_focused()
+    card(page, site.ids[2]).locator("[data-action=exclude]").focus()
     page.keyboard.press("e")
     expect_cards(page, [site.ids[0], *site.ids[3:]])
 

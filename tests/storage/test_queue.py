@@ -6,13 +6,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, text
 from sqlalchemy.dialects import postgresql
 
-from storage import events, images, projects, queue, queue_page, queue_questions, round_requests, rounds
+from storage import (
+    events,
+    images,
+    labels,
+    projects,
+    queue,
+    queue_page,
+    queue_questions,
+    round_requests,
+    rounds,
+)
 from storage.errors import InvalidInput, LeaseLost, NotFound
 from storage.projects import ClassChange, ProjectInfo
 from storage.queue import QueueItem
@@ -109,6 +120,25 @@ def test_own_drafts_come_first_and_skipped_images_last(workspace: Workspace, pro
     assert items[-1].why.startswith("Skipped earlier")
     queue.skip(workspace, begun, "ada")
     assert ids(queue.next_images(workspace, project.id, "ada", 12))[-2:] == [skipped.image.id, begun]
+
+
+def test_a_labelled_image_that_is_skipped_stays_labelled(workspace: Workspace, project: ProjectInfo) -> None:
+    image_id = all_ids(workspace, project)[0]
+    submit(workspace, image_id)
+    queue.skip(workspace, image_id, "ada")
+    assert images.image(workspace, image_id).skipped_at is None
+    assert queue.ranked_images(workspace, project.id, state="skipped") == ([], 0)
+
+
+def test_what_was_undone_to_nothing_is_no_draft_to_be_told_of(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    image_id = all_ids(workspace, project)[0]
+    empty = np.full((24, 32), 254, np.uint8)
+    labels.save(workspace, image_id, empty, expected_revision=0, author="ada")
+    (item,), _ = queue.ranked_images(workspace, project.id, image_ids=[image_id], annotator="ada")
+    assert "began this one" not in item.why
+    assert "draft" not in item.why
 
 
 @pytest.mark.parametrize("split", ["train", "audit"])
@@ -494,6 +524,8 @@ def test_pinned_images_come_first_in_the_order_they_were_pinned(
     assert ids(items)[:4] == [everything[11], everything[9], everything[6], everything[2]]
     assert [item.pinned for item in items[:4]] == [True, True, True, False]
     assert items[0].why == "Pinned to the front by bob"
+    pinned, _ = queue.ranked_images(workspace, project.id, limit=1, annotator="bob")
+    assert pinned[0].why == "Pinned to the front by you"
     assert ids(queue.ranked_images(workspace, project.id)[0])[:4] == ids(items)[:4]
     queue.skip(workspace, everything[11], "ada")
     assert queue.unpin(workspace, everything, "ada") == 2

@@ -74,6 +74,19 @@ def test_advice_names_what_is_missing(workspace: Workspace, project: ProjectInfo
     workers.worker_seen(workspace, WORKER, "cpu")
     advice = round_requests.start_advice(workspace, project.id, now=later)
     assert (advice.ready, advice.reason) == (True, "4 new labels: a round can start")
+    other = make_project(workspace, images=8, name="roads")
+    submit_some(workspace, other, 4)
+    begun = round_requests.request_round(workspace, other.id, "test", "a test asked for it")
+    rounds.claim(workspace, WORKER, 60.0)
+    advice = round_requests.start_advice(workspace, project.id, now=later)
+    assert (advice.ready, advice.reason) == (
+        True,
+        "4 new labels: a round starts once the worker is done with roads",
+    )
+    workers.worker_seen(workspace, "here:2", "cpu")
+    advice = round_requests.start_advice(workspace, project.id, now=later)
+    assert advice.reason == "4 new labels: a round can start", "another worker is there"
+    rounds.fail(workspace, begun.id, WORKER, "A test ended it.")
     assert (advice.changed, advice.needed, advice.since) == (4, 4, "for the first round")
     publish_ranking(workspace, project.id, done)
     submit_some(workspace, project, 3)
@@ -447,7 +460,7 @@ def test_a_failed_publication_leaves_the_old_ranking(
     assert rounds.live_round(workspace, project.id) is None
     assert (
         round_requests.start_advice(workspace, project.id).reason
-        == "Round 1 failed: press Train now to try again"
+        == "Round 1 failed: the Training page says why"
     )
 
 

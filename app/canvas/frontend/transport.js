@@ -126,8 +126,10 @@ export class Transport {
   }
 
   /** @param {Item} item @param {number} revision @returns {Promise<Uint8Array>} */
-  revision(item, revision) {
-    return this.#runLengths(`/api/images/${item.image_id}/label/${revision}`, item);
+  async revision(item, revision) {
+    const url = `/api/images/${item.image_id}/label/${revision}`;
+    const response = await this.#get(url, { cache: 'no-store' });
+    return decodedMap(await arrived(response.arrayBuffer()), item.width * item.height);
   }
 
   /**

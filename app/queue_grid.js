@@ -132,6 +132,7 @@ class Grid {
     this.send = setTriggerValue;
     const focused = this.grid.contains(document.activeElement) ? cardOf(document.activeElement) : null;
     const place = this.cards.findIndex((card) => card.image_id === focused);
+    const stays = cards.find((card) => card.image_id === focused)?.split === this.cards[place]?.split;
     const elements = new Map();
     for (const card of cards) {
       const written = JSON.stringify(card);
@@ -144,9 +145,9 @@ class Grid {
     const same = nodes.length === this.grid.children.length && nodes.every((node, i) => node === this.grid.children[i]);
     if (!same) this.grid.replaceChildren(...nodes);
     if (!same && focused !== null) {
-      // Where the card has gone, the one that took its place goes on, or the last.
-      const next = elements.get(focused) ?? elements.get(cards[Math.min(place, cards.length - 1)]?.image_id);
-      next?.node.querySelector('a').focus();
+      // Where the card was excluded or has gone, the one that took its place goes on, or the last.
+      const next = stays ? focused : cards[Math.min(place, cards.length - 1)]?.image_id;
+      elements.get(next)?.node.querySelector('a').focus();
     }
     this.ticked = new Set([...this.ticked].filter((id) => elements.has(id)));
     this.drawTicks();

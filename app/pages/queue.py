@@ -172,8 +172,10 @@ def show_grid(workspace: Workspace, project_id: int, current: RoundInfo | None, 
     if count and not items:  # those of the last page are elsewhere now
         st.session_state["queue-page"] = 1
         st.rerun()
-    count_line(f"**{count:,}** of {image_count(max(count, images_in_all))}", current)
-    undo_of_exclusion(workspace, project_id)
+    # In a row of its own it would move the grid, which then is drawn anew and loses the focus.
+    with st.container(horizontal=True, vertical_alignment="center", key="queue-summary"):
+        count_line(f"**{count:,}** of {image_count(max(count, images_in_all))}", current)
+        undo_of_exclusion(workspace, project_id)
     if not items:
         empty_state("No image matches", "Widen the filters above to see more of the project.")
         return

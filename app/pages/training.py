@@ -239,6 +239,16 @@ def size_advice(usual: int | None, long_side: int) -> str:
     )
 
 
+def crop_advice(crop: int, long_side: int) -> str:
+    """Return what a crop that is larger than the images is worth; empty for one that is not."""
+    if crop <= long_side:
+        return ""
+    return (
+        f"A crop of {crop:,} is larger than the images, which are {long_side:,} pixels long for the model. "
+        "What lies beyond their edge teaches nothing and takes time and memory."
+    )
+
+
 def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
     """Draw the settings of the next round and of its automatic start; nothing counts before it is saved."""
     # The fragment runs again without the page: somebody else may have saved since that drew it.
@@ -277,11 +287,13 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
     with st.container(border=True, key="training-settings"):
         st.markdown("**Model and training**")
         values = form(MAIN_FIELDS, suggestions={"encoder": ENCODERS, "decoder": DECODERS})
-        seen = size_advice(
-            images.usual_long_side(workspace, project.id), values.get("long_side", shown.long_side)
-        )
-        if seen:
-            st.caption(seen)
+        long_side = values.get("long_side", shown.long_side)
+        for advice in (
+            size_advice(images.usual_long_side(workspace, project.id), long_side),
+            crop_advice(values.get("crop", shown.crop), long_side),
+        ):
+            if advice:
+                st.caption(advice)
         st.markdown("**Which images come next**")
         values |= form(CHOICE_FIELDS, columns=3)
         values |= form(CHOICE_NUMBERS)

@@ -8,9 +8,10 @@ from pathlib import Path
 from core.out_of_memory import is_out_of_memory
 from storage.errors import QualmError
 from storage.files import file_error
+from storage.settings import RoundSettings
 
 
-def failure_sentence(error: Exception, workspace: Path) -> str:
+def failure_sentence(error: Exception, workspace: Path, settings: RoundSettings) -> str:
     """Return what happened and what to do about it; ``workspace`` is the folder of the workspace."""
     if isinstance(error, QualmError | ArithmeticError):
         return str(error)
@@ -18,8 +19,9 @@ def failure_sentence(error: Exception, workspace: Path) -> str:
         return str(file_error(error, Path(error.filename)))
     if is_out_of_memory(error):
         return (
-            "The memory does not suffice, even with one image at a time. Choose a smaller long side or crop "
-            "in the round settings, then start a new round."
+            "The memory does not suffice, even with one image at a time. Choose a smaller long side "
+            f"({settings.long_side:,} now) or crop ({settings.crop:,}) in the round settings, then start a "
+            "new round."
         )
     where = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(where.filename).name}, line {where.lineno}"

@@ -97,7 +97,7 @@ def _to_its_end(claim: Claim, device: torch.device) -> str:
         return "lost"
     except Exception as error:
         log.exception("round %d failed", claim.info.number)
-        claim.fail(failure_sentence(error, claim.workspace.path))
+        claim.fail(failure_sentence(error, claim.workspace.path, claim.settings))
         shutil.rmtree(claim.folder, ignore_errors=True)
         return "failed"
     return "done"

@@ -963,6 +963,12 @@ class TestTraining:
         test.number_input(key=f"round-long-side-{project}").set_value(0).run()
         assert not errors(test)
 
+    def test_it_is_said_when_a_crop_is_larger_than_the_images(self, open_page, site: Site) -> None:
+        test, project = open_page("training"), site.project_id
+        assert "A crop of" not in everything(test)
+        test.number_input(key=f"round-crop-{project}").set_value(9999).run()
+        assert "A crop of 9,999 is larger than the images, which are 384 pixels long" in everything(test)
+
     def test_who_has_a_gpu_is_told_of_its_preset(self, open_page, site: Site) -> None:
         told = "A worker with a GPU is there"
         workers.worker_seen(site.workspace, WORKER, "cpu")

@@ -96,7 +96,7 @@ export class Editor {
       isDemo: () => this.demo,
       changed: () => this.prefer({}),
     });
-    this.revisions = new Revisions(this.dialogs, () => this.session);
+    this.revisions = new Revisions(this.dialogs, () => this.session, () => this.state.over());
     this.finder = new Finder(run, () => ({ classes: this.classesWithKeys, keys: this.preferences.keys, demo: this.demo }));
     this.placeMenu = new PlaceMenu(run, this.surface, this.state, () => ({ image: this.session.image, classes: this.classes }));
     const source = new SourceView(transport, {

@@ -26,10 +26,12 @@ export class Revisions {
   /**
    * @param {import('./dialogs.js').Dialogs} dialogs
    * @param {() => import('./session.js').LabelSession} session
+   * @param {() => Uint8Array | undefined} over what may be replaced, as `EditorState.over` has it
    */
-  constructor(dialogs, session) {
+  constructor(dialogs, session, over) {
     this.dialogs = dialogs;
     this.session = session;
+    this.over = over;
     /** Its window while it is open. @type {{close: () => void} | null} */
     this.window = null;
   }
@@ -84,7 +86,8 @@ export class Revisions {
     this.window?.close();
     const session = this.session();
     if (session.image !== image) return;
-    const isIn = await session.wholeMaps.put(async (item) => ({ pixels: await session.transport.revision(item, revision) }));
+    const load = async (/** @type {import('./types.js').Item} */ item) => ({ pixels: await session.transport.revision(item, revision) });
+    const isIn = await session.wholeMaps.put(load, this.over());
     if (isIn) session.screen.notice(`This is revision ${revision}, by ${author}.`);
   }
 }

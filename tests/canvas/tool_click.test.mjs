@@ -142,3 +142,38 @@ test('a scribble that was given up fills nothing when the button is let go', () 
   smart.up({});
   assert.equal(image.steps, 0);
 });
+
+/** An image of 3 × 3 pixels to a pixel of its overview, which has one colour, with a line one pixel wide across it, and a smart tool. */
+function tiledBench({ over } = {}) {
+  const [side, overview, line] = [96, 32, 50];
+  const image = new OpenImage({
+    item: { image_id: 1, width: side, height: side },
+    pixels: Uint8Array.from({ length: side * side }, (_, at) => (at % side === line ? 3 : NOT_LABELLED)),
+    revision: 0,
+    status: null,
+    suggestion: null,
+  });
+  const { desk } = bench();
+  const picture = { rgba: new Uint8ClampedArray(4 * overview * overview).fill(90), width: overview, height: overview };
+  Object.assign(desk.state, { over: () => over });
+  const smart = new SmartTool({ ...desk, image, pixels: { read: () => picture } });
+  const count = (value, isThere) => image.pixels.filter((one, at) => one === value && isThere(at % side)).length;
+  return { image, smart, count, side, line };
+}
+
+test('a line of one pixel stops a smart fill that looks at an overview, and stays', () => {
+  const { smart, count, side, line } = tiledBench();
+  click(smart, 10.5, 40.5);
+  assert.equal(count(3, () => true), side, 'the line is whole');
+  assert.equal(count(1, (x) => x > line), 0, 'nothing is painted beyond it');
+  assert.equal(count(1, (x) => x < 48), 48 * side, 'up to the cells that it passes all is');
+});
+
+test('a smart fill that covers a class does so to the pixel, and not what is locked', () => {
+  const { smart, count, side } = tiledBench();
+  click(smart, 50.5, 40.5);
+  assert.equal(count(1, () => true), side * side, 'the scribble lies on the line');
+  const locked = tiledBench({ over: Uint8Array.from({ length: 256 }, (_, value) => Number(value !== 3)) });
+  click(locked.smart, 10.5, 40.5);
+  assert.equal(locked.count(3, () => true), side);
+});

@@ -1,6 +1,7 @@
 // The picture's bytes, for the tools that look at colours. Read once per image, when the first tool asks.
 
 import { given } from './given.js';
+import { NOT_LABELLED } from './label_map.js';
 
 /** @typedef {{rgba: Uint8ClampedArray, width: number, height: number}} Rgba */
 
@@ -44,7 +45,6 @@ export class ImagePixels {
  */
 export function enlarged(region, grid, image) {
   if (!region || (grid.width === image.width && grid.height === image.height)) return region;
-  const first = (at, from, to) => Math.ceil((at * to) / from);
   const x0 = first(region.x0, grid.width, image.width);
   const x1 = first(region.x1, grid.width, image.width);
   const y0 = first(region.y0, grid.height, image.height);
@@ -56,6 +56,45 @@ export function enlarged(region, grid, image) {
     for (let x = x0; x < x1; x++) mask[to++] = region.mask[row + Math.floor((x * grid.width) / image.width)];
   }
   return { x0, y0, x1, y1, mask };
+}
+
+/**
+ * The first pixel of a cell along one axis, of so many cells and pixels.
+ * @param {number} cell
+ * @param {number} cells
+ * @param {number} pixels
+ */
+function first(cell, cells, pixels) {
+  return Math.ceil((cell * pixels) / cells);
+}
+
+/**
+ * A label map on a smaller grid that covers the image, where it matters only what is closed: a cell with a closed pixel
+ * has that pixel's value, the other cells are not labelled. A line of one pixel, which a sample of each cell would
+ * miss, so stays whole.
+ * @param {Uint8Array} values
+ * @param {{width: number, height: number}} image
+ * @param {{width: number, height: number}} grid
+ * @param {Uint8Array} open 256 entries, 0 for values that are closed
+ * @param {import('./rectangle.js').Rectangle} window the cells that are asked for
+ * @returns {Uint8Array} the values themselves when the grid is as large as the image
+ */
+export function sampledClosed(values, image, grid, open, window) {
+  if (grid.width === image.width && grid.height === image.height) return values;
+  const x0 = first(window.x0, grid.width, image.width);
+  const x1 = first(window.x1, grid.width, image.width);
+  const y1 = first(window.y1, grid.height, image.height);
+  const columns = Int32Array.from({ length: x1 - x0 }, (_, x) => Math.floor(((x0 + x) * grid.width) / image.width));
+  const cells = new Uint8Array(grid.width * grid.height).fill(NOT_LABELLED);
+  for (let y = first(window.y0, grid.height, image.height); y < y1; y++) {
+    const row = Math.floor((y * grid.height) / image.height) * grid.width;
+    const start = y * image.width + x0;
+    for (let x = 0; x < columns.length; x++) {
+      const value = values[start + x];
+      if (!open[value]) cells[row + columns[x]] = value;
+    }
+  }
+  return cells;
 }
 
 /**

@@ -23,9 +23,12 @@ export class LastFill {
     this.last = null;
   }
 
-  /** @param {OpenImage} image @param {() => Region | null} regionNow what is to be filled with the size of now */
-  fill(image, regionNow) {
-    const paint = this.desk.paint();
+  /**
+   * @param {OpenImage} image
+   * @param {() => Region | null} regionNow what is to be filled with the size of now
+   * @param {import('./label_map.js').Paint} paint
+   */
+  fill(image, regionNow, paint = this.desk.paint()) {
     this.forget();
     if (!image.region(regionNow(), paint)) return;
     this.last = { image, regionNow, paint, size: this.sizeNow(), steps: image.steps, isFilled: true };

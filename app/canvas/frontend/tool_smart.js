@@ -1,6 +1,6 @@
 // Smart fill: a click or a scribble becomes the region of alike pixels around it, which the size keys widen.
 
-import { enlarged, sampled } from './image_pixels.js';
+import { enlarged, sampled, sampledClosed } from './image_pixels.js';
 import { NOT_LABELLED } from './label_map.js';
 import { LastFill } from './last_fill.js';
 import { SmartFill } from './smart_fill.js';
@@ -43,10 +43,12 @@ export class SmartTool {
     const picture = this.desk.pixels.read();
     if (!event || !image || !picture || points.length === 0) return;
     const fill = this.#fillFrom(image, picture, points);
-    this.last.fill(image, () => {
+    const regionNow = () => {
       const level = fill.levelBeside(fill.level, this.desk.state.reach);
       return enlarged(fill.regionAt(level), picture, image);
-    });
+    };
+    // The region of an overview is enlarged; what is a wall stays one to the pixel.
+    this.last.fill(image, regionNow, { value: this.desk.state.value, over: fill.open });
   }
 
   giveUp() {
@@ -72,13 +74,6 @@ export class SmartTool {
     const { surface, state } = this.desk;
     const { width, height } = picture;
     const [across, down] = [width / image.width, height / image.height];
-    const { suggestion } = image;
-    const sources = {
-      ...picture,
-      labels: sampled(image.pixels, image, picture),
-      suggestion: suggestion && sampled(suggestion, image, picture),
-      uncertainty: this.desk.view()?.uncertainty ?? null,
-    };
     // What is labelled is a wall, except what the scribble itself lies on and the class that is painted.
     const open = new Uint8Array(256);
     open[NOT_LABELLED] = 1;
@@ -89,12 +84,19 @@ export class SmartTool {
     }
     const over = state.over();
     if (over) for (let value = 0; value < 256; value++) open[value] &= over[value];
-    const seen = surface.visible();
-    const window = seen && {
+    const seen = surface.visible() ?? image.everything;
+    const window = {
       x0: Math.floor(seen.x0 * across),
       y0: Math.floor(seen.y0 * down),
-      x1: Math.ceil(seen.x1 * across),
-      y1: Math.ceil(seen.y1 * down),
+      x1: Math.min(width, Math.ceil(seen.x1 * across)),
+      y1: Math.min(height, Math.ceil(seen.y1 * down)),
+    };
+    const { suggestion } = image;
+    const sources = {
+      ...picture,
+      labels: sampledClosed(image.pixels, image, picture, open, window),
+      suggestion: suggestion && sampled(suggestion, image, picture),
+      uncertainty: this.desk.view()?.uncertainty ?? null,
     };
     const within = points.map(({ x, y }) => ({ x: x * across, y: y * down }));
     return new SmartFill(sources, within, { open, window });

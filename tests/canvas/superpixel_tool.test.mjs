@@ -26,7 +26,7 @@ function openImage(image_id = 7) {
 
 /** A tool whose superpixels come when `bench.arrive` is called. */
 function bench() {
-  const bench = { image: openImage(), value: 1, edited: [], notices: [], asked: [], answers: [] };
+  const bench = { image: openImage(), value: 1, edited: [], notices: [], asked: [], answers: [], unsaved: [], drawn: [] };
   const transport = {
     superpixels: (item, count) => {
       bench.asked.push([item.image_id, count]);
@@ -38,13 +38,14 @@ function bench() {
   const desk = {
     state,
     superpixels: new SuperpixelShelf(transport, notice, () => {}),
-    surface: { showRing: () => {}, showPolygon: () => {} },
+    surface: { showRing: () => {}, showPolygon: (_, points) => (bench.drawn = points) },
     get image() {
       return bench.image;
     },
     paint: () => ({ value: bench.value }),
     colourOf: () => '#000000',
     edited: (image) => bench.edited.push(image),
+    unsavedImage: (id) => bench.unsaved.find((image) => image.id === id) ?? null,
     notice,
     preview: () => {},
     readAhead: () => bench.image && desk.superpixels.of(bench.image, state.superpixels),
@@ -125,10 +126,10 @@ test('undo drops a stroke that is not painted yet; going to another tool leaves 
   tool.down(at(4.5));
   tool.up();
   tool.giveUp();
-  assert.ok(tool.dropWaiting());
+  assert.ok(tool.dropWaiting(image));
   await arrive();
   assert.equal(row(image), '11000000');
-  assert.ok(!tool.dropWaiting());
+  assert.ok(!tool.dropWaiting(image));
 });
 
 test('a stroke that a second finger made a pinch is none', async () => {
@@ -160,4 +161,72 @@ test('another size is asked for at once', () => {
   desk.state.superpixels = 2000;
   tool.sizeChanged();
   assert.deepEqual(asked, [[7, 2000]]);
+});
+
+/** A stroke of one stripe that is complete. */
+function stroke({ tool }, x) {
+  tool.down(at(x));
+  tool.up();
+}
+
+test('undo leaves a stroke that waits on another image, and is not shown it', async () => {
+  const parts = bench();
+  const { tool, image } = parts;
+  stroke(parts, 0.5);
+  tool.show();
+  assert.equal(parts.drawn.length, 1);
+  parts.image = openImage(8);
+  tool.show();
+  assert.equal(parts.drawn.length, 0, 'it lies on the other image');
+  assert.ok(!tool.dropWaiting(parts.image));
+  await parts.arrive();
+  assert.equal(row(image), '11000000');
+});
+
+test('what was done after a stroke that waits is undone before it', () => {
+  const parts = bench();
+  const { tool, image } = parts;
+  stroke(parts, 0.5);
+  image.rectangle({ x: 4, y: 0 }, { x: 6, y: 1 }, { value: 2 });
+  assert.ok(!tool.dropWaiting(image), 'the rectangle is newer');
+  image.undo();
+  assert.ok(tool.dropWaiting(image), 'now the stroke is the newest');
+  assert.ok(!tool.isWaiting);
+});
+
+test('on an image that was loaded anew the stroke that waits is the oldest', () => {
+  const parts = bench();
+  parts.image.rectangle({ x: 4, y: 0 }, { x: 6, y: 1 }, { value: 2 });
+  stroke(parts, 0.5);
+  const again = openImage();
+  again.rectangle({ x: 4, y: 0 }, { x: 6, y: 1 }, { value: 2 });
+  assert.ok(!parts.tool.dropWaiting(again));
+  again.undo();
+  assert.ok(parts.tool.dropWaiting(again));
+});
+
+test('a late stroke joins what is not saved of an image that was loaded anew and left', async () => {
+  const parts = bench();
+  const { image } = parts;
+  stroke(parts, 0.5);
+  const again = openImage();
+  again.rectangle({ x: 4, y: 0 }, { x: 6, y: 1 }, { value: 2 });
+  parts.unsaved.push(again);
+  parts.image = openImage(8);
+  await parts.arrive();
+  assert.equal(row(again), '11002200');
+  assert.equal(row(image), '00000000');
+  assert.deepEqual(parts.edited, [again]);
+});
+
+test('of two strokes that wait for superpixels of two sizes the one drawn last is undone first', async () => {
+  const parts = bench();
+  const { tool, image, desk, answers } = parts;
+  stroke(parts, 0.5);
+  desk.state.superpixels = 2000;
+  stroke(parts, 4.5);
+  answers.shift().resolve(stripes());
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.equal(row(image), '11000000');
+  assert.ok(tool.dropWaiting(image));
 });

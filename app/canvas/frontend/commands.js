@@ -63,7 +63,7 @@ const ANYWHERE = {
  *   detail: import('./types.js').CommandDetail) => void>}
  */
 const ON_IMAGE = {
-  undo: (editor, image) => editor.edit(() => !editor.tools.superpixel.dropWaiting() && image.undo()),
+  undo: (editor, image) => editor.edit(() => !editor.tools.superpixel.dropWaiting(image) && image.undo()),
   redo: (editor, image) => editor.edit(() => image.redo()),
   pick: (editor, image, { at = editor.pointer.aim }) => {
     const pixel = pixelOf(image, at);

@@ -135,9 +135,8 @@ export class Editor {
       layers: this.layers,
       state: this.state,
       transport,
-      view: () => this.session.view,
+      session: this.session,
       colourOf: (value) => colourOf(this.classes, value),
-      edited: (image) => this.session.edited(image),
       arrived: () => this.pointer.showCursor(),
       notice: (text, tone) => this.notices.add(text, tone),
     });

@@ -17,20 +17,17 @@ export class ToolDesk {
    * @param {import('./layers.js').Layers} parts.layers
    * @param {import('./editor_state.js').EditorState} parts.state
    * @param {import('./transport.js').Transport} parts.transport
-   * @param {() => import('./types.js').View | null} parts.view
+   * @param {import('./session.js').LabelSession} parts.session
    * @param {(value: number) => string} parts.colourOf
-   * @param {(image?: import('./open_image.js').OpenImage) => void} parts.edited an action is complete, on the image on
-   *   the screen or on one that was there before
    * @param {() => void} parts.arrived what a tool waited for is here
    * @param {import('./types.js').Notice} parts.notice
    */
-  constructor({ surface, layers, state, transport, view, colourOf, edited, arrived, notice }) {
+  constructor({ surface, layers, state, transport, session, colourOf, arrived, notice }) {
     this.surface = surface;
     this.layers = layers;
     this.state = state;
-    this.view = view;
+    this.session = session;
     this.colourOf = colourOf;
-    this.edited = edited;
     this.notice = notice;
     this.pixels = new ImagePixels();
     this.magnet = new Magnet(this.pixels, () => this.image);
@@ -41,9 +38,22 @@ export class ToolDesk {
     this.lastEnd = null;
   }
 
-  /** @returns {import('./open_image.js').OpenImage | null} */
+  view() {
+    return this.session.view;
+  }
+
   get image() {
-    return this.view()?.image ?? null;
+    return this.session.image;
+  }
+
+  /** An action is complete. @param {import('./open_image.js').OpenImage} [image] one that was on the screen before */
+  edited(image) {
+    this.session.edited(image);
+  }
+
+  /** @param {number} imageId @returns {import('./open_image.js').OpenImage | null} it, if the server has not all of it */
+  unsavedImage(imageId) {
+    return this.session.autosave.unsavedImage(imageId);
   }
 
   paint() {

@@ -10,6 +10,7 @@ import { paintRegion } from './region.js';
 /**
  * @typedef {object} Stroke
  * @property {OpenImage} image
+ * @property {number} depth how many actions could be undone on the image when it began
  * @property {import('./label_map.js').Paint} paint
  * @property {string} colour
  * @property {SuperpixelMap | null} map null until it is here
@@ -50,7 +51,8 @@ export class SuperpixelTool {
     if (!image) return;
     const map = this.#map();
     const [paint, colour] = [this.desk.paint(), this.desk.colourOf(this.desk.state.value)];
-    this.stroke = { image, paint, colour, map, points: [point], painted: new Set(), isComplete: false };
+    const depth = image.done.length;
+    this.stroke = { image, depth, paint, colour, map, points: [point], painted: new Set(), isComplete: false };
     if (map) this.#paint(this.stroke, map);
     else this.settled = this.#await(this.stroke, this.settled);
   }
@@ -81,10 +83,15 @@ export class SuperpixelTool {
     if (stroke.map) stroke.image.giveUpStroke();
   }
 
-  /** Undo the newest stroke that waits. @returns {boolean} whether there was one */
-  dropWaiting() {
-    const newest = this.waiting.at(-1);
-    if (!newest) return false;
+  /**
+   * Undo the newest stroke that waits on an image, unless something was done there since.
+   * @param {OpenImage} image
+   * @returns {boolean} whether there was one
+   */
+  dropWaiting(image) {
+    const newest = this.#newestOn(image);
+    // All that was done on an image that was loaded anew came after it.
+    if (!newest || image.done.length > (newest.image === image ? newest.depth : 0)) return false;
     if (this.stroke === newest) this.stroke = null;
     this.#stopWaiting(newest);
     return true;
@@ -146,12 +153,18 @@ export class SuperpixelTool {
   /** @param {Stroke} stroke @param {SuperpixelMap} map */
   #paintLate(stroke, map) {
     const { desk } = this;
-    if (desk.image?.id === stroke.image.id) stroke.image = desk.image;
+    const { id } = stroke.image;
+    // It may have been loaded anew since, and have what the other one has not.
+    stroke.image = (desk.image?.id === id ? desk.image : desk.unsavedImage(id)) ?? stroke.image;
     // The stroke of another tool that is under way goes on as an action of its own.
     if (stroke.image.endStroke()) desk.edited(stroke.image);
     stroke.map = map;
+    const { done } = stroke.image;
+    const before = done.length;
     this.#paint(stroke, map);
     if (stroke.isComplete) this.#complete(stroke);
+    // Those that still wait, for superpixels of another size, were drawn after this one.
+    for (const one of this.waiting) if (one.image === stroke.image) one.depth += done.length - before;
   }
 
   /** @param {Stroke} stroke */
@@ -166,8 +179,13 @@ export class SuperpixelTool {
     if (this.waiting.length < before) this.#showWaiting();
   }
 
+  /** @param {OpenImage | null} image @returns {Stroke | undefined} that waits */
+  #newestOn(image) {
+    return this.waiting.findLast((stroke) => stroke.image.id === image?.id);
+  }
+
   #showWaiting() {
-    const newest = this.waiting.at(-1);
+    const newest = this.#newestOn(this.desk.image);
     this.desk.surface.showPolygon([], newest?.points ?? [], newest?.colour ?? '', { isOpen: true });
   }
 

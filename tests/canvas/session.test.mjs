@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { NOT_LABELLED } from '../../app/canvas/frontend/label_map.js';
+import { NOT_LABELLED, withoutClasses } from '../../app/canvas/frontend/label_map.js';
 import { UnreadablePicture } from '../../app/canvas/frontend/picture.js';
 import { decode, encode } from '../../app/canvas/frontend/run_length.js';
 import { LabelSession } from '../../app/canvas/frontend/session.js';
@@ -59,6 +59,7 @@ function bench({ order = [1, 2, 3], saves = [], entries = [], choices = [] } = {
       uncertainty: null,
     }),
     label: async () => bench.theirs,
+    suggestion: async () => new Uint8Array(16).fill(2),
     truth: async () => new Uint8Array(16).fill(5),
     skip: async (id) => {
       bench.skipped.push(id);
@@ -636,6 +637,75 @@ test('a class that is archived meanwhile is suggested neither here nor in what w
   await settled();
   assert.deepEqual([...session.queue.ahead.keys()], [2, 3]);
   assert.ok([...session.queue.ahead.values()].every((entry) => !ahead.includes(entry)));
+  end();
+});
+
+/** A session whose model suggests class 2, and 3 in the last row; of both something was rejected. */
+async function rejecting() {
+  const parts = bench();
+  const { session } = parts;
+  const suggested = () => Uint8Array.from({ length: 16 }, (_, at) => (at < 12 ? 2 : 3));
+  session.transport.load = async (one) => ({
+    item: one,
+    picture: { close: () => {} },
+    pixels: new Uint8Array(16).fill(NOT_LABELLED),
+    revision: 0,
+    status: null,
+    suggestion: suggested(),
+    uncertainty: null,
+  });
+  parts.archived = [];
+  session.transport.suggestion = async () => withoutClasses(suggested(), parts.archived);
+  parts.archive = async (...classes) => {
+    parts.archived = classes;
+    session.suggestWithout(classes);
+    await parts.settled();
+  };
+  await session.start(null);
+  for (const x0 of [0, 2]) session.image.reject({ x0, y0: 0, x1: x0 + 1, y1: 1, mask: Uint8Array.of(1) });
+  return parts;
+}
+
+test('the pixels of a class that is archived meanwhile do not count as rejected', async () => {
+  const { session, archive, end } = await rejecting();
+  await archive(3);
+  session.image.reject({ x0: 1, y0: 1, x1: 2, y1: 2, mask: Uint8Array.of(1) });
+  const kept = decode(session.rejections.kept.get(1).bytes, 16);
+  assert.deepEqual([...kept.keys()].filter((at) => kept[at]), [0, 2, 5]);
+  end();
+});
+
+test('undo of a rejection brings back no class that was archived since', async () => {
+  const { session, archive, end } = await rejecting();
+  await archive(3);
+  while (session.image.canUndo) session.image.undo();
+  session.image.acceptAll();
+  assert.deepEqual([...session.image.pixels], Array.from({ length: 16 }, (_, at) => (at < 12 ? 2 : NOT_LABELLED)));
+  end();
+});
+
+test('a class that was archived is not suggested while its suggestion is on its way, and is again once it is back', async () => {
+  const { session, archive, end } = await rejecting();
+  const shows = [];
+  session.screen.show = (view, keepsView) => shows.push([view.image.id, keepsView]);
+  const archiving = archive(3);
+  assert.ok(!session.image.suggestion.includes(3));
+  await archiving;
+  await archive();
+  assert.equal(session.image.suggestion.filter((value) => value === 3).length, 4);
+  assert.deepEqual([...session.image.suggestion.subarray(0, 4)], [NOT_LABELLED, 2, NOT_LABELLED, 2], 'what is rejected stays so');
+  assert.ok(shows.length > 0 && shows.every(([id, keepsView]) => id === 1 && keepsView));
+  end();
+});
+
+test('a suggestion without what is archived that comes late is not put on another image', async () => {
+  const { session, settled, end } = await rejecting();
+  const { image } = session;
+  session.suggestWithout([3]);
+  session.skip();
+  await settled();
+  assert.notEqual(session.image, image);
+  assert.ok(session.image.suggestion.includes(3));
   end();
 });
 

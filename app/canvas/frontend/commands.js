@@ -4,6 +4,7 @@ import { filledHoles, grown, removedIslands, shrunk, smoothed } from './class_ed
 import { answerAndHandIn, handIn } from './handing_in.js';
 import { NOT_LABELLED, VOID } from './label_map.js';
 import { downloadLabel } from './label_png.js';
+import { archivedOf, nameOf } from './palette.js';
 import { seenValue, suggestedRegion } from './tool_click.js';
 import { pixelOf } from './tool_desk.js';
 
@@ -68,7 +69,9 @@ const ON_IMAGE = {
   pick: (editor, image, { at = editor.pointer.aim }) => {
     const pixel = pixelOf(image, at);
     const value = pixel ? seenValue(image, pixel, editor.state.show.suggestion) : NOT_LABELLED;
-    if (value !== NOT_LABELLED) editor.setClass(value);
+    if (archivedOf(editor.classes).includes(value)) {
+      editor.notices.add(`${nameOf(editor.classes, value)} is archived: nobody labels it any more.`);
+    } else if (value !== NOT_LABELLED) editor.setClass(value);
   },
   'accept-all': (editor, image) => editor.edit(() => image.acceptAll()),
   'accept-sure': (editor, image) => {

@@ -2,7 +2,6 @@
 
 import { ActiveTime } from './active_time.js';
 import { Autosave } from './autosave.js';
-import { withoutClasses } from './label_map.js';
 import { OpenImage } from './open_image.js';
 import { PassedOver } from './passed_over.js';
 import { ProgressWatch } from './progress_watch.js';
@@ -10,6 +9,7 @@ import { ImageQueue } from './queue.js';
 import { adoptEqual, settleRefusal } from './refusals.js';
 import { Rejections } from './rejections.js';
 import { EarlierVisit } from './replay.js';
+import { suggestAnew } from './suggestion_anew.js';
 import { RequestFailed } from './transport.js';
 import { WholeMaps } from './whole_maps.js';
 import { NOT_KEPT, reasonOf } from './wording.js';
@@ -370,7 +370,7 @@ export class LabelSession {
 
   /** Classes are not suggested any more, or again. @param {number[]} archived */
   suggestWithout(archived) {
-    if (this.image?.suggestion) withoutClasses(this.image.suggestion, archived);
+    suggestAnew(this, archived);
     this.queue.loadAnew();
   }
 

@@ -197,6 +197,12 @@ export class Transport {
     return { item, ...(await this.#modelMaps(item)) };
   }
 
+  /** What the model suggests of an item, without the classes that are archived by now. @param {Item} item */
+  async suggestion(item) {
+    const url = item.suggestion_url;
+    return url ? withoutClasses(await this.#runLengths(url, item), this.archived()) : null;
+  }
+
   /** @param {Item} item */
   async #modelMaps(item) {
     const [suggestion, uncertainty] = await Promise.all([

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
@@ -91,7 +91,10 @@ class AnnotatorName:
     """Gives each browser a signed name, and each request to our routes the name behind it.
 
     The name lies in ``request.state.annotator``. With OIDC it is the user's e-mail address, no cookie
-    of ours is set, and our routes answer 401 until somebody has signed in.
+    of ours is set, and our routes answer 401 until somebody has signed in. A page may say in the header
+    ``X-Annotator``, percent-encoded, whose it is: they answer 401 as well when that is not who is signed in
+    by now, so that nothing is saved under another person's name. A name of ours is that of the browser,
+    whoever sits before it, and is not compared: one whose cookie was lost could never be had again.
     """
 
     def __init__(self, app: ASGIApp, *, key: str) -> None:
@@ -116,6 +119,11 @@ class AnnotatorName:
                 if by_oidc
                 else "This browser has no name on this server yet. Reload the page."
             )
+            await refuse(refusal(scope, HTTPStatus.UNAUTHORIZED, sentence), scope, receive, send)
+            return
+        of_page = unquote(connection.headers.get("x-annotator", "")) or name
+        if by_oidc and path.startswith("/api/") and of_page != name:
+            sentence = f"{name} has signed in in this browser meanwhile. Sign in again as {of_page} to go on."
             await refuse(refusal(scope, HTTPStatus.UNAUTHORIZED, sentence), scope, receive, send)
             return
         scope.setdefault("state", {})["annotator"] = name

@@ -44,7 +44,8 @@ def label_canvas(
 
     Args:
         project_id: Project whose queue is labelled.
-        annotator: Name under which the routes know this browser; shown only.
+        annotator: Name under which the routes know this browser. The canvas sends it along, and they refuse
+            it once somebody else has signed in.
         classes: All classes of the project, archived ones too (their pixels keep their colour).
         open_image: Image picked by hand, or None to take the queue's. It is opened once each time the
             value changes, and never pulls the person back from an image they moved on to.

@@ -1,6 +1,7 @@
 import stat
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from starlette.applications import Starlette
@@ -240,6 +241,27 @@ def test_an_image_is_reserved_under_the_address_of_the_user(open_browser: Open, 
     sign_in_as(other, sub="1234")
     ada.get(f"/api/images/{site.image_ids[0]}/item")
     assert other.get(f"/api/images/{site.image_ids[0]}/item").json()["held_by"] == "ada@example.org"
+
+
+@pytest.mark.usefixtures("oidc")
+@pytest.mark.parametrize("claims", [{"email": "ada@example.org"}, {"name": " Ada Łovelace, 50 % "}], ids=str)
+def test_a_page_of_somebody_who_is_not_signed_in_any_more_is_401(
+    open_browser: Open, site: Site, claims: dict[str, str]
+) -> None:
+    browser = open_browser(named=False)
+    skip = f"/api/images/{site.image_ids[0]}/skip"
+    of_ada = {"x-annotator": quote(str(sign_in.name_of_user(claims)), safe="")}
+    sign_in_as(browser, **claims)
+    assert browser.post(skip, headers=of_ada).status_code == 200
+    sign_in_as(browser, email="bob@example.org")
+    for answer in (browser.post(skip, headers=of_ada), browser.get(progress_url(site), headers=of_ada)):
+        assert (answer.status_code, list(answer.json())) == (401, ["error"])
+    assert browser.get(progress_url(site)).status_code == 200, "a script does not say whose it is"
+    assert browser.get("/", headers=of_ada).status_code == 200, "where Ada signs in again"
+
+
+def test_a_browser_that_got_another_name_goes_on_under_it(browser: TestClient, site: Site) -> None:
+    assert browser.get(progress_url(site), headers={"x-annotator": "annotator-000000"}).status_code == 200
 
 
 @pytest.mark.usefixtures("oidc")

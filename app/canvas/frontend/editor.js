@@ -79,7 +79,7 @@ export class Editor {
 
     /** @type {Run} */
     const run = (command, detail) => this.run(command, detail);
-    const transport = new Transport(data.project_id, () => archivedOf(this.classes));
+    const transport = new Transport(data.project_id, () => archivedOf(this.classes), data.annotator);
     this.layers = new Layers();
     this.surface = new Surface(this.layers, (hasUncertainty) => this.state.opacity(hasUncertainty), this.counters);
     this.toolbar = new Toolbar(run, (wanted) => this.prefer(wanted));

@@ -50,7 +50,7 @@ export class ProgressWatch {
     try {
       const progress = await session.transport.progress();
       session.autosave.serverIsBack();
-      // Somebody has signed in again in another tab.
+      // The person has signed in again in another tab; for anybody else who did, this is refused.
       if (session.phase === 'signed-out') session.phase = session.view ? 'labelling' : 'unreachable';
       const wasUnreachable = session.phase === 'unreachable';
       session.setProgress(progress);

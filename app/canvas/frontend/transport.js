@@ -43,10 +43,13 @@ export class Transport {
   /**
    * @param {number} projectId
    * @param {() => number[]} archived classes that are not suggested any more
+   * @param {string} annotator
    */
-  constructor(projectId, archived) {
+  constructor(projectId, archived, annotator) {
     this.projectId = projectId;
     this.archived = archived;
+    /** Somebody else may have signed in in this browser since; the server then takes nothing under their name. */
+    this.sender = { 'X-Qualm': '1', 'X-Annotator': encodeURIComponent(annotator) };
     /** The view in which images of many bits or channels are wanted. @type {(item: Item) => string} */
     this.viewQuery = () => '';
     /**
@@ -248,7 +251,7 @@ export class Transport {
         'X-Seconds': request.seconds.toFixed(1),
         'X-Round': request.round === null ? '' : String(request.round),
         'X-Blind': request.blind ? '1' : '0',
-        'X-Qualm': '1',
+        ...this.sender,
       },
       body: request.bytes,
     };
@@ -261,7 +264,7 @@ export class Transport {
 
   /** @param {string} url @param {RequestInit} options */
   async #get(url, options = {}) {
-    return this.#send(url, { ...options, headers: { 'X-Qualm': '1', ...options.headers } });
+    return this.#send(url, { ...options, headers: { ...this.sender, ...options.headers } });
   }
 
   /** @param {string} url @param {RequestInit} options */

@@ -12,6 +12,10 @@ class FakeElement {
     this.textContent = '';
   }
 
+  getAttribute(name) {
+    return this.attributes.get(name) ?? null;
+  }
+
   setAttribute(name, value) {
     this.attributes.set(name, value);
   }
@@ -62,6 +66,7 @@ class FakeElement {
   }
 
   querySelector(selector) {
+    if (selector === ':focus') return this.contains(document.activeElement) ? document.activeElement : null;
     return this.found(/^\[data-testid="(.*)"\]$/.exec(selector)?.[1] ?? selector)[0] ?? null;
   }
 
@@ -79,6 +84,7 @@ class FakeElement {
 export function installDom() {
   const createElement = (tag) => new FakeElement(tag);
   const body = createElement('body');
+  globalThis.HTMLElement = FakeElement;
   globalThis.document = { body, activeElement: body, createElement };
   return body;
 }

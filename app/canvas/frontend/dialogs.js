@@ -1,6 +1,7 @@
 // Windows over the editor, and the questions that must be answered.
 
 import { h } from './elements.js';
+import { takeFocus } from './focus.js';
 
 /** @typedef {import('./types.js').Question} Question */
 /** @typedef {{id: string, label: string, primary?: boolean, takesFile?: boolean}} Choice */
@@ -71,9 +72,15 @@ export function wordsOf(question) {
 }
 
 export class Dialogs {
-  /** @param {(image: import('./open_image.js').OpenImage) => void} download saves a label map as a file */
-  constructor(download) {
+  /**
+   * @param {(image: import('./open_image.js').OpenImage) => void} download saves a label map as a file
+   * @param {HTMLElement} surface gets the focus after the last window when nothing had it before the first one
+   */
+  constructor(download, surface) {
     this.download = download;
+    this.surface = surface;
+    /** What had the focus before the first window opened. @type {Element | null} */
+    this.before = null;
     this.element = h('div', { class: 'dialogs', hidden: true });
     /** @type {Entry[]} */
     this.stack = [];
@@ -115,7 +122,6 @@ export class Dialogs {
         );
       }
       const entry = this.#open(words.title, [h('p', {}, words.text), h('div', { class: 'choices' }, ...choices)], null);
-      choices[0].focus();
     });
   }
 
@@ -146,9 +152,11 @@ export class Dialogs {
   #open(title, content, closed) {
     const box = h('div', { class: 'dialog', role: 'dialog', 'aria-modal': 'true', 'aria-label': title }, h('h2', {}, title), ...content);
     const entry = { box, closed };
+    if (!this.isOpen) this.before = focused(this.element);
     this.stack.push(entry);
     this.element.append(box);
-    this.element.hidden = false;
+    this.#shut();
+    box.querySelector('button')?.focus();
     return entry;
   }
 
@@ -157,6 +165,35 @@ export class Dialogs {
     entry.box.remove();
     entry.closed?.();
     this.stack = this.stack.filter((one) => one !== entry);
-    this.element.hidden = this.stack.length === 0;
+    this.#shut();
+    const below = this.stack.at(-1);
+    if (below) below.box.querySelector('button')?.focus();
+    else this.#giveFocusBack();
   }
+
+  /** While a window is open, no key and no press reaches what lies behind it. */
+  #shut() {
+    this.element.hidden = !this.isOpen;
+    for (const one of this.element.parentElement?.children ?? []) {
+      if (one instanceof HTMLElement && one !== this.element) one.inert = this.isOpen;
+    }
+  }
+
+  #giveFocusBack() {
+    const { before } = this;
+    this.before = null;
+    if (before instanceof HTMLElement) takeFocus(before);
+    // Nothing had it, or what had it is gone or hidden by now.
+    if (!before || focused(this.element) !== before) takeFocus(this.surface);
+  }
+}
+
+/**
+ * What has the focus: in the tree of an element, which may be a shadow tree, or else on the page; null when nothing has.
+ * @param {Node} element
+ */
+function focused(element) {
+  const root = /** @type {Document | ShadowRoot} */ (element.getRootNode());
+  const holder = root.activeElement ?? document.activeElement;
+  return holder === document.body ? null : holder;
 }

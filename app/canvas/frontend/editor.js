@@ -89,7 +89,7 @@ export class Editor {
     });
     this.empty = new EmptyState();
     this.notices = new Notices();
-    this.dialogs = new Dialogs(downloadLabel);
+    this.dialogs = new Dialogs(downloadLabel, this.surface.element);
     this.keySheet = new KeySheet(this.dialogs, {
       preferences: this.preferences,
       classes: () => this.classes,

@@ -105,7 +105,9 @@ export class KeySheet {
       fixedRow('Alt click', 'Remove a corner of the open polygon'),
     );
     groups[4].append(fixedRow('Wheel', 'Zoom; two fingers move the image, one that rests: menu'));
+    const focused = this.rows.querySelector(':focus')?.getAttribute('data-testid');
     this.rows.replaceChildren(...groups);
+    /** @type {HTMLElement | null} */ (focused ? this.rows.querySelector(`[data-testid="${focused}"]`) : null)?.focus();
   }
 
   /** @param {import('./keys.js').KeyBinding} binding */

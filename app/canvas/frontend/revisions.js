@@ -75,7 +75,6 @@ export class Revisions {
     this.window = this.dialogs.open(`Revisions of ${image.item.name}`, content, () => {
       this.window = null;
     });
-    rows[0].focus();
   }
 
   /**

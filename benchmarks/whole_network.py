@@ -370,7 +370,7 @@ def embeddings(network: SegmentationNetwork, data: Labelled, device: torch.devic
     return F.normalize(torch.cat(found), dim=1)
 
 
-def first_jobs(part: Part, seeds: int, recipes: Sequence[Recipe], strategies: Sequence[str]) -> list[Job]:
+def first_jobs(part: Part, seeds: range, recipes: Sequence[Recipe], strategies: Sequence[str]) -> list[Job]:
     """Return the jobs that wait for no other."""
 
     def labelled(count: int, seed: int) -> tuple[int, ...]:
@@ -378,7 +378,7 @@ def first_jobs(part: Part, seeds: int, recipes: Sequence[Recipe], strategies: Se
 
     steps = CONFIG.steps
     jobs: list[Job] = []
-    for seed in range(seeds):
+    for seed in seeds:
         if part == "semi":
             jobs += [
                 Job(part, "", recipe, head, seed, steps, count, labelled=labelled(count, seed))
@@ -417,19 +417,43 @@ def curve_steps(images: int) -> int:
 
 def following(job: Job, found: Found) -> list[Job]:
     """Return the jobs that a finished one makes possible."""
-    number = job.round + 1
-    return [
-        replace(
-            job,
-            name=strategy,
-            round=number,
-            images=BUDGETS[number],
-            steps=curve_steps(BUDGETS[number]),
-            labelled=labelled,
-            strategies=(strategy,),
-        )
-        for strategy, labelled in found.chosen.items()
-    ]
+    jobs: list[Job] = []
+    for strategy, labelled in found.chosen.items():
+        if strategy != "random":
+            jobs.append(next_point(job, strategy, labelled))
+        elif job.round == 0:
+            jobs += random_curve(job)
+    return jobs
+
+
+def next_point(job: Job, strategy: str, labelled: tuple[int, ...]) -> Job:
+    """Return the job of a curve's next point."""
+    images = BUDGETS[job.round + 1]
+    return replace(
+        job,
+        name=strategy,
+        round=job.round + 1,
+        images=images,
+        steps=curve_steps(images),
+        labelled=labelled,
+        strategies=(strategy,),
+    )
+
+
+def random_curve(first: Job) -> list[Job]:
+    """Return the points after the first of the curve of random images, the longest training in front.
+
+    No network is asked for them, so they need not wait for each other.
+    """
+    points = [first]
+    while points[-1].images != BUDGETS[-1]:
+        last = points[-1]
+        pool = sorted(set(range(EVERY)) - set(last.labelled))
+        unseen = Candidates(scores=torch.zeros(len(pool)), embeddings=torch.eye(len(pool)))
+        count = BUDGETS[last.round + 1] - len(last.labelled)
+        order = ordered(STRATEGIES["random"], unseen, count, 0.0, choice_draws(last.seed, last.round))
+        points.append(next_point(last, "random", (*last.labelled, *(pool[index] for index in order))))
+    return points[:0:-1]
 
 
 def timed(origin: Row) -> list[Row]:
@@ -465,6 +489,9 @@ def undone(jobs: Sequence[Job], written: Mapping[str, Sequence[Row]]) -> list[Jo
                 points = has("whole_active_learning", **same, seed=job.seed)
                 if not points:
                     beginners.append(strategy)
+                elif strategy == "random":
+                    there = {str(row["round"]) for row in points}
+                    left += [point for point in random_curve(job) if str(point.round) not in there]
                 elif len(points) < len(BUDGETS):
                     last = max(points, key=lambda row: int(str(row["round"])))
                     labelled = tuple(map(int, f"{last['labelled']} {last['chosen']}".split()))
@@ -484,7 +511,8 @@ def main(
     part: Annotated[list[str] | None, typer.Option(help="semi, uncertainty, active_learning.")] = None,
     recipe: Annotated[list[str] | None, typer.Option(help="Of semi and active_learning.")] = None,
     strategy: Annotated[list[str] | None, typer.Option(help="Of active_learning.")] = None,
-    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
+    seeds: Annotated[int, typer.Option(help="How many.")] = 3,
+    first_seed: Annotated[int, typer.Option(help="The seed they are counted from.")] = 0,
     jobs: Annotated[int, typer.Option(help="Processes at once.")] = 10,
     up_to: Annotated[int, typer.Option(help="Labelled images of the longest curve.")] = BUDGETS[-1],
     minutes: Annotated[float, typer.Option(help="No training begins later.")] = 1e6,
@@ -503,7 +531,8 @@ def main(
     waiting: list[Job] = []
     for one in part or ["semi", "uncertainty", "active_learning"]:
         recipes = recipe or ["supervised", "consistency", "u2pl"]
-        waiting += first_jobs(one, seeds, recipes, strategy or CHOSEN_FROM)  # type: ignore[arg-type]
+        counted = range(first_seed, first_seed + seeds)
+        waiting += first_jobs(one, counted, recipes, strategy or CHOSEN_FROM)  # type: ignore[arg-type]
     waiting = [job for job in undone(waiting, written) if in_reach(job, up_to)]
     if device == "cuda" and any(job.part == "uncertainty" for job in waiting) and "whole_time" not in written:
         write_rows(paths["whole_time"], timed(origin))

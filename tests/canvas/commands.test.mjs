@@ -3,6 +3,7 @@ import { test } from 'node:test';
 
 import { runCommand } from '../../app/canvas/frontend/commands.js';
 import { NOT_LABELLED } from '../../app/canvas/frontend/label_map.js';
+import { OpenImage } from '../../app/canvas/frontend/open_image.js';
 
 test('an archived class is not picked, and the person hears why', () => {
   const classes = ['sky', 'road'].map((name, index) => ({ index, name, colour: '#000000', hotkey: null, archived: index === 1 }));
@@ -18,4 +19,28 @@ test('an archived class is not picked, and the person hears why', () => {
   for (const x of [0, 1, 2]) runCommand(editor, 'pick', { at: { x, y: 0 } });
   assert.deepEqual(picked, [0]);
   assert.deepEqual(notices, ['road is archived: nobody labels it any more.']);
+});
+
+test('who accepts what the model is sure of hears when that is nothing', () => {
+  const notices = [];
+  const image = new OpenImage({
+    item: { image_id: 1, width: 2, height: 1 },
+    pixels: Uint8Array.of(NOT_LABELLED, NOT_LABELLED),
+    revision: 0,
+    status: null,
+    suggestion: Uint8Array.of(0, 1),
+  });
+  const editor = {
+    session: { image, view: { uncertainty: { values: Uint8Array.of(200, 26), width: 2, height: 1 } } },
+    state: { confidence: 0.95 },
+    edit: (change) => change(),
+    confidence: { end() {} },
+    notices: { add: (text) => notices.push(text) },
+  };
+  runCommand(editor, 'accept-sure');
+  assert.deepEqual(notices, ['Nothing to accept: where nothing is labelled, the model is nowhere 95 % sure. Lower the slider.']);
+  editor.state.confidence = 0.85;
+  runCommand(editor, 'accept-sure');
+  assert.deepEqual([...image.pixels], [NOT_LABELLED, 1]);
+  assert.equal(notices.length, 1);
 });

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { wordsOf } from '../../app/canvas/frontend/dialogs.js';
-import { duration, emptyState, originLine, percent, reasonPieces, roundLine, saveState } from '../../app/canvas/frontend/wording.js';
+import { NOT_LABELLED } from '../../app/canvas/frontend/label_map.js';
+import { duration, emptyState, hoverWords, originLine, percent, reasonPieces, roundLine, saveState } from '../../app/canvas/frontend/wording.js';
 
 const QUIET = { savedAt: null, retryAt: null, message: '' };
 
@@ -15,6 +16,15 @@ test('the save state is always told', () => {
   assert.equal(of({ kind: 'retrying', retryAt: 14_000 }), 'Not saved: retrying in 4 s');
   assert.match(of({ kind: 'refused', message: 'Too large.' }), /Not saved/);
   assert.equal(saveState({ ...QUIET, kind: 'saved' }, { revision: 0, status: null }, 0).text, 'Not labelled yet');
+});
+
+test('what a person painted is not told with the confidence of the model in something else', () => {
+  const image = { width: 3, height: 1, pixels: Uint8Array.of(1, NOT_LABELLED, 1), suggestion: Uint8Array.of(0, 0, NOT_LABELLED) };
+  const uncertainty = { width: 3, height: 1, values: Uint8Array.of(181, 51, 0) };
+  const words = (x) => hoverWords(image, { x, y: 0 }, uncertainty, (value) => ['sky', 'road'][value] ?? 'not labelled');
+  assert.equal(words(0), 'road · the model says sky, 29 % sure');
+  assert.equal(words(1), 'not labelled · suggested sky, 80 % sure');
+  assert.equal(words(2), 'road');
 });
 
 test('the round says what it does, or why it waits', () => {

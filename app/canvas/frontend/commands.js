@@ -7,6 +7,7 @@ import { downloadLabel } from './label_png.js';
 import { archivedOf, nameOf } from './palette.js';
 import { seenValue, suggestedRegion } from './tool_click.js';
 import { pixelOf } from './tool_desk.js';
+import { nowhereSure } from './wording.js';
 
 /** @typedef {import('./editor.js').Editor} Editor */
 
@@ -76,7 +77,14 @@ const ON_IMAGE = {
   'accept-all': (editor, image) => editor.edit(() => image.acceptAll()),
   'accept-sure': (editor, image) => {
     const uncertainty = editor.session.view?.uncertainty;
-    if (uncertainty) editor.edit(() => image.acceptAbove(uncertainty, editor.state.confidence));
+    const { confidence } = editor.state;
+    if (uncertainty) {
+      editor.edit(() => {
+        const isChanged = image.acceptAbove(uncertainty, confidence);
+        if (!isChanged) editor.notices.add(nowhereSure(confidence));
+        return isChanged;
+      });
+    }
     editor.confidence.end();
   },
   'accept-region': (editor, image, { at = editor.pointer.aim }) => {

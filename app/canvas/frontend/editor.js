@@ -87,7 +87,7 @@ export class Editor {
       setOpacity: (layer, opacity) => this.prefer({ opacity: { ...this.preferences.opacity, [layer]: opacity } }),
       setConfidence: (confidence) => this.confidence.show(confidence),
     });
-    this.empty = new EmptyState();
+    this.empty = new EmptyState(data.project_id);
     this.notices = new Notices();
     this.dialogs = new Dialogs(downloadLabel, this.surface.element);
     this.keySheet = new KeySheet(this.dialogs, {

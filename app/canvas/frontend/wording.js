@@ -60,8 +60,13 @@ export function roundLine(progress) {
   return progress.next_round.reason;
 }
 
+/** Why nothing was accepted. @param {number} confidence from which suggestions were to be, in [0, 1] */
+export function nowhereSure(confidence) {
+  return `Nothing to accept: where nothing is labelled, the model is nowhere ${Math.round(100 * confidence)} % sure. Lower the slider.`;
+}
+
 /**
- * What is under the cursor: the label, the suggestion where nothing is labelled, and how sure the model is.
+ * What is under the cursor: the label or, where there is none, the suggestion, and what the model thinks of it.
  * @param {import('./open_image.js').OpenImage} image
  * @param {{x: number, y: number}} pixel
  * @param {import('./label_map.js').UncertaintyMap | null} uncertainty
@@ -70,13 +75,15 @@ export function roundLine(progress) {
 export function hoverWords({ pixels, suggestion, width, height }, { x, y }, uncertainty, nameOf) {
   const at = y * width + x;
   const words = [nameOf(pixels[at])];
-  if (pixels[at] === NOT_LABELLED && suggestion && suggestion[at] !== NOT_LABELLED) {
-    words.push(`suggested ${nameOf(suggestion[at])}`);
-  }
-  if (uncertainty) {
-    const row = Math.floor((y * uncertainty.height) / height);
-    const value = uncertainty.values[row * uncertainty.width + Math.floor((x * uncertainty.width) / width)];
-    words.push(`${Math.round(100 * (1 - value / 255))} % sure`);
+  const suggested = suggestion ? suggestion[at] : NOT_LABELLED;
+  if (suggested !== NOT_LABELLED) {
+    const isLabelled = pixels[at] !== NOT_LABELLED;
+    words.push(`${isLabelled ? 'the model says' : 'suggested'} ${nameOf(suggested)}`);
+    if (uncertainty) {
+      const row = Math.floor((y * uncertainty.height) / height);
+      const value = uncertainty.values[row * uncertainty.width + Math.floor((x * uncertainty.width) / width)];
+      words[1] += `, ${Math.round(100 * (1 - value / 255))} % sure`;
+    }
   }
   return words.join(' · ');
 }
@@ -113,7 +120,7 @@ export function reasonPieces(sentence, classes) {
 /**
  * What the empty canvas says.
  * @param {{phase: string, failure: string, progress: Progress | null, hasClasses: boolean}} state
- * @returns {{title: string, text: string, retry?: boolean}}
+ * @returns {{title: string, text: string, retry?: boolean, page?: 'Project' | 'Queue'}} `page` is the way out
  */
 export function emptyState({ phase, failure, progress, hasClasses }) {
   if (phase === 'signed-out') {
@@ -124,20 +131,25 @@ export function emptyState({ phase, failure, progress, hasClasses }) {
     };
   }
   if (!hasClasses) {
-    return { title: 'No classes yet', text: 'Add classes on the Project page: a name, a colour and a key each.' };
+    return { title: 'No classes yet', text: 'Add classes on the Project page: a name, a colour and a key each.', page: 'Project' };
   }
   if (phase === 'unreachable') return { title: 'No answer', text: `${failure} Trying again…`, retry: true };
   if (phase === 'loading') return { title: '', text: 'Loading the next image…' };
   if (!progress || progress.images === 0) {
-    return { title: 'No images yet', text: 'Import a folder or a zip of images on the Project page.' };
+    return { title: 'No images yet', text: 'Import a folder or a zip of images on the Project page.', page: 'Project' };
   }
   if (progress.excluded === progress.images) {
-    return { title: 'All images are excluded', text: 'Bring some back on the Queue page, or import more on the Project page.' };
+    return {
+      title: 'All images are excluded',
+      text: 'Bring some back on the Queue page, or import more on the Project page.',
+      page: 'Queue',
+    };
   }
   if (progress.labelled >= progress.images - progress.excluded) {
     return {
       title: 'All images are labelled',
-      text: 'Import more on the Project page, look labels over on the Queue page, or export the label maps.',
+      text: 'Export the label maps or import more on the Project page, or look labels over on the Queue page.',
+      page: 'Project',
     };
   }
   return {

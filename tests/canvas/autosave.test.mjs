@@ -258,6 +258,20 @@ test('a refused label map is kept and not sent again until the person has decide
   assert.equal(kept.size, 0);
 });
 
+test('a refused submission that was taken back is no submission after a reload either', async () => {
+  const { autosave, kept, pass } = bench([{ kind: 'refused', body: {}, message: 'No.' }]);
+  const image = openImage();
+  image.fillRest(1);
+  autosave.submit(image);
+  await pass(100);
+  assert.equal(kept.get(1).submission, 'id-1');
+  autosave.withdraw(image);
+  autosave.settle(image);
+  await pass(100);
+  assert.equal(kept.get(1).submission, null);
+  assert.equal(decode(join(kept.get(1).bands), 100)[0], 1);
+});
+
 test('a given up image is forgotten, with its journal entry', async () => {
   const { autosave, requests, kept, pass } = bench([unreachable]);
   const image = openImage();

@@ -197,9 +197,11 @@ export class Autosave {
     this.onState();
   }
 
-  /** Take back a submission that the server refused; the pixels stay an unsaved draft. */
+  /** Take back a submission that the server refused, also for a reload; the pixels stay an unsaved draft. */
   withdraw(image) {
-    Object.assign(this.#taskOf(image), { submission: null, context: null });
+    const task = this.#taskOf(image);
+    Object.assign(task, { submission: null, context: null });
+    this.#keep(task);
   }
 
   /**

@@ -471,6 +471,47 @@ test('of two tabs that were lost the newest strokes are on the image, and undo l
   parts.end();
 });
 
+/** Entries of image 2 that several tabs left, newest first. @param {[number, string | null][]} left value and submission */
+function leftByTabs(left) {
+  const context = { seconds: 4, round: 7, blind: false };
+  const entry = { imageId: 2, item: item(2), revision: 0, context };
+  return left.map(([value, submission], i) => ({ ...entry, submission, bands: [encode(new Uint8Array(16).fill(value))], at: 9 - i }));
+}
+
+test('of two submissions that were lost the newest is sent, and nothing older after it', async () => {
+  for (const older of [[4, 'older'], [4, null]]) {
+    const parts = bench({ entries: leftByTabs([[3, 'newest'], older]) });
+    await parts.session.start(null);
+    await parts.settled();
+    const sent = parts.saved.map(({ submission, seconds, bytes }) => [submission, seconds, decode(bytes, 16)[0]]);
+    assert.deepEqual(sent, [['newest', 8, 3]]);
+    assert.equal(parts.session.image.id, 1);
+    parts.end();
+  }
+});
+
+test('strokes that are newer than a lost submission are on the image, and undo leads to what was submitted', async () => {
+  const parts = bench({ entries: leftByTabs([[3, null], [4, 'older']]) });
+  await parts.session.start(null);
+  await parts.settled();
+  const { image } = parts.session;
+  assert.deepEqual([image.id, image.pixels[0]], [2, 3]);
+  assert.deepEqual(parts.session.autosave.pending.map(({ submission }) => submission), [null], 'a draft');
+  image.undo();
+  assert.equal(image.pixels[0], 4);
+  parts.end();
+});
+
+test('an entry that cannot be read takes no readable one with it', async () => {
+  const [broken, readable] = leftByTabs([[3, 'newest'], [4, null]]);
+  const parts = bench({ entries: [{ ...broken, bands: [Uint8Array.of(9)] }, readable] });
+  const removed = [];
+  parts.session.journal.remove = async (id) => removed.push(id);
+  await parts.session.start(null);
+  assert.deepEqual([parts.session.image.id, parts.session.image.pixels[0], removed.length], [2, 4, 0]);
+  parts.end();
+});
+
 test('a submission that is sent again says what was known when it was made', async () => {
   const context = { seconds: 12, round: 7, blind: false };
   const bands = [encode(new Uint8Array(16))];

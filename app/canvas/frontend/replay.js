@@ -1,21 +1,22 @@
 // Label maps found in the journal of an earlier visit.
 
-import { OpenImage } from './open_image.js';
 import { same } from './label_map.js';
+import { OpenImage } from './open_image.js';
 import { decode, join } from './run_length.js';
 
 /** @typedef {import('./journal.js').JournalEntry} JournalEntry */
 /** @typedef {import('./autosave.js').SaveContext} SaveContext */
 
 /**
- * An image whose submission was under way when the page closed.
- * @param {JournalEntry} entry
- * @returns {OpenImage | null} null when the entry cannot be read
+ * An image as the newest entry of it has it; undo leads back to the older ones, of other tabs that were lost.
+ * @param {JournalEntry[]} entries of one image that can be read, newest first
+ * @returns {OpenImage}
  */
-export function imageOfEntry({ item, bands, revision }) {
-  const pixels = pixelsOf(bands, item.width * item.height);
-  if (!pixels) return null;
-  const image = new OpenImage({ item, pixels, revision, status: null, suggestion: null });
+export function imageOf(entries) {
+  const { item, revision } = entries[0];
+  const [oldest, ...newer] = /** @type {Uint8Array[]} */ (entries.map(readMap)).reverse();
+  const image = new OpenImage({ item, pixels: oldest, revision, status: null, suggestion: null });
+  for (const pixels of newer) image.replace(pixels);
   image.edits = 1;
   return image;
 }
@@ -64,21 +65,25 @@ export class EarlierVisit {
   }
 
   /**
-   * Read the journal.
+   * Read the journal. Of each image the newest entry holds: what is older must not go to the server after it.
    * @returns {Promise<{image: OpenImage, submission: string, context: SaveContext | null}[]>} what was being submitted
    */
   async read() {
+    /** @type {Map<number, JournalEntry[]>} */
+    const found = new Map();
+    for (const entry of await this.journal.entries()) found.set(entry.imageId, [...(found.get(entry.imageId) ?? []), entry]);
     const submitted = [];
-    for (const entry of await this.journal.entries()) {
-      if (!entry.submission) {
-        this.strokes.set(entry.imageId, [...(this.strokes.get(entry.imageId) ?? []), entry]);
-        continue;
+    for (const [imageId, all] of found) {
+      const entries = all.filter(readMap);
+      const newest = entries.at(0);
+      if (!newest) this.journal.remove(imageId);
+      else if (!newest.submission) this.strokes.set(imageId, entries);
+      else {
+        const { submission, context } = newest;
+        const seconds = secondsOfAll(entries);
+        this.time.found(imageId, seconds);
+        submitted.push({ image: imageOf(entries), submission, context: context ? { ...context, seconds } : null });
       }
-      const image = imageOfEntry(entry);
-      if (image) {
-        this.time.found(image.id, secondsOf(entry));
-        submitted.push({ image, submission: entry.submission, context: entry.context ?? null });
-      } else this.journal.remove(entry.imageId);
     }
     return submitted;
   }
@@ -95,16 +100,20 @@ export class EarlierVisit {
     else {
       // On a later revision of this person's the request that was under way has arrived.
       const known = image.revision === entry.revision ? 0 : (entry.secondsUnderWay ?? 0);
-      const seconds = [entry, ...older].map(secondsOf).reduce((sum, one) => sum + one);
-      this.time.found(image.id, seconds - known);
+      this.time.found(image.id, secondsOfAll([entry, ...older]) - known);
     }
     return outcome;
   }
 }
 
-/** @param {JournalEntry} entry */
-function secondsOf({ context }) {
-  return context?.seconds ?? 0;
+/** @param {JournalEntry[]} entries */
+function secondsOfAll(entries) {
+  return entries.reduce((sum, { context }) => sum + (context?.seconds ?? 0), 0);
+}
+
+/** @param {JournalEntry} entry @returns {Uint8Array | null} null when it cannot be read */
+function readMap({ item, bands }) {
+  return pixelsOf(bands, item.width * item.height);
 }
 
 /** @param {Uint8Array[]} bands @param {number} size */

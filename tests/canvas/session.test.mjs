@@ -295,7 +295,7 @@ test('whether an image is lost is asked once until it is answered', async () => 
   await session.start(null);
   const { image } = session;
   const refusal = { body: { held_by: 'Bo' }, message: 'Bo has it.' };
-  const minutes = [session.lost(image, refusal), session.lost(image, refusal)];
+  const minutes = [session.refusals.lost(image, refusal), session.refusals.lost(image, refusal)];
   image.fillRest(1);
   session.edited();
   session.autosave.flush(image);
@@ -305,7 +305,7 @@ test('whether an image is lost is asked once until it is answered', async () => 
   await Promise.all(minutes);
   await parts.settled();
   assert.equal(image.hasUnsaved, false, 'the answer holds for the refused save too');
-  const later = session.lost(image, refusal);
+  const later = session.refusals.lost(image, refusal);
   assert.equal(parts.questions.length, 2);
   answers[1]('retry');
   await later;

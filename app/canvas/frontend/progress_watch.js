@@ -106,7 +106,7 @@ export class ProgressWatch {
       await transport.renewLease(image.id);
       await session.refreshQueue();
     } catch (error) {
-      if (error instanceof RequestFailed && error.status === 423) await session.lost(image, error);
+      if (error instanceof RequestFailed && error.status === 423) await session.refusals.lost(image, error);
     }
   }
 }

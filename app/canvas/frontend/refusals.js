@@ -2,6 +2,47 @@
 
 import { merged, same } from './label_map.js';
 
+export class Refusals {
+  /** @param {import('./session.js').LabelSession} session */
+  constructor(session) {
+    this.session = session;
+    /** Images that the person is being asked about. @type {Set<import('./open_image.js').OpenImage>} */
+    this.asked = new Set();
+  }
+
+  /**
+   * @param {import('./open_image.js').OpenImage} image
+   * @param {import('./autosave.js').Refused} answer
+   * @param {boolean} wasSubmit
+   */
+  async settle(image, answer, wasSubmit) {
+    const { session, asked } = this;
+    // The answer that is awaited has the image saved again; what is refused then is asked then.
+    if (asked.has(image)) return;
+    asked.add(image);
+    try {
+      const isGivenUp = await settleRefusal(session, image, answer).finally(() => asked.delete(image));
+      if (isGivenUp) {
+        session.queue.leave(image.id);
+        session.queue.acknowledge(image.id, Date.now());
+        if (session.image === image) await session.advance();
+      } else if (wasSubmit) session.screen.notice('Look it over, then submit again.');
+    } catch (error) {
+      session.autosave.resume(image);
+      session.failed(error);
+    }
+  }
+
+  /**
+   * Somebody else has the image now.
+   * @param {import('./open_image.js').OpenImage} image
+   * @param {import('./transport.js').RequestFailed} refusal
+   */
+  async lost(image, { body, message }) {
+    if (this.session.image === image) await this.settle(image, { kind: 'held', body, message }, false);
+  }
+}
+
 /**
  * The save that was refused may be an earlier one of this person, whose answer was lost with the page: when the
  * server has the very same pixels, there is nothing to ask.
@@ -32,7 +73,7 @@ export async function adoptEqual({ autosave, transport }, image, answer) {
  * @param {import('./autosave.js').Refused} answer
  * @returns {Promise<boolean>} whether the person gave the image up
  */
-export async function settleRefusal({ autosave, screen, transport }, image, answer) {
+async function settleRefusal({ autosave, screen, transport }, image, answer) {
   if (answer.kind === 'conflict') {
     await settleConflict({ autosave, screen, transport }, image, answer);
     return false;

@@ -6,7 +6,7 @@ import { OpenImage } from './open_image.js';
 import { PassedOver } from './passed_over.js';
 import { ProgressWatch } from './progress_watch.js';
 import { ImageQueue } from './queue.js';
-import { adoptEqual, settleRefusal } from './refusals.js';
+import { Refusals, adoptEqual } from './refusals.js';
 import { Rejections } from './rejections.js';
 import { EarlierVisit } from './replay.js';
 import { suggestAnew } from './suggestion_anew.js';
@@ -21,7 +21,6 @@ const MOST_WAIT_MS = 300;
 /** @typedef {import('./types.js').Progress} Progress */
 /** @typedef {import('./types.js').SaveRequest} SaveRequest */
 /** @typedef {import('./autosave.js').Answer} Answer */
-/** @typedef {import('./autosave.js').Refused} Refused */
 
 export class LabelSession {
   /**
@@ -71,9 +70,8 @@ export class LabelSession {
     this.rejections = new Rejections(journal);
     this.watch = new ProgressWatch(this);
     this.wholeMaps = new WholeMaps(this);
+    this.refusals = new Refusals(this);
     this.turn = 0;
-    /** Images that the person is being asked about. @type {Set<OpenImage>} */
-    this.asked = new Set();
   }
 
   /** @returns {OpenImage | null} */
@@ -311,7 +309,7 @@ export class LabelSession {
       // It comes back on the screen with everything the person did, as long as it has something to hand in.
       if (this.image !== image) await this.#showInstead(image.item);
       this.autosave.withdraw(image);
-      await this.#settle(image, answer, wasSubmit);
+      await this.refusals.settle(image, answer, wasSubmit);
     }
     this.screen.refresh();
   }
@@ -336,29 +334,6 @@ export class LabelSession {
     }
     this.queue.hold(item.image_id);
     await this.#show(item);
-  }
-
-  /** @param {OpenImage} image @param {Refused} answer @param {boolean} wasSubmit */
-  async #settle(image, answer, wasSubmit) {
-    // The answer that is awaited has the image saved again; what is refused then is asked then.
-    if (this.asked.has(image)) return;
-    this.asked.add(image);
-    try {
-      const isGivenUp = await settleRefusal(this, image, answer).finally(() => this.asked.delete(image));
-      if (isGivenUp) {
-        this.queue.leave(image.id);
-        this.queue.acknowledge(image.id, Date.now());
-        if (this.image === image) await this.advance();
-      } else if (wasSubmit) this.screen.notice('Look it over, then submit again.');
-    } catch (error) {
-      this.autosave.resume(image);
-      this.failed(error);
-    }
-  }
-
-  /** Somebody else has the image now. @param {OpenImage} image @param {RequestFailed} refusal */
-  async lost(image, { body, message }) {
-    if (this.image === image) await this.#settle(image, { kind: 'held', body, message }, false);
   }
 
   /** @param {Progress} progress */

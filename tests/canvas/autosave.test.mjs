@@ -172,7 +172,7 @@ test('a submission keeps its id through retries and leaves the journal when it i
   autosave.submit(image);
   assert.equal(kept.get(1).submission, 'id-1');
   await pass(100);
-  assert.equal(autosave.submitting.length, 1);
+  assert.equal(autosave.pending.length, 1);
   await pass(5000);
   assert.deepEqual(
     requests.map((request) => [request.submission, request.status]),

@@ -174,9 +174,9 @@ test('submit shows the next image in the same turn, and the answer comes behind'
   parts.session.image.acceptAll();
   parts.session.submit();
   assert.equal(parts.session.image.id, 2);
-  assert.equal(parts.session.autosave.submitting.length, 1);
+  assert.equal(parts.session.autosave.pending.length, 1);
   await parts.settled();
-  assert.equal(parts.session.autosave.submitting.length, 0);
+  assert.equal(parts.session.autosave.pending.length, 0);
   assert.deepEqual([parts.saved[0].imageId, parts.saved[0].status, parts.saved[0].holding], [1, 'submitted', 2]);
   assert.deepEqual([parts.saved[0].round, parts.saved[0].blind], [7, false]);
   assert.equal(parts.nudges, 1);
@@ -456,6 +456,61 @@ test('strokes that never reached the server are back after a reload', async () =
   assert.equal(parts.session.image.hasUnsaved, true);
   assert.equal(parts.notices.length, 1);
   parts.end();
+});
+
+/** Drafts that were not saved of some images, each filled with the id of its image; newest first. */
+const unsavedDrafts = (ids) =>
+  ids.map((id) => {
+    const context = { seconds: id, round: 7, blind: false };
+    return { imageId: id, item: item(id), revision: 0, submission: null, context, bands: [encode(new Uint8Array(16).fill(id))], at: -id };
+  });
+
+test('strokes on images that are not opened after a reload go to the server all the same', async () => {
+  const parts = bench({ entries: unsavedDrafts([2, 3, 5]) });
+  const { session } = parts;
+  await session.start(null);
+  assert.equal(session.image.id, 2);
+  assert.deepEqual(session.autosave.pending.map(({ image }) => image.id).sort(), [2, 3, 5]);
+  session.autosave.flushHidden();
+  await parts.settled();
+  const sent = parts.saved.filter(({ imageId }) => imageId !== 2);
+  assert.deepEqual(
+    sent.map(({ imageId, status, seconds, round, blind, bytes }) => [imageId, status, seconds, round, blind, decode(bytes, 16)[0]]),
+    [[3, 'draft', 3, 7, false, 3], [5, 'draft', 5, 7, false, 5]],
+  );
+  assert.deepEqual([...session.autosave.tasks.keys()], [2], 'nor is anything kept of what was saved');
+  assert.equal(session.image.id, 2);
+  parts.end();
+});
+
+test('strokes on an image that cannot be opened after a reload are on it once it is shown', async () => {
+  const parts = bench({ entries: unsavedDrafts([2]) });
+  const { session } = parts;
+  session.transport.item = async () => {
+    throw new RequestFailed(0, 'The server cannot be reached.');
+  };
+  await session.start(null);
+  await session.skip();
+  assert.deepEqual([session.image.id, session.image.pixels[0], session.image.hasUnsaved], [2, 2, true]);
+  assert.ok(session.image.suggestion);
+  parts.end();
+});
+
+test('an unopened draft that meets another label map comes on the screen with the question, an equal one has arrived', async () => {
+  for (const [theirs, asked] of [[4, 1], [3, 0]]) {
+    const conflict = { kind: 'conflict', body: { revision: 4, author: 'Bo' } };
+    const parts = bench({ entries: unsavedDrafts([2, 3]), saves: [conflict], choices: ['theirs'] });
+    parts.theirs = { pixels: new Uint8Array(16).fill(theirs), revision: 4, status: 'submitted' };
+    const { session } = parts;
+    await session.start(null);
+    const image = session.autosave.unsavedImage(3);
+    session.autosave.flush(image);
+    await parts.settled();
+    assert.deepEqual([parts.questions.length, session.image.id], [asked, asked ? 3 : 2]);
+    assert.equal(parts.saved.filter(({ imageId }) => imageId === 3).length, 1, 'what has arrived is not saved again');
+    assert.equal(image.hasUnsaved, false);
+    parts.end();
+  }
 });
 
 test('of two tabs that were lost the newest strokes are on the image, and undo leads to the older', async () => {

@@ -76,11 +76,6 @@ export class Autosave {
     return [...this.tasks.values()].filter((task) => task.isPending);
   }
 
-  /** Submissions that the server has not answered yet. */
-  get submitting() {
-    return this.pending.filter((task) => task.submission);
-  }
-
   /** @param {number} imageId @returns {OpenImage | null} the image with this id that holds pixels the server does not have */
   unsavedImage(imageId) {
     return this.pending.find((task) => task.image.id === imageId)?.image ?? null;

@@ -49,16 +49,18 @@ export class Refusals {
  * @param {{autosave: import('./autosave.js').Autosave, transport: import('./transport.js').Transport}} parts
  * @param {import('./open_image.js').OpenImage} image
  * @param {import('./autosave.js').Refused} answer
- * @returns {Promise<boolean>} whether that was so; the save then goes on by itself
+ * @param {boolean} wasSubmit
+ * @returns {Promise<boolean>} whether that was so; a submission then goes on by itself, a draft has arrived
  */
-export async function adoptEqual({ autosave, transport }, image, answer) {
+export async function adoptEqual({ autosave, transport }, image, answer, wasSubmit) {
   if (answer.kind !== 'conflict') return false;
   try {
     const theirs = await transport.label(image.item);
     if (!same(theirs.pixels, image.pixels)) return false;
     image.revision = theirs.revision;
     image.status = theirs.status;
-    autosave.resume(image);
+    if (wasSubmit) autosave.resume(image);
+    else await autosave.forget(image);
     return true;
   } catch {
     return false;

@@ -88,6 +88,14 @@ export class EarlierVisit {
     return submitted;
   }
 
+  /** Images whose strokes nobody has got back, for the server to get them. @returns {OpenImage[]} */
+  unopened() {
+    const left = [...this.strokes.values()];
+    this.strokes.clear();
+    for (const entries of left) this.time.found(entries[0].imageId, secondsOfAll(entries));
+    return left.map(imageOf);
+  }
+
   /** Put the strokes back on their image. @param {OpenImage} image @returns {ReturnType<typeof replayStrokes>} */
   replayOn(image) {
     const [entry, ...older] = this.strokes.get(image.id) ?? [];

@@ -95,6 +95,8 @@ export class LabelSession {
       const mustShow = openImage !== null || this.earlier.strokes.has(first);
       await this.open(first, (item) => mustShow || item.split !== 'excluded');
     }
+    // Strokes on other images are not to wait until somebody happens to open those.
+    for (const image of this.earlier.unopened()) this.edited(image);
     await this.refreshQueue();
     if (!this.view && this.phase !== 'signed-out') await this.advance();
     if (!this.progress) await this.watch.ask();
@@ -279,7 +281,8 @@ export class LabelSession {
 
   /** @param {OpenImage} image */
   #contextOf(image) {
-    const blind = image.suggestion === null;
+    // An image that only the journal brought has no map here, but was labelled with the one that its item names.
+    const blind = !image.item.suggestion_url;
     return {
       seconds: this.time.of(image.id),
       round: blind ? null : (image.item.round_id ?? null),
@@ -305,7 +308,7 @@ export class LabelSession {
       if (wasSubmit) await this.#submitted(image, answer.body);
     } else if (answer.kind === 'signed-out') {
       this.signedOut(answer.message);
-    } else if (answer.kind !== 'unreachable' && !(await adoptEqual(this, image, answer))) {
+    } else if (answer.kind !== 'unreachable' && !(await adoptEqual(this, image, answer, wasSubmit))) {
       // It comes back on the screen with everything the person did, as long as it has something to hand in.
       if (this.image !== image) await this.#showInstead(image.item);
       this.autosave.withdraw(image);

@@ -21,7 +21,8 @@ export function shownOf({ session, state, preferences, shares, surface, walk, to
     demo,
     zoom: surface.viewport.scale * surface.ratio,
     canGoBack: visited.length > 0,
-    unsent: autosave.submitting.filter((task) => task.image !== image).length,
+    /** Other images whose label maps are on their way to the server. */
+    unsent: autosave.pending.filter((task) => task.image !== image && !task.refused).length,
     save: image ? saveState(autosave.stateOf(image), image, Date.now()) : { text: '', tone: 'quiet', more: '' },
     queueLength: queue.length,
   };

@@ -640,6 +640,25 @@ test('strokes on top of a revision that somebody else saved meanwhile are sent o
   parts.end();
 });
 
+test('strokes below newer revisions of one\'s own replace them only if the person says so', async () => {
+  for (const [revision, asked] of [[3, false], [4, false], [9, true]]) {
+    const bands = [encode(new Uint8Array(16).fill(3))];
+    const entry = { imageId: 2, item: item(2), revision: 3, submission: null, bands, at: 1 };
+    const conflict = { kind: 'conflict', body: { revision, author: 'Ada' } };
+    const parts = bench({ entries: [entry], saves: asked ? [conflict] : [], choices: ['theirs'] });
+    parts.item = { revision, author: 'Ada', status: 'submitted' };
+    parts.theirs = { pixels: new Uint8Array(16).fill(4), revision, status: 'submitted' };
+    const { session } = parts;
+    await session.start(null);
+    session.autosave.flush(session.image);
+    await parts.settled();
+    assert.deepEqual(parts.saved.map((request) => request.revision), [asked ? 3 : revision]);
+    assert.deepEqual(parts.questions.map(({ kind, isOwn }) => [kind, isOwn]), asked ? [['conflict', true]] : []);
+    assert.equal(session.image.pixels[0], asked ? 4 : 3, `on revision ${revision}`);
+    parts.end();
+  }
+});
+
 test('a submission that was under way when the page closed is sent again under its id', async () => {
   const pixels = new Uint8Array(16).fill(3);
   const entry = { imageId: 1, item: item(1), revision: 0, submission: 'kept-id', bands: [encode(pixels)], at: 1 };

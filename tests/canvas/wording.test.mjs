@@ -70,6 +70,15 @@ test('a conflict offers three ways, and the file', () => {
   assert.match(wordsOf({ kind: 'refused', image, message: 'Too large.' }).text, /Too large/);
 });
 
+test('a conflict with a revision of one\'s own speaks of nobody else', () => {
+  const image = { item: { name: 'a.png' } };
+  const { title, text, choices, download } = wordsOf({ kind: 'conflict', image, author: 'Ada', isOwn: true, revision: 9 });
+  assert.deepEqual(choices.map((choice) => choice.id).sort(), ['merge', 'mine', 'theirs']);
+  assert.ok(download);
+  assert.match(text, /Revision 9 of a\.png is yours/);
+  for (const words of [title, text, ...choices.map((choice) => choice.label)]) assert.doesNotMatch(words, /Ada|theirs/i);
+});
+
 test('a reason names its classes in their colours, and only whole names', () => {
   const classes = [
     { name: 'car', colour: '#111111' },

@@ -17,6 +17,21 @@ import { takeFocus } from './focus.js';
  */
 export function wordsOf(question) {
   const name = question.image.item.name;
+  if (question.kind === 'conflict' && question.isOwn) {
+    return {
+      title: 'You saved this image elsewhere too',
+      text:
+        `Revision ${question.revision ?? ''} of ${name} is yours, saved in another tab or on another computer. ` +
+        'What is here builds on an older one. Nothing is lost: choose what holds now. Each choice can be undone, and ' +
+        'every revision is kept.',
+      choices: [
+        { id: 'merge', label: 'Merge: what I saved, and what is here where that is not labelled', primary: true },
+        { id: 'mine', label: 'Keep what is here' },
+        { id: 'theirs', label: 'Take what I saved' },
+      ],
+      download: true,
+    };
+  }
   if (question.kind === 'conflict') {
     const who = question.author ?? 'Somebody';
     return {

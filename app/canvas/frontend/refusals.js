@@ -2,6 +2,10 @@
 
 import { merged, same } from './label_map.js';
 
+/**
+ * @typedef {Pick<import('./session.js').LabelSession, 'autosave' | 'screen' | 'transport' | 'annotator'>} Asking
+ */
+
 export class Refusals {
   /** @param {import('./session.js').LabelSession} session */
   constructor(session) {
@@ -69,17 +73,17 @@ export async function adoptEqual({ autosave, transport }, image, answer, wasSubm
 
 /**
  * Ask what to do with a label map that the server refused, and do it.
- * @param {{autosave: import('./autosave.js').Autosave, screen: import('./types.js').Screen,
- *   transport: import('./transport.js').Transport}} parts
+ * @param {Asking} asking
  * @param {import('./open_image.js').OpenImage} image
  * @param {import('./autosave.js').Refused} answer
  * @returns {Promise<boolean>} whether the person gave the image up
  */
-async function settleRefusal({ autosave, screen, transport }, image, answer) {
+async function settleRefusal(asking, image, answer) {
   if (answer.kind === 'conflict') {
-    await settleConflict({ autosave, screen, transport }, image, answer);
+    await settleConflict(asking, image, answer);
     return false;
   }
+  const { autosave, screen } = asking;
   const choice = await screen.ask({
     kind: answer.kind === 'held' ? 'held' : 'refused',
     image,
@@ -94,17 +98,18 @@ async function settleRefusal({ autosave, screen, transport }, image, answer) {
 }
 
 /**
- * Somebody saved a newer revision: theirs, mine, or both. Theirs and the merge can be undone.
- * @param {{autosave: import('./autosave.js').Autosave, screen: import('./types.js').Screen,
- *   transport: import('./transport.js').Transport}} parts
+ * Somebody saved a newer revision, perhaps this person elsewhere: theirs, mine, or both. Theirs and the merge can be
+ * undone.
+ * @param {Asking} asking
  * @param {import('./open_image.js').OpenImage} image
  * @param {import('./autosave.js').Refused} answer
  */
-async function settleConflict({ autosave, screen, transport }, image, answer) {
+async function settleConflict({ autosave, screen, transport, annotator }, image, answer) {
   const choice = await screen.ask({
     kind: 'conflict',
     image,
     author: answer.body?.author ?? null,
+    isOwn: answer.body?.author === annotator,
     revision: answer.body?.revision ?? null,
   });
   const theirs = await transport.label(image.item);

@@ -26,17 +26,19 @@ export function imageOf(entries) {
  * @param {OpenImage} image
  * @param {JournalEntry} entry
  * @param {string} annotator
- * @returns {'nothing' | 'mine' | 'others'} `nothing`: the server has them already; `others`: somebody else saved
- *   the image since, and the next save is refused, so that the person is asked what holds
+ * @returns {'nothing' | 'mine' | 'newer'} `nothing`: the server has them already; `newer`: the image was saved since,
+ *   by somebody else or by this person elsewhere, and the next save is refused, so that the person is asked what holds
  */
 export function replayStrokes(image, entry, annotator) {
   const pixels = pixelsOf(entry.bands, image.pixels.length);
   if (!pixels || same(pixels, image.pixels)) return 'nothing';
-  const isOthers = image.revision !== entry.revision && image.item.author !== annotator;
+  // One revision more of this person's is the save whose answer nobody heard; further ones were made without the strokes.
+  const hasArrived = image.revision === entry.revision + 1 && image.item.author === annotator;
+  const isNewest = image.revision === entry.revision || hasArrived;
   image.replace(pixels);
-  if (!isOthers) return 'mine';
+  if (isNewest) return 'mine';
   image.revision = entry.revision;
-  return 'others';
+  return 'newer';
 }
 
 /** What an earlier visit left in the journal: submissions under way, and strokes that go back on their image. */

@@ -81,6 +81,7 @@
  * @property {'conflict' | 'held' | 'refused' | 'nothing-labelled'} kind
  * @property {import('./open_image.js').OpenImage} image
  * @property {string | null} [author] of the revision that stands against this label map
+ * @property {boolean} [isOwn] that revision is this person's too, from another tab or machine
  * @property {number | null} [revision]
  * @property {string | null} [heldBy] who has the image now
  * @property {string} [message] the server's sentence

@@ -349,6 +349,87 @@ test('a skipped image goes, its strokes stay as a draft', async () => {
   parts.end();
 });
 
+/** Lets the server answer for an image only when it is told to: `answer(id)`. */
+function slowItems(transport) {
+  const { item: known } = transport;
+  const waiting = new Map();
+  transport.item = (id) => new Promise((resolve, reject) => waiting.set(id, { resolve, reject })).then(() => known(id));
+  return { answer: (id) => waiting.get(id).resolve(), fail: (id) => waiting.get(id).reject(new RequestFailed(0, 'No answer.')) };
+}
+
+test('a late answer to Back takes nobody away from the next image, and Back finds it again', async () => {
+  const parts = bench();
+  const { session } = parts;
+  await session.start(null);
+  await session.skip();
+  await parts.settled();
+  const { answer } = slowItems(session.transport);
+  const late = session.back();
+  session.image.fillRest(1);
+  session.submit();
+  await parts.settled();
+  answer(1);
+  await late;
+  assert.equal(session.image.id, 3);
+  assert.deepEqual(session.visited, [1, 2], 'in their order');
+  parts.end();
+});
+
+test('of two images picked in a row the second is shown, whichever is answered first', async () => {
+  for (const order of [[7, 8], [8, 7]]) {
+    const parts = bench();
+    const { session } = parts;
+    await session.start(null);
+    const { answer } = slowItems(session.transport);
+    const picked = [session.open(7), session.open(8)];
+    for (const id of order) {
+      answer(id);
+      await parts.settled();
+    }
+    await Promise.all(picked);
+    assert.equal(session.image.id, 8);
+    parts.end();
+  }
+});
+
+test('Back that failed can be tried again', async () => {
+  const parts = bench();
+  const { session } = parts;
+  await session.start(null);
+  await session.skip();
+  await parts.settled();
+  const { answer, fail } = slowItems(session.transport);
+  const failed = session.back();
+  fail(1);
+  await failed;
+  assert.equal(session.image.id, 2);
+  assert.deepEqual(parts.notices, ['No answer.']);
+  const again = session.back();
+  answer(1);
+  await again;
+  assert.equal(session.image.id, 1);
+  assert.deepEqual(session.visited, []);
+  parts.end();
+});
+
+test('an image picked before takes nobody away from a question about a refused save', async () => {
+  const parts = bench({ saves: [{ kind: 'conflict', body: { revision: 3, author: 'Bo' } }] });
+  const { session } = parts;
+  session.screen.ask = () => new Promise(() => {});
+  await session.start(null);
+  await parts.settled();
+  session.image.fillRest(1);
+  const { answer } = slowItems(session.transport);
+  session.submit();
+  const late = session.open(8);
+  await parts.settled();
+  assert.equal(session.image.id, 1, 'the refused one is back');
+  answer(8);
+  await late;
+  assert.equal(session.image.id, 1);
+  parts.end();
+});
+
 test('a skip that the server did not hear of does not take the image away', async () => {
   const parts = bench();
   await parts.session.start(null);

@@ -72,6 +72,8 @@ export class LabelSession {
     this.wholeMaps = new WholeMaps(this);
     this.refusals = new Refusals(this);
     this.turn = 0;
+    /** Counts what took the person to another image, or will: an answer to an older wish comes too late. */
+    this.moves = 0;
   }
 
   /** @returns {OpenImage | null} */
@@ -153,25 +155,34 @@ export class LabelSession {
     }
   }
 
-  /** Show an image picked by hand. @param {number} imageId @param {(item: Item) => boolean} isWanted */
+  /**
+   * Show an image picked by hand.
+   * @param {number} imageId
+   * @param {(item: Item) => boolean} isWanted
+   * @returns {Promise<boolean>} whether it is on the screen
+   */
   async open(imageId, isWanted = () => true) {
-    if (this.image?.id === imageId) return;
+    const move = ++this.moves;
+    if (this.image?.id === imageId) return true;
     try {
       const { item, held_by: heldBy } = await this.transport.item(imageId);
+      if (move !== this.moves) return false;
       if (heldBy && heldBy !== this.annotator) {
         this.screen.notice(`${heldBy} is labelling ${item.name} now.`, 'warning');
-        return;
+        return false;
       }
       if (isWanted(item)) await this.#showInstead(item);
     } catch (error) {
-      this.failed(error);
+      if (move === this.moves) this.failed(error);
     }
+    return this.image?.id === imageId;
   }
 
   /** Hand the label map in and show the next image; the answer comes behind. */
   submit() {
     const { image } = this;
     if (!image) return;
+    this.moves++;
     this.queue.leave(image.id);
     this.visited.push(image.id);
     // What the person waits for goes first; the label map is in the journal until the server has it.
@@ -183,6 +194,7 @@ export class LabelSession {
   async skip() {
     const { image } = this;
     if (!image) return;
+    this.moves++;
     this.queue.leave(image.id);
     this.visited.push(image.id);
     this.autosave.flush(image);
@@ -205,7 +217,10 @@ export class LabelSession {
   /** Back to the image that was on the screen before. */
   async back() {
     const imageId = this.visited.pop();
-    if (imageId !== undefined) await this.open(imageId);
+    if (imageId === undefined) return;
+    const at = this.visited.length;
+    // What could not be shown now can be asked for again.
+    if (!(await this.open(imageId))) this.visited.splice(at, 0, imageId);
   }
 
   /** Send what is not saved while the page goes away. */
@@ -310,7 +325,10 @@ export class LabelSession {
       this.signedOut(answer.message);
     } else if (answer.kind !== 'unreachable' && !(await adoptEqual(this, image, answer, wasSubmit))) {
       // It comes back on the screen with everything the person did, as long as it has something to hand in.
-      if (this.image !== image) await this.#showInstead(image.item);
+      if (this.image !== image) {
+        this.moves++;
+        await this.#showInstead(image.item);
+      }
       this.autosave.withdraw(image);
       await this.refusals.settle(image, answer, wasSubmit);
     }

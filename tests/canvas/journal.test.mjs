@@ -148,6 +148,74 @@ test('a browser without a database keeps nothing and says so', async () => {
   assert.deepEqual(await journal.entries(), []);
 });
 
+/** A browser whose database opens only as `open` says, each time anew; `really` opens it. */
+function openingAs(open) {
+  const store = fakeIndexedDb();
+  return { database: store.database, open: (...how) => open(() => store.open(...how)) };
+}
+
+/** A request that ends as told. */
+function failing(error) {
+  const request = { error };
+  setImmediate(() => request.onerror());
+  return request;
+}
+
+test('what cannot be read is said once, and stops nothing', async () => {
+  const store = fakeIndexedDb();
+  const { transaction } = store.database;
+  const journal = new Journal('Ada', 1, store);
+  let told = 0;
+  journal.onUnreadable = () => told++;
+  await journal.put(entry(1, [band(1)]));
+  store.database.transaction = () => {
+    throw new Error('UnknownError');
+  };
+  assert.deepEqual([await journal.rejections(), await journal.entries(), told], [[], [], 1]);
+  assert.equal(await journal.put(entry(1, [band(2)])), false);
+  store.database.transaction = transaction;
+  assert.equal(await journal.put(entry(1, [band(2)])), true);
+  assert.deepEqual((await journal.entries()).map(({ bands }) => bands), [[band(2)]]);
+});
+
+test('a database that does not open the first time is tried again', async () => {
+  const thrown = () => {
+    throw new Error('SecurityError');
+  };
+  for (const first of [thrown, () => failing(new Error('UnknownError'))]) {
+    const ways = [first, first];
+    const store = openingAs((really) => (ways.shift() ?? really)());
+    const journal = new Journal('Ada', 1, store);
+    assert.deepEqual(await journal.entries(), []);
+    assert.equal(await journal.put(entry(1, [band(1)])), false);
+    assert.equal(await journal.put(entry(1, [band(1)])), true);
+  }
+});
+
+test('a database that another page holds up is waited for once, and used when it is here', { timeout: 2000 }, async () => {
+  let letOpen = () => {};
+  const store = openingAs((really) => {
+    const request = {};
+    letOpen = () => {
+      const opened = really();
+      opened.onupgradeneeded = () => request.onupgradeneeded.call(Object.assign(request, { result: opened.result }));
+      opened.onsuccess = () => request.onsuccess();
+    };
+    setImmediate(() => request.onblocked?.());
+    return request;
+  });
+  const journal = new Journal('Ada', 1, store, new OpenPages(), 30);
+  let told = 0;
+  journal.onUnreadable = () => told++;
+  assert.deepEqual([await journal.entries(), told], [[], 1]);
+  const since = performance.now();
+  assert.equal(await journal.put(entry(1, [band(1)])), false);
+  assert.ok(performance.now() - since < 20, 'nobody waits a second time');
+  letOpen();
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(await journal.put(entry(1, [band(1)])), true);
+});
+
 test('a database that was taken away is opened again', async () => {
   const store = fakeIndexedDb();
   const journal = new Journal('Ada', 1, store);

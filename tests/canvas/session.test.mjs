@@ -466,6 +466,24 @@ test('an image that cannot be loaded for a reason nobody thought of is tried aga
   parts.end();
 });
 
+test('a start that fails says so, and the next image comes all the same', async () => {
+  const parts = bench();
+  const { session } = parts;
+  session.journal.entries = async () => {
+    session.journal.onUnreadable();
+    throw new TypeError('of a kind that nobody thought of');
+  };
+  const { error } = console;
+  console.error = () => {};
+  await session.start(null).catch((reason) => session.failed(reason));
+  console.error = error;
+  assert.match(parts.notices[0], /cannot be read now/);
+  assert.deepEqual([session.phase, session.failure], ['unreachable', 'of a kind that nobody thought of']);
+  await session.watch.ask();
+  assert.equal(session.image.id, 1);
+  parts.end();
+});
+
 test('an image left for a moment comes back with what was painted on it', async () => {
   const parts = bench();
   const stored = new Map();

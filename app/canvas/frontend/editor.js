@@ -179,7 +179,7 @@ export class Editor {
     });
     this.displayChanged();
     this.update(data);
-    this.session.start(data.open_image, this.hand.imageId);
+    this.session.start(data.open_image, this.hand.imageId).catch((error) => this.session.failed(error));
   }
 
   /** What Python says now, on every run of the page. @param {import('./types.js').ComponentData} data */

@@ -9,6 +9,8 @@ const VERSION = 3;
 const HEADS = 'unsaved';
 const BANDS = 'bands';
 const REJECTED = 'rejected';
+/** A database that has not opened by then is done without until it does: nobody waits longer for their first image. */
+const OPEN_WITHIN_MS = 3000;
 /** What the keys of a store are made of. */
 const STORES = { [HEADS]: { keyPath: 'key' }, [BANDS]: {}, [REJECTED]: { keyPath: 'key' } };
 
@@ -37,11 +39,15 @@ export class Journal {
    * @param {number} projectId
    * @param {IDBFactory | undefined} factory
    * @param {OpenPages} pages
+   * @param {number} openWithin milliseconds
    */
-  constructor(annotator, projectId, factory = globalThis.indexedDB, pages = new OpenPages()) {
+  constructor(annotator, projectId, factory = globalThis.indexedDB, pages = new OpenPages(), openWithin = OPEN_WITHIN_MS) {
     this.scope = `${annotator}\n${projectId}\n`;
     this.factory = factory;
     this.pages = pages;
+    this.openWithin = openWithin;
+    /** Called once when what earlier visits left cannot be read. */
+    this.onUnreadable = () => {};
     /** @type {Promise<IDBDatabase | null> | null} */
     this.database = null;
     // Two tabs may have the same image open.
@@ -95,12 +101,14 @@ export class Journal {
 
   /**
    * What pages that are gone left behind, and this one.
-   * @returns {Promise<JournalEntry[]>} newest first; empty when the browser keeps nothing
+   * @returns {Promise<JournalEntry[]>} newest first; empty when the browser keeps nothing, or cannot read it
    */
-  async entries() {
-    await this.writes;
-    const database = await this.#open();
-    if (!database) return [];
+  entries() {
+    return this.#read((database) => this.#entriesIn(database));
+  }
+
+  /** @param {IDBDatabase} database @returns {Promise<JournalEntry[]>} */
+  async #entriesIn(database) {
     const transaction = database.transaction([HEADS, BANDS]);
     const heads = await finished(transaction.objectStore(HEADS).getAll());
     const own = heads.filter((head) => head.scope === this.scope).sort((a, b) => b.at - a.at);
@@ -137,13 +145,31 @@ export class Journal {
     });
   }
 
-  /** @returns {Promise<Rejection[]>} newest first; empty when the browser keeps nothing */
-  async rejections() {
+  /** @returns {Promise<Rejection[]>} newest first; empty when the browser keeps nothing, or cannot read it */
+  rejections() {
+    return this.#read(async (database) => {
+      /** @type {(Rejection & {scope: string})[]} */
+      const all = await finished(database.transaction([REJECTED]).objectStore(REJECTED).getAll());
+      return all.filter((one) => one.scope === this.scope).sort((a, b) => b.at - a.at);
+    });
+  }
+
+  /**
+   * @template T
+   * @param {(database: IDBDatabase) => Promise<T[]>} read
+   * @returns {Promise<T[]>}
+   */
+  async #read(read) {
     await this.writes;
-    const database = await this.#open();
-    if (!database) return [];
-    const all = await finished(database.transaction([REJECTED]).objectStore(REJECTED).getAll());
-    return all.filter((one) => one.scope === this.scope).sort((a, b) => b.at - a.at);
+    try {
+      const database = await this.#open();
+      return database ? await read(database) : [];
+    } catch (error) {
+      console.warn('Qualm could not read what this browser keeps of your work.', error);
+      this.onUnreadable();
+      this.onUnreadable = () => {};
+      return [];
+    }
   }
 
   /**
@@ -153,10 +179,10 @@ export class Journal {
    */
   #write(stores, change) {
     this.writes = this.writes.then(async () => {
-      const database = await this.#open();
-      if (!database) return false;
       let transaction = null;
       try {
+        const database = await this.#open();
+        if (!database) return false;
         transaction = database.transaction(stores, 'readwrite');
         const [afterwards] = await Promise.all([change(transaction), completed(transaction)]);
         afterwards();
@@ -171,23 +197,29 @@ export class Journal {
     return this.writes;
   }
 
+  /**
+   * Once it is late or failed, nobody waits for it: the work goes on without until it is here.
+   * @returns {Promise<IDBDatabase | null>} null in a browser that offers none, such as some private windows
+   */
   #open() {
-    this.database ??= openDatabase(this.factory, () => (this.database = null));
+    if (this.database) return this.database;
+    const { factory } = this;
+    if (!factory) return Promise.resolve(null);
+    const forget = () => (this.database = null);
+    const opening = openDatabase(factory, forget);
+    opening.then(() => (this.database = opening), forget);
+    this.database = within(opening, this.openWithin);
     return this.database;
   }
 }
 
 /**
- * @param {IDBFactory | undefined} factory
+ * @param {IDBFactory} factory
  * @param {() => void} onClosed the browser or a newer version of this page took the database away
- * @returns {Promise<IDBDatabase | null>} null in a browser that offers none, such as some private windows
+ * @returns {Promise<IDBDatabase>} waits as long as another page holds an older version of it
  */
 function openDatabase(factory, onClosed) {
-  return new Promise((resolve) => {
-    if (!factory) {
-      resolve(null);
-      return;
-    }
+  return new Promise((resolve, reject) => {
     const request = factory.open(DATABASE, VERSION);
     request.onupgradeneeded = () => {
       const database = request.result;
@@ -204,8 +236,20 @@ function openDatabase(factory, onClosed) {
       };
       resolve(database);
     };
-    request.onerror = () => resolve(null);
-    request.onblocked = () => resolve(null);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+/**
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {number} milliseconds
+ * @returns {Promise<T>} fails when the promise is not kept by then
+ */
+function within(promise, milliseconds) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('The database of the browser does not open.')), milliseconds);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
 

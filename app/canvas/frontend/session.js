@@ -12,7 +12,7 @@ import { EarlierVisit } from './replay.js';
 import { suggestAnew } from './suggestion_anew.js';
 import { RequestFailed } from './transport.js';
 import { WholeMaps } from './whole_maps.js';
-import { NOT_KEPT, reasonOf } from './wording.js';
+import { NOT_KEPT, NOT_READ, reasonOf } from './wording.js';
 
 /** A submission is sent after this at the latest, though the next image be not here yet. */
 const MOST_WAIT_MS = 300;
@@ -68,6 +68,7 @@ export class LabelSession {
     this.time = new ActiveTime();
     this.earlier = new EarlierVisit(journal, annotator, this.time);
     this.rejections = new Rejections(journal);
+    journal.onUnreadable = () => screen.notice(NOT_READ, 'warning');
     this.watch = new ProgressWatch(this);
     this.wholeMaps = new WholeMaps(this);
     this.refusals = new Refusals(this);

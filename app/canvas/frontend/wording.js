@@ -7,6 +7,9 @@ import { NOT_LABELLED } from './label_map.js';
 export const NOT_KEPT =
   'This browser has no room for a copy of your strokes: keep the page open until they are saved, or download them.';
 
+export const NOT_READ =
+  'What this browser keeps of your unsaved strokes cannot be read now. It is still there: reload the page to try again.';
+
 /** @param {number} seconds @returns {string} */
 export function duration(seconds) {
   if (seconds < 60) return `${Math.max(1, Math.round(seconds))} s`;

@@ -45,6 +45,19 @@ test('a polygon belongs to its image', () => {
   assert.deepEqual(hand.polygonOn(7), [], 'another image was first');
 });
 
+test('a polygon that was set aside is found when its image comes back, also after a reload', () => {
+  const store = storage();
+  for (const isReloaded of [false, true]) {
+    const before = new Hand('Ada', 1, store);
+    before.setAside(7, POINTS);
+    before.setAside(9, []);
+    assert.deepEqual(before.polygonOn(8), []);
+    before.keep(8, state(), []);
+    const hand = isReloaded ? new Hand('Ada', 1, store) : before;
+    assert.deepEqual([8, 9, 7, 7].map((id) => hand.polygonOn(id)), [[], [], POINTS, []], 'once');
+  }
+});
+
 test('other people and other projects have their own', () => {
   const store = storage();
   left(store);

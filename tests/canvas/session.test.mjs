@@ -39,7 +39,7 @@ function item(id) {
 
 /** A session against a server made of a few variables. */
 function bench({ order = [1, 2, 3], saves = [], entries = [], choices = [] } = {}) {
-  const bench = { order, left: [], saved: [], skipped: [], closed: [], notices: [], questions: [], nudges: 0, kept: new Map() };
+  const bench = { order, left: [], saved: [], skipped: [], closed: [], setAside: [], notices: [], questions: [], nudges: 0, kept: new Map() };
   const answer = () => ({ items: bench.order.map(item), progress: PROGRESS });
   const transport = {
     next: async () => answer(),
@@ -83,6 +83,7 @@ function bench({ order = [1, 2, 3], saves = [], entries = [], choices = [] } = {
   };
   const screen = {
     show: () => {},
+    setAside: (id) => bench.setAside.push(id),
     prepare: () => {},
     refresh: () => {},
     news: () => {},
@@ -214,6 +215,23 @@ test('a refused submission brings the person back with the pixels', async () => 
   assert.deepEqual([parts.saved[1].revision, parts.saved[1].status], [3, 'draft']);
   image.undo();
   assert.equal(image.pixels[0], 1, 'a merge can be undone');
+  parts.end();
+});
+
+test('what the person had open on the image that a refused one takes off the screen is set aside, and only that', async () => {
+  const parts = bench({ saves: [{ kind: 'conflict', body: { revision: 3, author: 'Bo' } }], choices: ['mine'] });
+  parts.theirs = { pixels: new Uint8Array(16).fill(4), revision: 3, status: 'draft' };
+  const { session } = parts;
+  await session.start(null);
+  await parts.settled();
+  session.image.fillRest(1);
+  session.submit();
+  await parts.settled();
+  assert.equal(session.image.id, 1);
+  assert.deepEqual(parts.setAside, [2]);
+  await session.open(3);
+  await session.skip();
+  assert.deepEqual(parts.setAside, [2]);
   parts.end();
 });
 

@@ -122,6 +122,7 @@ export class Editor {
       nudge,
       screen: {
         show: (view, keepView = false) => this.#showView(view, keepView),
+        setAside: (imageId) => this.hand.setAside(imageId, this.tools.polygon.points),
         refresh: () => this.refresh(),
         news: () => this.refreshing.requestAtRest(),
         prepare: (loaded, isAwaited = false) => this.#prepare(loaded, isAwaited),
@@ -391,9 +392,8 @@ export class Editor {
     // What lies under a cursor that rests may be another class by now.
     this.readout.show(this.pointer.hover, this.pointer.isPressed);
     this.scale.hidden = !(shown.hasUncertainty && this.state.show.uncertainty);
-    const hasClasses = this.classes.some((one) => !one.archived);
     const { phase, failure, progress, image } = this.session;
     if (phase === 'labelling' || phase === 'empty') this.hand.keep(image?.id ?? null, this.state, this.tools.polygon.points);
-    this.empty.update({ phase, failure, progress, hasClasses });
+    this.empty.update({ phase, failure, progress, hasClasses: this.classes.some((one) => !one.archived) });
   }
 }

@@ -11,6 +11,7 @@
  * @property {number[]} hidden classes that are not drawn
  * @property {boolean} onlyUnlabelled
  * @property {Point[]} polygon
+ * @property {[number, Point[]][]} aside polygons that were open on images taken off the screen
  */
 
 export class Hand {
@@ -25,6 +26,8 @@ export class Hand {
     this.text = this.#read();
     /** What was held before the reload. @type {Partial<Held>} */
     this.before = parsed(this.text);
+    /** Corners of polygons that wait for the return of their images. @type {Map<number, Point[]>} */
+    this.aside = new Map(this.before.aside);
   }
 
   /** The image that was on the screen before the reload. */
@@ -43,13 +46,25 @@ export class Hand {
   }
 
   /**
-   * The corners of the polygon that was open on an image, when it is the first one on the screen.
+   * An image goes off the screen without the person's doing: its open polygon is there again when it comes back.
+   * @param {number} imageId
+   * @param {Point[]} polygon
+   */
+  setAside(imageId, polygon) {
+    if (polygon.length > 0) this.aside.set(imageId, polygon);
+  }
+
+  /**
+   * The corners of the polygon that was open on an image: before a reload, when it is the first one on the screen, or
+   * when it was set aside.
    * @param {number} imageId
    */
   polygonOn(imageId) {
     const { imageId: on, polygon = [] } = this.before;
     this.before = {};
-    return on === imageId ? polygon : [];
+    const aside = this.aside.get(imageId) ?? [];
+    this.aside.delete(imageId);
+    return on === imageId ? polygon : aside;
   }
 
   /**
@@ -59,7 +74,7 @@ export class Hand {
    */
   keep(imageId, { tool, value, locked, hidden, onlyUnlabelled }, polygon) {
     /** @type {Held} */
-    const held = { imageId, tool, value, locked: [...locked], hidden: [...hidden], onlyUnlabelled, polygon };
+    const held = { imageId, tool, value, locked: [...locked], hidden: [...hidden], onlyUnlabelled, polygon, aside: [...this.aside] };
     const text = JSON.stringify(held);
     if (text === this.text) return;
     this.text = text;

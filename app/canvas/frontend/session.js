@@ -328,6 +328,7 @@ export class LabelSession {
       // It comes back on the screen with everything the person did, as long as it has something to hand in.
       if (this.image !== image) {
         this.moves++;
+        if (this.image) this.screen.setAside(this.image.id);
         await this.#showInstead(image.item);
       }
       this.autosave.withdraw(image);

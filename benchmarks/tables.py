@@ -221,8 +221,10 @@ def whole_active_learning() -> str:
     budgets = sorted({row["images"] for row in rows}, key=int)
     lines, steps = [], []
     for strategy in dict.fromkeys(row["strategy"] for row in rows):
-        for name, label in (("miou", "test"), ("set_miou", "the set")):
+        for name, label in (("miou", "test"), ("miou_along_edges", "test, edges"), ("set_miou", "the set")):
             own, base = _points(rows, strategy, name), _points(rows, "random", name)
+            if not own:
+                continue
             cells = [strategy, label]
             for budget in [*budgets, AREA]:
                 values = own.get(budget, {})
@@ -251,7 +253,7 @@ def _points(rows: Rows, strategy: str, name: str) -> dict[str, dict[str, float]]
     found: dict[str, dict[str, float]] = {}
     shares: dict[str, dict[float, float]] = {}
     for row in rows:
-        if row["strategy"] == strategy:
+        if row["strategy"] == strategy and row[name]:
             found.setdefault(row["images"], {})[row["seed"]] = value = 100 * float(row[name])
             shares.setdefault(row["seed"], {})[float(row["label_share"])] = value
     for seed, points in shares.items():

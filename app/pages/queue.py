@@ -2,7 +2,8 @@
 
 Hooks for end-to-end tests: ``.st-key-queue-view`` (Grid or Map), ``.st-key-queue-split``,
 ``.st-key-queue-state``, ``.st-key-queue-unsure-<project id>``, ``.st-key-queue-sort``,
-``.st-key-queue-name``, ``.st-key-queue-heat``, ``.st-key-queue-page``, ``.st-key-queue-count``; each card is
+``.st-key-queue-name``, ``.st-key-queue-heat``, ``.st-key-queue-page``, ``.st-key-queue-count``,
+``.st-key-queue-bring-back``; each card is
 ``.st-key-queue-grid a[data-image-id][data-rank][data-split][data-state]``, in the order of the grid, inside
 ``.q-card`` with ``.q-card-corner input`` and ``button[data-action]``; ``.q-grid-bar`` says what is ticked and
 holds the same buttons. On the map ``.st-key-embedding-map-<project id> .q-map``, ``.st-key-map-colour``,

@@ -49,7 +49,7 @@ def phase(images_by_class: Sequence[int], *, uncertain_from: int, stability: flo
     if uncertain_from == 0:
         sentence = "The model's uncertainty chooses from the first round on, as the settings say."
         return Phase("uncertain", sentence, median, stability)
-    seen = f"Each class is in {_count(median)} at the median"
+    seen = f"The median class is in {_count(median)}"
     if median < uncertain_from:
         sentence = (
             f"{seen}; from {uncertain_from} on the model's uncertainty chooses. "

@@ -15,7 +15,7 @@ def test_typical_images_come_first_while_classes_are_little_known() -> None:
     found = phase([1, 3, 9], uncertain_from=5, stability=0.99)
     assert (found.name, found.images_per_class) == ("typical", 3)
     assert found.sentence == (
-        "Each class is in 3 labelled images at the median; from 5 on the model's uncertainty chooses. "
+        "The median class is in 3 labelled images; from 5 on the model's uncertainty chooses. "
         "Until then: typical and diverse images."
     )
     assert phase([], uncertain_from=5).name == "typical"
@@ -25,9 +25,7 @@ def test_typical_images_come_first_while_classes_are_little_known() -> None:
 def test_uncertainty_chooses_when_classes_are_known_and_ranks_stable() -> None:
     found = phase([4, 6], uncertain_from=5, stability=0.7)
     assert found.name == "uncertain"
-    assert (
-        found.sentence == "Each class is in 5 labelled images at the median: the model's uncertainty chooses."
-    )
+    assert found.sentence == "The median class is in 5 labelled images: the model's uncertainty chooses."
     assert phase([5], uncertain_from=5).name == "uncertain"
     assert phase([], uncertain_from=0).name == "uncertain"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -50,6 +51,9 @@ def range_text(metrics: Mapping[str, Any]) -> str | None:
 def history_table(past: list[RoundInfo]) -> None:
     """Draw the table of rounds."""
     rows = history_rows(past)
+    share_bar = partial(
+        st.column_config.ProgressColumn, min_value=0, max_value=1, format="percent", width=110
+    )
     with st.container(key="round-history"):
         st.dataframe(
             rows,
@@ -62,11 +66,7 @@ def history_table(past: list[RoundInfo]) -> None:
                 "State": st.column_config.TextColumn(width=80),
                 "Reason": st.column_config.TextColumn(width=190),
                 "Labels": st.column_config.NumberColumn(width=60),
-                "Audit mIoU": st.column_config.ProgressColumn(
-                    min_value=0,
-                    max_value=1,
-                    format="percent",
-                    width=110,
+                "Audit mIoU": share_bar(
                     help="Overlap (IoU) of suggestion and label, mean over the classes that the audit images "
                     "show.",
                 ),
@@ -75,11 +75,7 @@ def history_table(past: list[RoundInfo]) -> None:
                     help="As many images, drawn from these again and again: nine in ten draws have an audit "
                     "mIoU in between. With more audit images it narrows.",
                 ),
-                "Round before": st.column_config.ProgressColumn(
-                    min_value=0,
-                    max_value=1,
-                    format="percent",
-                    width=110,
+                "Round before": share_bar(
                     help="Audit mIoU of the round before on these images. Some are added between rounds, so "
                     "the figures of two rounds do not compare.",
                 ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import threading
 
@@ -39,17 +38,19 @@ def thumbnail(workspace: Workspace, image: ImageInfo, side: int) -> bytes:
 def _made(workspace: Workspace, image: ImageInfo, side: int) -> bytes:
     # Only a JPEG can be decoded in a smaller size. Of other large images the overview may be at hand; to cut
     # one up for a thumbnail would take long, and the Label page waits for those that cut.
-    whole_in_memory = is_large(image.width, image.height) and image.media_type != "image/jpeg"
-    if whole_in_memory and is_cut(workspace, image):
-        data, _ = overview(workspace, image)
-        whole_in_memory = False
-    else:
-        data = workspace.blobs.get(image.blob)
-    with _DECODING_LARGE if whole_in_memory else contextlib.nullcontext():
-        with Image.open(io.BytesIO(data)) as picture:
-            picture.draft("RGB", (side, side))
-            small = picture.convert("RGB")
-        small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    if not is_large(image.width, image.height) or image.media_type == "image/jpeg":
+        return _small(workspace.blobs.get(image.blob), side)
+    if is_cut(workspace, image):
+        return _small(overview(workspace, image)[0], side)
+    with _DECODING_LARGE:
+        return _small(workspace.blobs.get(image.blob), side)
+
+
+def _small(data: bytes, side: int) -> bytes:
+    with Image.open(io.BytesIO(data)) as picture:
+        picture.draft("RGB", (side, side))
+        small = picture.convert("RGB")
+    small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=_QUALITY)
     return buffer.getvalue()

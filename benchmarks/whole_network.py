@@ -86,7 +86,6 @@ BUDGETS = (18, 37, 55, 92, 147)
 SEMI_BUDGETS = (37, 18, 73)
 FULL_STEPS = 3000
 """Steps with all labels; with few of them more overfit."""
-
 SEMI: tuple[tuple[Recipe, str], ...] = (
     ("supervised", "np_classifier"),
     ("consistency", "np_classifier"),

@@ -21,7 +21,7 @@ from core.model.network import SegmentationNetwork
 from core.predict import predict
 from core.step_generator import step_generator
 from core.suggestion import Suggestion, guided, suggestion
-from core.uncertainty import Quality, UncertaintyQuality, confusion_matrix
+from core.uncertainty import Quality, UncertaintyQuality, confusion_matrix, iou
 
 QUALITY_SIDE = 256
 """Uncertainty is measured at this long side at most, in pixels, which bounds its cost."""
@@ -229,8 +229,8 @@ class _Counts:
     def overlap(self) -> Overlap:
         none = torch.zeros(0, 3, self._class_count, dtype=torch.int64)
         counts = torch.stack(self._by_image) if self._by_image else none
-        hit, true, suggested = counts.sum(dim=0).double()
-        measured = (hit / (true + suggested - hit)).tolist()
+        hit, true, suggested = counts.sum(dim=0)
+        measured = iou(hit, true, suggested).tolist()
         by_class = {index: measured[index] for index in true.nonzero()[:, 0].tolist()}
         miou = sum(by_class.values()) / len(by_class) if by_class else math.nan
         return Overlap(miou, by_class, len(counts), counts)

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from core.uncertainty import iou
+
 DRAWS = 1000
 """How often the images are drawn again."""
 SHARE = 0.9
@@ -45,14 +47,14 @@ def redrawn_mious(counts: Tensor, *, seed: int) -> Tensor:
     times = torch.zeros(DRAWS, len(counts), dtype=torch.float64)
     times.scatter_add_(1, drawn, torch.ones_like(times))
     hit, true, predicted = (times @ counts.double().flatten(1)).unflatten(1, counts.shape[1:]).unbind(dim=1)
-    return torch.where(true > 0, hit / (true + predicted - hit), torch.nan).nanmean(dim=1)
+    return torch.where(true > 0, iou(hit, true, predicted), torch.nan).nanmean(dim=1)
 
 
 def miou_range(counts: Tensor, *, seed: int) -> Range | None:
     """Return where the mean IoU lies in most draws; None for fewer than two images with labels."""
-    mious = redrawn_mious(counts, seed=seed)
-    if int(counts[:, 1].any(dim=1).sum()) < 2:
+    if _labelled_images(counts) < 2:
         return None
+    mious = redrawn_mious(counts, seed=seed)
     ends = torch.tensor([(1 - SHARE) / 2, (1 + SHARE) / 2], dtype=torch.float64)
     return Range(*mious.nanquantile(ends).tolist())
 
@@ -72,9 +74,13 @@ def share_above(counts: Tensor, others: Tensor, *, seed: int) -> float | None:
     """
     if len(counts) != len(others):
         raise ValueError(f"Measured on {len(counts)} and on {len(others)} images, which cannot be compared.")
-    first, second = redrawn_mious(counts, seed=seed), redrawn_mious(others, seed=seed)
-    if min(int(both[:, 1].any(dim=1).sum()) for both in (counts, others)) < 2:
+    if min(_labelled_images(counts), _labelled_images(others)) < 2:
         return None
+    first, second = redrawn_mious(counts, seed=seed), redrawn_mious(others, seed=seed)
     both_known = ~(first.isnan() | second.isnan())
     gains = (first - second)[both_known]
     return float((gains > 0).double().mean() + 0.5 * (gains == 0).double().mean())
+
+
+def _labelled_images(counts: Tensor) -> int:
+    return int(counts[:, 1].any(dim=1).sum())

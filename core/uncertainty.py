@@ -32,9 +32,13 @@ def confusion_matrix(class_map: torch.Tensor, truth: torch.Tensor, class_count: 
 
 def class_iou(confusion: torch.Tensor) -> torch.Tensor:
     """Return intersection over union of each class, ``(C,)`` float64; NaN for a class that occurs nowhere."""
-    counts = confusion.double()
-    hit = counts.diagonal()
-    union = counts.sum(dim=0) + counts.sum(dim=1) - hit
+    return iou(confusion.diagonal(), confusion.sum(dim=1), confusion.sum(dim=0))
+
+
+def iou(hit: torch.Tensor, true: torch.Tensor, predicted: torch.Tensor) -> torch.Tensor:
+    """Return intersection over union from pixel counts of one shape, float64; NaN where there are none."""
+    hit = hit.double()
+    union = true + predicted - hit
     return torch.where(union > 0, hit / union, torch.nan)
 
 

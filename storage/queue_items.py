@@ -197,13 +197,14 @@ def _why(known: _Known, annotator: str | None, unlike: bool) -> str:
     row, label, prediction, current, like, names = known
     if row.split == "excluded":
         return _EXCLUDED_WHY if label is None else _EXCLUDED_LABEL_WHY
-    # What was undone down to nothing is no work to be told of.
-    is_empty = label is not None and label.status == "draft" and not label.labelled_share
-    if label is not None and label.status == "draft" and not is_empty:
+    if label is not None and label.status == "draft" and not label.labelled_share:
+        # What was undone down to nothing is no work to be told of.
+        label = None
+    if label is not None and label.status == "draft":
         return (
             _DRAFT_WHY if label.author == annotator else f"{label.author} began this one: the draft is shown"
         )
-    if label is not None and not is_empty:
+    if label is not None:
         author = "you" if label.author == annotator else label.author
         return f"Labelled by {author} (revision {row.revision}): a new submission replaces it"
     if row.split == "audit":

@@ -10,6 +10,7 @@ chooses. A finished curve is written at once, and one whose rows are there is no
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -319,14 +320,16 @@ def with_dropout(recipe: Recipe, labelled: list[int], seed: int, source: Source)
 
 @torch.inference_mode()
 def test_quality(probabilities: Probabilities, data: FrozenImages, classes: Sequence[str]) -> Row:
-    """Return mIoU, IoU by class, ECE and the error AUROC of the entropy over all test images."""
+    """Return mIoU, IoU by class, ECE, the entropy's error AUROC and mean MI over all test images."""
+    mean_mi, nats = 0.0, math.log(len(classes))
     confusion = torch.zeros(len(classes), len(classes), dtype=torch.int64)
     bins, ranks = CalibrationBins(1), RankCounts()
     height, width = data.test_labels.shape[1:]
     truth = label_to_size(data.test_labels, height // 2, width // 2)
     for images, labels in zip(torch.split(data.test, 8), torch.split(truth, 8), strict=True):
-        sampled = SampleStatistics(["predictive_entropy"])
+        sampled = SampleStatistics(["predictive_entropy", "mutual_information"])
         sampled.add(probabilities(images))
+        mean_mi += nats * float(sampled.mutual_information().mean(dim=(1, 2)).sum())
         maps = torch.cat([sampled.mean(), sampled.predictive_entropy()[:, None]], dim=1)
         maps = F.interpolate(maps, size=labels.shape[1:], mode="bilinear", align_corners=False)
         confidence, class_map = maps[:, :-1].max(dim=1)
@@ -341,6 +344,7 @@ def test_quality(probabilities: Probabilities, data: FrozenImages, classes: Sequ
         **{f"iou_{name}": iou for name, iou in by_class},
         "ece": float(bins.errors()),
         "error_auroc": ranks.auroc(),
+        "mean_mi": mean_mi / len(truth),
     }
 
 

@@ -33,7 +33,7 @@ import frozen_encoder
 from csv_rows import Row, about, done_rows, write_rows
 from frozen_camvid import CLASSES
 from frozen_encoder import FrozenImages, FrozenNetwork, frozen_network
-from uncertainty import DropoutBeforeDecoder, Probabilities, decoded, dropping, switch_dropout
+from uncertainty import NATS, DropoutBeforeDecoder, Probabilities, decoded, dropping, switch_dropout
 
 from core.acquisition.aggregation import AGGREGATIONS
 from core.acquisition.pixel_scores import PIXEL_SCORES, SampleStatistics
@@ -120,6 +120,7 @@ def add_scores(scores: Scores, maps: Tensor, class_map: Tensor) -> None:
 
 def ranking_rows(scores: Scores, error: list[float], pixel_error: list[float]) -> list[Row]:
     """Return a row for each score and aggregation: how well it finds the images with the largest errors."""
+    mean_mi = NATS * statistics.mean(scores["mutual_information", "mean"])
     rows: list[Row] = []
     for (pixel_score, aggregation), values in scores.items():
         by_iou = ranking_quality(values, error, WORST)
@@ -136,6 +137,7 @@ def ranking_rows(scores: Scores, error: list[float], pixel_error: list[float]) -
                 "precision_pixel_error": by_pixels.precision,
                 "worst": WORST,
                 "images": len(error),
+                "mean_mi": mean_mi,
             }
         )
     return rows

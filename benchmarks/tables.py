@@ -565,13 +565,16 @@ def learning_curves(name: str) -> str:
     return "\n\n".join([*_learning_curves(rows), _origin(rows)])
 
 
+_MEAN_MI = "Mean MI of the network's samples on the test images, in nats, where it was measured:"
+
+
 def _learning_curves(rows: Rows) -> list[str]:
     """Return tables of what curves reach on the test images and on the set, and sentences between them."""
     curves = _curves(rows)
     whole = {(row["recipe"], row["seed"]): float(row["miou"]) for row in rows if not row["start"]}
     supervised = {seed: miou for (recipe, seed), miou in whole.items() if recipe == "supervised"}
     budgets = sorted({row["images"] for row in rows if row["start"]}, key=int)
-    lines, shares, of_set, of_default = [], [], [], []
+    lines, of_mi, shares, of_set, of_default = [], [], [], [], []
     for recipe in dict.fromkeys(recipe for recipe, _, _ in curves):
         methods = [method for method in curves if method[0] == recipe]
         on_test = _against_random(curves, methods, "miou")
@@ -592,6 +595,9 @@ def _learning_curves(rows: Rows) -> list[str]:
                     _spread(_of(asked, "spearman"), 2),
                 ]
             )
+            information = [_of(points, "mean_mi", images=budget) for budget in budgets]
+            if information[0]:
+                of_mi.append([*method, str(len(information[0])), *(_spread(one, 4) for one in information)])
             on_budgets = [_spread(_percent(points, "set_miou", images=budget), 1) for budget in budgets]
             of_set.append([*method, seeds, *on_budgets, *on_set[method]])
             shares.append([*method, *_shares(curves[method], supervised)])
@@ -608,6 +614,7 @@ def _learning_curves(rows: Rows) -> list[str]:
         "mIoU on the test images:",
         _table([*head, "ECE", "error AUROC", "Spearman"], lines),
         f"mIoU with all {every} images: {', '.join(full)}.",
+        *([_MEAN_MI, _table(head[: 4 + len(budgets)], of_mi)] if of_mi else []),
         f"mIoU of the set, all {every} training images with the labelled ones as a person left them:",
         _table(head, of_set),
         f"{DEFAULT}, the product's default, minus the other at {budgets[-1]} images of the same start, "
@@ -797,6 +804,9 @@ def _ranking(rows: Rows) -> str:
             )
             best = max(measured, key=lambda kind, name=spearman: statistics.mean(of(kind, name)))  # type: ignore[misc]
             kinds += [best] if best not in kinds else []
+    information = [f"{kind[0]} {_spread(values, 4)}" for kind in kinds[:3] if (values := of(kind, "mean_mi"))]
+    if information:
+        parts.append(f"Mean MI of a network's samples over the pool, in nats: {', '.join(information)}.")
     compared = []
     for kind in kinds:
         cells = [*kind]
@@ -912,7 +922,7 @@ def _of(rows: Rows, column: str, **wanted: str) -> list[float]:
     """Return a column of the rows that match, by seed; without what was not measured."""
     own = [row for row in rows if all(row[name] == value for name, value in wanted.items())]
     own.sort(key=lambda row: int(row["seed"]))
-    return [float(row[column]) for row in own if row[column] not in ("", "nan")]
+    return [float(row[column]) for row in own if row.get(column) not in (None, "", "nan")]
 
 
 def _percent(rows: Rows, column: str, **wanted: str) -> list[float]:

@@ -106,7 +106,8 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
         return advice(False, f"No worker is running: {HOW_TO_START_ONE}")
     others = find_projects_at_work(session)
     if len(others) >= len(live):
-        return advice(True, f"{changed} new labels: a round starts once the worker is done with {others[0]}")
+        first = "the first look at the images" if project.name in others else others[0]
+        return advice(True, f"{changed} new labels: a round starts once the worker is done with {first}")
     return advice(True, f"{changed} new labels: a round can start")
 
 

@@ -96,6 +96,17 @@ def test_advice_names_what_is_missing(workspace: Workspace, project: ProjectInfo
     )
 
 
+def test_advice_does_not_let_a_project_wait_for_itself(workspace: Workspace, project: ProjectInfo) -> None:
+    workers.worker_seen(workspace, WORKER, "cpu")
+    round_requests.request_cold_start(workspace, project.id)
+    claimed = rounds.claim(workspace, WORKER, 60.0)
+    assert claimed is not None
+    assert claimed.number == COLD_START
+    submit_some(workspace, project, 4)
+    reason = round_requests.start_advice(workspace, project.id, now=time.time() + 25).reason
+    assert reason == "4 new labels: a round starts once the worker is done with the first look at the images"
+
+
 def test_advice_does_not_wait_for_ever_for_quiet(workspace: Workspace) -> None:
     project = make_project(workspace, images=20, settings=ProjectSettings())
     workers.worker_seen(workspace, WORKER, "cpu")

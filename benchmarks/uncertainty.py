@@ -371,6 +371,7 @@ def with_images(network: SegmentationNetwork, count: int) -> SegmentationNetwork
     """Return the network with its first ``count`` labelled images alone as evidence."""
     smaller = copy.deepcopy(network)
     assert isinstance(smaller.head, ClassifierNPHead)
+    smaller.head.evidence.labelled_images.fill_(count)
     smaller.head.evidence.moments[count:] = 0
     smaller.head.evidence.keys[count:] = NO_IMAGE
     return smaller

@@ -14,6 +14,9 @@ from core.uncertainty import CalibrationBins
 
 HOTTEST = 10.0
 """Temperatures are sought in [1 / HOTTEST, HOTTEST]: perfect predictions would cool them without end."""
+PRIOR_STD = 0.5
+"""Standard deviation of log T before any pixel is seen. A few pixels, or some without a single error, would
+otherwise move the temperature as far as it goes."""
 _HALVINGS = 12
 
 
@@ -54,9 +57,10 @@ def negative_log_likelihood(
 @torch.inference_mode(False)
 @torch.enable_grad()
 def fit_temperature(pixels: LabelledLogits, class_weights: torch.Tensor | None = None) -> float:
-    """Return the temperature that minimises the negative log-likelihood of held-out labels.
+    """Return the most probable temperature given held-out labels, under a prior around 1.
 
-    It divides the logits of every sample before their softmax, so it serves heads with and without a
+    The negative log-likelihood of n pixels decides, and weakly log T ~ N(0, ``PRIOR_STD``²). The temperature
+    divides the logits of every sample before their softmax, so it serves heads with and without a
     latent. (Guo et al. 2017, arXiv 1706.04599, §4.2, with the likelihood of the mean over the samples.)
     ``class_weights``, ``(C,)``, are what the classes weighed in training; even by default.
 
@@ -67,17 +71,21 @@ def fit_temperature(pixels: LabelledLogits, class_weights: torch.Tensor | None =
         return 1.0
     # A copy, since tensors of inference mode cannot take part in a derivative.
     pixels = LabelledLogits(pixels.logits.clone(), pixels.labels.clone())
+
+    def loss(log_temperature: torch.Tensor) -> torch.Tensor:
+        prior = (log_temperature / PRIOR_STD).square() / (2 * len(pixels.labels))
+        return negative_log_likelihood(pixels, log_temperature.exp(), class_weights) + prior
+
     low, high = -math.log(HOTTEST), math.log(HOTTEST)
     for _ in range(_HALVINGS):
         middle = torch.tensor((low + high) / 2, requires_grad=True)
-        (slope,) = torch.autograd.grad(negative_log_likelihood(pixels, middle.exp(), class_weights), middle)
+        (slope,) = torch.autograd.grad(loss(middle), middle)
         if slope > 0:
             high = middle.item()
         else:
             low = middle.item()
-    found = math.exp((low + high) / 2)
-    loss_at_1 = negative_log_likelihood(pixels, 1.0, class_weights)
-    return found if negative_log_likelihood(pixels, found, class_weights) < loss_at_1 else 1.0
+    found = torch.tensor((low + high) / 2)
+    return math.exp(found) if loss(found) < loss(torch.zeros(())) else 1.0
 
 
 def cross_fitted(images: Sequence[LabelledLogits], class_weights: torch.Tensor | None = None) -> Calibration:

@@ -67,6 +67,18 @@ def _and_end_at_once(fabric: Fabric, function: Callable[..., Result], arguments:
     return result
 
 
+def processes() -> int:
+    """Return how many processes train together."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def gathered(mine: torch.Tensor) -> list[torch.Tensor]:
+    """Return this tensor of every process, all of one shape, in the order of their ranks."""
+    received = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
+    dist.all_gather(received, mine.contiguous())
+    return received
+
+
 def synchronise_batch_norm(network: nn.Module, device: torch.device) -> None:
     """Let batch norm see the batch of all processes, where PyTorch can: on CUDA.
 

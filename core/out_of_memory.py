@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-_SIGNS = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
+_SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc", "STATUS_ALLOC_FAILED")
 
 
 class Attempt(NamedTuple):
@@ -21,7 +21,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(error)
-    # The CPU allocator, MPS, and the libraries of CUDA raise a plain RuntimeError.
+    # CPU allocators (of Linux, Windows and C++), MPS, and the libraries of CUDA raise a plain RuntimeError.
     return isinstance(error, RuntimeError) and any(sign in text for sign in _SIGNS)
 
 

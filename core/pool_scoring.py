@@ -5,12 +5,14 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
 from typing import TypeVar
 
 import torch
 
 from core.image_threads import of_each
 from core.model.network import SegmentationNetwork
+from core.out_of_memory import free_cached_memory, is_out_of_memory
 from core.predict import ImagePrediction, predict_batch
 
 READ_AHEAD = 8
@@ -55,21 +57,41 @@ def predicted_pool(
         noise = network.draw_noise(samples, 1, torch.Generator().manual_seed(seed))
     network.eval()
 
+    predicted = partial(
+        predict_batch,
+        network,
+        noise=noise,
+        device=device,
+        temperature=temperature,
+        with_gradient=with_gradient,
+    )
+
     def summaries(batch: tuple[list[Key], list[torch.Tensor]]) -> list[Result]:
-        predictions = predict_batch(
-            network,
-            batch[1],
-            noise=noise,
-            device=device,
-            temperature=temperature,
-            with_gradient=with_gradient,
-        )
-        return [summary(*one) for one in zip(*batch, predictions, strict=True)]
+        return [
+            summary(*one) for one in zip(*batch, predicted_within_memory(predicted, batch[1]), strict=True)
+        ]
 
     together = torch.device(device).type == "cuda"
     batches = _batches(read_ahead(images), _PIXELS_AT_ONCE if together else 0)
     for made in of_each(summaries, batches, pixels=lambda batch: batch[1][0], device=device):
         yield from made
+
+
+def predicted_within_memory(
+    predicted: Callable[[list[torch.Tensor]], list[ImagePrediction]], images: list[torch.Tensor]
+) -> list[ImagePrediction]:
+    """Return the predictions of images: one image after the other where memory does not suffice for all.
+
+    Raises:
+        RuntimeError, MemoryError: It does not suffice for one either, or the error is another.
+    """
+    try:
+        return predicted(images)
+    except (RuntimeError, MemoryError) as error:
+        if len(images) == 1 or not is_out_of_memory(error):
+            raise
+    free_cached_memory()
+    return [one for image in images for one in predicted([image])]
 
 
 def read_ahead(items: Iterable[Item], ahead: int = READ_AHEAD) -> Generator[Item]:

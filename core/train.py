@@ -105,11 +105,10 @@ class Training:
         self.student = network.to(self.device).to(memory_format=torch.channels_last)
         # A parent's images have other numbers.
         self.student.forget_images(len(data.labels))
-        self.student.class_weights.copy_(
-            mean_class_weights(
-                list(data.labels.values()), config.pixel_weights, self.student.class_count, config.batch_size
-            )
+        class_weights = mean_class_weights(
+            list(data.labels.values()), config.pixel_weights, self.student.class_count, config.batch_size
         )
+        self.student.class_weights.copy_(class_weights)
         self.teacher = make_teacher(self.student)
         if self._fabric.world_size > 1:
             synchronise_batch_norm(self.student, self.device)
@@ -134,7 +133,7 @@ class Training:
         draws = CropDraws(
             data,
             config.batch_size,
-            config.crop,
+            _whole_cells(config.crop, self.student),
             seed=config.seed,
             rank=self._fabric.global_rank,
             unlabelled_from=first_unlabelled_step(config),
@@ -192,7 +191,9 @@ class Training:
         labelled, unlabelled = self._batches.at(self.step, config.steps, generator)
         for group in self._optimiser.param_groups:
             group["lr"] = group["rate"] * config.learning_rate * learning_rate_factor(self.step, config.steps)
-        with self._fabric.autocast():
+        # Of encoders that drop what chance wants, for the generator is handed to the network alone.
+        with torch.random.fork_rng(devices=[]), self._fabric.autocast():
+            torch.manual_seed(generator.initial_seed())
             result = _RECIPES[config.recipe](
                 StepInput(
                     self._wrapped_student,
@@ -244,6 +245,7 @@ class Training:
         misfit = _misfit(self._modules.state_dict(), saved)
         if misfit is not None:
             raise ValueError(f"The checkpoint in {folder} belongs to another network: {misfit}.")
+        class_weights = self.student.class_weights.clone()
         self._modules.load_state_dict(saved)
         optimiser = self._optimiser.state_dict()
         optimiser["state"] = {}
@@ -255,7 +257,18 @@ class Training:
             laid_out = torch.empty_like(of).copy_(value) if value.shape == of.shape else value
             optimiser["state"].setdefault(int(index), {})[key] = laid_out
         self._optimiser.load_state_dict(optimiser)
+        # What was archived since, and what weighs otherwise in a batch of another size.
+        for network in (self.student, self.teacher):
+            network.class_weights.copy_(class_weights)
+            network.forget_silent()
         self.step = int(training["step"])
+
+
+def _whole_cells(side: int, network: SegmentationNetwork) -> int:
+    """Return the side of a crop, rounded up; one that ends within a cell would be learned stretched."""
+    stride = network.eval().stride
+    network.train()
+    return -(-side // stride) * stride
 
 
 def learning_rate_factor(step: int, steps: int) -> float:

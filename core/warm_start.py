@@ -7,14 +7,14 @@ from pathlib import Path
 import torch
 
 from core.model.network import SegmentationNetwork
-from core.model.np_head import NPHead
 from core.train import read_checkpoint, with_prefix
 
 
 def load_teacher(network: SegmentationNetwork, folder: Path) -> list[str]:
-    """Copy the teacher of a checkpoint into ``network``, for prediction or to go on training.
+    """Copy the teacher of a checkpoint into ``network``, for prediction.
 
-    State of another shape, as after a class was added, is copied for the indices both have.
+    State of another shape, as after a class was added, is copied for the indices both have; a class that the
+    teacher does not know is silent.
 
     Args:
         network: Changed in place.
@@ -26,10 +26,13 @@ def load_teacher(network: SegmentationNetwork, folder: Path) -> list[str]:
     Raises:
         ValueError: When the checkpoint is missing or damaged.
     """
-    return shrink_and_perturb(network, folder, keep=1.0)
+    saved = with_prefix(read_checkpoint(folder)[0], "teacher.")
+    own = _mix(network, saved, keep=1.0)
+    unknown = range(len(saved.get("class_weights", network.class_weights)), network.class_count)
+    network.silent = sorted({*network.silent, *unknown})
+    return own
 
 
-@torch.no_grad()
 def shrink_and_perturb(network: SegmentationNetwork, parent: Path, keep: float) -> list[str]:
     """Set every parameter to keep · parent + (1 − keep) · its own, newly initialised value.
 
@@ -55,7 +58,12 @@ def shrink_and_perturb(network: SegmentationNetwork, parent: Path, keep: float) 
     """
     if not 0 <= keep <= 1:
         raise ValueError(f"keep is a share from 0 to 1, not {keep}.")
-    saved = with_prefix(read_checkpoint(parent)[0], "teacher.")
+    return _mix(network, with_prefix(read_checkpoint(parent)[0], "teacher."), keep)
+
+
+@torch.no_grad()
+def _mix(network: SegmentationNetwork, saved: dict[str, torch.Tensor], keep: float) -> list[str]:
+    """Do what :func:`shrink_and_perturb` does, with a teacher's state."""
     parameters = {name for name, _ in network.named_parameters()}
     own = []
     for name, value in network.state_dict().items():
@@ -68,6 +76,5 @@ def shrink_and_perturb(network: SegmentationNetwork, parent: Path, keep: float) 
         common = tuple(slice(0, min(a, b)) for a, b in zip(source.shape, value.shape, strict=True))
         source = source[common].to(value)
         value[common] = torch.lerp(value[common], source, keep) if name in parameters else source
-    if isinstance(network.head, NPHead):
-        network.head.forget_classes(network.silent)
+    network.forget_silent()
     return own

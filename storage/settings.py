@@ -84,11 +84,14 @@ class RoundSettings(_Settings):
     )
     weights: str = Field(
         "auto",
-        description="auto (embedded or cached), none, or a file or directory with encoder weights.",
+        description="auto (embedded or cached), none, or a file or directory with encoder weights. They are "
+        "read where a round begins anew.",
     )
     long_side: int = Field(384, ge=32, description="Images are trained at this long side, in pixels.")
     crop: int = Field(
-        160, ge=32, description="Side of the square training crops, in pixels, rounded up to a multiple of 4."
+        160,
+        ge=32,
+        description="Side of the square training crops, in pixels, rounded up to whole cells of the network.",
     )
     steps: int = Field(240, ge=1, description="Training steps of one round.")
     batch_size: int = Field(4, ge=1, description="Labelled images per step, and as many unlabelled ones.")

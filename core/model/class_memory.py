@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
+
+from core.distributed import gathered, processes
 
 
 class Centres(NamedTuple):
@@ -73,10 +74,10 @@ class ClassMemory(nn.Module):
             generator: Draws which pixels enter when a class has more than ``rows_per_push``;
                 without it the last ones in memory order do.
         """
-        ranks = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+        ranks = processes()
         entering, count = self._entering(features, labels, generator, max(1, self.rows_per_push // ranks))
         if ranks > 1:
-            entering, count = _gathered(entering, count)
+            entering, count = _of_all_processes(entering, count)
         self._append(entering, count)
 
     def _entering(
@@ -134,13 +135,11 @@ class ClassMemory(nn.Module):
         self.next_row.copy_(other.next_row)
 
 
-def _gathered(vectors: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+def _of_all_processes(vectors: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
     """Join the vectors ``(C, P, D)`` of all R processes to ``(C, R · P, D)``, those that count first."""
     # One tensor and one exchange: the count rides along as one more row.
     row = count.to(vectors.dtype)[:, None, None].expand(-1, 1, vectors.shape[2])
-    mine = torch.cat([vectors, row], dim=1).contiguous()
-    received = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
-    dist.all_gather(received, mine)
+    received = gathered(torch.cat([vectors, row], dim=1))
     counts = torch.stack([each[:, -1, 0] for each in received], dim=1).to(count.dtype)
     together = torch.cat([each[:, :-1] for each in received], dim=1)
     place = torch.arange(vectors.shape[1], device=count.device)

@@ -51,8 +51,9 @@ class ClassifierNPHead(nn.Module):
     def draw_noise(self, samples: int, generator: torch.Generator | None) -> torch.Tensor:
         """Return how far ``samples`` draws of the latent are from the trained weights, ``(T, C, H + 1)``.
 
-        The last column is the bias. Before any image was observed they are 0. What is drawn stays right until
-        the next image is observed, for any number of calls of :meth:`forward`.
+        The last column is the bias. Before enough images were observed they are 0, see
+        :meth:`LabelledEvidence.suffices`. What is drawn stays right until the next image is observed, for any
+        number of calls of :meth:`forward`.
         """
         size = (samples, self.classify.out_features, self.classify.in_features + 1)
         normal = torch.randn(
@@ -66,7 +67,7 @@ class ClassifierNPHead(nn.Module):
         factor = torch.linalg.cholesky_ex(IMAGE_EVIDENCE * total + prior).L
         columns = normal.to(total, non_blocking=True).flatten(0, 1).mT
         drawn = torch.linalg.solve_triangular(factor.mT, columns, upper=True).mT.view(size)
-        return (drawn * total.any()).float()
+        return (drawn * self.evidence.suffices().to(drawn.device)).float()
 
     def forward(self, features: torch.Tensor, noise: torch.Tensor | None) -> HeadOutput:
         """Classify features ``(B, F, h, w)`` once per classifier.

@@ -52,7 +52,7 @@ def speed_up_dilated(model: nn.Module) -> None:
 def _is_phaseable(layer: nn.Conv2d) -> bool:
     return (
         type(layer) is nn.Conv2d
-        and layer.groups == layer.in_channels
+        and layer.groups == layer.in_channels == layer.out_channels
         and layer.stride == (1, 1)
         and layer.dilation == (2, 2)
         and layer.padding_mode == "zeros"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
+
+from core.distributed import gathered, processes
 
 NO_IMAGE = -1
 """Key of a place that is not in use."""
@@ -16,8 +17,8 @@ class LabelledEvidence(nn.Module):
     An image has one place, however often it is seen: what was last seen of it counts, so that evidence
     grows with the labelled images and not with the steps of a training. Everything lives in registered
     buffers, so it is saved, moved and averaged with the module that holds it. All shapes are fixed:
-    writing never waits for the device. Where more images are labelled than there are places, those in them
-    stand for all.
+    writing never waits for the device. While not all labelled images were seen, or where there are more of
+    them than places, those in places stand for all.
 
     Args:
         width: Length D of a feature vector.
@@ -55,8 +56,8 @@ class LabelledEvidence(nn.Module):
         kept = vectors.float() * labelled[:, :, None]
         moments = kept.mT @ kept / vectors.shape[1]
         keys = torch.where(labelled.any(dim=1), images, NO_IMAGE)
-        if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
-            moments, keys = _of_all_processes(moments), _of_all_processes(keys)
+        if processes() > 1:
+            moments, keys = torch.cat(gathered(moments)), torch.cat(gathered(keys))
         self._remember(moments, keys)
 
     def _remember(self, moments: Tensor, keys: Tensor) -> None:
@@ -86,7 +87,19 @@ class LabelledEvidence(nn.Module):
 
     def total(self) -> torch.Tensor:
         """Return the sum of the moments over the labelled images, ``(D, D)``."""
-        return self.moments.sum(dim=0) * (self.labelled_images / len(self.keys)).clamp(min=1)
+        return self.moments.sum(dim=0) * (self.labelled_images / self._seen().clamp(min=1)).clamp(min=1)
+
+    def suffices(self) -> torch.Tensor:
+        """Return whether the images in places may stand for all, a bool scalar.
+
+        Half of the labelled images is enough, or of the places where there are fewer. What directions a few
+        images show says nothing about the others, so that a classifier drawn from them alone is far off.
+        """
+        wanted = self.labelled_images.clamp(min=1, max=len(self.keys))
+        return 2 * self._seen() >= wanted
+
+    def _seen(self) -> torch.Tensor:
+        return (self.keys != NO_IMAGE).sum()
 
     @torch.no_grad()
     def forget(self, labelled_images: int = 0) -> None:
@@ -107,9 +120,3 @@ class LabelledEvidence(nn.Module):
         self.keys.copy_(other.keys)
         self.next_place.copy_(other.next_place)
         self.labelled_images.copy_(other.labelled_images)
-
-
-def _of_all_processes(mine: Tensor) -> Tensor:
-    received = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
-    dist.all_gather(received, mine.contiguous())
-    return torch.cat(received)

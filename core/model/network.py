@@ -207,6 +207,11 @@ class SegmentationNetwork(nn.Module):
         elif images is not None:
             self.head.observe(features[: len(images)].float(), small[: len(images)], images)
 
+    def forget_silent(self) -> None:
+        """Let the silent classes leave the memories, for no label would ever renew their rows."""
+        if isinstance(self.head, NPHead):
+            self.head.forget_classes(self.silent)
+
     def forget_images(self, labelled_images: int) -> None:
         """Forget which images were labelled, because they are numbered anew, and learn how many there are."""
         if isinstance(self.head, ClassifierNPHead):
@@ -301,8 +306,8 @@ def _encoder_decoder(encoder: str, decoder: str, found: EncoderWeights) -> _Enco
 def make_repeatable(decoder: nn.Module) -> None:
     """Turn dropout off and let one crop be trained on, both in place.
 
-    The latent is the one source of chance in a forward pass, so a generator repeats it. Behind a global
-    pooling there is one value per image and channel, too few for batch statistics.
+    The latent is then the one source of chance behind the encoder, so a generator repeats it. Behind a
+    global pooling there is one value per image and channel, too few for batch statistics.
     """
     for module in decoder.modules():
         if isinstance(module, nn.Dropout | nn.Dropout2d):

@@ -8,14 +8,12 @@ from typing import Literal, NamedTuple
 import torch
 from torch import nn
 
+from core.data import VOID
 from core.model.aggregator import AttentionAggregator, Description
 from core.model.class_memory import Centres, ClassMemory
 from core.model.conditioned_decoder import ConditionedDecoder
 from core.model.latent_encoder import Gaussian, LatentEncoder, gaussian_kl
 from core.model.pixel_projector import PixelProjector
-
-VOID = 255
-"""Label value that is stored nowhere and trains nothing."""
 
 
 class HeadOutput(NamedTuple):

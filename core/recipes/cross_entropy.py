@@ -16,7 +16,7 @@ INDEPENDENT_PIXELS = 300.0
 OHEM_THRESHOLD = 0.7
 """Pixels whose class has at most this probability are hard."""
 OHEM_SHARE = 0.085
-"""At least this share of the pixels counts as hard: 100 000 of two crops of 769², as in U2PL."""
+"""At least this share of the labelled pixels counts as hard: 100 000 of two crops of 769², as in U2PL."""
 
 
 def expected_cross_entropy(
@@ -77,17 +77,17 @@ def mixture_cross_entropy(
 
 
 def ohem_cross_entropy(
-    logits: torch.Tensor, labels: torch.Tensor, min_kept: int, threshold: float = OHEM_THRESHOLD
+    logits: torch.Tensor, labels: torch.Tensor, share: float = OHEM_SHARE, threshold: float = OHEM_THRESHOLD
 ) -> torch.Tensor:
     """Return the expected cross-entropy of the hardest labelled pixels (online hard example mining).
 
-    Those are the pixels whose class has a mean probability of at most ``threshold``, and at least the
-    ``min_kept`` least probable ones; with fewer labelled pixels than that, all of them.
+    Those are the pixels whose class has a mean probability of at most ``threshold``, and at least a ``share``
+    of the labelled ones, the least probable of them.
 
     Args:
         logits: ``(T, B, C, h, w)``; enlarged bilinearly when the labels are larger.
         labels: ``(B, H, W)`` uint8; 254 and 255 count nothing and receive no gradient.
-        min_kept: At least 1.
+        share: 0…1; at least one pixel counts.
         threshold: 0…1.
     """
     flat = _at_size_of(logits, labels)
@@ -97,8 +97,9 @@ def ohem_cross_entropy(
         probabilities = flat.detach().softmax(dim=1).unflatten(0, logits.shape[:2]).mean(dim=0)
         of_label = probabilities.gather(1, target[:, None])[:, 0]
         of_label = torch.where(labelled, of_label, torch.inf)
-        rank = min(min_kept, of_label.numel())
-        limit = of_label.flatten().kthvalue(rank).values.clamp(min=threshold)
+        # Not kthvalue: the number of labelled pixels is not to be waited for.
+        last = (share * labelled.sum()).round().long().clamp(min=1) - 1
+        limit = of_label.flatten().sort().values.gather(0, last[None]).clamp(min=threshold)
         hard = torch.where(of_label <= limit, labels, VOID).to(torch.uint8)
     return expected_cross_entropy(flat.unflatten(0, logits.shape[:2]), hard)
 
@@ -112,10 +113,10 @@ def labelled_cross_entropy(
         logits: ``(T, B, C, h, w)``.
         labels: ``(B, H, W)`` uint8.
         pixel_weights: ``balanced`` over the classes of these crops, ``even``, or only the ``hardest``
-            pixels, at least 8.5 % of them.
+            labelled pixels, at least 8.5 % of them.
     """
     if pixel_weights == "hardest":
-        return ohem_cross_entropy(logits, labels, min_kept=max(1, round(OHEM_SHARE * labels.numel())))
+        return ohem_cross_entropy(logits, labels)
     if pixel_weights == "balanced":
         weights = balanced_class_weights(labels, logits.shape[2])
         return mixture_cross_entropy(logits, labels, weights)

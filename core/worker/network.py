@@ -16,28 +16,36 @@ from storage.rounds import RoundInfo
 
 def new_network(claim: Claim, class_count: int, parent: RoundInfo | None = None) -> SegmentationNetwork:
     """Return the network of the settings on the CPU, begun from the parent's weights when there is one."""
+    settings = claim.settings
+    # Of pretrained weights nothing would be left, so they need not be there any more.
+    takes_all = parent is not None and settings.warm_start_keep == 1.0
+    network = _untrained(claim, class_count, "none" if takes_all else settings.weights)
+    if parent is not None:
+        shrink_and_perturb(network, _checkpoint_of(claim, parent), settings.warm_start_keep)
+    return network
+
+
+def teacher_of(claim: Claim, class_count: int, parent: RoundInfo) -> SegmentationNetwork:
+    """Return an earlier round's teacher on the CPU, with the classes of today."""
+    teacher = _untrained(claim, class_count, "none")
+    load_teacher(teacher, _checkpoint_of(claim, parent))
+    return teacher
+
+
+def _untrained(claim: Claim, class_count: int, weights: str) -> SegmentationNetwork:
     network = build_network(
         class_count,
         encoder=claim.settings.encoder,
         decoder=claim.settings.decoder,
         head=claim.settings.head,
-        weights=claim.settings.weights,
+        weights=weights,
         representation=claim.settings.recipe == "u2pl",
         generator=torch.Generator().manual_seed(claim.seed),
     )
     for warning in network.warnings:
         claim.note(warning)
     network.silent = [index for index in claim.archived if index < class_count]
-    if parent is not None:
-        shrink_and_perturb(network, _checkpoint_of(claim, parent), claim.settings.warm_start_keep)
     return network
-
-
-def teacher_of(claim: Claim, class_count: int, parent: RoundInfo) -> SegmentationNetwork:
-    """Return an earlier round's teacher on the CPU, with the classes of today."""
-    teacher = new_network(claim, class_count)
-    load_teacher(teacher, _checkpoint_of(claim, parent))
-    return teacher
 
 
 def usable_parent(claim: Claim) -> RoundInfo | None:

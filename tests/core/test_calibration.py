@@ -70,10 +70,19 @@ def test_nothing_to_learn_leaves_the_temperature_at_1() -> None:
 
 @pytest.mark.parametrize("scale", [1.0, 1e4])
 def test_perfect_and_hopeless_predictions_stay_within_bounds(scale: float) -> None:
-    logits = scale * torch.eye(4)[None]
-    right, wrong = torch.arange(4), torch.arange(4).roll(1)
+    logits = scale * torch.eye(4).repeat(1000, 1)[None]
+    right, wrong = torch.arange(4).repeat(1000), torch.arange(4).roll(1).repeat(1000)
     assert 1 / HOTTEST <= fit_temperature(LabelledLogits(logits, right)) <= 1
     assert fit_temperature(LabelledLogits(logits, wrong)) == pytest.approx(HOTTEST, rel=0.01)
+
+
+def test_a_few_pixels_hardly_move_the_temperature() -> None:
+    # The margins, the pixels and how many of them are wrong.
+    for margin, count, wrong in [(1.0, 4, 0), (1.0, 4, 4), (4.0, 2048, 0)]:
+        labels = torch.zeros(count, dtype=torch.int64)
+        labels[:wrong] = 1
+        logits = torch.tensor([margin, 0.0]).repeat(1, count, 1)
+        assert 0.3 < fit_temperature(LabelledLogits(logits, labels)) < 3
 
 
 def test_predictions_of_inference_mode_are_taken() -> None:

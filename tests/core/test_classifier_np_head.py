@@ -216,6 +216,18 @@ def test_more_images_than_there_are_places_are_more_evidence(device: torch.devic
     assert evidence.total().item() == 2 * 4
 
 
+def test_a_few_of_many_images_draw_no_classifier_and_half_of_them_stand_for_all(device: torch.device) -> None:
+    head, features = new_head(device), images_of_features(8, device)
+    head.evidence.forget(labelled_images=8)
+    assert not observed(head, features[:3]).draw_noise(2, seeded()).any()
+    assert observed(head, features[3:4], first=3).draw_noise(2, seeded()).any()
+    seen = head.evidence.moments.sum(dim=0)
+    assert torch.allclose(head.evidence.total(), 2 * seen)
+    assert torch.allclose(
+        observed(head, features[4:], first=4).evidence.total(), head.evidence.moments.sum(dim=0)
+    )
+
+
 def test_evidence_survives_a_state_dict_and_can_be_forgotten(device: torch.device) -> None:
     head = observed(new_head(device), images_of_features(3, device))
     other = new_head(device)

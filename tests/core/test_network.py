@@ -320,6 +320,12 @@ def test_class_counts_have_limits(count: int) -> None:
         build_network(count, weights="none")
 
 
+def test_a_convolution_that_multiplies_channels_stays_as_it_is() -> None:
+    model = nn.Sequential(nn.Conv2d(4, 8, 3, padding=2, dilation=2, groups=4))
+    speed_up_dilated(model)
+    assert model(torch.zeros(2, 4, 5, 5)).shape == (2, 8, 5, 5)
+
+
 @pytest.mark.parametrize("size", [(8, 8), (7, 10), (5, 5), (1, 1)])
 @pytest.mark.parametrize("kernel", [3, 5])
 def test_phased_convolution_equals_the_dilated_one(size: tuple[int, int], kernel: int) -> None:

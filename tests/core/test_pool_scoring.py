@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from core.pool_scoring import _batches, predicted_pool, read_ahead
+from core.pool_scoring import _batches, predicted_pool, predicted_within_memory, read_ahead
 from core.predict import ImagePrediction, predict
 from tests.core.small_network import seeded, small_network
 
@@ -67,6 +68,23 @@ def test_predictions_are_those_of_single_images() -> None:
         alone = predict(network, pixels, samples=3, generator=seeded(5), device="cpu", temperature=2.0)
         torch.testing.assert_close(prediction.pixel_scores, alone.pixel_scores)
         torch.testing.assert_close(prediction.probabilities, alone.probabilities)
+
+
+def test_images_are_predicted_one_by_one_where_memory_does_not_suffice_for_all() -> None:
+    asked: list[int] = []
+
+    def predicted(images: list[Tensor]) -> list[Any]:
+        asked.append(len(images))
+        if len(images) > room:
+            raise RuntimeError("CUDA out of memory")
+        return [float(image) for image in images]
+
+    room = 1
+    assert predicted_within_memory(predicted, [*torch.arange(3.0)]) == [0.0, 1.0, 2.0]
+    assert asked == [3, 1, 1, 1]
+    room = 0
+    with pytest.raises(RuntimeError, match="out of memory"):
+        predicted_within_memory(predicted, [torch.zeros(())])
 
 
 def test_images_of_one_size_are_predicted_together_up_to_so_many_pixels() -> None:

@@ -255,7 +255,7 @@ def test_recipes_take_the_linear_head(step: object, device: torch.device) -> Non
         expected_cross_entropy,
         mixture_cross_entropy,
         lambda logits, labels: labelled_cross_entropy(logits, labels, "balanced"),
-        lambda logits, labels: ohem_cross_entropy(logits, labels, min_kept=40),
+        lambda logits, labels: ohem_cross_entropy(logits, labels, share=0.1),
         lambda logits, labels: balanced_cross_entropy(logits, labels, torch.tensor(300)),
     ],
     ids=["expected", "mixture", "balanced", "ohem", "pseudo-labels"],
@@ -290,9 +290,9 @@ def test_balanced_pixels_weigh_by_how_rare_their_class_is(device: torch.device) 
     assert not torch.allclose(labelled_cross_entropy(logits, labels, "even"), expected, rtol=0.01)
 
 
-def kept_pixels(logits: torch.Tensor, labels: torch.Tensor, min_kept: int, threshold: float) -> torch.Tensor:
+def kept_pixels(logits: torch.Tensor, labels: torch.Tensor, share: float, threshold: float) -> torch.Tensor:
     logits = logits.clone().requires_grad_()
-    ohem_cross_entropy(logits, labels, min_kept, threshold).backward()
+    ohem_cross_entropy(logits, labels, share, threshold).backward()
     assert logits.grad is not None
     return logits.grad.abs().sum(dim=(0, 2)) > 0
 
@@ -305,16 +305,17 @@ def test_ohem_keeps_the_hardest_labelled_pixels(device: torch.device) -> None:
     of_label = logits.softmax(dim=2).mean(dim=0)
     of_label = of_label.gather(1, torch.where(labelled, labels, 0).long()[:, None])[:, 0]
 
+    share = 40 / int(labelled.sum())
     before = torch.zeros_like(labelled)
     for threshold in (0.0, 0.2, 0.5, 0.7, 1.0):  # monotone
-        kept = kept_pixels(logits, labels, 40, threshold)
+        kept = kept_pixels(logits, labels, share, threshold)
         assert (kept | ~before).all()
         assert kept.sum() >= 40
         assert not kept[~labelled].any()
         assert torch.equal(kept, labelled & (of_label <= max(threshold, float(of_label[kept].max()))))
         before = kept
     assert torch.equal(kept, labelled)
-    assert kept_pixels(logits, labels, 40, 0.0).sum() == 40
+    assert kept_pixels(logits, labels, share, 0.0).sum() == 40
 
 
 def test_ohem_of_enough_pixels_is_the_cross_entropy(device: torch.device) -> None:
@@ -322,11 +323,10 @@ def test_ohem_of_enough_pixels_is_the_cross_entropy(device: torch.device) -> Non
     labels = torch.randint(0, 4, (1, 16, 16), generator=seeded(1)).to(device, torch.uint8)
     labels[:, :4] = 254
     plain = expected_cross_entropy(logits, labels)
-    for min_kept in (12 * 16, 12 * 16 + 1, 10_000):
-        assert torch.allclose(ohem_cross_entropy(logits, labels, min_kept, threshold=0.0), plain)
-    assert ohem_cross_entropy(logits, labels, 20) > plain
+    assert torch.allclose(ohem_cross_entropy(logits, labels, 1.0, threshold=0.0), plain)
+    assert ohem_cross_entropy(logits, labels, 0.1) > plain
     nothing = torch.full_like(labels, 254)
-    assert ohem_cross_entropy(logits, nothing, 20) == 0
+    assert ohem_cross_entropy(logits, nothing, 0.1) == 0
 
 
 def test_ohem_trains_by_at_least_a_share_of_the_pixels(device: torch.device) -> None:
@@ -340,3 +340,10 @@ def test_ohem_trains_by_at_least_a_share_of_the_pixels(device: torch.device) -> 
     ).backward()
     assert logits.grad is not None
     assert (logits.grad.abs().sum(dim=2) > 0).sum() == 34  # 8.5 % of 400
+
+
+def test_ohem_keeps_as_large_a_share_where_little_is_labelled(device: torch.device) -> None:
+    logits = 5 * torch.randn(1, 2, 3, 40, 40, generator=seeded()).to(device)
+    labels = torch.full((2, 40, 40), 254, dtype=torch.uint8, device=device)
+    labels[:, :4, :10] = 1
+    assert kept_pixels(logits, labels, 0.1, 0.0).sum() == 8

@@ -14,7 +14,7 @@ from core import fresh_start
 from core.model.network import SegmentationNetwork
 from core.round_training import RoundTraining
 from core.train import Training, read_checkpoint
-from core.worker import LEASE_S, run_round, starts
+from core.worker import LEASE_S, network, run_round, starts
 from core.worker.audit import audit_overlap
 from storage import images, labels, projects, round_requests, rounds
 from storage.projects import ProjectInfo
@@ -127,6 +127,24 @@ def test_a_worse_fresh_start_gives_way_to_the_parent(doubled: Doubled) -> None:
     third = finished(workspace, requested(workspace, project, **STANDSTILL))
     assert (third.metrics["start"], third.metrics["fresh_start_tried"]) == ("warm", False)
     assert third.note is None
+
+
+def test_a_round_that_goes_on_needs_no_pretrained_weights(
+    doubled: Doubled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, project = doubled()
+    asked: list[str] = []
+    build = network.build_network
+
+    def noted(*arguments: Any, **options: Any) -> SegmentationNetwork:
+        asked.append(options["weights"])
+        return build(*arguments, **options)
+
+    monkeypatch.setattr(network, "build_network", noted)
+    gone = {"weights": str(workspace.path / "moved.safetensors"), "fresh_start": False}
+    done = finished(workspace, requested(workspace, project, **gone, **STANDSTILL))
+    assert done.metrics["start"] == "warm"
+    assert set(asked) == {"none"}
 
 
 def test_a_fresh_start_that_nothing_measures_is_kept(doubled: Doubled) -> None:

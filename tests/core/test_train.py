@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from core import train
 from core.data import TrainingData
@@ -81,6 +82,54 @@ def test_the_default_network_resumes_with_the_same_bits(tmp_path: Path) -> None:
     second.restore(tmp_path)
     run_steps(second, 2)
     assert_same_state(whole, second)
+
+
+class _DropsImages(nn.Module):
+    """Stands for the stochastic depth of an encoder: chance of the global generator."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images * torch.rand(len(images), 1, 1, 1) if self.training else images
+
+
+def test_an_encoder_that_drops_what_chance_wants_resumes_with_the_same_bits(tmp_path: Path) -> None:
+    def fresh() -> Training:
+        network = small_network()
+        network.encoder.first.append(_DropsImages())
+        return Training(network, striped_data(6, 2), SMALL, CPU)
+
+    whole, first, second = fresh(), fresh(), fresh()
+    run_steps(whole, 6)
+    run_steps(first, 3)
+    first.save(tmp_path)
+    before = torch.random.get_rng_state()
+    second.restore(tmp_path)
+    run_steps(second, 3)
+    assert torch.equal(torch.random.get_rng_state(), before), "the chance of others is left alone"
+    assert_same_state(whole, second)
+
+
+def test_what_was_archived_before_a_resume_is_forgotten(tmp_path: Path) -> None:
+    first = training(CPU)
+    run_steps(first, 3)
+    first.save(tmp_path)
+    second = training(CPU, TrainConfig(**{**vars(SMALL), "batch_size": 1}))
+    weights = second.student.class_weights.clone()
+    assert not torch.equal(weights, first.student.class_weights)
+    second.student.silent = second.teacher.silent = [1]
+    second.restore(tmp_path)
+    for network in (second.student, second.teacher):
+        assert first.student.head.context.filled[1]
+        assert network.head.context.filled[1] == 0
+        assert torch.equal(network.class_weights, weights)
+
+
+def test_crops_are_whole_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    sides = []
+    monkeypatch.setattr("core.train.CropDraws", lambda *args, **_: sides.append(args[2]))
+    monkeypatch.setattr("core.train.Batches", lambda *_: None)
+    for crop in (32, 33, 36, 37):
+        training(CPU, TrainConfig(**{**vars(SMALL), "crop": crop}))
+    assert sides == [32, 36, 36, 40], "cells of the small network are 4 pixels wide"
 
 
 def test_the_same_seed_gives_the_same_run() -> None:

@@ -6,7 +6,7 @@ import torch
 from core.train import Training
 from core.train_config import TrainConfig
 from core.warm_start import load_teacher, shrink_and_perturb
-from tests.core.small_network import small_network, striped_data
+from tests.core.small_network import seeded, small_network, striped_data
 
 CONFIG = TrainConfig(crop=32, steps=2, batch_size=2, samples_train=2, confidence=0.3, max_entropy=2.0)
 
@@ -84,6 +84,18 @@ def test_a_warm_start_resumes_with_the_same_bits(parent: Training, tmp_path: Pat
     second.run(lambda report: True)
     for name, value in whole.teacher.state_dict().items():
         assert torch.equal(second.teacher.state_dict()[name], value), name
+
+
+@pytest.mark.parametrize("head", ["np", "np_classifier", "linear"])
+def test_a_teacher_never_suggests_a_class_it_does_not_know(tmp_path: Path, head: str) -> None:
+    run = Training(small_network(head=head), striped_data(3, 2), CONFIG, "cpu")
+    run.save(tmp_path)
+    network = small_network(class_count=5, head=head).eval()
+    load_teacher(network, tmp_path)
+    shown = torch.rand(2, 3, 32, 32, generator=seeded())
+    with torch.inference_mode():
+        logits = network(shown, samples=3, generator=seeded()).logits
+    assert set(logits.argmax(dim=2).unique().tolist()) <= {0, 1, 2}
 
 
 def test_a_silent_class_leaves_the_memories(parent: Training, tmp_path: Path) -> None:

@@ -146,28 +146,38 @@ class OpenSource:
                 Problem(_printable(str(error.filename)), f"Cannot be read: {error.strerror}.")
             )
 
-        def leave_out(path: Path, reason: str) -> None:
-            self.problems.append(Problem(_printable(path.relative_to(root).as_posix()), reason))
-
         for folder, folder_names, file_names in os.walk(root, onerror=note):
             folder_names[:] = [name for name in folder_names if not _is_ignored((name,))]
             for name in folder_names:
-                if (full := Path(folder, name)).is_symlink():
+                # Not asked of Path, which raises where the folder it lies in may be listed and not entered.
+                if os.path.islink(full := Path(folder, name)):
                     # It may lead back to where it lies, and then there would be no end.
-                    leave_out(
+                    self._leave_out(
+                        root,
                         full,
                         "It is a link to a folder, which an import does not follow. Import that folder, or "
                         "put a copy of it in the place of the link.",
                     )
             for name in file_names:
-                full = Path(folder, name)
-                if _is_ignored((name,)):
-                    continue
-                if full.is_symlink() and not full.exists():
-                    leave_out(full, "It is a link to a file that is not there. Put the file in its place.")
-                elif full.is_file():
-                    relative = unicodedata.normalize("NFC", full.relative_to(root).as_posix())
-                    self._add(relative, _File(full.stat().st_size, partial(_read_file, full, self._limits)))
+                if not _is_ignored((name,)):
+                    self._add_file(root, Path(folder, name))
+
+    def _add_file(self, root: Path, full: Path) -> None:
+        try:
+            found = full.stat()
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and os.path.islink(full):
+                reason = "It is a link to a file that is not there. Put the file in its place."
+            else:
+                reason = f"It cannot be read: {error.strerror}. Allow reading it and import again."
+            self._leave_out(root, full, reason)
+            return
+        if stat.S_ISREG(found.st_mode):
+            relative = unicodedata.normalize("NFC", full.relative_to(root).as_posix())
+            self._add(relative, _File(found.st_size, partial(_read_file, full, self._limits)))
+
+    def _leave_out(self, root: Path, path: Path, reason: str) -> None:
+        self.problems.append(Problem(_printable(path.relative_to(root).as_posix()), reason))
 
     def _add_uploads(self, uploads: Sequence[tuple[str, bytes]]) -> None:
         for name, data in uploads:

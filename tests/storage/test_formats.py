@@ -1,6 +1,7 @@
 """Wire format, image files, masks, archives and layouts."""
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -381,6 +382,27 @@ def test_links_that_are_not_followed_are_named_and_a_linked_file_is_read(tmp_pat
     assert "link to a folder" in reasons["linked"]
     assert "not there" in reasons["gone.png"]
     assert len(reasons) == 3
+
+
+def test_a_file_that_nobody_may_look_at_is_left_out_and_the_others_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So is every file of a folder that may be listed and not entered."""
+    for name in ("closed/a.png", "closed/b.png", "c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"1")
+    real = os.stat
+
+    def refused(path: str | Path | int, *arguments: object, **named: object) -> os.stat_result:
+        if not isinstance(path, int) and Path(path).parent.name == "closed":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "stat", refused)
+    with OpenSource(tmp_path) as source:
+        assert source.paths == ("c.png",)
+        assert {problem.name for problem in source.problems} == {"closed/a.png", "closed/b.png"}
+        assert all("cannot be read: Permission denied" in problem.sentence for problem in source.problems)
 
 
 def test_zip_bombs_are_refused_from_the_directory() -> None:

@@ -24,6 +24,7 @@ from typing import BinaryIO
 
 from storage.errors import InvalidInput
 from storage.files import given_path
+from storage.workspace import DATABASE_FILE
 
 Source = str | Path | Sequence[tuple[str, bytes]]
 """A folder, a zip file, or uploaded files as (name, bytes); an uploaded zip counts as its contents."""
@@ -73,7 +74,8 @@ class OpenSource:
         """Open and list ``source``.
 
         Raises:
-            InvalidInput: It does not exist, is neither folder nor zip, cannot be read, or is a zip bomb.
+            InvalidInput: It does not exist, is neither folder nor zip, cannot be read, is a workspace, or is
+                a zip bomb.
         """
         self.problems: list[Problem] = []
         self._files: dict[str, _File] = {}
@@ -147,6 +149,10 @@ class OpenSource:
             )
 
         for folder, folder_names, file_names in os.walk(root, onerror=note):
+            if DATABASE_FILE in file_names:
+                self._leave_workspace_out(root, Path(folder))
+                folder_names.clear()
+                continue
             folder_names[:] = [name for name in folder_names if not _is_ignored((name,))]
             for name in folder_names:
                 # Not asked of Path, which raises where the folder it lies in may be listed and not entered.
@@ -175,6 +181,19 @@ class OpenSource:
         if stat.S_ISREG(found.st_mode):
             relative = unicodedata.normalize("NFC", full.relative_to(root).as_posix())
             self._add(relative, _File(found.st_size, partial(_read_file, full, self._limits)))
+
+    def _leave_workspace_out(self, root: Path, folder: Path) -> None:
+        """Note a workspace, whose thumbnails are copies of images and no images of their own.
+
+        Raises:
+            InvalidInput: It is the very folder to be imported.
+        """
+        if folder == root:
+            raise InvalidInput(
+                f"{_printable(str(root))} is a Qualm workspace, not a folder of images. Put the images in a "
+                "folder of their own and import that."
+            )
+        self._leave_out(root, folder, "It is a Qualm workspace and was left out.")
 
     def _leave_out(self, root: Path, path: Path, reason: str) -> None:
         self.problems.append(Problem(_printable(path.relative_to(root).as_posix()), reason))

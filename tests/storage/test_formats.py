@@ -26,6 +26,7 @@ from storage.formats.image_file import read_image
 from storage.formats.label_map import count_values
 from storage.formats.layout import find_layout, source_groups
 from storage.formats.masks import Mask, read_colour_table, read_mask, to_label_map
+from storage.workspace import DATABASE_FILE
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "run_length.json").read_text())
 
@@ -382,6 +383,20 @@ def test_links_that_are_not_followed_are_named_and_a_linked_file_is_read(tmp_pat
     assert "link to a folder" in reasons["linked"]
     assert "not there" in reasons["gone.png"]
     assert len(reasons) == 3
+
+
+def test_a_workspace_inside_the_folder_is_left_out_as_a_whole(tmp_path: Path) -> None:
+    for name in ("a.png", "results/b.png", "results/workspace/thumbnails/a.jpg", "results/workspace/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"1")
+    (tmp_path / "results" / "workspace" / DATABASE_FILE).touch()
+    with OpenSource(tmp_path) as source:
+        assert source.paths == ("a.png", "results/b.png")
+        assert [(problem.name, problem.sentence) for problem in source.problems] == [
+            ("results/workspace", "It is a Qualm workspace and was left out.")
+        ]
+    with pytest.raises(InvalidInput, match="is a Qualm workspace, not a folder of images"):
+        OpenSource(tmp_path / "results" / "workspace")
 
 
 def test_a_file_that_nobody_may_look_at_is_left_out_and_the_others_are_read(

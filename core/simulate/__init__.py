@@ -1,6 +1,6 @@
 """The real loop on a labelled set, with the true masks in the place of the person: strategies compared.
 
-Every run of a strategy, a recipe and a seed is a workspace of its own under ``workspaces`` of the results
+Every run of a strategy, a recipe and a seed is a workspace of its own under :data:`WORKSPACES` of the results
 folder until it is finished; every finished budget is a small file under ``runs``. A simulation that was
 killed goes on where it stopped, in the middle of a round if need be.
 """
@@ -33,6 +33,10 @@ from storage.errors import InvalidInput
 from storage.workspace import open_workspace
 
 Start = Literal["random", "typical"]
+
+WORKSPACES = ".simulation-workspaces"
+"""Folder of the unfinished runs. It is removed at the end, so it has a name that nobody else gives: a person
+may have workspaces beside it."""
 
 QUICK = {"steps": 30, "long_side": 160, "crop": 128, "samples_predict": 5}
 """Settings of a round that a laptop can repeat a dozen times in five minutes."""
@@ -105,7 +109,7 @@ def simulate(
     began = time.monotonic()
     with _progress(console) as bars:
         importing = bars.add_task(f"{'Rendering' if data is None else 'Importing'} the set", total=None)
-        set_folder = out / "workspaces" / "set"
+        set_folder = out / WORKSPACES / "set"
         known = _described(out, grid, results)
         described = known or labelled_set(
             data,
@@ -125,7 +129,7 @@ def simulate(
         for cell in cells:
             if all(results.read(cell, budget) for budget in cell.budgets):
                 continue
-            folder = workspace or out / "workspaces" / results.path_of(cell, 0).parent.relative_to(out)
+            folder = workspace or out / WORKSPACES / results.path_of(cell, 0).parent.relative_to(out)
             known_by = identity(cell, conditions)
             _make_workspace(folder, known_by, set_folder, kept=workspace is not None)
             with closing(open_workspace(folder)) as opened:
@@ -139,7 +143,7 @@ def simulate(
                         work.end(cell, budget)
             if workspace is None:
                 shutil.rmtree(folder, ignore_errors=True)
-    shutil.rmtree(out / "workspaces", ignore_errors=True)
+    shutil.rmtree(out / WORKSPACES, ignore_errors=True)
     table = results.of(cells)
     console.print(_printed(table, described))
     write_csv(

@@ -12,12 +12,12 @@ import pytest
 from rich.console import Console
 
 from core.annotation_cost import Annotator
-from core.simulate import cell, simulate
+from core.simulate import WORKSPACES, cell, simulate
 from core.simulate.grid import Grid
 from core.simulate.results import BudgetResult
 from storage import images, projects, rounds
 from storage.errors import InvalidInput
-from storage.workspace import open_workspace
+from storage.workspace import DATABASE_FILE, open_workspace
 from tests.core.blocks_project import TINY, block_scene, png
 
 QUICK = TINY.model_dump(exclude_defaults=True, exclude={"seed"}) | {"steps": 3}
@@ -59,8 +59,13 @@ def grid() -> Grid:
 def finished(
     tiny_set: Path, grid: Grid, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, list[BudgetResult]]:
-    """The results of a grid whose first call was cut off in the middle of its first run."""
+    """The results of a grid whose first call was cut off in the middle of its first run.
+
+    They lie beside workspaces of a person.
+    """
     out = tmp_path_factory.mktemp("simulation")
+    (out / "workspaces" / "set").mkdir(parents=True)
+    (out / "workspaces" / "set" / DATABASE_FILE).write_text("a person's own")
     real, calls = cell.run_round, []
 
     def dies(*arguments: object, **named: object) -> str:
@@ -104,7 +109,14 @@ def test_every_budget_of_every_run_is_measured(finished: tuple[Path, list[Budget
     assert all(0 <= one.test_miou <= 1 for one in results)
     (full,) = of(results, "full")
     assert (full.labels, full.label_share, full.ranking, full.clicks) == (9, 1.0, None, None)
-    assert not (out / "workspaces").exists()
+    assert not (out / WORKSPACES).exists()
+
+
+def test_workspaces_of_a_person_in_the_folder_of_the_results_stay(
+    finished: tuple[Path, list[BudgetResult]],
+) -> None:
+    out, _ = finished
+    assert (out / "workspaces" / "set" / DATABASE_FILE).read_text() == "a person's own"
 
 
 def test_a_typical_start_is_the_order_of_the_cold_start(tiny_set: Path, tmp_path: Path) -> None:

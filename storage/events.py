@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,9 +32,21 @@ _ENTRY = insert(Event)
 
 def record(session: Session, project_id: int | None, actor: str, kind: str, **detail: Any) -> None:
     """Add an entry inside the caller's write transaction; ``detail`` must be JSON."""
-    entry = {"project_id": project_id, "at": time.time(), "actor": actor, "kind": kind, "detail": detail}
-    # Not through the ORM: that takes as long as the choice of an image.
-    session.connection().execute(_ENTRY, entry)
+    record_each(session, actor, kind, [(project_id, detail)])
+
+
+def record_each(
+    session: Session, actor: str, kind: str, entries: Sequence[tuple[int | None, dict[str, Any]]]
+) -> None:
+    """Add an entry for each project and its ``detail``, in this order, as :func:`record` does for one."""
+    now = time.time()
+    rows = [
+        {"project_id": project_id, "at": now, "actor": actor, "kind": kind, "detail": detail}
+        for project_id, detail in entries
+    ]
+    if rows:
+        # Not through the ORM: that takes as long as the choice of an image.
+        session.connection().execute(_ENTRY, rows)
 
 
 def recent(workspace: Workspace, project_id: int, limit: int = 50) -> list[EventInfo]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from storage import events
@@ -20,6 +21,8 @@ from storage.snapshots import decode_snapshot
 from storage.workspace import Workspace
 
 _SIZES_LOOKED_AT = 500
+_IDS_A_QUERY = 500
+"""So many ids are asked for at once: SQLite bounds the values of a query."""
 
 
 @dataclass(frozen=True)
@@ -184,16 +187,14 @@ def set_split(workspace: Workspace, image_ids: Sequence[int], split: str, actor:
         with workspace.database.writing() as session:
             if trained is not None and trained.newest_round != _newest_round(session):
                 continue  # a round has taken its labels meanwhile
-            moved = 0
-            for image_id in image_ids:
-                row = image_row(session, image_id)
-                if trained is not None and image_id in trained.image_ids and row.split != "audit":
+            placed = placed_images(session, image_ids)
+            for row in placed:
+                if trained is not None and row.id in trained.image_ids and row.split != "audit":
                     raise InvalidInput(
                         f"{row.name} has already trained the model, so it cannot measure it. "
                         "Choose an image that no round has trained on."
                     )
-                moved += _move(session, row, split, actor)
-            return moved
+            return _move(session, placed, split, actor)
 
 
 def bring_back(workspace: Workspace, image_ids: Sequence[int], actor: str) -> int:
@@ -206,30 +207,40 @@ def bring_back(workspace: Workspace, image_ids: Sequence[int], actor: str) -> in
         NotFound: there is no such image; then none is brought back.
     """
     with workspace.database.writing() as session:
-        rows = [image_row(session, image_id) for image_id in dict.fromkeys(image_ids)]
-        excluded = [row for row in rows if row.split == "excluded"]
-        for row in excluded:
-            _move(session, row, "pool", actor)
-        return len(excluded)
+        excluded = [row for row in placed_images(session, image_ids) if row.split == "excluded"]
+        return _move(session, excluded, "pool", actor)
 
 
-def _move(session: Session, row: Image, split: str, actor: str) -> bool:
-    """Move an image unless it is there already, and return whether it was not."""
+def _move(session: Session, placed: Sequence[PlacedImage], split: str, actor: str) -> int:
+    """Move images, except those that are there already, and return how many were not."""
     kind = {"excluded": "exclude", "audit": "audit"}.get(split, "restore")
-    if split in ("pool", "train"):
-        split = "train" if row.labelled_revision else "pool"
-        if row.split == "excluded" and row.excluded_from == "audit":
-            split = "audit"
-    if split == row.split:
-        return False
-    if row.labelled_revision and "train" in (split, row.split):
-        project = project_row(session, row.project_id, lock=True)
-        project.labels_changed += 1
+    moves = [(row, target) for row in placed if (target := _target(row, split)) != row.split]
+    changed = Counter(
+        row.project_id for row, target in moves if row.labelled_revision and "train" in (target, row.split)
+    )
+    for project_id, count in changed.items():
+        project = project_row(session, project_id, lock=True)
+        project.labels_changed += count
         project.labels_changed_at = time.time()
-    events.record(session, row.project_id, actor, kind, image=row.id, before=row.split, after=split)
-    row.excluded_from = row.split if split == "excluded" else None
-    row.split = split
-    return True
+    entries = [
+        (row.project_id, {"image": row.id, "before": row.split, "after": target}) for row, target in moves
+    ]
+    events.record_each(session, actor, kind, entries)
+    alike: dict[tuple[str, str], list[int]] = {}
+    for row, target in moves:
+        alike.setdefault((row.split, target), []).append(row.id)
+    for (before, target), ids in alike.items():
+        update_images(session, ids, split=target, excluded_from=before if target == "excluded" else None)
+    return len(moves)
+
+
+def _target(row: PlacedImage, split: str) -> str:
+    """Return the split that an image goes to when it is moved to ``split``."""
+    if split not in ("pool", "train"):
+        return split
+    if row.split == "excluded" and row.excluded_from == "audit":
+        return "audit"
+    return "train" if row.labelled_revision else "pool"
 
 
 class _Trained(NamedTuple):
@@ -242,7 +253,7 @@ class _Trained(NamedTuple):
 def _trained(workspace: Workspace, image_ids: Sequence[int]) -> _Trained:
     """Return which images the snapshots of their projects' rounds have: done ones, and those to be done."""
     with workspace.database.reading() as session:
-        projects = {image_row(session, image_id).project_id for image_id in image_ids}
+        projects = {row.project_id for row in placed_images(session, image_ids)}
         newest = _newest_round(session)
         blobs = session.scalars(
             select(Round.snapshot_blob).where(
@@ -324,8 +335,52 @@ def image_row(session: Session, image_id: int) -> Image:
     """
     row = session.get(Image, image_id)
     if row is None:
-        raise NotFound(f"There is no image number {image_id}. Load the page again.")
+        raise _no_such_image(image_id)
     return row
+
+
+class PlacedImage(NamedTuple):
+    """What decides where an image may go, of many images at once: whole rows take several times as long."""
+
+    id: int
+    project_id: int
+    name: str
+    split: str
+    excluded_from: str | None
+    labelled_revision: int
+    pinned_at: float | None
+
+
+def placed_images(session: Session, image_ids: Iterable[int]) -> list[PlacedImage]:
+    """Return where images are, in the order of their ids, each once.
+
+    Raises:
+        NotFound: there is no such image.
+    """
+    wanted = list(dict.fromkeys(image_ids))
+    columns = [getattr(Image, name) for name in PlacedImage._fields]
+    found: dict[int, PlacedImage] = {}
+    for part in _parts(wanted):
+        rows = session.execute(select(*columns).where(Image.id.in_(part)))
+        found.update((row.id, PlacedImage._make(row)) for row in rows)
+    for image_id in wanted:
+        if image_id not in found:
+            raise _no_such_image(image_id)
+    return [found[image_id] for image_id in wanted]
+
+
+def update_images(session: Session, image_ids: Sequence[int], **values: Any) -> None:
+    """Give all of these images the same ``values``, inside the caller's write transaction."""
+    for part in _parts(image_ids):
+        session.execute(
+            update(Image).where(Image.id.in_(part)).values(**values),
+            execution_options={"synchronize_session": False},
+        )
+
+
+def _parts(image_ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(image_ids), _IDS_A_QUERY):
+        yield image_ids[start : start + _IDS_A_QUERY]
 
 
 def image_info(row: Image) -> ImageInfo:
@@ -362,6 +417,10 @@ def _unlabelled_split(split: str) -> str:
     """Return where an image of a split is that has no label yet."""
     # A split of "train" holds labels: the image joins it with its first submitted label map.
     return "pool" if split == "train" else split
+
+
+def _no_such_image(image_id: int) -> NotFound:
+    return NotFound(f"There is no image number {image_id}. Load the page again.")
 
 
 def _unknown_split(split: str) -> InvalidInput:

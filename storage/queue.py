@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import CursorResult, Executable, func, or_, select, update
+from sqlalchemy import CursorResult, Executable, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage import embeddings, events, likeness
 from storage import queue_questions as questions
 from storage.errors import InvalidInput, LeaseLost
 from storage.formats.embeddings import EmbeddingSet
-from storage.images import count_splits, image_row
+from storage.images import PlacedImage, count_splits, image_row, placed_images, update_images
 from storage.projects import no_such_project, project_row
 from storage.queue_items import QueueItem, queue_items
 from storage.queue_page import ranked_images
@@ -49,6 +49,12 @@ same images then, and a temperature can be fitted to them."""
 
 _COMPARED = 1000
 """So many images without a score are compared with what is labelled, the most unlike to come first."""
+
+_PIN = (
+    update(Image)
+    .where(Image.id == bindparam("of_image"))
+    .values(pinned_at=bindparam("at"), pinned_by=bindparam("person"), skipped_at=None)
+)
 
 
 @dataclass(frozen=True)
@@ -393,16 +399,15 @@ def pin(workspace: Workspace, image_ids: Sequence[int], annotator: str) -> int:
     """
     now = time.time()
     with workspace.database.writing() as session:
-        pinned: dict[int, list[int]] = {}
-        for number, image_id in enumerate(dict.fromkeys(image_ids)):
-            row = image_row(session, image_id)
-            if row.split != "pool" or row.pinned_at is not None:
-                continue
-            row.pinned_at, row.pinned_by, row.skipped_at = now + number * 1e-6, annotator, None
-            pinned.setdefault(row.project_id, []).append(image_id)
-        for project_id, ids in pinned.items():
-            events.record(session, project_id, annotator, "pin", images=ids)
-        return sum(len(ids) for ids in pinned.values())
+        waiting = [
+            (number, image)
+            for number, image in enumerate(placed_images(session, image_ids))
+            if image.split == "pool" and image.pinned_at is None
+        ]
+        places = [{"of_image": image.id, "at": now + number * 1e-6} for number, image in waiting]
+        if places:
+            session.connection().execute(_PIN, [{"person": annotator} | place for place in places])
+        return _recorded(session, annotator, "pin", [image for _, image in waiting])
 
 
 def unpin(workspace: Workspace, image_ids: Sequence[int], annotator: str) -> int:
@@ -412,15 +417,19 @@ def unpin(workspace: Workspace, image_ids: Sequence[int], annotator: str) -> int
         NotFound: there is no such image; then none is changed.
     """
     with workspace.database.writing() as session:
-        freed: dict[int, list[int]] = {}
-        for image_id in dict.fromkeys(image_ids):
-            row = image_row(session, image_id)
-            if row.pinned_at is not None:
-                row.pinned_at = row.pinned_by = None
-                freed.setdefault(row.project_id, []).append(image_id)
-        for project_id, ids in freed.items():
-            events.record(session, project_id, annotator, "unpin", images=ids)
-        return sum(len(ids) for ids in freed.values())
+        pinned = [image for image in placed_images(session, image_ids) if image.pinned_at is not None]
+        update_images(session, [image.id for image in pinned], pinned_at=None, pinned_by=None)
+        return _recorded(session, annotator, "unpin", pinned)
+
+
+def _recorded(session: Session, annotator: str, kind: str, of_images: Sequence[PlacedImage]) -> int:
+    """Write into the journal of each project what was done with its images; return how many they are."""
+    by_project: dict[int, list[int]] = {}
+    for image in of_images:
+        by_project.setdefault(image.project_id, []).append(image.id)
+    entries = [(project_id, {"images": ids}) for project_id, ids in by_project.items()]
+    events.record_each(session, annotator, kind, entries)
+    return len(of_images)
 
 
 def move_back_alike(

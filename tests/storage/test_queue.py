@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event, text
+from sqlalchemy import event, select, text
 from sqlalchemy.dialects import postgresql
 
 from storage import (
@@ -27,7 +27,7 @@ from storage import (
 from storage.errors import InvalidInput, LeaseLost, NotFound
 from storage.projects import ClassChange, ProjectInfo
 from storage.queue import QueueItem
-from storage.schema import Image, Project
+from storage.schema import Event, Image, Project
 from storage.settings import AnnotationSettings, ProjectSettings
 from storage.workspace import Workspace, open_workspace
 from tests.storage.project_factory import (
@@ -536,6 +536,52 @@ def test_pinned_images_come_first_in_the_order_they_were_pinned(
     with pytest.raises(NotFound):
         queue.pin(workspace, [everything[2], 10_000], "ada")
     assert not queue.ranked_images(workspace, project.id)[0][0].pinned
+
+
+def test_many_images_are_moved_by_few_questions_and_all_or_none(
+    workspace: Workspace, project: ProjectInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody else's save waits as long as the transaction takes."""
+    monkeypatch.setattr(images, "_IDS_A_QUERY", 5)
+    everything = all_ids(workspace, project)
+    submit(workspace, everything[7])
+    asked: list[str] = []
+    event.listen(
+        workspace.database.engine, "before_cursor_execute", lambda *given: asked.append(str(given[2]))
+    )
+    order = [*everything[::-1], everything[3]]
+    every = len(everything)
+    for act, changed, most in (
+        (lambda which: queue.pin(workspace, which, "ada"), every - 1, 6),
+        (lambda which: images.set_split(workspace, which, "excluded", "ada"), every, 11),
+        (lambda which: images.bring_back(workspace, which, "ada"), every, 11),
+        (lambda which: queue.unpin(workspace, which, "ada"), every - 1, 8),
+    ):
+        before = images.list_images(workspace, project.id)
+        with pytest.raises(NotFound, match="no image number 10000"):
+            act([*order, 10_000])
+        assert images.list_images(workspace, project.id) == before
+        asked.clear()
+        assert act(order) == changed
+        assert len(asked) <= most, asked
+        if changed == every - 1:
+            continue
+        newest = events.recent(workspace, project.id, every)
+        assert [entry.detail["image"] for entry in newest[::-1]] == order[:-1]
+    assert projects.get_project(workspace, project.id).labels_changed == 3
+    with workspace.database.reading() as session:
+        kinds = session.scalars(select(Event.kind).order_by(Event.id)).all()
+    assert kinds[-2 * every - 2 :] == ["pin", *["exclude"] * every, *["restore"] * every, "unpin"]
+
+
+def test_pins_keep_their_order_over_many_questions(
+    workspace: Workspace, project: ProjectInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "_IDS_A_QUERY", 5)
+    everything = all_ids(workspace, project)
+    order = everything[6:] + everything[:6][::-1]
+    assert queue.pin(workspace, order, "ada") == 12
+    assert queue.asked_for(workspace, project.id) == order
 
 
 def test_a_pinned_image_is_not_drawn_for_audit(workspace: Workspace) -> None:

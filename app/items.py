@@ -80,7 +80,6 @@ def progress_json(progress: Progress) -> dict[str, Any]:
         "audit": progress.audit,
         "excluded": progress.excluded,
         "labelled": progress.labelled,
-        "classes_seen": progress.classes_seen,
         "current_round_number": progress.current_round_number,
         "next_round": {
             "ready": advice.ready,

@@ -300,7 +300,9 @@ def _save(workspace: Workspace, request: Request, image: ImageInfo, body: bytes)
     }
     if count:
         answer["items"] = _next_items(workspace, request, image.project_id, count, holding)
-    answer["progress"] = progress_json(queue.progress(workspace, image.project_id))
+    if status == "submitted":
+        # A draft comes every few seconds and changes nothing there.
+        answer["progress"] = progress_json(queue.progress(workspace, image.project_id))
     return JSONResponse(answer, headers={"etag": f'"{saved.revision}"'})
 
 

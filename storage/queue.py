@@ -20,7 +20,7 @@ from storage.images import PlacedImage, count_splits, image_row, placed_images, 
 from storage.projects import no_such_project, project_row
 from storage.queue_items import QueueItem, queue_items
 from storage.queue_page import ranked_images
-from storage.round_requests import StartAdvice, advise, seen_classes
+from storage.round_requests import StartAdvice, advise
 from storage.rounds import RoundInfo, find_live_round
 from storage.schema import Image, Prediction, Project, Round
 from storage.settings import AnnotationSettings, ProjectSettings
@@ -61,8 +61,7 @@ _PIN = (
 class Progress:
     """How far a project is: images per split, labelled ones, and when the next round starts.
 
-    ``labelled`` counts the images in train and audit with a submitted label map; ``classes_seen``
-    the classes that occur in the labels of train.
+    ``labelled`` counts the images in train and audit with a submitted label map.
     """
 
     images: int
@@ -71,7 +70,6 @@ class Progress:
     audit: int
     excluded: int
     labelled: int
-    classes_seen: int
     next_round: StartAdvice
     round: RoundInfo | None
     current_round_number: int | None
@@ -519,7 +517,6 @@ def progress(workspace: Workspace, project_id: int, now: float | None = None) ->
             images=sum(counts.values()),
             **counts,
             labelled=labelled or 0,
-            classes_seen=len(seen_classes(session, project_id)),
             next_round=advise(session, project, now),
             round=find_live_round(session, project_id),
             current_round_number=current.number if current else None,

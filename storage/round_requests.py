@@ -7,8 +7,8 @@ import math
 import time
 from dataclasses import dataclass
 
+from sqlalchemy import Select, cast, func, select
 from sqlalchemy import String as Text
-from sqlalchemy import cast, func, select
 from sqlalchemy.orm import Session
 
 from storage import events
@@ -16,7 +16,16 @@ from storage.errors import RoundRefused
 from storage.projects import class_count, project_row
 from storage.round_rows import live_row
 from storage.rounds import RoundInfo, round_info
-from storage.schema import COLD_START, LIVE_ROUND_STATES, Image, Label, LabelClass, Project, Round
+from storage.schema import (
+    COLD_START,
+    LIVE_ROUND_STATES,
+    MAX_CLASSES,
+    Image,
+    Label,
+    LabelClass,
+    Project,
+    Round,
+)
 from storage.settings import ProjectSettings, RoundSettings
 from storage.snapshots import Snapshot, SnapshotLabel, encode_snapshot
 from storage.workers import find_live_workers, find_projects_at_work, is_worked_on
@@ -27,6 +36,8 @@ COLD_START_FROM = 8
 """Images in the pool from which an order of them is worth computing before any label exists."""
 COLD_START_QUIET_S = 5.0
 """A cold start waits until no image was imported for so long."""
+_LABELS_LOOKED_AT = 1000
+"""So many labels are searched for classes before all of them are."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +103,7 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
         return advice(False, "Automatic rounds are off: press Train now")
     if changed < needed:
         return advice(False, f"{changed} of {needed} new labels {since}")
-    seen = len(seen_classes(session, project.id))
+    seen = len(seen_classes(session, project.id, enough=rule.min_classes))
     if seen < rule.min_classes:
         return advice(False, f"Labels show {seen} of {rule.min_classes} classes needed")
     quiet = _age(project.labels_changed_at or 0.0, now)
@@ -130,20 +141,27 @@ def too_few_classes(workspace: Workspace, project_id: int) -> str | None:
         return _too_few_classes(session, project_id)
 
 
-def seen_classes(session: Session, project_id: int) -> set[int]:
+def seen_classes(session: Session, project_id: int, enough: int = MAX_CLASSES) -> set[int]:
     """Return the class indices that occur in the labels the next round would train on.
 
-    It does not train on what is of an archived class.
+    It does not train on what is of an archived class. Once ``enough`` are found, others may be left out.
     """
-    # Few different lists of classes occur among many labels, so the database drops the repeats.
-    lists = session.scalars(
+    archived = select(LabelClass.index).where(LabelClass.project_id == project_id, LabelClass.archived)
+    left_out = set(session.scalars(archived))
+    lists = (
         select(cast(Label.class_indices, Text))
         .join(Image, (Image.id == Label.image_id) & (Image.labelled_revision == Label.revision))
         .where(Image.project_id == project_id, Image.split == "train")
-        .distinct()
     )
-    archived = select(LabelClass.index).where(LabelClass.project_id == project_id, LabelClass.archived)
-    return {index for indices in lists for index in json.loads(indices)}.difference(session.scalars(archived))
+
+    def shown(some: Select[str]) -> set[int]:
+        found = {index for indices in session.scalars(some) for index in json.loads(indices)}
+        return found - left_out
+
+    # Every browser asks this every few seconds. A few labels nearly always show enough; all may be very many.
+    few = shown(lists.limit(_LABELS_LOOKED_AT))
+    # Few different lists of classes occur among many labels, so the database drops the repeats.
+    return few if len(few) >= enough else shown(lists.distinct())
 
 
 def request_round(
@@ -181,7 +199,7 @@ def request_round(
                 _pool_runs(session, project_id),
             )
             too_few = _too_few_classes(session, project_id)
-            seen = seen_classes(session, project_id)
+            seen = seen_classes(session, project_id, enough=1)
         if too_few:
             raise RoundRefused(f"{too_few}.")
         if not labels:

@@ -12,7 +12,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from app.canvas.component import FRONTEND, frontend_version
-from storage import images, labels, round_requests, rounds
+from storage import images, labels, queue, round_requests, rounds
 from storage.errors import DiskFull
 from storage.formats import run_length
 from storage.formats.label_map import encode_label_map
@@ -160,6 +160,17 @@ def test_submitting_answers_the_next_images(browser: TestClient, site: Site) -> 
     assert answer["progress"]["labelled"] == 1
     assert image_id not in [item["image_id"] for item in answer["items"]]
     assert len(answer["items"]) == 3
+
+
+def test_a_draft_is_answered_without_asking_how_far_the_project_is(
+    browser: TestClient, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It changes nothing there, and one comes every few seconds from everybody who draws."""
+    monkeypatch.delattr(queue, "progress")
+    answer = put(browser, site.image_ids[0], label_map(0), query="?next=2")
+    assert answer.status_code == 200
+    assert "progress" not in answer.json()
+    assert len(answer.json()["items"]) == 2
 
 
 def test_who_labels_an_excluded_image_is_told(browser: TestClient, site: Site) -> None:

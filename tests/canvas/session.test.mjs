@@ -14,7 +14,6 @@ const PROGRESS = {
   audit: 0,
   excluded: 0,
   labelled: 0,
-  classes_seen: 0,
   current_round_number: 1,
   next_round: { ready: false, reason: '', changed: 0, needed: 8 },
   round: null,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import func
+from sqlalchemy import event, func
 
 from storage import embeddings, images, labels, predictions, projects, queue, round_requests, rounds, workers
 from storage.errors import InvalidInput, LeaseLost, NotFound, RoundRefused
@@ -44,6 +44,11 @@ def submit_some(workspace: Workspace, project: ProjectInfo, count: int) -> list[
     for image_id in chosen:
         submit(workspace, image_id)
     return chosen
+
+
+def seen_classes(workspace: Workspace, project: ProjectInfo) -> set[int]:
+    with workspace.database.reading() as session:
+        return round_requests.seen_classes(session, project.id)
 
 
 @pytest.fixture
@@ -148,10 +153,45 @@ def test_advice_waits_for_a_second_class(workspace: Workspace, project: ProjectI
 
 def test_what_is_of_an_archived_class_is_not_seen(workspace: Workspace, project: ProjectInfo) -> None:
     submit_some(workspace, project, 4)
-    assert queue.progress(workspace, project.id).classes_seen == 2
+    assert seen_classes(workspace, project) == {0, 1}
     projects.update_classes(workspace, project.id, {1: projects.ClassChange(archived=True)}, "ada")
-    assert queue.progress(workspace, project.id).classes_seen == 1
+    assert len(seen_classes(workspace, project)) == 1
     assert round_requests.start_advice(workspace, project.id).reason == "Labels show 1 of 2 classes needed"
+
+
+def test_how_far_a_project_is_is_known_without_reading_all_its_labels(
+    workspace: Workspace, project: ProjectInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(round_requests, "_LABELS_LOOKED_AT", 3)
+    asked: list[str] = []
+    event.listen(
+        workspace.database.engine, "before_cursor_execute", lambda *given: asked.append(str(given[2]))
+    )
+
+    def questions_about_labels() -> list[str]:
+        asked.clear()
+        queue.progress(workspace, project.id)
+        return [question for question in asked if "class_indices" in question]
+
+    submit_some(workspace, project, 3)
+    assert questions_about_labels() == []
+    submit_some(workspace, project, 5)
+    (question,) = questions_about_labels()
+    assert "LIMIT" in question
+
+
+def test_a_class_of_few_labels_is_found_among_many(
+    workspace: Workspace, project: ProjectInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(round_requests, "_LABELS_LOOKED_AT", 1)
+    rule = StartRule(min_classes=3)
+    projects.update_settings(workspace, project.id, ProjectSettings(start=rule), "ada")
+    submit_some(workspace, project, 5)
+    assert round_requests.start_advice(workspace, project.id).reason == "Labels show 2 of 3 classes needed"
+    (last, *_) = images.list_images(workspace, project.id, "pool")
+    rare = np.full((24, 32), 2, np.uint8)
+    labels.save(workspace, last.id, rare, expected_revision=0, author="ada", status="submitted")
+    assert "more seconds" in round_requests.start_advice(workspace, project.id).reason
 
 
 def test_labels_of_nothing_do_not_start_a_round(workspace: Workspace, project: ProjectInfo) -> None:
@@ -172,7 +212,7 @@ def test_only_classes_that_would_train_are_seen(workspace: Workspace, project: P
     labels.save(workspace, trained, first, expected_revision=1, author="ada", status="submitted")
     labels.save(workspace, trained, first + 1, expected_revision=2, author="ada", status="draft")
     labels.save(workspace, audited, first + 2, expected_revision=0, author="ada", status="submitted")
-    assert queue.progress(workspace, project.id).classes_seen == 1
+    assert len(seen_classes(workspace, project)) == 1
 
 
 def test_one_class_leaves_nothing_to_learn(workspace: Workspace) -> None:

@@ -52,7 +52,6 @@
  * @property {number} audit
  * @property {number} excluded
  * @property {number} labelled
- * @property {number} classes_seen
  * @property {number | null} current_round_number
  * @property {{ready: boolean, reason: string, changed: number, needed: number}} next_round
  * @property {{number: number, state: string, step: number, steps: number, eta_seconds: number | null,

@@ -8,6 +8,8 @@ killed goes on where it stopped, in the middle of a round if need be.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -109,7 +111,7 @@ def simulate(
     began = time.monotonic()
     with _progress(console) as bars:
         importing = bars.add_task(f"{'Rendering' if data is None else 'Importing'} the set", total=None)
-        set_folder = out / WORKSPACES / "set"
+        set_folder = out / WORKSPACES / _folder_name(conditions)
         known = _described(out, grid, results)
         described = known or labelled_set(
             data,
@@ -166,6 +168,15 @@ def simulate(
         Text(f"Rows: {csv_path or out / 'results.csv'}\nReport: {out / 'report.html'}"), soft_wrap=True
     )
     return table
+
+
+def _folder_name(conditions: dict[str, Any]) -> str:
+    """Return the name of the folder for the imported set: one for each choice of images.
+
+    A simulation that was refused may have left its set behind.
+    """
+    chosen = [conditions[name] for name in ("data", "limit_pool", "limit_test")]
+    return f"set-{hashlib.sha256(json.dumps(chosen).encode()).hexdigest()[:12]}"
 
 
 def _described(out: Path, grid: Grid, results: Results) -> LabelledSet | None:

@@ -236,6 +236,13 @@ def test_what_cannot_be_simulated_is_refused(
         simulate(tiny_set, Grid(**{"overrides": QUICK} | named), out=tmp_path, console=quiet())
 
 
+def test_a_refused_simulation_leaves_no_set_for_one_of_other_images(tiny_set: Path, tmp_path: Path) -> None:
+    too_many = Grid(budgets=(2, 50), overrides=QUICK)
+    for limit, sentence in [(None, "only 9 images"), (5, "only 5 images")]:
+        with pytest.raises(InvalidInput, match=sentence):
+            simulate(tiny_set, too_many, out=tmp_path, limit_pool=limit, console=quiet())
+
+
 @pytest.mark.parametrize("seconds", [0.0, -2.0, float("nan")])
 def test_a_click_that_takes_no_time_is_refused_before_anything_is_computed(
     tiny_set: Path, grid: Grid, tmp_path: Path, seconds: float

@@ -20,7 +20,6 @@ import io
 import json
 import os
 import re
-import shutil
 import tempfile
 import unicodedata
 import zipfile
@@ -42,6 +41,7 @@ from storage.formats.manifest import MANIFEST_NAME, TOOL
 from storage.formats.masks import colour_number
 from storage.images import ImageInfo
 from storage.labels import LabelInfo
+from storage.new_folders import new_folder, place_of_new_folder
 from storage.projects import ClassInfo
 from storage.schema import NOT_LABELLED, VOID, Image
 from storage.workspace import Workspace
@@ -49,6 +49,7 @@ from storage.workspace import Workspace
 Progress = Callable[[int, int, str], None]
 """Called as ``progress(done, of, name)``; it may raise to stop the work."""
 
+_WRITER = "an export"
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 _VOID_COLOUR = 0xE0E0C0
 _NOT_LABELLED_COLOUR = 0x404040
@@ -138,7 +139,7 @@ def export_project(
     Args:
         workspace: The workspace.
         project_id: The project.
-        target: A path that ends in ``.zip``, or a folder that does not exist or is empty.
+        target: A path that ends in ``.zip``, or a folder that does not exist or is empty, or a link to one.
         include_images: Write the upright images too, those without labels as well.
         drafts: Write a draft in the place of the label map that was submitted before it, or of none.
         not_labelled_as: What a pixel that is not labelled becomes: 255, as training code expects, or 254
@@ -148,8 +149,8 @@ def export_project(
         progress: Called after each image.
 
     Raises:
-        InvalidInput: The target exists and is not an empty folder, or is no path; nothing is labelled; or
-            ``not_labelled_as`` is neither 254 nor 255.
+        InvalidInput: The target exists and is not an empty folder, is where a disk begins, or is no path;
+            nothing is labelled; or ``not_labelled_as`` is neither 254 nor 255.
         NotFound: There is no such project.
         DiskFull: There is no space; nothing is left behind.
         WorkspaceError: The target cannot be written.
@@ -159,7 +160,9 @@ def export_project(
     path = given_path(target).absolute()
     is_zip = path.suffix.lower() == ".zip"
     is_new = not (replace and is_zip)
-    if is_new:
+    if not is_zip:
+        path = place_of_new_folder(path, _WRITER)
+    elif is_new:
         _refuse_existing(path)
     project = projects.get_project(workspace, project_id)
     everything = images.list_images(workspace, project.id)
@@ -267,11 +270,9 @@ def _exported_revision(workspace: Workspace, info: ImageInfo, drafts: bool) -> i
 
 
 def _refuse_existing(path: Path) -> None:
-    if path.is_dir() and not any(path.iterdir()) and path.suffix.lower() != ".zip":
-        return
     if path.exists() or path.is_symlink():
         raise InvalidInput(
-            f"{path} exists already, and an export never overwrites. Choose another name, or move it away."
+            f"{path} exists already, and {_WRITER} never overwrites. Choose another name, or move it away."
         )
 
 
@@ -294,17 +295,9 @@ def _write_zip(path: Path, write_all: Callable[[_Target], None], is_new: bool) -
 
 
 def _write_folder(path: Path, write_all: Callable[[_Target], None]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=path.parent))
-    try:
+    with new_folder(path, _WRITER) as temporary:
         write_all(_Folder(temporary))
         temporary.chmod(0o755)
-        _refuse_existing(path)
-        with contextlib.suppress(FileNotFoundError):
-            path.rmdir()
-        os.rename(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _stems(chosen: Sequence[ImageInfo]) -> list[str]:

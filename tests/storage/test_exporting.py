@@ -156,6 +156,32 @@ def test_nothing_is_ever_overwritten(workspace: Workspace, project: ProjectInfo,
     assert (tmp_path / "empty" / "manifest.json").is_file()
 
 
+def test_a_link_to_an_empty_folder_is_followed(
+    workspace: Workspace, project: ProjectInfo, tmp_path: Path
+) -> None:
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "disk")
+    result = export_project(workspace, project.id, link)
+    assert result.path == tmp_path / "disk"
+    assert link.is_symlink()
+    assert (link / "manifest.json").is_file()
+    with pytest.raises(InvalidInput, match=r"disk exists already, and an export never overwrites"):
+        export_project(workspace, project.id, link)
+
+
+def test_where_a_disk_begins_is_refused_before_the_work(
+    workspace: Workspace, project: ProjectInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "disk").mkdir()
+    monkeypatch.setattr(os.path, "ismount", lambda path: path == tmp_path / "disk")
+    done: list[int] = []
+    with pytest.raises(InvalidInput, match=r"disk is where a disk begins.*Name a new folder in it"):
+        export_project(workspace, project.id, tmp_path / "disk", progress=lambda n, of, name: done.append(n))
+    assert done == []
+    export_project(workspace, project.id, tmp_path / "disk" / "new")
+
+
 @pytest.mark.parametrize("name", ["out", "out.zip"])
 def test_a_failed_export_leaves_nothing(
     workspace: Workspace, project: ProjectInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

@@ -182,7 +182,8 @@ WorkspaceOption = Annotated[
         "--workspace",
         "-w",
         envvar="QUALM_WORKSPACE",
-        help="Folder that holds the database, the images and the checkpoints. Back up this folder.",
+        help="Folder that holds the database, the images and the checkpoints. The command backup copies it "
+        "at any time; a plain copy is whole only while Qualm is stopped.",
     ),
 ]
 ProjectOption = Annotated[
@@ -531,6 +532,24 @@ def export(
                 drafts=drafts,
                 not_labelled_as=NOT_LABELLED if not_labelled_apart else VOID,
                 progress=lambda done, of, name: bar.update(task, completed=done, total=of),
+            )
+        for sentence in result.report():
+            console.print(sentence, highlight=False, soft_wrap=True)
+
+
+@cli.command()
+def backup(
+    target: Annotated[Path, typer.Argument(help="New folder, best on another disk.")],
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+) -> None:
+    """Copy the workspace to a new folder, itself a workspace, also while Qualm runs."""
+    from storage.backup import back_up
+
+    with errors_as_sentences(), contextlib.closing(existing_workspace(workspace)) as opened:
+        with progress_bar() as bar:
+            task = bar.add_task("Backing up", total=None)
+            result = back_up(
+                opened, target, progress=lambda done, of: bar.update(task, completed=done, total=of)
             )
         for sentence in result.report():
             console.print(sentence, highlight=False, soft_wrap=True)

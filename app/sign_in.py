@@ -17,6 +17,7 @@ from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_N
 
 from storage.errors import WorkspaceError
 from storage.files import write_atomically
+from storage.workspace import SECRET_KEY_FILE
 
 _NAME_LENGTH = 100
 """Longest name the tables hold."""
@@ -29,7 +30,7 @@ def secret_key(workspace_path: Path) -> str:
         WorkspaceError: when the file can be neither read nor written.
         DiskFull: when there is no space for it.
     """
-    path = workspace_path / "secret.key"
+    path = workspace_path / SECRET_KEY_FILE
     try:
         if key := path.read_text("ascii").strip():
             return key

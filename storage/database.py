@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,39 @@ class Database:
         """Yield a connection in a write transaction, for migrations."""
         with self._sentences(), self._writer.begin() as connection:
             yield connection
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """The file of a SQLite database; None of any other."""
+        return self._sqlite_file
+
+    def copy_to(self, file: Path) -> None:
+        """Copy a SQLite database, as it is at one moment, into a new file; others go on writing meanwhile.
+
+        Raises:
+            DiskFull: there is no space for the copy.
+            WorkspaceError: the database is damaged, or the copy cannot be written.
+        """
+        with self._sentences(), self.engine.connect() as connected:
+            source = connected.connection.driver_connection
+            assert isinstance(source, sqlite3.Connection)
+            try:
+                with contextlib.closing(sqlite3.connect(file)) as copy:
+                    # In one step, which sees one state: between steps a writer would make it begin anew.
+                    source.backup(copy)
+                    found = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+            except sqlite3.Error as error:
+                if "disk is full" in str(error):
+                    raise DiskFull(str(file.parent)) from error
+                raise WorkspaceError(
+                    f"{self._where()} could not be copied to {file.parent} ({error}). Check both disks and "
+                    "try again."
+                ) from error
+        if found != "ok":
+            raise WorkspaceError(
+                f"{self._where()} is damaged ({found}), so nothing was copied. Restore it from an earlier "
+                "backup."
+            )
 
     def close(self) -> None:
         """Close every idle connection."""

@@ -88,7 +88,7 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         os.replace(temporary, path)
         temporary = None
-        _fsync_folder(path.parent)
+        fsync_folder(path.parent)
     except OSError as error:
         raise file_error(error, path) from error
     finally:
@@ -97,7 +97,12 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
                 os.unlink(temporary)
 
 
-def _fsync_folder(folder: Path) -> None:
+def fsync_folder(folder: Path) -> None:
+    """Wait until the disk has the names of the files in ``folder``.
+
+    Raises:
+        OSError: the disk failed.
+    """
     if os.name == "nt":  # Windows cannot open a folder for fsync
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -119,7 +124,8 @@ class BlobStore:
             self._files, self._root = fsspec.core.url_to_fs(root)
         self._local = isinstance(self._files, LocalFileSystem)
 
-    def _place(self, key: str) -> str:
+    def place(self, key: str) -> str:
+        """Return the path of the blob under ``key``, whether there is one or not."""
         return f"{self._root}/{key[:2]}/{key}"
 
     def put(self, data: bytes) -> str:
@@ -130,7 +136,7 @@ class BlobStore:
             WorkspaceError: the store is read-only, or the disk failed.
         """
         key = hashlib.sha256(data).hexdigest()
-        place = self._place(key)
+        place = self.place(key)
         if not self._local:
             self._files.pipe_file(place, data)
             return key
@@ -150,7 +156,7 @@ class BlobStore:
             NotFound: there is no such blob.
         """
         try:
-            data: bytes = self._files.cat_file(self._place(key))
+            data: bytes = self._files.cat_file(self.place(key))
         except FileNotFoundError as error:
             raise NotFound(
                 f"The file {key[:12]}… is missing from the workspace. Restore the folder blobs from a backup."
@@ -159,7 +165,7 @@ class BlobStore:
 
     def exists(self, key: str) -> bool:
         """Return whether a blob is stored under ``key``."""
-        return bool(self._files.exists(self._place(key)))
+        return bool(self._files.exists(self.place(key)))
 
     def sweep(self, in_use: Iterable[str], older_than_s: float) -> int:
         """Delete what is neither in ``in_use`` nor written in the last ``older_than_s`` seconds.

@@ -15,12 +15,14 @@ from filelock import FileLock, Timeout
 from sqlalchemy import URL, select
 
 from storage.database import Database
-from storage.errors import WorkspaceError, WorkspaceInUse
+from storage.errors import WorkspaceBusy, WorkspaceError, WorkspaceInUse
 from storage.files import BlobStore, file_error
 from storage.migrations import bring_up_to_date
 from storage.schema import Image, Label, Prediction, Round
 
 DATABASE_FILE = "qualm.sqlite"
+SECRET_KEY_FILE = "secret.key"
+"""What signs the cookies of browsers; without it, whoever labelled comes back under another name."""
 _FOLDERS = ("blobs", "checkpoints", "logs", "thumbnails")
 
 
@@ -31,6 +33,10 @@ class Workspace:
     path: Path
     database: Database
     blobs: BlobStore
+
+    def checkpoint_folder(self, round_id: int) -> Path:
+        """Return the folder for the checkpoints of a round; it may not be there."""
+        return self.path / "checkpoints" / f"round-{round_id}"
 
     def close(self) -> None:
         """Close the database connections."""
@@ -154,6 +160,39 @@ def blobs_in_use(workspace: Workspace) -> Iterator[str]:
 def sweep_blobs(workspace: Workspace, older_than_s: float = 3600.0) -> int:
     """Delete blobs that no row names and that are older than ``older_than_s`` seconds; return how many.
 
-    The age protects blobs whose row is about to be written.
+    The age protects blobs whose row is about to be written. During a backup it deletes none.
     """
-    return workspace.blobs.sweep(blobs_in_use(workspace), older_than_s)
+    lock = _sweep_lock(workspace)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return 0
+    try:
+        return workspace.blobs.sweep(blobs_in_use(workspace), older_than_s)
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def no_sweep(workspace: Workspace, wait_s: float = 120.0) -> Iterator[None]:
+    """Keep every blob that a row names as the block begins, whatever rows go until it ends.
+
+    Raises:
+        WorkspaceBusy: a sweep, or another such block, did not end for ``wait_s`` seconds.
+        WorkspaceError: the workspace cannot be written to.
+    """
+    lock = _sweep_lock(workspace)
+    try:
+        lock.acquire(timeout=wait_s)
+    except Timeout as error:
+        raise WorkspaceBusy(str(workspace.path / "blobs"), round(wait_s)) from error
+    except OSError as error:
+        raise file_error(error, Path(lock.lock_file)) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _sweep_lock(workspace: Workspace) -> FileLock:
+    return FileLock(workspace.path / "sweep.lock")

@@ -64,7 +64,7 @@ def test_fresh_machine_gets_an_environment_once_and_changed_requirements_anew(tm
 
 def test_help_names_every_command() -> None:
     text = run("--help").stdout
-    for command in ("serve", "demo", "import", "export", "train", "worker", "simulate", "test"):
+    for command in ("serve", "demo", "import", "export", "backup", "train", "worker", "simulate", "test"):
         assert command in text
 
 
@@ -151,6 +151,24 @@ def test_import_export_and_repeat(tmp_path: Path, camvid: Path) -> None:
     exported = invoke("export", str(tmp_path / "out"), "--workspace", workspace)
     assert exported.exit_code == 0, exported.stderr
     assert len(list((tmp_path / "out" / "label_maps").rglob("*.png"))) == 4
+
+
+def test_a_backup_says_where_it_is_and_how_to_open_it(tmp_path: Path) -> None:
+    with contextlib.closing(open_workspace(tmp_path / "w")) as workspace:
+        project = blocks_project(workspace, pool=1)
+    target = tmp_path / "my backup"
+    missing = invoke("backup", str(target), "--workspace", str(tmp_path / "typo"))
+    assert missing.exit_code == 1
+    assert "There is no workspace" in missing.stderr
+    done = invoke("backup", str(target), "--workspace", str(tmp_path / "w"))
+    assert done.exit_code == 0, done.output
+    assert f"backed up to {target}." in done.stdout
+    assert f"python3 run_app.py serve --workspace '{target}'" in done.stdout
+    with contextlib.closing(open_workspace(target)) as copy:
+        assert projects.get_project(copy, project.name).id == project.id
+    again = invoke("backup", str(target), "--workspace", str(tmp_path / "w"))
+    assert again.exit_code == 1
+    assert "a backup never overwrites" in again.stderr
 
 
 def test_names_are_printed_as_they_are(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ class Claim:
         # No round of one seed draws what another round of its neighbour does.
         self.seed = info.config.seed * _ROUNDS_OF_A_SEED + info.number
         self.pool_seed = int(np.random.SeedSequence([self.seed, 1]).generate_state(1)[0])
-        self.folder = workspace.path / "checkpoints" / f"round-{info.id}"
+        self.folder = workspace.checkpoint_folder(info.id)
         classes = projects.classes(workspace, info.project_id)
         self.class_names = [entry.name for entry in classes]
         self.archived = [entry.index for entry in classes if entry.archived]

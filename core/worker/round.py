@@ -157,7 +157,7 @@ def _tidy(claim: Claim, stopping: Callable[[], bool]) -> None:
         # A round that was cancelled while no worker held it had nobody to remove its folder.
         for row in past:
             if row.id not in kept:
-                shutil.rmtree(claim.folder.with_name(f"round-{row.id}"), ignore_errors=True)
+                shutil.rmtree(workspace.checkpoint_folder(row.id), ignore_errors=True)
         forget_old_predictions(workspace, project_id, KEPT_ROUNDS, stopping)
         if not stopping():
             sweep_blobs(workspace)

@@ -82,11 +82,10 @@ class Database:
                     source.backup(copy)
                     found = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
             except sqlite3.Error as error:
-                if "disk is full" in str(error):
-                    raise DiskFull(str(file.parent)) from error
+                if "disk is full" in str(error) or self._does_not_fit(file.parent):
+                    raise DiskFull("the copy") from error
                 raise WorkspaceError(
-                    f"{self._where()} could not be copied to {file.parent} ({error}). Check both disks and "
-                    "try again."
+                    f"{self._where()} could not be copied ({error}). Check both disks and try again."
                 ) from error
         if found != "ok":
             raise WorkspaceError(
@@ -122,6 +121,15 @@ class Database:
 
     def _where(self) -> str:
         return str(self._sqlite_file) if self._sqlite_file else "the database"
+
+    def _does_not_fit(self, folder: Path) -> bool:
+        """Tell whether a copy of the database has no place in a folder; some disks say only “I/O error”."""
+        if self._sqlite_file is None:
+            return False
+        try:
+            return shutil.disk_usage(folder).free < self._sqlite_file.stat().st_size + _LITTLE_SPACE
+        except OSError:
+            return False
 
     def _out_of_space(self) -> bool:
         if self._sqlite_file is None:

@@ -247,6 +247,33 @@ def test_a_damaged_database_is_not_passed_on(
     assert list((tmp_path / "disk").iterdir()) == []
 
 
+def test_a_disk_without_room_for_the_database_is_called_full(
+    workspace: Workspace, project: ProjectInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "disk" / "backup"
+
+    def no_room(path: str) -> sqlite3.Connection:
+        connection = sqlite3.Connection(path)
+        connection.execute("PRAGMA max_page_count=2")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", no_room)
+    with pytest.raises(DiskFull, match=r"holds the copy is full"):
+        back_up(workspace, target)
+
+    def broken(path: str) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(sqlite3, "connect", broken)
+    with pytest.raises(WorkspaceError, match=r"could not be copied \(disk I/O error\)"):
+        back_up(workspace, target)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=0))
+    with pytest.raises(DiskFull, match=r"holds the copy is full"):
+        back_up(workspace, target)
+    assert list(target.parent.iterdir()) == []
+
+
 def test_a_backup_that_fails_leaves_nothing(
     workspace: Workspace, project: ProjectInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -125,13 +125,14 @@ from rich.progress import (
 from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
 
-from storage import projects, round_requests, rounds, workers
+from storage import events, projects, round_requests, rounds, workers
 from storage.errors import InvalidInput, NotFound, QualmError
 from storage.projects import ClassSpec, ProjectInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES, NOT_LABELLED, VOID
 from storage.workspace import Workspace, existing_workspace, is_workspace, open_workspace
 
 DEMO_PROJECT = "Demo"
+DEMO_ACTOR = "demo"
 DEMO_IMAGES = 300
 
 # Names and paths are printed as they are: neither [brackets] nor :colons: in them mean anything.
@@ -354,8 +355,29 @@ def serve_workspace(
             supervisor.join(15)
 
 
+def refuse_own_project(workspace: Workspace, project: ProjectInfo, demo_classes: list[str]) -> None:
+    """Refuse to take a project for the demo that this command did not make.
+
+    The journal says how it began: its classes may have been renamed since, and others added. A person may
+    go by the command's name, but hardly begins with the same classes, too.
+
+    Raises:
+        InvalidInput: it is a person's.
+    """
+    made = events.creation(workspace, project.id)
+    if made is None or made.actor != DEMO_ACTOR or made.detail.get("classes") != demo_classes:
+        raise InvalidInput(
+            f"A project of your own is named {project.name}. Rename it on the Project page, or give the demo "
+            "another folder with --workspace."
+        )
+
+
 def make_demo(workspace: Workspace, images: int) -> ProjectInfo:
-    """Return the demo project, restored when it was archived, rendering its images when some are missing."""
+    """Return the demo project, restored when it was archived, rendering its images when some are missing.
+
+    Raises:
+        InvalidInput: a person's project has its name.
+    """
     from core import demo_world
     from storage.archiving import restore_project
     from storage.images import list_images
@@ -363,15 +385,16 @@ def make_demo(workspace: Workspace, images: int) -> ProjectInfo:
 
     try:
         project = projects.get_project(workspace, DEMO_PROJECT)
-        if project.archived_at is not None:
-            project = restore_project(workspace, project.id, actor="demo")
     except NotFound:
         project = projects.create_project(
             workspace,
             DEMO_PROJECT,
             [ClassSpec(name=name, colour=colour) for name, colour in demo_world.CLASSES],
-            actor="demo",
+            actor=DEMO_ACTOR,
         )
+    refuse_own_project(workspace, project, [name for name, _ in demo_world.CLASSES])
+    if project.archived_at is not None:
+        project = restore_project(workspace, project.id, actor=DEMO_ACTOR)
     if len(list_images(workspace, project.id)) >= images:
         return project
     with progress_bar() as bar:
@@ -380,7 +403,7 @@ def make_demo(workspace: Workspace, images: int) -> ProjectInfo:
             workspace,
             project.id,
             demo_world.rendered_entries(images),
-            actor="demo",
+            actor=DEMO_ACTOR,
             progress=lambda done, of, name: bar.update(task, completed=done),
         )
     return project

@@ -49,6 +49,19 @@ def record_each(
         session.connection().execute(_ENTRY, rows)
 
 
+def creation(workspace: Workspace, project_id: int) -> EventInfo | None:
+    """Return the entry about the making of a project, with its first ``classes`` in the detail.
+
+    None where the journal does not know.
+    """
+    query = select(Event).where(Event.project_id == project_id).order_by(Event.id).limit(1)
+    with workspace.database.reading() as session:
+        row = session.scalars(query).one_or_none()
+        if row is None or "created" not in row.detail:
+            return None
+        return EventInfo(row.id, row.project_id, row.at, row.actor, row.kind, row.detail, image=None)
+
+
 def recent(workspace: Workspace, project_id: int, limit: int = 50) -> list[EventInfo]:
     """Return the newest ``limit`` entries of a project, newest first."""
     with workspace.database.reading() as session:

@@ -16,10 +16,12 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import run_app
+from core import demo_world
 from storage import projects, workers
 from storage.archiving import archive_project
 from storage.errors import NotFound
-from storage.projects import ClassSpec
+from storage.images import list_images
+from storage.projects import ClassChange, ClassSpec
 from storage.workspace import open_workspace
 from tests.core.blocks_project import block_scene, blocks_project, png
 
@@ -249,7 +251,7 @@ def test_a_project_that_is_not_there_is_not_served(tmp_path: Path) -> None:
 def test_an_archived_project_is_none_to_choose_and_the_demo_is_brought_back(tmp_path: Path) -> None:
     folder = tmp_path / "w"
     workspace = open_workspace(folder)
-    demo = projects.create_project(workspace, run_app.DEMO_PROJECT, [ClassSpec("a")], "test")
+    demo = run_app.make_demo(workspace, images=0)
     roads = projects.create_project(workspace, "Roads", [ClassSpec("a")], "test")
     archive_project(workspace, demo.id, "test")
     assert run_app.chosen_project(workspace, None) == roads
@@ -261,6 +263,31 @@ def test_an_archived_project_is_none_to_choose_and_the_demo_is_brought_back(tmp_
         assert refused.exit_code == 1
         assert "The project Roads is archived. Start" in refused.output
     assert run_app.make_demo(workspace, images=0) == demo
+
+
+@pytest.mark.parametrize(
+    ("classes", "actor"), [(["soil", "crop"], "demo"), ([name for name, _ in demo_world.CLASSES], "ann")]
+)
+def test_a_persons_project_is_not_taken_for_the_demo(tmp_path: Path, classes: list[str], actor: str) -> None:
+    with contextlib.closing(open_workspace(tmp_path / "w")) as workspace:
+        own = projects.create_project(workspace, "Demo", [ClassSpec(name) for name in classes], actor)
+        archive_project(workspace, own.id, actor)
+        refused = invoke("demo", "--workspace", str(tmp_path / "w"), "--images", "12")
+        assert refused.exit_code == 1
+        assert "A project of your own is named Demo. Rename it on the Project page, or give the demo" in (
+            refused.stderr
+        )
+        assert list_images(workspace, own.id) == []
+        assert projects.get_project(workspace, own.id).archived_at is not None
+
+
+def test_the_demo_is_known_after_its_classes_were_changed(tmp_path: Path) -> None:
+    workspace = open_workspace(tmp_path / "w")
+    demo = run_app.make_demo(workspace, images=0)
+    projects.update_classes(workspace, demo.id, {0: ClassChange(name="clouds")}, "ann")
+    projects.add_class(workspace, demo.id, ClassSpec("rabbit"), "ann")
+    assert run_app.make_demo(workspace, images=1).id == demo.id
+    assert len(list_images(workspace, demo.id)) == 1
 
 
 @pytest.mark.parametrize("command", [["worker"], ["serve", "--project", "Roads"]])

@@ -278,6 +278,24 @@ def refuse_archived(project: ProjectInfo) -> None:
         )
 
 
+def refuse_other_classes(workspace: Workspace, project: ProjectInfo, names: list[str]) -> None:
+    """Refuse class names that a project lacks; those it has may be given when an import is run again.
+
+    Raises:
+        InvalidInput: it lacks some.
+    """
+    from storage.formats.class_list import class_list_of_names
+
+    given = class_list_of_names(names, "the class names given").classes
+    has = {one.name.casefold() for one in projects.classes(workspace, project.id)}
+    lacks = [one.name for one in given if not one.is_void and one.name.casefold() not in has]
+    if lacks:
+        raise InvalidInput(
+            f"The project {project.name} exists already and has no class {' or '.join(lacks)}; classes are "
+            "given when a project is made. Name another project with --project, or leave --classes out."
+        )
+
+
 def supervise_worker(workspace: Path, device: Device, stop: threading.Event) -> None:
     """Keep one worker process running until ``stop`` is set; its output goes to ``logs/worker.log``.
 
@@ -462,7 +480,7 @@ def import_images(
         str | None,
         typer.Option(
             help="Class names for a new project, comma-separated; background is a class, too. Found in the "
-            "source otherwise."
+            "source otherwise. For a project that exists: its classes in the order of the masks' indices."
         ),
     ] = None,
     masks: Annotated[
@@ -471,6 +489,8 @@ def import_images(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report what would be imported.")] = False,
 ) -> None:
     """Import a folder or zip of images; a second run goes on where the first one stopped."""
+    from storage.images import split_counts
+    from storage.import_plan import count_of
     from storage.importing import plan_import, run_import
 
     with errors_as_sentences():
@@ -488,6 +508,13 @@ def import_images(
         if target is not None:
             refuse_archived(target)
         names = names_given(classes) if classes else None
+        if opened is not None and target is not None:
+            if names:
+                refuse_other_classes(opened, target, names)
+            has = count_of(sum(split_counts(opened, target.id).values()), "image")
+            console.print(
+                f"Into the project {target.name}, which has {has}.", highlight=False, soft_wrap=True
+            )
         plan = plan_import(
             source,
             workspace=opened,

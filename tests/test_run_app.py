@@ -215,6 +215,25 @@ def test_a_second_import_goes_on_in_the_project_that_the_first_one_made(tmp_path
     assert "1 image was there already; nothing was added." in again.stdout
 
 
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)], ids=["import", "dry run"])
+def test_an_import_says_into_which_project_and_drops_no_class(tmp_path: Path, dry: tuple[str, ...]) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "one.png").write_bytes(png(block_scene(0)[0]))
+    command = ["import", str(tmp_path / "set"), "--workspace", str(tmp_path / "w"), *dry]
+    with contextlib.closing(open_workspace(tmp_path / "w")) as workspace:
+        field = projects.create_project(workspace, "[Field]", [ClassSpec("Soil"), ClassSpec("crop")], "ann")
+        refused = invoke(*command, "--classes", "soil,weed,tree,void")
+        assert refused.exit_code == 1
+        assert "The project [Field] exists already and has no class weed or tree" in refused.stderr
+        assert list_images(workspace, field.id) == []
+        done = invoke(*command, "--classes", "soil,crop,void")
+        assert done.exit_code == 0, done.output
+        assert done.stdout.startswith("Into the project [Field], which has 0 images.\n")
+        assert len(list_images(workspace, field.id)) == (0 if dry else 1)
+    if not dry:
+        assert "Into the project [Field], which has 1 image.\n" in invoke(*command).stdout
+
+
 def test_an_agreement_of_nothing_is_refused(tmp_path: Path) -> None:
     refused = invoke("simulate", "--agreement", "0", "--out", str(tmp_path / "out"))
     assert refused.exit_code == 1

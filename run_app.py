@@ -666,7 +666,10 @@ def worker(
         bool, typer.Option("--supervised", hidden=True, help="Stop when the starting process is gone.")
     ] = False,
 ) -> None:
-    """Run the background worker on its own, for example on the machine with the GPU."""
+    """Run the background worker in a process of its own, on the machine that holds the workspace.
+
+    On a network drive the database can be damaged: its writers share memory, which two machines do not.
+    """
     logging.getLogger().setLevel(logging.INFO)
     with errors_as_sentences():
         if not supervised:

@@ -70,6 +70,12 @@ def test_help_names_every_command() -> None:
         assert command in text
 
 
+def test_a_worker_is_promised_on_no_other_machine() -> None:
+    text = " ".join(invoke("worker", "--help").stdout.split())
+    assert "in a process of its own, on the machine that holds the workspace" in text
+    assert "GPU" not in text
+
+
 @pytest.mark.parametrize("port", ["0", "65536"])
 def test_a_port_that_no_machine_has_is_refused(tmp_path: Path, port: str) -> None:
     folder = tmp_path / "w"

@@ -122,12 +122,14 @@ def get_project(workspace: Workspace, id_or_name: int | str) -> ProjectInfo:
     with workspace.database.reading() as session:
         if isinstance(id_or_name, int):
             return project_info(project_row(session, id_or_name))
-        project = session.scalars(select(Project).where(Project.name == id_or_name)).one_or_none()
-        if project is not None:
+        # A name from the command line may be no text, which no project has and no database takes.
+        shown = _as_text(id_or_name)
+        project = session.scalars(select(Project).where(Project.name == shown)).one_or_none()
+        if project is not None and shown == id_or_name:
             return project_info(project)
         names = list(session.scalars(select(Project.name).order_by(Project.id)))
     there = f"There are: {', '.join(names)}." if names else "There is none yet: create one first."
-    raise NotFound(f"There is no project named {id_or_name}. {there}")
+    raise NotFound(f"There is no project named {shown}. {there}")
 
 
 def rename_project(workspace: Workspace, project_id: int, name: str, actor: str) -> ProjectInfo:
@@ -356,11 +358,16 @@ def _new_class(
     )
 
 
+def _as_text(name: str) -> str:
+    """Return a name as UTF-8 can hold it."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def _checked_name(name: str, what: str) -> str:
     name = name.strip()
     if not name:
         raise InvalidInput(f"The {what} needs a name. Type one and try again.")
-    if (shown := name.encode("utf-8", "backslashreplace").decode()) != name:
+    if (shown := _as_text(name)) != name:
         raise InvalidInput(f"The {what} name {shown} is not UTF-8 text. Type another name.")
     if len(name) > _LONGEST_NAME:
         raise InvalidInput(

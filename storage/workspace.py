@@ -16,7 +16,7 @@ from sqlalchemy import URL, select
 
 from storage.database import Database
 from storage.errors import WorkspaceBusy, WorkspaceError, WorkspaceInUse
-from storage.files import BlobStore, file_error
+from storage.files import BlobStore, file_error, given_path
 from storage.migrations import bring_up_to_date
 from storage.schema import Image, Label, Prediction, Round
 
@@ -44,19 +44,24 @@ class Workspace:
 
 
 def is_workspace(path: str | Path) -> bool:
-    """Tell whether there is a workspace at ``path``, without making anything there."""
-    return (Path(path).expanduser() / DATABASE_FILE).is_file()
+    """Tell whether there is a workspace at ``path``, without making anything there.
+
+    Raises:
+        InvalidInput: it is no path, or may not be looked at.
+    """
+    return given_path(Path(path) / DATABASE_FILE).is_file()
 
 
 def existing_workspace(path: str | Path) -> Workspace:
     """Open the workspace at ``path`` as :func:`open_workspace` does, but never make one.
 
     Raises:
+        InvalidInput: it is no path, or may not be looked at.
         WorkspaceError: there is none.
     """
     if not is_workspace(path):
         raise WorkspaceError(
-            f"There is no workspace in {Path(path).expanduser().absolute()}. Name the folder of yours with "
+            f"There is no workspace in {given_path(path).absolute()}. Name the folder of yours with "
             "--workspace, or make one by importing images."
         )
     return open_workspace(path)
@@ -70,10 +75,11 @@ def open_workspace(path: str | Path, database_url: str | None = None) -> Workspa
         database_url: SQLAlchemy URL of the database; by default that of :data:`DATABASE_FILE` in the folder.
 
     Raises:
+        InvalidInput: it is no path, or may not be looked at.
         WorkspaceError: the folder is a file or read-only, or its database is newer than this version.
         DiskFull: there is no space for the folders or the database.
     """
-    folder = Path(path).expanduser().absolute()
+    folder = given_path(path).absolute()
     try:
         if folder.exists() and not folder.is_dir():
             raise WorkspaceError(f"{folder} is a file, not a folder. Choose another path for the workspace.")
@@ -103,9 +109,10 @@ def workspace_lock(path: str | Path, role: Literal["server", "worker"], at: str 
     ``at`` is where the holder can be reached, such as an address; whoever comes second is told.
 
     Raises:
+        InvalidInput: it is no path, or may not be looked at.
         WorkspaceInUse: another process holds it.
     """
-    folder = Path(path).expanduser().absolute()
+    folder = given_path(path).absolute()
     holder = folder / f"{role}.holder"
     lock = FileLock(folder / f"{role}.lock")
     try:

@@ -191,3 +191,10 @@ def test_a_setting_that_does_not_fit_changes_nothing(workspace: Workspace) -> No
                 workspace, project.id, {"start": {"min_changed": 2}, "round": bad}, "ada"
             )
     assert projects.get_project(workspace, project.id).settings == ProjectSettings()
+
+
+def test_a_name_that_is_no_text_is_of_no_project(workspace: Workspace) -> None:
+    projects.create_project(workspace, r"\udcff", specs("a"), "ada")
+    with pytest.raises(NotFound, match=r"There is no project named \\udcff\. There are: \\udcff\."):
+        projects.get_project(workspace, "\udcff")
+    assert projects.get_project(workspace, r"\udcff").name == r"\udcff"

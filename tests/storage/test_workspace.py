@@ -13,9 +13,15 @@ import pytest
 from sqlalchemy import text
 
 from storage import images, labels, projects
-from storage.errors import DiskFull, WorkspaceError, WorkspaceInUse
+from storage.errors import DiskFull, InvalidInput, WorkspaceError, WorkspaceInUse
 from storage.projects import ClassSpec
-from storage.workspace import Workspace, open_workspace, workspace_lock
+from storage.workspace import (
+    Workspace,
+    existing_workspace,
+    is_workspace,
+    open_workspace,
+    workspace_lock,
+)
 from tests.storage.project_factory import make_project, submit
 
 CAN_MOUNT = (
@@ -195,6 +201,24 @@ def test_a_folder_under_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(WorkspaceError, match="is a file"):
         open_workspace(tmp_path / "file" / "workspace")
+
+
+@pytest.mark.parametrize("path", ["~nobody.of.this.name/x", "n" * 300, "locked", "locked/x"])
+def test_what_is_no_path_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    stat = Path.stat
+
+    def locked(self: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if "locked" in self.parent.parts:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+        return stat(self, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", locked)
+    uses = [is_workspace, existing_workspace]
+    if path != "locked":
+        uses += [open_workspace, lambda path: workspace_lock(path, "server").__enter__()]
+    for use in uses:
+        with pytest.raises(InvalidInput, match=r"is no path that can be opened .*Type another"):
+            use(path)
 
 
 def test_odd_folder_names_are_fine(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ import time
 import webbrowser
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 from rich.console import Console
@@ -124,9 +124,11 @@ from rich.progress import (
 )
 from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
+from typer.core import TyperGroup
 
 from storage import events, projects, round_requests, rounds, workers
 from storage.errors import InvalidInput, NotFound, QualmError
+from storage.files import given_path
 from storage.projects import ClassSpec, ProjectInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES, NOT_LABELLED, VOID
 from storage.workspace import Workspace, existing_workspace, is_workspace, open_workspace
@@ -177,6 +179,15 @@ class Start(StrEnum):
     typical = "typical"
 
 
+def with_home(path: Path | None) -> Path | None:
+    """Return a path as given on the command line, with ``~`` for a home folder; exit if it is none.
+
+    A shell leaves ``~`` as it is in ``--workspace=~/x`` and within quotes.
+    """
+    with errors_as_sentences():
+        return None if path is None else given_path(path)
+
+
 WorkspaceOption = Annotated[
     Path,
     typer.Option(
@@ -185,6 +196,7 @@ WorkspaceOption = Annotated[
         envvar="QUALM_WORKSPACE",
         help="Folder that holds the database, the images and the checkpoints. The command backup copies it "
         "at any time; a plain copy is whole only while Qualm is stopped.",
+        callback=with_home,
     ),
 ]
 ProjectOption = Annotated[
@@ -432,7 +444,10 @@ def main(context: typer.Context) -> None:
     """Open the demo when no command is given."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if context.invoked_subcommand is None:
-        demo()
+        # As if it had been named, so that what the environment says of its options counts too.
+        command = cast(TyperGroup, context.command).commands["demo"]
+        with command.make_context("demo", [], parent=context) as named:
+            command.invoke(named)
 
 
 @cli.command()
@@ -724,7 +739,10 @@ def simulate(
         Path, typer.Option(help="Folder of results; a simulation that was stopped goes on there.")
     ] = Path("simulation"),
     workspace: Annotated[
-        Path | None, typer.Option("--workspace", "-w", help="Keep the workspace of the only run here.")
+        Path | None,
+        typer.Option(
+            "--workspace", "-w", help="Keep the workspace of the only run here.", callback=with_home
+        ),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Training steps of a round.")] = None,
     long_side: Annotated[int | None, typer.Option(help="Long side of the training images in pixels.")] = None,

@@ -1,6 +1,7 @@
 """The command line: it prepares its environment once, teaches by --help and speaks in sentences."""
 
 import contextlib
+import errno
 import os
 import shutil
 import subprocess
@@ -313,6 +314,63 @@ def test_the_demo_is_known_after_its_classes_were_changed(tmp_path: Path) -> Non
     projects.add_class(workspace, demo.id, ClassSpec("rabbit"), "ann")
     assert run_app.make_demo(workspace, images=1).id == demo.id
     assert len(list_images(workspace, demo.id)) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variable"),
+    [
+        (["serve", "--workspace=~/x"], None),
+        (["serve"], "~/x"),
+        (["demo", "--workspace=~/x"], None),
+        (["demo"], "~/x"),
+        ([], "~/x"),
+    ],
+)
+def test_a_home_folder_is_found_once_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], variable: str | None
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    seen: list[Path] = []
+    monkeypatch.setattr(run_app, "make_demo", lambda workspace, images: seen.append(workspace.path))
+    monkeypatch.setattr(run_app, "serve_workspace", lambda workspace, *rest: seen.append(workspace))
+    if variable is not None:
+        monkeypatch.setenv("QUALM_WORKSPACE", variable)
+    done = invoke(*arguments)
+    assert done.exit_code == 0, done.output
+    assert set(seen) == {tmp_path / "x"}
+
+
+@pytest.mark.parametrize("path", ["~nobody.of.this.name/x", "n" * 300, "locked/x"])
+@pytest.mark.parametrize(
+    "command", ["serve", "demo", "import .", "export o.zip", "backup b", "train", "worker", "simulate"]
+)
+def test_a_workspace_at_no_path_is_refused_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, path: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stat = Path.stat
+
+    def locked(self: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if "locked" in self.parent.parts:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+        return stat(self, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", locked)
+    refused = invoke(*command.split(), "--workspace", path)
+    assert refused.exit_code == 1
+    assert isinstance(refused.exception, SystemExit)
+    assert "is no path that can be opened" in refused.stderr
+    assert "Traceback" not in refused.output
+
+
+def test_a_project_name_that_is_no_text_is_not_there(tmp_path: Path) -> None:
+    workspace = open_workspace(tmp_path / "w")
+    blocks_project(workspace, pool=1)
+    result = run("export", str(tmp_path / "o.zip"), "--workspace", str(workspace.path), "--project", "\udcff")
+    assert result.returncode == 1
+    assert "There is no project named \\udcff. There are: " in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize("command", [["worker"], ["serve", "--project", "Roads"]])

@@ -22,10 +22,17 @@ from sqlalchemy import URL, select
 
 from storage.database import Database
 from storage.errors import InvalidInput, NotFound
-from storage.files import BlobStore, file_error, fsync_folder, given_path
+from storage.files import BlobStore, file_error, fsync_folder
 from storage.new_folders import new_folder, place_of_new_folder
 from storage.schema import LIVE_ROUND_STATES, Round
-from storage.workspace import DATABASE_FILE, SECRET_KEY_FILE, Workspace, blobs_in_use, no_sweep
+from storage.workspace import (
+    DATABASE_FILE,
+    SECRET_KEY_FILE,
+    Workspace,
+    blobs_in_use,
+    no_sweep,
+    workspace_folder,
+)
 
 Progress = Callable[[int, int], None]
 """Called as ``progress(done, of)``; it may raise to stop the work."""
@@ -73,7 +80,7 @@ def back_up(workspace: Workspace, target: str | Path, progress: Progress | None 
 
     Raises:
         InvalidInput: The target exists and is not an empty folder, is where a disk begins, lies in the
-            workspace, or is no path; or the database is not a file.
+            workspace, or is no path a workspace can have; or the database is not a file.
         DiskFull: There is no space; nothing is left behind.
         WorkspaceBusy: Another backup is at work.
         WorkspaceError: The database is damaged, or the target cannot be written.
@@ -83,7 +90,7 @@ def back_up(workspace: Workspace, target: str | Path, progress: Progress | None 
             "The database of this workspace is on a server of its own. Stop Qualm, then copy that database "
             "with its own tools, such as pg_dump, and this folder."
         )
-    place = place_of_new_folder(given_path(target).absolute(), _WRITER)
+    place = place_of_new_folder(workspace_folder(target), _WRITER)
     if place.resolve().is_relative_to(workspace.path.resolve()):
         raise InvalidInput(
             f"{place} lies in the workspace that is to be backed up. Choose a place outside of "

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy import URL, select
 
 from storage.database import Database
-from storage.errors import WorkspaceBusy, WorkspaceError, WorkspaceInUse
+from storage.errors import InvalidInput, WorkspaceBusy, WorkspaceError, WorkspaceInUse
 from storage.files import BlobStore, file_error, given_path
 from storage.migrations import bring_up_to_date
 from storage.schema import Image, Label, Prediction, Round
@@ -52,6 +52,18 @@ def is_workspace(path: str | Path) -> bool:
     return given_path(Path(path) / DATABASE_FILE).is_file()
 
 
+def workspace_folder(path: str | Path) -> Path:
+    """Return the absolute path of the folder of a workspace, which need not be there.
+
+    Raises:
+        InvalidInput: it is no path, may not be looked at, or is not UTF-8, which the database needs.
+    """
+    folder = given_path(path).absolute()
+    if (shown := str(folder).encode("utf-8", "backslashreplace").decode()) != str(folder):
+        raise InvalidInput(f"The path {shown} is not UTF-8 text. Choose another for the workspace.")
+    return folder
+
+
 def existing_workspace(path: str | Path) -> Workspace:
     """Open the workspace at ``path`` as :func:`open_workspace` does, but never make one.
 
@@ -75,11 +87,11 @@ def open_workspace(path: str | Path, database_url: str | None = None) -> Workspa
         database_url: SQLAlchemy URL of the database; by default that of :data:`DATABASE_FILE` in the folder.
 
     Raises:
-        InvalidInput: it is no path, or may not be looked at.
+        InvalidInput: it is no path, may not be looked at, or is not UTF-8.
         WorkspaceError: the folder is a file or read-only, or its database is newer than this version.
         DiskFull: there is no space for the folders or the database.
     """
-    folder = given_path(path).absolute()
+    folder = workspace_folder(path)
     try:
         if folder.exists() and not folder.is_dir():
             raise WorkspaceError(f"{folder} is a file, not a folder. Choose another path for the workspace.")

@@ -214,6 +214,7 @@ def test_a_backup_goes_nowhere_else(
         tmp_path / "link" / "new": r"lies in the workspace that is to be backed up\. Choose a place",
         tmp_path / "disk": r"disk is where a disk begins",
         "n" * 300: r"is no path that can be opened",
+        tmp_path / "\udcff": r"\\udcff is not UTF-8 text\. Choose another",
     }.items():
         with pytest.raises(InvalidInput, match=why):
             back_up(workspace, refused)

@@ -221,6 +221,12 @@ def test_what_is_no_path_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatc
             use(path)
 
 
+def test_a_folder_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"\\udcff is not UTF-8 text\. Choose another for the workspace"):
+        open_workspace(tmp_path / "\udcff")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_odd_folder_names_are_fine(tmp_path: Path) -> None:
     workspace = open_workspace(tmp_path / "Äcker & 100% ?x=1 #2")
     make_project(workspace, images=1)

@@ -80,6 +80,8 @@ CONFIGS: dict[Recipe, TrainConfig] = {
     "consistency": TrainConfig(recipe="consistency", steps=400, batch_size=4, learning_rate=3e-3),
 }
 """As many steps as served each recipe best with random images (seed 10): with labels alone more overfit."""
+FULL_STEPS = 800
+"""Steps with all images; more bring nothing there (seed 0), and fewer would be too low a mark."""
 
 
 class Strategy(NamedTuple):
@@ -241,17 +243,17 @@ def full(recipe: Recipe, seed: int, source: Source) -> list[Row]:
     """Train with all labels: the line that shares are shares of."""
     torch.set_num_threads(1)
     count = len(image_set(source).data)
-    trained = train(recipe, tuple(range(count)), seed, source)
+    trained = train(recipe, tuple(range(count)), seed, source, FULL_STEPS)
     where = {"start": "", "seed": seed, "round": 0, "images": count, "label_share": 1.0}
     row = {"strategy": ALL_IMAGES, "recipe": recipe, "head": "np_classifier", **where, **trained.quality}
-    return [{**row, "train_seconds": trained.seconds, **settings(recipe)}]
+    return [{**row, "train_seconds": trained.seconds, **settings(recipe, FULL_STEPS)}]
 
 
-def settings(recipe: Recipe) -> Row:
-    """Return the columns that must agree for a row to count as done."""
+def settings(recipe: Recipe, steps: int | None = None) -> Row:
+    """Return the columns that must agree for a row to count as done; ``steps`` where they are others."""
     config = CONFIGS[recipe]
     return {
-        "steps": config.steps,
+        "steps": steps or config.steps,
         "images_a_step": config.batch_size,
         "learning_rate": config.learning_rate,
         "pixel_weights": config.pixel_weights,
@@ -293,11 +295,13 @@ def first_images(start: Start, seed: int, data: FrozenImages, count: int) -> lis
 
 
 @lru_cache(maxsize=6)
-def train(recipe: Recipe, labelled: tuple[int, ...], seed: int, source: Source) -> Trained:
+def train(
+    recipe: Recipe, labelled: tuple[int, ...], seed: int, source: Source, steps: int | None = None
+) -> Trained:
     """Train the network that is measured; strategies share the first one of a seed."""
     data, classes, _ = image_set(source)
     network = frozen_network(ClassifierNPHead, len(classes), seed)
-    config = replace(CONFIGS[recipe], seed=seed)
+    config = replace(CONFIGS[recipe], seed=seed, steps=steps or CONFIGS[recipe].steps)
     teacher, seconds = frozen_encoder.train(network, STEPS[recipe], config, data, torch.tensor(labelled))
     probabilities = decoded(teacher.eval(), SAMPLES)
     quality = {
@@ -443,6 +447,10 @@ def main(
     result = result or RESULTS / f"active_learning{kind}.csv"
     rows, others = done_rows(result, {"recipe": recipe, **settings(recipe)})
     done = {(row["strategy"], row.get("start", start), int(str(row["seed"]))) for row in rows}
+    full_ones, _ = done_rows(
+        result, {"recipe": recipe, "strategy": ALL_IMAGES, **settings(recipe, FULL_STEPS)}
+    )
+    done |= {(ALL_IMAGES, start, int(str(row["seed"]))) for row in full_ones}
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         tasks = []
         for seed in range(first_seed, first_seed + seeds):

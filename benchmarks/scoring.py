@@ -111,7 +111,17 @@ def entropy_and_information(logits: torch.Tensor) -> tuple[torch.Tensor, torch.T
     return counted.predictive_entropy(), counted.mutual_information()
 
 
-def against_baal(repetitions: int) -> list[Row]:
+def against_baal(repetitions: int, threads: int) -> list[Row]:
+    """Compare with BAAL, which is NumPy and computes in one thread; ours has ``threads``."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        return [{**row, "threads": threads} for row in _against_baal(repetitions)]
+    finally:
+        torch.set_num_threads(before)
+
+
+def _against_baal(repetitions: int) -> list[Row]:
     logits = 3 * torch.randn(
         SAMPLES, 1, CLASSES, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(SEED)
     )
@@ -317,7 +327,8 @@ def main(
     """Measure what scoring and ranking cost."""
     assert set(MAIN_CHOICES) <= set(CHOICES)
     measured = [
-        *against_baal(2 if quick else 11),
+        *against_baal(2 if quick else 11, threads=1),
+        *against_baal(2 if quick else 11, threads=torch.get_num_threads()),
         *(in_new_process(memory_over_samples, samples) for samples in (5, 20, 80)),
         *whole_image(3 if quick else 201),
         *growing(pool_scored, sizes=[20, 40] if quick else [200, 1000]),

@@ -130,7 +130,10 @@ def rows_to_measure(setting: Setting, quick: bool, with_compiled: bool) -> list[
         maps = [(17, 2)]
     largest = maps[-1][0]
     rows = [
-        Row(NP_STEP, name, channels, side, side, batch, batch, 5) for side, batch in maps for name in np_heads
+        # The default head trains by its weights as they are, the others by five draws of the latent.
+        Row(NP_STEP, name, channels, side, side, batch, batch, 1 if name == DEFAULT_HEAD else 5)
+        for side, batch in maps
+        for name in np_heads
     ]
     rows += [
         Row(NP_PREDICTION, name, channels, largest, largest, 0, 1, samples)

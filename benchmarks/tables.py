@@ -79,10 +79,12 @@ def _uncertainty(rows: Rows) -> str:
         "NLL": ("nll", 3),
         "Brier": ("brier", 3),
         "PAvPU": ("pavpu", 3),
-        "ms per image": ("ms_per_image", 1),
-        "passes": ("times_one_pass", 2),
     }
-    figures = {label: figure for label, figure in figures.items() if figure[0] in rows[0]}
+    timed = {"ms per image, over runs": ("ms_per_image", 0), "passes, over runs": ("times_one_pass", 2)}
+    figures, timed = (
+        {label: figure for label, figure in those.items() if figure[0] in rows[0]}
+        for those in (figures, timed)
+    )
     methods = list(dict.fromkeys(row["method"] for row in rows))
     seeds = {method: {row["seed"] for row in rows if row["method"] == method} for method in methods}
     lines = [
@@ -90,11 +92,12 @@ def _uncertainty(rows: Rows) -> str:
             method,
             str(len(seeds[method])),
             *(_spread(_of(rows, name, method=method), digits) for name, digits in figures.values()),
+            *(_range(_of(rows, name, method=method), digits) for name, digits in timed.values()),
         ]
         for method in methods
     ]
     parts = [
-        _table(["method", "seeds", *figures], lines),
+        _table(["method", "seeds", *figures, *timed], lines),
         f"{OURS} minus the other, paired over seeds:",
         _ours_against(
             rows,
@@ -200,13 +203,13 @@ def whole_semi() -> str:
     ):
         cells = [recipe, head, labelled, steps]
         for name in ("miou", "set_miou"):
-            own = _percent(rows, name, recipe=recipe, head=head, labelled=labelled)
+            own = _percent(rows, name, recipe=recipe, head=head, labelled=labelled, steps=steps)
             cells.append(_spread(own, 1))
-            theirs = _percent(rows, name, recipe="supervised", head="linear", labelled=labelled)
+            theirs = _percent(rows, name, recipe="supervised", head="linear", labelled=labelled, steps=steps)
             alone = not theirs or (recipe, head) == ("supervised", "linear")
             gains = [] if alone else [one - other for one, other in zip(own, theirs, strict=True)]
             cells.append(_spread(gains, 1, sign=True))
-        drawn = _percent(rows, "miou_along_edges", recipe=recipe, head=head, labelled=labelled)
+        drawn = _percent(rows, "miou_along_edges", recipe=recipe, head=head, labelled=labelled, steps=steps)
         fewer = f" ({len(drawn)} seeds)" if len(drawn) < len(own) else ""
         lines.append([*cells, f"{_spread(drawn, 1)}{fewer}" if drawn else ""])
     gain = "over supervised, linear"
@@ -217,7 +220,7 @@ def whole_semi() -> str:
 
 def whole_active_learning() -> str:
     """Return mIoU after the choices, by strategy, its area over 10 to 40 %, and what is above random."""
-    rows = read("whole_active_learning")
+    rows = [row for row in read("whole_active_learning") if row["recipe"] == "supervised"]
     budgets = sorted({row["images"] for row in rows}, key=int)
     lines, steps = [], []
     for strategy in dict.fromkeys(row["strategy"] for row in rows):
@@ -326,7 +329,10 @@ def _rounds(name: str, columns: dict[str, str], one: tuple[str, ...], *, is_bett
     reached, gained = [], []
     for way, own in found.items():
         reference = found[way[0], *one]
-        seconds = f"{statistics.median(_column(own, 'cpu_seconds')):.0f}"
+        by_machine: dict[str, list[float]] = {}
+        for row in own:
+            by_machine.setdefault(row["machine"], []).append(float(row["cpu_seconds"]))
+        seconds = " / ".join(f"{statistics.median(found):.0f}" for found in by_machine.values())
         values, gains = [], []
         for measure in ("pool_miou", "test_miou"):
             for count in labels:
@@ -344,7 +350,7 @@ def _rounds(name: str, columns: dict[str, str], one: tuple[str, ...], *, is_bett
     head = ["images", *columns]
     measured = [f"{where}, {count} labels" for where in ("pool", "test") for count in labels]
     return _Rounds(
-        _table([*head, "seeds", "CPU s a round", *measured], reached),
+        _table([*head, "seeds", "CPU s a round, by machine", *measured], reached),
         _table([*head, *measured], gained),
         _origin(rows),
     )
@@ -526,6 +532,7 @@ def scoring() -> str:
         "implementation": "implementation",
         "size": "size",
         "T": "T",
+        "threads": "threads",
         "images": "images",
         "ms": "ms",
         "times ours": "times_ours",
@@ -583,7 +590,7 @@ def _learning_curves(rows: Rows) -> list[str]:
             points = [row for by_seed in curves[method].values() for row in by_seed]
             seeds = str(len(curves[method]))
             last = [row for row in points if row["images"] == budgets[-1]]
-            asked = [row for row in points if row["spearman"]]
+            asked = [_of(own, "spearman") for own in curves[method].values()]
             lines.append(
                 [
                     *method,
@@ -592,7 +599,7 @@ def _learning_curves(rows: Rows) -> list[str]:
                     *on_test[method],
                     _spread(_of(last, "ece"), 3),
                     _spread(_of(last, "error_auroc"), 3),
-                    _spread(_of(asked, "spearman"), 2),
+                    _spread([statistics.mean(rounds) for rounds in asked if rounds], 2),
                 ]
             )
             information = [_of(points, "mean_mi", images=budget) for budget in budgets]
@@ -645,6 +652,7 @@ def _pairwise_wins(curves: dict[Method, dict[str, Rows]]) -> str:
                 for seed, points in by_seed.items()
                 for row in points[1:]
             }
+    seeds = set.intersection(*({seed for _, seed in found} for found in reached.values()))
     budgets = sorted({images for found in reached.values() for images, _ in found}, key=int)
     lines = []
     for strategy, ours in reached.items():
@@ -652,7 +660,7 @@ def _pairwise_wins(curves: dict[Method, dict[str, Rows]]) -> str:
         for other, theirs in reached.items():
             above = 0
             for budget in budgets:
-                common = [place for place in ours if place in theirs and place[0] == budget]
+                common = [place for place in ours if place[0] == budget and place[1] in seeds]
                 test = paired_t_test([ours[place] for place in common], [theirs[place] for place in common])
                 above += test.mean > 0 and test.p < SIGNIFICANT
             wins.append("" if other == strategy else str(above))
@@ -693,7 +701,10 @@ def _curves(rows: Rows) -> dict[Method, dict[str, Rows]]:
 def _against_random(
     curves: dict[Method, dict[str, Rows]], methods: list[Method], name: str
 ) -> dict[Method, list[str]]:
-    """Return cells by method: the area under its curve, the difference to random's, and its p values."""
+    """Return cells by method: the area under its curve, the difference to random's, and its p values.
+
+    Holm's correction is over the methods of one start.
+    """
     areas = {
         method: {
             seed: 100 * area_under_curve(_column(points, "label_share"), _column(points, name))
@@ -708,7 +719,10 @@ def _against_random(
             common = [seed for seed in areas[method] if seed in base]
             ours, theirs = ([values[seed] for seed in common] for values in (areas[method], base))
             tests[method] = paired_t_test(ours, theirs)
-    corrected = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
+    corrected: dict[Method, float] = {}
+    for start in {method[1] for method in tests}:
+        family = [method for method in tests if method[1] == start]
+        corrected |= zip(family, holm([tests[method].p for method in family]), strict=True)
     cells = {}
     for method in methods:
         cells[method] = [_spread([*areas[method].values()], 2), "", "", ""]
@@ -947,6 +961,12 @@ def _spread(values: Sequence[float], digits: int, sign: bool = False) -> str:
     if len(set(values)) == 1:
         return mean
     return f"{mean} ± {statistics.stdev(values):.{digits}f}"
+
+
+def _range(values: Sequence[float], digits: int) -> str:
+    """Write what was measured once a run and stands beside every seed of it: the lowest to the highest."""
+    ends = [f"{end:.{digits}f}" for end in (min(values), max(values))] if values else []
+    return " to ".join(dict.fromkeys(ends))
 
 
 def _listed(

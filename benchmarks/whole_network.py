@@ -234,10 +234,9 @@ def uncertainty(job: Job, train: Labelled, test: Labelled, device: torch.device)
     """Train one network, or three, and measure its uncertainty on the test images and on the pool."""
     ways: dict[str, Probabilities] = {}
     if job.name == "ensemble of 3":
-        members = [
-            in_bfloat16(decoded(trained(job, train, device, HiddenHead, member=member)[0], 1))
-            for member in range(3)
-        ]
+        teachers = [trained(job, train, device, HiddenHead, member=member)[0] for member in range(3)]
+        teacher = teachers[0]
+        members = [in_bfloat16(decoded(one, 1)) for one in teachers]
         ways["softmax, hidden layer"] = members[0]
         ways[job.name] = lambda pixels: torch.cat([member(pixels) for member in members])
     elif job.name.startswith("MC dropout"):
@@ -252,7 +251,8 @@ def uncertainty(job: Job, train: Labelled, test: Labelled, device: torch.device)
             "NP, latent classifier": ClassifierNPHead,
             "NP": NPHead,
         }
-        ways[job.name] = in_bfloat16(decoded(trained(job, train, device, heads[job.name])[0]))
+        teacher = trained(job, train, device, heads[job.name])[0]
+        ways[job.name] = in_bfloat16(decoded(teacher))
     rows: dict[str, list[Row]] = {"whole_uncertainty": [], "whole_ranking": []}
     for name, probabilities in ways.items():
         where: Row = {"seed": job.seed, "labelled": job.images}
@@ -261,7 +261,7 @@ def uncertainty(job: Job, train: Labelled, test: Labelled, device: torch.device)
         )
         rows["whole_ranking"] += [
             {"network": name, **where, **row, **settings(job)}
-            for row in ranking(job, probabilities, train, device)
+            for row in ranking(job, probabilities, train, device, teacher.class_weights)
         ]
     return Found(rows, {})
 
@@ -284,13 +284,18 @@ def quality(probabilities: Probabilities, test: Labelled, device: torch.device) 
 
 
 @torch.inference_mode()
-def ranking(job: Job, probabilities: Probabilities, train: Labelled, device: torch.device) -> list[Row]:
-    """Return how every score under every aggregation orders the unlabelled images by their errors."""
+def ranking(
+    job: Job, probabilities: Probabilities, train: Labelled, device: torch.device, class_weights: Tensor
+) -> list[Row]:
+    """Return how every score under every aggregation orders the unlabelled images by their errors.
+
+    ``class_weights``, ``(C,)``, are what the classes weighed in training.
+    """
     pool = sorted(set(range(len(train))) - set(job.labelled))
     scores: Scores = {}
     error, pixel_error = [], []
     for pixels, labels in batches(train, pool, device):
-        statistics = SampleStatistics()
+        statistics = SampleStatistics(class_weights=class_weights)
         statistics.add(probabilities(pixels))
         maps = torch.stack([score(statistics) for score in PIXEL_SCORES.values()], dim=1).cpu()
         class_maps = statistics.mean().argmax(dim=1).cpu()

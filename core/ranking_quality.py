@@ -30,7 +30,7 @@ class RankingQuality:
 
 
 def ranking_quality(scores: Sequence[float], errors: Sequence[float], worst: int) -> RankingQuality:
-    """Compare the order by score with the order by error; equals are ordered by index.
+    """Compare the order by score with the order by error; equals share what their order would decide.
 
     Args:
         scores: One a image, higher is to be labelled sooner.
@@ -46,13 +46,20 @@ def ranking_quality(scores: Sequence[float], errors: Sequence[float], worst: int
         )
     by_score, by_error = (torch.tensor(values, dtype=torch.float64) for values in (scores, errors))
     worst = min(worst, len(scores))
-    first, worst_ones = (
-        set(torch.sort(values, descending=True, stable=True).indices[:worst].tolist())
-        for values in (by_score, by_error)
-    )
+    in_front, among_worst = (_chance_of_being_first(values, worst) for values in (by_score, by_error))
     return RankingQuality(
         images=len(scores),
         spearman=spearman(by_score, by_error),
-        precision=len(first & worst_ones) / worst,
+        precision=float(in_front @ among_worst) / worst,
         worst=worst,
     )
+
+
+def _chance_of_being_first(values: torch.Tensor, count: int) -> torch.Tensor:
+    """Return for each of ``(N,)`` values the chance that it is among the ``count`` largest.
+
+    Of those equal to the smallest one that is, each has the same chance.
+    """
+    limit = values.sort(descending=True).values[count - 1]
+    above, equal = values > limit, values == limit
+    return above.double() + equal * ((count - above.sum()) / equal.sum())

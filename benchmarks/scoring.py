@@ -34,7 +34,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from csv_rows import Row, about, print_rows, write_rows
+from csv_rows import Row, about, print_rows, read_rows, write_rows
 
 from core.acquisition.aggregation import ImageScore, score_image
 from core.acquisition.batch_choice import CHOICES, rank
@@ -111,6 +111,9 @@ def entropy_and_information(logits: torch.Tensor) -> tuple[torch.Tensor, torch.T
     return counted.predictive_entropy(), counted.mutual_information()
 
 
+WITH_BAAL = ("entropy + MI", "one of them")
+
+
 def against_baal(repetitions: int, threads: int) -> list[Row]:
     """Compare with BAAL, which is NumPy and computes in one thread; ours has ``threads``."""
     before = torch.get_num_threads()
@@ -165,7 +168,7 @@ def _against_baal(repetitions: int) -> list[Row]:
         given = "probabilities" if name.endswith("probabilities") else "logits"
         ours = times[f"Qualm, from {given}"]
         row: dict[str, object] = {
-            "what": "entropy + MI" if "BAAL" not in name or "+" in name else "one of them",
+            "what": WITH_BAAL[0] if "BAAL" not in name or "+" in name else WITH_BAAL[1],
             "implementation": name,
             "size": SIZE,
             "T": SAMPLES,
@@ -322,6 +325,7 @@ def growing(work: Callable[..., Row], *arguments: str, sizes: list[int]) -> list
 
 def main(
     quick: Annotated[bool, typer.Option(help="Few repetitions and small pools, for a look.")] = False,
+    baal_alone: Annotated[bool, typer.Option(help="Measure that again; all other rows stay.")] = False,
     result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
 ) -> None:
     """Measure what scoring and ranking cost."""
@@ -329,15 +333,23 @@ def main(
     measured = [
         *against_baal(2 if quick else 11, threads=1),
         *against_baal(2 if quick else 11, threads=torch.get_num_threads()),
+    ]
+    others = [row for row in read_rows(result) if row["what"] not in WITH_BAAL] if baal_alone else []
+    measured += [] if baal_alone else rest(quick)
+    write_rows(result, [*({**row, "seed": SEED, **about()} for row in measured), *others])
+    print_rows(measured)
+
+
+def rest(quick: bool) -> list[Row]:
+    """Return the rows of what BAAL has no part in."""
+    measured = [
         *(in_new_process(memory_over_samples, samples) for samples in (5, 20, 80)),
         *whole_image(3 if quick else 201),
         *growing(pool_scored, sizes=[20, 40] if quick else [200, 1000]),
     ]
     for choice in MAIN_CHOICES:
         measured += growing(ranked, choice, sizes=[1000, 4000] if quick else [1000, 10_000, 100_000])
-    rows = [{**row, "seed": SEED, **about()} for row in measured]
-    write_rows(result, rows)
-    print_rows(measured)
+    return measured
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import hashlib
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from core import provenance
+from core.train_config import TrainConfig
+from storage.settings import RoundSettings
 
 Row = Mapping[str, object]
 
@@ -32,6 +36,33 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     """Return the rows of a result file without their empty cells."""
     with path.open(newline="", encoding="utf-8") as file:
         return [{name: value for name, value in row.items() if value} for row in csv.DictReader(file)]
+
+
+def settings_column(settings: RoundSettings) -> Row:
+    """Return the column that says, as a hash, by which settings of a round networks were trained."""
+    names = {"encoder", "decoder", "head", "weights", "samples_predict", "long_side"}
+    names |= {field.name for field in dataclasses.fields(TrainConfig)} & set(RoundSettings.model_fields)
+    trained = settings.model_dump_json(include=names - {"seed"})
+    return {"settings": hashlib.sha256(trained.encode()).hexdigest()[:8]}
+
+
+def rows_alike(path: Path, settings: Row) -> list[Row]:
+    """Return the rows of a result file, none when there is no file.
+
+    Args:
+        path: Of the file.
+        settings: A :func:`settings_column` that all rows must have, or they could not stand side by side.
+
+    Raises:
+        SystemExit: One has another, or does not say which.
+    """
+    rows: list[Row] = list(read_rows(path)) if path.exists() else []
+    if any(row.get("settings") != settings["settings"] for row in rows):
+        raise SystemExit(
+            f"{path} has rows that were measured with other settings of a round, or that do not say with "
+            "which. Name another file with --result, or remove them first."
+        )
+    return rows
 
 
 def done_rows(path: Path, settings: Row) -> tuple[list[Row], list[Row]]:

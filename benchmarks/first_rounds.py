@@ -30,7 +30,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import frozen_camvid
 import frozen_nuclei
-from csv_rows import Row, about, print_rows, read_rows, write_rows
+from csv_rows import Row, about, print_rows, rows_alike, settings_column, write_rows
 
 from core.data import TrainingData, label_to_size
 from core.evaluation import overlap
@@ -163,8 +163,8 @@ def main(
     result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
 ) -> None:
     """Measure the first rounds of a project under several schedules."""
-    origin = about()
-    rows: list[Row] = list(read_rows(result)) if result.exists() else []
+    origin = {**settings_column(RoundSettings()), **about()}
+    rows = rows_alike(result, origin)
     done = {(row["data"], *(row[name] for name in Project._fields)) for row in rows}
     wanted = []
     for seed in range(seeds):

@@ -21,7 +21,7 @@ import typer
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-from csv_rows import Row, about, print_rows, read_rows, write_rows
+from csv_rows import Row, about, print_rows, rows_alike, settings_column, write_rows
 from first_rounds import EVERY, LABELLED, Images, load, miou, teachers
 
 from storage.settings import RoundSettings
@@ -80,8 +80,8 @@ def main(
     result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
 ) -> None:
     """Measure the first rounds of a project at several sizes of the images."""
-    origin = about()
-    rows: list[Row] = list(read_rows(result)) if result.exists() else []
+    origin = {**settings_column(RoundSettings()), **about()}
+    rows = rows_alike(result, origin)
     done = {tuple(str(row[name]) for name in ("data", *Project._fields)) for row in rows}
     wanted = []
     for seed in range(seeds):

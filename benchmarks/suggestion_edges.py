@@ -34,7 +34,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from bilinear import bilinear_suggestion
 from correction_hand import Picture, corrected
-from csv_rows import Row, about, print_rows, read_rows, write_rows
+from csv_rows import Row, about, print_rows, rows_alike, settings_column, write_rows
 from first_rounds import EVERY, load, trained, untrained
 
 from app.superpixels import SEGMENTS, segment
@@ -146,8 +146,8 @@ def measure_seeds(
     measured: Callable[[Path, int], list[Row]], data: list[Path], seeds: int, jobs: int, result: Path
 ) -> None:
     """Measure each folder with each seed, in processes of their own, and write what is there at once."""
-    origin = about()
-    rows: list[Row] = list(read_rows(result)) if result.exists() else []
+    origin = {**settings_column(RoundSettings()), **about()}
+    rows = rows_alike(result, origin)
     done = {(row["data"], str(row["seed"])) for row in rows}
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         tasks = [

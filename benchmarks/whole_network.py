@@ -480,17 +480,23 @@ def undone(jobs: Sequence[Job], written: Mapping[str, Sequence[Row]]) -> list[Jo
 
     left: list[Job] = []
     for job in jobs:
+        same: dict[str, object] = {"seed": job.seed, **settings(job)}
         if job.part == "semi":
-            same = {"recipe": job.recipe, "head": job.head, "labelled": job.images, "steps": job.steps}
-            same |= warm_up_column(job.recipe)
-            left += [] if has("whole_semi", **same, seed=job.seed) else [job]
+            same |= {"recipe": job.recipe, "head": job.head, "labelled": job.images}
+            left += [] if has("whole_semi", **same) else [job]
         elif job.part == "uncertainty":
-            left += [] if has("whole_uncertainty", method=job.name, seed=job.seed) else [job]
+            left += [] if has("whole_uncertainty", **same, method=job.name) else [job]
         else:
             beginners = []
             for strategy in job.strategies:
-                same = {"strategy": strategy, "recipe": job.recipe, **warm_up_column(job.recipe)}
-                points = has("whole_active_learning", **same, seed=job.seed)
+                same |= {"strategy": strategy, "recipe": job.recipe}
+                points = [
+                    row
+                    for images in BUDGETS
+                    for row in has(
+                        "whole_active_learning", **same | {"images": images, "steps": curve_steps(images)}
+                    )
+                ]
                 if not points:
                     beginners.append(strategy)
                 elif strategy == "random":

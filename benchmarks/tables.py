@@ -621,7 +621,6 @@ def _learning_curves(rows: Rows) -> list[str]:
         "mIoU on the test images:",
         _table([*head, "ECE", "error AUROC", "Spearman"], lines),
         f"mIoU with all {every} images: {', '.join(full)}.",
-        *([_MEAN_MI, _table(head[: 4 + len(budgets)], of_mi)] if of_mi else []),
         f"mIoU of the set, all {every} training images with the labelled ones as a person left them:",
         _table(head, of_set),
         f"{DEFAULT}, the product's default, minus the other at {budgets[-1]} images of the same start, "
@@ -636,6 +635,7 @@ def _learning_curves(rows: Rows) -> list[str]:
         "At how many of the budgets after the start the strategy of a line is above that of a column on the "
         f"test images (`supervised`, random start, paired t test, p < {SIGNIFICANT}, not corrected):",
         _pairwise_wins(curves),
+        *([_MEAN_MI, _table(head[: 4 + len(budgets)], of_mi)] if of_mi else []),
     ]
 
 

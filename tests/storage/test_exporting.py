@@ -400,7 +400,7 @@ def test_the_manifest_tells_images_named_like_masks_apart_and_keeps_groups(
     export_project(workspace, source.id, tmp_path / "out", include_images=True)
     # Beside the folder that holds the export nothing changes what its manifest says.
     plan = plan_import(tmp_path)
-    assert plan.problems == ()
+    assert [problem.name for problem in plan.problems] == ["workspace"]
     found = {Path(entry.path).stem: entry for entry in plan.entries}
     assert {stem: (one.group, one.split) for stem, one in found.items()} == {
         "eye": ("left", "pool"),

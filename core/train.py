@@ -133,7 +133,7 @@ class Training:
         draws = CropDraws(
             data,
             config.batch_size,
-            _whole_cells(config.crop, self.student),
+            _whole_cells(config.crop, self.teacher.stride),
             seed=config.seed,
             rank=self._fabric.global_rank,
             unlabelled_from=first_unlabelled_step(config),
@@ -191,7 +191,7 @@ class Training:
         labelled, unlabelled = self._batches.at(self.step, config.steps, generator)
         for group in self._optimiser.param_groups:
             group["lr"] = group["rate"] * config.learning_rate * learning_rate_factor(self.step, config.steps)
-        # Of encoders that drop what chance wants, for the generator is handed to the network alone.
+        # Encoders with stochastic depth draw from the global generator.
         with torch.random.fork_rng(devices=[]), self._fabric.autocast():
             torch.manual_seed(generator.initial_seed())
             result = _RECIPES[config.recipe](
@@ -264,10 +264,8 @@ class Training:
         self.step = int(training["step"])
 
 
-def _whole_cells(side: int, network: SegmentationNetwork) -> int:
+def _whole_cells(side: int, stride: int) -> int:
     """Return the side of a crop, rounded up; one that ends within a cell would be learned stretched."""
-    stride = network.eval().stride
-    network.train()
     return -(-side // stride) * stride
 
 

@@ -189,7 +189,7 @@ class RoundSettings(_Settings):
     @field_validator("crop")
     @classmethod
     def _in_whole_cells(cls, crop: int) -> int:
-        """Round up to whole cells of the features, for one over the edge would shift all labels."""
+        """Round up to the cells of the default network; a training rounds up to those of its own."""
         return -(-crop // 4) * 4
 
 

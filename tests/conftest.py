@@ -1,5 +1,6 @@
 """Fixtures every part of the suite shares."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -48,6 +49,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that no process of the suite is alone with it at the end."""
     places = {name: place for place, name in enumerate(SLOW_FILES)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
+@pytest.fixture
+def folder_locked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody look into a folder named ``locked``, whoever runs the tests."""
+    stat = Path.stat
+
+    def locked(self: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if "locked" in self.parent.parts:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+        return stat(self, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", locked)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,7 +1,6 @@
 """The command line: it prepares its environment once, teaches by --help and speaks in sentences."""
 
 import contextlib
-import errno
 import os
 import shutil
 import subprocess
@@ -341,6 +340,7 @@ def test_a_home_folder_is_found_once_for_all(
     assert set(seen) == {tmp_path / "x"}
 
 
+@pytest.mark.usefixtures("folder_locked")
 @pytest.mark.parametrize("path", ["~nobody.of.this.name/x", "n" * 300, "locked/x"])
 @pytest.mark.parametrize(
     "command", ["serve", "demo", "import .", "export o.zip", "backup b", "train", "worker", "simulate"]
@@ -349,14 +349,6 @@ def test_a_workspace_at_no_path_is_refused_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, path: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    stat = Path.stat
-
-    def locked(self: Path, *, follow_symlinks: bool = True) -> os.stat_result:
-        if "locked" in self.parent.parts:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
-        return stat(self, follow_symlinks=follow_symlinks)
-
-    monkeypatch.setattr(Path, "stat", locked)
     refused = invoke(*command.split(), "--workspace", path)
     assert refused.exit_code == 1
     assert isinstance(refused.exception, SystemExit)

@@ -204,15 +204,8 @@ def test_a_folder_under_a_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["~nobody.of.this.name/x", "n" * 300, "locked", "locked/x"])
-def test_what_is_no_path_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
-    stat = Path.stat
-
-    def locked(self: Path, *, follow_symlinks: bool = True) -> os.stat_result:
-        if "locked" in self.parent.parts:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
-        return stat(self, follow_symlinks=follow_symlinks)
-
-    monkeypatch.setattr(Path, "stat", locked)
+@pytest.mark.usefixtures("folder_locked")
+def test_what_is_no_path_is_refused_in_a_sentence(path: str) -> None:
     uses = [is_workspace, existing_workspace]
     if path != "locked":
         uses += [open_workspace, lambda path: workspace_lock(path, "server").__enter__()]

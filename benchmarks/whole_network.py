@@ -374,7 +374,9 @@ def embeddings(network: SegmentationNetwork, data: Labelled, device: torch.devic
     return F.normalize(torch.cat(found), dim=1)
 
 
-def first_jobs(part: Part, seeds: range, recipes: Sequence[Recipe], strategies: Sequence[str]) -> list[Job]:
+def first_jobs(
+    part: Part, seeds: range, recipes: Sequence[Recipe], strategies: Sequence[str], semi_steps: int
+) -> list[Job]:
     """Return the jobs that wait for no other."""
 
     def labelled(count: int, seed: int) -> tuple[int, ...]:
@@ -385,7 +387,7 @@ def first_jobs(part: Part, seeds: range, recipes: Sequence[Recipe], strategies: 
     for seed in seeds:
         if part == "semi":
             jobs += [
-                Job(part, "", recipe, head, seed, steps, count, labelled=labelled(count, seed))
+                Job(part, "", recipe, head, seed, semi_steps, count, labelled=labelled(count, seed))
                 for count in SEMI_BUDGETS
                 for recipe, head in SEMI
                 if recipe in recipes
@@ -524,6 +526,7 @@ def main(
     seeds: Annotated[int, typer.Option(help="How many.")] = 3,
     first_seed: Annotated[int, typer.Option(help="The seed they are counted from.")] = 0,
     jobs: Annotated[int, typer.Option(help="Processes at once.")] = 10,
+    steps: Annotated[int, typer.Option(help="Of semi with a part of the labels.")] = CONFIG.steps,
     up_to: Annotated[int, typer.Option(help="Labelled images of the longest curve.")] = BUDGETS[-1],
     minutes: Annotated[float, typer.Option(help="No training begins later.")] = 1e6,
     device: Annotated[str, typer.Option()] = "cuda",
@@ -542,7 +545,7 @@ def main(
     for one in part or ["semi", "uncertainty", "active_learning"]:
         recipes = recipe or ["supervised", "consistency", "u2pl"]
         counted = range(first_seed, first_seed + seeds)
-        waiting += first_jobs(one, counted, recipes, strategy or CHOSEN_FROM)  # type: ignore[arg-type]
+        waiting += first_jobs(one, counted, recipes, strategy or CHOSEN_FROM, steps)  # type: ignore[arg-type]
     waiting = [job for job in undone(waiting, written) if in_reach(job, up_to)]
     if device == "cuda" and any(job.part == "uncertainty" for job in waiting) and "whole_time" not in written:
         write_rows(paths["whole_time"], timed(origin))

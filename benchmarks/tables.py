@@ -194,28 +194,37 @@ def _semi_latent(rows: list[dict[str, str]]) -> str:
     return _table([*kind, "MI, small context", "MI", "active dim."], lines)
 
 
+ORDER = ("supervised", "consistency", "u2pl")
+
+
 def whole_semi() -> str:
-    """Return mIoU on the test images and over the set by recipe and head, and the gain over labels alone."""
+    """Return mIoU on the test images and over the set by recipe, head and steps, and the paired gains."""
     rows = read("whole_semi")
+    kind = ("recipe", "head", "labelled", "steps", "device")
+    found: dict[tuple[str, ...], dict[str, dict[str, str]]] = {}
+    rows.sort(
+        key=lambda row: (int(row["labelled"]), int(row["steps"]), ORDER.index(row["recipe"]), row["head"])
+    )
+    for row in rows:
+        found.setdefault(tuple(row[name] for name in kind), {})[row["seed"]] = row
     lines = []
-    for recipe, head, labelled, steps in dict.fromkeys(
-        (row["recipe"], row["head"], row["labelled"], row["steps"]) for row in rows
-    ):
-        cells = [recipe, head, labelled, steps]
+    for method, own in found.items():
+        recipe, head = method[:2]
+        cells = [*method, str(len(own))]
         for name in ("miou", "set_miou"):
-            own = _percent(rows, name, recipe=recipe, head=head, labelled=labelled, steps=steps)
-            cells.append(_spread(own, 1))
-            theirs = _percent(rows, name, recipe="supervised", head="linear", labelled=labelled, steps=steps)
-            alone = not theirs or (recipe, head) == ("supervised", "linear")
-            gains = [] if alone else [one - other for one, other in zip(own, theirs, strict=True)]
-            cells.append(_spread(gains, 1, sign=True))
-        drawn = _percent(rows, "miou_along_edges", recipe=recipe, head=head, labelled=labelled, steps=steps)
-        fewer = f" ({len(drawn)} seeds)" if len(drawn) < len(own) else ""
-        lines.append([*cells, f"{_spread(drawn, 1)}{fewer}" if drawn else ""])
-    gain = "over supervised, linear"
-    head_line = ["recipe", "head", "labelled", "steps", "test mIoU", gain, "mIoU of the set", gain]
-    head_line.append("test mIoU along edges")
-    return "\n\n".join([_table(head_line, lines), _origin(rows)])
+            cells.append(_spread([100 * float(row[name]) for row in own.values()], 1))
+            for place, other in enumerate(("linear", head)):
+                theirs = found.get(("supervised", other, *method[2:]), {})
+                pairs = [(row, theirs[seed]) for seed, row in own.items() if seed in theirs]
+                gained = [100 * (float(one[name]) - float(two[name])) for one, two in pairs]
+                itself = recipe == "supervised" and other == head
+                told = place == 1 and head == "linear"
+                cells.append("" if itself or told else _spread(gained, 1, sign=True))
+        cells.append(_spread([100 * float(row["miou_along_edges"]) for row in own.values()], 1))
+        lines.append(cells)
+    gains = ["over supervised, linear", "over supervised, same head"]
+    columns = [*kind, "seeds", "test mIoU", *gains, "mIoU of the set", *gains, "test mIoU along edges"]
+    return "\n\n".join([_table(columns, lines), _origin(rows)])
 
 
 def whole_active_learning() -> str:
@@ -245,7 +254,30 @@ def whole_active_learning() -> str:
         head += [f"{budget} images (seeds)", "− random"]
     head += [AREA, "− random"]
     trained = f"Steps at {', '.join(budgets)} images: {', '.join(steps)}."
-    return "\n\n".join([_table(head, lines), trained, _origin(rows)])
+    return "\n\n".join([_table(head, lines), trained, *_whole_areas(rows), _origin(rows)])
+
+
+def _whole_areas(rows: Rows) -> list[str]:
+    """Return the areas over 10 to 40 % against random images', with Holm's correction over the strategies."""
+    lines = []
+    strategies = [name for name in dict.fromkeys(row["strategy"] for row in rows) if name != "random"]
+    for name, label in (("miou", "test"), ("miou_along_edges", "test, edges"), ("set_miou", "the set")):
+        base = _points(rows, "random", name).get(AREA, {})
+        tests = {}
+        for strategy in strategies:
+            own = _points(rows, strategy, name).get(AREA, {})
+            common = [seed for seed in own if seed in base]
+            if len(common) >= 3:
+                tests[strategy] = paired_t_test(*([area[seed] for seed in common] for area in (own, base)))
+        corrected = holm([test.p for test in tests.values()])
+        for (strategy, test), p in zip(tests.items(), corrected, strict=True):
+            gain = f"{test.mean:+.2f} ± {test.deviation:.2f}"
+            lines.append([strategy, label, str(test.pairs), gain, f"{test.p:.3f}", f"{p:.3f}"])
+    about = f"{AREA}, minus random images', paired over seeds:"
+    return [
+        about[0].upper() + about[1:],
+        _table(["strategy", "mIoU of", "seeds", "area", "p", "p, Holm"], lines),
+    ]
 
 
 AREA = "area, 10 to 40 %"

@@ -7,6 +7,7 @@ and crops. Part ``semi`` is what the unlabelled images bring, ``uncertainty`` ho
 are found, ``active_learning`` what the choice of images brings; every part writes a file of its own.
 Trainings run side by side in ``jobs`` processes, the first seeds first. A finished one is written at once,
 and one whose rows are there is not made again. With ``--minutes`` no training begins later than that.
+Processes take turns on a GPU, unless NVIDIA's MPS daemon (``nvidia-cuda-mps-control -d``) lets them share it.
 
 ``set_miou`` is the mIoU over all 367 training images, the labelled ones as a person left them: what someone
 has who labels so many and takes the network's word for the others.
@@ -115,6 +116,8 @@ class Job:
     labelled: tuple[int, ...] = ()
     strategies: tuple[str, ...] = ()
     """Whose choice from this round on is wanted."""
+    least_steps: int = CONFIG.steps
+    """Of a point of its learning curve."""
 
     def urgency(self) -> tuple[int, int, int]:
         """Return what jobs are sorted by: the longest, then what others wait for, then seed after seed."""
@@ -375,19 +378,18 @@ def embeddings(network: SegmentationNetwork, data: Labelled, device: torch.devic
 
 
 def first_jobs(
-    part: Part, seeds: range, recipes: Sequence[Recipe], strategies: Sequence[str], semi_steps: int
+    part: Part, seeds: range, recipes: Sequence[Recipe], strategies: Sequence[str], steps: int
 ) -> list[Job]:
-    """Return the jobs that wait for no other."""
+    """Return the jobs that wait for no other; ``steps`` are of those with a part of the labels."""
 
     def labelled(count: int, seed: int) -> tuple[int, ...]:
         return tuple(sorted(labelled_indices(count, seed, EVERY).tolist()))
 
-    steps = CONFIG.steps
     jobs: list[Job] = []
     for seed in seeds:
         if part == "semi":
             jobs += [
-                Job(part, "", recipe, head, seed, semi_steps, count, labelled=labelled(count, seed))
+                Job(part, "", recipe, head, seed, steps, count, labelled=labelled(count, seed))
                 for count in SEMI_BUDGETS
                 for recipe, head in SEMI
                 if recipe in recipes
@@ -401,14 +403,23 @@ def first_jobs(
         elif part == "uncertainty":
             chosen = labelled(LABELLED, seed)
             jobs += [
-                Job(part, name, "supervised", "", seed, steps, LABELLED, labelled=chosen)
+                Job(part, name, "supervised", "", seed, CONFIG.steps, LABELLED, labelled=chosen)
                 for name in UNCERTAIN
             ]
         else:
             first = labelled(BUDGETS[0], seed)
             jobs += [
                 Job(
-                    part, "all", recipe, "np_classifier", seed, steps, BUDGETS[0], 0, first, tuple(strategies)
+                    part,
+                    "all",
+                    recipe,
+                    "np_classifier",
+                    seed,
+                    steps,
+                    BUDGETS[0],
+                    labelled=first,
+                    strategies=tuple(strategies),
+                    least_steps=steps,
                 )
                 for recipe in recipes
                 if recipe != "u2pl"
@@ -416,9 +427,9 @@ def first_jobs(
     return jobs
 
 
-def curve_steps(images: int) -> int:
-    """Return the steps of a learning curve's point: 600, or as many for each image as with all of them."""
-    return max(CONFIG.steps, round(FULL_STEPS * images / EVERY))
+def curve_steps(images: int, least: int) -> int:
+    """Return the steps of a learning curve's point: the least, or as many an image as with all of them."""
+    return max(least, round(FULL_STEPS * images / EVERY))
 
 
 def following(job: Job, found: Found) -> list[Job]:
@@ -440,7 +451,7 @@ def next_point(job: Job, strategy: str, labelled: tuple[int, ...]) -> Job:
         name=strategy,
         round=job.round + 1,
         images=images,
-        steps=curve_steps(images),
+        steps=curve_steps(images, job.least_steps),
         labelled=labelled,
         strategies=(strategy,),
     )
@@ -496,7 +507,8 @@ def undone(jobs: Sequence[Job], written: Mapping[str, Sequence[Row]]) -> list[Jo
                     row
                     for images in BUDGETS
                     for row in has(
-                        "whole_active_learning", **same | {"images": images, "steps": curve_steps(images)}
+                        "whole_active_learning",
+                        **same | {"images": images, "steps": curve_steps(images, job.least_steps)},
                     )
                 ]
                 if not points:
@@ -526,7 +538,10 @@ def main(
     seeds: Annotated[int, typer.Option(help="How many.")] = 3,
     first_seed: Annotated[int, typer.Option(help="The seed they are counted from.")] = 0,
     jobs: Annotated[int, typer.Option(help="Processes at once.")] = 10,
-    steps: Annotated[int, typer.Option(help="Of semi with a part of the labels.")] = CONFIG.steps,
+    steps: Annotated[
+        int,
+        typer.Option(help="Of a training of semi or active_learning with a part of the labels, at least."),
+    ] = CONFIG.steps,
     up_to: Annotated[int, typer.Option(help="Labelled images of the longest curve.")] = BUDGETS[-1],
     minutes: Annotated[float, typer.Option(help="No training begins later.")] = 1e6,
     device: Annotated[str, typer.Option()] = "cuda",

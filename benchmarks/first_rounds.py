@@ -15,7 +15,7 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -107,15 +107,20 @@ def trained(
 
 
 def teachers(
-    settings: RoundSettings, pool: Images, class_count: int, order: list[int], seed: int
+    settings: RoundSettings,
+    pool: Images,
+    class_count: int,
+    order: list[int],
+    seed: int,
+    counts: Sequence[int] = LABELLED,
 ) -> Iterator[tuple[int, SegmentationNetwork, float]]:
-    """Train one round after the other, each from the last one's weights.
+    """Train one round after the other on so many labels, each from the last one's weights.
 
     Yields:
         How many images were labelled, the teacher, and the processor's seconds of the training.
     """
     parent = None
-    for number, count in enumerate(LABELLED, start=1):
+    for number, count in enumerate(counts, start=1):
         of_round = 100 * seed + number
         network = untrained(settings, class_count, of_round)
         if parent is not None:

@@ -1,10 +1,10 @@
 """What rounds on the same labels bring: ``python benchmarks/further_rounds.py --data ../shared/data/camvid``.
 
 A worker that waits for labels can train on with those there are. The first rounds of a project as in
-``image_side.py``, with the settings of a new project: after each 8 new labels one round, or three. mIoU is that
-of the teacher's suggestions at the full size of the label maps, on every fourth image that no round has the label
-of, and on every fourth test image. Seeds are paired: a seed fixes the labelled images and the initial values, and
-both ways have the first round in common. Projects whose rows are there are not run again.
+``image_side.py``, with the settings of a new project: after each 8 new labels one round, or three. mIoU is
+that of the teacher's suggestions at the full size of the label maps, on every fourth image that no round has
+the label of, and on every fourth test image. Seeds are paired: a seed fixes the labelled images and the
+initial values, and both ways have the first round in common. Projects whose rows are there are not run again.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ class RoundTraining:
         ``device`` for where it ended.
 
         Raises:
-            OSError: A checkpoint cannot be written.
+            OSError: The last checkpoint cannot be written.
             RuntimeError: Out of memory with nothing left to try, or any other error of PyTorch.
         """
         attempt = Attempt(self.config.batch_size, device)
@@ -82,11 +82,25 @@ class RoundTraining:
             go_on = self.on_step(training, report)
             training.student.train()
             if not go_on or report.step == report.steps or time.monotonic() - saved_at > CHECKPOINT_S:
-                self._keep(write_checkpoint(self.folder, training.step, training.save), training.step)
+                self._save(training, is_last=report.step == report.steps)
                 saved_at = time.monotonic()
             return go_on
 
         return training if training.run(after_step) else None
+
+    def _save(self, training: Training, *, is_last: bool) -> None:
+        """Write a checkpoint; the training goes on without, but for the last, which the next round needs."""
+        try:
+            checkpoint = write_checkpoint(self.folder, training.step, training.save)
+        except OSError as error:
+            if is_last:
+                raise
+            self.note(
+                f"No checkpoint could be written ({error.strerror or error}). The round trains on, and "
+                "begins again from the last one if it is interrupted. Free some space."
+            )
+            return
+        self._keep(checkpoint, training.step)
 
     def _begun(self, attempt: Attempt) -> Training:
         """Return a training at the newest checkpoint that can be read, or else at its first step."""

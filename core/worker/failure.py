@@ -6,7 +6,7 @@ import traceback
 from pathlib import Path
 
 from core.out_of_memory import is_out_of_memory
-from storage.errors import QualmError
+from storage.errors import DiskFull, QualmError
 from storage.files import file_error
 from storage.settings import RoundSettings
 
@@ -16,7 +16,10 @@ def failure_sentence(error: Exception, workspace: Path, settings: RoundSettings)
     if isinstance(error, QualmError | ArithmeticError):
         return str(error)
     if isinstance(error, OSError) and Path(error.filename or "").is_relative_to(workspace):
-        return str(file_error(error, Path(error.filename)))
+        found = file_error(error, Path(error.filename))
+        if isinstance(found, DiskFull):
+            found = DiskFull(found.where, "This round is lost, and nothing else")
+        return str(found)
     if is_out_of_memory(error):
         return (
             "The memory does not suffice, even with one image at a time. Choose a smaller long side "

@@ -784,8 +784,30 @@ def test_a_full_disk_fails_the_round_with_its_sentence(
     monkeypatch.setattr(Training, "save", full)
     claimed = claimed_round(workspace, blocks_project(workspace, pool=2))
     assert run_round(workspace, claimed, ME, CPU) == "failed"
-    assert "is full" in str(rounds.get_round(workspace, claimed.id).error)
+    assert "is full. This round is lost, and nothing else" in str(
+        rounds.get_round(workspace, claimed.id).error
+    )
     assert not list((workspace.path / "checkpoints").iterdir())
+
+
+def test_a_disk_that_is_full_for_a_while_ends_no_training(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Training.save
+
+    def full_until_the_last_step(training: Training, folder: Path) -> None:
+        if training.step < training.config.steps:
+            raise OSError(errno.ENOSPC, "No space left on device", str(folder))
+        write(training, folder)
+
+    monkeypatch.setattr(Training, "save", full_until_the_last_step)
+    monkeypatch.setattr(core.round_training, "CHECKPOINT_S", -1.0)
+    project = blocks_project(workspace, pool=2)
+    assert tiny().steps > 1
+    claimed = claimed_round(workspace, project)
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    note = str(rounds.get_round(workspace, claimed.id).note)
+    assert note.startswith("No checkpoint could be written (No space left on device). The round trains on")
 
 
 def test_odd_and_damaged_images_are_survived(workspace: Workspace) -> None:

@@ -88,7 +88,8 @@ def open_workspace(path: str | Path, database_url: str | None = None) -> Workspa
 
     Raises:
         InvalidInput: it is no path, may not be looked at, or is not UTF-8.
-        WorkspaceError: the folder is a file or read-only, or its database is newer than this version.
+        WorkspaceError: the folder is a file, read-only, or used before and without space now, or its
+            database is newer than this version.
         DiskFull: there is no space for the folders or the database.
     """
     folder = workspace_folder(path)
@@ -104,7 +105,13 @@ def open_workspace(path: str | Path, database_url: str | None = None) -> Workspa
             f"{error.filename} is a file where the workspace needs a folder. Choose another path."
         ) from error
     except OSError as error:
-        raise file_error(error, folder / _FOLDERS[0]) from error
+        found = file_error(error, folder / _FOLDERS[0])
+        if not os.path.isfile(folder / DATABASE_FILE):  # Path's may not look at it, and would raise
+            raise found from error
+        raise WorkspaceError(
+            f"{found} If that is not possible, copy {folder} to another disk and name the copy with "
+            "--workspace: all that was saved is in it."
+        ) from error
     database = Database(database_url or URL.create("sqlite", database=str(folder / DATABASE_FILE)))
     try:
         bring_up_to_date(database, folder / "migration.lock")

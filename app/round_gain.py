@@ -15,6 +15,8 @@ LITTLE = 0.01
 """A smaller gain of mIoU than this, in [0, 1], is called little."""
 SURE = 0.95
 """A round that is above the one before in so many draws is called better."""
+ENOUGH = 16
+"""Labels, of two rounds or more, that must all have brought little before it is time to stop."""
 FEW_IMAGES = 8
 """Audit images below which the figures are called rough."""
 
@@ -88,9 +90,25 @@ def gain_text(found: Sequence[Gain]) -> str:
     else:
         text += f", and better in {100 * last.share_above:.0f} of 100 random redraws of them."
         text += " So few images give a rough figure." if last.images < FEW_IMAGES else ""
-    if len(found) > 1 and all(gain.is_little and gain.labels > 0 for gain in found[-2:]):
+    if labels := labels_of_little(found):
         text += (
-            " The last two rounds brought little. If the suggestions are good enough for you, this is a "
-            "place to stop."
+            f" The last {labels} labels brought little. If the suggestions are good enough for you, this is "
+            "a place to stop."
         )
     return text
+
+
+def labels_of_little(found: Sequence[Gain]) -> int:
+    """Return how many of the newest labels brought little, 0 where they are not ``ENOUGH`` or brought more.
+
+    Rounds that train on without new labels are no reason to stop, and one that gains is a reason to go on.
+    """
+    labels = with_labels = 0
+    for gain in reversed(found):
+        if not gain.is_little:
+            return 0
+        labels += max(gain.labels, 0)
+        with_labels += gain.labels > 0
+        if labels >= ENOUGH and with_labels > 1:
+            return labels
+    return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Select, cast, func, select
 from sqlalchemy import String as Text
@@ -44,7 +44,8 @@ _LABELS_LOOKED_AT = 1000
 class StartAdvice:
     """Whether a round should start by itself now, and the sentence that says why or why not.
 
-    ``changed`` labels have been submitted, ``needed`` start the next round; ``since`` says since when.
+    ``changed`` labels have been submitted, ``needed`` start the next round; ``since`` says since when. With
+    ``trains_on`` there are fewer than that, and the round is a further one of :class:`StartRule`.
     """
 
     ready: bool
@@ -52,6 +53,7 @@ class StartAdvice:
     changed: int
     needed: int
     since: str
+    trains_on: bool = False
 
 
 def start_advice(workspace: Workspace, project_id: int, now: float | None = None) -> StartAdvice:
@@ -102,7 +104,12 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     if not rule.automatic:
         return advice(False, "Automatic rounds are off: press Train now")
     if changed < needed:
-        return advice(False, f"{changed} of {needed} new labels {since}")
+        waits = advice(False, f"{changed} of {needed} new labels {since}")
+        if last is None or worker_missing or not _may_train_on(session, last, rule.further_rounds):
+            return waits
+        return replace(
+            waits, ready=True, trains_on=True, reason=f"{waits.reason}: the model trains on meanwhile"
+        )
     seen = len(seen_classes(session, project.id, enough=rule.min_classes))
     if seen < rule.min_classes:
         return advice(False, f"Labels show {seen} of {rule.min_classes} classes needed")
@@ -120,6 +127,22 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
         first = "the first look at the images" if project.name in others else others[0]
         return advice(True, f"{changed} new labels: a round starts once the worker is done with {first}")
     return advice(True, f"{changed} new labels: a round can start")
+
+
+def _may_train_on(session: Session, last: Round, further: int) -> bool:
+    """Return whether a further round may follow the last one before enough new labels are there.
+
+    Not after one that failed or that a person ended, nor while a worker has any other to do.
+    """
+    waiting_or_at_work = select(Round.id).where(Round.state.in_(LIVE_ROUND_STATES)).limit(1)
+    if last.state != "done" or session.scalar(waiting_or_at_work) is not None:
+        return False
+    of_these_labels = select(func.count()).where(
+        Round.project_id == last.project_id,
+        Round.number > COLD_START,
+        Round.labels_changed == last.labels_changed,
+    )
+    return session.scalars(of_these_labels).one() <= further
 
 
 def _age(stamp: float, now: float) -> float:
@@ -170,10 +193,13 @@ def request_round(
     actor: str,
     reason: str,
     settings: RoundSettings | None = None,
+    *,
+    trains_on: bool = False,
 ) -> RoundInfo:
     """Queue a round on the labels and the pool as they are now, with ``settings`` or the project's own.
 
-    While the cold start is under way the round waits behind it.
+    While the cold start is under way the round waits behind it. One that ``trains_on`` is a further one of
+    :class:`StartRule`: it learns from new labels too, and they still count for the next round.
 
     Raises:
         RoundRefused: a round is waiting or at work already, there is no label to train on, the labels show
@@ -238,6 +264,10 @@ def request_round(
                 metrics={},
                 created_at=created_at,
             )
+            if trains_on:
+                row.labels_changed = session.scalars(
+                    select(Round.labels_changed).where(Round.project_id == project_id, Round.number == newest)
+                ).one()
             session.add(row)
             session.flush()
             events.record(

@@ -207,7 +207,7 @@ class Round(Base):
     [[first_id, last_id], …]}``, see :class:`storage.snapshots.Snapshot`."""
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("round.id"))
     labels_changed: Mapped[int]
-    """``Project.labels_changed`` when it was started."""
+    """``Project.labels_changed`` when it was started, of a further round when the one before was."""
     worker: Mapped[str | None] = mapped_column(String(100))
     heartbeat_at: Mapped[float | None]
     lease_until: Mapped[float | None]

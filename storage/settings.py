@@ -59,6 +59,13 @@ class StartRule(_Settings):
         ge=0,
         description="Wait this long after the newest submission, until twice the labels are there.",
     )
+    further_rounds: int = Field(
+        2,
+        title="Further rounds while it waits",
+        ge=0,
+        description="So many more rounds train on with the labels there are, while too few new ones have "
+        "come. 0 lets the machine rest instead.",
+    )
 
 
 class RoundSettings(_Settings):

@@ -52,7 +52,7 @@ PRESET_NAMES = {
 MAIN_FIELDS = ("recipe", "head", "encoder", "decoder", "steps", "long_side", "crop", "batch_size")
 CHOICE_FIELDS = ("pixel_score", "aggregation", "batch_choice")
 CHOICE_NUMBERS = ("choice_batch", "near_duplicate", "uncertain_from", "samples_predict", "most_scored")
-START_FIELDS = ("automatic", "first_labels", "min_changed", "min_classes", "quiet_seconds")
+START_FIELDS = ("automatic", "first_labels", "min_changed", "min_classes", "quiet_seconds", "further_rounds")
 _MUCH_LARGER = 2.0
 """Images so many times as long as what the model sees of them lose things that a person labels."""
 REFUSED = "round-refused"

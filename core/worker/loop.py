@@ -118,7 +118,11 @@ def _request_due_rounds(workspace: Workspace, project_id: int | None) -> None:
         try:
             if advice.ready:
                 why = f"{advice.changed} new labels {advice.since}"
-                round_requests.request_round(workspace, project.id, actor="worker", reason=why)
+                if advice.trains_on:
+                    why = f"Trains on while it waits: {advice.changed} of {advice.needed} new labels"
+                round_requests.request_round(
+                    workspace, project.id, actor="worker", reason=why, trains_on=advice.trains_on
+                )
             elif round_requests.cold_start_is_due(workspace, project.id):
                 round_requests.request_cold_start(workspace, project.id)
         except RoundRefused as refusal:

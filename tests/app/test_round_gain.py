@@ -45,7 +45,9 @@ def test_rounds_that_were_compared_with_nothing_say_nothing():
 
 def test_two_rounds_that_brought_little_are_a_place_to_stop():
     little, much = (0.60, 0.597, 0.6), (0.60, 0.55, 0.99)
-    assert "a place to stop" in gain_text(gains(chain((0.5, None, None), little, little), []))
+    text = gain_text(gains(chain((0.5, None, None), little, little), []))
+    assert "The last 16 labels brought little." in text
+    assert text.endswith("If the suggestions are good enough for you, this is a place to stop.")
     assert "a place to stop" not in gain_text(gains(chain((0.5, None, None), little, much), []))
     assert "a place to stop" not in gain_text(gains(chain((0.5, None, None), little), []))
     surely = (0.60, 0.595, 0.99)
@@ -60,6 +62,25 @@ def test_rounds_without_new_labels_are_no_reason_to_stop():
     text = gain_text(gains(past, []))
     assert "with no more labels, is 0.0 points" in text
     assert "stop" not in text
+
+
+@pytest.mark.parametrize(
+    ("labels", "shares", "stop"),
+    [
+        ((8, 16, 16, 16, 24), (0.5, 0.5, 0.5, 0.5), True),
+        ((8, 16, 24, 24, 24), (0.5, 0.5, 0.5, 0.5), True),
+        ((8, 16, 16, 16, 24), (0.5, 0.5, 0.99, 0.5), False),
+        ((8, 12, 12, 12, 20), (0.5, 0.5, 0.5, 0.5), False),
+        ((8, 24, 24), (0.5, 0.5), False),
+    ],
+)
+def test_rounds_that_train_on_are_looked_through(labels, shares, stop):
+    past = chain((0.5, None, None), *((0.6, 0.597, share) for share in shares))
+    past = [
+        dataclasses.replace(info, metrics=info.metrics | {"labels": count})
+        for info, count in zip(past, labels, strict=True)
+    ]
+    assert ("a place to stop" in gain_text(gains(past, []))) is stop
 
 
 def test_few_images_are_called_rough():

@@ -638,7 +638,11 @@ def test_a_worker_outlives_failures_and_starts_rounds_by_itself(
     for info in images.list_images(workspace, project.id, "pool")[:2]:
         truth = images.truth(workspace, info.id)
         labels.save(workspace, info.id, truth, expected_revision=0, author="test", status="submitted")
-    until(lambda: [r.state for r in rounds.history(workspace, project.id)] == ["done", "failed"])
+    until(lambda: [r.state for r in rounds.history(workspace, project.id)] == [*3 * ["done"], "failed"])
+    further, _, due, _ = rounds.history(workspace, project.id)
+    assert due.reason == "2 new labels since the last round started"
+    assert further.reason == "Trains on while it waits: 0 of 2 new labels"
+    assert further.labels_changed == due.labels_changed
     assert [seen.device for seen in workers.live_workers(workspace)] == ["cpu"]
     worker.terminate()
     assert worker.wait(timeout=60) == 0

@@ -1,0 +1,112 @@
+"""A worker that waits for labels trains on with those there are, so often and no more."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from storage import images, projects, round_requests, rounds, workers
+from storage.projects import ProjectInfo
+from storage.round_requests import StartAdvice
+from storage.rounds import RoundInfo
+from storage.workspace import Workspace
+from tests.storage.project_factory import make_project, publish_ranking, submit
+
+WORKER = "elsewhere:1"
+
+
+@pytest.fixture
+def project(workspace: Workspace) -> ProjectInfo:
+    """A project with four labels, one published round on them, and a worker that has nothing to do."""
+    made = make_project(workspace, images=24)
+    submit_some(workspace, made, 4)
+    publish_ranking(workspace, made.id, [])
+    workers.worker_seen(workspace, WORKER, "cpu")
+    return made
+
+
+def submit_some(workspace: Workspace, project: ProjectInfo, count: int) -> None:
+    for info in images.list_images(workspace, project.id, "pool")[:count]:
+        submit(workspace, info.id)
+
+
+def advice(workspace: Workspace, project: ProjectInfo) -> StartAdvice:
+    return round_requests.start_advice(workspace, project.id)
+
+
+def further_round(workspace: Workspace, project: ProjectInfo) -> RoundInfo:
+    """Do what a worker does with such advice, up to the published round."""
+    asked = round_requests.request_round(workspace, project.id, "worker", "trains on", trains_on=True)
+    assert rounds.claim(workspace, WORKER, 60.0) is not None
+    rounds.publish(workspace, asked.id, WORKER, [], {}, None)
+    return rounds.get_round(workspace, asked.id)
+
+
+def test_two_further_rounds_follow_one_that_labels_started(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    for number in (2, 3):
+        found = advice(workspace, project)
+        assert (found.ready, found.trains_on) == (True, True)
+        assert found.reason == "0 of 8 new labels since the last round started: the model trains on meanwhile"
+        assert further_round(workspace, project).number == number
+    found = advice(workspace, project)
+    assert (found.ready, found.trains_on) == (False, False)
+    assert found.reason == "0 of 8 new labels since the last round started"
+
+
+def test_labels_that_a_further_round_learns_from_count_for_the_next_one(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    submit_some(workspace, project, 5)
+    further = further_round(workspace, project)
+    assert len(rounds.snapshot(workspace, further.id).labels) == 9
+    assert advice(workspace, project).changed == 5
+    submit_some(workspace, project, 3)
+    found = advice(workspace, project)
+    assert (found.changed, found.trains_on) == (8, False)
+    due = round_requests.request_round(workspace, project.id, "worker", "8 new labels")
+    assert due.labels_changed == further.labels_changed + 8
+
+
+def turned_off(workspace: Workspace, project: ProjectInfo) -> None:
+    projects.change_settings(workspace, project.id, {"start": {"further_rounds": 0}}, "ann")
+
+
+def rounds_by_hand(workspace: Workspace, project: ProjectInfo) -> None:
+    projects.change_settings(workspace, project.id, {"start": {"automatic": False}}, "ann")
+
+
+def ended_by_a_person(workspace: Workspace, project: ProjectInfo) -> None:
+    asked = round_requests.request_round(workspace, project.id, "ann", "by hand")
+    rounds.request_cancel(workspace, asked.id, "ann")
+
+
+def failed(workspace: Workspace, project: ProjectInfo) -> None:
+    asked = round_requests.request_round(workspace, project.id, "ann", "by hand")
+    rounds.claim(workspace, WORKER, 60.0)
+    rounds.fail(workspace, asked.id, WORKER, "A test ended it.")
+
+
+def another_project_waits(workspace: Workspace, project: ProjectInfo) -> None:
+    other = make_project(workspace, images=8, name="roads")
+    submit_some(workspace, other, 4)
+    round_requests.request_round(workspace, other.id, "ann", "by hand")
+
+
+@pytest.mark.parametrize(
+    "instead", [turned_off, rounds_by_hand, ended_by_a_person, failed, another_project_waits]
+)
+def test_the_model_does_not_train_on(
+    workspace: Workspace, project: ProjectInfo, instead: Callable[[Workspace, ProjectInfo], None]
+) -> None:
+    assert advice(workspace, project).trains_on
+    instead(workspace, project)
+    found = advice(workspace, project)
+    assert (found.ready, found.trains_on) == (False, False)
+
+
+def test_without_a_worker_nothing_is_said_of_training_on(workspace: Workspace, project: ProjectInfo) -> None:
+    in_an_hour = time.time() + 3600
+    found = round_requests.start_advice(workspace, project.id, now=in_an_hour)
+    assert (found.ready, found.reason) == (False, "0 of 8 new labels since the last round started")

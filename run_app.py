@@ -21,6 +21,7 @@ import os
 import subprocess
 import venv
 from pathlib import Path
+from types import SimpleNamespace
 
 HERE = Path(__file__).resolve().parent
 REQUIREMENTS = "requirements.txt"
@@ -29,6 +30,8 @@ WITHOUT_DEPENDENCIES = "requirements-oracles.txt"
 MOST_TEST_PROCESSES = 4
 """Each holds 1.5 GB."""
 CANVAS_TESTS = HERE / "tests" / "canvas"
+UNFINISHED = "qualm-unfinished"
+"""File in an environment that is being made, which one that a kill left half made still has."""
 
 
 def environment_is_active() -> bool:
@@ -47,6 +50,28 @@ def requirements_stamp(files: list[str]) -> str:
     return hashlib.sha256(b"\0".join((HERE / name).read_bytes() for name in files)).hexdigest()
 
 
+class MarkedEnvironment(venv.EnvBuilder):
+    """A virtual environment that is marked as unfinished before its interpreter is there."""
+
+    def create_configuration(self, context: SimpleNamespace) -> None:
+        """Mark the folder, which is empty here."""
+        Path(context.env_dir, UNFINISHED).touch()
+        super().create_configuration(context)
+
+
+def make_environment(folder: Path) -> None:
+    """Make a virtual environment with pip in ``folder``, in the place of what is there.
+
+    Raises:
+        OSError: the folder cannot be written to.
+        CalledProcessError: Python came without what puts pip there.
+    """
+    # Killed while it is emptied it may lose the mark, but without its interpreter nobody takes it for whole.
+    venv_python(folder).unlink(missing_ok=True)
+    MarkedEnvironment(with_pip=True, clear=True).create(folder)
+    (folder / UNFINISHED).unlink()
+
+
 def prepare_environment(arguments: list[str]) -> None:
     """Make sure that this process runs in an environment with the requirements; start again if not.
 
@@ -55,10 +80,10 @@ def prepare_environment(arguments: list[str]) -> None:
     if not environment_is_active():
         folder = HERE / ".venv"
         python = venv_python(folder)
-        if not python.exists():
+        if not python.exists() or (folder / UNFINISHED).exists():
             print(f"Making a virtual environment in {folder} …", flush=True)
             try:
-                venv.create(folder, with_pip=True, clear=True)
+                make_environment(folder)
             except (OSError, subprocess.CalledProcessError) as error:
                 sys.exit(
                     f"The virtual environment could not be made: {error}. On Debian and Ubuntu install "

@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import threading
 import time
+import venv
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +64,56 @@ def test_fresh_machine_gets_an_environment_once_and_changed_requirements_anew(tm
     assert "Installing" not in second.stdout
     (tmp_path / "requirements.txt").write_text("# one more line\n")
     assert "Installing requirements.txt" in run("--help", cwd=tmp_path, python=str(base)).stdout
+
+
+def test_an_environment_that_was_left_half_made_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = run_app.venv_python(tmp_path / ".venv")
+    made: list[bool] = []
+
+    def killed(*_: object) -> None:
+        made.append(python.exists())
+        raise KeyboardInterrupt
+
+    def replaced(*_: object) -> None:
+        raise SystemExit("replaced")
+
+    def start() -> None:
+        with pytest.raises(SystemExit, match="replaced"):
+            run_app.prepare_environment([])
+
+    monkeypatch.setattr(run_app, "HERE", tmp_path)
+    monkeypatch.setattr(run_app, "environment_is_active", lambda: False)
+    monkeypatch.setattr(os, "execv", replaced)
+    with monkeypatch.context() as context:
+        context.setattr(venv.EnvBuilder, "_setup_pip", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_app.prepare_environment([])
+    assert made == [True], "the kill comes when the interpreter is there and pip is not"
+    with monkeypatch.context() as context:
+        context.setattr(venv.EnvBuilder, "_setup_pip", lambda *_: made.append(True))
+        start()
+        start()
+    assert made == [True, True], "it is made anew, and once"
+
+
+def test_an_environment_of_another_making_is_taken_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = run_app.venv_python(tmp_path / ".venv")
+    python.parent.mkdir(parents=True)
+    python.touch()
+
+    def replaced(command: str, _: list[str]) -> None:
+        raise SystemExit(command)
+
+    monkeypatch.setattr(run_app, "HERE", tmp_path)
+    monkeypatch.setattr(run_app, "environment_is_active", lambda: False)
+    monkeypatch.setattr(os, "execv", replaced)
+    with pytest.raises(SystemExit, match=re.escape(str(python))):
+        run_app.prepare_environment([])
+    assert list((tmp_path / ".venv").rglob("*")) == [python.parent, python]
 
 
 def test_help_names_every_command() -> None:

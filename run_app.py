@@ -333,6 +333,13 @@ def refuse_other_classes(workspace: Workspace, project: ProjectInfo, names: list
         )
 
 
+def worker_command(workspace: Path, device: Device, *more: str) -> list[str]:
+    """Return the command of a worker that ends with this process; ``more`` are further options of it."""
+    command = [sys.executable, str(HERE / "run_app.py"), "worker", "--workspace", str(workspace)]
+    # It gets the number from here: by the time that it could ask for its parent, another may have adopted it.
+    return [*command, "--device", device.value, "--supervisor", str(os.getpid()), *more]
+
+
 def supervise_worker(workspace: Path, device: Device, stop: threading.Event) -> None:
     """Keep one worker process running until ``stop`` is set; its output goes to ``logs/worker.log``.
 
@@ -341,8 +348,7 @@ def supervise_worker(workspace: Path, device: Device, stop: threading.Event) -> 
     """
     log_path = workspace / "logs" / "worker.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, str(HERE / "run_app.py"), "worker", "--workspace", str(workspace)]
-    command += ["--device", device.value, "--supervised"]
+    command = worker_command(workspace, device)
     pause = 1.0
     while not stop.is_set():
         began = time.monotonic()
@@ -662,9 +668,7 @@ def train(
             )
         own: subprocess.Popen[bytes] | None = None
         if not workers.live_workers(opened, chosen.id):
-            command = [sys.executable, str(HERE / "run_app.py"), "worker", "--once", "--supervised"]
-            command += ["--workspace", str(workspace), "--project", chosen.name, "--device", device.value]
-            own = subprocess.Popen(command)
+            own = subprocess.Popen(worker_command(workspace, device, "--once", "--project", chosen.name))
             workers.worker_starting(opened, workers.worker_name(own.pid), chosen.id)
         with progress_bar() as bar:
             task = bar.add_task(f"Round {started.number}: queued", total=None)
@@ -702,9 +706,9 @@ def worker(
     project: ProjectOption = None,
     device: DeviceOption = Device.auto,
     once: Annotated[bool, typer.Option("--once", help="Run one round, then stop.")] = False,
-    supervised: Annotated[
-        bool, typer.Option("--supervised", hidden=True, help="Stop when the starting process is gone.")
-    ] = False,
+    supervisor: Annotated[
+        int | None, typer.Option(hidden=True, help="Stop when this process, which started it, is gone.")
+    ] = None,
 ) -> None:
     """Run the background worker in a process of its own, on the machine that holds the workspace.
 
@@ -712,13 +716,13 @@ def worker(
     """
     logging.getLogger().setLevel(logging.INFO)
     with errors_as_sentences():
-        if not supervised:
+        if supervisor is None:
             with contextlib.closing(existing_workspace(workspace)) as opened:
                 only = None if project is None else projects.get_project(opened, project).id
                 workers.worker_starting(opened, workers.worker_name(os.getpid()), only)
         from core.worker import run_worker
 
-        run_worker(workspace, device=device.value, project=project, once=once, supervised=supervised)
+        run_worker(workspace, device=device.value, project=project, once=once, supervisor=supervisor)
 
 
 @cli.command()

@@ -181,6 +181,15 @@ def test_a_worker_is_announced_before_it_has_loaded(tmp_path: Path) -> None:
     assert workers.live_workers(workspace) == []
 
 
+def test_a_worker_is_told_who_started_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, object] = {}
+    monkeypatch.setattr("core.worker.run_worker", lambda workspace, **rest: told.update(rest))
+    command = run_app.worker_command(tmp_path, run_app.Device.cpu, "--once", "--project", "Field")
+    done = invoke(*command[2:])
+    assert done.exit_code == 0, done.output
+    assert told == {"device": "cpu", "project": "Field", "once": True, "supervisor": os.getpid()}
+
+
 def test_wide_host_without_sign_in_is_refused(tmp_path: Path) -> None:
     result = run(
         "serve", "--workspace", str(tmp_path / "w"), "--host", "0.0.0.0", "--no-browser", "--no-worker"

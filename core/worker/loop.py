@@ -32,7 +32,7 @@ def run_worker(
     project: str | int | None = None,
     once: bool = False,
     poll_s: float = 1.0,
-    supervised: bool = False,
+    supervisor: int | None = None,
 ) -> int:
     """Start rounds that are due and run the queued ones, until told to stop by SIGTERM or Ctrl+C.
 
@@ -44,7 +44,7 @@ def run_worker(
         project: name or id; only its rounds are run. None runs those of every project.
         once: return after one round, or when there is none; a cold start before it does not count.
         poll_s: pause between looks at the database, seconds.
-        supervised: end when the process that started this one is gone.
+        supervisor: process that started this one; end when it is gone, perhaps before this is called.
 
     Returns:
         The number of rounds run here, however they ended.
@@ -52,7 +52,10 @@ def run_worker(
     Raises:
         QualmError: the workspace, the project or the device cannot be used.
     """
-    parent = os.getppid() if supervised else None
+    parent = supervisor
+    if supervisor is not None and os.name == "nt":
+        # There the launcher of a virtual environment is between the two.
+        parent = os.getppid()
     chosen_device = pick_device(device)
     _give_way()
     workspace = open_workspace(workspace_path)

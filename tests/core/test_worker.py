@@ -653,12 +653,24 @@ def test_a_supervised_worker_ends_with_its_parent(
 ) -> None:
     project = blocks_project(workspace, pool=2)
     round_requests.request_round(workspace, project.id, actor="test", reason="test")
-    parents = iter([1234, 1234])
+    parents = iter([1234])
     monkeypatch.setattr(os, "getppid", lambda: next(parents, 1))
     monkeypatch.setattr(signal, "signal", lambda *_: None)
-    assert run_worker(workspace.path, device="cpu", supervised=True) == 1
+    assert run_worker(workspace.path, device="cpu", supervisor=1234) == 1
     left = rounds.history(workspace, project.id)[0]
     assert left.state == "training", "the round is left to the next worker"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there an orphan keeps the number of its parent")
+def test_a_worker_whose_parent_is_gone_before_it_has_loaded_takes_no_round(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = blocks_project(workspace, pool=2)
+    round_requests.request_round(workspace, project.id, actor="test", reason="test")
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert run_worker(workspace.path, device="cpu", once=True, supervisor=1234) == 0
+    assert rounds.history(workspace, project.id)[0].state == "queued"
 
 
 def test_a_worker_gives_way_to_other_sessions_too() -> None:

@@ -18,6 +18,7 @@ import contextlib
 import hashlib
 import io
 import json
+import logging
 import os
 import re
 import tempfile
@@ -33,9 +34,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Picture
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from storage import VERSION, events, images, labels, projects, rounds
-from storage.errors import InvalidInput
+from storage.errors import InvalidInput, QualmError
 from storage.files import file_error, given_path
 from storage.formats.manifest import MANIFEST_NAME, TOOL
 from storage.formats.masks import colour_number
@@ -45,6 +47,8 @@ from storage.new_folders import new_folder, place_of_new_folder
 from storage.projects import ClassInfo
 from storage.schema import NOT_LABELLED, VOID, Image
 from storage.workspace import Workspace
+
+log = logging.getLogger("qualm.exporting")
 
 Progress = Callable[[int, int, str], None]
 """Called as ``progress(done, of, name)``; it may raise to stop the work."""
@@ -134,7 +138,8 @@ def export_project(
 ) -> ExportResult:
     """Write the newest submitted label map of every image to a new folder or ``.zip`` file.
 
-    These are the label maps that rounds learn from. It appears under its name only when it is complete.
+    These are the label maps that rounds learn from. It appears under its name only when it is complete, and
+    is then whole even if the journal cannot be written.
 
     Args:
         workspace: The workspace.
@@ -241,8 +246,14 @@ def export_project(
         drafts=sum(row.get("status") == "draft" for row in rows),
         drafts_left_out=drafts_left_out,
     )
-    with workspace.database.writing() as session:
-        events.record(session, project.id, actor, "export", label_maps=result.label_maps, target=str(path))
+    try:
+        with workspace.database.writing() as session:
+            events.record(
+                session, project.id, actor, "export", label_maps=result.label_maps, target=str(path)
+            )
+    except (QualmError, SQLAlchemyError):
+        # The export is in its place, perhaps on another disk than a full one that holds the journal.
+        log.exception("the journal lacks the export to %s", path)
     return result
 
 

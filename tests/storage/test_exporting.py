@@ -204,6 +204,18 @@ def test_a_failed_export_leaves_nothing(
     assert list(target.parent.iterdir()) == []
 
 
+def test_an_export_is_done_even_if_the_journal_cannot_be_written(
+    workspace: Workspace, project: ProjectInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise DiskFull("the workspace")
+
+    monkeypatch.setattr(exporting.events, "record", full)
+    result = export_project(workspace, project.id, tmp_path / "out.zip")
+    assert result.label_maps == 4
+    assert result.path.is_file()
+
+
 def test_a_place_that_cannot_be_written_is_named(
     workspace: Workspace, project: ProjectInfo, tmp_path: Path
 ) -> None:

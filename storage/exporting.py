@@ -14,14 +14,12 @@ from void, or there are none.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
 import logging
 import os
 import re
-import tempfile
 import unicodedata
 import zipfile
 from collections import Counter
@@ -43,7 +41,7 @@ from storage.formats.manifest import MANIFEST_NAME, TOOL
 from storage.formats.masks import colour_number
 from storage.images import ImageInfo
 from storage.labels import LabelInfo
-from storage.new_folders import new_folder, place_of_new_folder
+from storage.new_folders import new_folder, place_of_new_folder, remove_abandoned, unfinished_folder
 from storage.projects import ClassInfo
 from storage.schema import NOT_LABELLED, VOID, Image
 from storage.workspace import Workspace
@@ -232,6 +230,8 @@ def export_project(
             ),
         )
 
+    for downloads in (workspace.path / "exports").glob("*/"):
+        remove_abandoned(downloads)
     try:
         if is_zip:
             _write_zip(path, write_all, is_new)
@@ -288,21 +288,17 @@ def _refuse_existing(path: Path) -> None:
 
 
 def _write_zip(path: Path, write_all: Callable[[_Target], None], is_new: bool) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=".part-", suffix=".zip", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
+    with unfinished_folder(path.parent) as folder:
+        temporary = folder / "export.zip"
+        with temporary.open("xb") as file:
             with zipfile.ZipFile(file, "w") as archive:
                 write_all(_Zip(archive))
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
+        temporary.chmod(0o644)
         if is_new:
             _refuse_existing(path)
         os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
 
 
 def _write_folder(path: Path, write_all: Callable[[_Target], None]) -> None:

@@ -22,6 +22,7 @@ from storage.exporting import export_project
 from storage.importing import plan_import, run_import
 from storage.projects import ClassChange, ClassSpec, ProjectInfo
 from storage.workspace import Workspace, open_workspace
+from tests.storage.test_new_folders import killed_while_writing
 
 
 def add(
@@ -202,6 +203,19 @@ def test_a_failed_export_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         export_project(workspace, project.id, target, progress=stop)
     assert list(target.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["out", "out.zip"])
+def test_what_a_killed_export_left_goes_with_the_next(
+    workspace: Workspace, project: ProjectInfo, tmp_path: Path, name: str
+) -> None:
+    downloads = workspace.path / "exports" / str(project.id)
+    target = tmp_path / "disk" / name
+    for folder in (downloads, target.parent):
+        killed_while_writing(folder)
+    export_project(workspace, project.id, target)
+    assert [path.name for path in target.parent.iterdir()] == [name]
+    assert list(downloads.iterdir()) == []
 
 
 def test_an_export_is_done_even_if_the_journal_cannot_be_written(

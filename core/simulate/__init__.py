@@ -25,9 +25,16 @@ from rich.text import Text
 from core import provenance
 from core.annotation_cost import Annotator
 from core.learning_curve import mean_and_deviation
-from core.simulate.cell import CellRun, identity, run_of
+from core.simulate.cell import CellRun, begin_run, identity, run_of
 from core.simulate.grid import FULL, Cell, Grid
-from core.simulate.labelled_set import LabelledSet, copy_set, labelled_set
+from core.simulate.labelled_set import (
+    LabelledSet,
+    copy_set,
+    end_of_copy,
+    is_half_copied,
+    labelled_set,
+    remove_half_copy,
+)
 from core.simulate.report import write_report
 from core.simulate.results import BudgetResult, Results, write_csv
 from core.worker import pick_device
@@ -74,7 +81,7 @@ def simulate(
         out: Folder of the results; ``report.html`` and ``results.csv`` are written there. One with results
             of the same simulation is gone on with.
         start: Where the first images come from: drawn at random, or the application's cold start.
-        workspace: An empty folder that keeps the workspace of the only run.
+        workspace: An empty folder that keeps the workspace of the only run, or one where it goes on.
         limit_pool: Use so many images of the pool, evenly spread; None takes all.
         limit_test: The same for testing.
         annotator: Whose clicks are counted.
@@ -197,8 +204,11 @@ def _make_workspace(folder: Path, run: dict[str, Any], set_folder: Path, *, kept
     """
     held = run_of(folder)
     if held == run:
+        end_of_copy(folder)
         return
-    if folder.exists() and any(folder.iterdir()):
+    if held is None and is_half_copied(folder):
+        remove_half_copy(set_folder, folder)
+    elif folder.exists() and any(folder.iterdir()):
         if kept and held is not None:
             raise InvalidInput(
                 f"The workspace {folder} holds a simulation under other conditions. Choose an empty folder, "
@@ -208,6 +218,8 @@ def _make_workspace(folder: Path, run: dict[str, Any], set_folder: Path, *, kept
             raise InvalidInput(f"The workspace {folder} is not empty. Choose an empty folder.")
         shutil.rmtree(folder)
     copy_set(set_folder, folder)
+    begin_run(folder, run)
+    end_of_copy(folder)
 
 
 class _Work:

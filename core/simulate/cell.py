@@ -326,6 +326,11 @@ def identity(cell: Cell, conditions: Mapping[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps({"cell": str(cell), **conditions}))
 
 
+def begin_run(workspace: Path, run: dict[str, Any]) -> None:
+    """Note whose a workspace is from now on."""
+    _Ledger(workspace / LEDGER, run)
+
+
 def run_of(workspace: Path) -> dict[str, Any] | None:
     """Return the identity of the run that a workspace holds; None when it is no simulation's."""
     ledger = workspace / LEDGER

@@ -22,6 +22,8 @@ from storage.workspace import Workspace, open_workspace
 DEMO_POOL = 120
 DEMO_TEST = 40
 _DESCRIPTION = "set.json"
+_COPYING = "half-copied"
+"""File in a workspace to which the set is being copied."""
 
 Watch = Callable[[int, int], None]
 """Called with how many images are there and how many there will be."""
@@ -74,7 +76,11 @@ def labelled_set(
 
 
 def copy_set(folder: Path, target: Path) -> None:
-    """Copy the workspace of a set; image files, which never change, are linked where the disk can."""
+    """Copy the workspace of a set; image files, which never change, are linked where the disk can.
+
+    Until :func:`end_of_copy` the target is known as half copied. It may be where a disk begins, whose place
+    no copy beside it could take.
+    """
 
     def copied(source: str, destination: str) -> str:
         if "blobs" in Path(source).relative_to(folder).parts:
@@ -86,7 +92,29 @@ def copy_set(folder: Path, target: Path) -> None:
                 return destination
         return str(shutil.copy2(source, destination))
 
+    target.mkdir(parents=True, exist_ok=True)
+    (target / _COPYING).touch()
     shutil.copytree(folder, target, copy_function=copied, dirs_exist_ok=True)
+
+
+def end_of_copy(target: Path) -> None:
+    """Note that a copied set is whole and whose it is."""
+    (target / _COPYING).unlink(missing_ok=True)
+
+
+def is_half_copied(target: Path) -> bool:
+    """Tell whether a copy to a folder was begun and not ended."""
+    return (target / _COPYING).exists()
+
+
+def remove_half_copy(folder: Path, target: Path) -> None:
+    """Remove from a half copied workspace what is of the set in ``folder``, and nothing else."""
+    for path in folder.iterdir():
+        left = target / path.name
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def _import(

@@ -1,9 +1,11 @@
 """The simulation on a tiny set in the CamVid layout."""
 
+import contextlib
 import csv
 import dataclasses
 import io
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from core import simulate as simulation
 from core.annotation_cost import Annotator
 from core.simulate import WORKSPACES, cell, simulate
 from core.simulate.grid import Grid
@@ -210,6 +213,54 @@ def test_a_run_alone_keeps_its_workspace_and_ends_as_the_one_that_was_cut_off(
                 device="cpu",
                 console=quiet(),
             )
+
+
+def test_a_run_that_was_cut_off_while_the_set_was_copied_goes_on_in_its_workspace(
+    tiny_set: Path, grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = dataclasses.replace(grid, strategies=("random",), full=False)
+    kept = tmp_path / "workspace"
+    kept.mkdir()
+    real, calls = os.link, []
+
+    def cut_off(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    def dies(source: str, destination: str) -> None:
+        calls.append(destination)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        real(source, destination)
+
+    def start() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            simulate(
+                tiny_set,
+                alone,
+                out=tmp_path / "out",
+                workspace=kept,
+                annotator=HAND,
+                device="cpu",
+                console=quiet(),
+            )
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", dies)
+        start()
+    assert len(calls) == 3
+    with monkeypatch.context() as patch:
+        patch.setattr(simulation, "begin_run", cut_off)
+        start()
+    (kept / "mine.txt").write_text("keep")
+    monkeypatch.setattr(cell, "run_round", cut_off)
+    start()
+    assert (kept / "mine.txt").read_text() == "keep"
+    with contextlib.closing(open_workspace(kept)) as opened:
+        (project,) = projects.list_projects(opened)
+        for info in images.list_images(opened, project.id):
+            assert opened.blobs.get(info.blob)
+        assert images.split_counts(opened, project.id)["train"] == 2
+    start()
 
 
 @pytest.mark.parametrize(

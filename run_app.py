@@ -32,6 +32,8 @@ MOST_TEST_PROCESSES = 4
 CANVAS_TESTS = HERE / "tests" / "canvas"
 UNFINISHED = "qualm-unfinished"
 """File in an environment that is being made, which one that a kill left half made still has."""
+STOPPED = 130
+"""Exit status after Ctrl+C."""
 
 
 def environment_is_active() -> bool:
@@ -123,7 +125,11 @@ def prepare_environment(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    prepare_environment(sys.argv[1:])
+    try:
+        prepare_environment(sys.argv[1:])
+    except KeyboardInterrupt:
+        print("Stopped. Run the same command again to go on with the installation.", file=sys.stderr)
+        sys.exit(STOPPED)
 
 import contextlib
 import dataclasses
@@ -271,13 +277,21 @@ def progress_bar() -> Progress:
 
 
 @contextlib.contextmanager
-def errors_as_sentences() -> Iterator[None]:
-    """Print a :class:`QualmError` as its sentence and exit with status 1; let everything else through."""
+def errors_as_sentences(when_stopped: str | None = None) -> Iterator[None]:
+    """Print a :class:`QualmError` as its sentence and exit with status 1; let everything else through.
+
+    Ctrl+C prints ``when_stopped``, which says what is kept and how to go on, and exits with status 130.
+    """
     try:
         yield
     except QualmError as error:
         error_console.print(str(error), style="red", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        if when_stopped is None:
+            raise
+        error_console.print(when_stopped, highlight=False, soft_wrap=True)
+        raise typer.Exit(STOPPED) from None
 
 
 def chosen_project(workspace: Workspace, name: str | None) -> ProjectInfo:
@@ -512,8 +526,11 @@ def demo(
     no_browser: NoBrowserOption = False,
 ) -> None:
     """Open the demo project: rendered scenes whose truth is known, so that one click answers an image."""
-    with errors_as_sentences():
+    with errors_as_sentences(
+        "Stopped. The scenes rendered so far are kept; run the same command again for the rest."
+    ):
         make_demo(open_workspace(workspace), images)
+    with errors_as_sentences():
         serve_workspace(workspace, DEMO_PROJECT, device, host, port, access_token, no_worker, no_browser)
 
 
@@ -535,11 +552,11 @@ def import_images(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report what would be imported.")] = False,
 ) -> None:
     """Import a folder or zip of images; a second run goes on where the first one stopped."""
-    from storage.images import split_counts
-    from storage.import_plan import count_of
-    from storage.importing import plan_import, run_import
+    with errors_as_sentences("Stopped. What was imported is kept; run the same command again for the rest."):
+        from storage.images import split_counts
+        from storage.import_plan import count_of
+        from storage.importing import plan_import, run_import
 
-    with errors_as_sentences():
         opened = None if dry_run and not is_workspace(workspace) else open_workspace(workspace)
         try:
             target = chosen_project(opened, project) if opened else None
@@ -613,9 +630,11 @@ def export(
     ] = False,
 ) -> None:
     """Export the submitted label maps as index PNGs with a manifest.json."""
-    from storage.exporting import export_project
+    with errors_as_sentences(
+        "Stopped. Nothing of an unfinished export is left; run the same command again for a whole one."
+    ):
+        from storage.exporting import export_project
 
-    with errors_as_sentences():
         opened = existing_workspace(workspace)
         chosen = chosen_project(opened, project)
         with progress_bar() as bar:
@@ -639,10 +658,12 @@ def backup(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
 ) -> None:
     """Copy the workspace to a new folder, itself a workspace, also while Qualm runs."""
-    from storage.backup import back_up
+    with errors_as_sentences(
+        "Stopped. Nothing of an unfinished backup is left; run the same command again for a whole one."
+    ):
+        from storage.backup import back_up
 
-    with errors_as_sentences(), contextlib.closing(existing_workspace(workspace)) as opened:
-        with progress_bar() as bar:
+        with contextlib.closing(existing_workspace(workspace)) as opened, progress_bar() as bar:
             task = bar.add_task("Backing up", total=None)
             result = back_up(
                 opened, target, progress=lambda done, of: bar.update(task, completed=done, total=of)
@@ -658,7 +679,10 @@ def train(
     device: DeviceOption = Device.auto,
 ) -> None:
     """Start a round now and watch it to its end; uses the running worker, or one of its own."""
-    with errors_as_sentences():
+    with errors_as_sentences(
+        "Stopped. A round that was started is kept: run the same command again to watch it, or to go on from "
+        "its checkpoint."
+    ):
         opened = existing_workspace(workspace)
         chosen = chosen_project(opened, project)
         started = rounds.live_round(opened, chosen.id)
@@ -797,11 +821,11 @@ def simulate(
     device: DeviceOption = Device.auto,
 ) -> None:
     """Replay the loop on a labelled set, the true masks answering, and report which choice pays."""
-    from core import simulate as simulation
-    from core.annotation_cost import Annotator
-    from core.simulate.grid import Grid
+    with errors_as_sentences("Stopped. What is finished is kept; run the same command again to go on."):
+        from core import simulate as simulation
+        from core.annotation_cost import Annotator
+        from core.simulate.grid import Grid
 
-    with errors_as_sentences():
         named = {"steps": steps, "long_side": long_side, "crop": crop, "head": head}
         grid = simulation.QUICK_GRID if quick else Grid()
         overrides = {name: str(value) for name, value in named.items() if value is not None}

@@ -240,6 +240,44 @@ def test_a_backup_says_where_it_is_and_how_to_open_it(tmp_path: Path) -> None:
     assert "a backup never overwrites" in again.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "at_work", "sentence"),
+    [
+        (
+            "import .",
+            "storage.importing.plan_import",
+            "What was imported is kept; run the same command again",
+        ),
+        ("export out", "storage.exporting.export_project", "Nothing of an unfinished export is left; run"),
+        ("backup copy", "storage.backup.back_up", "Nothing of an unfinished backup is left; run the same"),
+        ("train", "storage.round_requests.request_round", "A round that was started is kept: run the same"),
+        ("simulate", "core.simulate.simulate", "What is finished is kept; run the same command again"),
+        ("demo", "run_app.make_demo", "The scenes rendered so far are kept; run the same command again"),
+    ],
+)
+def test_what_is_stopped_says_what_is_kept_and_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, at_work: str, sentence: str
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    with contextlib.closing(open_workspace(tmp_path / "w")) as workspace:
+        blocks_project(workspace, pool=1)
+    monkeypatch.setattr(at_work, stopped)
+    done = invoke(*command.split(), "--workspace", str(tmp_path / "w"))
+    assert done.exit_code == 130
+    assert f"Stopped. {sentence}" in done.stderr
+
+
+def test_a_server_that_is_stopped_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_app, "serve_workspace", stopped)
+    assert invoke("serve", "--workspace", str(tmp_path / "w")).output.strip() == ""
+
+
 def test_names_are_printed_as_they_are(tmp_path: Path) -> None:
     folder = tmp_path / "set" / "["
     folder.mkdir(parents=True)

@@ -461,12 +461,11 @@ def make_demo(workspace: Workspace, images: int) -> ProjectInfo:
     try:
         project = projects.get_project(workspace, DEMO_PROJECT)
     except NotFound:
-        project = projects.create_project(
-            workspace,
-            DEMO_PROJECT,
-            [ClassSpec(name=name, colour=colour) for name, colour in demo_world.CLASSES],
-            actor=DEMO_ACTOR,
-        )
+        specs = [ClassSpec(name=name, colour=colour) for name, colour in demo_world.CLASSES]
+        # The name is taken when another first start has made it since.
+        with contextlib.suppress(InvalidInput):
+            projects.create_project(workspace, DEMO_PROJECT, specs, actor=DEMO_ACTOR)
+        project = projects.get_project(workspace, DEMO_PROJECT)
     refuse_own_project(workspace, project, [name for name, _ in demo_world.CLASSES])
     if project.archived_at is not None:
         project = restore_project(workspace, project.id, actor=DEMO_ACTOR)

@@ -10,6 +10,7 @@ import threading
 import time
 import venv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -403,6 +404,20 @@ def test_a_persons_project_is_not_taken_for_the_demo(tmp_path: Path, classes: li
         )
         assert list_images(workspace, own.id) == []
         assert projects.get_project(workspace, own.id).archived_at is not None
+
+
+def test_two_first_starts_at_once_have_one_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = projects.create_project
+
+    def after_another(*arguments: Any, **named: Any) -> None:
+        real(*arguments, **named)
+        real(*arguments, **named)
+
+    monkeypatch.setattr(projects, "create_project", after_another)
+    with contextlib.closing(open_workspace(tmp_path / "w")) as workspace:
+        demo = run_app.make_demo(workspace, images=1)
+        assert projects.list_projects(workspace) == [demo]
+        assert len(list_images(workspace, demo.id)) == 1
 
 
 def test_the_demo_is_known_after_its_classes_were_changed(tmp_path: Path) -> None:

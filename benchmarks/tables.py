@@ -340,6 +340,32 @@ def image_side() -> str:
     return "\n\n".join([tables.reached, between, tables.gained, tables.origin])
 
 
+def further_rounds() -> str:
+    """Return what more rounds on the same labels reach, and what is gained over one round."""
+    rows = read("further_rounds")
+    found: dict[tuple[str, int, int, int], dict[str, dict[str, str]]] = {}
+    for row in rows:
+        each, number, labels = int(row["rounds"]), int(row["round"]), int(row["labels"])
+        key = (row["data"], labels, each, (number - 1) % each + 1)
+        found.setdefault(key, {})[row["seed"]] = row
+    lines = []
+    for (data, labels, each, place), own in sorted(found.items()):
+        cells = [data, str(labels), str(each), str(place), str(len(own))]
+        alone = found[data, labels, 1, 1]
+        for name in ("pool_miou", "test_miou"):
+            gains = [
+                100 * (float(row[name]) - float(alone[seed][name]))
+                for seed, row in own.items()
+                if seed in alone
+            ]
+            cells.append(_spread([100 * float(row[name]) for row in own.values()], 1))
+            cells.append("" if each == 1 else _spread(gains, 1, sign=True))
+        lines.append(cells)
+    head = ["images", "labels", "rounds on the same labels", "after round", "seeds"]
+    head += ["pool", "pool, over one round each", "test", "test, over one round each"]
+    return "\n\n".join([_table(head, lines), _origin(rows)])
+
+
 class _Rounds(NamedTuple):
     """Tables of first rounds by what they were trained with, and the line that says where they come from."""
 
@@ -924,6 +950,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "step": step,
     "first_rounds": first_rounds,
     "image_side": image_side,
+    "further_rounds": further_rounds,
     "first_suggestions": first_suggestions,
     "large_pool": large_pool,
     "demo_rounds": demo_rounds,

@@ -49,6 +49,7 @@ def test_every_row_says_where_it_comes_from(name: str) -> None:
         ("correction_actions", ["target", "way"]),
         ("suggestion_edges", ["data", "way"]),
         ("first_suggestions", ["data", "beginning"]),
+        ("further_rounds", ["data", "rounds", "round"]),
     ],
 )
 def test_every_claim_has_three_seeds(name: str, columns: list[str]) -> None:
@@ -187,6 +188,19 @@ def told_of_the_first_rounds() -> list[str]:
     ]
 
 
+def told_of_further_rounds() -> list[str]:
+    last = {"images": "camvid", "rounds on the same labels": "3", "after round": "3"}
+    gained = {labels: line("further_rounds", labels=labels, **last) for labels in ("8", "16")}
+    pool, test = (
+        [mean(cells[f"{where}, over one round each"]) for cells in gained.values()]
+        for where in ("pool", "test")
+    )
+    return [
+        f"bring {pool[0]} and {pool[1]} points with 8 and 16 labels on the rest of the pool "
+        f"and {test[0]} and {test[1]} on the test images",
+    ]
+
+
 def told_of_the_edges() -> list[str]:
     nuclei, camvid = (
         [
@@ -223,6 +237,7 @@ SAID = [
     *told_of_the_network(),
     *told_of_the_canvas(),
     *told_of_the_first_rounds(),
+    *told_of_further_rounds(),
     *told_of_the_edges(),
     *told_of_the_first_suggestions(),
 ]

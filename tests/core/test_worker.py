@@ -641,7 +641,7 @@ def test_a_worker_outlives_failures_and_starts_rounds_by_itself(
     until(lambda: [r.state for r in rounds.history(workspace, project.id)] == [*3 * ["done"], "failed"])
     further, _, due, _ = rounds.history(workspace, project.id)
     assert due.reason == "2 new labels since the last round started"
-    assert further.reason == "Trains on while it waits: 0 of 2 new labels"
+    assert further.reason == "Trains on: 0 of 2 new labels"
     assert further.labels_changed == due.labels_changed
     assert [seen.device for seen in workers.live_workers(workspace)] == ["cpu"]
     worker.terminate()

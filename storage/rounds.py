@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from storage import embeddings, events, likeness
@@ -17,7 +17,7 @@ from storage.finite_json import finite_json
 from storage.predictions import NewPrediction, move_predictions_back, remove_predictions, store_predictions
 from storage.projects import project_row
 from storage.round_rows import live_row, owned_row, round_row
-from storage.schema import LIVE_ROUND_STATES, ROUND_STATES_AT_WORK, Round, RoundMetric, Worker
+from storage.schema import COLD_START, LIVE_ROUND_STATES, ROUND_STATES_AT_WORK, Round, RoundMetric, Worker
 from storage.settings import RoundSettings
 from storage.snapshots import Snapshot, decode_snapshot
 from storage.workers import is_held, is_worked_on
@@ -308,6 +308,19 @@ def history(workspace: Workspace, project_id: int) -> list[RoundInfo]:
     query = select(Round).where(Round.project_id == project_id).order_by(Round.number.desc())
     with workspace.database.reading() as session:
         return [round_info(row) for row in session.scalars(query)]
+
+
+def label_batches(workspace: Workspace, info: RoundInfo) -> int:
+    """Return on how many different states of the labels a project's rounds began, up to this one.
+
+    Further rounds on the same labels (:class:`storage.settings.StartRule`) do not count.
+    """
+    with workspace.database.reading() as session:
+        return session.scalars(
+            select(func.count(Round.labels_changed.distinct())).where(
+                Round.project_id == info.project_id, Round.number > COLD_START, Round.number <= info.number
+            )
+        ).one()
 
 
 def live_round(workspace: Workspace, project_id: int) -> RoundInfo | None:

@@ -24,6 +24,7 @@ from core.worker.images import RoundImages
 from core.worker.maps import Maps, encoded_maps, maps_of
 from core.worker.snapshot import LoadedSnapshot
 from core.worker.vectors import stacked, stored_embeddings, vectors_of
+from storage import rounds
 from storage.files import BlobStore
 from storage.images import ImageInfo
 from storage.predictions import NewPrediction
@@ -32,7 +33,7 @@ from storage.rounds import RoundInfo
 EMBEDDING_WORK = 0.5
 """Time to embed an image, in those to predict and score one, about."""
 PLANNED_ROUNDS = 10
-"""ClaSP PE's noise has settled after so many rounds."""
+"""ClaSP PE's noise has settled after so many rounds, further ones on the same labels not counted."""
 
 
 class _Scored(NamedTuple):
@@ -79,7 +80,7 @@ def score_pool(
         batch=claim.settings.choice_batch,
         near_duplicate=claim.settings.near_duplicate,
         uncertain_from=claim.settings.uncertain_from,
-        progress=min(1.0, (claim.info.number - 1) / PLANNED_ROUNDS),
+        progress=min(1.0, (rounds.label_batches(claim.workspace, claim.info) - 1) / PLANNED_ROUNDS),
         generator=torch.Generator().manual_seed(claim.seed),
     )
     most = claim.settings.keep_predictions

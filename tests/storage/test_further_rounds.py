@@ -69,6 +69,15 @@ def test_labels_that_a_further_round_learns_from_count_for_the_next_one(
     assert due.labels_changed == further.labels_changed + 8
 
 
+def test_further_rounds_are_of_the_same_batch_of_labels(workspace: Workspace, project: ProjectInfo) -> None:
+    rounds_of = [rounds.history(workspace, project.id)[0]]
+    rounds_of += [further_round(workspace, project) for _ in range(2)]
+    submit_some(workspace, project, 8)
+    publish_ranking(workspace, project.id, [])
+    rounds_of.append(rounds.history(workspace, project.id)[0])
+    assert [rounds.label_batches(workspace, info) for info in rounds_of] == [1, 1, 1, 2]
+
+
 def turned_off(workspace: Workspace, project: ProjectInfo) -> None:
     projects.change_settings(workspace, project.id, {"start": {"further_rounds": 0}}, "ann")
 

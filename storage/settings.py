@@ -60,11 +60,11 @@ class StartRule(_Settings):
         description="Wait this long after the newest submission, until twice the labels are there.",
     )
     further_rounds: int = Field(
-        2,
+        0,
         title="Further rounds while it waits",
         ge=0,
         description="So many more rounds train on with the labels there are, while too few new ones have "
-        "come. 0 lets the machine rest instead.",
+        "come. They can bring much or lose much: watch the audit quality.",
     )
 
 

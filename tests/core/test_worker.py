@@ -635,6 +635,7 @@ def test_a_worker_outlives_failures_and_starts_rounds_by_itself(
     assert "/no/such/file" in str(failed.error)
 
     projects.update_settings(workspace, project.id, good, actor="test")
+    projects.change_settings(workspace, project.id, {"start": {"further_rounds": 2}}, "test")
     for info in images.list_images(workspace, project.id, "pool")[:2]:
         truth = images.truth(workspace, info.id)
         labels.save(workspace, info.id, truth, expected_revision=0, author="test", status="submitted")

@@ -9,6 +9,7 @@ from storage import images, projects, round_requests, rounds, workers
 from storage.projects import ProjectInfo
 from storage.round_requests import StartAdvice
 from storage.rounds import RoundInfo
+from storage.settings import ProjectSettings, StartRule
 from storage.workspace import Workspace
 from tests.storage.project_factory import make_project, publish_ranking, submit
 
@@ -18,7 +19,9 @@ WORKER = "elsewhere:1"
 @pytest.fixture
 def project(workspace: Workspace) -> ProjectInfo:
     """A project with four labels, one published round on them, and a worker that has nothing to do."""
-    made = make_project(workspace, images=24)
+    made = make_project(
+        workspace, images=24, settings=ProjectSettings(start=StartRule(further_rounds=2, quiet_seconds=0))
+    )
     submit_some(workspace, made, 4)
     publish_ranking(workspace, made.id, [])
     workers.worker_seen(workspace, WORKER, "cpu")
@@ -78,6 +81,11 @@ def test_further_rounds_are_of_the_same_batch_of_labels(workspace: Workspace, pr
     assert [rounds.label_batches(workspace, info) for info in rounds_of] == [1, 1, 1, 2]
 
 
+def as_new(workspace: Workspace, project: ProjectInfo) -> None:
+    start = StartRule().model_dump()
+    projects.change_settings(workspace, project.id, {"start": start}, "ann")
+
+
 def turned_off(workspace: Workspace, project: ProjectInfo) -> None:
     projects.change_settings(workspace, project.id, {"start": {"further_rounds": 0}}, "ann")
 
@@ -104,7 +112,7 @@ def another_project_waits(workspace: Workspace, project: ProjectInfo) -> None:
 
 
 @pytest.mark.parametrize(
-    "instead", [turned_off, rounds_by_hand, ended_by_a_person, failed, another_project_waits]
+    "instead", [as_new, turned_off, rounds_by_hand, ended_by_a_person, failed, another_project_waits]
 )
 def test_the_model_does_not_train_on(
     workspace: Workspace, project: ProjectInfo, instead: Callable[[Workspace, ProjectInfo], None]

@@ -97,7 +97,7 @@ def test_advice_names_what_is_missing(workspace: Workspace, project: ProjectInfo
     submit_some(workspace, project, 3)
     assert (
         round_requests.start_advice(workspace, project.id).reason
-        == "3 of 8 new labels since the last round started: the model trains on meanwhile"
+        == "3 of 8 new labels since the last round started"
     )
 
 

@@ -362,11 +362,14 @@ class TestProject:
         for grey in range(4):
             Image.fromarray(np.full((20, 30, 3), grey, np.uint8)).save(tmp_path / f"{grey}.png")
         may_go_on = threading.Semaphore(1)
+        waits = threading.Event()
 
         def slow_import(*arguments: Any, progress: Progress) -> ImportResult:
             def moved(done: int, of: int, name: str) -> None:
                 progress(done, of, name)
-                may_go_on.acquire()
+                if not may_go_on.acquire(blocking=False):
+                    waits.set()
+                    may_go_on.acquire()
 
             return run_import(*arguments, progress=moved)
 
@@ -377,6 +380,7 @@ class TestProject:
         test.button(key="import-run").click().run()
         assert test.button(key="import-plan").disabled
 
+        assert waits.wait(60)
         reloaded = open_page("project")
         reloaded.button(key="import-stop").click().run()
         may_go_on.release(3)

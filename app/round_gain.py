@@ -90,7 +90,7 @@ def gain_text(found: Sequence[Gain]) -> str:
     else:
         text += f", and better in {100 * last.share_above:.0f} of 100 random redraws of them."
         text += " So few images give a rough figure." if last.images < FEW_IMAGES else ""
-    if labels := labels_of_little(found):
+    if labels := _labels_of_little(found):
         text += (
             f" The last {labels} labels brought little. If the suggestions are good enough for you, this is "
             "a place to stop."
@@ -98,7 +98,7 @@ def gain_text(found: Sequence[Gain]) -> str:
     return text
 
 
-def labels_of_little(found: Sequence[Gain]) -> int:
+def _labels_of_little(found: Sequence[Gain]) -> int:
     """Return how many of the newest labels brought little, 0 where they are not ``ENOUGH`` or brought more.
 
     Rounds that train on without new labels are no reason to stop, and one that gains is a reason to go on.

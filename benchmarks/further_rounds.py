@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from csv_rows import Row, about, print_rows, rows_alike, settings_column, write_rows
-from first_rounds import EVERY, Images, load, miou, teachers
-from image_side import FULL_SIDE
+from first_rounds import miou, teachers
+from image_side import show
 
 from storage.settings import RoundSettings
 
@@ -44,16 +44,11 @@ def measured(project: Project, data: Path) -> list[Row]:
     """Train the rounds in a process of their own and return a row for each."""
     torch.set_num_threads(1)
     settings = RoundSettings()
-    pool, test, class_count = load(data, settings.long_side)
-    full_pool, full_test, _ = load(data, FULL_SIDE)
-    order = torch.randperm(len(pool.pixels), generator=torch.Generator().manual_seed(project.seed)).tolist()
-    never_labelled = order[LABELLED[-1] :: EVERY]
-    unseen = Images(pool.pixels[never_labelled], full_pool.labels[never_labelled])
-    tested = Images(test.pixels[::EVERY], full_test.labels[::EVERY])
+    shown = show(data, settings.long_side, project.seed, LABELLED[-1])
     counts = [count for count in LABELLED for _ in range(project.rounds)]
     rows: list[Row] = []
     for number, (count, teacher, taken) in enumerate(
-        teachers(settings, pool, class_count, order, project.seed, counts), start=1
+        teachers(settings, shown.pool, shown.class_count, shown.order, project.seed, counts), start=1
     ):
         rows.append(
             {
@@ -61,8 +56,8 @@ def measured(project: Project, data: Path) -> list[Row]:
                 **project._asdict(),
                 "round": number,
                 "labels": count,
-                "pool_miou": miou(teacher, unseen),
-                "test_miou": miou(teacher, tested),
+                "pool_miou": miou(teacher, shown.unseen),
+                "test_miou": miou(teacher, shown.tested),
                 "cpu_seconds": taken,
             }
         )

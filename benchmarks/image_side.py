@@ -41,23 +41,42 @@ class Project(NamedTuple):
     seed: int
 
 
+class Shown(NamedTuple):
+    """What the rounds of a seed learn from, in the order in which it is labelled, and what measures them."""
+
+    pool: Images
+    class_count: int
+    order: list[int]
+    unseen: Images
+    tested: Images
+
+
+def show(data: Path, side: int, seed: int, most: int) -> Shown:
+    """Return the images at a long side; those that measure have label maps of their full size.
+
+    ``most`` are the images that the last round has the label of.
+    """
+    pool, test, class_count = load(data, side)
+    full_pool, full_test, _ = load(data, FULL_SIDE)
+    order = torch.randperm(len(pool.pixels), generator=torch.Generator().manual_seed(seed)).tolist()
+    never_labelled = order[most::EVERY]
+    unseen = Images(pool.pixels[never_labelled], full_pool.labels[never_labelled])
+    tested = Images(test.pixels[::EVERY], full_test.labels[::EVERY])
+    return Shown(pool, class_count, order, unseen, tested)
+
+
 def rounds(project: Project, data: Path) -> list[Row]:
     """Train the rounds in a process of their own and return a row for each."""
     torch.set_num_threads(1)
     settings = RoundSettings.model_validate(project._asdict())
-    pool, test, class_count = load(data, settings.long_side)
-    full_pool, full_test, _ = load(data, FULL_SIDE)
-    order = torch.randperm(len(pool.pixels), generator=torch.Generator().manual_seed(project.seed)).tolist()
-    never_labelled = order[LABELLED[-1] :: EVERY]
-    unseen = Images(pool.pixels[never_labelled], full_pool.labels[never_labelled])
-    tested = Images(test.pixels[::EVERY], full_test.labels[::EVERY])
+    shown = show(data, settings.long_side, project.seed, LABELLED[-1])
     rows: list[Row] = []
     for number, (count, teacher, taken) in enumerate(
-        teachers(settings, pool, class_count, order, project.seed), start=1
+        teachers(settings, shown.pool, shown.class_count, shown.order, project.seed), start=1
     ):
         began = time.process_time()
-        figures = {"pool_miou": miou(teacher, unseen), "test_miou": miou(teacher, tested)}
-        of_each = (time.process_time() - began) / (len(unseen.pixels) + len(tested.pixels))
+        figures = {"pool_miou": miou(teacher, shown.unseen), "test_miou": miou(teacher, shown.tested)}
+        of_each = (time.process_time() - began) / (len(shown.unseen.pixels) + len(shown.tested.pixels))
         rows.append(
             {
                 "data": data.name,

@@ -194,7 +194,7 @@ def _semi_latent(rows: list[dict[str, str]]) -> str:
     return _table([*kind, "MI, small context", "MI", "active dim."], lines)
 
 
-ORDER = ("supervised", "consistency", "u2pl")
+RECIPES = ("supervised", "consistency", "u2pl")
 
 
 def whole_semi() -> str:
@@ -203,7 +203,7 @@ def whole_semi() -> str:
     kind = ("recipe", "head", "labelled", "steps", "device")
     found: dict[tuple[str, ...], dict[str, dict[str, str]]] = {}
     rows.sort(
-        key=lambda row: (int(row["labelled"]), int(row["steps"]), ORDER.index(row["recipe"]), row["head"])
+        key=lambda row: (int(row["labelled"]), int(row["steps"]), RECIPES.index(row["recipe"]), row["head"])
     )
     for row in rows:
         found.setdefault(tuple(row[name] for name in kind), {})[row["seed"]] = row

@@ -134,8 +134,10 @@ def _may_train_on(session: Session, last: Round, further: int) -> bool:
 
     Not after one that failed or that a person ended, nor while a worker has any other to do.
     """
+    if not further or last.state != "done":  # Every browser asks this every few seconds.
+        return False
     waiting_or_at_work = select(Round.id).where(Round.state.in_(LIVE_ROUND_STATES)).limit(1)
-    if last.state != "done" or session.scalar(waiting_or_at_work) is not None:
+    if session.scalar(waiting_or_at_work) is not None:
         return False
     of_these_labels = select(func.count()).where(
         Round.project_id == last.project_id,

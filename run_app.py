@@ -781,6 +781,9 @@ def simulate(
     budgets: Annotated[
         str | None, typer.Option("--rounds", help="Labels at which to train: 10,20,40.")
     ] = None,
+    further_rounds: Annotated[
+        int, typer.Option(help="So many more rounds train on with the labels of each of these numbers.")
+    ] = 0,
     full: Annotated[
         bool, typer.Option("--full", help="Train on the whole pool too, for comparison.")
     ] = False,
@@ -835,6 +838,7 @@ def simulate(
             recipes=names_given(recipes) if recipes else grid.recipes,
             seeds=whole_numbers(seeds, "--seeds") if seeds else grid.seeds,
             budgets=whole_numbers(budgets, "--rounds") if budgets else grid.budgets,
+            further_rounds=further_rounds,
             full=full,
             overrides=dict(grid.overrides) | overrides,
         )

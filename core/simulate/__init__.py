@@ -114,6 +114,8 @@ def simulate(
         "limit_test": limit_test,
         "annotator": dataclasses.asdict(annotator),
     }
+    # Left out where there are none, so that a simulation that was begun before there were any goes on.
+    conditions |= {"further_rounds": grid.further_rounds} if grid.further_rounds else {}
     results = Results(out, conditions)
     began = time.monotonic()
     with _progress(console) as bars:
@@ -159,6 +161,7 @@ def simulate(
         csv_path or out / "results.csv",
         table,
         {"data": "demo" if data is None else data.resolve().name, "start": start}
+        | {"further_rounds": grid.further_rounds}
         | dict(grid.overrides)
         | {"command": command},
     )

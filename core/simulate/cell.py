@@ -118,7 +118,8 @@ class CellRun:
         """
         began = time.monotonic()
         self._label_until(budget)
-        done = self._trained_on(budget)
+        trained = self._trained_on(budget)
+        done = trained[-1]
         self.watch("testing", 0.85)
         measured = self._measured(done)
         quality = measured.uncertainty_figures()
@@ -137,8 +138,8 @@ class CellRun:
             ranking=None if self.cell.strategy == FULL else self._ranking(),
             clicks=None if self.cell.strategy == FULL else self.ledger.total(budget),
             labelled=of_step,
-            train_s=done.metrics["train_seconds"],
-            score_s=done.metrics["score_seconds"],
+            train_s=sum(info.metrics["train_seconds"] for info in trained),
+            score_s=sum(info.metrics["score_seconds"] for info in trained),
             wall_s=time.monotonic() - began,
             device=str(self.device),
             machine=provenance.machine(),
@@ -207,17 +208,21 @@ class CellRun:
 
     # The model
 
-    def _trained_on(self, budget: int) -> RoundInfo:
-        """Return the round on so many labels; one that a killed run left is gone on with."""
-        live = rounds.live_round(self.workspace, self.project.id)
-        if live is None:
-            for earlier in rounds.history(self.workspace, self.project.id):
-                if earlier.state == "done" and earlier.metrics.get("labels") == budget:
-                    return earlier
-            live = round_requests.request_round(self.workspace, self.project.id, ORACLE, "Simulation")
-        return self._run(live)
+    def _trained_on(self, budget: int) -> list[RoundInfo]:
+        """Return the rounds on so many labels, oldest first; one that a killed run left is gone on with."""
+        wanted = 1 + self.cell.further_rounds
+        while True:
+            every = rounds.history(self.workspace, self.project.id)
+            done = [info for info in every if info.state == "done" and info.metrics.get("labels") == budget]
+            if len(done) >= wanted:
+                return done[::-1]
+            live = next((info for info in every if info.state in LIVE_ROUND_STATES), None)
+            if live is None:
+                live = round_requests.request_round(self.workspace, self.project.id, ORACLE, "Simulation")
+            self._run(live, len(done) / wanted, 1 / wanted)
 
-    def _run(self, requested: RoundInfo) -> RoundInfo:
+    def _run(self, requested: RoundInfo, before: float = 0.0, share: float = 1.0) -> None:
+        """Run a round, which is a ``share`` of a budget's rounds, of which as much as ``before`` is done."""
         claimed = rounds.claim(self.workspace, self.worker, LEASE_S, project_id=self.project.id)
         if claimed is None:
             raise QualmError(
@@ -227,13 +232,13 @@ class CellRun:
 
         def watch(state: str, step: int, steps: int, seconds_left: float) -> None:
             begin, length = (0.15, 0.55) if state == "training" else (0.7, 0.15)
-            self.watch(state, begin + length * step / max(1, steps))
+            of_round = begin - 0.15 + length * step / max(1, steps)
+            self.watch(state, 0.15 + 0.7 * before + share * of_round)
 
         run_round(self.workspace, claimed, self.worker, self.device, watch=watch)
         ended = rounds.get_round(self.workspace, requested.id)
         if ended.state != "done":
             raise QualmError(ended.error or f"Round {ended.number} ended {ended.state}.")
-        return ended
 
     def _measured(self, done: RoundInfo) -> Evaluation:
         """Measure a round's teacher on the test images at full size."""

@@ -31,6 +31,8 @@ class Cell:
         seed: Of the queue's draws, the weights and the order of the data.
         settings: Of every round.
         budgets: Labelled images at which it trains, rising.
+        further_rounds: So many more rounds on the labels of each budget, see
+            :class:`storage.settings.StartRule`.
     """
 
     strategy: str
@@ -38,6 +40,7 @@ class Cell:
     seed: int
     settings: RoundSettings
     budgets: tuple[int, ...]
+    further_rounds: int = 0
 
     def __str__(self) -> str:
         return f"{self.strategy}, {self.recipe}, seed {self.seed}"
@@ -55,6 +58,7 @@ class Grid:
         seeds: A seed fixes the first labelled images, the weights and the order of the data for all
             strategies, so their differences are paired.
         budgets: Labelled images at which a round trains, rising.
+        further_rounds: So many more rounds train on with the labels of each budget before the next labels.
         full: Train on the whole pool too, for each recipe and seed. With a warm start it trains for as
             many steps as all the rounds of another run together.
         overrides: Fields of the round's settings that are not the default. Two have another default here: as
@@ -66,6 +70,7 @@ class Grid:
     recipes: Sequence[str] = ("consistency",)
     seeds: Sequence[int] = (0,)
     budgets: Sequence[int] = (10, 20, 40)
+    further_rounds: int = 0
     full: bool = False
     overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -77,6 +82,8 @@ class Grid:
         """
         if not self.budgets or list(self.budgets) != sorted(set(self.budgets)) or self.budgets[0] < 1:
             raise InvalidInput("The rounds must be rising numbers of labels, such as 10,20,40.")
+        if self.further_rounds < 0:
+            raise InvalidInput(f"There are at least 0 further rounds, not {self.further_rounds}.")
         for what, values in (("strategy", self.strategies), ("recipe", self.recipes), ("seed", self.seeds)):
             if not values or len(set(values)) < len(values):
                 raise InvalidInput(f"Name at least one {what}, and none of them twice.")
@@ -98,11 +105,12 @@ class Grid:
             for recipe in self.recipes:
                 for strategy in self.strategies:
                     settings = self._settings(seed, recipe, strategy)
-                    yield Cell(strategy, _recipe_name(settings), seed, settings, tuple(self.budgets))
+                    name, budgets = _recipe_name(settings), tuple(self.budgets)
+                    yield Cell(strategy, name, seed, settings, budgets, self.further_rounds)
                 if self.full:
                     settings = self._settings(seed, recipe, "random")
                     if settings.warm_start:
-                        settings.steps *= len(self.budgets)
+                        settings.steps *= len(self.budgets) * (1 + self.further_rounds)
                     yield Cell(FULL, _recipe_name(settings), seed, settings, (pool,))
 
     def smallest_step(self) -> int:

@@ -110,7 +110,8 @@ class Results:
             if changed:
                 name = changed[0]
                 raise InvalidInput(
-                    f"{folder} holds results with {name} {before.get(name)}, not {wanted.get(name)}. Choose "
+                    f"{folder} holds results with {name} {before.get(name, 'none')}, not "
+                    f"{wanted.get(name, 'none')}. Choose "
                     "another --out, or the same settings to go on there."
                 )
 

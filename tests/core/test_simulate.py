@@ -134,6 +134,44 @@ def test_a_typical_start_is_the_order_of_the_cold_start(tiny_set: Path, tmp_path
     opened.close()
 
 
+def test_further_rounds_train_on_with_the_labels_of_each_budget(
+    tiny_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = Grid(("random",), ("supervised/linear",), (0,), (2, 3), further_rounds=1, overrides=QUICK)
+    where = {"out": tmp_path / "out", "workspace": tmp_path / "kept", "device": "cpu", "console": quiet()}
+    real, calls = cell.run_round, []
+
+    def dies(*arguments: object, **named: object) -> str:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(cell, "run_round", dies)
+    with pytest.raises(KeyboardInterrupt):
+        simulate(tiny_set, grid, annotator=HAND, **where)
+    first, second = simulate(tiny_set, grid, annotator=HAND, **where)
+    # Each of four rounds was begun once, and the one that was cut off twice.
+    assert len(calls) == 5
+    assert (first.labels, first.round, second.labels, second.round) == (2, 2, 3, 4)
+    opened = open_workspace(tmp_path / "kept")
+    (project,) = projects.list_projects(opened)
+    past = rounds.history(opened, project.id)[::-1]
+    assert [row.metrics["labels"] for row in past] == [2, 2, 3, 3]
+    assert [row.parent_id for row in past] == [None, *(row.id for row in past[:-1])]
+    assert second.train_s == pytest.approx(sum(row.metrics["train_seconds"] for row in past[2:]))
+    opened.close()
+    once = dataclasses.replace(grid, further_rounds=0)
+    with pytest.raises(InvalidInput, match="further_rounds 1, not none"):
+        simulate(tiny_set, once, annotator=HAND, **where)
+
+
+def test_full_supervision_has_the_steps_of_the_further_rounds_too() -> None:
+    grid = Grid(budgets=(2, 4), further_rounds=2, full=True, overrides={"steps": 10})
+    *_, full = grid.cells(pool=9)
+    assert (full.settings.steps, full.further_rounds) == (60, 0)
+
+
 def test_the_strategies_of_a_seed_begin_alike(finished: tuple[Path, list[BudgetResult]]) -> None:
     _, results = finished
     first, other = of(results, "random")[0], of(results, "clasp_pe")[0]
@@ -268,6 +306,7 @@ def test_a_run_that_was_cut_off_while_the_set_was_copied_goes_on_in_its_workspac
     [
         ({"budgets": (4, 2)}, "rising"),
         ({"budgets": ()}, "rising"),
+        ({"further_rounds": -1}, "at least 0 further rounds"),
         ({"budgets": (2, 50)}, "only 9 images"),
         ({"recipes": ("wishing",)}, "recipe"),
         ({"recipes": ("supervised/linear/more",)}, "is no recipe"),

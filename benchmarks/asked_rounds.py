@@ -2,9 +2,9 @@
 
 ``further_rounds.py`` labels images at random; here the labels are those that the loop asks for. A new project
 with the settings and the cold start of the application, the true masks in the person's place, trains after 8
-labels and after 16, one round or three each time. mIoU is that of the teacher on all test images at full size.
-Seeds are paired: up to 8 labels both ways are the same project. Projects whose rows are there are not run
-again.
+labels and after 16, one round or three each time. mIoU is that of the teacher on all test images, at full
+size. Seeds are paired: up to 8 labels both ways are the same project. Projects whose rows are there are not
+run again.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class BudgetResult(BaseModel):
     Attributes:
         strategy: See :class:`core.simulate.grid.Cell`; recipe and seed too.
         labels: Labelled images, and ``label_share`` as a share of the pool, in (0, 1].
-        round: Number of the round.
+        round: Number of the round, the last one on these labels.
         test_miou: Mean IoU of the round's teacher on the test images at full size, in [0, 1].
         class_iou: IoU by class name, of the classes that the truth has.
         test_ece: Expected calibration error on them, in [0, 1].
@@ -65,7 +65,8 @@ class BudgetResult(BaseModel):
         ranking: None when nothing is left in the pool.
         clicks: Of all labels so far; None for full supervision, where they are not counted.
         labelled: Names of the images labelled since the last budget, in order.
-        train_s: Seconds of training; ``score_s`` of scoring, ``wall_s`` of everything for this budget.
+        train_s: Seconds of training, of all rounds on these labels; ``score_s`` of scoring, ``wall_s`` of
+            everything for this budget.
         device: Where it was computed; ``machine`` and ``commit`` say on what and by which code.
     """
 

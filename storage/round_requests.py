@@ -36,6 +36,8 @@ COLD_START_FROM = 8
 """Images in the pool from which an order of them is worth computing before any label exists."""
 COLD_START_QUIET_S = 5.0
 """A cold start waits until no image was imported for so long."""
+COMPARED_ON = 2
+"""Audit images without which nobody could say whether a round that trains on is worse."""
 _LABELS_LOOKED_AT = 1000
 """So many labels are searched for classes before all of them are."""
 
@@ -105,7 +107,7 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
         return advice(False, "Automatic rounds are off: press Train now")
     if changed < needed:
         waits = advice(False, f"{changed} of {needed} new labels {since}")
-        if last is None or worker_missing or not _may_train_on(session, last, rule.further_rounds):
+        if last is None or worker_missing or not _may_train_on(session, last, project):
             return waits
         return replace(
             waits, ready=True, trains_on=True, reason=f"{waits.reason}: the model trains on meanwhile"
@@ -129,12 +131,24 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     return advice(True, f"{changed} new labels: a round can start")
 
 
-def _may_train_on(session: Session, last: Round, further: int) -> bool:
+def _may_train_on(session: Session, last: Round, project: Project) -> bool:
     """Return whether a further round may follow the last one before enough new labels are there.
 
-    Not after one that failed or that a person ended, nor while a worker has any other to do.
+    Not after one that failed, that was worse or that a person ended, nor while a worker has any other to do,
+    nor where it could not go on from the last weights or be compared with them.
     """
+    settings = ProjectSettings.model_validate(project.settings)
+    further, now, before = settings.start.further_rounds, settings.round, last.config
     if not further or last.state != "done":  # Every browser asks this every few seconds.
+        return False
+    if not now.warm_start or any(
+        getattr(now, name) != before[name] for name in ("encoder", "decoder", "head")
+    ):
+        return False
+    audit = select(Image.id).where(
+        Image.project_id == project.id, Image.split == "audit", Image.labelled_revision.is_not(None)
+    )
+    if len(session.scalars(audit.limit(COMPARED_ON)).all()) < COMPARED_ON:
         return False
     waiting_or_at_work = select(Round.id).where(Round.state.in_(LIVE_ROUND_STATES)).limit(1)
     if session.scalar(waiting_or_at_work) is not None:
@@ -260,6 +274,7 @@ def request_round(
                 snapshot_blob=blob,
                 parent_id=_parent_id(session, project),
                 labels_changed=labels_changed,
+                trains_on=trains_on,
                 cancel_requested=False,
                 step=0,
                 steps=0,

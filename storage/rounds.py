@@ -18,7 +18,7 @@ from storage.predictions import NewPrediction, move_predictions_back, remove_pre
 from storage.projects import project_row
 from storage.round_rows import live_row, owned_row, round_row
 from storage.schema import COLD_START, LIVE_ROUND_STATES, ROUND_STATES_AT_WORK, Round, RoundMetric, Worker
-from storage.settings import RoundSettings
+from storage.settings import ProjectSettings, RoundSettings
 from storage.snapshots import Snapshot, decode_snapshot
 from storage.workers import is_held, is_worked_on
 from storage.workspace import Workspace
@@ -37,6 +37,7 @@ class RoundInfo:
     snapshot_blob: str | None
     parent_id: int | None
     labels_changed: int
+    trains_on: bool
     worker: str | None
     heartbeat_at: float | None
     lease_until: float | None
@@ -165,7 +166,8 @@ def report(
         metrics: Curve points as (step, name, value); values that are not finite are left out.
 
     Returns:
-        True to go on, False when the person asked to cancel.
+        True to go on, False when the person asked to cancel, or when a round that trains on while too few
+        labels are new keeps one from starting that would learn from enough of them.
 
     Raises:
         InvalidInput: a worker cannot report this state.
@@ -199,6 +201,8 @@ def report(
         seen = session.scalars(select(Worker).where(Worker.name == worker)).one_or_none()
         if seen is not None:
             seen.heartbeat_at = now
+        if row.trains_on and not row.cancel_requested and row.state == "training":
+            _give_way_to_labels(session, row)
         return not row.cancel_requested
 
 
@@ -360,6 +364,17 @@ def _cancel(session: Session, row: Round, actor: str) -> None:
     if not is_worked_on(row, now):
         _end(row, "cancelled", now)
     events.record(session, row.project_id, actor, "cancel", round=row.id, number=row.number)
+
+
+def _give_way_to_labels(session: Session, row: Round) -> None:
+    """Cancel a round that trains on once a round is due by the number of new labels."""
+    project = project_row(session, row.project_id)
+    rule = ProjectSettings.model_validate(project.settings).start
+    new = project.labels_changed - row.labels_changed
+    if rule.automatic and new >= rule.min_changed:
+        row.cancel_requested = True
+        why = f"{new} new labels came, and a round that learns from them goes first."
+        row.note = f"{row.note} {why}" if row.note else why
 
 
 def _end(row: Round, state: str, now: float) -> None:

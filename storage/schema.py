@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal, get_args
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, MetaData, String, UniqueConstraint, text
+from sqlalchemy import JSON, Float, ForeignKey, Index, MetaData, String, UniqueConstraint, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NOT_LABELLED = 254
@@ -208,6 +208,8 @@ class Round(Base):
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("round.id"))
     labels_changed: Mapped[int]
     """``Project.labels_changed`` when it was started, of a further round when the one before was."""
+    trains_on: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether it is a further round of :class:`storage.settings.StartRule`."""
     worker: Mapped[str | None] = mapped_column(String(100))
     heartbeat_at: Mapped[float | None]
     lease_until: Mapped[float | None]

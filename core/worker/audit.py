@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,7 +12,7 @@ import torch
 from core.evaluation import Overlap, evaluate, overlap
 from core.model.network import SegmentationNetwork
 from core.redraws import miou_range, share_above
-from core.worker.claim import Claim
+from core.worker.claim import Cancelled, Claim
 from core.worker.images import RoundImages
 from core.worker.network import teacher_of
 from storage.rounds import RoundInfo
@@ -79,3 +81,25 @@ def audit_figures(
             above = share_above(measured.counts, before.counts, seed=claim.seed)
             metrics |= {} if above is None else {"share_above_parent": above}
     return metrics
+
+
+def drop_worse(claim: Claim, parent: RoundInfo | None, measured: Mapping[str, Any]) -> None:
+    """End a round that trains on with the labels of its parent, unless it is as good or better.
+
+    Nobody asked for it, so where the figures, those of :func:`audit_figures`, are missing it ends too.
+
+    Raises:
+        Cancelled: It is worse or could not be compared; the note says so.
+    """
+    reached = measured.get("audit_miou", math.nan)
+    before = measured.get("parent_audit_miou", math.nan)
+    if reached >= before:
+        return
+    if parent is None or math.isnan(reached) or math.isnan(before):
+        claim.note("The audit images could not tell whether this round is worse, so it is not used.")
+    else:
+        claim.note(
+            f"This round reached {reached:.3f} on the audit images and round {parent.number} has "
+            f"{before:.3f}, so round {parent.number} stays in use."
+        )
+    raise Cancelled

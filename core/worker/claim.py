@@ -33,7 +33,7 @@ Watch = Callable[[str, int, int, float], None]
 
 
 class Cancelled(Exception):
-    """The person asked to cancel."""
+    """The person asked to cancel, or the round is not worth going on with; its note says why."""
 
 
 class Stopping(Exception):

@@ -18,7 +18,7 @@ from core.pool_ranking import PoolRanking, rank_pool
 from core.pool_scoring import predicted_pool
 from core.predict import ImagePrediction
 from core.reasons import Reason, reason
-from core.worker.audit import audit_figures
+from core.worker.audit import audit_figures, drop_worse
 from core.worker.claim import Claim, Published
 from core.worker.images import RoundImages
 from core.worker.maps import Maps, encoded_maps, maps_of
@@ -63,10 +63,13 @@ def score_pool(
         device: Where to compute.
 
     Raises:
-        LeaseLost, Cancelled, Stopping: See :meth:`core.worker.claim.Claim.check`.
+        LeaseLost, Cancelled, Stopping: See :meth:`core.worker.claim.Claim.check`; Cancelled also for a round
+            that trains on, where the audit images do not say that it is as good as its parent.
     """
     claim.begin_scoring(len(images.to_score))
     measured = audit_figures(claim, images, snapshot.class_count, parent, network, device)
+    if claim.info.trains_on:
+        drop_worse(claim, parent, measured)
     temperature = measured.get("temperature", 1.0)
     scored, first_maps = _scored_pool(claim, images, network, device, temperature)
     vectors = {one.image.id: one.score.embedding for one in scored}

@@ -18,10 +18,16 @@ WORKER = "elsewhere:1"
 
 @pytest.fixture
 def project(workspace: Workspace) -> ProjectInfo:
-    """A project with four labels, one published round on them, and a worker that has nothing to do."""
-    made = make_project(
-        workspace, images=24, settings=ProjectSettings(start=StartRule(further_rounds=2, quiet_seconds=0))
-    )
+    """A project with four labels, one published round on them, and a worker that has nothing to do.
+
+    Two more images are for audit, which is as few as can say whether a further round is worse.
+    """
+    start = StartRule(further_rounds=2, quiet_seconds=0)
+    made = make_project(workspace, images=26, settings=ProjectSettings(start=start))
+    audit = [info.id for info in images.list_images(workspace, made.id, "pool")[-2:]]
+    images.set_split(workspace, audit, "audit", actor="ann")
+    for image_id in audit:
+        submit(workspace, image_id)
     submit_some(workspace, made, 4)
     publish_ranking(workspace, made.id, [])
     workers.worker_seen(workspace, WORKER, "cpu")
@@ -90,6 +96,25 @@ def turned_off(workspace: Workspace, project: ProjectInfo) -> None:
     projects.change_settings(workspace, project.id, {"start": {"further_rounds": 0}}, "ann")
 
 
+def one_audit_image(workspace: Workspace, project: ProjectInfo) -> None:
+    (first, _) = images.list_images(workspace, project.id, "audit")
+    images.set_split(workspace, [first.id], "excluded", actor="ann")
+
+
+def another_network(workspace: Workspace, project: ProjectInfo) -> None:
+    projects.change_settings(workspace, project.id, {"round": {"head": "linear"}}, "ann")
+
+
+def fresh_weights(workspace: Workspace, project: ProjectInfo) -> None:
+    projects.change_settings(workspace, project.id, {"round": {"warm_start": False}}, "ann")
+
+
+def worse_than_the_round_before(workspace: Workspace, project: ProjectInfo) -> None:
+    asked = round_requests.request_round(workspace, project.id, "worker", "trains on", trains_on=True)
+    rounds.claim(workspace, WORKER, 60.0)
+    rounds.cancelled(workspace, asked.id, WORKER)
+
+
 def rounds_by_hand(workspace: Workspace, project: ProjectInfo) -> None:
     projects.change_settings(workspace, project.id, {"start": {"automatic": False}}, "ann")
 
@@ -112,7 +137,19 @@ def another_project_waits(workspace: Workspace, project: ProjectInfo) -> None:
 
 
 @pytest.mark.parametrize(
-    "instead", [as_new, turned_off, rounds_by_hand, ended_by_a_person, failed, another_project_waits]
+    "instead",
+    [
+        as_new,
+        turned_off,
+        one_audit_image,
+        another_network,
+        fresh_weights,
+        worse_than_the_round_before,
+        rounds_by_hand,
+        ended_by_a_person,
+        failed,
+        another_project_waits,
+    ],
 )
 def test_the_model_does_not_train_on(
     workspace: Workspace, project: ProjectInfo, instead: Callable[[Workspace, ProjectInfo], None]
@@ -127,3 +164,44 @@ def test_without_a_worker_nothing_is_said_of_training_on(workspace: Workspace, p
     in_an_hour = time.time() + 3600
     found = round_requests.start_advice(workspace, project.id, now=in_an_hour)
     assert (found.ready, found.reason) == (False, "0 of 8 new labels since the last round started")
+
+
+def reported(workspace: Workspace, asked: RoundInfo, state: str = "training") -> bool:
+    return rounds.report(workspace, asked.id, WORKER, lease_s=60.0, state=state, step=1, steps=9)
+
+
+def test_a_further_round_gives_way_to_one_that_is_due(workspace: Workspace, project: ProjectInfo) -> None:
+    asked = round_requests.request_round(workspace, project.id, "worker", "trains on", trains_on=True)
+    assert asked.trains_on
+    rounds.claim(workspace, WORKER, 60.0)
+    submit_some(workspace, project, 7)
+    assert reported(workspace, asked)
+    submit_some(workspace, project, 1)
+    assert not reported(workspace, asked)
+    rounds.cancelled(workspace, asked.id, WORKER)
+    ended = rounds.get_round(workspace, asked.id)
+    assert (ended.state, ended.error) == ("cancelled", None)
+    assert ended.note == "8 new labels came, and a round that learns from them goes first."
+    found = advice(workspace, project)
+    assert (found.ready, found.trains_on, found.changed) == (True, False, 8)
+
+
+def test_a_further_round_that_has_trained_is_not_thrown_away(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    asked = round_requests.request_round(workspace, project.id, "worker", "trains on", trains_on=True)
+    rounds.claim(workspace, WORKER, 60.0)
+    submit_some(workspace, project, 8)
+    assert reported(workspace, asked, "scoring")
+
+
+@pytest.mark.parametrize("trains_on", [True, False])
+def test_only_a_further_round_gives_way_and_only_to_an_automatic_one(
+    workspace: Workspace, project: ProjectInfo, trains_on: bool
+) -> None:
+    asked = round_requests.request_round(workspace, project.id, "ann", "by hand", trains_on=trains_on)
+    rounds.claim(workspace, WORKER, 60.0)
+    submit_some(workspace, project, 9)
+    if trains_on:
+        rounds_by_hand(workspace, project)
+    assert reported(workspace, asked)

@@ -56,9 +56,9 @@ def training_state(workspace: Workspace, project: ProjectInfo) -> TrainingState:
     newest, workers = newest_of(past), live_workers(workspace, project.id)
     live = [info for info in past if info.state in LIVE_ROUND_STATES]
     too_few = round_requests.too_few_classes(workspace, project.id)
-    # A cold start need not be waited for: a round may be asked for behind it.
+    # A cold start need not be waited for, since a round may be asked for behind it, nor one that gives way.
     may_train_now = (
-        all(info.number == COLD_START for info in live)
+        all(info.number == COLD_START or info.trains_on for info in live)
         and not too_few
         and images.any_in_split(workspace, project.id, "train")
     )

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from storage import events
 from storage.errors import RoundRefused
 from storage.projects import class_count, project_row
-from storage.round_rows import live_row
-from storage.rounds import RoundInfo, round_info
+from storage.round_rows import live_rows
+from storage.rounds import RoundInfo, give_way, round_info
 from storage.schema import (
     COLD_START,
     LIVE_ROUND_STATES,
@@ -215,11 +215,12 @@ def request_round(
     """Queue a round on the labels and the pool as they are now, with ``settings`` or the project's own.
 
     While the cold start is under way the round waits behind it. One that ``trains_on`` is a further one of
-    :class:`StartRule`: it learns from new labels too, and they still count for the next round.
+    :class:`StartRule`: it learns from new labels too, they still count for the next round, and it gives way
+    to any other.
 
     Raises:
-        RoundRefused: a round is waiting or at work already, there is no label to train on, the labels show
-            no class, fewer than two classes are not archived, or the project is.
+        RoundRefused: a round is waiting or at work already and does not give way, there is no label to train
+            on, the labels show no class, fewer than two classes are not archived, or the project is.
         NotFound: there is no such project.
     """
     while True:
@@ -255,12 +256,14 @@ def request_round(
         with workspace.database.writing() as session:
             project = project_row(session, project_id, lock=True)
             _refuse_archived(project)
-            live = live_row(session, project_id, training=True)
-            if live is not None:
-                raise RoundRefused(
-                    f"Round {live.number} is {'waiting' if live.state == 'queued' else live.state} already. "
-                    "Wait until it is done, or cancel it first."
-                )
+            for live in live_rows(session, project_id):
+                if not live.trains_on:
+                    doing = "waiting" if live.state == "queued" else live.state
+                    raise RoundRefused(
+                        f"Round {live.number} is {doing} already. Wait until it is done, or cancel it first."
+                    )
+                if not live.cancel_requested:
+                    give_way(live, "Another round was asked for, and goes first.")
             audit = select(Image.id).where(Image.project_id == project_id, Image.split == "audit")
             if {label.image_id for label in taken.labels} & {*session.scalars(audit)}:
                 continue  # It was moved meanwhile, and what measures the model must not train it.

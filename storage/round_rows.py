@@ -40,12 +40,15 @@ def owned_row(session: Session, round_id: int, worker: str) -> Round:
     return row
 
 
-def live_row(session: Session, project_id: int, *, training: bool = False) -> Round | None:
-    """Return the round that is live, the cold start before one that waits behind it; None without one.
-
-    ``training`` leaves the cold start out.
-    """
+def live_row(session: Session, project_id: int) -> Round | None:
+    """Return the round that is live, the one before any that waits behind it; None without one."""
     query = select(Round).where(Round.project_id == project_id, Round.state.in_(LIVE_ROUND_STATES))
-    if training:
-        query = query.where(Round.number > COLD_START)
     return session.scalars(query.order_by(Round.number).limit(1)).one_or_none()
+
+
+def live_rows(session: Session, project_id: int) -> list[Round]:
+    """Return the rounds that are live, but for the cold start, locked."""
+    query = select(Round).where(
+        Round.project_id == project_id, Round.state.in_(LIVE_ROUND_STATES), Round.number > COLD_START
+    )
+    return list(session.scalars(query.order_by(Round.number).with_for_update()))

@@ -333,6 +333,15 @@ def live_round(workspace: Workspace, project_id: int) -> RoundInfo | None:
         return find_live_round(session, project_id)
 
 
+def give_way(row: Round, why: str) -> None:
+    """Cancel a round that trains on, for what goes first, within the caller's write transaction."""
+    now = time.time()
+    row.cancel_requested = True
+    row.note = f"{row.note} {why}" if row.note else why
+    if not is_worked_on(row, now):
+        _end(row, "cancelled", now)
+
+
 def curve(workspace: Workspace, round_id: int, name: str | None = None) -> list[tuple[int, str, float]]:
     """Return the curve points of a round as (step, name, value), by name and step."""
     query = (
@@ -372,9 +381,7 @@ def _give_way_to_labels(session: Session, row: Round) -> None:
     rule = ProjectSettings.model_validate(project.settings).start
     new = project.labels_changed - row.labels_changed
     if rule.automatic and new >= rule.min_changed:
-        row.cancel_requested = True
-        why = f"{new} new labels came, and a round that learns from them goes first."
-        row.note = f"{row.note} {why}" if row.note else why
+        give_way(row, f"{new} new labels came, and a round that learns from them goes first.")
 
 
 def _end(row: Round, state: str, now: float) -> None:

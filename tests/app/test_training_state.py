@@ -114,3 +114,15 @@ def test_a_project_that_is_not_there_is_a_sentence(site: Site, browser: TestClie
     answer = browser.get("/api/projects/99/training")
     assert answer.status_code == 404
     assert "error" in answer.json()
+
+
+def test_a_round_may_be_asked_for_while_one_trains_on(site: Site) -> None:
+    label_first(site)
+    first = round_requests.request_round(site.workspace, site.project_id, "ann", "Started by ann")
+    rounds.claim(site.workspace, WORKER, 60)
+    rounds.publish(site.workspace, first.id, WORKER, [], {})
+    round_requests.request_round(site.workspace, site.project_id, "worker", "Trains on", trains_on=True)
+    rounds.claim(site.workspace, WORKER, 60)
+    assert state_of(site).may_train_now
+    round_requests.request_round(site.workspace, site.project_id, "ann", "Started by ann")
+    assert not state_of(site).may_train_now

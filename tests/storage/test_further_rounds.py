@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from storage import images, projects, round_requests, rounds, workers
+from storage.errors import RoundRefused
 from storage.projects import ProjectInfo
 from storage.round_requests import StartAdvice
 from storage.rounds import RoundInfo
@@ -205,3 +206,23 @@ def test_only_a_further_round_gives_way_and_only_to_an_automatic_one(
     if trains_on:
         rounds_by_hand(workspace, project)
     assert reported(workspace, asked)
+
+
+@pytest.mark.parametrize("at_work", [True, False])
+def test_a_further_round_gives_way_to_one_that_a_person_asks_for(
+    workspace: Workspace, project: ProjectInfo, at_work: bool
+) -> None:
+    further = round_requests.request_round(workspace, project.id, "worker", "trains on", trains_on=True)
+    if at_work:
+        rounds.claim(workspace, WORKER, 60.0)
+    asked = round_requests.request_round(workspace, project.id, "ann", "by hand")
+    with pytest.raises(RoundRefused, match=f"Round {asked.number} is waiting already"):
+        round_requests.request_round(workspace, project.id, "ann", "by hand")
+    if at_work:
+        assert not reported(workspace, further)
+        rounds.cancelled(workspace, further.id, WORKER)
+    ended = rounds.get_round(workspace, further.id)
+    assert (ended.state, ended.note) == ("cancelled", "Another round was asked for, and goes first.")
+    claimed = rounds.claim(workspace, WORKER, 60.0)
+    assert claimed is not None
+    assert (claimed.id, claimed.parent_id) == (asked.id, further.parent_id)

@@ -156,14 +156,6 @@ def test_loop_from_empty_workspace_to_reordered_queue(
     assert now["rank"] == ranked[0].rank
     assert now["hasSuggestion"]
     assert now["hasUncertainty"]
-    with_suggestion = page.screenshot()
-    page.get_by_test_id("toggle-suggestion").click()
-    # Suggestion and uncertainty are drawn.
-    labelling.wait_until(page, lambda: page.screenshot() != with_suggestion)
-    without = page.screenshot()
-    page.get_by_test_id("toggle-uncertainty").click()
-    labelling.wait_until(page, lambda: page.screenshot() != without)
-    page.get_by_test_id("toggle-suggestion").click()
 
     # Accept the suggestion: pixels move from suggestion to label, and only then they count.
     assert (labelling.label_map(page) == NOT_LABELLED).all()

@@ -1,5 +1,7 @@
 """The Training page follows the worker."""
 
+import time
+
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
@@ -10,6 +12,8 @@ from tests.e2e.camvid_site import CamVidSite
 pytestmark = pytest.mark.browser
 
 WORKER = "elsewhere:1"
+CURVES_EVERY_S = 10
+"""As on the page."""
 
 
 @pytest.fixture
@@ -39,13 +43,15 @@ def test_the_bar_moves_without_streamlit_until_the_round_changes(site: CamVidSit
     expect(card.locator(".q-badge")).to_have_text("training")
     labelling.wait_until_run(page)
 
-    # Its curves are drawn by the script every few seconds; the bar is not.
-    for step in (30, 60, 90):
+    # Its curves are drawn by the script every ten seconds; the bar is not, or each report would be a rerun.
+    sent_before, began = len(sent), time.monotonic()
+    for step in range(10, 120, 10):
         rounds.report(site.workspace, asked.id, WORKER, lease_s=60, step=step, steps=120, eta_seconds=100.0)
-        sent_before = len(sent)
         expect(bar).to_have_attribute("aria-valuenow", str(round(100 * step / 120)))
         expect(card).to_contain_text(f"Training: step {step} of 120, about 2 min left")
-        assert len(sent) - sent_before <= 1
+    curves = 1 + (time.monotonic() - began) // CURVES_EVERY_S
+    assert len(sent) - sent_before <= curves
+    assert curves < 11, "on so slow a machine the test would say nothing"
 
     card.get_by_role("button", name="Cancel").click()
     expect(card).to_contain_text("Cancelling")

@@ -217,6 +217,26 @@ test('a refused submission brings the person back with the pixels', async () => 
   parts.end();
 });
 
+test('after another page the order is asked for anew, behind the image that was picked there', async () => {
+  const parts = bench({ order: [1, 2, 3] });
+  const { session } = parts;
+  const shownAtAsking = [];
+  const { next } = session.transport;
+  session.transport.next = async (holding) => {
+    shownAtAsking.push([session.image.id, holding]);
+    return next(holding);
+  };
+  await session.start(null);
+  session.pause();
+  parts.order = [5, 1, 3, 8];
+  await session.watch.goOn(session.open(8));
+  assert.deepEqual(shownAtAsking, [[8, 8]]);
+  session.submit();
+  await parts.settled();
+  assert.equal(session.image.id, 5);
+  parts.end();
+});
+
 test('what the person had open on the image that a refused one takes off the screen is set aside, and only that', async () => {
   const parts = bench({ saves: [{ kind: 'conflict', body: { revision: 3, author: 'Bo' } }], choices: ['mine'] });
   parts.theirs = { pixels: new Uint8Array(16).fill(4), revision: 3, status: 'draft' };

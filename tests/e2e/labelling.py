@@ -32,6 +32,11 @@ def open_label_page(page: Page, url: str) -> dict[str, Any]:
     return wait_for_image(page)
 
 
+def press_in_the_header(page: Page, name: str) -> None:
+    """Press a link of the header; a card of the Queue page may be named alike."""
+    page.get_by_test_id("stTopNav").get_by_role("link", name=name).click()
+
+
 def with_cuttable_fetch(page: Page) -> Page:
     """Let the saves of a page be cut; what is cut is told to all such pages of a browser session."""
     page.add_init_script(CUTTABLE_FETCH)

@@ -23,16 +23,11 @@ CONTROLS = ("- button", "- slider", "- textbox", "- checkbox", "- combobox", "- 
 """How a line of Playwright's ARIA snapshot begins that stands for a control; its name follows in quotes."""
 
 
-def press_in_the_header(page: Page, name: str) -> None:
-    """Press a link of the header; a card of the Queue page may be named alike."""
-    page.get_by_test_id("stTopNav").get_by_role("link", name=name).click()
-
-
 def come_back_by_the_header(page: Page) -> None:
     """Go to the Queue page and back to Label by the links of the header."""
-    press_in_the_header(page, "Queue")
+    labelling.press_in_the_header(page, "Queue")
     expect(page.locator(".host")).to_have_count(0)
-    press_in_the_header(page, "Label")
+    labelling.press_in_the_header(page, "Label")
     page.locator(".host .editor").wait_for()
     labelling.wait_for_image(page)
 
@@ -73,7 +68,7 @@ def test_a_press_on_the_canvas_brings_the_keys_back(site: CamVidSite, page: Page
         page.get_by_test_id("channel").focus()
         page.keyboard.press("ArrowDown")
     else:
-        press_in_the_header(page, "Label")
+        labelling.press_in_the_header(page, "Label")
     paint_a_line(page, 300)
     painted = labelling.label_map(page)
     assert (painted != NOT_LABELLED).any()

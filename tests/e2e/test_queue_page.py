@@ -149,6 +149,40 @@ def test_labelling_moves_lookalikes_back_and_the_screen_says_why(
     expect(moved.locator(".q-card-why")).to_contain_text(f"because {site.name_of(0)} is much like it")
 
 
+def test_an_open_label_page_follows_what_is_pinned_and_excluded(
+    served: Callable[[str], Ranked], page: Page
+) -> None:
+    site = served("Overruled")
+    first, second, third, *_, last = site.ids
+    assert labelling.open_label_page(page, site.page())["imageId"] == first
+    labelling.choose_class(page, ROAD)
+    labelling.stroke(page, [(100, 100), (200, 100)])
+    painted = labelling.label_map(page)
+    labelling.wait_until_loaded_ahead(page)
+    assert labelling.state(page)["next"] == second
+
+    labelling.press_in_the_header(page, "Queue")
+    card(page, second).hover()
+    card(page, second).locator("[data-action=exclude]").click()
+    expect_cards(page, [first, third])
+    labelling.press_in_the_header(page, "Label")
+    labelling.wait_for_image(page)
+    page.wait_for_function("(id) => window.qualmCanvas.state().next === id", arg=third)
+
+    labelling.press_in_the_header(page, "Queue")
+    card(page, last).hover()
+    card(page, last).locator("[data-action=pin]").click()
+    expect(card(page, last)).to_contain_text("in front")
+    labelling.press_in_the_header(page, "Label")
+    assert labelling.wait_for_image(page)["imageId"] == first
+    page.wait_for_function("(id) => window.qualmCanvas.state().next === id", arg=last)
+    assert np.array_equal(labelling.label_map(page), painted)
+    page.keyboard.press("Enter")
+    assert labelling.wait_for_image(page, other_than=first)["imageId"] == last
+    page.keyboard.press("n")
+    assert labelling.wait_for_image(page, other_than=last)["imageId"] == third
+
+
 def test_what_is_lassoed_on_the_map_can_be_labelled_next(served: Callable[[str], Ranked], page: Page) -> None:
     site = served("Map")
     lasso_far_images(page, site)

@@ -2,8 +2,8 @@
 //
 //   state()      {imageId, name, revision, status, saveState, tool, classIndex, brush, zoom, queueLength, unsaved,
 //                 unsent, suggestion, uncertainty, hasSuggestion, hasUncertainty, split, rank, phase, dialog,
-//                 waits, ahead}; `waits` while a stroke is kept until its superpixels are here, `ahead` is how many
-//                 images of the queue are loaded
+//                 waits, next, ahead}; `waits` while a stroke is kept until its superpixels are here, `next` is the id
+//                 of the image that comes next, `ahead` how many images of the queue are loaded
 //   labelBytes(), suggestionBytes() copies of the label map and of the suggestion
 //   toScreen(x, y) client coordinates of an image point
 //   run(command, detail) what a key or a button would do
@@ -54,6 +54,7 @@ export function debugHandle(editor) {
         phase,
         canUndo: image?.canUndo ?? false,
         waits: editor.tools.superpixel.isWaiting,
+        next: session.queue.items[0]?.image_id ?? null,
         ahead: [...session.queue.ahead.values()].filter((one) => one.loaded).length,
         dialog: editor.dialogs.isOpen,
       };

@@ -76,6 +76,7 @@ export class Editor {
     this.clock = 0;
     /** @type {number | null} */
     this.opened = null;
+    this.opening = Promise.resolve(true);
 
     /** @type {Run} */
     const run = (command, detail) => this.run(command, detail);
@@ -197,7 +198,7 @@ export class Editor {
     }
     this.demo = data.demo;
     if (data.open_image !== null && data.open_image !== this.opened && this.counters.mounts > 0) {
-      this.session.open(data.open_image);
+      this.opening = this.session.open(data.open_image);
     }
     this.opened = data.open_image;
     this.refresh();
@@ -209,7 +210,7 @@ export class Editor {
     this.counters.mounts++;
     this.keys.listen();
     if (isDoneWith(document.activeElement)) takeFocus(this.surface.element);
-    if (this.counters.mounts > 1) this.session.resume();
+    if (this.counters.mounts > 1) this.session.watch.goOn(this.opening);
     this.clock = setInterval(() => this.refreshing.requestAtRest(), 1000);
     Object.assign(window, { qualmCanvas: debugHandle(this) });
   }

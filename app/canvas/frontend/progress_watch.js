@@ -33,6 +33,17 @@ export class ProgressWatch {
     this.timer = setInterval(() => this.look(), PROGRESS_EVERY_MS);
   }
 
+  /**
+   * Go on after another page of the app, on which images may have been put in front of the queue or excluded.
+   * @param {Promise<unknown>} opening ends when the image that was picked there is on the screen
+   */
+  async goOn(opening) {
+    this.start();
+    // It takes the place of the one before, which an order that was asked for earlier would not hold.
+    await opening;
+    if (this.session.phase !== 'loading') await this.#lookForMore();
+  }
+
   stop() {
     clearInterval(this.timer);
   }

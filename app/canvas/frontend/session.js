@@ -87,7 +87,7 @@ export class LabelSession {
    * @param {number | null} shown the image that was on the screen before the page was loaded again
    */
   async start(openImage, shown = null) {
-    this.resume();
+    this.watch.start();
     await this.rejections.read();
     for (const { image, submission, context } of await this.earlier.read()) {
       this.queue.leave(image.id);
@@ -103,11 +103,6 @@ export class LabelSession {
     await this.refreshQueue();
     if (!this.view && this.phase !== 'signed-out') await this.advance();
     if (!this.progress) await this.watch.ask();
-  }
-
-  resume() {
-    this.pause();
-    this.watch.start();
   }
 
   pause() {

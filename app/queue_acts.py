@@ -10,14 +10,14 @@ from storage.workspace import Workspace
 
 
 class Act(NamedTuple):
-    """What the person wants done with which images; ``kind`` is pin, unpin, exclude, restore or alike."""
+    """What the person wants done with which images; ``kind`` is pin, unpin, exclude or restore."""
 
     kind: str
     image_ids: list[int]
 
 
 def carry_out(workspace: Workspace, act: Act, annotator: str) -> str:
-    """Do what the person asked for, except ``alike``, and return it as a sentence.
+    """Do what the person asked for, and return it as a sentence.
 
     Raises:
         NotFound: there is no such image; then nothing is done.

@@ -12,6 +12,10 @@ const ACTIONS = {
   exclude: { text: 'Exclude', title: 'Exclude: neither label nor train on it (E)', fits: (card) => card.split !== 'excluded' },
   restore: { text: 'Bring back', title: 'Bring back (E)', fits: (card) => card.split === 'excluded' },
 };
+/** What the server has not answered yet, to go again with the next. */
+let unanswered = [];
+/** Of the last act; the server does none twice. */
+let number = 0;
 const FOR_MANY = ['pin', 'unpin', 'exclude', 'restore'];
 const ON_KEY = { p: ['pin', 'unpin'], e: ['exclude', 'restore'], m: ['alike'] };
 
@@ -128,8 +132,10 @@ class Grid {
     this.grid.onkeydown = (event) => this.pressed(event);
   }
 
-  show({ cards }, setTriggerValue) {
+  show({ cards, done }, setTriggerValue) {
     this.send = setTriggerValue;
+    number = Math.max(number, done);
+    unanswered = unanswered.filter((act) => act.number > done);
     const focused = this.grid.contains(document.activeElement) ? cardOf(document.activeElement) : null;
     const place = this.cards.findIndex((card) => card.image_id === focused);
     const stays = cards.find((card) => card.image_id === focused)?.split === this.cards[place]?.split;
@@ -197,7 +203,13 @@ class Grid {
   act(kind, cards) {
     const ids = cards.filter(ACTIONS[kind].fits).map((card) => card.image_id);
     if (ids.length === 0) return;
-    this.send('acted', { kind, ids });
+    if (kind === 'alike') {
+      this.send('alike', ids[0]);
+      return;
+    }
+    number++;
+    unanswered.push({ number, kind, ids });
+    this.send('acted', unanswered);
     this.tick([...this.ticked], false);
   }
 

@@ -1,17 +1,20 @@
 """The grid of thumbnails on the Queue page, as a Streamlit component.
 
 A card is a real link (it opens in a new tab like any other); a plain click stays in this browser session
-and comes back as the trigger ``opened``. What is ticked stays in the browser until the person acts on it:
-``acted`` then says what to do with which images. The browser fetches the pictures from our own routes.
+and comes back as the trigger ``opened``, or ``alike`` for images like it. What is ticked stays in the
+browser until the person acts on it: ``acted`` then says what to do with which images. The browser fetches
+the pictures from our own routes.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+import streamlit as st
 
 from app.page_component import mounted, rerun_only
 from app.queue_acts import Act
@@ -24,6 +27,8 @@ NO_SCORE = {
     "excluded": "not scored",
 }
 """What stands in the place of a missing score in each split: a round scores only the pool."""
+DONE = "queue-acts-done"
+"""Session state: the number of the last act that was carried out; the browser counts them."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,8 @@ class Answer(NamedTuple):
     """What came back in the one run after the person did something."""
 
     opened: int | None
-    acted: Act | None
+    alike: int | None
+    """The image whose like the person wants to see."""
 
 
 def state_of(item: QueueItem, annotator: str, now: float) -> tuple[str, str]:
@@ -136,16 +142,29 @@ def reason(item: QueueItem) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def queue_grid(cards: Sequence[Card], *, key: str = "queue-grid") -> Answer:
-    """Draw the cards and return what the person did with them."""
+def queue_grid(cards: Sequence[Card], on_act: Callable[[Act], None], *, key: str = "queue-grid") -> Answer:
+    """Draw the cards and return where the person wants to go from them.
+
+    Args:
+        cards: The images, in the order of the grid.
+        on_act: Does what the person asks for. It is called before the page runs, as the next click ends a
+            run that has not come to the grid yet.
+        key: Of the component.
+    """
+
+    def acted() -> None:
+        # Of messages that come quickly Streamlit keeps the newest, so each holds what was not answered too.
+        for act in st.session_state[key]["acted"]:
+            if act["number"] > st.session_state.get(DONE, 0):
+                st.session_state[DONE] = act["number"]
+                on_act(Act(str(act["kind"]), [int(image_id) for image_id in act["ids"]]))
+
     result = mounted(Path(__file__))(
         key=key,
-        data={"cards": [asdict(card) for card in cards]},
+        data={"cards": [asdict(card) for card in cards], "done": st.session_state.get(DONE, 0)},
         on_opened_change=rerun_only,
-        on_acted_change=rerun_only,
+        on_alike_change=rerun_only,
+        on_acted_change=acted,
     )
-    opened, acted = result.get("opened"), result.get("acted")
-    return Answer(
-        int(opened) if opened is not None else None,
-        Act(str(acted["kind"]), [int(image_id) for image_id in acted["ids"]]) if acted else None,
-    )
+    opened, alike = result.get("opened"), result.get("alike")
+    return Answer(int(opened) if opened is not None else None, int(alike) if alike is not None else None)

@@ -14,6 +14,7 @@ most like one, with ``.st-key-alike-back``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -36,7 +37,7 @@ STATES = ("unlabelled", "draft", "submitted", "skipped")
 ORDERS = {"place": "Place in the queue", "name": "Name", "newest": "Newest label"}
 SCORE_ORDERS = {"novelty": "Novelty", **{key: option.name for key, option in PIXEL_SCORE.items()}}
 SAID = "queue-said"
-"""Session state: what was done in the last run, to be said in this one."""
+"""Session state: what was done since the last run, to be said in this one."""
 EXCLUDED = "queue-excluded"
 """Session state: the project of the last act and the images it excluded, for the button that undoes it."""
 
@@ -75,14 +76,40 @@ def name_of_score(order: str, current: RoundInfo | None) -> str:
 
 
 def run(workspace: Workspace, project_id: int, act: Act) -> None:
-    """Do what the person asked for, and draw the page again."""
+    """Do what the person asked for; as a callback, before the page is drawn again."""
     with errors_as_sentences():
-        if act.kind == "alike":
-            st.query_params["alike"] = str(act.image_ids[0])
-        else:
-            st.session_state[SAID] = carry_out(workspace, act, session.annotator())
-            st.session_state[EXCLUDED] = (project_id, act.image_ids if act.kind == "exclude" else [])
-        st.rerun()
+        st.session_state.setdefault(SAID, []).append(carry_out(workspace, act, session.annotator()))
+        st.session_state[EXCLUDED] = (project_id, act.image_ids if act.kind == "exclude" else [])
+
+
+def say_what_was_done() -> None:
+    """Say what was done since the last run; what a click kept from being said is said in the next one."""
+    said = st.session_state.get(SAID, [])
+    while said:
+        st.toast(said[0], icon=":material/check:")
+        del said[0]
+
+
+def act_button(
+    workspace: Workspace,
+    project_id: int,
+    label: str,
+    kind: str,
+    *,
+    image_ids: list[int],
+    key: str,
+    icon: str,
+    is_primary: bool = False,
+) -> None:
+    """Draw a button that does something with images."""
+    st.button(
+        label,
+        key=key,
+        icon=icon,
+        type="primary" if is_primary else "secondary",
+        on_click=run,
+        args=(workspace, project_id, Act(kind, image_ids)),
+    )
 
 
 def open_on_label_page(project_id: int, image_id: int) -> None:
@@ -92,9 +119,10 @@ def open_on_label_page(project_id: int, image_id: int) -> None:
 
 def draw_cards(workspace: Workspace, project_id: int, cards: Sequence[Card]) -> None:
     """Draw the grid and do what the person asks of it."""
-    answer = queue_grid(cards)
-    if answer.acted is not None:
-        run(workspace, project_id, answer.acted)
+    answer = queue_grid(cards, lambda act: run(workspace, project_id, act))
+    if answer.alike is not None:
+        st.query_params["alike"] = str(answer.alike)
+        st.rerun()
     if answer.opened is not None:
         open_on_label_page(project_id, answer.opened)
 
@@ -203,8 +231,15 @@ def undo_of_exclusion(workspace: Workspace, project_id: int) -> None:
     if of_project != project_id or not excluded:
         return
     text = f"Bring back {image_count(len(excluded))}"
-    if st.button(text, key="queue-bring-back", icon=":material/undo:"):
-        run(workspace, project_id, Act("restore", excluded))
+    act_button(
+        workspace,
+        project_id,
+        text,
+        "restore",
+        image_ids=excluded,
+        key="queue-bring-back",
+        icon=":material/undo:",
+    )
 
 
 def cards_of(
@@ -308,13 +343,12 @@ def show_chosen(
     with st.container(horizontal=True, vertical_alignment="center", key="map-chosen"):
         more = f" The lasso holds {count:,}: these are the first in the queue." if count > MOST_CHOSEN else ""
         st.markdown(f"**{found:,}** chosen on the map.{more}", width="content")
-        if st.button("Put in front of the queue", key="map-pin", type="primary", icon=":material/keep:"):
-            run(workspace, project_id, Act("pin", list(chosen)))
-        if st.button("Exclude", key="map-exclude", icon=":material/block:"):
-            run(workspace, project_id, Act("exclude", list(chosen)))
+        button = partial(act_button, workspace, project_id, image_ids=list(chosen))
+        button("Put in front of the queue", "pin", key="map-pin", icon=":material/keep:", is_primary=True)
+        button("Exclude", "exclude", key="map-exclude", icon=":material/block:")
         _, excluded = queue.ranked_images(workspace, project_id, image_ids=chosen, split="excluded", limit=1)
-        if excluded and st.button("Bring back", key="map-restore", icon=":material/undo:"):
-            run(workspace, project_id, Act("restore", list(chosen)))
+        if excluded:
+            button("Bring back", "restore", key="map-restore", icon=":material/undo:")
     full = max([item.score or 0.0 for item in items], default=0.0)
     cards = cards_of(items, current, order="place", full=full, with_heat=with_heat)
     draw_cards(workspace, project_id, cards)
@@ -384,9 +418,7 @@ def show() -> None:
         no_images()
         return
     st.session_state.pop(session.OPENED_IMAGE, None)
-    said = st.session_state.pop(SAID, None)
-    if said:
-        st.toast(said, icon=":material/check:")
+    say_what_was_done()
 
     current = current_round(workspace, project_id)
     compared = session.image_of_address("alike", project_id)

@@ -737,6 +737,14 @@ class TestQueue:
         assert done("restore") == "2 images brought back"
         assert images.image(site.workspace, first).split == "audit"
 
+    def test_an_act_that_cannot_be_done_is_said(self, open_page, site: Site) -> None:
+        test = open_page("queue")
+        test.session_state["queue-excluded"] = (site.project_id, [10**6])
+        test.run()
+        test.button(key="queue-bring-back").click().run()
+        assert len(errors(test)) == 1
+        assert len(self.cards(test)) == 4
+
     def pinned(self, site: Site) -> list[queue.QueueItem]:
         items, _ = queue.ranked_images(site.workspace, site.project_id)
         return [item for item in items if item.pinned]

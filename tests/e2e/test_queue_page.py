@@ -287,6 +287,39 @@ def point_of(page: Page, place: int) -> tuple[float, float]:
     return x, y
 
 
+def test_no_act_is_lost_to_the_next_click(served: Callable[[str], Ranked], page: Page) -> None:
+    site = served("Quick")
+    page.goto(site.page("queue"))
+    expect_cards(page, site.ids)
+    excluded, kept = site.ids[1:6], [site.ids[0], *site.ids[6:]]
+    # Some of them in one message to the server, some while it draws the page for the one before.
+    page.evaluate(
+        """async (ids) => {
+            for (const [i, id] of ids.entries()) {
+                const card = document.querySelector(`[data-image-id='${id}']`).closest('.q-card');
+                card.querySelector('[data-action=exclude]').click();
+                if (i > 0) await new Promise((done) => setTimeout(done, 40));
+            }
+        }""",
+        excluded,
+    )
+    expect_cards(page, kept)
+    labelling.wait_until_run(page)
+    ranked, _ = queue.ranked_images(site.workspace, site.project_id, split="excluded")
+    assert {one.image.id for one in ranked} == set(excluded)
+    # What was done is done once: bringing back is not undone by the next act.
+    page.locator(".st-key-queue-bring-back button").click()
+    expect_cards(page, sorted([*kept, excluded[-1]], key=site.ids.index))
+    card(page, kept[-1]).hover()
+    card(page, kept[-1]).locator("[data-action=pin]").click()
+    expect_cards(page, [kept[-1], kept[0], excluded[-1]])
+    page.reload()
+    expect_cards(page, [kept[-1], kept[0], excluded[-1]])
+    card(page, kept[0]).hover()
+    card(page, kept[0]).locator("[data-action=exclude]").click()
+    expect_cards(page, [kept[-1], excluded[-1]])
+
+
 def test_cards_are_excluded_pinned_and_compared(served: Callable[[str], Ranked], page: Page) -> None:
     site = served("Cards")
     page.goto(site.page("queue"))

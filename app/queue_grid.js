@@ -210,7 +210,8 @@ class Grid {
     number++;
     unanswered.push({ number, kind, ids });
     this.send('acted', unanswered);
-    this.tick([...this.ticked], false);
+    // Those that a card's own button has nothing to do with stay ticked.
+    this.tick(cards.map((card) => card.image_id), false);
   }
 
   clicked(event) {

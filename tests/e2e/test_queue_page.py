@@ -341,6 +341,18 @@ def test_cards_are_excluded_pinned_and_compared(served: Callable[[str], Ranked],
     expect_cards(page, site.ids)
     expect(page.locator(".st-key-queue-bring-back")).to_have_count(0)
 
+    # A card's own button leaves the others ticked.
+    card(page, site.ids[1]).locator(".q-card-corner").click()
+    card(page, site.ids[3]).locator(".q-card-corner").click()
+    card(page, site.ids[5]).hover()
+    card(page, site.ids[5]).locator("[data-action=exclude]").click()
+    expect_cards(page, [*site.ids[:5], *site.ids[6:]])
+    expect(bar).to_contain_text("2 selected")
+    page.locator(".st-key-queue-bring-back button").click()
+    expect_cards(page, site.ids)
+    expect(bar).to_contain_text("2 selected")
+    bar.get_by_role("button", name="Clear").click()
+
     # One by key, from a button of the card; the next card takes the focus.
     card(page, site.ids[1]).locator("a").focus()
     page.keyboard.press("e")

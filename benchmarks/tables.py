@@ -366,6 +366,35 @@ def further_rounds() -> str:
     return "\n\n".join([_table(head, lines), _origin(rows)])
 
 
+def asked_rounds() -> str:
+    """Return what more rounds on the same labels reach in the loop, and what is gained over one round."""
+    rows = read("asked_rounds")
+    found: dict[tuple[str, int, int], dict[str, dict[str, str]]] = {}
+    for row in rows:
+        found.setdefault((row["data"], int(row["labels"]), int(row["rounds"])), {})[row["seed"]] = row
+    lines = []
+    for (data, labels, each), own in sorted(found.items()):
+        alone = found[data, labels, 1]
+        gains = [
+            100 * (float(row["test_miou"]) - float(alone[seed]["test_miou"])) for seed, row in own.items()
+        ]
+        cells = [data, str(labels), str(each), str(len(own))]
+        cells.append(_spread([100 * float(row["test_miou"]) for row in own.values()], 1))
+        cells.append("" if each == 1 else _spread(gains, 1, sign=True))
+        cells.append("" if each == 1 else f"{sum(gain > 0 for gain in gains)} of {len(gains)}")
+        lines.append([*cells, _spread([float(row["spearman"]) for row in own.values()], 2)])
+    head = [
+        "images",
+        "labels",
+        "rounds on the same labels",
+        "seeds",
+        "test",
+        "over one round each",
+        "above it",
+    ]
+    return "\n\n".join([_table([*head, "ranking, Spearman"], lines), _origin(rows)])
+
+
 class _Rounds(NamedTuple):
     """Tables of first rounds by what they were trained with, and the line that says where they come from."""
 
@@ -951,6 +980,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "first_rounds": first_rounds,
     "image_side": image_side,
     "further_rounds": further_rounds,
+    "asked_rounds": asked_rounds,
     "first_suggestions": first_suggestions,
     "large_pool": large_pool,
     "demo_rounds": demo_rounds,

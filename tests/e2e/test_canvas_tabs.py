@@ -54,6 +54,27 @@ def test_a_saved_draft_comes_back_after_another_image_was_shown_in_between(
     assert np.array_equal(site.stored(second), labelling.label_map(page))
 
 
+def test_an_open_polygon_waits_for_the_return_of_its_image(site: CamVidSite, page: Page) -> None:
+    first = labelling.open_label_page(page, site.server.url)["imageId"]
+    labelling.choose_class(page, ROAD)
+    page.keyboard.press("p")
+    for corner in ((100, 200), (300, 200), (300, 300), (100, 300)):
+        page.mouse.click(*labelling.on_screen(page, *corner))
+    page.keyboard.press("n")
+    second = labelling.wait_for_image(page, other_than=first)["imageId"]
+    page.keyboard.press("Enter")
+    labelling.wait_for_dialog(page)
+    page.get_by_test_id("answer-stay").click()
+    assert (labelling.label_map(page) == NOT_LABELLED).all(), "it is not of this image"
+
+    page.keyboard.press("PageUp")
+    assert labelling.wait_for_image(page, other_than=second)["imageId"] == first
+    page.keyboard.press("Enter")
+    label_map = labelling.label_map(page).reshape(HEIGHT, WIDTH)
+    assert (label_map[205:295, 105:295] == ROAD).all()
+    assert labelling.state(page)["imageId"] == first, "what closes a polygon does not submit"
+
+
 def test_a_key_in_mid_stroke_loses_neither_stroke_nor_polygon(site: CamVidSite, page: Page) -> None:
     labelling.open_label_page(page, site.server.url)
     labelling.choose_class(page, ROAD)

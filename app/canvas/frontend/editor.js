@@ -123,7 +123,6 @@ export class Editor {
       nudge,
       screen: {
         show: (view, keepView = false) => this.#showView(view, keepView),
-        setAside: (imageId) => this.hand.setAside(imageId, this.tools.polygon.points),
         refresh: () => this.refresh(),
         news: () => this.refreshing.requestAtRest(),
         prepare: (loaded, isAwaited = false) => this.#prepare(loaded, isAwaited),
@@ -329,6 +328,7 @@ export class Editor {
     this.shares = null;
     this.counter.stop();
     if (!keepView) {
+      if (!view && this.session.image) this.hand.setAside(this.session.image.id, this.tools.polygon.points);
       this.tools.polygon.giveUp();
       this.walk.forget();
     }

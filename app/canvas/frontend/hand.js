@@ -46,7 +46,7 @@ export class Hand {
   }
 
   /**
-   * An image goes off the screen without the person's doing: its open polygon is there again when it comes back.
+   * An image goes off the screen: its open polygon is there again when it comes back.
    * @param {number} imageId
    * @param {Point[]} polygon
    */

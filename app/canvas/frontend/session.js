@@ -275,7 +275,7 @@ export class LabelSession {
   #leave() {
     if (!this.view) return;
     const { image, picture } = this.view;
-    // A stroke under way is completed by this, while it still has its image.
+    // A stroke under way is completed by this, and an open polygon set aside, while they still have their image.
     this.screen.show(null);
     this.view = null;
     image.onChange = () => {};
@@ -323,7 +323,6 @@ export class LabelSession {
       // It comes back on the screen with everything the person did, as long as it has something to hand in.
       if (this.image !== image) {
         this.moves++;
-        if (this.image) this.screen.setAside(this.image.id);
         await this.#showInstead(image.item);
       }
       this.autosave.withdraw(image);

@@ -61,8 +61,8 @@
 /**
  * What the session asks of the screen.
  * @typedef {object} Screen
- * @property {(view: View | null, keepView?: boolean) => void} show an image; null for none
- * @property {(imageId: number) => void} setAside the image on the screen goes off it without the person's doing
+ * @property {(view: View | null, keepView?: boolean) => void} show an image; null for none, while the one that goes is
+ *   still the session's
  * @property {() => void} refresh something beside the pixels changed
  * @property {() => void} news so did what the person did not ask for
  * @property {(rectangle: import('./rectangle.js').Rectangle) => void} repaint pixels of the shown image changed

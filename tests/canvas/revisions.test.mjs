@@ -28,8 +28,9 @@ test('a line says who, when and how much', () => {
   assert.match(revisionWords(revision(1, 'draft')), /^Draft by ann/);
 });
 
-test('a revision that is put back leaves what is locked as it is', async () => {
+test('a revision that is put back leaves what is locked as it is, and says so', async () => {
   installDom();
+  const notices = [];
   const image = new OpenImage({
     item: { image_id: 1, name: '1.png', width: 4, height: 1 },
     pixels: Uint8Array.of(0, 1, 2, NOT_LABELLED),
@@ -44,7 +45,7 @@ test('a revision that is put back leaves what is locked as it is', async () => {
       revision: async () => Uint8Array.of(3, 3, 3, 3),
     },
     edited: () => {},
-    screen: { notice: () => {} },
+    screen: { notice: (text) => notices.push(text) },
   };
   session.wholeMaps = new WholeMaps(session);
   const shown = {};
@@ -54,4 +55,11 @@ test('a revision that is put back leaves what is locked as it is', async () => {
   shown.rows.querySelector('revision-1').click();
   await new Promise((resolve) => setTimeout(resolve, 1));
   assert.deepEqual([...image.pixels], [3, 1, 3, 3]);
+  assert.match(notices.pop(), /^This is revision 1, by ann, but for pixels that locked classes or/);
+
+  await new Revisions(dialogs, () => session, () => undefined).toggle(image);
+  shown.rows.querySelector('revision-1').click();
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.deepEqual([...image.pixels], [3, 3, 3, 3]);
+  assert.equal(notices.pop(), 'This is revision 1, by ann.');
 });

@@ -578,6 +578,11 @@ test('the label map of the image before in the group is taken over, says whose i
   assert.deepEqual(parts.notices, ['This is the label map of drive/0007.png.']);
   parts.session.image.undo();
   assert.equal(parts.session.image.pixels[0], NOT_LABELLED);
+
+  parts.session.image.fillRest(1);
+  const onlyUnlabelled = Uint8Array.from({ length: 256 }, (_, value) => Number(value === NOT_LABELLED));
+  assert.equal(await parts.session.wholeMaps.previous(onlyUnlabelled), true);
+  assert.match(parts.notices[1], /^This is the label map of drive\/0007.png, but for pixels that locked classes or/);
   parts.end();
 });
 

@@ -85,8 +85,10 @@ export class Revisions {
     this.window?.close();
     const session = this.session();
     if (session.image !== image) return;
-    const load = async (/** @type {import('./types.js').Item} */ item) => ({ pixels: await session.transport.revision(item, revision) });
-    const isIn = await session.wholeMaps.put(load, this.over());
-    if (isIn) session.screen.notice(`This is revision ${revision}, by ${author}.`);
+    const load = async (/** @type {import('./types.js').Item} */ item) => ({
+      pixels: await session.transport.revision(item, revision),
+      what: `revision ${revision}, by ${author}`,
+    });
+    await session.wholeMaps.put(load, this.over());
   }
 }

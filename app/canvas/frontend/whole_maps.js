@@ -1,7 +1,11 @@
 // Whole label maps that come from elsewhere and take the place of the one on the screen, as actions that can be undone.
 
+import { same } from './label_map.js';
+
+const BUT = 'but for pixels that locked classes or “Only unlabelled” kept as they were.';
+
 /** @typedef {import('./types.js').Item} Item */
-/** @typedef {{pixels: Uint8Array, name?: string}} WholeMap `name`: of the image that it belongs to */
+/** @typedef {{pixels: Uint8Array, what?: string}} WholeMap `what` the person is told that it is */
 
 export class WholeMaps {
   /** @param {import('./session.js').LabelSession} session */
@@ -22,7 +26,10 @@ export class WholeMaps {
 
   /** Put in the label map of the image before this one in its group. @param {Uint8Array} [over] */
   previous(over) {
-    return this.put((item) => this.session.transport.previousLabel(item), over);
+    return this.put(async (item) => {
+      const { pixels, name } = await this.session.transport.previousLabel(item);
+      return { pixels, what: name && `the label map of ${name}` };
+    }, over);
   }
 
   /**
@@ -35,10 +42,11 @@ export class WholeMaps {
     const { image } = session;
     if (!image) return false;
     try {
-      const { pixels, name } = await load(image.item);
+      const { pixels, what } = await load(image.item);
       if (session.image !== image) return false;
       if (image.replace(pixels, over)) session.edited();
-      if (name) session.screen.notice(`This is the label map of ${name}.`);
+      if (what && same(image.pixels, pixels)) session.screen.notice(`This is ${what}.`);
+      else if (what) session.screen.notice(`This is ${what}, ${BUT}`, 'warning');
       return true;
     } catch (error) {
       session.failed(error);

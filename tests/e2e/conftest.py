@@ -5,15 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import (
-    Browser,
-    BrowserContext,
-    CDPSession,
-    Page,
-    ViewportSize,
-    expect,
-    sync_playwright,
-)
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expect, sync_playwright
 
 from run_app import chromium_path
 from storage.workspace import open_workspace
@@ -126,8 +118,7 @@ def page(kept_context: BrowserContext, blank_page: Page, devtools: CDPSession) -
     kept_context.clear_cookies()
 
 
-def opened_context(browser: Browser, device_scale_factor: float = 1) -> BrowserContext:
-    size = ViewportSize(width=1100, height=840)
-    context = browser.new_context(viewport=size, device_scale_factor=device_scale_factor)
+def opened_context(browser: Browser) -> BrowserContext:
+    context = browser.new_context(viewport={"width": 1100, "height": 840})
     context.set_default_timeout(PATIENCE_MS)
     return context

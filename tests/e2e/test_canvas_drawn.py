@@ -1,19 +1,18 @@
 """What is on the label map is what a person sees: the pixels of the screen, not the canvas's own account."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from PIL import Image as Picture
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 from scipy.ndimage import binary_dilation, binary_erosion
 
 from storage import projects
 from storage.schema import NOT_LABELLED
 from tests.e2e import labelling
 from tests.e2e.camvid_site import HEIGHT, ROAD, WIDTH, CamVidSite
-from tests.e2e.conftest import opened_context
 
 pytestmark = pytest.mark.browser
 
@@ -24,11 +23,9 @@ EDGE = np.ones((5, 5), bool)
 
 
 @pytest.fixture(params=[1, 1.5])
-def sharp_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+def sharp_page(new_context: Callable[..., BrowserContext], request: pytest.FixtureRequest) -> Page:
     """A page on a screen with so many pixels for each of its own."""
-    context = opened_context(browser, device_scale_factor=request.param)
-    yield context.new_page()
-    context.close()
+    return new_context(device_scale_factor=request.param).new_page()
 
 
 def seen(page: Page) -> np.ndarray:

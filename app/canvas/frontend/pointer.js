@@ -74,7 +74,7 @@ export class Pointer {
     element.addEventListener('pointerleave', () => this.#leave());
     element.addEventListener('contextmenu', (event) => event.preventDefault());
     // No click follows a finger: a menu that came under it was not meant.
-    element.addEventListener('touchend', (event) => event.preventDefault());
+    element.addEventListener('touchend', (event) => event.cancelable && event.preventDefault());
     element.addEventListener('wheel', (event) => this.#wheel(event), { passive: false });
   }
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expect, sync_playwright
@@ -10,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expec
 from run_app import chromium_path
 from storage.workspace import open_workspace
 from tests.e2e.camvid_site import CamVidServer, CamVidSite
+from tests.e2e.page_errors import PageErrors
 from tests.e2e.server import Server
 
 PATIENCE_MS = 30_000
@@ -73,13 +75,26 @@ def browser() -> Iterator[Browser]:
         yield playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
 
 
+@pytest.fixture(scope="session")
+def page_errors() -> PageErrors:
+    """What went wrong inside the pages of the test that runs."""
+    return PageErrors()
+
+
+@pytest.fixture(autouse=True)
+def no_page_errors(page_errors: PageErrors) -> Iterator[None]:
+    """Fail a test in whose pages something went wrong that it does not look at."""
+    yield
+    assert page_errors.take() == []
+
+
 @pytest.fixture
-def new_context(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
-    """Return a function that opens a browser session with cookies of its own."""
+def new_context(browser: Browser, page_errors: PageErrors) -> Iterator[Callable[..., BrowserContext]]:
+    """Return a function that opens a browser session with cookies of its own, and options as Playwright's."""
     contexts: list[BrowserContext] = []
 
-    def make() -> BrowserContext:
-        contexts.append(opened_context(browser))
+    def make(**options: Any) -> BrowserContext:
+        contexts.append(opened_context(browser, page_errors, **options))
         return contexts[-1]
 
     yield make
@@ -88,9 +103,9 @@ def new_context(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
 
 
 @pytest.fixture(scope="session")
-def kept_context(browser: Browser) -> BrowserContext:
+def kept_context(browser: Browser, page_errors: PageErrors) -> BrowserContext:
     """A browser session that has loaded the app before, as it is after a person's first day."""
-    return opened_context(browser)
+    return opened_context(browser, page_errors)
 
 
 @pytest.fixture(scope="session")
@@ -118,7 +133,8 @@ def page(kept_context: BrowserContext, blank_page: Page, devtools: CDPSession) -
     kept_context.clear_cookies()
 
 
-def opened_context(browser: Browser) -> BrowserContext:
-    context = browser.new_context(viewport={"width": 1100, "height": 840})
+def opened_context(browser: Browser, page_errors: PageErrors, **options: Any) -> BrowserContext:
+    context = browser.new_context(**{"viewport": {"width": 1100, "height": 840}, **options})
     context.set_default_timeout(PATIENCE_MS)
+    page_errors.watch(context)
     return context

@@ -1,12 +1,12 @@
 """What the hands expect of the label canvas: keys, places and tools are where one left them, in Chromium."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from storage import projects
 from storage.importing import plan_import, run_import
@@ -348,11 +348,9 @@ def test_a_small_laptop_shows_image_and_actions(
 
 
 @pytest.fixture
-def tablet(browser: Browser) -> Iterator[Page]:
+def tablet(new_context: Callable[..., BrowserContext]) -> Page:
     """A page on a tablet that is held upright: fingers, no mouse."""
-    context = browser.new_context(viewport={"width": 768, "height": 1024}, has_touch=True)
-    yield context.new_page()
-    context.close()
+    return new_context(viewport={"width": 768, "height": 1024}, has_touch=True).new_page()
 
 
 def test_an_upright_tablet_shows_every_control(site: CamVidSite, tablet: Page) -> None:

@@ -4,11 +4,12 @@ import contextlib
 import io
 import re
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from PIL import Image as Picture
-from playwright.sync_api import Browser, Error, Page, expect
+from playwright.sync_api import BrowserContext, Error, Page, expect
 
 from storage import labels
 from storage.schema import NOT_LABELLED, VOID
@@ -356,36 +357,36 @@ def test_an_image_drawn_ahead_looks_as_if_drawn_now(site: CamVidSite, page: Page
 
 
 @pytest.mark.parametrize("ratio", [1, 1.5, 2])
-def test_zoomed_strokes_hit_the_right_pixels(site: CamVidSite, browser: Browser, ratio: float) -> None:
-    context = browser.new_context(viewport={"width": 1400, "height": 900}, device_scale_factor=ratio)
-    with contextlib.closing(context):
-        page = context.new_page()
-        image_id = labelling.open_label_page(page, site.server.url)["imageId"]
-        wanted = np.full((HEIGHT, WIDTH), NOT_LABELLED, np.uint8)
-        generator = np.random.default_rng(int(10 * ratio))
-        page.get_by_test_id("tool-brush").click()
-        surface = page.locator(".surface").bounding_box()
-        assert surface is not None
-        x, y = int(surface["x"] + surface["width"] / 2), int(surface["y"] + surface["height"] / 2)
-        for class_index, wheel in ((ROAD, 0), (SKY, -300), (BUILDING, -600), (PAVEMENT, 1200)):
-            page.mouse.move(x, y)
-            labelling.zoom(page, wheel)
-            labelling.choose_class(page, class_index)
-            page.keyboard.press("[" if class_index != SKY else "]")
-            client = [(x + int(dx), y + int(dy)) for dx, dy in generator.integers(-160, 160, size=(6, 2))]
-            to_image = labelling.image_coordinates(page)
-            page.mouse.move(*client[0])
-            page.mouse.down()
-            for point in client[1:]:
-                page.mouse.move(*point)
-            page.mouse.up()
-            radius = labelling.state(page)["brush"] / 2
-            path = [to_image(point) for point in client]
-            wanted[stroke_pixels(path, radius, HEIGHT, WIDTH)] = class_index
-            assert np.array_equal(labelling.label_map(page).reshape(HEIGHT, WIDTH), wanted)
-        assert len(np.unique(wanted)) >= 4
-        labelling.wait_until_saved(page)
-        assert np.array_equal(site.stored(image_id), wanted.ravel())
+def test_zoomed_strokes_hit_the_right_pixels(
+    site: CamVidSite, new_context: Callable[..., BrowserContext], ratio: float
+) -> None:
+    page = new_context(viewport={"width": 1400, "height": 900}, device_scale_factor=ratio).new_page()
+    image_id = labelling.open_label_page(page, site.server.url)["imageId"]
+    wanted = np.full((HEIGHT, WIDTH), NOT_LABELLED, np.uint8)
+    generator = np.random.default_rng(int(10 * ratio))
+    page.get_by_test_id("tool-brush").click()
+    surface = page.locator(".surface").bounding_box()
+    assert surface is not None
+    x, y = int(surface["x"] + surface["width"] / 2), int(surface["y"] + surface["height"] / 2)
+    for class_index, wheel in ((ROAD, 0), (SKY, -300), (BUILDING, -600), (PAVEMENT, 1200)):
+        page.mouse.move(x, y)
+        labelling.zoom(page, wheel)
+        labelling.choose_class(page, class_index)
+        page.keyboard.press("[" if class_index != SKY else "]")
+        client = [(x + int(dx), y + int(dy)) for dx, dy in generator.integers(-160, 160, size=(6, 2))]
+        to_image = labelling.image_coordinates(page)
+        page.mouse.move(*client[0])
+        page.mouse.down()
+        for point in client[1:]:
+            page.mouse.move(*point)
+        page.mouse.up()
+        radius = labelling.state(page)["brush"] / 2
+        path = [to_image(point) for point in client]
+        wanted[stroke_pixels(path, radius, HEIGHT, WIDTH)] = class_index
+        assert np.array_equal(labelling.label_map(page).reshape(HEIGHT, WIDTH), wanted)
+    assert len(np.unique(wanted)) >= 4
+    labelling.wait_until_saved(page)
+    assert np.array_equal(site.stored(image_id), wanted.ravel())
 
 
 def seen_quarters(page: Page, width: int, height: int) -> list[tuple[int, ...]]:

@@ -202,7 +202,7 @@ def test_killed_worker_is_replaced_and_the_round_ends_done(
 
 def test_two_people_never_share_an_image_and_never_overwrite_each_other(
     start_server: Callable[..., Server],
-    new_context: Callable[[], BrowserContext],
+    new_context: Callable[..., BrowserContext],
     camvid: Path,
     tmp_path: Path,
 ) -> None:

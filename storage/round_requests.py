@@ -138,12 +138,12 @@ def _may_train_on(session: Session, last: Round, project: Project) -> bool:
     nor where it could not go on from the last weights or be compared with them.
     """
     settings = ProjectSettings.model_validate(project.settings)
-    further, now, before = settings.start.further_rounds, settings.round, last.config
+    further = settings.start.further_rounds
     if not further or last.state != "done":  # Every browser asks this every few seconds.
         return False
-    if not now.warm_start or any(
-        getattr(now, name) != before[name] for name in ("encoder", "decoder", "head")
-    ):
+    now, before = settings.round, RoundSettings.model_validate(last.config)
+    same_network = all(getattr(now, name) == getattr(before, name) for name in ("encoder", "decoder", "head"))
+    if not now.warm_start or not same_network:
         return False
     audit = select(Image.id).where(
         Image.project_id == project.id, Image.split == "audit", Image.labelled_revision.is_not(None)

@@ -24,6 +24,10 @@ from storage.workers import is_held, is_worked_on
 from storage.workspace import Workspace
 
 
+_LONG_QUEUED_S = 5.0
+"""A round that no worker has taken for so long has none that is free."""
+
+
 @dataclass(frozen=True)
 class RoundInfo:
     """A round. Times are epoch seconds; ``steps`` belong to the current state."""
@@ -166,8 +170,8 @@ def report(
         metrics: Curve points as (step, name, value); values that are not finite are left out.
 
     Returns:
-        True to go on, False when the person asked to cancel, or when a round that trains on while too few
-        labels are new keeps one from starting that would learn from enough of them.
+        True to go on, False when the person asked to cancel, or when a round that trains on, while too few
+        labels are new, keeps another one waiting.
 
     Raises:
         InvalidInput: a worker cannot report this state.
@@ -202,7 +206,7 @@ def report(
         if seen is not None:
             seen.heartbeat_at = now
         if row.trains_on and not row.cancel_requested and row.state == "training":
-            _give_way_to_labels(session, row)
+            _give_way_if_due(session, row, now)
         return not row.cancel_requested
 
 
@@ -375,13 +379,18 @@ def _cancel(session: Session, row: Round, actor: str) -> None:
     events.record(session, row.project_id, actor, "cancel", round=row.id, number=row.number)
 
 
-def _give_way_to_labels(session: Session, row: Round) -> None:
-    """Cancel a round that trains on once a round is due by the number of new labels."""
+def _give_way_if_due(session: Session, row: Round, now: float) -> None:
+    """Cancel a round that trains on once enough labels are new, or another project's round waits for long."""
     project = project_row(session, row.project_id)
     rule = ProjectSettings.model_validate(project.settings).start
     new = project.labels_changed - row.labels_changed
     if rule.automatic and new >= rule.min_changed:
         give_way(row, f"{new} new labels came, and a round that learns from them goes first.")
+        return
+    # A worker that has nothing to do takes it sooner.
+    waits = select(Round.id).where(Round.state == "queued", Round.created_at < now - _LONG_QUEUED_S).limit(1)
+    if session.scalar(waits) is not None:
+        give_way(row, "A round of another project waited, and goes first.")
 
 
 def _end(row: Round, state: str, now: float) -> None:

@@ -64,7 +64,8 @@ class StartRule(_Settings):
         title="Further rounds while it waits",
         ge=0,
         description="So many more rounds train on with the labels there are, while too few new ones have "
-        "come. They can bring much or lose much: watch the audit quality.",
+        "come. One is used only when at least two audit images say that it is as good as the round before, "
+        "and it gives way to new labels.",
     )
 
 

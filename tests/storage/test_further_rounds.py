@@ -226,3 +226,17 @@ def test_a_further_round_gives_way_to_one_that_a_person_asks_for(
     claimed = rounds.claim(workspace, WORKER, 60.0)
     assert claimed is not None
     assert (claimed.id, claimed.parent_id) == (asked.id, further.parent_id)
+
+
+def test_a_further_round_gives_way_to_one_of_another_project_that_no_worker_takes(
+    workspace: Workspace, project: ProjectInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    further = round_requests.request_round(workspace, project.id, "worker", "trains on", trains_on=True)
+    rounds.claim(workspace, WORKER, 60.0)
+    another_project_waits(workspace, project)
+    assert reported(workspace, further)
+    in_a_while = time.time() + 6
+    monkeypatch.setattr(time, "time", lambda: in_a_while)
+    assert not reported(workspace, further)
+    ended = rounds.get_round(workspace, further.id)
+    assert ended.note == "A round of another project waited, and goes first."

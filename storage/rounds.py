@@ -23,7 +23,6 @@ from storage.snapshots import Snapshot, decode_snapshot
 from storage.workers import is_held, is_worked_on
 from storage.workspace import Workspace
 
-
 _LONG_QUEUED_S = 5.0
 """A round that no worker has taken for so long has none that is free."""
 

@@ -752,7 +752,10 @@ def worker(
 def simulate(
     data: Annotated[
         Path | None,
-        typer.Option(help="Labelled set in the CamVid layout; its masks answer. The demo world without it."),
+        typer.Option(
+            help="Labelled set in the CamVid layout; its masks answer. The demo world without it.",
+            callback=with_home,
+        ),
     ] = None,
     quick: Annotated[
         bool,
@@ -791,7 +794,10 @@ def simulate(
         Start, typer.Option(help="First images: at random, or typical ones by the cold start.")
     ] = Start.random,
     out: Annotated[
-        Path, typer.Option(help="Folder of results; a simulation that was stopped goes on there.")
+        Path,
+        typer.Option(
+            help="Folder of results; a simulation that was stopped goes on there.", callback=with_home
+        ),
     ] = Path("simulation"),
     workspace: Annotated[
         Path | None,
@@ -819,7 +825,9 @@ def simulate(
     jitter: Annotated[float, typer.Option(help="How far clicks miss their aim: σ in pixels.")] = 0.0,
     class_errors: Annotated[float, typer.Option(help="Share of clicks that give a wrong class.")] = 0.0,
     seconds_per_click: Annotated[float, typer.Option(help="For the hours in the report.")] = 2.0,
-    csv: Annotated[Path | None, typer.Option(help="Write the rows here instead of the folder.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write the rows here instead of the folder.", callback=with_home)
+    ] = None,
     device: DeviceOption = Device.auto,
 ) -> None:
     """Replay the loop on a labelled set, the true masks answering, and report which choice pays."""

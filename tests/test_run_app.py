@@ -18,6 +18,7 @@ from click.testing import Result
 from PIL import Image
 from typer.testing import CliRunner
 
+import core.simulate
 import run_app
 from core import demo_world
 from storage import projects, workers
@@ -452,6 +453,22 @@ def test_a_home_folder_is_found_once_for_all(
     done = invoke(*arguments)
     assert done.exit_code == 0, done.output
     assert set(seen) == {tmp_path / "x"}
+
+
+def test_a_simulation_finds_a_home_folder_in_each_of_its_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    seen: list[Path] = []
+    monkeypatch.setattr(
+        core.simulate,
+        "simulate",
+        lambda data, grid, **named: seen.extend([data, named["out"], named["csv_path"]]),
+    )
+    done = invoke("simulate", "--data=~/set", "--out=~/out", "--csv=~/rows.csv")
+    assert done.exit_code == 0, done.output
+    assert seen == [tmp_path / "set", tmp_path / "out", tmp_path / "rows.csv"]
 
 
 @pytest.mark.usefixtures("folder_locked")

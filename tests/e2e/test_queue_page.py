@@ -200,6 +200,28 @@ def test_what_is_lassoed_on_the_map_can_be_labelled_next(served: Callable[[str],
     assert labelling.open_label_page(page.context.new_page(), site.page())["imageId"] == far[0]
 
 
+def test_what_is_lassoed_on_the_map_can_be_excluded_and_let_go(
+    served: Callable[[str], Ranked], page: Page
+) -> None:
+    site = served("Lassoed")
+    lasso_far_images(page, site)
+    chosen = page.locator(".st-key-map-chosen")
+    expect(chosen).to_contain_text("2 chosen on the map")
+    page.locator(".st-key-map-exclude button").click()
+    far = [site.ids[place] for place in FAR]
+    expect(page.locator(".st-key-map-restore")).to_be_visible()
+    expect(card(page, far[0])).to_contain_text("excluded")
+    assert {images.image(site.workspace, one).split for one in far} == {"excluded"}
+    page.locator(".st-key-map-restore button").click()
+    expect(page.locator(".st-key-map-restore")).to_have_count(0)
+    assert {images.image(site.workspace, one).split for one in far} == {"pool"}
+    wait_until_map_rests(page)
+    page.get_by_role("button", name="Clear the lasso").click()
+    # What is not chosen any more cannot be excluded by a button that stayed.
+    expect(chosen).to_have_count(0)
+    expect(page.locator(".q-card")).to_have_count(0)
+
+
 def test_a_page_of_the_grid_is_kept_and_left_with_what_it_shows(
     served: Callable[[str], Ranked], page: Page
 ) -> None:

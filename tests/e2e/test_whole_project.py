@@ -10,9 +10,10 @@ import pytest
 from PIL import Image as Picture
 from playwright.sync_api import Page, expect
 
-from storage import images
+from storage import images, labels
+from storage.schema import NOT_LABELLED
 from tests.e2e import labelling
-from tests.e2e.camvid_site import HEIGHT, ROAD, SKY, WIDTH, CamVidSite
+from tests.e2e.camvid_site import DEEP, HEIGHT, ROAD, SKY, TURNED, WIDTH, CamVidSite
 
 pytestmark = pytest.mark.browser
 
@@ -93,3 +94,25 @@ def test_labelled_to_the_end_added_to_and_downloaded(
             found = np.asarray(Picture.open(io.BytesIO(exported.read(file))))
             np.testing.assert_array_equal(found.ravel(), label_map)
     assert label_map.size == WIDTH * HEIGHT
+
+
+def test_an_audit_image_is_labelled_without_a_suggestion(site: CamVidSite, page: Page) -> None:
+    """Or what measures the model would agree with it."""
+    (image_id,) = (one for one in site.pool() if site.id_of(TURNED) != one != site.id_of(DEEP))
+    url = f"{site.server.url}/?project={site.project_id}&image={image_id}"
+    assert labelling.open_label_page(page, url)["hasSuggestion"]
+    images.set_split(site.workspace, [image_id], "audit", actor="test")
+    page.reload()
+    now = labelling.wait_for_image(page)
+    assert (now["imageId"], now["hasSuggestion"], now["hasUncertainty"]) == (image_id, False, False)
+    expect(page.locator(".header .badge").first).to_have_text("Audit")
+    expect(page.get_by_test_id("accept-all")).to_be_disabled()
+    page.keyboard.press("a")
+    assert (labelling.label_map(page) == NOT_LABELLED).all()
+    labelling.choose_class(page, ROAD)
+    labelling.stroke(page, [(60, 60), (140, 90)])
+    labelling.submit(page)
+    labelling.wait_for_image(page, other_than=image_id)
+    labelling.wait_until_saved(page)
+    revision = labels.history(site.workspace, image_id)[0]
+    assert (revision.status, revision.blind) == ("submitted", True)

@@ -60,7 +60,7 @@ class StartRule(_Settings):
         description="Wait this long after the newest submission, until twice the labels are there.",
     )
     further_rounds: int = Field(
-        0,
+        2,
         title="Further rounds while it waits",
         ge=0,
         description="So many more rounds train on with the labels there are, while too few new ones have "

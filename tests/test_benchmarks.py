@@ -50,6 +50,7 @@ def test_every_row_says_where_it_comes_from(name: str) -> None:
         ("suggestion_edges", ["data", "way"]),
         ("first_suggestions", ["data", "beginning"]),
         ("further_rounds", ["rounds", "round"]),
+        ("asked_rounds", ["data", "rounds", "labels"]),
     ],
 )
 def test_every_claim_has_three_seeds(name: str, columns: list[str]) -> None:
@@ -201,6 +202,14 @@ def told_of_further_rounds() -> list[str]:
     ]
 
 
+def told_of_asked_rounds() -> list[str]:
+    of = {"images": "nuclei", "rounds on the same labels": "3"}
+    more = [
+        line("asked_rounds", labels=labels, **of)["over one round each"].lstrip("+") for labels in ("8", "16")
+    ]
+    return [f"with the labels that the loop asks for they bring {more[0]} and {more[1]} on the test images"]
+
+
 def told_of_the_edges() -> list[str]:
     nuclei, camvid = (
         [
@@ -238,6 +247,7 @@ SAID = [
     *told_of_the_canvas(),
     *told_of_the_first_rounds(),
     *told_of_further_rounds(),
+    *told_of_asked_rounds(),
     *told_of_the_edges(),
     *told_of_the_first_suggestions(),
 ]

@@ -23,7 +23,7 @@ def project(workspace: Workspace) -> ProjectInfo:
 
     Two more images are for audit, which is as few as can say whether a further round is worse.
     """
-    start = StartRule(further_rounds=2, quiet_seconds=0)
+    start = StartRule(quiet_seconds=0)
     made = make_project(workspace, images=26, settings=ProjectSettings(start=start))
     audit = [info.id for info in images.list_images(workspace, made.id, "pool")[-2:]]
     images.set_split(workspace, audit, "audit", actor="ann")
@@ -88,11 +88,6 @@ def test_further_rounds_are_of_the_same_batch_of_labels(workspace: Workspace, pr
     assert [rounds.label_batches(workspace, info) for info in rounds_of] == [1, 1, 1, 2]
 
 
-def as_new(workspace: Workspace, project: ProjectInfo) -> None:
-    start = StartRule().model_dump()
-    projects.change_settings(workspace, project.id, {"start": start}, "ann")
-
-
 def turned_off(workspace: Workspace, project: ProjectInfo) -> None:
     projects.change_settings(workspace, project.id, {"start": {"further_rounds": 0}}, "ann")
 
@@ -140,7 +135,6 @@ def another_project_waits(workspace: Workspace, project: ProjectInfo) -> None:
 @pytest.mark.parametrize(
     "instead",
     [
-        as_new,
         turned_off,
         one_audit_image,
         another_network,

@@ -122,7 +122,7 @@ def _request_due_rounds(workspace: Workspace, project_id: int | None) -> None:
             if advice.ready:
                 why = f"{advice.changed} new labels {advice.since}"
                 if advice.trains_on:
-                    why = f"Trains on: {advice.changed} of {advice.needed} new labels"
+                    why = f"Trains on while new labels come: {advice.changed} of {advice.needed}"
                 round_requests.request_round(
                     workspace, project.id, actor="worker", reason=why, trains_on=advice.trains_on
                 )

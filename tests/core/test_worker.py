@@ -645,7 +645,7 @@ def test_a_worker_outlives_failures_and_starts_rounds_by_itself(
     # It is dropped where it is worse, which so short a training may well be.
     until(lambda: rounds.get_round(workspace, further.id).state in {"done", "cancelled"})
     assert due.reason == "2 new labels since the last round started"
-    assert further.reason == "Trains on: 0 of 2 new labels"
+    assert further.reason == "Trains on while new labels come: 0 of 2"
     assert (further.trains_on, due.trains_on) == (True, False)
     assert further.labels_changed == due.labels_changed
     assert [seen.device for seen in workers.live_workers(workspace)] == ["cpu"]

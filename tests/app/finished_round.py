@@ -18,6 +18,7 @@ def finished(number: int, state: str = "done", **metrics: object) -> RoundInfo:
         snapshot_blob=None,
         parent_id=None,
         labels_changed=0,
+        trains_on=False,
         worker=None,
         heartbeat_at=None,
         lease_until=None,

@@ -203,7 +203,7 @@ def test_what_is_lassoed_on_the_map_can_be_labelled_next(served: Callable[[str],
 def test_what_is_lassoed_on_the_map_can_be_excluded_and_let_go(
     served: Callable[[str], Ranked], page: Page
 ) -> None:
-    site = served("Lassoed")
+    site = served("Let go")
     lasso_far_images(page, site)
     chosen = page.locator(".st-key-map-chosen")
     expect(chosen).to_contain_text("2 chosen on the map")

@@ -66,7 +66,6 @@ def measured(project: Project, data: Path) -> list[Row]:
             "round": one.round,
             "test_miou": one.test_miou,
             "spearman": one.ranking.spearman if one.ranking else None,
-            "train_seconds": one.train_s,
         }
         for one in reached
     ]

@@ -13,8 +13,6 @@ import io
 import json
 import sys
 import tempfile
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
@@ -25,8 +23,8 @@ from rich.console import Console
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-from csv_rows import Row, about, print_rows, rows_alike, settings_column, write_rows
-from further_rounds import LABELLED, ROUNDS, Project
+from csv_rows import Row
+from further_rounds import LABELLED, Project, run_projects
 
 from core.simulate import simulate
 from core.simulate.grid import Grid
@@ -92,23 +90,7 @@ def main(
     result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
 ) -> None:
     """Measure the loop with one round and with three on the same labels."""
-    origin = {**settings_column(RoundSettings()), **about()}
-    rows = rows_alike(result, origin)
-    done = {tuple(str(row[name]) for name in ("data", *Project._fields)) for row in rows}
-    wanted = [Project(number, seed) for seed in range(seeds) for number in sorted(ROUNDS, reverse=True)]
-    wanted = [each for each in wanted if (data.name, *map(str, each)) not in done]
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        tasks = [pool.submit(measured, project, data) for project in wanted]
-        for task in as_completed(tasks):
-            found = task.result()
-            rows += [{**row, **origin} for row in found]
-            write_rows(result, sorted(rows, key=_place))
-            print_rows(found)
-
-
-def _place(row: Row) -> tuple[object, ...]:
-    """Return what the rows of the file are sorted by."""
-    return (str(row["data"]), *(int(str(row[name])) for name in ("rounds", "seed", "labels")))
+    run_projects(measured, data, seeds, jobs, result)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ initial values, and both ways have the first round in common. Projects whose row
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -64,13 +65,10 @@ def measured(project: Project, data: Path) -> list[Row]:
     return rows
 
 
-def main(
-    data: Annotated[Path, typer.Option(help="The folder of CamVid or of the nuclei.")],
-    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
-    jobs: Annotated[int, typer.Option(help="Processes at once, one thread each.")] = 2,
-    result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
+def run_projects(
+    measured: Callable[[Project, Path], list[Row]], data: Path, seeds: int, jobs: int, result: Path
 ) -> None:
-    """Measure the first rounds of a project with one round and with three on the same labels."""
+    """Measure the projects whose rows are not there yet, each in a process of its own; write their rows."""
     origin = {**settings_column(RoundSettings()), **about()}
     rows = rows_alike(result, origin)
     done = {tuple(str(row[name]) for name in ("data", *Project._fields)) for row in rows}
@@ -83,6 +81,16 @@ def main(
             rows += [{**row, **origin} for row in found]
             write_rows(result, sorted(rows, key=_place))
             print_rows(found)
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="The folder of CamVid or of the nuclei.")],
+    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
+    jobs: Annotated[int, typer.Option(help="Processes at once, one thread each.")] = 2,
+    result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
+) -> None:
+    """Measure the first rounds of a project with one round and with three on the same labels."""
+    run_projects(measured, data, seeds, jobs, result)
 
 
 def _place(row: Row) -> tuple[object, ...]:

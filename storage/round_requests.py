@@ -70,7 +70,8 @@ def start_advice(workspace: Workspace, project_id: int, now: float | None = None
 
 def advise(session: Session, project: Project, now: float) -> StartAdvice:
     """Say whether a round should start by itself, within the caller's transaction."""
-    rule = ProjectSettings.model_validate(project.settings).start
+    settings = ProjectSettings.model_validate(project.settings)
+    rule = settings.start
     last = session.scalars(
         select(Round)
         .where(Round.project_id == project.id, Round.number > COLD_START)
@@ -107,7 +108,7 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
         return advice(False, "Automatic rounds are off: press Train now")
     if changed < needed:
         waits = advice(False, f"{changed} of {needed} new labels {since}")
-        if last is None or worker_missing or not _may_train_on(session, last, project):
+        if last is None or worker_missing or not _may_train_on(session, last, settings):
             return waits
         return replace(
             waits, ready=True, trains_on=True, reason=f"{waits.reason}: the model trains on meanwhile"
@@ -131,13 +132,12 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     return advice(True, f"{changed} new labels: a round can start")
 
 
-def _may_train_on(session: Session, last: Round, project: Project) -> bool:
+def _may_train_on(session: Session, last: Round, settings: ProjectSettings) -> bool:
     """Return whether a further round may follow the last one before enough new labels are there.
 
     Not after one that failed, that was worse or that a person ended, nor while a worker has any other to do,
     nor where it could not go on from the last weights or be compared with them.
     """
-    settings = ProjectSettings.model_validate(project.settings)
     further = settings.start.further_rounds
     if not further or last.state != "done":  # Every browser asks this every few seconds.
         return False
@@ -146,7 +146,7 @@ def _may_train_on(session: Session, last: Round, project: Project) -> bool:
     if not now.warm_start or not same_network:
         return False
     audit = select(Image.id).where(
-        Image.project_id == project.id, Image.split == "audit", Image.labelled_revision.is_not(None)
+        Image.project_id == last.project_id, Image.split == "audit", Image.labelled_revision.is_not(None)
     )
     if len(session.scalars(audit.limit(COMPARED_ON)).all()) < COMPARED_ON:
         return False

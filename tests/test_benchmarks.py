@@ -203,11 +203,19 @@ def told_of_further_rounds() -> list[str]:
 
 
 def told_of_asked_rounds() -> list[str]:
-    of = {"images": "nuclei", "rounds on the same labels": "3"}
-    more = [
-        line("asked_rounds", labels=labels, **of)["over one round each"].lstrip("+") for labels in ("8", "16")
+    nuclei, camvid = (
+        [
+            line("asked_rounds", images=images, labels=labels, **{"rounds on the same labels": "3"})[
+                "over one round each"
+            ].lstrip("+")
+            for labels in ("8", "16")
+        ]
+        for images in ("nuclei", "camvid")
+    )
+    return [
+        f"with the labels that the loop asks for they bring {nuclei[0]} and {nuclei[1]} on the test images, "
+        f"and CamVid {camvid[0]} and {camvid[1]} (3 seeds;",
     ]
-    return [f"with the labels that the loop asks for they bring {more[0]} and {more[1]} on the test images"]
 
 
 def told_of_the_edges() -> list[str]:

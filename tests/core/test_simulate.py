@@ -46,6 +46,20 @@ def quiet() -> Console:
     return Console(file=io.StringIO(), width=160)
 
 
+def cut_off_second_round(patch: pytest.MonkeyPatch) -> list[object]:
+    """Let the second call that would run a round be interrupted; return a list that grows with each call."""
+    real, calls = cell.run_round, []
+
+    def dies(*arguments: object, **named: object) -> str:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments, **named)
+
+    patch.setattr(cell, "run_round", dies)
+    return calls
+
+
 @pytest.fixture(scope="module")
 def grid() -> Grid:
     return Grid(
@@ -69,16 +83,8 @@ def finished(
     out = tmp_path_factory.mktemp("simulation")
     (out / "workspaces" / "set").mkdir(parents=True)
     (out / "workspaces" / "set" / DATABASE_FILE).write_text("a person's own")
-    real, calls = cell.run_round, []
-
-    def dies(*arguments: object, **named: object) -> str:
-        calls.append(arguments)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return real(*arguments, **named)
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cell, "run_round", dies)
+        calls = cut_off_second_round(patch)
         with pytest.raises(KeyboardInterrupt):
             simulate(tiny_set, grid, out=out, annotator=HAND, device="cpu", console=quiet())
         assert len(list(out.glob("runs/**/*.json"))) == 1
@@ -139,15 +145,7 @@ def test_further_rounds_train_on_with_the_labels_of_each_budget(
 ) -> None:
     grid = Grid(("random",), ("supervised/linear",), (0,), (2, 3), further_rounds=1, overrides=QUICK)
     where = {"out": tmp_path / "out", "workspace": tmp_path / "kept", "device": "cpu", "console": quiet()}
-    real, calls = cell.run_round, []
-
-    def dies(*arguments: object, **named: object) -> str:
-        calls.append(arguments)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return real(*arguments, **named)
-
-    monkeypatch.setattr(cell, "run_round", dies)
+    calls = cut_off_second_round(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         simulate(tiny_set, grid, annotator=HAND, **where)
     first, second = simulate(tiny_set, grid, annotator=HAND, **where)

@@ -161,6 +161,7 @@ from storage import events, projects, round_requests, rounds, workers
 from storage.errors import InvalidInput, NotFound, QualmError
 from storage.files import given_path
 from storage.projects import ClassSpec, ProjectInfo
+from storage.rounds import RoundInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES, NOT_LABELLED, VOID
 from storage.workspace import Workspace, existing_workspace, is_workspace, open_workspace
 
@@ -671,6 +672,9 @@ def backup(
             console.print(sentence, highlight=False, soft_wrap=True)
 
 
+LEFT_TO_GO_ON = "A round that was started is kept: run the same command again to watch it"
+
+
 @cli.command()
 def train(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
@@ -678,49 +682,77 @@ def train(
     device: DeviceOption = Device.auto,
 ) -> None:
     """Start a round now and watch it to its end; uses the running worker, or one of its own."""
-    with errors_as_sentences(
-        "Stopped. A round that was started is kept: run the same command again to watch it, or to go on from "
-        "its checkpoint."
-    ):
+    with errors_as_sentences(f"Stopped. {LEFT_TO_GO_ON}, or to go on from its checkpoint."):
         opened = existing_workspace(workspace)
         chosen = chosen_project(opened, project)
-        started = rounds.live_round(opened, chosen.id)
-        if started is None or started.number == COLD_START:
-            started = round_requests.request_round(
+        live = rounds.live_round(opened, chosen.id)
+        if live is None or live.number == COLD_START or live.kind != "trains":
+            live = round_requests.request_round(
                 opened, chosen.id, actor="command line", reason="Started from the command line"
             )
-        own: subprocess.Popen[bytes] | None = None
-        if not workers.live_workers(opened, chosen.id):
-            own = subprocess.Popen(worker_command(workspace, device, "--once", "--project", chosen.name))
-            workers.worker_starting(opened, workers.worker_name(own.pid), chosen.id)
-        with progress_bar() as bar:
-            task = bar.add_task(f"Round {started.number}: queued", total=None)
-            while True:
-                worker_gone = own is not None and own.poll() is not None
-                now = rounds.get_round(opened, started.id)
-                bar.update(
-                    task,
-                    description=f"Round {now.number}: {now.state}",
-                    completed=now.step,
-                    total=now.steps or None,
-                )
-                if now.state not in LIVE_ROUND_STATES:
-                    break
-                if worker_gone:
-                    raise QualmError(
-                        "The worker stopped before the round ended; the lines above say why. Run the command "
-                        "again: the round goes on from its checkpoint."
-                    )
-                time.sleep(0.5)
-        if own is not None:
-            own.wait()
-        if now.state != "done":
-            raise QualmError(f"Round {now.number} ended {now.state}: {now.error or 'it was cancelled'}")
-        miou = now.metrics.get("audit_miou")
+        done = watched_round(opened, chosen, live, device)
+        miou = done.metrics.get("audit_miou")
         measured = (
             f"audit mIoU {miou:.3f}" if miou is not None else "no audit labels yet, so no honest measure"
         )
-        console.print(f"Round {now.number} is done: {measured}. The queue is re-ordered.")
+        console.print(f"Round {done.number} is done: {measured}. The queue is re-ordered.")
+
+
+@cli.command()
+def rank(
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    project: ProjectOption = None,
+    device: DeviceOption = Device.auto,
+) -> None:
+    """Rank the pool again by the newest model, without training: after an import or other settings."""
+    with errors_as_sentences(f"Stopped. {LEFT_TO_GO_ON}."):
+        opened = existing_workspace(workspace)
+        chosen = chosen_project(opened, project)
+        live = rounds.live_round(opened, chosen.id)
+        if live is None or live.kind != "ranks":
+            live = round_requests.request_ranking(
+                opened, chosen.id, actor="command line", reason="Ranks again, from the command line"
+            )
+        done = watched_round(opened, chosen, live, device)
+        model = rounds.trained_round(opened, done).number
+        console.print(f"Round {done.number} is done: the model of round {model} has ranked the queue again.")
+
+
+def watched_round(opened: Workspace, project: ProjectInfo, started: RoundInfo, device: Device) -> RoundInfo:
+    """Show how a round goes on until it is done; where no worker runs, one is started for it.
+
+    Raises:
+        QualmError: it ended otherwise, or the worker stopped.
+    """
+    own: subprocess.Popen[bytes] | None = None
+    if not workers.live_workers(opened, project.id):
+        own = subprocess.Popen(worker_command(opened.path, device, "--once", "--project", project.name))
+        workers.worker_starting(opened, workers.worker_name(own.pid), project.id)
+    with progress_bar() as bar:
+        task = bar.add_task(f"Round {started.number}: queued", total=None)
+        while True:
+            worker_gone = own is not None and own.poll() is not None
+            now = rounds.get_round(opened, started.id)
+            bar.update(
+                task,
+                description=f"Round {now.number}: {now.state}",
+                completed=now.step,
+                total=now.steps or None,
+            )
+            if now.state not in LIVE_ROUND_STATES:
+                break
+            if worker_gone:
+                raise QualmError(
+                    "The worker stopped before the round ended; the lines above say why. Run the command "
+                    "again: the round goes on from its checkpoint."
+                )
+            time.sleep(0.5)
+    if own is not None:
+        own.wait()
+    if now.state != "done":
+        why = now.error or now.note or "it was cancelled"
+        raise QualmError(f"Round {now.number} ended {now.state}: {why}")
+    return now
 
 
 @cli.command()

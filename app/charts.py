@@ -127,11 +127,11 @@ def quality_in_round_figure(
 
 
 def quality_by_round_figure(rounds: Sequence[RoundInfo], classes: Sequence[ClassInfo]) -> go.Figure:
-    """Audit mIoU with its range and per-class IoU of every finished round that has them."""
+    """Audit mIoU with its range and per-class IoU of every finished training that has them."""
     measured = {
         info.number: (miou, info.metrics)
         for info in sorted(rounds, key=lambda info: info.number)
-        if info.state == "done" and (miou := audit_miou(info.metrics)) is not None
+        if info.state == "done" and info.kind != "ranks" and (miou := audit_miou(info.metrics)) is not None
     }
     figure = _quality_figure("round")
     for info in classes:

@@ -13,6 +13,7 @@ from app import charts
 from storage.rounds import RoundInfo
 from storage.schema import COLD_START
 
+RANKING_NOTE = "Trained nothing: ranked by the weights that were in use"
 COLD_START_NOTE = "Trains nothing: typical and diverse images come first until there are labels"
 
 
@@ -34,10 +35,16 @@ def history_rows(past: list[RoundInfo]) -> list[dict[str, Any]]:
             if info.started_at and info.finished_at
             else None,
             "Started": dt.datetime.fromtimestamp(info.started_at, dt.UTC) if info.started_at else None,
-            "Note": info.error or info.note or (COLD_START_NOTE if info.number == COLD_START else ""),
+            "Note": info.error or info.note or _what_it_is(info),
         }
         for info in sorted(past, key=lambda info: -info.number)
     ]
+
+
+def _what_it_is(info: RoundInfo) -> str:
+    if info.number == COLD_START:
+        return COLD_START_NOTE
+    return RANKING_NOTE if info.kind == "ranks" else ""
 
 
 def range_text(metrics: Mapping[str, Any]) -> str | None:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.notices import duration
-from storage import images, round_requests, rounds
+from storage import images, rounds
+from storage.classes_to_learn import too_few_classes
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES
+from storage.start_advice import start_advice
 from storage.workers import WorkerInfo, live_workers, projects_at_work
 from storage.workspace import Workspace
 
@@ -24,6 +26,7 @@ class TrainingState:
     Attributes:
         newest: The round that the card is about.
         may_train_now: Whether a round can be asked for.
+        may_rank_again: Whether there is a model that could rank the pool again, and nothing else to wait for.
         lacks_classes: Whether none can before there is another class.
         text: What is done, of how much, and the time left; or what has to happen before a round starts.
         share: How much of that is done, in [0, 1]; None where nothing is counted.
@@ -32,6 +35,7 @@ class TrainingState:
 
     newest: RoundInfo | None
     may_train_now: bool
+    may_rank_again: bool
     lacks_classes: bool
     text: str
     share: float | None
@@ -44,6 +48,7 @@ class TrainingState:
         drawn = (
             newest and (newest.id, newest.state, newest.cancel_requested, newest.note, newest.error),
             self.may_train_now,
+            self.may_rank_again,
             self.lacks_classes,
             [(worker.name, worker.device) for worker in self.workers],
         )
@@ -55,10 +60,10 @@ def training_state(workspace: Workspace, project: ProjectInfo) -> TrainingState:
     past = rounds.history(workspace, project.id)
     newest, workers = newest_of(past), live_workers(workspace, project.id)
     live = [info for info in past if info.state in LIVE_ROUND_STATES]
-    too_few = round_requests.too_few_classes(workspace, project.id)
+    too_few = too_few_classes(workspace, project.id)
     # A cold start need not be waited for, since a round may be asked for behind it, nor one that gives way.
     may_train_now = (
-        all(info.number == COLD_START or info.trains_on for info in live)
+        all(info.number == COLD_START or info.kind != "trains" for info in live)
         and not too_few
         and images.any_in_split(workspace, project.id, "train")
     )
@@ -67,14 +72,17 @@ def training_state(workspace: Workspace, project: ProjectInfo) -> TrainingState:
         text = progress_text(newest)
         if workers and newest.state == "queued" and (others := projects_at_work(workspace)):
             text += f", which is at work on the project {others[0]}"
-        return TrainingState(newest, may_train_now, bool(too_few), text, done, workers)
+        return TrainingState(newest, may_train_now, False, bool(too_few), text, done, workers)
+    may_rank_again = project.archived_at is None and any(
+        info.state == "done" and info.number != COLD_START for info in past
+    )
     if too_few:
-        return TrainingState(newest, False, True, f"{too_few}.", None, workers)
-    advice = round_requests.start_advice(workspace, project.id)
+        return TrainingState(newest, False, may_rank_again, True, f"{too_few}.", None, workers)
+    advice = start_advice(workspace, project.id)
     text = advice.reason if may_train_now else NO_LABEL
     counts = project.settings.start.automatic and advice.changed < advice.needed
     share = advice.changed / advice.needed if counts else None
-    return TrainingState(newest, may_train_now, False, text, share, workers)
+    return TrainingState(newest, may_train_now, may_rank_again, False, text, share, workers)
 
 
 def training_json(state: TrainingState) -> dict[str, Any]:

@@ -256,7 +256,9 @@ def _trained(workspace: Workspace, image_ids: Sequence[int]) -> _Trained:
         projects = {row.project_id for row in placed_images(session, image_ids)}
         newest = _newest_round(session)
         blobs = session.scalars(
-            select(Round.snapshot_blob).where(
+            select(Round.snapshot_blob)
+            .distinct()
+            .where(
                 Round.project_id.in_(projects),
                 Round.state.in_(("done", *LIVE_ROUND_STATES)),
                 Round.snapshot_blob.is_not(None),

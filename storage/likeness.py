@@ -29,15 +29,17 @@ BY_CHANCE = ("random", "improved_random")
 def labelled_since(session: Session, current: Round, image_id: int | None = None) -> list[int]:
     """Return the images that train and got their first label after the labels of a round were read.
 
-    With ``image_id`` only that one is asked about.
+    One that only ranks read none: its network knows those of the round it has the weights of. With
+    ``image_id`` only that one is asked about.
     """
+    trained = session.get_one(Round, current.parent_id) if current.kind == "ranks" else current
     first = func.min(Label.created_at)
     query = (
         select(Label.image_id)
         .join(Image, Image.id == Label.image_id)
         .where(Image.project_id == current.project_id, Image.split == "train", Label.status != "draft")
         .group_by(Label.image_id)
-        .having(first >= current.created_at)
+        .having(first >= trained.created_at)
         .order_by(Label.image_id)
     )
     return list(session.scalars(query if image_id is None else query.where(Label.image_id == image_id)))

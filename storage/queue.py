@@ -20,10 +20,10 @@ from storage.images import PlacedImage, count_splits, image_row, placed_images, 
 from storage.projects import no_such_project, project_row
 from storage.queue_items import QueueItem, queue_items
 from storage.queue_page import ranked_images
-from storage.round_requests import StartAdvice, advise
 from storage.rounds import RoundInfo, find_live_round
 from storage.schema import Image, Prediction, Project, Round
 from storage.settings import AnnotationSettings, ProjectSettings
+from storage.start_advice import StartAdvice, advise
 from storage.workspace import Workspace
 
 __all__ = [

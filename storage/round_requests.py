@@ -1,206 +1,23 @@
-"""Requests for rounds: when one may and should begin, and why not."""
+"""Requests for rounds: what each of them begins from, and why it may be refused."""
 
 from __future__ import annotations
 
-import json
-import math
 import time
-from dataclasses import dataclass, replace
+from typing import NoReturn
 
-from sqlalchemy import Select, cast, func, select
-from sqlalchemy import String as Text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from storage import events
+from storage.classes_to_learn import find_too_few_classes, seen_classes
 from storage.errors import RoundRefused
 from storage.projects import class_count, project_row
-from storage.round_rows import live_rows
+from storage.round_rows import cold_start_row, live_rows, newest_row, training_stands
 from storage.rounds import RoundInfo, give_way, round_info
-from storage.schema import (
-    COLD_START,
-    LIVE_ROUND_STATES,
-    MAX_CLASSES,
-    Image,
-    Label,
-    LabelClass,
-    Project,
-    Round,
-)
-from storage.settings import ProjectSettings, RoundSettings
+from storage.schema import COLD_START, LIVE_ROUND_STATES, Image, Label, Project, Round
+from storage.settings import ProjectSettings, RoundSettings, with_choice
 from storage.snapshots import Snapshot, SnapshotLabel, encode_snapshot
-from storage.workers import find_live_workers, find_projects_at_work, is_worked_on
 from storage.workspace import Workspace
-
-HOW_TO_START_ONE = "the Training page says how to start one"
-COLD_START_FROM = 8
-"""Images in the pool from which an order of them is worth computing before any label exists."""
-COLD_START_QUIET_S = 5.0
-"""A cold start waits until no image was imported for so long."""
-COMPARED_ON = 2
-"""Audit images without which nobody could say whether a round that trains on is worse."""
-_LABELS_LOOKED_AT = 1000
-"""So many labels are searched for classes before all of them are."""
-
-
-@dataclass(frozen=True)
-class StartAdvice:
-    """Whether a round should start by itself now, and the sentence that says why or why not.
-
-    ``changed`` labels have been submitted, ``needed`` start the next round; ``since`` says since when. With
-    ``trains_on`` there are fewer than that, and the round is a further one of :class:`StartRule`.
-    """
-
-    ready: bool
-    reason: str
-    changed: int
-    needed: int
-    since: str
-    trains_on: bool = False
-
-
-def start_advice(workspace: Workspace, project_id: int, now: float | None = None) -> StartAdvice:
-    """Say whether a round should start by itself.
-
-    Raises:
-        NotFound: there is no such project.
-    """
-    with workspace.database.reading() as session:
-        return advise(session, project_row(session, project_id), time.time() if now is None else now)
-
-
-def advise(session: Session, project: Project, now: float) -> StartAdvice:
-    """Say whether a round should start by itself, within the caller's transaction."""
-    settings = ProjectSettings.model_validate(project.settings)
-    rule = settings.start
-    last = session.scalars(
-        select(Round)
-        .where(Round.project_id == project.id, Round.number > COLD_START)
-        .order_by(Round.number.desc())
-        .limit(1)
-    ).one_or_none()
-    changed = project.labels_changed - last.labels_changed if last else _train_images(session, project.id)
-    needed = rule.min_changed if last else rule.first_labels
-    since = "since the last round started" if last else "for the first round"
-
-    def advice(ready: bool, reason: str) -> StartAdvice:
-        return StartAdvice(ready, reason, changed, needed, since)
-
-    if project.archived_at is not None:
-        return advice(False, "This project is archived: restore it to train it")
-    live = find_live_workers(session, now, project.id)
-    worker_missing = not live
-    if last is not None and last.state in LIVE_ROUND_STATES:
-        if worker_missing and not is_worked_on(last, now):
-            return advice(False, f"Round {last.number} waits for a worker: {HOW_TO_START_ONE}")
-        return advice(
-            False,
-            {
-                "queued": f"Round {last.number} is about to start",
-                "training": "A round is training now",
-                "scoring": "A round is scoring the images now",
-            }[last.state],
-        )
-    if too_few := _too_few_classes(session, project.id):
-        return advice(False, too_few)
-    if last is not None and last.state == "failed" and changed < needed:
-        return advice(False, f"Round {last.number} failed: the Training page says why")
-    if not rule.automatic:
-        return advice(False, "Automatic rounds are off: press Train now")
-    if changed < needed:
-        waits = advice(False, f"{changed} of {needed} new labels {since}")
-        if last is None or worker_missing or not _may_train_on(session, last, settings):
-            return waits
-        return replace(
-            waits, ready=True, trains_on=True, reason=f"{waits.reason}: the model trains on meanwhile"
-        )
-    seen = len(seen_classes(session, project.id, enough=rule.min_classes))
-    if seen < rule.min_classes:
-        return advice(False, f"Labels show {seen} of {rule.min_classes} classes needed")
-    quiet = _age(project.labels_changed_at or 0.0, now)
-    # Somebody who submits every few seconds would otherwise never see a round.
-    if quiet < rule.quiet_seconds and changed < 2 * needed:
-        wait = math.ceil(rule.quiet_seconds - quiet)
-        return advice(
-            False, f"{changed} new labels: a round starts after {wait} more seconds without a new one"
-        )
-    if worker_missing:
-        return advice(False, f"No worker is running: {HOW_TO_START_ONE}")
-    others = find_projects_at_work(session)
-    if len(others) >= len(live):
-        first = "the first look at the images" if project.name in others else others[0]
-        return advice(True, f"{changed} new labels: a round starts once the worker is done with {first}")
-    return advice(True, f"{changed} new labels: a round can start")
-
-
-def _may_train_on(session: Session, last: Round, settings: ProjectSettings) -> bool:
-    """Return whether a further round may follow the last one before enough new labels are there.
-
-    Not after one that failed, that was worse or that a person ended, nor while a worker has any other to do,
-    nor where it could not go on from the last weights or be compared with them.
-    """
-    further = settings.start.further_rounds
-    if not further or last.state != "done":  # Every browser asks this every few seconds.
-        return False
-    now, before = settings.round, RoundSettings.model_validate(last.config)
-    same_network = all(getattr(now, name) == getattr(before, name) for name in ("encoder", "decoder", "head"))
-    if not now.warm_start or not same_network:
-        return False
-    audit = select(Image.id).where(
-        Image.project_id == last.project_id, Image.split == "audit", Image.labelled_revision.is_not(None)
-    )
-    if len(session.scalars(audit.limit(COMPARED_ON)).all()) < COMPARED_ON:
-        return False
-    waiting_or_at_work = select(Round.id).where(Round.state.in_(LIVE_ROUND_STATES)).limit(1)
-    if session.scalar(waiting_or_at_work) is not None:
-        return False
-    of_these_labels = select(func.count()).where(
-        Round.project_id == last.project_id,
-        Round.number > COLD_START,
-        Round.labels_changed == last.labels_changed,
-    )
-    return session.scalars(of_these_labels).one() <= further
-
-
-def _age(stamp: float, now: float) -> float:
-    """Return how old a time is, seconds; one from the future, of a clock that was set back, is very old."""
-    return now - stamp if stamp <= now else math.inf
-
-
-def _train_images(session: Session, project_id: int) -> int:
-    query = select(func.count()).where(Image.project_id == project_id, Image.split == "train")
-    return session.scalars(query).one()
-
-
-def too_few_classes(workspace: Workspace, project_id: int) -> str | None:
-    """Say why a model would have nothing to tell apart, or return None where it has.
-
-    Archived classes do not count: nobody paints with them.
-    """
-    with workspace.database.reading() as session:
-        return _too_few_classes(session, project_id)
-
-
-def seen_classes(session: Session, project_id: int, enough: int = MAX_CLASSES) -> set[int]:
-    """Return the class indices that occur in the labels the next round would train on.
-
-    It does not train on what is of an archived class. Once ``enough`` are found, others may be left out.
-    """
-    archived = select(LabelClass.index).where(LabelClass.project_id == project_id, LabelClass.archived)
-    left_out = set(session.scalars(archived))
-    lists = (
-        select(cast(Label.class_indices, Text))
-        .join(Image, (Image.id == Label.image_id) & (Image.labelled_revision == Label.revision))
-        .where(Image.project_id == project_id, Image.split == "train")
-    )
-
-    def shown(some: Select[str]) -> set[int]:
-        found = {index for indices in session.scalars(some) for index in json.loads(indices)}
-        return found - left_out
-
-    # Every browser asks this every few seconds. A few labels nearly always show enough; all may be very many.
-    few = shown(lists.limit(_LABELS_LOOKED_AT))
-    # Few different lists of classes occur among many labels, so the database drops the repeats.
-    return few if len(few) >= enough else shown(lists.distinct())
 
 
 def request_round(
@@ -241,7 +58,7 @@ def request_round(
                 class_count(session, project_id),
                 _pool_runs(session, project_id),
             )
-            too_few = _too_few_classes(session, project_id)
+            too_few = find_too_few_classes(session, project_id)
             seen = seen_classes(session, project_id, enough=1)
         if too_few:
             raise RoundRefused(f"{too_few}.")
@@ -257,85 +74,73 @@ def request_round(
             project = project_row(session, project_id, lock=True)
             _refuse_archived(project)
             for live in live_rows(session, project_id):
-                if not live.trains_on:
-                    doing = "waiting" if live.state == "queued" else live.state
-                    raise RoundRefused(
-                        f"Round {live.number} is {doing} already. Wait until it is done, or cancel it first."
-                    )
+                if live.kind == "trains":
+                    _refuse_second(live)
                 if not live.cancel_requested:
                     give_way(live, "Another round was asked for, and goes first.")
             audit = select(Image.id).where(Image.project_id == project_id, Image.split == "audit")
             if {label.image_id for label in taken.labels} & {*session.scalars(audit)}:
                 continue  # It was moved meanwhile, and what measures the model must not train it.
-            newest = session.scalar(select(func.max(Round.number)).where(Round.project_id == project_id)) or 0
+            parent = _trained_in_use(session, project)
             row = Round(
                 project_id=project_id,
-                number=newest + 1,
-                state="queued",
-                reason=reason[:500],
+                kind="trains_on" if trains_on else "trains",
                 config=settings.model_dump(mode="json"),
                 snapshot_blob=blob,
-                parent_id=_parent_id(session, project),
+                parent_id=None if parent is None else parent.id,
                 labels_changed=labels_changed,
-                trains_on=trains_on,
-                cancel_requested=False,
-                step=0,
-                steps=0,
-                metrics={},
                 created_at=created_at,
             )
-            if trains_on:
-                row.labels_changed = session.scalars(
-                    select(Round.labels_changed).where(Round.project_id == project_id, Round.number == newest)
-                ).one()
-            session.add(row)
-            session.flush()
-            events.record(
-                session, project_id, actor, "start", round=row.id, number=row.number, reason=row.reason
-            )
-            return round_info(row)
+            return _queued(session, row, actor, reason)
 
 
-def cold_start_is_due(workspace: Workspace, project_id: int, now: float | None = None) -> bool:
-    """Say whether the pool should be ordered by typical and diverse images, for want of a model.
+def request_ranking(workspace: Workspace, project_id: int, actor: str, reason: str) -> RoundInfo:
+    """Queue a round that trains nothing and ranks the pool again by the weights of the one in use.
 
-    That is when no round has trained or is about to, and the images have not been ordered yet, or more than
-    a quarter of those that have been came later, or that order was cancelled with the project. Images still
-    being imported are waited for, and an archived project waits to be restored.
+    So changed settings of the choice count, and images imported since then have a place and a suggestion. The
+    labels are those the network was trained on: new ones still count for the next training, to which it gives
+    way.
 
     Raises:
+        RoundRefused: no round has trained yet, one is waiting or at work, or the project is archived.
         NotFound: there is no such project.
     """
-    now = time.time() if now is None else now
-    with workspace.database.reading() as session:
-        if project_row(session, project_id).archived_at is not None or _training_stands(session, project_id):
-            return False
-        of_project = Image.project_id == project_id
-        pool = select(Image.id).where(of_project, Image.split == "pool").limit(COLD_START_FROM)
-        if len(session.scalars(pool).all()) < COLD_START_FROM:
-            return False
-        imported_at = session.scalar(
-            select(Image.imported_at).where(of_project).order_by(Image.id.desc()).limit(1)
+    with workspace.database.writing() as session:
+        project = project_row(session, project_id, lock=True)
+        _refuse_archived(project)
+        if live := live_rows(session, project_id):
+            _refuse_second(live[0])
+        trained = _trained_in_use(session, project)
+        if trained is None:
+            raise RoundRefused("No round has trained yet, so there is no model to rank by. Train one first.")
+        of_project = ProjectSettings.model_validate(project.settings).round
+        settings = with_choice(RoundSettings.model_validate(trained.config), of_project)
+        row = Round(
+            project_id=project_id,
+            kind="ranks",
+            config=settings.model_dump(mode="json"),
+            snapshot_blob=trained.snapshot_blob,
+            parent_id=trained.id,
+            created_at=time.time(),
         )
-        if imported_at is None or _age(imported_at, now) <= COLD_START_QUIET_S:
-            return False
-        last = _cold_start_row(session, project_id)
-        if last is None or (last.state == "cancelled" and last.error is not None):
-            return True
-        if last.state in LIVE_ROUND_STATES or imported_at <= last.created_at:
-            return False
-        if last.state == "failed":
-            return True
-        # Ids rise, so the walk from the newest image back to the last one of before is short.
-        last_before = session.scalar(
-            select(Image.id)
-            .where(of_project, Image.imported_at <= last.created_at)
-            .order_by(Image.id.desc())
-            .limit(1)
-        )
-        newer = session.scalar(select(func.count()).where(of_project, Image.id > (last_before or 0))) or 0
-        every = session.scalar(select(func.count()).where(of_project)) or 0
-        return 4 * newer > every - newer
+        return _queued(session, row, actor, reason)
+
+
+def _queued(session: Session, row: Round, actor: str, reason: str) -> RoundInfo:
+    """Add a round behind the newest one of its project."""
+    newest = newest_row(session, row.project_id)
+    row.number = 1 if newest is None else newest.number + 1
+    if newest is not None and row.kind != "trains":
+        row.labels_changed = newest.labels_changed
+    row.state = "queued"
+    row.reason = reason[:500]
+    row.cancel_requested = False
+    row.step = row.steps = 0
+    row.metrics = {}
+    session.add(row)
+    session.flush()
+    events.record(session, row.project_id, actor, "start", round=row.id, number=row.number, reason=row.reason)
+    return round_info(row)
 
 
 def request_cold_start(workspace: Workspace, project_id: int) -> RoundInfo:
@@ -350,9 +155,9 @@ def request_cold_start(workspace: Workspace, project_id: int) -> RoundInfo:
     with workspace.database.writing() as session:
         project = project_row(session, project_id, lock=True)
         _refuse_archived(project)
-        if _training_stands(session, project_id):
+        if training_stands(session, project_id):
             raise RoundRefused("A round orders the images already, better than a cold start could.")
-        row = _cold_start_row(session, project_id)
+        row = cold_start_row(session, project_id)
         if row is None:
             row = Round(project_id=project_id, number=COLD_START, metrics={})
             session.add(row)
@@ -390,19 +195,9 @@ def _pool_runs(session: Session, project_id: int) -> list[range]:
     return [range(start, end + 1) for start, end in runs]
 
 
-def _cold_start_row(session: Session, project_id: int) -> Round | None:
-    return session.scalars(
-        select(Round).where(Round.project_id == project_id, Round.number == COLD_START)
-    ).one_or_none()
-
-
-def _training_stands(session: Session, project_id: int) -> bool:
-    """Return whether a round of the project has trained, or is waiting or at work."""
-    states = ("done", *LIVE_ROUND_STATES)
-    found = select(Round.id).where(
-        Round.project_id == project_id, Round.number > COLD_START, Round.state.in_(states)
-    )
-    return session.scalar(found.limit(1)) is not None
+def _refuse_second(live: Round) -> NoReturn:
+    doing = "waiting" if live.state == "queued" else live.state
+    raise RoundRefused(f"Round {live.number} is {doing} already. Wait until it is done, or cancel it first.")
 
 
 def _refuse_archived(project: Project) -> None:
@@ -410,21 +205,9 @@ def _refuse_archived(project: Project) -> None:
         raise RoundRefused(f"The project {project.name} is archived. Restore it on the Project page first.")
 
 
-def _too_few_classes(session: Session, project_id: int) -> str | None:
-    archived = session.scalars(select(LabelClass.archived).where(LabelClass.project_id == project_id)).all()
-    left = archived.count(False)
-    if left > 1:
-        return None
-    has = ("one" if left else "none") + (" that is not archived" if any(archived) else "")
-    return (
-        f"A model tells classes apart, and this project has {has}. "
-        "Add another on the Project page, such as background"
-    )
-
-
-def _parent_id(session: Session, project: Project) -> int | None:
-    """Return the round whose weights the next one may begin from; the cold start has none."""
-    if project.current_round_id is None:
-        return None
-    current = session.get(Round, project.current_round_id)
-    return current.id if current is not None and current.number > COLD_START else None
+def _trained_in_use(session: Session, project: Project) -> Round | None:
+    """Return the round whose weights are in use; before the first one trained there is none."""
+    current = session.get(Round, project.current_round_id) if project.current_round_id else None
+    if current is not None and current.kind == "ranks":
+        return session.get(Round, current.parent_id)
+    return current if current is not None and current.number > COLD_START else None

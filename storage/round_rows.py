@@ -52,3 +52,27 @@ def live_rows(session: Session, project_id: int) -> list[Round]:
         Round.project_id == project_id, Round.state.in_(LIVE_ROUND_STATES), Round.number > COLD_START
     )
     return list(session.scalars(query.order_by(Round.number).with_for_update()))
+
+
+def newest_row(session: Session, project_id: int, *, trained: bool = False) -> Round | None:
+    """Return the round with the highest number, or of those that train; None before the first."""
+    query = select(Round).where(Round.project_id == project_id, Round.number > COLD_START)
+    if trained:
+        query = query.where(Round.kind != "ranks")
+    return session.scalars(query.order_by(Round.number.desc()).limit(1)).one_or_none()
+
+
+def cold_start_row(session: Session, project_id: int) -> Round | None:
+    """Return the cold start of a project, in whatever state; None before it was ever asked for."""
+    return session.scalars(
+        select(Round).where(Round.project_id == project_id, Round.number == COLD_START)
+    ).one_or_none()
+
+
+def training_stands(session: Session, project_id: int) -> bool:
+    """Return whether a round of the project has trained, or is waiting or at work."""
+    states = ("done", *LIVE_ROUND_STATES)
+    found = select(Round.id).where(
+        Round.project_id == project_id, Round.number > COLD_START, Round.state.in_(states)
+    )
+    return session.scalar(found.limit(1)) is not None

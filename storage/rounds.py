@@ -17,12 +17,22 @@ from storage.finite_json import finite_json
 from storage.predictions import NewPrediction, move_predictions_back, remove_predictions, store_predictions
 from storage.projects import project_row
 from storage.round_rows import live_row, owned_row, round_row
-from storage.schema import COLD_START, LIVE_ROUND_STATES, ROUND_STATES_AT_WORK, Round, RoundMetric, Worker
+from storage.schema import (
+    COLD_START,
+    LIVE_ROUND_STATES,
+    ROUND_STATES_AT_WORK,
+    Round,
+    RoundKind,
+    RoundMetric,
+    Worker,
+)
 from storage.settings import ProjectSettings, RoundSettings
 from storage.snapshots import Snapshot, decode_snapshot
 from storage.workers import is_held, is_worked_on
 from storage.workspace import Workspace
 
+_GIVES_WAY = {("trains_on", "training"), ("ranks", "scoring")}
+"""Kinds and states in which a round ends for one that goes first."""
 _LONG_QUEUED_S = 5.0
 """A round that no worker has taken for so long has none that is free."""
 
@@ -40,7 +50,7 @@ class RoundInfo:
     snapshot_blob: str | None
     parent_id: int | None
     labels_changed: int
-    trains_on: bool
+    kind: RoundKind
     worker: str | None
     heartbeat_at: float | None
     lease_until: float | None
@@ -122,7 +132,7 @@ def claim(
             row.lease_until = now + lease_s
             row.started_at = row.started_at or now
             if row.state == "queued":
-                row.state = "training"
+                row.state = "scoring" if row.kind == "ranks" else "training"
             return round_info(row)
     return None
 
@@ -169,8 +179,8 @@ def report(
         metrics: Curve points as (step, name, value); values that are not finite are left out.
 
     Returns:
-        True to go on, False when the person asked to cancel, or when a round that trains on, while too few
-        labels are new, keeps another one waiting.
+        True to go on, False when the person asked to cancel, or when a round that trains on or ranks, while
+        too few labels are new, keeps another one waiting.
 
     Raises:
         InvalidInput: a worker cannot report this state.
@@ -204,7 +214,7 @@ def report(
         seen = session.scalars(select(Worker).where(Worker.name == worker)).one_or_none()
         if seen is not None:
             seen.heartbeat_at = now
-        if row.trains_on and not row.cancel_requested and row.state == "training":
+        if not row.cancel_requested and (row.kind, row.state) in _GIVES_WAY:
             _give_way_if_due(session, row, now)
         return not row.cancel_requested
 
@@ -310,6 +320,11 @@ def get_round(workspace: Workspace, round_id: int) -> RoundInfo:
         return round_info(round_row(session, round_id))
 
 
+def trained_round(workspace: Workspace, info: RoundInfo) -> RoundInfo:
+    """Return the round that trained the network of a round: itself, or for one that ranks its parent."""
+    return get_round(workspace, info.parent_id) if info.kind == "ranks" and info.parent_id else info
+
+
 def history(workspace: Workspace, project_id: int) -> list[RoundInfo]:
     """Return the rounds of a project, newest first."""
     query = select(Round).where(Round.project_id == project_id).order_by(Round.number.desc())
@@ -337,7 +352,7 @@ def live_round(workspace: Workspace, project_id: int) -> RoundInfo | None:
 
 
 def give_way(row: Round, why: str) -> None:
-    """Cancel a round that trains on, for what goes first, within the caller's write transaction."""
+    """Cancel a round that trains on or ranks, for what goes first, within the caller's write transaction."""
     now = time.time()
     row.cancel_requested = True
     row.note = f"{row.note} {why}" if row.note else why
@@ -379,7 +394,7 @@ def _cancel(session: Session, row: Round, actor: str) -> None:
 
 
 def _give_way_if_due(session: Session, row: Round, now: float) -> None:
-    """Cancel a round that trains on once enough labels are new, or another project's round waits for long."""
+    """Cancel such a round once enough labels are new, or another project's round waits for long."""
     project = project_row(session, row.project_id)
     rule = ProjectSettings.model_validate(project.settings).start
     new = project.labels_changed - row.labels_changed

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal, get_args
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, MetaData, String, UniqueConstraint, false, text
+from sqlalchemy import JSON, Float, ForeignKey, Index, MetaData, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NOT_LABELLED = 254
@@ -31,6 +31,10 @@ PIXEL_SCORES: tuple[str, ...] = get_args(PixelScore)
 """How unsure a round is of an image, in as many ways; each is a column of ``prediction``."""
 COLD_START = 0
 """Number of the round that trains nothing: it orders a pool without labels by typical and diverse images."""
+
+RoundKind = Literal["trains", "trains_on", "ranks"]
+"""``trains_on`` is a further round of :class:`storage.settings.StartRule`; one that ``ranks`` trains nothing
+and ranks the pool again by the weights of its parent. Both give way to one that ``trains``."""
 
 SPLITS = ("pool", "train", "audit", "excluded")
 LABEL_STATUSES = ("draft", "submitted", "approved")
@@ -207,9 +211,9 @@ class Round(Base):
     [[first_id, last_id], …]}``, see :class:`storage.snapshots.Snapshot`."""
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("round.id"))
     labels_changed: Mapped[int]
-    """``Project.labels_changed`` when it was started, of a further round when the one before was."""
-    trains_on: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """Whether it is a further round of :class:`storage.settings.StartRule`."""
+    """``Project.labels_changed`` when it was started; unless it ``trains``, when the round before it was."""
+    kind: Mapped[RoundKind] = mapped_column(String(10), default="trains", server_default="trains")
+    """A :data:`RoundKind`; the cold start has that of a new row."""
     worker: Mapped[str | None] = mapped_column(String(100))
     heartbeat_at: Mapped[float | None]
     lease_until: Mapped[float | None]

@@ -201,6 +201,25 @@ class RoundSettings(_Settings):
         return -(-crop // 4) * 4
 
 
+CHOICE_FIELDS = (
+    "pixel_score",
+    "aggregation",
+    "batch_choice",
+    "choice_batch",
+    "near_duplicate",
+    "uncertain_from",
+    "samples_predict",
+    "most_scored",
+    "keep_predictions",
+)
+"""Fields that say how a trained network ranks the pool; the others say how it comes about."""
+
+
+def with_choice(settings: RoundSettings, other: RoundSettings) -> RoundSettings:
+    """Return settings that rank the pool as ``other`` do; all else stays."""
+    return settings.model_copy(update={name: getattr(other, name) for name in CHOICE_FIELDS})
+
+
 Preset = Literal["cpu", "gpu", "best"]
 """``cpu``: EfficientNet-Lite0, whose weights are installed, in minutes on a laptop. ``gpu``: ResNet-50.
 ``best``: DINOv2-S under DPT; its larger sisters by name."""

@@ -1,13 +1,15 @@
 """The Training page: what the worker does now, how good the model is, and how the next round is trained.
 
 Hooks for end-to-end tests, each as the class ``st-key-<hook>``: ``round-state`` (the card), ``train-now``,
-``cancel-round``, ``no-worker``, ``loss-chart``, ``quality-chart``, ``rounds-chart``, ``round-history``,
-``round-<field>-<project id>`` (settings, for example ``round-steps-1``; with ``-<preset>`` behind while one
-is chosen that fills it in), ``start-<field>-<project id>``, ``round-preset-<project id>``, ``save-training``.
+``rank-again``, ``cancel-round``, ``no-worker``, ``loss-chart``, ``quality-chart``, ``rounds-chart``,
+``round-history``, ``round-<field>-<project id>`` (settings, for example ``round-steps-1``; with
+``-<preset>`` behind while one is chosen that fills it in), ``start-<field>-<project id>``,
+``round-preset-<project id>``, ``save-training``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from html import escape
 from typing import Any, get_args
@@ -102,16 +104,38 @@ def train_now(place: DeltaGenerator, workspace: Workspace, project: ProjectInfo,
     if place.button(
         "Train now", key="train-now", type="primary", icon=":material/play_arrow:", disabled=disabled
     ):
-        with errors_as_sentences():
-            # What the form shows is what a person expects to be trained.
-            save_settings(workspace, project.id)
-            actor = session.annotator()
-            try:
-                round_requests.request_round(workspace, project.id, actor, f"Started by {actor}")
-            except QualmError as refused:
-                # The form below has to learn that it was saved all the same.
-                st.session_state[REFUSED] = str(refused)
-            st.rerun()
+        reason = f"Started by {session.annotator()}"
+        with_saved_settings(workspace, project.id, round_requests.request_round, reason)
+
+
+def rank_again(place: DeltaGenerator, workspace: Workspace, project: ProjectInfo) -> None:
+    """Draw the button that saves the settings below and ranks the pool by them, and do both when pressed."""
+    if place.button(
+        "Rank again",
+        key="rank-again",
+        icon=":material/sort:",
+        help="Without training: the newest model looks at the pool again, so that changed settings of the "
+        "choice count at once, and new images get their place and a suggestion.",
+    ):
+        reason = f"Ranks again, started by {session.annotator()}"
+        with_saved_settings(workspace, project.id, round_requests.request_ranking, reason)
+
+
+def with_saved_settings(
+    workspace: Workspace,
+    project_id: int,
+    request: Callable[[Workspace, int, str, str], RoundInfo],
+    reason: str,
+) -> None:
+    """Save what the form shows, for that is what a person expects to count, and ask for a round."""
+    with errors_as_sentences():
+        save_settings(workspace, project_id)
+        try:
+            request(workspace, project_id, session.annotator(), reason)
+        except QualmError as refused:
+            # The form below has to learn that it was saved all the same.
+            st.session_state[REFUSED] = str(refused)
+        st.rerun()
 
 
 def cancel(place: DeltaGenerator, workspace: Workspace, live: RoundInfo) -> None:
@@ -163,6 +187,8 @@ def state_card(workspace: Workspace, project: ProjectInfo, seen: tuple[int, str]
             if state.lacks_classes and not live:
                 place.page_link("pages/project.py", label="Add a class", icon=":material/add:")
             elif state.may_train_now or not live:
+                if state.may_rank_again:
+                    rank_again(place, workspace, project)
                 train_now(place, workspace, project, disabled=not state.may_train_now)
             if newest is not None and live:
                 cancel(place, workspace, newest)
@@ -330,7 +356,7 @@ def show() -> None:
 
     st.fragment(state_card)(workspace, project, mark_of(newest))
 
-    trained = newest_of([info for info in past if info.number != COLD_START])
+    trained = newest_of([info for info in past if info.number != COLD_START and info.kind != "ranks"])
     if trained is None:
         empty_state(
             "No curves yet",

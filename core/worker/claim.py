@@ -60,6 +60,7 @@ class Claim:
 
     Attributes:
         settings: Of the round.
+        trained: The round whose training it is about: itself, or the one by whose weights it ranks again.
         seed: Of all chance in the round but one.
         pool_seed: Of the choice of images that take part without a label, which would otherwise be those that
             a random order of the pool puts first.
@@ -80,8 +81,10 @@ class Claim:
         self.workspace = workspace
         self.info = info
         self.settings = info.config
-        # No round of one seed draws what another round of its neighbour does.
-        self.seed = info.config.seed * _ROUNDS_OF_A_SEED + info.number
+        # No round of one seed draws what another round of its neighbour does, but for one that ranks again:
+        # images keep their suggestions, and what a person has rejected of these stays rejected.
+        self.trained = rounds.trained_round(workspace, info)
+        self.seed = info.config.seed * _ROUNDS_OF_A_SEED + self.trained.number
         self.pool_seed = int(np.random.SeedSequence([self.seed, 1]).generate_state(1)[0])
         self.folder = workspace.checkpoint_folder(info.id)
         classes = projects.classes(workspace, info.project_id)

@@ -16,6 +16,7 @@ from core.worker.round import run_round
 from storage import projects, round_requests, rounds, workers
 from storage.errors import RoundRefused
 from storage.schema import COLD_START
+from storage.start_advice import StartAdvice, cold_start_is_due, start_advice
 from storage.workspace import Workspace, open_workspace
 
 log = logging.getLogger("qualm.worker")
@@ -117,19 +118,22 @@ def _request_due_rounds(workspace: Workspace, project_id: int | None) -> None:
     for project in projects.list_projects(workspace):
         if project_id not in (None, project.id):
             continue
-        advice = round_requests.start_advice(workspace, project.id)
+        advice = start_advice(workspace, project.id)
         try:
             if advice.ready:
-                why = f"{advice.changed} new labels {advice.since}"
-                if advice.trains_on:
-                    why = f"Trains on while new labels come: {advice.changed} of {advice.needed}"
-                round_requests.request_round(
-                    workspace, project.id, actor="worker", reason=why, trains_on=advice.trains_on
-                )
-            elif round_requests.cold_start_is_due(workspace, project.id):
+                _request(workspace, project.id, advice)
+            elif cold_start_is_due(workspace, project.id):
                 round_requests.request_cold_start(workspace, project.id)
         except RoundRefused as refusal:
             log.info("%s: %s", project.name, refusal)
+
+
+def _request(workspace: Workspace, project_id: int, advice: StartAdvice) -> None:
+    if advice.kind == "ranks":
+        round_requests.request_ranking(workspace, project_id, "worker", advice.why)
+    else:
+        trains_on = advice.kind == "trains_on"
+        round_requests.request_round(workspace, project_id, "worker", advice.why, trains_on=trains_on)
 
 
 def _any_live_round(workspace: Workspace, project_id: int | None) -> bool:

@@ -11,6 +11,7 @@ from core.train import read_checkpoint
 from core.warm_start import load_teacher, shrink_and_perturb
 from core.worker.claim import Claim
 from storage import rounds
+from storage.errors import QualmError
 from storage.rounds import RoundInfo
 
 
@@ -70,6 +71,22 @@ def usable_parent(claim: Claim) -> RoundInfo | None:
         claim.note(f"Round {parent.number} could not be gone on from, so this one begins anew: {error}")
         return None
     return parent
+
+
+def network_in_use(claim: Claim) -> SegmentationNetwork:
+    """Return the teacher by which a round ranks again, on the CPU, with the classes it was trained on.
+
+    Raises:
+        QualmError: Its checkpoint is gone or damaged.
+    """
+    class_count = rounds.snapshot(claim.workspace, claim.info.id).class_count
+    try:
+        return teacher_of(claim, class_count, claim.trained)
+    except ValueError as error:
+        raise QualmError(
+            f"The weights of round {claim.trained.number} cannot be read, so nothing can be ranked by them: "
+            f"{error} Press Train now for new ones."
+        ) from error
 
 
 def _checkpoint_of(claim: Claim, parent: RoundInfo) -> Path:

@@ -18,7 +18,7 @@ from core.worker.cold_start import order_cold
 from core.worker.device import within_memory
 from core.worker.failure import failure_sentence
 from core.worker.images import RoundImages
-from core.worker.network import new_network, usable_parent
+from core.worker.network import network_in_use, new_network, usable_parent
 from core.worker.scoring import score_pool
 from core.worker.snapshot import load_snapshot
 from core.worker.starts import train
@@ -81,8 +81,13 @@ def _to_its_end(claim: Claim, device: torch.device) -> str:
                 f"{MAX_ATTEMPTS} workers died at the same place of this round, most likely for want of "
                 "memory. Choose a smaller long side, crop or batch size, then start a new round."
             )
-        is_cold_start = claim.info.number == COLD_START
-        claim.publish(_cold_start(claim, device) if is_cold_start else _trained_and_scored(claim, device))
+        if claim.info.number == COLD_START:
+            published = _cold_start(claim, device)
+        elif claim.info.kind == "ranks":
+            published = _ranked_again(claim, device)
+        else:
+            published = _trained_and_scored(claim, device)
+        claim.publish(published)
         # The next cold start of the project is the same row, and has the same folder.
         forget_attempts(claim.folder)
     except Cancelled:
@@ -131,6 +136,27 @@ def _trained_and_scored(claim: Claim, device: torch.device) -> Published:
     )
 
 
+def _ranked_again(claim: Claim, device: torch.device) -> Published:
+    images = RoundImages(claim)
+    snapshot = load_snapshot(claim, images, with_pool=False)
+    began = time.monotonic()
+    published, scored_on = within_memory(
+        lambda network, where: score_pool(claim, images, snapshot, None, network, where),
+        network_in_use(claim),
+        device,
+        claim.note,
+    )
+    trained = claim.trained.metrics
+    return published._replace(
+        metrics=published.metrics
+        | {
+            "score_seconds": time.monotonic() - began,
+            "labels": trained.get("labels", len(snapshot.data.labels)),
+            "device": str(scored_on),
+        }
+    )
+
+
 def _cold_start(claim: Claim, device: torch.device) -> Published:
     images = RoundImages(claim)
     began = time.monotonic()
@@ -152,8 +178,10 @@ def _tidy(claim: Claim, stopping: Callable[[], bool]) -> None:
     try:
         past = rounds.history(workspace, project_id)
         live = [row.id for row in past if row.state in LIVE_ROUND_STATES]
-        done = [row.id for row in past if row.state == "done"]
-        kept = {*live, *done[:KEPT_ROUNDS]}
+        done = [row for row in past if row.state == "done"]
+        # One that ranked again has its weights from another.
+        weights_of = {row.parent_id if row.kind == "ranks" else row.id for row in done[:KEPT_ROUNDS]}
+        kept = {*live, *weights_of, *(row.parent_id for row in past if row.id in live)}
         # A round that was cancelled while no worker held it had nobody to remove its folder.
         for row in past:
             if row.id not in kept:

@@ -68,7 +68,7 @@ def score_pool(
     """
     claim.begin_scoring(len(images.to_score))
     measured = audit_figures(claim, images, snapshot.class_count, parent, network, device)
-    if claim.info.trains_on:
+    if claim.info.kind == "trains_on":
         drop_worse(claim, parent, measured)
     temperature = measured.get("temperature", 1.0)
     scored, first_maps = _scored_pool(claim, images, network, device, temperature)

@@ -44,12 +44,13 @@ class LoadedSnapshot:
     image_ids: set[int]
 
 
-def load_snapshot(claim: Claim, images: RoundImages) -> LoadedSnapshot:
+def load_snapshot(claim: Claim, images: RoundImages, *, with_pool: bool = True) -> LoadedSnapshot:
     """Read the snapshot's labels and, as far as the recipe trains on it, its pool; leave out what is damaged.
 
     An image that was labelled since the round was requested still trains without its label, and one that was
     imported since does not train, so that a round that another worker goes on with stays the same. Pixels of
-    a pool that fits into the memory are held in ``images``.
+    a pool that fits into the memory are held in ``images``. A round that only ranks needs none: without
+    ``with_pool`` there is none.
 
     Raises:
         QualmError: None of the labelled images can be read together with its label map.
@@ -57,7 +58,7 @@ def load_snapshot(claim: Claim, images: RoundImages) -> LoadedSnapshot:
     """
     snapshot = rounds.snapshot(claim.workspace, claim.info.id)
     labelled, pixels, label_maps = _labelled(claim, images, snapshot.labels)
-    unlabelled = _unlabelled(claim, images, snapshot)
+    unlabelled = _unlabelled(claim, images, snapshot) if with_pool else []
     if not pixels or _pixel_bytes(claim, unlabelled) > HELD_BYTES:
         first = [] if pixels else labelled
         keys = [image.blob for image in first + unlabelled]

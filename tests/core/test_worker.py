@@ -646,7 +646,7 @@ def test_a_worker_outlives_failures_and_starts_rounds_by_itself(
     until(lambda: rounds.get_round(workspace, further.id).state in {"done", "cancelled"})
     assert due.reason == "2 new labels since the last round started"
     assert further.reason == "Trains on while new labels come: 0 of 2"
-    assert (further.trains_on, due.trains_on) == (True, False)
+    assert (further.kind, due.kind) == ("trains_on", "trains")
     assert further.labels_changed == due.labels_changed
     assert [seen.device for seen in workers.live_workers(workspace)] == ["cpu"]
     worker.terminate()
@@ -692,7 +692,7 @@ def test_a_further_round_is_used_only_when_the_audit_images_say_that_it_is_as_go
     assert workspace.checkpoint_folder(ended.id).exists() == (state == "done")
     # One that a person asked for is used whatever the audit images say.
     asked = claimed_round(workspace, project)
-    assert (asked.trains_on, run_round(workspace, asked, ME, CPU)) == (False, "done")
+    assert (asked.kind, run_round(workspace, asked, ME, CPU)) == ("trains", "done")
 
 
 def test_a_supervised_worker_ends_with_its_parent(

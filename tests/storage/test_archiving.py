@@ -8,6 +8,7 @@ from storage import events, images, labels, projects, queue, round_requests, rou
 from storage.archiving import archive_project, restore_project
 from storage.errors import InvalidInput, NotFound, RoundRefused
 from storage.projects import ClassSpec, ProjectInfo
+from storage.start_advice import cold_start_is_due, start_advice
 from storage.workspace import Workspace
 from tests.storage.project_factory import make_project, submit
 
@@ -66,13 +67,13 @@ def test_rounds_that_wait_or_are_at_work_are_cancelled(workspace: Workspace, pro
 
 def test_no_round_begins_until_it_is_restored(workspace: Workspace, project: ProjectInfo) -> None:
     later = time.time() + 60
-    assert round_requests.cold_start_is_due(workspace, project.id, later)
+    assert cold_start_is_due(workspace, project.id, later)
     archive_project(workspace, project.id, "ada")
-    assert not round_requests.cold_start_is_due(workspace, project.id, later)
+    assert not cold_start_is_due(workspace, project.id, later)
     for image_id in range(1, 9):
         submit(workspace, image_id)
     workers.worker_seen(workspace, WORKER, "cpu")
-    advice = round_requests.start_advice(workspace, project.id, time.time() + 25)
+    advice = start_advice(workspace, project.id, time.time() + 25)
     assert (advice.ready, advice.changed) == (False, 8)
     assert advice.reason == "This project is archived: restore it to train it"
     with pytest.raises(RoundRefused, match="The project fields is archived"):
@@ -80,7 +81,7 @@ def test_no_round_begins_until_it_is_restored(workspace: Workspace, project: Pro
     with pytest.raises(RoundRefused, match="The project fields is archived"):
         round_requests.request_cold_start(workspace, project.id)
     restore_project(workspace, project.id, "ada")
-    assert round_requests.start_advice(workspace, project.id, time.time() + 25).ready
+    assert start_advice(workspace, project.id, time.time() + 25).ready
 
 
 @pytest.mark.parametrize("is_at_work", [False, True])
@@ -94,15 +95,15 @@ def test_a_cold_start_that_archiving_cancelled_is_due_again(
     archive_project(workspace, project.id, "ada")
     restore_project(workspace, project.id, "ada")
     if is_at_work:
-        assert not round_requests.cold_start_is_due(workspace, project.id, later)
+        assert not cold_start_is_due(workspace, project.id, later)
         rounds.cancelled(workspace, cold_start.id, WORKER)
     assert rounds.get_round(workspace, cold_start.id).error == "The project was archived."
-    assert round_requests.cold_start_is_due(workspace, project.id, later)
+    assert cold_start_is_due(workspace, project.id, later)
     assert round_requests.request_cold_start(workspace, project.id).error is None
     rounds.request_cancel(workspace, cold_start.id, "ada")
     archive_project(workspace, project.id, "ada")
     restore_project(workspace, project.id, "ada")
-    assert not round_requests.cold_start_is_due(workspace, project.id, later)
+    assert not cold_start_is_due(workspace, project.id, later)
 
 
 def test_a_round_that_is_done_before_archiving_could_cancel_it_says_nothing_of_that(

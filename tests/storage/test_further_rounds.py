@@ -8,9 +8,9 @@ import pytest
 from storage import images, projects, round_requests, rounds, workers
 from storage.errors import RoundRefused
 from storage.projects import ProjectInfo
-from storage.round_requests import StartAdvice
 from storage.rounds import RoundInfo
 from storage.settings import ProjectSettings, StartRule
+from storage.start_advice import StartAdvice, start_advice
 from storage.workspace import Workspace
 from tests.storage.project_factory import make_project, publish_ranking, submit
 
@@ -41,7 +41,7 @@ def submit_some(workspace: Workspace, project: ProjectInfo, count: int) -> None:
 
 
 def advice(workspace: Workspace, project: ProjectInfo) -> StartAdvice:
-    return round_requests.start_advice(workspace, project.id)
+    return start_advice(workspace, project.id)
 
 
 def further_round(workspace: Workspace, project: ProjectInfo) -> RoundInfo:
@@ -57,11 +57,11 @@ def test_two_further_rounds_follow_one_that_labels_started(
 ) -> None:
     for number in (2, 3):
         found = advice(workspace, project)
-        assert (found.ready, found.trains_on) == (True, True)
+        assert (found.ready, found.kind) == (True, "trains_on")
         assert found.reason == "0 of 8 new labels since the last round started: the model trains on meanwhile"
         assert further_round(workspace, project).number == number
     found = advice(workspace, project)
-    assert (found.ready, found.trains_on) == (False, False)
+    assert (found.ready, found.kind) == (False, "trains")
     assert found.reason == "0 of 8 new labels since the last round started"
 
 
@@ -74,7 +74,7 @@ def test_labels_that_a_further_round_learns_from_count_for_the_next_one(
     assert advice(workspace, project).changed == 5
     submit_some(workspace, project, 3)
     found = advice(workspace, project)
-    assert (found.changed, found.trains_on) == (8, False)
+    assert (found.changed, found.kind) == (8, "trains")
     due = round_requests.request_round(workspace, project.id, "worker", "8 new labels")
     assert due.labels_changed == further.labels_changed + 8
 
@@ -149,15 +149,15 @@ def another_project_waits(workspace: Workspace, project: ProjectInfo) -> None:
 def test_the_model_does_not_train_on(
     workspace: Workspace, project: ProjectInfo, instead: Callable[[Workspace, ProjectInfo], None]
 ) -> None:
-    assert advice(workspace, project).trains_on
+    assert advice(workspace, project).kind == "trains_on"
     instead(workspace, project)
     found = advice(workspace, project)
-    assert (found.ready, found.trains_on) == (False, False)
+    assert (found.ready, found.kind) == (False, "trains")
 
 
 def test_without_a_worker_nothing_is_said_of_training_on(workspace: Workspace, project: ProjectInfo) -> None:
     in_an_hour = time.time() + 3600
-    found = round_requests.start_advice(workspace, project.id, now=in_an_hour)
+    found = start_advice(workspace, project.id, now=in_an_hour)
     assert (found.ready, found.reason) == (False, "0 of 8 new labels since the last round started")
 
 
@@ -167,7 +167,7 @@ def reported(workspace: Workspace, asked: RoundInfo, state: str = "training") ->
 
 def test_a_further_round_gives_way_to_one_that_is_due(workspace: Workspace, project: ProjectInfo) -> None:
     asked = round_requests.request_round(workspace, project.id, "worker", "trains on", trains_on=True)
-    assert asked.trains_on
+    assert asked.kind == "trains_on"
     rounds.claim(workspace, WORKER, 60.0)
     submit_some(workspace, project, 7)
     assert reported(workspace, asked)
@@ -178,7 +178,7 @@ def test_a_further_round_gives_way_to_one_that_is_due(workspace: Workspace, proj
     assert (ended.state, ended.error) == ("cancelled", None)
     assert ended.note == "8 new labels came, and a round that learns from them goes first."
     found = advice(workspace, project)
-    assert (found.ready, found.trains_on, found.changed) == (True, False, 8)
+    assert (found.ready, found.kind, found.changed) == (True, "trains", 8)
 
 
 def test_a_further_round_that_has_trained_is_not_thrown_away(

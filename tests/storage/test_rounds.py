@@ -14,7 +14,18 @@ import numpy as np
 import pytest
 from sqlalchemy import event, func
 
-from storage import embeddings, images, labels, predictions, projects, queue, round_requests, rounds, workers
+from storage import (
+    classes_to_learn,
+    embeddings,
+    images,
+    labels,
+    predictions,
+    projects,
+    queue,
+    round_requests,
+    rounds,
+    workers,
+)
 from storage.errors import InvalidInput, LeaseLost, NotFound, RoundRefused
 from storage.predictions import NewPrediction
 from storage.projects import ClassSpec, ProjectInfo
@@ -22,6 +33,7 @@ from storage.rounds import RoundInfo
 from storage.schema import COLD_START, Prediction, Project, Round
 from storage.settings import AnnotationSettings, ProjectSettings, RoundSettings, StartRule
 from storage.snapshots import SnapshotLabel, decode_snapshot, encode_snapshot
+from storage.start_advice import QUIET_S, cold_start_is_due, start_advice
 from storage.workspace import Workspace, sweep_blobs
 from tests.storage.project_factory import (
     add_image,
@@ -48,7 +60,7 @@ def submit_some(workspace: Workspace, project: ProjectInfo, count: int) -> list[
 
 def seen_classes(workspace: Workspace, project: ProjectInfo) -> set[int]:
     with workspace.database.reading() as session:
-        return round_requests.seen_classes(session, project.id)
+        return classes_to_learn.seen_classes(session, project.id)
 
 
 @pytest.fixture
@@ -66,39 +78,34 @@ def claimed(workspace: Workspace, queued: RoundInfo) -> RoundInfo:
 
 
 def test_advice_names_what_is_missing(workspace: Workspace, project: ProjectInfo) -> None:
-    assert (
-        round_requests.start_advice(workspace, project.id).reason == "0 of 4 new labels for the first round"
-    )
+    assert start_advice(workspace, project.id).reason == "0 of 4 new labels for the first round"
     done = submit_some(workspace, project, 4)
     later = time.time() + 25
-    advice = round_requests.start_advice(workspace, project.id)
+    advice = start_advice(workspace, project.id)
     assert not advice.ready
     assert advice.reason.startswith("4 new labels: a round starts after ")
-    advice = round_requests.start_advice(workspace, project.id, now=later)
+    advice = start_advice(workspace, project.id, now=later)
     assert advice.reason == "No worker is running: the Training page says how to start one"
     workers.worker_seen(workspace, WORKER, "cpu")
-    advice = round_requests.start_advice(workspace, project.id, now=later)
+    advice = start_advice(workspace, project.id, now=later)
     assert (advice.ready, advice.reason) == (True, "4 new labels: a round can start")
     other = make_project(workspace, images=8, name="roads")
     submit_some(workspace, other, 4)
     begun = round_requests.request_round(workspace, other.id, "test", "a test asked for it")
     rounds.claim(workspace, WORKER, 60.0)
-    advice = round_requests.start_advice(workspace, project.id, now=later)
+    advice = start_advice(workspace, project.id, now=later)
     assert (advice.ready, advice.reason) == (
         True,
         "4 new labels: a round starts once the worker is done with roads",
     )
     workers.worker_seen(workspace, "here:2", "cpu")
-    advice = round_requests.start_advice(workspace, project.id, now=later)
+    advice = start_advice(workspace, project.id, now=later)
     assert advice.reason == "4 new labels: a round can start", "another worker is there"
     rounds.fail(workspace, begun.id, WORKER, "A test ended it.")
-    assert (advice.changed, advice.needed, advice.since) == (4, 4, "for the first round")
+    assert (advice.changed, advice.needed, advice.why) == (4, 4, "4 new labels for the first round")
     publish_ranking(workspace, project.id, done)
     submit_some(workspace, project, 3)
-    assert (
-        round_requests.start_advice(workspace, project.id).reason
-        == "3 of 8 new labels since the last round started"
-    )
+    assert start_advice(workspace, project.id).reason == "3 of 8 new labels since the last round started"
 
 
 def test_advice_does_not_let_a_project_wait_for_itself(workspace: Workspace, project: ProjectInfo) -> None:
@@ -108,7 +115,7 @@ def test_advice_does_not_let_a_project_wait_for_itself(workspace: Workspace, pro
     assert claimed is not None
     assert claimed.number == COLD_START
     submit_some(workspace, project, 4)
-    reason = round_requests.start_advice(workspace, project.id, now=time.time() + 25).reason
+    reason = start_advice(workspace, project.id, now=time.time() + 25).reason
     assert reason == "4 new labels: a round starts once the worker is done with the first look at the images"
 
 
@@ -116,9 +123,9 @@ def test_advice_does_not_wait_for_ever_for_quiet(workspace: Workspace) -> None:
     project = make_project(workspace, images=20, settings=ProjectSettings())
     workers.worker_seen(workspace, WORKER, "cpu")
     submit_some(workspace, project, 7)
-    assert not round_requests.start_advice(workspace, project.id).ready
+    assert not start_advice(workspace, project.id).ready
     submit_some(workspace, project, 1)
-    assert round_requests.start_advice(workspace, project.id).ready
+    assert start_advice(workspace, project.id).ready
 
 
 def test_a_worker_for_another_project_is_none(workspace: Workspace, project: ProjectInfo) -> None:
@@ -128,27 +135,27 @@ def test_a_worker_for_another_project_is_none(workspace: Workspace, project: Pro
     workers.worker_starting(workspace, WORKER, other.id)
     workers.worker_seen(workspace, WORKER, "cpu", other.id)
     assert [len(workers.live_workers(workspace, one.id)) for one in (project, other)] == [0, 1]
-    advice = round_requests.start_advice(workspace, project.id, now=later)
+    advice = start_advice(workspace, project.id, now=later)
     assert advice.reason == "No worker is running: the Training page says how to start one"
     workers.worker_seen(workspace, "here:2", "cpu")
-    assert round_requests.start_advice(workspace, project.id, now=later).ready
+    assert start_advice(workspace, project.id, now=later).ready
 
 
 def test_a_clock_that_was_set_back_holds_nothing_up(workspace: Workspace) -> None:
     project = make_project(workspace, images=20, settings=ProjectSettings())
     workers.worker_seen(workspace, WORKER, "cpu")
     an_hour_ago = time.time() - 3600
-    assert round_requests.cold_start_is_due(workspace, project.id, an_hour_ago)
+    assert cold_start_is_due(workspace, project.id, an_hour_ago)
     submit_some(workspace, project, 4)
-    assert "more seconds" in round_requests.start_advice(workspace, project.id).reason
-    assert round_requests.start_advice(workspace, project.id, an_hour_ago).ready
+    assert "more seconds" in start_advice(workspace, project.id).reason
+    assert start_advice(workspace, project.id, an_hour_ago).ready
 
 
 def test_advice_waits_for_a_second_class(workspace: Workspace, project: ProjectInfo) -> None:
     for info in images.list_images(workspace, project.id)[:8]:
         label_map = labels.read(workspace, info.id)[0] * 0
         labels.save(workspace, info.id, label_map, expected_revision=0, author="ada", status="submitted")
-    assert round_requests.start_advice(workspace, project.id).reason == "Labels show 1 of 2 classes needed"
+    assert start_advice(workspace, project.id).reason == "Labels show 1 of 2 classes needed"
 
 
 def test_what_is_of_an_archived_class_is_not_seen(workspace: Workspace, project: ProjectInfo) -> None:
@@ -156,13 +163,13 @@ def test_what_is_of_an_archived_class_is_not_seen(workspace: Workspace, project:
     assert seen_classes(workspace, project) == {0, 1}
     projects.update_classes(workspace, project.id, {1: projects.ClassChange(archived=True)}, "ada")
     assert len(seen_classes(workspace, project)) == 1
-    assert round_requests.start_advice(workspace, project.id).reason == "Labels show 1 of 2 classes needed"
+    assert start_advice(workspace, project.id).reason == "Labels show 1 of 2 classes needed"
 
 
 def test_how_far_a_project_is_is_known_without_reading_all_its_labels(
     workspace: Workspace, project: ProjectInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(round_requests, "_LABELS_LOOKED_AT", 3)
+    monkeypatch.setattr(classes_to_learn, "_LABELS_LOOKED_AT", 3)
     asked: list[str] = []
     event.listen(
         workspace.database.engine, "before_cursor_execute", lambda *given: asked.append(str(given[2]))
@@ -183,15 +190,15 @@ def test_how_far_a_project_is_is_known_without_reading_all_its_labels(
 def test_a_class_of_few_labels_is_found_among_many(
     workspace: Workspace, project: ProjectInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(round_requests, "_LABELS_LOOKED_AT", 1)
+    monkeypatch.setattr(classes_to_learn, "_LABELS_LOOKED_AT", 1)
     rule = StartRule(min_classes=3)
     projects.update_settings(workspace, project.id, ProjectSettings(start=rule), "ada")
     submit_some(workspace, project, 5)
-    assert round_requests.start_advice(workspace, project.id).reason == "Labels show 2 of 3 classes needed"
+    assert start_advice(workspace, project.id).reason == "Labels show 2 of 3 classes needed"
     (last, *_) = images.list_images(workspace, project.id, "pool")
     rare = np.full((24, 32), 2, np.uint8)
     labels.save(workspace, last.id, rare, expected_revision=0, author="ada", status="submitted")
-    assert "more seconds" in round_requests.start_advice(workspace, project.id).reason
+    assert "more seconds" in start_advice(workspace, project.id).reason
 
 
 def test_labels_of_nothing_do_not_start_a_round(workspace: Workspace, project: ProjectInfo) -> None:
@@ -224,7 +231,7 @@ def test_one_class_leaves_nothing_to_learn(workspace: Workspace) -> None:
     labels.save(workspace, image_id, label_map, expected_revision=0, author="ada", status="submitted")
     with pytest.raises(RoundRefused, match="Add another on the Project page, such as background"):
         round_requests.request_round(workspace, project.id, "ada", "a test")
-    assert "tells classes apart" in round_requests.start_advice(workspace, project.id).reason
+    assert "tells classes apart" in start_advice(workspace, project.id).reason
     projects.add_class(workspace, project.id, ClassSpec("background"), "ada")
     assert round_requests.request_round(workspace, project.id, "ada", "a test").state == "queued"
 
@@ -237,17 +244,15 @@ def test_an_archived_class_is_none_to_tell_apart(workspace: Workspace, claimed: 
         projects.update_classes(workspace, claimed.project_id, changes, "ada")
 
     archive(1)
-    assert round_requests.start_advice(workspace, claimed.project_id).reason.startswith("Round 1 failed")
+    assert start_advice(workspace, claimed.project_id).reason.startswith("Round 1 failed")
     archive(2)
-    advice = round_requests.start_advice(workspace, claimed.project_id)
+    advice = start_advice(workspace, claimed.project_id)
     assert not advice.ready
     assert "this project has one that is not archived. Add another" in advice.reason
     with pytest.raises(RoundRefused, match="has one that is not archived"):
         round_requests.request_round(workspace, claimed.project_id, "ada", "a test")
     archive(0)
-    assert (
-        "has none that is not archived" in round_requests.start_advice(workspace, claimed.project_id).reason
-    )
+    assert "has none that is not archived" in start_advice(workspace, claimed.project_id).reason
     archive(0, 1, archived=False)
     assert round_requests.request_round(workspace, claimed.project_id, "ada", "a test").state == "queued"
 
@@ -256,7 +261,7 @@ def test_advice_tells_of_the_round_at_work(
     workspace: Workspace, project: ProjectInfo, queued: RoundInfo
 ) -> None:
     def reason() -> str:
-        return round_requests.start_advice(workspace, project.id).reason
+        return start_advice(workspace, project.id).reason
 
     assert reason() == "Round 1 waits for a worker: the Training page says how to start one"
     workers.worker_seen(workspace, WORKER, "cpu")
@@ -271,10 +276,7 @@ def test_advice_respects_the_switch(workspace: Workspace) -> None:
     manual = ProjectSettings(start=StartRule(automatic=False))
     project = make_project(workspace, images=9, settings=manual)
     submit_some(workspace, project, 9)
-    assert (
-        round_requests.start_advice(workspace, project.id).reason
-        == "Automatic rounds are off: press Train now"
-    )
+    assert start_advice(workspace, project.id).reason == "Automatic rounds are off: press Train now"
 
 
 def test_a_round_needs_labels_and_stands_alone(workspace: Workspace, project: ProjectInfo) -> None:
@@ -347,7 +349,7 @@ def test_projects_know_nothing_of_each_others_rounds(workspace: Workspace, queue
     other = make_project(workspace, images=4, size=(2, 2), name="meadows")
     first, *pool = [info.id for info in images.list_images(workspace, other.id)]
     submit(workspace, first)
-    advice = round_requests.start_advice(workspace, other.id)
+    advice = start_advice(workspace, other.id)
     assert (advice.changed, advice.reason) == (1, "1 of 4 new labels for the first round")
     requested = round_requests.request_round(workspace, other.id, "ada", "a test")
     assert (queued.number, requested.number) == (1, 1)
@@ -366,7 +368,7 @@ def test_new_labels_are_counted_by_images_and_what_is_handed_in_unchanged_is_not
     first, second, *_ = [info.id for info in images.list_images(workspace, other.id)]
 
     def changed() -> int:
-        return round_requests.start_advice(workspace, other.id).changed
+        return start_advice(workspace, other.id).changed
 
     submit(workspace, first)
     submit(workspace, first)
@@ -509,10 +511,7 @@ def test_a_failed_publication_leaves_the_old_ranking(
     found = rounds.get_round(workspace, claimed.id)
     assert (found.state, found.error) == ("failed", "The ranking named an image twice.")
     assert rounds.live_round(workspace, project.id) is None
-    assert (
-        round_requests.start_advice(workspace, project.id).reason
-        == "Round 1 failed: the Training page says why"
-    )
+    assert start_advice(workspace, project.id).reason == "Round 1 failed: the Training page says why"
 
 
 def test_a_publication_in_pieces_shows_nothing_before_its_end(
@@ -649,7 +648,7 @@ class TestOldPredictions:
 
 class TestColdStart:
     def later(self) -> float:
-        return time.time() + round_requests.COLD_START_QUIET_S + 1
+        return time.time() + QUIET_S + 1
 
     def publish(self, workspace: Workspace, project: ProjectInfo) -> list[int]:
         claimed = rounds.claim(workspace, WORKER, lease_s=60)
@@ -666,13 +665,13 @@ class TestColdStart:
     def test_it_orders_the_first_images(self, workspace: Workspace) -> None:
         off = ProjectSettings(annotation=AnnotationSettings(audit_every=0))
         project = make_project(workspace, images=7, settings=off)
-        assert not round_requests.cold_start_is_due(workspace, project.id, self.later())
+        assert not cold_start_is_due(workspace, project.id, self.later())
         add_image(workspace, project.id, 7)
-        assert not round_requests.cold_start_is_due(workspace, project.id)
-        assert round_requests.cold_start_is_due(workspace, project.id, self.later())
+        assert not cold_start_is_due(workspace, project.id)
+        assert cold_start_is_due(workspace, project.id, self.later())
         requested = round_requests.request_cold_start(workspace, project.id)
         assert (requested.number, requested.state) == (COLD_START, "queued")
-        assert not round_requests.cold_start_is_due(workspace, project.id, self.later())
+        assert not cold_start_is_due(workspace, project.id, self.later())
         with pytest.raises(RoundRefused, match="under way"):
             round_requests.request_cold_start(workspace, project.id)
         pool = self.publish(workspace, project)
@@ -680,14 +679,11 @@ class TestColdStart:
         assert [item.image.id for item in items] == pool
         assert first.why == "Rank 1 of 8: typical of 40 images like it"
         assert queue.progress(workspace, project.id).current_round_number == COLD_START
-        assert not round_requests.cold_start_is_due(workspace, project.id, self.later())
+        assert not cold_start_is_due(workspace, project.id, self.later())
 
     def test_it_counts_as_no_round(self, workspace: Workspace, project: ProjectInfo) -> None:
         round_requests.request_cold_start(workspace, project.id)
-        assert (
-            round_requests.start_advice(workspace, project.id).reason
-            == "0 of 4 new labels for the first round"
-        )
+        assert start_advice(workspace, project.id).reason == "0 of 4 new labels for the first round"
         submit_some(workspace, project, 3)
         first = round_requests.request_round(workspace, project.id, "ada", "now")
         assert (first.number, first.parent_id) == (1, None)
@@ -737,7 +733,7 @@ class TestColdStart:
         rounds.publish(workspace, trained.id, WORKER, [], {})
         rounds.publish(workspace, slow.id, "elsewhere:2", [], {})
         assert projects.get_project(workspace, project.id).current_round_id == trained.id
-        assert not round_requests.cold_start_is_due(workspace, project.id, self.later())
+        assert not cold_start_is_due(workspace, project.id, self.later())
         with pytest.raises(RoundRefused, match="orders the images already"):
             round_requests.request_cold_start(workspace, project.id)
 
@@ -746,10 +742,10 @@ class TestColdStart:
         before = self.publish(workspace, project)
         for number in range(12, 15):
             add_image(workspace, project.id, number)
-        assert not round_requests.cold_start_is_due(workspace, project.id, self.later())
+        assert not cold_start_is_due(workspace, project.id, self.later())
         newest = add_image(workspace, project.id, 15)
-        assert not round_requests.cold_start_is_due(workspace, project.id)
-        assert round_requests.cold_start_is_due(workspace, project.id, self.later())
+        assert not cold_start_is_due(workspace, project.id)
+        assert cold_start_is_due(workspace, project.id, self.later())
         again = round_requests.request_cold_start(workspace, project.id)
         shown, _ = queue.ranked_images(workspace, project.id)
         assert [item.image.id for item in shown][:12] == before
@@ -764,9 +760,9 @@ class TestColdStart:
         requested = round_requests.request_cold_start(workspace, project.id)
         rounds.claim(workspace, WORKER, lease_s=60)
         rounds.fail(workspace, requested.id, WORKER, "a test")
-        assert not round_requests.cold_start_is_due(workspace, project.id, self.later())
+        assert not cold_start_is_due(workspace, project.id, self.later())
         add_image(workspace, project.id, 12)
-        assert round_requests.cold_start_is_due(workspace, project.id, self.later())
+        assert cold_start_is_due(workspace, project.id, self.later())
         assert round_requests.request_cold_start(workspace, project.id).error is None
 
 
@@ -793,6 +789,6 @@ def test_what_does_not_exist_is_said(workspace: Workspace, project: ProjectInfo)
     with pytest.raises(NotFound):
         rounds.get_round(workspace, 99)
     with pytest.raises(NotFound):
-        round_requests.start_advice(workspace, 99)
+        start_advice(workspace, 99)
     with pytest.raises(NotFound):
         queue.progress(workspace, 99)

@@ -1,0 +1,227 @@
+"""When a round should begin by itself, and why not yet."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from storage.classes_to_learn import find_too_few_classes, seen_classes
+from storage.import_plan import count_of
+from storage.projects import project_row
+from storage.round_rows import cold_start_row, newest_row, training_stands
+from storage.schema import COLD_START, LIVE_ROUND_STATES, Image, Project, Round, RoundKind
+from storage.settings import CHOICE_FIELDS, ProjectSettings, RoundSettings
+from storage.workers import find_live_workers, find_projects_at_work, is_worked_on
+from storage.workspace import Workspace
+
+HOW_TO_START_ONE = "the Training page says how to start one"
+ORDERED_FROM = 8
+"""Images in the pool from which an order of them is worth computing before any label exists, and new ones
+from which they are worth ranking between two trainings."""
+QUIET_S = 5.0
+"""No such order is computed before no image was imported for so long."""
+COMPARED_ON = 2
+"""Audit images without which nobody could say whether a round that trains on is worse."""
+
+
+@dataclass(frozen=True)
+class StartAdvice:
+    """Whether a round should start by itself now, and the sentence that says why or why not.
+
+    ``changed`` labels have been submitted, ``needed`` start the next round. A round of another ``kind`` than
+    ``trains`` may be worth starting before; ``why`` is what such a round has as its own reason.
+    """
+
+    ready: bool
+    reason: str
+    changed: int
+    needed: int
+    kind: RoundKind
+    why: str
+
+
+def start_advice(workspace: Workspace, project_id: int, now: float | None = None) -> StartAdvice:
+    """Say whether a round should start by itself.
+
+    Raises:
+        NotFound: there is no such project.
+    """
+    with workspace.database.reading() as session:
+        return advise(session, project_row(session, project_id), time.time() if now is None else now)
+
+
+def advise(session: Session, project: Project, now: float) -> StartAdvice:
+    """Say whether a round should start by itself, within the caller's transaction."""
+    settings = ProjectSettings.model_validate(project.settings)
+    rule = settings.start
+    newest = newest_row(session, project.id)
+    last = newest_row(session, project.id, trained=True) if newest is not None else None
+    changed = project.labels_changed - last.labels_changed if last else _train_images(session, project.id)
+    needed = rule.min_changed if last else rule.first_labels
+    since = "since the last round started" if last else "for the first round"
+
+    def advice(ready: bool, reason: str) -> StartAdvice:
+        return StartAdvice(ready, reason, changed, needed, "trains", f"{changed} new labels {since}")
+
+    if project.archived_at is not None:
+        return advice(False, "This project is archived: restore it to train it")
+    live = find_live_workers(session, now, project.id)
+    worker_missing = not live
+    if newest is not None and newest.state in LIVE_ROUND_STATES:
+        if worker_missing and not is_worked_on(newest, now):
+            return advice(False, f"Round {newest.number} waits for a worker: {HOW_TO_START_ONE}")
+        return advice(
+            False,
+            {
+                "queued": f"Round {newest.number} is about to start",
+                "training": "A round is training now",
+                "scoring": "A round is scoring the images now",
+            }[newest.state],
+        )
+    if too_few := find_too_few_classes(session, project.id):
+        return advice(False, too_few)
+    if last is not None and last.state == "failed" and changed < needed:
+        return advice(False, f"Round {last.number} failed: the Training page says why")
+    if not rule.automatic:
+        return advice(False, "Automatic rounds are off: press Train now")
+    if changed < needed:
+        waits = advice(False, f"{changed} of {needed} new labels {since}")
+        if newest is None or last is None or worker_missing or _any_live_round(session):
+            return waits
+        if why := _worth_ranking_again(session, project, newest, settings, now):
+            meanwhile = f"{waits.reason}: the images are ranked again meanwhile"
+            return replace(waits, ready=True, reason=meanwhile, kind="ranks", why=f"Ranks again: {why}")
+        if _may_train_on(session, last, settings):
+            meanwhile = f"{waits.reason}: the model trains on meanwhile"
+            why = f"Trains on while new labels come: {changed} of {needed}"
+            return replace(waits, ready=True, reason=meanwhile, kind="trains_on", why=why)
+        return waits
+    seen = len(seen_classes(session, project.id, enough=rule.min_classes))
+    if seen < rule.min_classes:
+        return advice(False, f"Labels show {seen} of {rule.min_classes} classes needed")
+    quiet = _age(project.labels_changed_at or 0.0, now)
+    # Somebody who submits every few seconds would otherwise never see a round.
+    if quiet < rule.quiet_seconds and changed < 2 * needed:
+        wait = math.ceil(rule.quiet_seconds - quiet)
+        return advice(
+            False, f"{changed} new labels: a round starts after {wait} more seconds without a new one"
+        )
+    if worker_missing:
+        return advice(False, f"No worker is running: {HOW_TO_START_ONE}")
+    others = find_projects_at_work(session)
+    if len(others) >= len(live):
+        first = "the first look at the images" if project.name in others else others[0]
+        return advice(True, f"{changed} new labels: a round starts once the worker is done with {first}")
+    return advice(True, f"{changed} new labels: a round can start")
+
+
+def _may_train_on(session: Session, last: Round, settings: ProjectSettings) -> bool:
+    """Return whether a further round may follow the last one before enough new labels are there.
+
+    Not after one that failed, that was worse or that a person ended, nor where it could not go on from the
+    last weights or be compared with them.
+    """
+    further = settings.start.further_rounds
+    if not further or last.state != "done":  # Every browser asks this every few seconds.
+        return False
+    now, before = settings.round, RoundSettings.model_validate(last.config)
+    same_network = all(getattr(now, name) == getattr(before, name) for name in ("encoder", "decoder", "head"))
+    if not now.warm_start or not same_network:
+        return False
+    audit = select(Image.id).where(
+        Image.project_id == last.project_id, Image.split == "audit", Image.labelled_revision.is_not(None)
+    )
+    if len(session.scalars(audit.limit(COMPARED_ON)).all()) < COMPARED_ON:
+        return False
+    of_these_labels = select(func.count()).where(
+        Round.project_id == last.project_id,
+        Round.number > COLD_START,
+        Round.kind != "ranks",
+        Round.labels_changed == last.labels_changed,
+    )
+    return session.scalars(of_these_labels).one() <= further
+
+
+def _worth_ranking_again(
+    session: Session, project: Project, newest: Round, settings: ProjectSettings, now: float
+) -> str | None:
+    """Say what the newest ranking does not know yet and a training need not be waited for; None for nothing.
+
+    One that was cancelled or failed is not tried again.
+    """
+    current = session.get(Round, project.current_round_id) if project.current_round_id else None
+    if current is None or current.number == COLD_START or (newest.kind == "ranks" and newest.state != "done"):
+        return None
+    ranked = RoundSettings.model_validate(current.config)
+    if any(getattr(ranked, name) != getattr(settings.round, name) for name in CHOICE_FIELDS):
+        return "other settings say which images come next"
+    # Every browser asks this every few seconds, and ids rise: mostly this one row is all that is read.
+    of_project = select(Image.imported_at).where(Image.project_id == project.id)
+    imported_at = session.scalar(of_project.order_by(Image.id.desc()).limit(1))
+    if imported_at is None or imported_at <= current.created_at or _age(imported_at, now) <= QUIET_S:
+        return None
+    new = select(func.count()).where(
+        Image.project_id == project.id, Image.split == "pool", Image.imported_at > current.created_at
+    )
+    count = session.scalars(new).one()
+    return f"{count_of(count, 'new image')}" if count >= ORDERED_FROM else None
+
+
+def _any_live_round(session: Session) -> bool:
+    return session.scalar(select(Round.id).where(Round.state.in_(LIVE_ROUND_STATES)).limit(1)) is not None
+
+
+def _age(stamp: float, now: float) -> float:
+    """Return how old a time is, seconds; one from the future, of a clock that was set back, is very old."""
+    return now - stamp if stamp <= now else math.inf
+
+
+def _train_images(session: Session, project_id: int) -> int:
+    query = select(func.count()).where(Image.project_id == project_id, Image.split == "train")
+    return session.scalars(query).one()
+
+
+def cold_start_is_due(workspace: Workspace, project_id: int, now: float | None = None) -> bool:
+    """Say whether the pool should be ordered by typical and diverse images, for want of a model.
+
+    That is when no round has trained or is about to, and the images have not been ordered yet, or more than
+    a quarter of those that have been came later, or that order was cancelled with the project. Images still
+    being imported are waited for, and an archived project waits to be restored.
+
+    Raises:
+        NotFound: there is no such project.
+    """
+    now = time.time() if now is None else now
+    with workspace.database.reading() as session:
+        if project_row(session, project_id).archived_at is not None or training_stands(session, project_id):
+            return False
+        of_project = Image.project_id == project_id
+        pool = select(Image.id).where(of_project, Image.split == "pool").limit(ORDERED_FROM)
+        if len(session.scalars(pool).all()) < ORDERED_FROM:
+            return False
+        imported_at = session.scalar(
+            select(Image.imported_at).where(of_project).order_by(Image.id.desc()).limit(1)
+        )
+        if imported_at is None or _age(imported_at, now) <= QUIET_S:
+            return False
+        last = cold_start_row(session, project_id)
+        if last is None or (last.state == "cancelled" and last.error is not None):
+            return True
+        if last.state in LIVE_ROUND_STATES or imported_at <= last.created_at:
+            return False
+        if last.state == "failed":
+            return True
+        # Ids rise, so the walk from the newest image back to the last one of before is short.
+        last_before = session.scalar(
+            select(Image.id)
+            .where(of_project, Image.imported_at <= last.created_at)
+            .order_by(Image.id.desc())
+            .limit(1)
+        )
+        newer = session.scalar(select(func.count()).where(of_project, Image.id > (last_before or 0))) or 0
+        every = session.scalar(select(func.count()).where(of_project)) or 0
+        return 4 * newer > every - newer

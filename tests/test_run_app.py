@@ -21,11 +21,12 @@ from typer.testing import CliRunner
 import core.simulate
 import run_app
 from core import demo_world
-from storage import projects, workers
+from storage import projects, round_requests, rounds, workers
 from storage.archiving import archive_project
 from storage.errors import NotFound
 from storage.images import list_images
 from storage.projects import ClassChange, ClassSpec
+from storage.rounds import RoundInfo
 from storage.workspace import open_workspace
 from tests.core.blocks_project import block_scene, blocks_project, png
 
@@ -120,7 +121,18 @@ def test_an_environment_of_another_making_is_taken_as_it_is(
 
 def test_help_names_every_command() -> None:
     text = run("--help").stdout
-    for command in ("serve", "demo", "import", "export", "backup", "train", "worker", "simulate", "test"):
+    for command in (
+        "serve",
+        "demo",
+        "import",
+        "export",
+        "backup",
+        "train",
+        "rank",
+        "worker",
+        "simulate",
+        "test",
+    ):
         assert command in text
 
 
@@ -163,6 +175,37 @@ def test_train_runs_a_round_with_a_worker_of_its_own(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Round 1 is done" in result.stdout
     assert not workers.live_workers(workspace)
+    result = run("rank", "--workspace", str(workspace.path))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Round 2 is done: the model of round 1 has ranked the queue again." in result.stdout
+    assert [info.kind for info in rounds.history(workspace, 1)] == ["ranks", "trains"]
+
+
+def test_what_has_not_trained_cannot_rank(tmp_path: Path) -> None:
+    with contextlib.closing(open_workspace(tmp_path / "w")) as workspace:
+        blocks_project(workspace, pool=1)
+    refused = invoke("rank", "--workspace", str(tmp_path / "w"))
+    assert refused.exit_code == 1
+    assert "No round has trained yet" in refused.stderr
+
+
+def test_train_does_not_take_what_gives_way_for_a_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = open_workspace(tmp_path / "w")
+    project = blocks_project(workspace, pool=3)
+    round_requests.request_round(workspace, project.id, "worker", "Trains on", trains_on=True)
+    watched: list[str] = []
+
+    def watch(opened: object, project: object, started: RoundInfo, device: object) -> RoundInfo:
+        watched.append(started.kind)
+        return started
+
+    monkeypatch.setattr(run_app, "watched_round", watch)
+    for _ in range(2):
+        assert invoke("train", "--workspace", str(workspace.path)).exit_code == 0
+    assert watched == ["trains", "trains"]
+    assert [info.state for info in rounds.history(workspace, project.id)] == ["queued", "cancelled"]
 
 
 def test_a_worker_is_announced_before_it_has_loaded(tmp_path: Path) -> None:
@@ -253,6 +296,7 @@ def test_a_backup_says_where_it_is_and_how_to_open_it(tmp_path: Path) -> None:
         ("export out", "storage.exporting.export_project", "Nothing of an unfinished export is left; run"),
         ("backup copy", "storage.backup.back_up", "Nothing of an unfinished backup is left; run the same"),
         ("train", "storage.round_requests.request_round", "A round that was started is kept: run the same"),
+        ("rank", "storage.round_requests.request_ranking", "A round that was started is kept: run the same"),
         ("simulate", "core.simulate.simulate", "What is finished is kept; run the same command again"),
         ("demo", "run_app.make_demo", "The scenes rendered so far are kept; run the same command again"),
     ],
@@ -474,7 +518,8 @@ def test_a_simulation_finds_a_home_folder_in_each_of_its_paths(
 @pytest.mark.usefixtures("folder_locked")
 @pytest.mark.parametrize("path", ["~nobody.of.this.name/x", "n" * 300, "locked/x"])
 @pytest.mark.parametrize(
-    "command", ["serve", "demo", "import .", "export o.zip", "backup b", "train", "worker", "simulate"]
+    "command",
+    ["serve", "demo", "import .", "export o.zip", "backup b", "train", "rank", "worker", "simulate"],
 )
 def test_a_workspace_at_no_path_is_refused_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, path: str

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from storage.rounds import RoundInfo
+from storage.schema import RoundKind
 from storage.settings import RoundSettings
 
 
-def finished(number: int, state: str = "done", **metrics: object) -> RoundInfo:
+def finished(
+    number: int, state: str = "done", kind: RoundKind = "trains", parent: int | None = None, **metrics: object
+) -> RoundInfo:
     """Return a round with these final metrics."""
     return RoundInfo(
         id=number,
@@ -16,9 +19,9 @@ def finished(number: int, state: str = "done", **metrics: object) -> RoundInfo:
         reason="",
         config=RoundSettings(),
         snapshot_blob=None,
-        parent_id=None,
+        parent_id=parent,
         labels_changed=0,
-        kind="trains",
+        kind=kind,
         worker=None,
         heartbeat_at=None,
         lease_until=None,

@@ -64,6 +64,8 @@ def test_quality_by_round_leaves_out_rounds_without_an_audit():
         finished(1, audit_miou=0.5, class_iou={"0": 0.8, "1": 0.2}),
         finished(2, audit_miou=None),
         finished(4, state="failed", audit_miou=0.1),
+        # The same network on more audit images: no step of the curve has to do with the model.
+        finished(5, kind="ranks", parent=3, audit_miou=0.6),
     ]
     figure = charts.quality_by_round_figure(rounds, CLASSES)
     assert traces(figure) == {

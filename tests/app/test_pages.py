@@ -825,6 +825,25 @@ class TestTraining:
         assert not errors(test)
         assert [info.state for info in rounds.history(site.workspace, site.project_id)] == ["cancelled"]
 
+    def test_rank_again_saves_the_choice_and_ranks_by_it_without_training(
+        self, open_page, site: Site
+    ) -> None:
+        label(site, site.image_ids[0])
+        test, project = open_page("training"), site.project_id
+        assert "rank-again" not in [button.key for button in test.button]
+        trained = round_requests.request_round(site.workspace, project, "ann", "Started by ann")
+        rounds.claim(site.workspace, WORKER, 60)
+        rounds.publish(site.workspace, trained.id, WORKER, [], {})
+        test.run().selectbox(key=f"round-pixel-score-{project}").set_value("margin").run()
+        test.button(key="rank-again").click().run()
+        assert not errors(test)
+        assert "Not saved yet" not in everything(test)
+        live = rounds.live_round(site.workspace, project)
+        assert live is not None
+        assert (live.kind, live.reason) == ("ranks", "Ranks again, started by annotator")
+        assert live.config.pixel_score == "margin"
+        assert "rank-again" not in [button.key for button in test.run().button]
+
     def test_train_now_trains_what_the_form_shows(self, open_page, site: Site) -> None:
         label(site, site.image_ids[0])
         test, project = open_page("training"), site.project_id

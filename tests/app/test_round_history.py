@@ -1,4 +1,4 @@
-from app.round_history import history_rows
+from app.round_history import RANKING_NOTE, history_rows
 from tests.app.finished_round import finished
 
 
@@ -17,3 +17,8 @@ def test_an_audit_is_told_with_its_range_and_how_surely_it_is_better():
     assert [row["Round"] for row in rows] == [2, 1]
     assert [row["Range"] for row in rows] == ["45 to 70 %, 5 images", None]
     assert [row["Better"] for row in rows] == [0.93, None]
+
+
+def test_a_ranking_says_that_it_trained_nothing():
+    first, second = finished(1, labels=4), finished(2, kind="ranks", parent=1, labels=4)
+    assert [row["Note"] for row in history_rows([first, second])] == [RANKING_NOTE, ""]

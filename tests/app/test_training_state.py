@@ -126,3 +126,19 @@ def test_a_round_may_be_asked_for_while_one_trains_on(site: Site) -> None:
     assert state_of(site).may_train_now
     round_requests.request_round(site.workspace, site.project_id, "ann", "Started by ann")
     assert not state_of(site).may_train_now
+
+
+def test_the_pool_may_be_ranked_again_once_there_is_a_model_and_nothing_is_under_way(site: Site) -> None:
+    label_first(site)
+    assert not state_of(site).may_rank_again
+    first = round_requests.request_round(site.workspace, site.project_id, "ann", "Started by ann")
+    rounds.claim(site.workspace, WORKER, 60)
+    assert not state_of(site).may_rank_again
+    rounds.publish(site.workspace, first.id, WORKER, [], {})
+    assert state_of(site).may_rank_again
+    ranking = round_requests.request_ranking(site.workspace, site.project_id, "ann", "Ranks again")
+    rounds.claim(site.workspace, WORKER, 60)
+    rounds.report(site.workspace, ranking.id, WORKER, lease_s=60, step=2, steps=8, eta_seconds=30.0)
+    state = state_of(site)
+    assert state.text == "Scoring: image 2 of 8, about 30 s left"
+    assert (state.may_rank_again, state.may_train_now) == (False, True), "it gives way"

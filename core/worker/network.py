@@ -81,12 +81,14 @@ def network_in_use(claim: Claim) -> SegmentationNetwork:
     """
     class_count = rounds.snapshot(claim.workspace, claim.info.id).class_count
     try:
-        return teacher_of(claim, class_count, claim.trained)
+        teacher = teacher_of(claim, class_count, claim.trained)
     except ValueError as error:
         raise QualmError(
             f"The weights of round {claim.trained.number} cannot be read, so nothing can be ranked by them: "
             f"{error} Press Train now for new ones."
         ) from error
+    # As a training has it: other kernels round otherwise, and suggestions would differ here and there.
+    return teacher.to(memory_format=torch.channels_last)
 
 
 def _checkpoint_of(claim: Claim, parent: RoundInfo) -> Path:

@@ -1,5 +1,7 @@
 """The promise of the product: label, train, and the queue is in a better order than before."""
 
+import hashlib
+import io
 import os
 import shutil
 import signal
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
 from playwright.sync_api import BrowserContext, Page, expect
 
 from storage import images, labels, projects, queue, rounds
@@ -169,6 +172,46 @@ def test_loop_from_empty_workspace_to_reordered_queue(
     assert saved.labelled_share == 1.0
     assert saved.round_shown_id == done.id
     assert not saved.blind
+
+    # Another choice of images, and one image more: both count without training.
+    add_one_more(workspace, project.id, camvid)
+    page.goto(f"{server.url}/training")
+    page.locator(f".st-key-round-batch-choice-{project.id} input").click()
+    page.get_by_role("option", name="K-centre").click()
+    expect(page.get_by_text("Not saved yet: Batch choice.")).to_be_visible()
+    rank_again = state.get_by_role("button", name="Rank again")
+    rank_again.click()
+    expect(state).to_contain_text("Ranks again, started by annotator")
+    ranking = wait_for_round(workspace, project.id, {"done", "failed"})
+    assert (ranking.number, ranking.kind, ranking.state) == (2, "ranks", "done")
+    expect(state.locator(".q-badge")).to_have_text("done")
+    expect(rank_again).to_be_enabled()
+    expect(page.locator(".st-key-loss-chart")).to_be_visible()
+    again, _ = queue.ranked_images(workspace, project.id, split="pool")
+    assert {item.round_number for item in again} == {2}
+    suggested = {item.image.name: item.map_blob for item in ranked}
+    assert "one-more.png" not in suggested
+    for item in again:
+        assert item.map_blob is not None
+        assert item.map_blob == suggested.get(item.image.name, item.map_blob)
+    order = [item.image.name for item in again if item.image.name in suggested]
+    assert order != [item.image.name for item in ranked if item.image.name in order]
+
+
+def add_one_more(workspace: Workspace, project_id: int, camvid: Path) -> None:
+    data = sorted((camvid / "test").iterdir())[0].read_bytes()
+    with PillowImage.open(io.BytesIO(data)) as picture:
+        width, height = picture.size
+    images.add_image(
+        workspace,
+        project_id,
+        name="one-more.png",
+        content_hash=hashlib.sha256(data).hexdigest(),
+        blob=workspace.blobs.put(data),
+        media_type="image/png",
+        width=width,
+        height=height,
+    )
 
 
 def test_killed_worker_is_replaced_and_the_round_ends_done(

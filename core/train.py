@@ -23,6 +23,7 @@ from core.compilation import compile_in_place, pays
 from core.crops import CropDraws
 from core.data import TrainingData
 from core.distributed import average_batch_statistics, make_fabric, synchronise_batch_norm
+from core.model.batch_statistics import estimate_batch_statistics
 from core.model.network import SegmentationNetwork
 from core.model.teacher import decay_at, make_teacher, update_teacher
 from core.out_of_memory import is_out_of_memory
@@ -39,6 +40,8 @@ _ENCODER_RATE = 0.3
 _WORK_WITH_UNLABELLED = 7 / 3
 """Time of a step with unlabelled crops, in steps without: the student sees twice as many crops, forward and
 backward (as long as two forward), and the teacher half of them, forward."""
+_STATISTICS_IMAGES = 32
+"""The teacher's batch statistics are estimated from so many images at most, half of them labelled."""
 _OPTIMISER = "optimiser."
 """What the names of its moments begin with in a checkpoint."""
 _WARM_UP_STEPS = 10
@@ -99,6 +102,7 @@ class Training:
         if not data.labels:
             raise ValueError("Nothing is labelled yet. Label at least one image, then train.")
         self.config = config
+        self._data = data
         self.device = torch.device(device)
         self.step = 0
         self._fabric = fabric or make_fabric(self.device)
@@ -215,7 +219,23 @@ class Training:
             average_batch_statistics(self.student, self._fabric)
         update_teacher(self.teacher, self.student, decay_at(self.step, config.ema_decay))
         self.step += 1
+        if self.step == config.steps:
+            self._estimate_batch_statistics()
         return result
+
+    def _estimate_batch_statistics(self) -> None:
+        """Let the teacher, which has learned all it will, see images as it will be shown them."""
+        generator = step_generator(self.config.seed, self.step)
+
+        def some_of(indices: list[int]) -> list[int]:
+            drawn = torch.randperm(len(indices), generator=generator)[: _STATISTICS_IMAGES // 2]
+            return [indices[place] for place in drawn.tolist()]
+
+        labelled = some_of(list(self._data.labels))
+        unlabelled = some_of(self._data.unlabelled) if self._first_with_unlabelled < self.config.steps else []
+        chosen = labelled + unlabelled
+        with self._fabric.autocast():
+            estimate_batch_statistics(self.teacher, self._data.images, chosen, self.device)
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint into ``folder``; an earlier one there stays whole until the new one is."""

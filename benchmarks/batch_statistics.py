@@ -1,0 +1,122 @@
+"""Statistics of whole images: ``python benchmarks/batch_statistics.py --data ../shared/data/camvid``.
+
+Two rounds of a project as in ``image_side.py``, with the settings of a new project, after 8 and 16 labels.
+Each teacher is measured twice: as its training ends, and with the running means of the training in place of
+the batch statistics that are estimated at its end; the rest is the same network. All figures are of every
+fourth image that no round has the label of, and of every fourth test image, at the full size of their label
+maps (those of the uncertainty at a long side of 256, without a temperature). Projects whose rows are there
+are not run again.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import sys
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from csv_rows import Row, about, print_rows, rows_alike, settings_column, write_rows
+from first_rounds import Images, untrained
+from image_side import Shown, show
+
+from core.data import TrainingData
+from core.evaluation import evaluate
+from core.model.network import SegmentationNetwork
+from core.train import Training
+from core.train_config import TrainConfig
+from storage.settings import RoundSettings
+
+RESULT = ROOT / "benchmarks" / "results" / "batch_statistics.csv"
+LABELLED = (8, 16)
+CPU = torch.device("cpu")
+
+
+class MeasuredTraining(Training):
+    """A training that keeps what its teacher was before its statistics were estimated."""
+
+    before: SegmentationNetwork
+
+    def _estimate_batch_statistics(self) -> None:
+        self.before = copy.deepcopy(self.teacher)
+        super()._estimate_batch_statistics()
+
+
+def rounds(data: Path, seed: int) -> list[Row]:
+    """Train the rounds in a process of their own and return two rows for each."""
+    torch.set_num_threads(1)
+    settings = RoundSettings()
+    shown = show(data, settings.long_side, seed, LABELLED[-1])
+    parent: SegmentationNetwork | None = None
+    rows: list[Row] = []
+    for number, count in enumerate(LABELLED, start=1):
+        of_round = 100 * seed + number
+        network = untrained(settings, shown.class_count, of_round)
+        if parent is not None:
+            network.load_state_dict(parent.state_dict())
+        training = trained(network, settings, shown, count, of_round)
+        parent = training.teacher
+        for name, teacher in (("running", training.before), ("whole images", training.teacher)):
+            figures = {**of_part("pool", teacher, shown.unseen), **of_part("test", teacher, shown.tested)}
+            rows.append({"data": data.name, "seed": seed, "labels": count, "statistics": name, **figures})
+    return rows
+
+
+def trained(
+    network: SegmentationNetwork, settings: RoundSettings, shown: Shown, count: int, seed: int
+) -> MeasuredTraining:
+    """Train a round with the labels of the first ``count`` images."""
+    names = {field.name for field in dataclasses.fields(TrainConfig)} - {"seed"}
+    config = TrainConfig(seed=seed, **{name: value for name, value in settings if name in names})
+    labels = {index: shown.pool.labels[index] for index in shown.order[:count]}
+    known = TrainingData(list(shown.pool.pixels), labels, shown.order[count:])
+    training = MeasuredTraining(network, known, config, CPU)
+    training.run(lambda report: True)
+    return training
+
+
+def of_part(part: str, teacher: SegmentationNetwork, images: Images) -> dict[str, float]:
+    """Return the figures of one part of the images, with its name before theirs."""
+    measured = evaluate(
+        teacher, zip(images.pixels, images.labels, strict=True), samples=10, seed=0, device=CPU
+    )
+    figures = {"miou": measured.miou} | measured.uncertainty_figures()
+    kept = ("miou", "error_auroc", "aurc", "nll", "ece", "temperature")
+    return {f"{part}_{name}": figures[name] for name in kept}
+
+
+def main(
+    data: Annotated[list[Path], typer.Option(help="The folder of CamVid or of the nuclei; may be repeated.")],
+    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
+    jobs: Annotated[int, typer.Option(help="Processes at once, one thread each.")] = 2,
+    result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
+) -> None:
+    """Measure two rounds with the statistics of whole images and with the running ones."""
+    origin = {**settings_column(RoundSettings()), **about()}
+    rows = rows_alike(result, origin)
+    done = {(row["data"], str(row["seed"])) for row in rows}
+    wanted = [(each, seed) for seed in range(seeds) for each in data if (each.name, str(seed)) not in done]
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        tasks = [pool.submit(rounds, *one) for one in wanted]
+        for task in as_completed(tasks):
+            found = task.result()
+            rows += [{**row, **origin} for row in found]
+            write_rows(result, sorted(rows, key=_place))
+            print_rows(found)
+
+
+def _place(row: Row) -> tuple[object, ...]:
+    """Return what the rows of the file are sorted by."""
+    return (str(row["data"]), int(str(row["labels"])), int(str(row["seed"])), str(row["statistics"]))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,142 @@
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from core.data import TrainingData
+from core.model.batch_statistics import BATCH, estimate_batch_statistics
+from core.model.network import SegmentationNetwork, build_network
+from core.train import Training
+from core.train_config import TrainConfig
+from tests.core.small_network import run_steps, small_network, striped_data
+
+CPU = torch.device("cpu")
+
+
+def some_images(count: int, seed: int = 0, size: tuple[int, int] = (48, 64)) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randint(0, 256, (3, *size), generator=generator, dtype=torch.uint8) for _ in range(count)]
+
+
+def norms(network: nn.Module) -> list[_BatchNorm]:
+    return [module for module in network.modules() if isinstance(module, _BatchNorm)]
+
+
+def statistics(network: nn.Module) -> list[Tensor]:
+    return [
+        each for norm in norms(network) for each in (norm.running_mean, norm.running_var) if each is not None
+    ]
+
+
+def inputs_of_first_norm(network: SegmentationNetwork, batch: Tensor) -> Tensor:
+    seen: list[Tensor] = []
+    hook = norms(network)[0].register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
+    network.encode(batch)
+    hook.remove()
+    return seen[0]
+
+
+def test_statistics_are_the_means_over_batches_of_what_each_layer_is_given(device: torch.device) -> None:
+    network = small_network().to(device).eval()
+    images = some_images(2 * BATCH)
+    estimate_batch_statistics(network, images, range(2 * BATCH), device)
+    means, variances = [], []
+    for begin in (0, BATCH):
+        batch = torch.stack(images[begin : begin + BATCH]).to(device) / 255
+        given = inputs_of_first_norm(network, batch)
+        means.append(given.mean(dim=(0, 2, 3)))
+        variances.append(given.transpose(0, 1).flatten(1).var(dim=1))
+    first = norms(network)[0]
+    torch.testing.assert_close(first.running_mean, torch.stack(means).mean(dim=0), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(first.running_var, torch.stack(variances).mean(dim=0), rtol=1e-4, atol=1e-5)
+
+
+def test_what_they_were_before_does_not_matter_and_nothing_else_changes(device: torch.device) -> None:
+    one = small_network(head="np_classifier").to(device)
+    other = copy.deepcopy(one)
+    for norm in norms(other):
+        nn.init.constant_(norm.running_mean, 7.0)  # type: ignore[arg-type]
+    before = {name: value.clone() for name, value in one.state_dict().items()}
+    modes = [module.training for module in one.modules()]
+    momenta = [norm.momentum for norm in norms(one)]
+    for network in (one, other):
+        estimate_batch_statistics(network, some_images(5), [4, 0, 2], device)
+    for mine, theirs in zip(statistics(one), statistics(other), strict=True):
+        assert torch.equal(mine, theirs)
+    changed = {name for name, value in one.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed
+    assert all(name.endswith(("running_mean", "running_var", "num_batches_tracked")) for name in changed)
+    assert [module.training for module in one.modules()] == modes
+    assert [norm.momentum for norm in norms(one)] == momenta
+
+
+def test_no_batch_is_much_smaller_than_another(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single image left over would have the weight of a whole batch."""
+    network = small_network().to(device)
+    sizes: list[int] = []
+    encode = network.encode
+
+    def counted(images: Tensor) -> tuple[Tensor, Tensor]:
+        sizes.append(len(images))
+        return encode(images)
+
+    monkeypatch.setattr(network, "encode", counted)
+    estimate_batch_statistics(network, some_images(9), range(9), device)
+    assert sizes == [3, 3, 3]
+
+
+def test_images_may_have_any_sizes(device: torch.device) -> None:
+    images = some_images(3) + some_images(2, size=(30, 41))
+    network = small_network().to(device)
+    estimate_batch_statistics(network, images, range(5), device)
+    assert all(bool(each.isfinite().all()) for each in statistics(network))
+
+
+def test_a_network_without_batch_normalisation_stays_as_it_is() -> None:
+    network = small_network()
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(module, name, nn.GroupNorm(1, child.num_features))
+    before = copy.deepcopy(network.state_dict())
+    estimate_batch_statistics(network, some_images(2), range(2), CPU)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("recipe", ["supervised", "consistency"])
+def test_a_training_ends_with_those_of_whole_images(recipe: str, device: torch.device) -> None:
+    """Recipe supervised learns from labels only, so it does not look at the others for this either."""
+    data = striped_data(5, 2)
+    config = TrainConfig(recipe=recipe, crop=32, steps=4, batch_size=2, warm_up=0.5)  # type: ignore[arg-type]
+    training = Training(small_network(), data, config, device)
+    run_steps(training, 3)
+    running = [each.clone() for each in statistics(training.teacher)]
+    run_steps(training, 4)
+    pairs = zip(statistics(training.teacher), running, strict=True)
+    assert not any(torch.equal(mine, before) for mine, before in pairs)
+    whole = copy.deepcopy(training.teacher)
+    chosen = list(data.labels) if recipe == "supervised" else [*data.labels, *data.unlabelled]
+    estimate_batch_statistics(whole, data.images, chosen, device)
+    for mine, theirs in zip(statistics(training.teacher), statistics(whole), strict=True):
+        # The batches are drawn, so they hold other images together.
+        torch.testing.assert_close(mine, theirs, rtol=0.2, atol=0.05)
+
+
+def test_a_network_as_it_is_built_can_be_estimated() -> None:
+    network = build_network(3, encoder="test_efficientnet", weights="none")
+    estimate_batch_statistics(network, some_images(2), range(2), CPU)
+
+
+def test_of_many_images_some_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    striped = striped_data(5, 2)
+    many = TrainingData(
+        [striped.images[0]] * 90, dict.fromkeys(range(40), striped.labels[0]), [*range(40, 90)]
+    )
+    chosen: list[int] = []
+    monkeypatch.setattr("core.train.estimate_batch_statistics", lambda *given: chosen.extend(given[2]))
+    config = TrainConfig(crop=32, steps=1, batch_size=1, warm_up=0.0)
+    run_steps(Training(small_network(), many, config, CPU), 1)
+    assert len(set(chosen)) == len(chosen) == 32
+    assert sum(index < 40 for index in chosen) == 16

@@ -17,13 +17,13 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from core.batch_statistics import estimate_batch_statistics
 from core.batches import Batches
 from core.class_weights import mean_class_weights
 from core.compilation import compile_in_place, pays
 from core.crops import CropDraws
 from core.data import TrainingData
 from core.distributed import average_batch_statistics, make_fabric, synchronise_batch_norm
-from core.model.batch_statistics import estimate_batch_statistics
 from core.model.network import SegmentationNetwork
 from core.model.teacher import decay_at, make_teacher, update_teacher
 from core.out_of_memory import is_out_of_memory
@@ -235,7 +235,7 @@ class Training:
         unlabelled = some_of(self._data.unlabelled) if self._first_with_unlabelled < self.config.steps else []
         chosen = labelled + unlabelled
         with self._fabric.autocast():
-            estimate_batch_statistics(self.teacher, self._data.images, chosen, self.device)
+            estimate_batch_statistics(self.teacher, self._data.images, chosen, self.device, generator)
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint into ``folder``; an earlier one there stays whole until the new one is."""

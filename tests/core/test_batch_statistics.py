@@ -5,12 +5,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from core.batch_statistics import BATCH, estimate_batch_statistics
 from core.data import TrainingData
-from core.model.batch_statistics import BATCH, estimate_batch_statistics
 from core.model.network import SegmentationNetwork, build_network
 from core.train import Training
 from core.train_config import TrainConfig
-from tests.core.small_network import run_steps, small_network, striped_data
+from tests.core.small_network import run_steps, seeded, small_network, striped_data
 
 CPU = torch.device("cpu")
 
@@ -41,7 +41,7 @@ def inputs_of_first_norm(network: SegmentationNetwork, batch: Tensor) -> Tensor:
 def test_statistics_are_the_means_over_batches_of_what_each_layer_is_given(device: torch.device) -> None:
     network = small_network().to(device).eval()
     images = some_images(2 * BATCH)
-    estimate_batch_statistics(network, images, range(2 * BATCH), device)
+    estimate_batch_statistics(network, images, range(2 * BATCH), device, seeded())
     means, variances = [], []
     for begin in (0, BATCH):
         batch = torch.stack(images[begin : begin + BATCH]).to(device) / 255
@@ -62,7 +62,7 @@ def test_what_they_were_before_does_not_matter_and_nothing_else_changes(device: 
     modes = [module.training for module in one.modules()]
     momenta = [norm.momentum for norm in norms(one)]
     for network in (one, other):
-        estimate_batch_statistics(network, some_images(5), [4, 0, 2], device)
+        estimate_batch_statistics(network, some_images(5), [4, 0, 2], device, seeded())
     for mine, theirs in zip(statistics(one), statistics(other), strict=True):
         assert torch.equal(mine, theirs)
     changed = {name for name, value in one.state_dict().items() if not torch.equal(value, before[name])}
@@ -83,15 +83,29 @@ def test_no_batch_is_much_smaller_than_another(device: torch.device, monkeypatch
         return encode(images)
 
     monkeypatch.setattr(network, "encode", counted)
-    estimate_batch_statistics(network, some_images(9), range(9), device)
+    estimate_batch_statistics(network, some_images(9), range(9), device, seeded())
     assert sizes == [3, 3, 3]
 
 
 def test_images_may_have_any_sizes(device: torch.device) -> None:
     images = some_images(3) + some_images(2, size=(30, 41))
     network = small_network().to(device)
-    estimate_batch_statistics(network, images, range(5), device)
+    estimate_batch_statistics(network, images, range(5), device, seeded())
     assert all(bool(each.isfinite().all()) for each in statistics(network))
+
+
+def test_of_a_large_image_a_tile_is_looked_at(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory has to suffice for what the network is shown at once when it predicts, and not for more."""
+    network = small_network().to(device)
+    seen: list[Tensor] = []
+    encode = network.encode
+    monkeypatch.setattr(network, "encode", lambda images: seen.append(images.cpu()) or encode(images))
+    ramp = torch.arange(100, dtype=torch.uint8).expand(3, 20, 100).contiguous()
+    estimate_batch_statistics(network, [ramp] * 8, range(8), device, seeded(), tile_side=24)
+    assert {tuple(batch.shape) for batch in seen} == {(4, 3, 20, 24)}
+    places = {round(255 * float(tile[0, 0, 0])) for batch in seen for tile in batch}
+    assert len(places) > 4, "not always the same tile"
+    assert max(places) <= 76
 
 
 def test_a_network_without_batch_normalisation_stays_as_it_is() -> None:
@@ -101,7 +115,7 @@ def test_a_network_without_batch_normalisation_stays_as_it_is() -> None:
             if isinstance(child, nn.BatchNorm2d):
                 setattr(module, name, nn.GroupNorm(1, child.num_features))
     before = copy.deepcopy(network.state_dict())
-    estimate_batch_statistics(network, some_images(2), range(2), CPU)
+    estimate_batch_statistics(network, some_images(2), range(2), CPU, seeded())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
@@ -118,7 +132,7 @@ def test_a_training_ends_with_those_of_whole_images(recipe: str, device: torch.d
     assert not any(torch.equal(mine, before) for mine, before in pairs)
     whole = copy.deepcopy(training.teacher)
     chosen = list(data.labels) if recipe == "supervised" else [*data.labels, *data.unlabelled]
-    estimate_batch_statistics(whole, data.images, chosen, device)
+    estimate_batch_statistics(whole, data.images, chosen, device, seeded())
     for mine, theirs in zip(statistics(training.teacher), statistics(whole), strict=True):
         # The batches are drawn, so they hold other images together.
         torch.testing.assert_close(mine, theirs, rtol=0.2, atol=0.05)
@@ -126,7 +140,7 @@ def test_a_training_ends_with_those_of_whole_images(recipe: str, device: torch.d
 
 def test_a_network_as_it_is_built_can_be_estimated() -> None:
     network = build_network(3, encoder="test_efficientnet", weights="none")
-    estimate_batch_statistics(network, some_images(2), range(2), CPU)
+    estimate_batch_statistics(network, some_images(2), range(2), CPU, seeded())
 
 
 def test_of_many_images_some_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:

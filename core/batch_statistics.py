@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from core.model.network import SegmentationNetwork
+from core.predict import TILE_SIDE
 
 BATCH = 4
 """About so many images have their statistics taken together: of one alone they miss how images differ."""
@@ -25,7 +26,13 @@ BATCH = 4
 
 @torch.no_grad()
 def estimate_batch_statistics(
-    network: SegmentationNetwork, images: Sequence[Tensor], chosen: Sequence[int], device: torch.device
+    network: SegmentationNetwork,
+    images: Sequence[Tensor],
+    chosen: Sequence[int],
+    device: torch.device,
+    generator: torch.Generator,
+    *,
+    tile_side: int = TILE_SIDE,
 ) -> None:
     """Set mean and variance of every batch normalisation to their means over batches of whole images.
 
@@ -36,6 +43,9 @@ def estimate_batch_statistics(
         images: ``uint8 (3, h, w)`` of any sizes; those of a batch take the size of its first.
         chosen: Indices of those that count, at least one.
         device: Where to compute.
+        generator: On the CPU; draws the place of the tile.
+        tile_side: Of an image with a longer side one tile of this side counts, in pixels, as large as the
+            network is shown at once when it predicts.
     """
     layers = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     if not layers:
@@ -47,10 +57,18 @@ def estimate_batch_statistics(
         layer.momentum = None  # Of all batches the same share.
         layer.train()
     for batch in np.array_split(chosen, math.ceil(len(chosen) / BATCH)):
-        network.encode(_of_one_size([images[index] for index in batch], device))
+        tiles = [_tile(images[index], tile_side, generator) for index in batch]
+        network.encode(_of_one_size(tiles, device))
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
     network.train(training)
+
+
+def _tile(image: Tensor, side: int, generator: torch.Generator) -> Tensor:
+    top, left = (
+        int(torch.randint(max(1, length - side + 1), (), generator=generator)) for length in image.shape[1:]
+    )
+    return image[:, top : top + side, left : left + side]
 
 
 def _of_one_size(images: Sequence[Tensor], device: torch.device) -> Tensor:
@@ -61,4 +79,4 @@ def _of_one_size(images: Sequence[Tensor], device: torch.device) -> Tensor:
         image if image.shape[1:] == size else F.interpolate(image[None], size, mode="bilinear")[0]
         for image in every
     ]
-    return torch.stack(same)
+    return torch.stack(same).contiguous(memory_format=torch.channels_last)

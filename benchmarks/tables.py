@@ -395,6 +395,34 @@ def asked_rounds() -> str:
     return "\n\n".join([_table([*head, "ranking, Spearman"], lines), _origin(rows)])
 
 
+def batch_statistics() -> str:
+    """Return what a teacher is with statistics of whole images, and with the running ones, paired."""
+    rows = read("batch_statistics")
+    found: dict[tuple[str, int], dict[str, dict[str, dict[str, str]]]] = {}
+    for row in rows:
+        of_row = found.setdefault((row["data"], int(row["labels"])), {})
+        of_row.setdefault(row["statistics"], {})[row["seed"]] = row
+    figures = {"mIoU": ("miou", 100, 1), "error AUROC": ("error_auroc", 1, 3), "NLL": ("nll", 1, 3)}
+    figures |= {"ECE": ("ece", 1, 3), "temperature": ("temperature", 1, 2)}
+    lines = []
+    for (data, labels), ways in sorted(found.items()):
+        running, whole = ways["running"], ways["whole images"]
+        for part in ("pool", "test"):
+            for way, own in (("running", running), ("whole images", whole), ("difference, paired", None)):
+                cells = [data, str(labels), part, way, str(len(whole))]
+                for name, scale, digits in figures.values():
+                    column = f"{part}_{name}"
+                    values = [
+                        scale
+                        * (float((own or whole)[seed][column]) - (0 if own else float(running[seed][column])))
+                        for seed in whole
+                    ]
+                    cells.append(_spread(values, digits, sign=own is None))
+                lines.append(cells)
+    head = ["images", "labels", "part", "statistics", "seeds", *figures]
+    return "\n\n".join([_table(head, lines), _origin(rows)])
+
+
 class _Rounds(NamedTuple):
     """Tables of first rounds by what they were trained with, and the line that says where they come from."""
 
@@ -980,6 +1008,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "first_rounds": first_rounds,
     "image_side": image_side,
     "further_rounds": further_rounds,
+    "batch_statistics": batch_statistics,
     "asked_rounds": asked_rounds,
     "first_suggestions": first_suggestions,
     "large_pool": large_pool,

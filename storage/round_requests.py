@@ -15,7 +15,7 @@ from storage.projects import class_count, project_row
 from storage.round_rows import cold_start_row, live_rows, newest_row, training_stands
 from storage.rounds import RoundInfo, give_way, round_info
 from storage.schema import COLD_START, LIVE_ROUND_STATES, Image, Label, Project, Round
-from storage.settings import ProjectSettings, RoundSettings, with_choice
+from storage.settings import ProjectSettings, RoundSettings, with_ranking
 from storage.snapshots import Snapshot, SnapshotLabel, encode_snapshot
 from storage.workspace import Workspace
 
@@ -114,7 +114,7 @@ def request_ranking(workspace: Workspace, project_id: int, actor: str, reason: s
         if trained is None:
             raise RoundRefused("No round has trained yet, so there is no model to rank by. Train one first.")
         of_project = ProjectSettings.model_validate(project.settings).round
-        settings = with_choice(RoundSettings.model_validate(trained.config), of_project)
+        settings = with_ranking(RoundSettings.model_validate(trained.config), of_project)
         row = Round(
             project_id=project_id,
             kind="ranks",

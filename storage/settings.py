@@ -201,23 +201,22 @@ class RoundSettings(_Settings):
         return -(-crop // 4) * 4
 
 
-CHOICE_FIELDS = (
+ORDER_FIELDS = (
     "pixel_score",
     "aggregation",
     "batch_choice",
     "choice_batch",
     "near_duplicate",
     "uncertain_from",
-    "samples_predict",
-    "most_scored",
-    "keep_predictions",
 )
-"""Fields that say how a trained network ranks the pool; the others say how it comes about."""
+"""Fields that say in which order a trained network puts the pool."""
+RANKING_FIELDS = (*ORDER_FIELDS, "samples_predict", "most_scored", "keep_predictions")
+"""Fields that a ranking by a trained network goes by; the others say how the network comes about."""
 
 
-def with_choice(settings: RoundSettings, other: RoundSettings) -> RoundSettings:
+def with_ranking(settings: RoundSettings, other: RoundSettings) -> RoundSettings:
     """Return settings that rank the pool as ``other`` do; all else stays."""
-    return settings.model_copy(update={name: getattr(other, name) for name in CHOICE_FIELDS})
+    return settings.model_copy(update={name: getattr(other, name) for name in RANKING_FIELDS})
 
 
 Preset = Literal["cpu", "gpu", "best"]

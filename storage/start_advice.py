@@ -14,7 +14,7 @@ from storage.import_plan import count_of
 from storage.projects import project_row
 from storage.round_rows import cold_start_row, newest_row, training_stands
 from storage.schema import COLD_START, LIVE_ROUND_STATES, Image, Project, Round, RoundKind
-from storage.settings import CHOICE_FIELDS, ProjectSettings, RoundSettings
+from storage.settings import ORDER_FIELDS, ProjectSettings, RoundSettings
 from storage.workers import find_live_workers, find_projects_at_work, is_worked_on
 from storage.workspace import Workspace
 
@@ -157,7 +157,7 @@ def _worth_ranking_again(
     if current is None or current.number == COLD_START or (newest.kind == "ranks" and newest.state != "done"):
         return None
     ranked = RoundSettings.model_validate(current.config)
-    if any(getattr(ranked, name) != getattr(settings.round, name) for name in CHOICE_FIELDS):
+    if any(getattr(ranked, name) != getattr(settings.round, name) for name in ORDER_FIELDS):
         return "other settings say which images come next"
     # Every browser asks this every few seconds, and ids rise: mostly this one row is all that is read.
     of_project = select(Image.imported_at).where(Image.project_id == project.id)

@@ -51,6 +51,7 @@ def test_every_row_says_where_it_comes_from(name: str) -> None:
         ("first_suggestions", ["data", "beginning"]),
         ("further_rounds", ["rounds", "round"]),
         ("asked_rounds", ["data", "rounds", "labels"]),
+        ("batch_statistics", ["data", "statistics", "labels"]),
     ],
 )
 def test_every_claim_has_three_seeds(name: str, columns: list[str]) -> None:

@@ -63,11 +63,11 @@ def test_a_ranking_has_the_network_of_the_round_in_use_and_the_choice_of_the_pro
     workspace: Workspace, project: ProjectInfo
 ) -> None:
     (trained,) = rounds.history(workspace, project.id)
-    changed(workspace, project, batch_choice="top", pixel_score="margin", steps=7, encoder="resnet18")
+    changed(workspace, project, batch_choice="top", most_scored=9, steps=7, encoder="resnet18")
     submit(workspace, images.list_images(workspace, project.id, "pool")[0].id)
     first = ranked(workspace, project)
     assert (first.number, first.kind, first.parent_id) == (2, "ranks", trained.id)
-    assert first.config == RoundSettings(batch_choice="top", pixel_score="margin")
+    assert first.config == RoundSettings(batch_choice="top", most_scored=9)
     assert first.snapshot_blob == trained.snapshot_blob, "the new label has not trained"
     assert projects.get_project(workspace, project.id).current_round_id == first.id
     # Neither another ranking nor the next training begins from a ranking.
@@ -98,7 +98,7 @@ def test_a_ranking_needs_a_model_and_waits_for_nothing(workspace: Workspace, pro
 def test_other_settings_of_the_choice_are_worth_a_ranking_and_those_of_a_training_are_not(
     workspace: Workspace, project: ProjectInfo
 ) -> None:
-    changed(workspace, project, steps=7, learning_rate=0.1)
+    changed(workspace, project, steps=7, learning_rate=0.1, samples_predict=20, most_scored=9)
     assert start_advice(workspace, project.id).kind == "trains"
     changed(workspace, project, aggregation="quantile")
     found = start_advice(workspace, project.id)

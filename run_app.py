@@ -162,7 +162,7 @@ from storage.errors import InvalidInput, NotFound, QualmError
 from storage.files import given_path
 from storage.projects import ClassSpec, ProjectInfo
 from storage.rounds import RoundInfo
-from storage.schema import COLD_START, LIVE_ROUND_STATES, NOT_LABELLED, VOID
+from storage.schema import COLD_START, LIVE_ROUND_STATES, NOT_LABELLED, VOID, RoundKind
 from storage.workspace import Workspace, existing_workspace, is_workspace, open_workspace
 
 DEMO_PROJECT = "Demo"
@@ -685,12 +685,10 @@ def train(
     with errors_as_sentences(f"Stopped. {LEFT_TO_GO_ON}, or to go on from its checkpoint."):
         opened = existing_workspace(workspace)
         chosen = chosen_project(opened, project)
-        live = rounds.live_round(opened, chosen.id)
-        if live is None or live.number == COLD_START or live.kind != "trains":
-            live = round_requests.request_round(
-                opened, chosen.id, actor="command line", reason="Started from the command line"
-            )
-        done = watched_round(opened, chosen, live, device)
+        started = live_of_kind(opened, chosen, "trains") or round_requests.request_round(
+            opened, chosen.id, actor="command line", reason="Started from the command line"
+        )
+        done = watched_round(opened, chosen, started, device)
         miou = done.metrics.get("audit_miou")
         measured = (
             f"audit mIoU {miou:.3f}" if miou is not None else "no audit labels yet, so no honest measure"
@@ -708,14 +706,19 @@ def rank(
     with errors_as_sentences(f"Stopped. {LEFT_TO_GO_ON}."):
         opened = existing_workspace(workspace)
         chosen = chosen_project(opened, project)
-        live = rounds.live_round(opened, chosen.id)
-        if live is None or live.kind != "ranks":
-            live = round_requests.request_ranking(
-                opened, chosen.id, actor="command line", reason="Ranks again, from the command line"
-            )
-        done = watched_round(opened, chosen, live, device)
+        started = live_of_kind(opened, chosen, "ranks") or round_requests.request_ranking(
+            opened, chosen.id, actor="command line", reason="Ranks again, from the command line"
+        )
+        done = watched_round(opened, chosen, started, device)
         model = rounds.trained_round(opened, done).number
         console.print(f"Round {done.number} is done: the model of round {model} has ranked the queue again.")
+
+
+def live_of_kind(opened: Workspace, project: ProjectInfo, kind: RoundKind) -> RoundInfo | None:
+    """Return the round of this kind that waits or is at work; the cold start does not count."""
+    of_kind = [info for info in rounds.history(opened, project.id) if info.kind == kind]
+    live = (info for info in of_kind if info.state in LIVE_ROUND_STATES and info.number > COLD_START)
+    return next(live, None)
 
 
 def watched_round(opened: Workspace, project: ProjectInfo, started: RoundInfo, device: Device) -> RoundInfo:
@@ -744,7 +747,7 @@ def watched_round(opened: Workspace, project: ProjectInfo, started: RoundInfo, d
             if worker_gone:
                 raise QualmError(
                     "The worker stopped before the round ended; the lines above say why. Run the command "
-                    "again: the round goes on from its checkpoint."
+                    "again: the round goes on."
                 )
             time.sleep(0.5)
     if own is not None:

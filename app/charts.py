@@ -126,12 +126,23 @@ def quality_in_round_figure(
     return figure
 
 
+def measured_rounds(rounds: Sequence[RoundInfo]) -> list[RoundInfo]:
+    """Return the finished rounds that trained and were measured on audit images, oldest first.
+
+    One that only ranks has the network of another on today's audit images: that is no step of the model.
+    """
+    done = [info for info in rounds if info.state == "done" and info.kind != "ranks"]
+    return sorted(
+        (info for info in done if audit_miou(info.metrics) is not None), key=lambda info: info.number
+    )
+
+
 def quality_by_round_figure(rounds: Sequence[RoundInfo], classes: Sequence[ClassInfo]) -> go.Figure:
-    """Audit mIoU with its range and per-class IoU of every finished training that has them."""
+    """Audit mIoU with its range and per-class IoU of :func:`measured_rounds`."""
     measured = {
         info.number: (miou, info.metrics)
-        for info in sorted(rounds, key=lambda info: info.number)
-        if info.state == "done" and info.kind != "ranks" and (miou := audit_miou(info.metrics)) is not None
+        for info in measured_rounds(rounds)
+        if (miou := audit_miou(info.metrics)) is not None
     }
     figure = _quality_figure("round")
     for info in classes:

@@ -13,7 +13,7 @@ from app import charts
 from storage.rounds import RoundInfo
 from storage.schema import COLD_START
 
-RANKING_NOTE = "Trained nothing: ranked by the weights that were in use"
+RANKING_NOTE = "Trains nothing: the pool in a new order, by the weights in use"
 COLD_START_NOTE = "Trains nothing: typical and diverse images come first until there are labels"
 
 

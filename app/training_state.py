@@ -26,7 +26,7 @@ class TrainingState:
     Attributes:
         newest: The round that the card is about.
         may_train_now: Whether a round can be asked for.
-        may_rank_again: Whether there is a model that could rank the pool again, and nothing else to wait for.
+        may_rank_again: Whether there is a model that could rank the pool again, and no training to wait for.
         lacks_classes: Whether none can before there is another class.
         text: What is done, of how much, and the time left; or what has to happen before a round starts.
         share: How much of that is done, in [0, 1]; None where nothing is counted.
@@ -67,17 +67,19 @@ def training_state(workspace: Workspace, project: ProjectInfo) -> TrainingState:
         and not too_few
         and images.any_in_split(workspace, project.id, "train")
     )
+    may_rank_again = (
+        not too_few
+        and all(info.kind == "trains_on" for info in live)
+        and any(info.state == "done" and info.number != COLD_START for info in past)
+    )
     if newest is not None and live:
         done = min(1.0, newest.step / newest.steps) if newest.steps else 0.0
         text = progress_text(newest)
         if workers and newest.state == "queued" and (others := projects_at_work(workspace)):
             text += f", which is at work on the project {others[0]}"
-        return TrainingState(newest, may_train_now, False, bool(too_few), text, done, workers)
-    may_rank_again = project.archived_at is None and any(
-        info.state == "done" and info.number != COLD_START for info in past
-    )
+        return TrainingState(newest, may_train_now, may_rank_again, bool(too_few), text, done, workers)
     if too_few:
-        return TrainingState(newest, False, may_rank_again, True, f"{too_few}.", None, workers)
+        return TrainingState(newest, False, False, True, f"{too_few}.", None, workers)
     advice = start_advice(workspace, project.id)
     text = advice.reason if may_train_now else NO_LABEL
     counts = project.settings.start.automatic and advice.changed < advice.needed

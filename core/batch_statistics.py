@@ -18,17 +18,17 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from core.model.network import SegmentationNetwork
-from core.predict import TILE_SIDE
 
-BATCH = 4
-"""About so many images have their statistics taken together: of one alone they miss how images differ."""
+BATCH = 8
+"""About so many images have their statistics taken together: few of them miss how images differ."""
+TILE_SIDE = 512
+"""Of a larger image a tile of this side counts, in pixels: a batch then needs the memory of a prediction."""
 
 
 @torch.no_grad()
 def estimate_batch_statistics(
     network: SegmentationNetwork,
     images: Sequence[Tensor],
-    chosen: Sequence[int],
     device: torch.device,
     generator: torch.Generator,
     *,
@@ -36,32 +36,37 @@ def estimate_batch_statistics(
 ) -> None:
     """Set mean and variance of every batch normalisation to their means over batches of whole images.
 
-    A network without one stays as it is. Nothing else changes, and no gradient is kept.
+    A network without one stays as it is, and so does any that is given a single image, which has no batch.
+    Nothing else changes, and no gradient is kept.
 
     Args:
         network: On ``device``; it is left in the mode it was in.
-        images: ``uint8 (3, h, w)`` of any sizes; those of a batch take the size of its first.
-        chosen: Indices of those that count, at least one.
+        images: ``uint8 (3, h, w)`` of any sizes; those of a batch, which are near in size, take that of its
+            first.
         device: Where to compute.
-        generator: On the CPU; draws the place of the tile.
-        tile_side: Of an image with a longer side one tile of this side counts, in pixels, as large as the
-            network is shown at once when it predicts.
+        generator: On the CPU; draws which images of a size make a batch, and the places of tiles.
+        tile_side: See :data:`TILE_SIDE`.
     """
     layers = [module for module in network.modules() if isinstance(module, _BatchNorm)]
-    if not layers:
+    if not layers or len(images) < 2:
         return
-    training, momenta = network.training, [layer.momentum for layer in layers]
+    order = torch.randperm(len(images), generator=generator).tolist()
+    tiles = sorted((_tile(images[at], tile_side, generator) for at in order), key=lambda tile: tile.shape)
+    before = [(layer.training, layer.momentum) for layer in layers]
+    training = network.training
     network.eval()
     for layer in layers:
         layer.reset_running_stats()
         layer.momentum = None  # Of all batches the same share.
         layer.train()
-    for batch in np.array_split(chosen, math.ceil(len(chosen) / BATCH)):
-        tiles = [_tile(images[index], tile_side, generator) for index in batch]
-        network.encode(_of_one_size(tiles, device))
-    for layer, momentum in zip(layers, momenta, strict=True):
-        layer.momentum = momentum
-    network.train(training)
+    try:
+        for batch in np.array_split(np.arange(len(tiles)), math.ceil(len(tiles) / BATCH)):
+            network.encode(_of_one_size([tiles[index] for index in batch], device))
+    finally:
+        network.train(training)
+        for layer, (mode, momentum) in zip(layers, before, strict=True):
+            layer.momentum = momentum
+            layer.train(mode)
 
 
 def _tile(image: Tensor, side: int, generator: torch.Generator) -> Tensor:
@@ -76,7 +81,9 @@ def _of_one_size(images: Sequence[Tensor], device: torch.device) -> Tensor:
     every = [image.to(device).float() / 255 for image in images]
     size = every[0].shape[1:]
     same = [
-        image if image.shape[1:] == size else F.interpolate(image[None], size, mode="bilinear")[0]
+        image
+        if image.shape[1:] == size
+        else F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
         for image in every
     ]
     return torch.stack(same).contiguous(memory_format=torch.channels_last)

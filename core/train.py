@@ -233,9 +233,9 @@ class Training:
 
         labelled = some_of(list(self._data.labels))
         unlabelled = some_of(self._data.unlabelled) if self._first_with_unlabelled < self.config.steps else []
-        chosen = labelled + unlabelled
+        chosen = [self._data.images[index] for index in labelled + unlabelled]
         with self._fabric.autocast():
-            estimate_batch_statistics(self.teacher, self._data.images, chosen, self.device, generator)
+            estimate_batch_statistics(self.teacher, chosen, self.device, generator)
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint into ``folder``; an earlier one there stays whole until the new one is."""

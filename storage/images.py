@@ -273,6 +273,15 @@ def _newest_round(session: Session) -> int:
     return session.scalar(select(func.max(Round.id))) or 0
 
 
+def imported_since(workspace: Workspace, project_id: int, stamp: float) -> list[int]:
+    """Return the ids of the images of the pool that were imported after a time, newest first."""
+    query = select(Image.id).where(
+        Image.project_id == project_id, Image.split == "pool", Image.imported_at > stamp
+    )
+    with workspace.database.reading() as session:
+        return list(session.scalars(query.order_by(Image.id.desc())))
+
+
 def truth(workspace: Workspace, image_id: int) -> np.ndarray:
     """Return the known true label map, ``uint8`` (H, W).
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ from storage.workspace import Workspace
 __all__ = [
     "LabelInfo",
     "SavedLabel",
+    "classes_shown",
     "decode_label_map",
     "encode_label_map",
     "history",
@@ -203,6 +204,21 @@ def history(workspace: Workspace, image_id: int) -> list[LabelInfo]:
             )
             for row in session.scalars(query)
         ]
+
+
+def classes_shown(
+    workspace: Workspace, project_id: int, revisions: Collection[tuple[int, int]]
+) -> list[tuple[int, ...]]:
+    """Return the class indices that label maps of a project show, given as image id and revision."""
+    wanted = set(revisions)
+    query = (
+        select(Label.image_id, Label.revision, Label.class_indices)
+        .join(Image, Image.id == Label.image_id)
+        .where(Image.project_id == project_id)
+    )
+    with workspace.database.reading() as session:
+        rows = session.execute(query)
+        return [tuple(row.class_indices) for row in rows if (row.image_id, row.revision) in wanted]
 
 
 def _require_fit(label_map: np.ndarray, info: ImageInfo) -> None:

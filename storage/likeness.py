@@ -32,7 +32,7 @@ def labelled_since(session: Session, current: Round, image_id: int | None = None
     One that only ranks read none: its network knows those of the round it has the weights of. With
     ``image_id`` only that one is asked about.
     """
-    trained = session.get_one(Round, current.parent_id) if current.kind == "ranks" else current
+    trained = session.get_one(Round, current.trained_id)
     first = func.min(Label.created_at)
     query = (
         select(Label.image_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import NoReturn
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -14,7 +13,7 @@ from storage.errors import RoundRefused
 from storage.projects import class_count, project_row
 from storage.round_rows import cold_start_row, live_rows, newest_row, training_stands
 from storage.rounds import RoundInfo, give_way, round_info
-from storage.schema import COLD_START, LIVE_ROUND_STATES, Image, Label, Project, Round
+from storage.schema import COLD_START, LIVE_ROUND_STATES, Image, Label, Project, Round, RoundKind
 from storage.settings import ProjectSettings, RoundSettings, with_ranking
 from storage.snapshots import Snapshot, SnapshotLabel, encode_snapshot
 from storage.workspace import Workspace
@@ -32,8 +31,8 @@ def request_round(
     """Queue a round on the labels and the pool as they are now, with ``settings`` or the project's own.
 
     While the cold start is under way the round waits behind it. One that ``trains_on`` is a further one of
-    :class:`StartRule`: it learns from new labels too, they still count for the next round, and it gives way
-    to any other.
+    :class:`StartRule`: it learns from new labels too, and they still count for the next round. It gives way
+    to others, and so does one that only ranks.
 
     Raises:
         RoundRefused: a round is waiting or at work already and does not give way, there is no label to train
@@ -74,10 +73,7 @@ def request_round(
             project = project_row(session, project_id, lock=True)
             _refuse_archived(project)
             for live in live_rows(session, project_id):
-                if live.kind == "trains":
-                    _refuse_second(live)
-                if not live.cancel_requested:
-                    give_way(live, "Another round was asked for, and goes first.")
+                _give_way_or_refuse(live, {"trains_on", "ranks"})
             audit = select(Image.id).where(Image.project_id == project_id, Image.split == "audit")
             if {label.image_id for label in taken.labels} & {*session.scalars(audit)}:
                 continue  # It was moved meanwhile, and what measures the model must not train it.
@@ -98,8 +94,8 @@ def request_ranking(workspace: Workspace, project_id: int, actor: str, reason: s
     """Queue a round that trains nothing and ranks the pool again by the weights of the one in use.
 
     So changed settings of the choice count, and images imported since then have a place and a suggestion. The
-    labels are those the network was trained on: new ones still count for the next training, to which it gives
-    way.
+    labels are those the network was trained on: new ones still count for the next training. One that trains
+    on gives way; asked for twice it is the same ranking.
 
     Raises:
         RoundRefused: no round has trained yet, one is waiting or at work, or the project is archived.
@@ -108,13 +104,15 @@ def request_ranking(workspace: Workspace, project_id: int, actor: str, reason: s
     with workspace.database.writing() as session:
         project = project_row(session, project_id, lock=True)
         _refuse_archived(project)
-        if live := live_rows(session, project_id):
-            _refuse_second(live[0])
         trained = _trained_in_use(session, project)
         if trained is None:
             raise RoundRefused("No round has trained yet, so there is no model to rank by. Train one first.")
         of_project = ProjectSettings.model_validate(project.settings).round
         settings = with_ranking(RoundSettings.model_validate(trained.config), of_project)
+        for live in live_rows(session, project_id):
+            if live.kind == "ranks" and RoundSettings.model_validate(live.config) == settings:
+                return round_info(live)
+            _give_way_or_refuse(live, {"trains_on"})
         row = Round(
             project_id=project_id,
             kind="ranks",
@@ -195,9 +193,14 @@ def _pool_runs(session: Session, project_id: int) -> list[range]:
     return [range(start, end + 1) for start, end in runs]
 
 
-def _refuse_second(live: Round) -> NoReturn:
-    doing = "waiting" if live.state == "queued" else live.state
-    raise RoundRefused(f"Round {live.number} is {doing} already. Wait until it is done, or cancel it first.")
+def _give_way_or_refuse(live: Round, giving_way: set[RoundKind]) -> None:
+    if live.kind not in giving_way:
+        doing = "waiting" if live.state == "queued" else live.state
+        raise RoundRefused(
+            f"Round {live.number} is {doing} already. Wait until it is done, or cancel it first."
+        )
+    if not live.cancel_requested:
+        give_way(live, "Another round was asked for, and goes first.")
 
 
 def _refuse_archived(project: Project) -> None:
@@ -208,6 +211,6 @@ def _refuse_archived(project: Project) -> None:
 def _trained_in_use(session: Session, project: Project) -> Round | None:
     """Return the round whose weights are in use; before the first one trained there is none."""
     current = session.get(Round, project.current_round_id) if project.current_round_id else None
-    if current is not None and current.kind == "ranks":
-        return session.get(Round, current.parent_id)
-    return current if current is not None and current.number > COLD_START else None
+    if current is None or current.number == COLD_START:
+        return None
+    return session.get_one(Round, current.trained_id)

@@ -54,10 +54,10 @@ def live_rows(session: Session, project_id: int) -> list[Round]:
     return list(session.scalars(query.order_by(Round.number).with_for_update()))
 
 
-def newest_row(session: Session, project_id: int, *, trained: bool = False) -> Round | None:
+def newest_row(session: Session, project_id: int, *, that_trains: bool = False) -> Round | None:
     """Return the round with the highest number, or of those that train; None before the first."""
     query = select(Round).where(Round.project_id == project_id, Round.number > COLD_START)
-    if trained:
+    if that_trains:
         query = query.where(Round.kind != "ranks")
     return session.scalars(query.order_by(Round.number.desc()).limit(1)).one_or_none()
 

@@ -31,8 +31,6 @@ from storage.snapshots import Snapshot, decode_snapshot
 from storage.workers import is_held, is_worked_on
 from storage.workspace import Workspace
 
-_GIVES_WAY = {("trains_on", "training"), ("ranks", "scoring")}
-"""Kinds and states in which a round ends for one that goes first."""
 _LONG_QUEUED_S = 5.0
 """A round that no worker has taken for so long has none that is free."""
 
@@ -66,6 +64,11 @@ class RoundInfo:
     created_at: float
     started_at: float | None
     finished_at: float | None
+
+    @property
+    def trained_id(self) -> int:
+        """Id of the round that trained the network: its own, or for one that ranks that of its parent."""
+        return self.parent_id if self.kind == "ranks" and self.parent_id is not None else self.id
 
     @property
     def waits_for_worker(self) -> bool:
@@ -179,8 +182,8 @@ def report(
         metrics: Curve points as (step, name, value); values that are not finite are left out.
 
     Returns:
-        True to go on, False when the person asked to cancel, or when a round that trains on or ranks, while
-        too few labels are new, keeps another one waiting.
+        True to go on, False when the person asked to cancel, or when a round that trains on, while too few
+        labels are new, keeps another one waiting.
 
     Raises:
         InvalidInput: a worker cannot report this state.
@@ -214,7 +217,7 @@ def report(
         seen = session.scalars(select(Worker).where(Worker.name == worker)).one_or_none()
         if seen is not None:
             seen.heartbeat_at = now
-        if not row.cancel_requested and (row.kind, row.state) in _GIVES_WAY:
+        if row.kind == "trains_on" and not row.cancel_requested and row.state == "training":
             _give_way_if_due(session, row, now)
         return not row.cancel_requested
 
@@ -322,7 +325,7 @@ def get_round(workspace: Workspace, round_id: int) -> RoundInfo:
 
 def trained_round(workspace: Workspace, info: RoundInfo) -> RoundInfo:
     """Return the round that trained the network of a round: itself, or for one that ranks its parent."""
-    return get_round(workspace, info.parent_id) if info.kind == "ranks" and info.parent_id else info
+    return get_round(workspace, info.trained_id)
 
 
 def history(workspace: Workspace, project_id: int) -> list[RoundInfo]:
@@ -394,7 +397,7 @@ def _cancel(session: Session, row: Round, actor: str) -> None:
 
 
 def _give_way_if_due(session: Session, row: Round, now: float) -> None:
-    """Cancel such a round once enough labels are new, or another project's round waits for long."""
+    """Cancel a round that trains on once enough labels are new, or another project's round waits for long."""
     project = project_row(session, row.project_id)
     rule = ProjectSettings.model_validate(project.settings).start
     new = project.labels_changed - row.labels_changed

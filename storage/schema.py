@@ -34,7 +34,7 @@ COLD_START = 0
 
 RoundKind = Literal["trains", "trains_on", "ranks"]
 """``trains_on`` is a further round of :class:`storage.settings.StartRule`; one that ``ranks`` trains nothing
-and ranks the pool again by the weights of its parent. Both give way to one that ``trains``."""
+and ranks the pool again by the weights of its parent. Both give way to one that a person asks for."""
 
 SPLITS = ("pool", "train", "audit", "excluded")
 LABEL_STATUSES = ("draft", "submitted", "approved")
@@ -236,6 +236,11 @@ class Round(Base):
     created_at: Mapped[float]
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]
+
+    @property
+    def trained_id(self) -> int:
+        """Id of the round that trained the network: its own, or for one that ranks that of its parent."""
+        return self.parent_id if self.kind == "ranks" and self.parent_id is not None else self.id
 
 
 class RoundMetric(Base):

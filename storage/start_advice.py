@@ -32,8 +32,8 @@ COMPARED_ON = 2
 class StartAdvice:
     """Whether a round should start by itself now, and the sentence that says why or why not.
 
-    ``changed`` labels have been submitted, ``needed`` start the next round. A round of another ``kind`` than
-    ``trains`` may be worth starting before; ``why`` is what such a round has as its own reason.
+    ``changed`` labels have been submitted, ``needed`` start the next training. A round of another ``kind``
+    than ``trains`` may be worth starting before. ``why`` is the reason that the round itself is given.
     """
 
     ready: bool
@@ -59,7 +59,7 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     settings = ProjectSettings.model_validate(project.settings)
     rule = settings.start
     newest = newest_row(session, project.id)
-    last = newest_row(session, project.id, trained=True) if newest is not None else None
+    last = newest_row(session, project.id, that_trains=True) if newest is not None else None
     changed = project.labels_changed - last.labels_changed if last else _train_images(session, project.id)
     needed = rule.min_changed if last else rule.first_labels
     since = "since the last round started" if last else "for the first round"
@@ -151,24 +151,38 @@ def _worth_ranking_again(
 ) -> str | None:
     """Say what the newest ranking does not know yet and a training need not be waited for; None for nothing.
 
-    One that was cancelled or failed is not tried again.
+    What one that was cancelled or failed should have brought is not tried again.
     """
     current = session.get(Round, project.current_round_id) if project.current_round_id else None
-    if current is None or current.number == COLD_START or (newest.kind == "ranks" and newest.state != "done"):
+    if current is None or current.number == COLD_START:
         return None
-    ranked = RoundSettings.model_validate(current.config)
+    last = newest if newest.kind == "ranks" else current
+    ranked = RoundSettings.model_validate(last.config)
     if any(getattr(ranked, name) != getattr(settings.round, name) for name in ORDER_FIELDS):
         return "other settings say which images come next"
-    # Every browser asks this every few seconds, and ids rise: mostly this one row is all that is read.
-    of_project = select(Image.imported_at).where(Image.project_id == project.id)
-    imported_at = session.scalar(of_project.order_by(Image.id.desc()).limit(1))
-    if imported_at is None or imported_at <= current.created_at or _age(imported_at, now) <= QUIET_S:
+    # It looked at the images that there were when a worker took it.
+    looked_at = last.started_at or last.created_at
+    imported_at = _newest_import(session, project.id)
+    if imported_at is None or not looked_at < imported_at <= now - QUIET_S:
         return None
-    new = select(func.count()).where(
-        Image.project_id == project.id, Image.split == "pool", Image.imported_at > current.created_at
-    )
-    count = session.scalars(new).one()
-    return f"{count_of(count, 'new image')}" if count >= ORDERED_FROM else None
+    newer = Image.id > _newest_image_until(session, project.id, looked_at)
+    of_pool = select(func.count()).where(Image.project_id == project.id, Image.split == "pool", newer)
+    count = session.scalars(of_pool).one()
+    return count_of(count, "new image") if count >= ORDERED_FROM else None
+
+
+def _newest_import(session: Session, project_id: int) -> float | None:
+    newest = select(Image.imported_at).where(Image.project_id == project_id).order_by(Image.id.desc())
+    return session.scalar(newest.limit(1))
+
+
+def _newest_image_until(session: Session, project_id: int, stamp: float) -> int:
+    """Return the id of the last image that was imported until then; 0 for none.
+
+    Ids rise, so the walk from the newest image back is short, and every browser asks this every few seconds.
+    """
+    before = select(Image.id).where(Image.project_id == project_id, Image.imported_at <= stamp)
+    return session.scalar(before.order_by(Image.id.desc()).limit(1)) or 0
 
 
 def _any_live_round(session: Session) -> bool:
@@ -203,9 +217,7 @@ def cold_start_is_due(workspace: Workspace, project_id: int, now: float | None =
         pool = select(Image.id).where(of_project, Image.split == "pool").limit(ORDERED_FROM)
         if len(session.scalars(pool).all()) < ORDERED_FROM:
             return False
-        imported_at = session.scalar(
-            select(Image.imported_at).where(of_project).order_by(Image.id.desc()).limit(1)
-        )
+        imported_at = _newest_import(session, project_id)
         if imported_at is None or _age(imported_at, now) <= QUIET_S:
             return False
         last = cold_start_row(session, project_id)
@@ -215,13 +227,7 @@ def cold_start_is_due(workspace: Workspace, project_id: int, now: float | None =
             return False
         if last.state == "failed":
             return True
-        # Ids rise, so the walk from the newest image back to the last one of before is short.
-        last_before = session.scalar(
-            select(Image.id)
-            .where(of_project, Image.imported_at <= last.created_at)
-            .order_by(Image.id.desc())
-            .limit(1)
-        )
-        newer = session.scalar(select(func.count()).where(of_project, Image.id > (last_before or 0))) or 0
+        last_before = _newest_image_until(session, project_id, last.created_at)
+        newer = session.scalar(select(func.count()).where(of_project, Image.id > last_before)) or 0
         every = session.scalar(select(func.count()).where(of_project)) or 0
         return 4 * newer > every - newer

@@ -343,7 +343,9 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
                 save_settings(workspace, project.id)
                 st.rerun()
         if unsaved.names:
-            names.caption(f"Not saved yet: {', '.join(unsaved.names)}. Train now saves them, too.")
+            names.caption(
+                f"Not saved yet: {', '.join(unsaved.names)}. Train now and Rank again save them, too."
+            )
 
 
 def show() -> None:
@@ -352,7 +354,6 @@ def show() -> None:
     project = projects.get_project(workspace, project_id)
     past = rounds.history(workspace, project_id)
     newest = newest_of(past)
-    live = newest is not None and newest.state in LIVE_ROUND_STATES
 
     st.fragment(state_card)(workspace, project, mark_of(newest))
 
@@ -364,14 +365,15 @@ def show() -> None:
             "**Train now** above; its loss and its audit quality are drawn here.",
         )
     else:
-        st.fragment(round_charts, run_every=CURVES_EVERY_S if live else None)(workspace, project, trained)
-        measured = [info for info in past if charts.audit_miou(info.metrics) is not None]
+        grows = trained.state in LIVE_ROUND_STATES
+        st.fragment(round_charts, run_every=CURVES_EVERY_S if grows else None)(workspace, project, trained)
+        measured = charts.measured_rounds(past)
         left, right = st.columns([2, 3])
         with left, st.container(border=True, height="stretch"):
             st.markdown("**Audit quality over rounds**")
             if measured:
                 st.plotly_chart(
-                    charts.quality_by_round_figure(past, projects.classes(workspace, project_id)),
+                    charts.quality_by_round_figure(measured, projects.classes(workspace, project_id)),
                     key="rounds-chart",
                     **PLOT,
                 )

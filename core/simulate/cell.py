@@ -212,7 +212,9 @@ class CellRun:
         """Return the rounds on so many labels, oldest first; one that a killed run left is gone on with."""
         wanted = 1 + self.cell.further_rounds
         while True:
-            every = rounds.history(self.workspace, self.project.id)
+            every = [
+                info for info in rounds.history(self.workspace, self.project.id) if info.kind == "trains"
+            ]
             done = [info for info in every if info.state == "done" and info.metrics.get("labels") == budget]
             if len(done) >= wanted:
                 return done[::-1]

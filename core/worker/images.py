@@ -101,11 +101,18 @@ class RoundImages:
 
 
 def _to_score(claim: Claim, pool: list[ImageInfo], asked_for: list[int]) -> list[ImageInfo]:
-    """Return all, or as many as the settings say: what people asked for, then half front, half chance."""
+    """Return all, or as many as the settings say: what people asked for, then half front, half chance.
+
+    A ranking without training is mostly for new images, so these come before the front.
+    """
     most = claim.settings.most_scored
     if len(pool) <= most:
         return pool
     chosen = set(asked_for[:most])
+    if claim.info.kind == "ranks":
+        since = claim.trained.started_at or claim.trained.created_at
+        new = images.imported_since(claim.workspace, claim.info.project_id, since)
+        chosen.update(new[: most - len(chosen)])
     chosen.update(queue.front(claim.workspace, claim.info.project_id, (most - len(chosen)) // 2))
     others = [image.id for image in pool if image.id not in chosen]
     drawn = torch.randperm(len(others), generator=torch.Generator().manual_seed(claim.pool_seed))

@@ -73,20 +73,27 @@ def usable_parent(claim: Claim) -> RoundInfo | None:
     return parent
 
 
-def network_in_use(claim: Claim) -> SegmentationNetwork:
+def network_in_use(claim: Claim, class_count: int) -> SegmentationNetwork:
     """Return the teacher by which a round ranks again, on the CPU, with the classes it was trained on.
 
     Raises:
-        QualmError: Its checkpoint is gone or damaged.
+        QualmError: Its checkpoint is gone or damaged, or of a network that is built otherwise today.
     """
-    class_count = rounds.snapshot(claim.workspace, claim.info.id).class_count
+    teacher = _untrained(claim, class_count, "none")
+    problem = None
     try:
-        teacher = teacher_of(claim, class_count, claim.trained)
+        if lacking := load_teacher(teacher, _checkpoint_of(claim, claim.trained)):
+            problem = f"it lacks {lacking[0]}."
     except ValueError as error:
+        problem = str(error)
+    if problem is not None:
         raise QualmError(
-            f"The weights of round {claim.trained.number} cannot be read, so nothing can be ranked by them: "
-            f"{error} Press Train now for new ones."
-        ) from error
+            f"The weights of round {claim.trained.number} cannot be used, so nothing can be ranked by them: "
+            f"{problem} Press Train now for new ones."
+        )
+    # What was archived while it trained it never learned, though it may have been brought back since.
+    unlearned = claim.trained.metrics.get("archived", [])
+    teacher.silent = sorted({*teacher.silent, *unlearned})
     # As a training has it: other kernels round otherwise, and suggestions would differ here and there.
     return teacher.to(memory_format=torch.channels_last)
 

@@ -20,7 +20,7 @@ from core.worker.failure import failure_sentence
 from core.worker.images import RoundImages
 from core.worker.network import network_in_use, new_network, usable_parent
 from core.worker.scoring import score_pool
-from core.worker.snapshot import load_snapshot
+from core.worker.snapshot import learned_before, load_snapshot
 from core.worker.starts import train
 from storage import rounds
 from storage.errors import LeaseLost, QualmError
@@ -117,7 +117,7 @@ def _trained_and_scored(claim: Claim, device: torch.device) -> Published:
     training, start = train(claim, images, snapshot, parent, device)
     trained = time.monotonic()
     published, scored_on = within_memory(
-        lambda network, where: score_pool(claim, images, snapshot, parent, network, where),
+        lambda network, where: score_pool(claim, images, snapshot.learned, parent, network, where),
         training.teacher,
         training.device,
         claim.note,
@@ -131,6 +131,7 @@ def _trained_and_scored(claim: Claim, device: torch.device) -> Published:
             "unlabelled": len(snapshot.data.unlabelled),
             "device": str(scored_on),
             "start": start,
+            "archived": claim.archived,
             "fresh_start_tried": fresh_start.tried(claim.folder),
         }
     )
@@ -138,20 +139,19 @@ def _trained_and_scored(claim: Claim, device: torch.device) -> Published:
 
 def _ranked_again(claim: Claim, device: torch.device) -> Published:
     images = RoundImages(claim)
-    snapshot = load_snapshot(claim, images, with_pool=False)
+    learned = learned_before(claim)
     began = time.monotonic()
     published, scored_on = within_memory(
-        lambda network, where: score_pool(claim, images, snapshot, None, network, where),
-        network_in_use(claim),
+        lambda network, where: score_pool(claim, images, learned, None, network, where),
+        network_in_use(claim, learned.class_count),
         device,
         claim.note,
     )
-    trained = claim.trained.metrics
     return published._replace(
         metrics=published.metrics
         | {
             "score_seconds": time.monotonic() - began,
-            "labels": trained.get("labels", len(snapshot.data.labels)),
+            "labels": claim.trained.metrics.get("labels", len(learned.image_ids)),
             "device": str(scored_on),
         }
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -12,7 +11,6 @@ from torch import Tensor
 
 from core.acquisition.aggregation import ImageScore, score_image
 from core.acquisition.batch_choice import BY_GRADIENT
-from core.data import NOT_LABELLED
 from core.model.network import SegmentationNetwork
 from core.pool_ranking import PoolRanking, rank_pool
 from core.pool_scoring import predicted_pool
@@ -22,7 +20,7 @@ from core.worker.audit import audit_figures, drop_worse
 from core.worker.claim import Claim, Published
 from core.worker.images import RoundImages
 from core.worker.maps import Maps, encoded_maps, maps_of
-from core.worker.snapshot import LoadedSnapshot
+from core.worker.snapshot import Learned
 from core.worker.vectors import stacked, stored_embeddings, vectors_of
 from storage import rounds
 from storage.files import BlobStore
@@ -47,7 +45,7 @@ class _Scored(NamedTuple):
 def score_pool(
     claim: Claim,
     images: RoundImages,
-    snapshot: LoadedSnapshot,
+    learned: Learned,
     parent: RoundInfo | None,
     network: SegmentationNetwork,
     device: torch.device,
@@ -57,7 +55,7 @@ def score_pool(
     Args:
         claim: The round.
         images: Of its project.
-        snapshot: What the network was trained on.
+        learned: What the network knows of the labels.
         parent: The round that is measured beside this one; None for none.
         network: What scores; on ``device``.
         device: Where to compute.
@@ -67,7 +65,7 @@ def score_pool(
             that trains on, where the audit images do not say that it is as good as its parent.
     """
     claim.begin_scoring(len(images.to_score))
-    measured = audit_figures(claim, images, snapshot.class_count, parent, network, device)
+    measured = audit_figures(claim, images, learned.class_count, parent, network, device)
     if claim.info.kind == "trains_on":
         drop_worse(claim, parent, measured)
     temperature = measured.get("temperature", 1.0)
@@ -76,9 +74,9 @@ def score_pool(
     vectors |= vectors_of(images.readable(images.others), network, device)
     ranking = rank_pool(
         [one.score for one in scored],
-        stacked(vectors, snapshot.image_ids),
+        stacked(vectors, learned.image_ids),
         [images.frames[one.image.id] for one in scored],
-        _images_by_class(snapshot.data.labels.values()),
+        learned.images_by_class,
         choice=claim.settings.batch_choice,
         batch=claim.settings.choice_batch,
         near_duplicate=claim.settings.near_duplicate,
@@ -145,14 +143,6 @@ def _scored_pool(
             kept[one.image.id] = maps
         claim.report_scoring(len(scored), len(images.to_score), began, afterwards)
     return scored, kept
-
-
-def _images_by_class(label_maps: Iterable[Tensor]) -> list[int]:
-    """Return for each class of the labels in how many labelled images it occurs."""
-    count = torch.zeros(256, dtype=torch.int64)
-    for label_map in label_maps:
-        count[label_map.unique().long()] += 1
-    return [number for number in count[:NOT_LABELLED].tolist() if number]
 
 
 def _new_prediction(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import logging
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from core.data import TrainingData, label_to_size, size_at_long_side, without_classes
+from core.data import NOT_LABELLED, TrainingData, label_to_size, size_at_long_side, without_classes
 from core.round_data import ImagesOnDemand, UnreadableImage, decoded_image
 from core.train import first_unlabelled_step
 from core.worker.claim import Claim
@@ -30,27 +32,39 @@ IMAGES_A_CROP = 4
 
 
 @dataclass(frozen=True)
+class Learned:
+    """What a network knows of the labels.
+
+    Attributes:
+        class_count: Classes of the labels.
+        image_ids: The labelled images, damaged ones too.
+        images_by_class: For each class that the labels show, in how many of them it occurs.
+    """
+
+    class_count: int
+    image_ids: set[int]
+    images_by_class: list[int]
+
+
+@dataclass(frozen=True)
 class LoadedSnapshot:
     """A snapshot whose files were read.
 
     Attributes:
         data: What trains, without what is damaged.
-        class_count: Classes of the labels.
-        image_ids: The labelled images, damaged ones too.
+        learned: What a network knows that has trained on it.
     """
 
     data: TrainingData
-    class_count: int
-    image_ids: set[int]
+    learned: Learned
 
 
-def load_snapshot(claim: Claim, images: RoundImages, *, with_pool: bool = True) -> LoadedSnapshot:
+def load_snapshot(claim: Claim, images: RoundImages) -> LoadedSnapshot:
     """Read the snapshot's labels and, as far as the recipe trains on it, its pool; leave out what is damaged.
 
     An image that was labelled since the round was requested still trains without its label, and one that was
     imported since does not train, so that a round that another worker goes on with stays the same. Pixels of
-    a pool that fits into the memory are held in ``images``. A round that only ranks needs none: without
-    ``with_pool`` there is none.
+    a pool that fits into the memory are held in ``images``.
 
     Raises:
         QualmError: None of the labelled images can be read together with its label map.
@@ -58,7 +72,7 @@ def load_snapshot(claim: Claim, images: RoundImages, *, with_pool: bool = True) 
     """
     snapshot = rounds.snapshot(claim.workspace, claim.info.id)
     labelled, pixels, label_maps = _labelled(claim, images, snapshot.labels)
-    unlabelled = _unlabelled(claim, images, snapshot) if with_pool else []
+    unlabelled = _unlabelled(claim, images, snapshot)
     if not pixels or _pixel_bytes(claim, unlabelled) > HELD_BYTES:
         first = [] if pixels else labelled
         keys = [image.blob for image in first + unlabelled]
@@ -69,7 +83,23 @@ def load_snapshot(claim: Claim, images: RoundImages, *, with_pool: bool = True) 
         images.held.update((image.id, of_pool) for image, of_pool in images.readable(unlabelled))
         every = pixels + list(images.held.values())
         data = TrainingData(every, label_maps, [*range(len(pixels), len(every))])
-    return LoadedSnapshot(data, snapshot.class_count, {label.image_id for label in snapshot.labels})
+    shown = (label_map.unique().tolist() for label_map in label_maps.values())
+    return LoadedSnapshot(data, _learned(snapshot, shown))
+
+
+def learned_before(claim: Claim) -> Learned:
+    """Return what the network knows by which a round ranks again; no label map and no image is read."""
+    snapshot = rounds.snapshot(claim.workspace, claim.info.id)
+    revisions = [(label.image_id, label.revision) for label in snapshot.labels]
+    shown = labels.classes_shown(claim.workspace, claim.info.project_id, revisions)
+    return _learned(snapshot, ([index for index in one if index not in claim.archived] for one in shown))
+
+
+def _learned(snapshot: Snapshot, shown: Iterable[list[int]]) -> Learned:
+    """Count the images of each class; ``shown`` has the values of each label map."""
+    count = Counter(value for values in shown for value in values if value < NOT_LABELLED)
+    image_ids = {label.image_id for label in snapshot.labels}
+    return Learned(snapshot.class_count, image_ids, [count[index] for index in sorted(count)])
 
 
 def _labelled(

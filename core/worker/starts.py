@@ -77,7 +77,7 @@ def _is_not_worse(
 
     # The training still fills the device, so there may be no room for what is measured beside it.
     reached, where = within_memory(audit_miou, fresh, device, claim.note)
-    parents = teacher_of(claim, snapshot.class_count, parent)
+    parents = teacher_of(claim, snapshot.learned.class_count, parent)
     before, _ = within_memory(audit_miou, parents, where, claim.note)
     if math.isnan(reached) or math.isnan(before):
         claim.note("The audit images could not be measured, so this round keeps the fresh start.")

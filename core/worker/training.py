@@ -47,7 +47,7 @@ def trained_from(
     went_on = start == "warm" and fresh_start.tried(claim.folder)
     progress = _Progress(claim, images, steps_before=claim.settings.steps if went_on else 0)
     training = RoundTraining(
-        lambda: new_network(claim, snapshot.class_count, parent),
+        lambda: new_network(claim, snapshot.learned.class_count, parent),
         snapshot.data,
         claim.train_config(),
         fresh_start.begin(claim.folder, start),

@@ -849,7 +849,10 @@ class TestTraining:
         test, project = open_page("training"), site.project_id
         test.number_input(key=f"round-steps-{project}").set_value(0)
         test.toggle(key=f"start-automatic-{project}").set_value(False).run()
-        assert "Not saved yet: Steps, Automatic rounds. Train now saves them, too." in everything(test)
+        assert (
+            "Not saved yet: Steps, Automatic rounds. Train now and Rank again save them, too."
+            in everything(test)
+        )
         test.button(key="train-now").click().run()
         assert errors(test)[0].startswith("Steps: input should be greater than or equal to 1.")
         assert rounds.history(site.workspace, project) == []

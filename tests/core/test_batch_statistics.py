@@ -41,10 +41,11 @@ def inputs_of_first_norm(network: SegmentationNetwork, batch: Tensor) -> Tensor:
 def test_statistics_are_the_means_over_batches_of_what_each_layer_is_given(device: torch.device) -> None:
     network = small_network().to(device).eval()
     images = some_images(2 * BATCH)
-    estimate_batch_statistics(network, images, range(2 * BATCH), device, seeded())
+    drawn = torch.randperm(2 * BATCH, generator=seeded())
+    estimate_batch_statistics(network, images, device, seeded())
     means, variances = [], []
     for begin in (0, BATCH):
-        batch = torch.stack(images[begin : begin + BATCH]).to(device) / 255
+        batch = torch.stack([images[at] for at in drawn[begin : begin + BATCH]]).to(device) / 255
         given = inputs_of_first_norm(network, batch)
         means.append(given.mean(dim=(0, 2, 3)))
         variances.append(given.transpose(0, 1).flatten(1).var(dim=1))
@@ -62,7 +63,7 @@ def test_what_they_were_before_does_not_matter_and_nothing_else_changes(device: 
     modes = [module.training for module in one.modules()]
     momenta = [norm.momentum for norm in norms(one)]
     for network in (one, other):
-        estimate_batch_statistics(network, some_images(5), [4, 0, 2], device, seeded())
+        estimate_batch_statistics(network, some_images(5), device, seeded())
     for mine, theirs in zip(statistics(one), statistics(other), strict=True):
         assert torch.equal(mine, theirs)
     changed = {name for name, value in one.state_dict().items() if not torch.equal(value, before[name])}
@@ -83,14 +84,14 @@ def test_no_batch_is_much_smaller_than_another(device: torch.device, monkeypatch
         return encode(images)
 
     monkeypatch.setattr(network, "encode", counted)
-    estimate_batch_statistics(network, some_images(9), range(9), device, seeded())
-    assert sizes == [3, 3, 3]
+    estimate_batch_statistics(network, some_images(17), device, seeded())
+    assert sizes == [6, 6, 5]
 
 
 def test_images_may_have_any_sizes(device: torch.device) -> None:
     images = some_images(3) + some_images(2, size=(30, 41))
     network = small_network().to(device)
-    estimate_batch_statistics(network, images, range(5), device, seeded())
+    estimate_batch_statistics(network, images, device, seeded())
     assert all(bool(each.isfinite().all()) for each in statistics(network))
 
 
@@ -101,11 +102,47 @@ def test_of_a_large_image_a_tile_is_looked_at(device: torch.device, monkeypatch:
     encode = network.encode
     monkeypatch.setattr(network, "encode", lambda images: seen.append(images.cpu()) or encode(images))
     ramp = torch.arange(100, dtype=torch.uint8).expand(3, 20, 100).contiguous()
-    estimate_batch_statistics(network, [ramp] * 8, range(8), device, seeded(), tile_side=24)
-    assert {tuple(batch.shape) for batch in seen} == {(4, 3, 20, 24)}
+    estimate_batch_statistics(network, [ramp] * 8, device, seeded(), tile_side=24)
+    assert {tuple(batch.shape) for batch in seen} == {(8, 3, 20, 24)}
     places = {round(255 * float(tile[0, 0, 0])) for batch in seen for tile in batch}
     assert len(places) > 4, "not always the same tile"
     assert max(places) <= 76
+
+
+def test_a_single_image_changes_nothing(device: torch.device) -> None:
+    """It may be so small that a deep layer has one value a channel, and is no batch anyhow."""
+    network = small_network().to(device)
+    before = [each.clone() for each in statistics(network)]
+    estimate_batch_statistics(network, some_images(1, size=(8, 8)), device, seeded())
+    assert all(torch.equal(mine, own) for mine, own in zip(statistics(network), before, strict=True))
+
+
+def test_images_of_a_batch_are_near_in_size(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = small_network().to(device)
+    shapes: list[tuple[int, ...]] = []
+    encode = network.encode
+
+    def seen(images: Tensor) -> tuple[Tensor, Tensor]:
+        shapes.append(tuple(images.shape))
+        return encode(images)
+
+    monkeypatch.setattr(network, "encode", seen)
+    wide, high = some_images(8, size=(24, 48)), some_images(8, size=(48, 24))
+    mixed = [image for pair in zip(wide, high, strict=True) for image in pair]
+    estimate_batch_statistics(network, mixed, device, seeded())
+    assert shapes == [(8, 3, 24, 48), (8, 3, 48, 24)]
+
+
+def test_an_error_leaves_the_layers_in_their_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = small_network().eval()
+
+    def full(images: Tensor) -> tuple[Tensor, Tensor]:
+        raise MemoryError
+
+    monkeypatch.setattr(network, "encode", full)
+    with pytest.raises(MemoryError):
+        estimate_batch_statistics(network, some_images(2), CPU, seeded())
+    assert not any(norm.training or norm.momentum is None for norm in norms(network))
 
 
 def test_a_network_without_batch_normalisation_stays_as_it_is() -> None:
@@ -115,7 +152,7 @@ def test_a_network_without_batch_normalisation_stays_as_it_is() -> None:
             if isinstance(child, nn.BatchNorm2d):
                 setattr(module, name, nn.GroupNorm(1, child.num_features))
     before = copy.deepcopy(network.state_dict())
-    estimate_batch_statistics(network, some_images(2), range(2), CPU, seeded())
+    estimate_batch_statistics(network, some_images(2), CPU, seeded())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
@@ -132,7 +169,7 @@ def test_a_training_ends_with_those_of_whole_images(recipe: str, device: torch.d
     assert not any(torch.equal(mine, before) for mine, before in pairs)
     whole = copy.deepcopy(training.teacher)
     chosen = list(data.labels) if recipe == "supervised" else [*data.labels, *data.unlabelled]
-    estimate_batch_statistics(whole, data.images, chosen, device, seeded())
+    estimate_batch_statistics(whole, [data.images[index] for index in chosen], device, seeded())
     for mine, theirs in zip(statistics(training.teacher), statistics(whole), strict=True):
         # The batches are drawn, so they hold other images together.
         torch.testing.assert_close(mine, theirs, rtol=0.2, atol=0.05)
@@ -140,16 +177,19 @@ def test_a_training_ends_with_those_of_whole_images(recipe: str, device: torch.d
 
 def test_a_network_as_it_is_built_can_be_estimated() -> None:
     network = build_network(3, encoder="test_efficientnet", weights="none")
-    estimate_batch_statistics(network, some_images(2), range(2), CPU, seeded())
+    estimate_batch_statistics(network, some_images(2), CPU, seeded())
 
 
 def test_of_many_images_some_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     striped = striped_data(5, 2)
     many = TrainingData(
-        [striped.images[0]] * 90, dict.fromkeys(range(40), striped.labels[0]), [*range(40, 90)]
+        [torch.full_like(striped.images[0], index) for index in range(90)],
+        dict.fromkeys(range(40), striped.labels[0]),
+        [*range(40, 90)],
     )
     chosen: list[int] = []
-    monkeypatch.setattr("core.train.estimate_batch_statistics", lambda *given: chosen.extend(given[2]))
+    given = "core.train.estimate_batch_statistics"
+    monkeypatch.setattr(given, lambda _, images, *rest: chosen.extend(int(each[0, 0, 0]) for each in images))
     config = TrainConfig(crop=32, steps=1, batch_size=1, warm_up=0.0)
     run_steps(Training(small_network(), many, config, CPU), 1)
     assert len(set(chosen)) == len(chosen) == 32

@@ -7,12 +7,16 @@ import pytest
 import torch
 
 from core.worker import LEASE_S, run_round
+from core.worker.claim import Claim
+from core.worker.images import RoundImages
+from core.worker.network import network_in_use
+from core.worker.snapshot import learned_before, load_snapshot
 from storage import embeddings, images, labels, projects, queue, round_requests, rounds
-from storage.projects import ClassSpec, ProjectInfo
+from storage.projects import ClassChange, ClassSpec, ProjectInfo
 from storage.queue_items import QueueItem
 from storage.rounds import RoundInfo
 from storage.workspace import Workspace
-from tests.core.blocks_project import add_picture, block_scene, blocks_project, png
+from tests.core.blocks_project import TINY, add_picture, block_scene, blocks_project, png
 
 CPU = torch.device("cpu")
 ME = "here:1"
@@ -115,12 +119,71 @@ def test_a_class_that_came_later_is_not_suggested(workspace: Workspace) -> None:
     assert {int(value) for one in maps for value in np.unique(one)} <= {0, 1}
 
 
+def test_a_class_that_was_archived_while_it_trained_is_not_suggested_by_what_never_learned_it(
+    workspace: Workspace,
+) -> None:
+    project = blocks_project(workspace, pool=3)
+    projects.add_class(workspace, project.id, ClassSpec("sky"), "ann")
+    projects.update_classes(workspace, project.id, {2: ClassChange(archived=True)}, "ann")
+    trained(workspace, project)
+    projects.update_classes(workspace, project.id, {2: ClassChange(archived=False)}, "ann")
+    round_requests.request_ranking(workspace, project.id, "ann", "Ranks again")
+    claimed = rounds.claim(workspace, ME, LEASE_S)
+    assert claimed is not None
+    claim = Claim(workspace, claimed, ME, lambda: False, None)
+    assert network_in_use(claim, 3).silent == [2]
+
+
+def test_what_the_network_has_learned_is_known_without_reading_a_label_map(workspace: Workspace) -> None:
+    project = blocks_project(workspace, pool=3)
+    request = round_requests.request_round(workspace, project.id, "test", "test")
+    claimed = rounds.claim(workspace, ME, LEASE_S)
+    assert claimed is not None
+    claim = Claim(workspace, claimed, ME, lambda: False, None)
+    learned = load_snapshot(claim, RoundImages(claim)).learned
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    submit_one_more(workspace, project)
+    round_requests.request_ranking(workspace, project.id, "ann", "Ranks again")
+    ranking = rounds.claim(workspace, ME, LEASE_S)
+    assert ranking is not None
+    assert ranking.parent_id == request.id
+    assert learned_before(Claim(workspace, ranking, ME, lambda: False, None)) == learned
+    assert learned.images_by_class == [3, 3]
+
+
+def submit_one_more(workspace: Workspace, project: ProjectInfo) -> None:
+    image = images.list_images(workspace, project.id, "pool")[0]
+    truth = images.truth(workspace, image.id)
+    labels.save(workspace, image.id, truth, expected_revision=0, author="ann", status="submitted")
+
+
+def test_of_a_large_pool_new_images_are_looked_at_first(workspace: Workspace) -> None:
+    project = blocks_project(workspace, pool=8, settings=TINY.model_copy(update={"most_scored": 4}))
+    trained(workspace, project)
+    pixels, truth = block_scene(77)
+    new = {add_picture(workspace, project, f"new-{each}.png", png(pixels), truth) for each in range(3)}
+    ranking = ranked(workspace, project)
+    assert ranking.steps == 4
+    seen = {item.image.id for item in queued(workspace, project).values() if item.round_number == 2}
+    assert new < seen
+
+
+def test_weights_of_a_network_that_is_built_otherwise_today_rank_nothing(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the checkpoint lacks would be random, and the order of the queue with it."""
+    project = blocks_project(workspace, pool=3)
+    trained(workspace, project)
+    monkeypatch.setattr("core.worker.network.load_teacher", lambda *_: ["decoder.new.weight"])
+    assert "it lacks decoder.new.weight" in str(ranked(workspace, project, "failed").error)
+
+
 def test_weights_that_are_gone_are_a_sentence_and_the_order_stands(workspace: Workspace) -> None:
     project = blocks_project(workspace, pool=3)
     first = trained(workspace, project)
     shutil.rmtree(workspace.path / str(first.checkpoint))
     failed = ranked(workspace, project, "failed")
-    assert str(failed.error).startswith("The weights of round 1 cannot be read")
+    assert str(failed.error).startswith("The weights of round 1 cannot be used")
     assert "Press Train now" in str(failed.error)
     assert projects.get_project(workspace, project.id).current_round_id == first.id
 

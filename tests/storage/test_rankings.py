@@ -5,7 +5,7 @@ import time
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 import storage.migrations
 from storage import images, projects, round_requests, rounds, workers
@@ -15,7 +15,7 @@ from storage.formats.embeddings import encode_embeddings
 from storage.predictions import NewPrediction
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
-from storage.schema import Prediction
+from storage.schema import Image, Prediction
 from storage.settings import ProjectSettings, RoundSettings, StartRule
 from storage.start_advice import ORDERED_FROM, QUIET_S, StartAdvice, start_advice
 from storage.workspace import Workspace
@@ -80,19 +80,38 @@ def test_a_ranking_has_the_network_of_the_round_in_use_and_the_choice_of_the_pro
     assert rounds.trained_round(workspace, after) == after
 
 
-def test_a_ranking_needs_a_model_and_waits_for_nothing(workspace: Workspace, project: ProjectInfo) -> None:
+def test_a_ranking_needs_a_model_and_no_training_under_way(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
     untrained = make_project(workspace, name="untrained", images=9)
     with pytest.raises(RoundRefused, match="No round has trained yet"):
         round_requests.request_ranking(workspace, untrained.id, "ann", "Ranks again")
     round_requests.request_cold_start(workspace, untrained.id)
     with pytest.raises(RoundRefused, match="No round has trained yet"):
         round_requests.request_ranking(workspace, untrained.id, "ann", "Ranks again")
-    round_requests.request_ranking(workspace, project.id, "ann", "Ranks again")
+    round_requests.request_round(workspace, project.id, "ann", "Started by ann")
     with pytest.raises(RoundRefused, match="Round 2 is waiting already"):
         round_requests.request_ranking(workspace, project.id, "ann", "Ranks again")
     archive_project(workspace, project.id, "ann")
     with pytest.raises(RoundRefused, match="is archived"):
         round_requests.request_ranking(workspace, project.id, "ann", "Ranks again")
+
+
+def test_asked_for_twice_a_ranking_is_the_same_unless_other_settings_order_the_pool(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    first = round_requests.request_ranking(workspace, project.id, "worker", "Ranks again")
+    assert round_requests.request_ranking(workspace, project.id, "ann", "Ranks again").id == first.id
+    changed(workspace, project, batch_choice="top")
+    with pytest.raises(RoundRefused, match="Round 2 is waiting already"):
+        round_requests.request_ranking(workspace, project.id, "ann", "Ranks again")
+
+
+def test_a_round_that_trains_on_gives_way_to_a_ranking(workspace: Workspace, project: ProjectInfo) -> None:
+    further = round_requests.request_round(workspace, project.id, "worker", "Trains on", trains_on=True)
+    ranking = round_requests.request_ranking(workspace, project.id, "ann", "Ranks again")
+    assert rounds.get_round(workspace, further.id).state == "cancelled"
+    assert ranking.parent_id == further.parent_id
 
 
 def test_other_settings_of_the_choice_are_worth_a_ranking_and_those_of_a_training_are_not(
@@ -128,7 +147,7 @@ def test_new_images_are_worth_a_ranking_once_their_import_is_over(
     assert not in_a_while(workspace, project).ready
 
 
-def test_a_ranking_that_did_not_end_well_is_not_tried_again_before_a_training(
+def test_a_ranking_that_did_not_end_well_is_tried_again_only_for_something_newer(
     workspace: Workspace, project: ProjectInfo
 ) -> None:
     changed(workspace, project, batch_choice="random")
@@ -136,6 +155,22 @@ def test_a_ranking_that_did_not_end_well_is_not_tried_again_before_a_training(
     rounds.fail(workspace, failed.id, WORKER, "The checkpoint is gone.")
     found = start_advice(workspace, project.id)
     assert (found.ready, found.reason) == (False, "0 of 8 new labels since the last round started")
+    changed(workspace, project, batch_choice="top")
+    assert start_advice(workspace, project.id).kind == "ranks"
+    changed(workspace, project, batch_choice="random")
+    for number in range(100, 100 + ORDERED_FROM):
+        add_image(workspace, project.id, number)
+    assert in_a_while(workspace, project).why == "Ranks again: 8 new images"
+
+
+def test_images_from_a_clock_that_was_set_back_are_no_reason_to_rank_for_ever(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    for number in range(100, 100 + ORDERED_FROM):
+        add_image(workspace, project.id, number)
+    with workspace.database.writing() as session:
+        session.execute(update(Image).where(Image.id > 26).values(imported_at=time.time() + 3600))
+    assert not in_a_while(workspace, project).ready
 
 
 def test_a_ranking_takes_no_turn_of_the_further_rounds(workspace: Workspace, project: ProjectInfo) -> None:
@@ -149,23 +184,21 @@ def test_a_ranking_takes_no_turn_of_the_further_rounds(workspace: Workspace, pro
     assert start_advice(workspace, project.id).kind == "trains_on"
 
 
-@pytest.mark.parametrize("by_hand", [True, False])
-def test_a_ranking_gives_way_to_a_training(workspace: Workspace, project: ProjectInfo, by_hand: bool) -> None:
+def test_a_ranking_gives_way_only_to_a_training_that_is_asked_for(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    """It takes a minute, and whether a training can start at all is known only then."""
     (trained,) = rounds.history(workspace, project.id)
     info = asked(workspace, project)
+    for image in images.list_images(workspace, project.id, "pool")[:8]:
+        submit(workspace, image.id)
     assert rounds.report(workspace, info.id, WORKER, lease_s=60.0, step=1, steps=9)
-    if by_hand:
-        round_requests.request_round(workspace, project.id, "ann", "Started by ann")
-        why = "Another round was asked for, and goes first."
-    else:
-        for image in images.list_images(workspace, project.id, "pool")[:8]:
-            submit(workspace, image.id)
-        why = "8 new labels came, and a round that learns from them goes first."
+    assert start_advice(workspace, project.id).reason == "A round is scoring the images now"
+    round_requests.request_round(workspace, project.id, "ann", "Started by ann")
     assert not rounds.report(workspace, info.id, WORKER, lease_s=60.0, step=2, steps=9)
     rounds.cancelled(workspace, info.id, WORKER)
-    assert rounds.get_round(workspace, info.id).note == why
+    assert rounds.get_round(workspace, info.id).note == "Another round was asked for, and goes first."
     assert projects.get_project(workspace, project.id).current_round_id == trained.id
-    assert start_advice(workspace, project.id).changed == (0 if by_hand else 8)
 
 
 def test_what_is_like_a_label_that_has_not_trained_still_waits_after_a_ranking(

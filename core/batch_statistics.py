@@ -34,10 +34,11 @@ def estimate_batch_statistics(
     *,
     tile_side: int = TILE_SIDE,
 ) -> None:
-    """Set mean and variance of every batch normalisation to their means over batches of whole images.
+    """Set mean and variance of every batch normalisation to what its inputs have over whole images.
 
-    A network without one stays as it is, and so does any that is given a single image, which has no batch.
-    Nothing else changes, and no gradient is kept.
+    The variance is the mean of those within batches plus the variance of their means. A network without such
+    a layer stays as it is, and so does any that is given a single image, which is no batch. Nothing else
+    changes, and no gradient is kept.
 
     Args:
         network: On ``device``; it is left in the mode it was in.
@@ -52,21 +53,33 @@ def estimate_batch_statistics(
         return
     order = torch.randperm(len(images), generator=generator).tolist()
     tiles = sorted((_tile(images[at], tile_side, generator) for at in order), key=lambda tile: tile.shape)
-    before = [(layer.training, layer.momentum) for layer in layers]
-    training = network.training
+    training, momenta = network.training, [layer.momentum for layer in layers]
     network.eval()
     for layer in layers:
-        layer.reset_running_stats()
-        layer.momentum = None  # Of all batches the same share.
+        layer.momentum = 1.0  # What it holds is of the last batch alone.
         layer.train()
+    held: list[list[Tensor]] = [[] for _ in layers]
     try:
         for batch in np.array_split(np.arange(len(tiles)), math.ceil(len(tiles) / BATCH)):
-            network.encode(_of_one_size([tiles[index] for index in batch], device))
+            network.encode(_of_one_size([tiles[at] for at in batch], device))
+            for of_layer, layer in zip(held, layers, strict=True):
+                of_layer.append(torch.stack(_statistics(layer)))
     finally:
         network.train(training)
-        for layer, (mode, momentum) in zip(layers, before, strict=True):
+        for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
-            layer.train(mode)
+    for of_layer, layer in zip(held, layers, strict=True):
+        means, variances = torch.stack(of_layer).unbind(dim=1)
+        mean, variance = _statistics(layer)
+        mean.copy_(means.mean(dim=0))
+        variance.copy_(variances.mean(dim=0) + means.var(dim=0, correction=0))
+
+
+def _statistics(layer: _BatchNorm) -> tuple[Tensor, Tensor]:
+    """Return mean and variance as the layer holds them, ``(C,)`` each."""
+    if layer.running_mean is None or layer.running_var is None:
+        raise ValueError("A batch normalisation that keeps no statistics predicts by those of the batch.")
+    return layer.running_mean, layer.running_var
 
 
 def _tile(image: Tensor, side: int, generator: torch.Generator) -> Tensor:

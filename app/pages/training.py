@@ -114,8 +114,8 @@ def rank_again(place: DeltaGenerator, workspace: Workspace, project: ProjectInfo
         "Rank again",
         key="rank-again",
         icon=":material/sort:",
-        help="Without training: the newest model looks at the pool again, so that changed settings of the "
-        "choice count at once, and new images get their place and a suggestion.",
+        help="Without training: the newest model looks at the pool again, so that changed settings of which "
+        "images come next count at once, and new images get their place and a suggestion.",
     ):
         reason = f"Ranks again, started by {session.annotator()}"
         with_saved_settings(workspace, project.id, round_requests.request_ranking, reason)

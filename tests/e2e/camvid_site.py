@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,16 +54,18 @@ class CamVidSite:
 
     def save_as_somebody(self, image_id: int, label_map: np.ndarray) -> None:
         """Save a revision under whoever has the image open, and whose browser saves nothing meanwhile."""
-        self._release(image_id)
+        self.reserve(image_id, None)
         revision = images.image(self.workspace, image_id).revision
         shaped = label_map.reshape(HEIGHT, WIDTH)
         labels.save(self.workspace, image_id, shaped, expected_revision=revision, author="somebody")
-        self._release(image_id)
+        self.reserve(image_id, None)
 
-    def _release(self, image_id: int) -> None:
+    def reserve(self, image_id: int, person: str | None) -> None:
+        """Give an image to somebody who came when a reservation had run out; None frees it."""
         with self.workspace.database.writing() as session:
             row = session.get_one(Image, image_id)
-            row.leased_by = row.leased_until = None
+            row.leased_by = person
+            row.leased_until = None if person is None else time.time() + 600
 
     def publish(self, ranked: Sequence[int], *, upside_down: bool = False) -> None:
         """Publish a round that ranks these images so; its suggestions are the truth, or that upside down."""

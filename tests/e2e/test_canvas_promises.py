@@ -11,7 +11,7 @@ import pytest
 from PIL import Image as Picture
 from playwright.sync_api import BrowserContext, Error, Page, expect
 
-from storage import labels
+from storage import images, labels
 from storage.schema import NOT_LABELLED, VOID
 from tests.e2e import labelling
 from tests.e2e.camvid_site import (
@@ -199,6 +199,48 @@ def test_conflict_offers_three_ways(site: CamVidSite, page: Page) -> None:
             assert np.array_equal(site.stored(image_id), mine)
         labelling.submit(page)
         image_id = labelling.wait_for_image(page, other_than=image_id)["imageId"]
+
+
+def test_an_image_that_somebody_else_has_by_now_is_kept_until_they_are_done(
+    site: CamVidSite, page: Page
+) -> None:
+    image_id = labelling.open_label_page(page, site.server.url)["imageId"]
+    site.reserve(image_id, "Bob")
+    paint(page, SKY, [(60, 200), (400, 240)])
+    labelling.wait_for_dialog(page)
+    dialog = page.locator(".dialogs")
+    expect(dialog).to_contain_text("Bob has this image now")
+    expect(dialog).to_contain_text("so your label map cannot be saved")
+    mine = labelling.label_map(page)
+    assert images.image(site.workspace, image_id).revision == 0
+
+    page.get_by_test_id("answer-retry").click()
+    expect(dialog).to_be_hidden()
+    labelling.wait_for_dialog(page)  # He still has it.
+    site.reserve(image_id, None)
+    page.get_by_test_id("answer-retry").click()
+    expect(dialog).to_be_hidden()
+    labelling.wait_until_saved(page)
+    assert np.array_equal(site.stored(image_id), mine)
+
+
+def test_a_label_map_that_cannot_be_saved_goes_along_as_a_file(site: CamVidSite, page: Page) -> None:
+    image_id = labelling.open_label_page(page, site.server.url)["imageId"]
+    site.reserve(image_id, "Bob")
+    paint(page, ROAD, [(60, 200), (400, 240)])
+    labelling.wait_for_dialog(page)
+    mine = labelling.label_map(page)
+    with page.expect_download() as arriving:
+        page.get_by_test_id("answer-next").click()
+    with Picture.open(arriving.value.path()) as picture:
+        assert np.array_equal(np.asarray(picture).ravel(), mine)
+    after = labelling.wait_for_image(page, other_than=image_id)
+    assert after["imageId"] != image_id
+    # What was taken along is not sent when the image is free again.
+    site.reserve(image_id, None)
+    page.reload()
+    labelling.wait_for_image(page)
+    assert images.image(site.workspace, image_id).revision == 0
 
 
 def test_keys_do_not_rerun_streamlit(site: CamVidSite, page: Page) -> None:

@@ -1,8 +1,8 @@
-"""Statistics of whole images: ``python benchmarks/batch_statistics.py --data ../shared/data/camvid``.
+"""Adapted batch statistics: ``python benchmarks/batch_statistics.py --data ../shared/data/camvid``.
 
 Two rounds of a project as in ``image_side.py``, with the settings of a new project, after 8 and 16 labels.
 Each teacher is measured twice: as its training ends, and with the running means of the training in place of
-the batch statistics that are estimated at its end; the rest is the same network. All figures are of every
+the batch statistics that are adapted at its end; the rest is the same network. All figures are of every
 fourth image that no round has the label of, and of every fourth test image, at the full size of their label
 maps (those of the uncertainty at a long side of 256, without a temperature). Projects whose rows are there
 are not run again.
@@ -41,13 +41,13 @@ CPU = torch.device("cpu")
 
 
 class MeasuredTraining(Training):
-    """A training that keeps what its teacher was before its statistics were estimated."""
+    """A training that keeps what its teacher was before its statistics were adapted."""
 
     before: SegmentationNetwork
 
-    def _estimate_batch_statistics(self) -> None:
+    def _adapt_batch_statistics(self) -> None:
         self.before = copy.deepcopy(self.teacher)
-        super()._estimate_batch_statistics()
+        super()._adapt_batch_statistics()
 
 
 def rounds(data: Path, seed: int) -> list[Row]:
@@ -64,7 +64,7 @@ def rounds(data: Path, seed: int) -> list[Row]:
             network.load_state_dict(parent.state_dict())
         training = trained(network, settings, shown, count, of_round)
         parent = training.teacher
-        for name, teacher in (("running", training.before), ("whole images", training.teacher)):
+        for name, teacher in (("of the training", training.before), ("adapted", training.teacher)):
             figures = {**of_part("pool", teacher, shown.unseen), **of_part("test", teacher, shown.tested)}
             rows.append({"data": data.name, "seed": seed, "labels": count, "statistics": name, **figures})
     return rows
@@ -99,7 +99,7 @@ def main(
     jobs: Annotated[int, typer.Option(help="Processes at once, one thread each.")] = 2,
     result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
 ) -> None:
-    """Measure two rounds with the statistics of whole images and with the running ones."""
+    """Measure two rounds with adapted batch statistics and with those of the training."""
     origin = {**settings_column(RoundSettings()), **about()}
     rows = rows_alike(result, origin)
     done = {(row["data"], str(row["seed"])) for row in rows}

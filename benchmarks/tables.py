@@ -396,7 +396,7 @@ def asked_rounds() -> str:
 
 
 def batch_statistics() -> str:
-    """Return what a teacher is with statistics of whole images, and with the running ones, paired."""
+    """Return what a teacher is with adapted batch statistics, and with those of its training, paired."""
     rows = read("batch_statistics")
     found: dict[tuple[str, int], dict[str, dict[str, dict[str, str]]]] = {}
     for row in rows:
@@ -406,16 +406,16 @@ def batch_statistics() -> str:
     figures |= {"ECE": ("ece", 1, 3), "temperature": ("temperature", 1, 2)}
     lines = []
     for (data, labels), ways in sorted(found.items()):
-        running, whole = ways["running"], ways["whole images"]
+        trained, adapted = ways["of the training"], ways["adapted"]
+        shown = {"of the training": trained, "adapted": adapted, "difference, paired": None}
         for part in ("pool", "test"):
-            for way, own in (("running", running), ("whole images", whole), ("difference, paired", None)):
-                cells = [data, str(labels), part, way, str(len(whole))]
+            for way, own in shown.items():
+                cells = [data, str(labels), part, way, str(len(adapted))]
                 for name, scale, digits in figures.values():
                     column = f"{part}_{name}"
                     values = [
-                        scale
-                        * (float((own or whole)[seed][column]) - (0 if own else float(running[seed][column])))
-                        for seed in whole
+                        scale * (float((own or adapted)[seed][column]) - (0 if own else float(row[column])))
+                        for seed, row in trained.items()
                     ]
                     cells.append(_spread(values, digits, sign=own is None))
                 lines.append(cells)

@@ -1,9 +1,11 @@
-"""The batch statistics of a trained network, estimated from images as it will see them.
+"""The batch statistics of a trained network, moved halfway to those of images as it will see them.
 
 While it trains, its statistics are running means over crops, in other sizes and colours, of weights that
 still change, and a teacher's are a mean of those. What it predicts are whole images in their own colours.
-Estimated from such images with the weights that it ends with, they are right for them (Wu and Johnson 2021,
-"Rethinking 'Batch' in BatchNorm", §3; Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
+Statistics of some of these, with the weights that it ends with, fit them; those of the training are of many
+more images, and what the last layers have learned with. Halfway is better than either (Schneider et al. 2020,
+"Improving robustness against common corruptions by covariate shift adaptation", §3, there for images of
+another kind; with the new ones alone: Wu and Johnson 2021, "Rethinking 'Batch' in BatchNorm", §3).
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from core.model.network import SegmentationNetwork
 
+SHARE = 0.5
+"""Of the new statistics; the rest is that of the training's."""
 BATCH = 8
 """About so many images have their statistics taken together: few of them miss how images differ."""
 TILE_SIDE = 512
@@ -26,7 +30,7 @@ TILE_SIDE = 512
 
 
 @torch.no_grad()
-def estimate_batch_statistics(
+def adapt_batch_statistics(
     network: SegmentationNetwork,
     images: Sequence[Tensor],
     device: torch.device,
@@ -34,9 +38,9 @@ def estimate_batch_statistics(
     *,
     tile_side: int = TILE_SIDE,
 ) -> None:
-    """Set mean and variance of every batch normalisation to what its inputs have over whole images.
+    """Move mean and variance of every batch normalisation halfway to those of its inputs over whole images.
 
-    The variance is the mean of those within batches plus the variance of their means. A network without such
+    That variance is the mean of those within batches plus the variance of their means. A network without such
     a layer stays as it is, and so does any that is given a single image, which is no batch. Nothing else
     changes, and no gradient is kept.
 
@@ -54,6 +58,7 @@ def estimate_batch_statistics(
     order = torch.randperm(len(images), generator=generator).tolist()
     tiles = sorted((_tile(images[at], tile_side, generator) for at in order), key=lambda tile: tile.shape)
     training, momenta = network.training, [layer.momentum for layer in layers]
+    before = [torch.stack(_statistics(layer)) for layer in layers]
     network.eval()
     for layer in layers:
         layer.momentum = 1.0  # What it holds is of the last batch alone.
@@ -68,11 +73,11 @@ def estimate_batch_statistics(
         network.train(training)
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
-    for of_layer, layer in zip(held, layers, strict=True):
+    for of_layer, old, layer in zip(held, before, layers, strict=True):
         means, variances = torch.stack(of_layer).unbind(dim=1)
         mean, variance = _statistics(layer)
-        mean.copy_(means.mean(dim=0))
-        variance.copy_(variances.mean(dim=0) + means.var(dim=0, correction=0))
+        mean.copy_(torch.lerp(old[0], means.mean(dim=0), SHARE))
+        variance.copy_(torch.lerp(old[1], variances.mean(dim=0) + means.var(dim=0, correction=0), SHARE))
 
 
 def _statistics(layer: _BatchNorm) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from core.batch_statistics import estimate_batch_statistics
+from core.batch_statistics import adapt_batch_statistics
 from core.batches import Batches
 from core.class_weights import mean_class_weights
 from core.compilation import compile_in_place, pays
@@ -41,7 +41,7 @@ _WORK_WITH_UNLABELLED = 7 / 3
 """Time of a step with unlabelled crops, in steps without: the student sees twice as many crops, forward and
 backward (as long as two forward), and the teacher half of them, forward."""
 _STATISTICS_IMAGES = 32
-"""The teacher's batch statistics are estimated from so many images at most, half of them labelled."""
+"""The teacher's batch statistics are adapted to so many images at most, half of them labelled."""
 _OPTIMISER = "optimiser."
 """What the names of its moments begin with in a checkpoint."""
 _WARM_UP_STEPS = 10
@@ -220,10 +220,10 @@ class Training:
         update_teacher(self.teacher, self.student, decay_at(self.step, config.ema_decay))
         self.step += 1
         if self.step == config.steps:
-            self._estimate_batch_statistics()
+            self._adapt_batch_statistics()
         return result
 
-    def _estimate_batch_statistics(self) -> None:
+    def _adapt_batch_statistics(self) -> None:
         """Let the teacher, which has learned all it will, see images as it will be shown them."""
         generator = step_generator(self.config.seed, self.step)
 
@@ -235,7 +235,7 @@ class Training:
         unlabelled = some_of(self._data.unlabelled) if self._first_with_unlabelled < self.config.steps else []
         chosen = [self._data.images[index] for index in labelled + unlabelled]
         with self._fabric.autocast():
-            estimate_batch_statistics(self.teacher, chosen, self.device, generator)
+            adapt_batch_statistics(self.teacher, chosen, self.device, generator)
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint into ``folder``; an earlier one there stays whole until the new one is."""

@@ -219,6 +219,22 @@ def told_of_asked_rounds() -> list[str]:
     ]
 
 
+def told_of_the_batch_statistics() -> list[str]:
+    camvid, nuclei = (
+        [
+            line(
+                "batch_statistics", images=images, labels=labels, part="test", statistics="difference, paired"
+            )["mIoU"].lstrip("+")
+            for labels in ("8", "16")
+        ]
+        for images in ("camvid", "nuclei")
+    )
+    return [
+        f"bring the test images of CamVid {camvid[0]} points of mIoU with 8 labels and {camvid[1]} with 16, "
+        f"and those of the nuclei {nuclei[0]} and {nuclei[1]}.",
+    ]
+
+
 def told_of_the_edges() -> list[str]:
     nuclei, camvid = (
         [
@@ -257,6 +273,7 @@ SAID = [
     *told_of_the_first_rounds(),
     *told_of_further_rounds(),
     *told_of_asked_rounds(),
+    *told_of_the_batch_statistics(),
     *told_of_the_edges(),
     *told_of_the_first_suggestions(),
 ]

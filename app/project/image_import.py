@@ -98,7 +98,8 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
                 key="import-plan",
                 icon=":material/fact_check:",
                 type="primary",
-                disabled=is_running,
+                # Pressed too soon it would say that nothing is there, of a file that is on its way.
+                disabled=is_running or (kind == "Upload" and not files),
             )
         asked = (project.id, kind, path, tuple(file.file_id for file in files), masks_as, follow_splits)
         if checked:
@@ -106,10 +107,6 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
             last = None
             st.session_state.pop(_PLANNED, None)
             with errors_as_sentences():
-                if kind == "Upload" and not files:
-                    raise InvalidInput(
-                        "Nothing is uploaded yet. Drop a zip or images above, then check again."
-                    )
                 if kind != "Upload" and not path:
                     raise InvalidInput("Type the path of a folder or a zip file, then check again.")
                 with progress_bar("Reading (nothing is imported yet)") as moved:

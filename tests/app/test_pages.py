@@ -419,7 +419,8 @@ class TestProject:
         grey = ("grey.png", buffer.getvalue(), "image/png")
         test = open_page("project")
         test.segmented_control(key="import-kind").set_value("Upload").run()
-        test.file_uploader(key=f"import-upload-{site.project_id}-0").set_value([grey])
+        assert test.button(key="import-plan").disabled, "a file may still be on its way"
+        test.file_uploader(key=f"import-upload-{site.project_id}-0").set_value([grey]).run()
         test.button(key="import-plan").click().run()
         assert not errors(test)
         assert "Checked the uploaded grey.png:" in everything(test)

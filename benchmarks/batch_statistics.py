@@ -11,10 +11,7 @@ are not run again.
 from __future__ import annotations
 
 import copy
-import dataclasses
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
@@ -24,15 +21,14 @@ import typer
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-from csv_rows import Row, about, print_rows, rows_alike, settings_column, write_rows
-from first_rounds import Images, untrained
-from image_side import Shown, show
+from csv_rows import Row
+from first_rounds import Images, run_training, untrained
+from image_side import show
+from suggestion_edges import measure_seeds
 
-from core.data import TrainingData
 from core.evaluation import evaluate
 from core.model.network import SegmentationNetwork
 from core.train import Training
-from core.train_config import TrainConfig
 from storage.settings import RoundSettings
 
 RESULT = ROOT / "benchmarks" / "results" / "batch_statistics.csv"
@@ -62,25 +58,12 @@ def rounds(data: Path, seed: int) -> list[Row]:
         network = untrained(settings, shown.class_count, of_round)
         if parent is not None:
             network.load_state_dict(parent.state_dict())
-        training = trained(network, settings, shown, count, of_round)
+        training = run_training(MeasuredTraining, network, settings, shown.pool, shown.order, count, of_round)
         parent = training.teacher
         for name, teacher in (("of the training", training.before), ("adapted", training.teacher)):
             figures = {**of_part("pool", teacher, shown.unseen), **of_part("test", teacher, shown.tested)}
             rows.append({"data": data.name, "seed": seed, "labels": count, "statistics": name, **figures})
     return rows
-
-
-def trained(
-    network: SegmentationNetwork, settings: RoundSettings, shown: Shown, count: int, seed: int
-) -> MeasuredTraining:
-    """Train a round with the labels of the first ``count`` images."""
-    names = {field.name for field in dataclasses.fields(TrainConfig)} - {"seed"}
-    config = TrainConfig(seed=seed, **{name: value for name, value in settings if name in names})
-    labels = {index: shown.pool.labels[index] for index in shown.order[:count]}
-    known = TrainingData(list(shown.pool.pixels), labels, shown.order[count:])
-    training = MeasuredTraining(network, known, config, CPU)
-    training.run(lambda report: True)
-    return training
 
 
 def of_part(part: str, teacher: SegmentationNetwork, images: Images) -> dict[str, float]:
@@ -100,22 +83,7 @@ def main(
     result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
 ) -> None:
     """Measure two rounds with adapted batch statistics and with those of the training."""
-    origin = {**settings_column(RoundSettings()), **about()}
-    rows = rows_alike(result, origin)
-    done = {(row["data"], str(row["seed"])) for row in rows}
-    wanted = [(each, seed) for seed in range(seeds) for each in data if (each.name, str(seed)) not in done]
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        tasks = [pool.submit(rounds, *one) for one in wanted]
-        for task in as_completed(tasks):
-            found = task.result()
-            rows += [{**row, **origin} for row in found]
-            write_rows(result, sorted(rows, key=_place))
-            print_rows(found)
-
-
-def _place(row: Row) -> tuple[object, ...]:
-    """Return what the rows of the file are sorted by."""
-    return (str(row["data"]), int(str(row["labels"])), int(str(row["seed"])), str(row["statistics"]))
+    measure_seeds(rounds, data, seeds, jobs, result)
 
 
 if __name__ == "__main__":

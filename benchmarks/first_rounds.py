@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, TypeVar
 
 import torch
 import typer
@@ -39,6 +39,7 @@ from core.train import Training
 from core.train_config import TrainConfig
 from storage.settings import RoundSettings
 
+Kind = TypeVar("Kind", bound=Training)
 RESULT = ROOT / "benchmarks" / "results" / "first_rounds.csv"
 LABELLED = (8, 16, 24)
 EVERY = 4
@@ -97,13 +98,26 @@ def trained(
     seed: int,
 ) -> SegmentationNetwork:
     """Train a round with the labels of the first ``count`` images in the order, and return the teacher."""
+    return run_training(Training, network, settings, pool, order, count, seed).teacher
+
+
+def run_training(
+    kind: type[Kind],
+    network: SegmentationNetwork,
+    settings: RoundSettings,
+    pool: Images,
+    order: list[int],
+    count: int,
+    seed: int,
+) -> Kind:
+    """Train as :func:`trained` does, and return the training, which may be one of another ``kind``."""
     names = {field.name for field in dataclasses.fields(TrainConfig)} - {"seed"}
     config = TrainConfig(seed=seed, **{name: value for name, value in settings if name in names})
     labels = {index: pool.labels[index] for index in order[:count]}
     known = TrainingData(list(pool.pixels), labels, order[count:])
-    training = Training(network, known, config, torch.device("cpu"))
+    training = kind(network, known, config, torch.device("cpu"))
     training.run(lambda report: True)
-    return training.teacher
+    return training
 
 
 def teachers(

@@ -37,7 +37,10 @@ _LONG_QUEUED_S = 5.0
 
 @dataclass(frozen=True)
 class RoundInfo:
-    """A round. Times are epoch seconds; ``steps`` belong to the current state."""
+    """A round. Times are epoch seconds; ``steps`` belong to the current state.
+
+    ``trained_id`` is that of the round that trained its network: its own, or for one that ranks its parent's.
+    """
 
     id: int
     project_id: int
@@ -47,6 +50,7 @@ class RoundInfo:
     config: RoundSettings
     snapshot_blob: str | None
     parent_id: int | None
+    trained_id: int
     labels_changed: int
     kind: RoundKind
     worker: str | None
@@ -64,11 +68,6 @@ class RoundInfo:
     created_at: float
     started_at: float | None
     finished_at: float | None
-
-    @property
-    def trained_id(self) -> int:
-        """Id of the round that trained the network: its own, or for one that ranks that of its parent."""
-        return self.parent_id if self.kind == "ranks" and self.parent_id is not None else self.id
 
     @property
     def waits_for_worker(self) -> bool:

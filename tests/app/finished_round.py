@@ -20,6 +20,7 @@ def finished(
         config=RoundSettings(),
         snapshot_blob=None,
         parent_id=parent,
+        trained_id=parent or number if kind == "ranks" else number,
         labels_changed=0,
         kind=kind,
         worker=None,

@@ -214,9 +214,11 @@ def test_an_image_that_somebody_else_has_by_now_is_kept_until_they_are_done(
     mine = labelling.label_map(page)
     assert images.image(site.workspace, image_id).revision == 0
 
-    page.get_by_test_id("answer-retry").click()
-    expect(dialog).to_be_hidden()
-    labelling.wait_for_dialog(page)  # He still has it.
+    # He still has it: the dialog may be back before anybody could see that it had closed.
+    with page.expect_response(lambda response: response.request.method == "PUT") as answer:
+        page.get_by_test_id("answer-retry").click()
+    assert answer.value.status == 423
+    labelling.wait_for_dialog(page)
     site.reserve(image_id, None)
     page.get_by_test_id("answer-retry").click()
     expect(dialog).to_be_hidden()

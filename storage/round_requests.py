@@ -110,7 +110,8 @@ def request_ranking(workspace: Workspace, project_id: int, actor: str, reason: s
         of_project = ProjectSettings.model_validate(project.settings).round
         settings = with_ranking(RoundSettings.model_validate(trained.config), of_project)
         for live in live_rows(session, project_id):
-            if live.kind == "ranks" and RoundSettings.model_validate(live.config) == settings:
+            is_alike = live.kind == "ranks" and RoundSettings.model_validate(live.config) == settings
+            if is_alike and not live.cancel_requested:
                 return round_info(live)
             _give_way_or_refuse(live, {"trains_on"})
         row = Round(
@@ -195,6 +196,8 @@ def _pool_runs(session: Session, project_id: int) -> list[range]:
 
 def _give_way_or_refuse(live: Round, giving_way: set[RoundKind]) -> None:
     if live.kind not in giving_way:
+        if live.cancel_requested:
+            raise RoundRefused(f"Round {live.number} is being cancelled. Try again in a few seconds.")
         doing = "waiting" if live.state == "queued" else live.state
         raise RoundRefused(
             f"Round {live.number} is {doing} already. Wait until it is done, or cancel it first."

@@ -107,6 +107,14 @@ def test_asked_for_twice_a_ranking_is_the_same_unless_other_settings_order_the_p
         round_requests.request_ranking(workspace, project.id, "ann", "Ranks again")
 
 
+def test_a_ranking_that_is_being_cancelled_is_not_the_one_asked_for(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    rounds.request_cancel(workspace, asked(workspace, project).id, "ann")
+    with pytest.raises(RoundRefused, match="Round 2 is being cancelled"):
+        round_requests.request_ranking(workspace, project.id, "ann", "Ranks again")
+
+
 def test_a_round_that_trains_on_gives_way_to_a_ranking(workspace: Workspace, project: ProjectInfo) -> None:
     further = round_requests.request_round(workspace, project.id, "worker", "Trains on", trains_on=True)
     ranking = round_requests.request_ranking(workspace, project.id, "ann", "Ranks again")

@@ -243,9 +243,9 @@ class _Choice:
 
 
 class _AuditDraw:
-    """Audit images at the set rate, the first ones sooner.
+    """Audit images at the set rate, the first ones and those that are overdue twice as often.
 
-    Those drawn earlier and still without a label come before new ones.
+    Those drawn earlier and still without a label come before new ones; one that was skipped has had its turn.
     """
 
     def __init__(self, choice: _Choice, count: int) -> None:
@@ -253,7 +253,7 @@ class _AuditDraw:
         now = choice.ask(questions.AUDIT_COUNTS).one()
         self.drawn: int = now.drawn
         labelled = now.drawn - now.waiting
-        self.handed_out = labelled + now.with_others + now.begun
+        self.handed_out = labelled + now.with_others + now.begun + now.put_off
         self.submitted = labelled + now.trained + now.held
         self.left_over: list[int] = []
         if now.waiting > now.with_others + now.begun:
@@ -264,9 +264,10 @@ class _AuditDraw:
         every, target = self.choice.settings.audit_every, self.choice.settings.audit_target
         if every == 0:
             return None
-        count = self.submitted + position + 1
-        due = max(count // every, min(EARLY_AUDIT, count // max(2, every // 2)))
-        if self.handed_out >= min(target, due):
+        count, often = self.submitted + position + 1, max(2, every // 2)
+        due = min(target, max(count // every, min(EARLY_AUDIT, count // often)))
+        # Imported labels make many due at once, and nobody wants to see nothing else.
+        if self.handed_out >= due or (self.handed_out < due - 1 and count % min(every, often)):
             return None
         image_id = self.take_left_over()
         if image_id is None and self.drawn < target:

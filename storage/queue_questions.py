@@ -122,6 +122,7 @@ UNTOUCHED = _shuffled(
     )
 )
 
+_skipped = Image.skipped_at.is_not(None)
 _in_audit = and_(Image.project_id == _PROJECT, Image.split == "audit")
 _waiting = Image.labelled_revision == 0
 _of_trained = TRAINED.with_only_columns(func.count()).scalar_subquery()
@@ -132,6 +133,7 @@ AUDIT_COUNTS = select(
     func.count(case((_waiting, 1))).label("waiting"),
     func.count(case((and_(_waiting, ~_free), 1))).label("with_others"),
     func.count(case((and_(_waiting, _free, Image.id.in_(_TAKEN)), 1))).label("begun"),
+    func.count(case((and_(_waiting, _free, Image.id.not_in(_TAKEN), _skipped), 1))).label("put_off"),
     _of_trained.label("trained"),
     _of_held.label("held"),
 ).where(_in_audit)

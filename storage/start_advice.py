@@ -133,7 +133,7 @@ def _may_train_on(session: Session, last: Round, settings: ProjectSettings) -> b
     if not now.warm_start or not same_network:
         return False
     audit = select(Image.id).where(
-        Image.project_id == last.project_id, Image.split == "audit", Image.labelled_revision.is_not(None)
+        Image.project_id == last.project_id, Image.split == "audit", Image.labelled_revision > 0
     )
     if len(session.scalars(audit.limit(COMPARED_ON)).all()) < COMPARED_ON:
         return False

@@ -65,6 +65,19 @@ def test_two_further_rounds_follow_one_that_labels_started(
     assert found.reason == "0 of 8 new labels since the last round started"
 
 
+def test_audit_images_without_a_label_say_nothing_of_a_further_round(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    audit = images.list_images(workspace, project.id, "audit")
+    images.set_split(workspace, [info.id for info in audit], "excluded", actor="ann")
+    drawn = [info.id for info in images.list_images(workspace, project.id, "pool")[:3]]
+    images.set_split(workspace, drawn, "audit", actor="ann")
+    assert not advice(workspace, project).ready
+    for image_id in drawn[:2]:
+        submit(workspace, image_id)
+    assert advice(workspace, project).kind == "trains_on"
+
+
 def test_labels_that_a_further_round_learns_from_count_for_the_next_one(
     workspace: Workspace, project: ProjectInfo
 ) -> None:

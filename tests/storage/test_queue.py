@@ -309,6 +309,37 @@ def test_the_first_audit_images_leave_room_for_training(
     assert [number for number, item in enumerate(done, start=1) if item.blind] == expected
 
 
+def test_audit_images_that_imported_labels_make_due_come_among_others(workspace: Workspace) -> None:
+    project = make_project(workspace, images=60, size=(2, 2))
+    for image_id in all_ids(workspace, project)[:24]:
+        submit(workspace, image_id)
+    done = label_in_order(workspace, project, 24)
+    assert [number for number, item in enumerate(done, start=1) if item.blind] == [
+        3,
+        6,
+        9,
+        12,
+        15,
+        16,
+        18,
+        24,
+    ]
+
+
+def test_a_skipped_audit_image_has_had_its_turn(workspace: Workspace) -> None:
+    project = make_project(workspace, images=40, size=(2, 2))
+    skipped = []
+    while len(skipped) < 20 and images.split_counts(workspace, project.id)["train"] < 12:
+        item = queue.next_images(workspace, project.id, "ada", 1)[0]
+        if item.blind:
+            queue.skip(workspace, item.image.id, "ada")
+            skipped.append(item.image.id)
+        else:
+            submit(workspace, item.image.id)
+    assert len(skipped) == 4, "one after each third label"
+    assert images.split_counts(workspace, project.id)["audit"] == 4
+
+
 def test_audit_stops_at_its_target_and_can_be_off(workspace: Workspace) -> None:
     few = ProjectSettings(annotation=AnnotationSettings(audit_every=2, audit_target=3))
     done = label_in_order(workspace, make_project(workspace, images=14, size=(2, 2), settings=few), 14)

@@ -481,8 +481,7 @@ def milliseconds(device: str = "cpu", height: int = HEIGHT, width: int = WIDTH) 
     process.to(device).to(memory_format=torch.channels_last)
     channels = process.encode(image)[0].shape[1]
     classifier = ClassifierNPHead(channels, len(CLASSES))
-    everything = torch.ones(1, 1, dtype=torch.bool)
-    classifier.evidence.observe(torch.ones(1, 1, 65), everything, torch.tensor([0]))
+    classifier.evidence.observe(torch.ones(1, 1, 65), torch.ones(1, 1), torch.tensor([0]))
     hidden, dropped = built(HiddenHead(channels, 11)), built(HiddenHead(channels, 11, DROPOUT))
     switch_dropout(dropped, True)
     ways = {

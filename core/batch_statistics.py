@@ -51,6 +51,9 @@ def adapt_batch_statistics(
         device: Where to compute.
         generator: On the CPU; draws which images of a size make a batch, and the places of tiles.
         tile_side: See :data:`TILE_SIDE`.
+
+    Raises:
+        RuntimeError, MemoryError: Such as the memory does not suffice; nothing has changed then.
     """
     layers = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     if not layers or len(images) < 2:
@@ -71,13 +74,15 @@ def adapt_batch_statistics(
                 of_layer.append(torch.stack(_statistics(layer)))
     finally:
         network.train(training)
-        for layer, momentum in zip(layers, momenta, strict=True):
+        for layer, momentum, old in zip(layers, momenta, before, strict=True):
             layer.momentum = momentum
-    for of_layer, old, layer in zip(held, before, layers, strict=True):
+            for value, kept in zip(_statistics(layer), old, strict=True):
+                value.copy_(kept)
+    for of_layer, layer in zip(held, layers, strict=True):
         means, variances = torch.stack(of_layer).unbind(dim=1)
         mean, variance = _statistics(layer)
-        mean.copy_(torch.lerp(old[0], means.mean(dim=0), SHARE))
-        variance.copy_(torch.lerp(old[1], variances.mean(dim=0) + means.var(dim=0, correction=0), SHARE))
+        mean.lerp_(means.mean(dim=0), SHARE)
+        variance.lerp_(variances.mean(dim=0) + means.var(dim=0, correction=0), SHARE)
 
 
 def _statistics(layer: _BatchNorm) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from core.calibration import Calibration, LabelledLogits, cross_fitted
 from core.cells import Extent, enlarged, label_of_cells
 from core.class_weights import at_natural_frequencies
-from core.data import VOID, label_to_size, size_at_long_side
+from core.data import VOID, label_to_size, size_at_long_side, without_classes
 from core.image_threads import of_each
 from core.model.network import SegmentationNetwork
 from core.predict import predict
@@ -138,7 +138,8 @@ def evaluate(
     Args:
         network: on ``device``; put into evaluation mode.
         labelled: image ``uint8 (3, h, w)`` as the network sees it, label map ``uint8 (H, W)`` of any size
-            and the same aspect; 254 and 255 are not counted, nor are classes the network does not know.
+            and the same aspect; 254 and 255 are not counted, nor are classes the network does not know. Those
+            that it knows and may not suggest count for the overlap alone.
         samples: latent samples per image.
         seed: the same latent noise is drawn for every image.
         device: where to predict.
@@ -152,7 +153,8 @@ def evaluate(
 
     def looked_at(numbered: tuple[int, tuple[Tensor, Tensor]]) -> _LookedAt:
         number, (image, truth) = numbered
-        known = counts.known(truth)
+        # A class that the network may not suggest is wrong with certainty, which no temperature can mend.
+        known = counts.known(without_classes(truth, network.silent))
         calibration_pixels = _LabelledPixels(
             known, network.extent_of(*image.shape[1:]), pixel_limit, step_generator(seed, number)
         )

@@ -115,10 +115,12 @@ class RoundTraining:
             log.warning("%s", error)
             shutil.rmtree(checkpoint)
             self.note("The checkpoint was damaged, so the training began again.")
-            return self._begun(attempt)
-        log.info("going on from step %d", training.step)
-        self._keep(checkpoint, training.step)
-        return training
+        else:
+            log.info("going on from step %d", training.step)
+            self._keep(checkpoint, training.step)
+            return training
+        del training  # A device may have no room for two.
+        return self._begun(attempt)
 
     def _keep(self, checkpoint: Path, step: int) -> None:
         self.on_checkpoint(checkpoint, step)

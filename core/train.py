@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import time
@@ -17,20 +18,22 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from core.batch_statistics import adapt_batch_statistics
+from core.batch_statistics import TILE_SIDE, adapt_batch_statistics
 from core.batches import Batches
 from core.class_weights import mean_class_weights
 from core.compilation import compile_in_place, pays
 from core.crops import CropDraws
-from core.data import TrainingData
+from core.data import NOT_LABELLED, TrainingData
 from core.distributed import average_batch_statistics, make_fabric, synchronise_batch_norm
 from core.model.network import SegmentationNetwork
 from core.model.teacher import decay_at, make_teacher, update_teacher
-from core.out_of_memory import is_out_of_memory
+from core.out_of_memory import free_cached_memory, is_out_of_memory
 from core.recipes import consistency, supervised, u2pl
 from core.recipes.step import StepInput, StepResult
 from core.step_generator import step_generator
 from core.train_config import TrainConfig as TrainConfig
+
+log = logging.getLogger("qualm.worker")
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 """The one file of a checkpoint: tensors, and the rest as JSON in its header."""
@@ -108,7 +111,7 @@ class Training:
         self._fabric = fabric or make_fabric(self.device)
         self.student = network.to(self.device).to(memory_format=torch.channels_last)
         # A parent's images have other numbers.
-        self.student.forget_images(len(data.labels))
+        self.student.forget_images(sum(bool((label < NOT_LABELLED).any()) for label in data.labels.values()))
         class_weights = mean_class_weights(
             list(data.labels.values()), config.pixel_weights, self.student.class_count, config.batch_size
         )
@@ -234,8 +237,16 @@ class Training:
         labelled = some_of(list(self._data.labels))
         unlabelled = some_of(self._data.unlabelled) if self._first_with_unlabelled < self.config.steps else []
         chosen = [self._data.images[index] for index in labelled + unlabelled]
-        with self._fabric.autocast():
-            adapt_batch_statistics(self.teacher, chosen, self.device, generator)
+        for tile_side in (TILE_SIDE, TILE_SIDE // 2, TILE_SIDE // 4):
+            try:
+                with self._fabric.autocast():
+                    adapt_batch_statistics(self.teacher, chosen, self.device, generator, tile_side=tile_side)
+                return
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            free_cached_memory()
+        log.warning("too little memory to adapt the batch statistics: they stay those of the training")
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint into ``folder``; an earlier one there stays whole until the new one is."""

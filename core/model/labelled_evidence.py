@@ -12,7 +12,7 @@ NO_IMAGE = -1
 
 
 class LabelledEvidence(nn.Module):
-    """Second moments ``Σ φ φᵀ / pixels`` of the labelled pixels of the newest labelled images.
+    """Second moments ``Σ w φ φᵀ`` of the labelled pixels of the newest labelled images.
 
     An image has one place, however often it is seen: what was last seen of it counts, so that evidence
     grows with the labelled images and not with the steps of a training. Everything lives in registered
@@ -42,20 +42,19 @@ class LabelledEvidence(nn.Module):
         self.register_buffer("labelled_images", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
-    def observe(self, vectors: torch.Tensor, labelled: torch.Tensor, images: torch.Tensor) -> None:
+    def observe(self, vectors: torch.Tensor, weights: torch.Tensor, images: torch.Tensor) -> None:
         """Remember images by what is seen of them; one that shows no labelled pixel changes nothing.
 
         When several processes train together, all remember the images of all, in the same order.
 
         Args:
             vectors: ``(B, pixels, D)``.
-            labelled: ``(B, pixels)`` bool; the others say nothing, so an image that is labelled in part
-                is weaker evidence.
+            weights: ``(B, pixels)`` float, what a pixel counts; 0 where it has no label and so says nothing.
             images: ``(B,)`` int64 keys, at least 0. An image may come twice; then the last counts.
         """
-        kept = vectors.float() * labelled[:, :, None]
-        moments = kept.mT @ kept / vectors.shape[1]
-        keys = torch.where(labelled.any(dim=1), images, NO_IMAGE)
+        vectors = vectors.float()
+        moments = (vectors * weights[:, :, None]).mT @ vectors
+        keys = torch.where(weights.any(dim=1), images, NO_IMAGE)
         if processes() > 1:
             moments, keys = torch.cat(gathered(moments)), torch.cat(gathered(keys))
         self._remember(moments, keys)

@@ -30,6 +30,7 @@ def teacher_of(claim: Claim, class_count: int, parent: RoundInfo) -> Segmentatio
     """Return an earlier round's teacher on the CPU, with the classes of today."""
     teacher = _untrained(claim, class_count, "none")
     load_teacher(teacher, _checkpoint_of(claim, parent))
+    _silence_unlearned(teacher, parent)
     return teacher
 
 
@@ -91,11 +92,14 @@ def network_in_use(claim: Claim, class_count: int) -> SegmentationNetwork:
             f"The weights of round {claim.trained.number} cannot be used, so nothing can be ranked by them: "
             f"{problem} Press Train now for new ones."
         )
-    # What was archived while it trained it never learned, though it may have been brought back since.
-    unlearned = claim.trained.metrics.get("archived", [])
-    teacher.silent = sorted({*teacher.silent, *unlearned})
+    _silence_unlearned(teacher, claim.trained)
     # As a training has it: other kernels round otherwise, and suggestions would differ here and there.
     return teacher.to(memory_format=torch.channels_last)
+
+
+def _silence_unlearned(teacher: SegmentationNetwork, trained: RoundInfo) -> None:
+    """Keep back what was archived while it trained: it never learned that, though it may be back by now."""
+    teacher.silent = sorted({*teacher.silent, *trained.metrics.get("archived", [])})
 
 
 def _checkpoint_of(claim: Claim, parent: RoundInfo) -> Path:

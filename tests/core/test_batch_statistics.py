@@ -134,16 +134,42 @@ def test_images_of_a_batch_are_near_in_size(device: torch.device, monkeypatch: p
     assert shapes == [(8, 3, 24, 48), (8, 3, 48, 24)]
 
 
-def test_an_error_leaves_the_layers_in_their_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_leaves_the_layers_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
     network = small_network().eval()
+    before = copy.deepcopy(network.state_dict())
+    encode = network.encode
 
     def full(images: Tensor) -> tuple[Tensor, Tensor]:
+        encode(images)
         raise MemoryError
 
     monkeypatch.setattr(network, "encode", full)
     with pytest.raises(MemoryError):
         adapt_batch_statistics(network, some_images(2), CPU, seeded())
-    assert not any(norm.training or norm.momentum is None for norm in norms(network))
+    assert not any(norm.training or norm.momentum == 1.0 for norm in norms(network))
+    names = [name for name in before if name.endswith(("running_mean", "running_var"))]
+    assert names
+    assert all(torch.equal(network.state_dict()[name], before[name]) for name in names)
+
+
+def test_where_the_memory_does_not_suffice_smaller_tiles_do_and_a_training_ends_without(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Out of memory in a step would be answered by smaller batches of it, which are not to blame."""
+    room, sides = [128], []
+
+    def given(network: SegmentationNetwork, *_: object, tile_side: int) -> None:
+        sides.append(tile_side)
+        if tile_side > room[0]:
+            raise torch.OutOfMemoryError
+
+    monkeypatch.setattr("core.train.adapt_batch_statistics", given)
+    for expected in (128, 1):
+        room[0] = expected
+        sides.clear()
+        assert run_steps(Training(small_network(), striped_data(3, 1), TrainConfig(crop=32, steps=1), CPU), 1)
+        assert sides == [512, 256, 128]
+    assert "they stay those of the training" in caplog.text
 
 
 def test_a_network_without_batch_normalisation_stays_as_it_is() -> None:
@@ -164,7 +190,7 @@ def test_a_training_ends_with_whole_images(
     """Recipe supervised learns from labels only, so it does not look at the others for this either."""
     given: list[tuple[SegmentationNetwork, list[Tensor]]] = []
     adapted = "core.train.adapt_batch_statistics"
-    monkeypatch.setattr(adapted, lambda network, images, *_: given.append((network, images)))
+    monkeypatch.setattr(adapted, lambda network, images, *_, **__: given.append((network, images)))
     data = striped_data(5, 2)
     config = TrainConfig(recipe=recipe, crop=32, steps=4, batch_size=2, warm_up=0.5)  # type: ignore[arg-type]
     training = Training(small_network(), data, config, device)
@@ -191,7 +217,9 @@ def test_of_many_images_some_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     chosen: list[int] = []
     given = "core.train.adapt_batch_statistics"
-    monkeypatch.setattr(given, lambda _, images, *rest: chosen.extend(int(each[0, 0, 0]) for each in images))
+    monkeypatch.setattr(
+        given, lambda _, images, *rest, **named: chosen.extend(int(each[0, 0, 0]) for each in images)
+    )
     config = TrainConfig(crop=32, steps=1, batch_size=1, warm_up=0.0)
     run_steps(Training(small_network(), many, config, CPU), 1)
     assert len(set(chosen)) == len(chosen) == 32

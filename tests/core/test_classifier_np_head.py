@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from core.acquisition.pixel_scores import SampleStatistics
-from core.model.classifier_np_head import IMAGE_EVIDENCE, PRIOR_STD, ClassifierNPHead
+from core.model.classifier_np_head import IMAGE_EVIDENCE, PRIOR_STD, ClassifierNPHead, evidence_weights
 from core.model.labelled_evidence import NO_IMAGE, LabelledEvidence
 from core.model.teacher import make_teacher, update_teacher
 from tests.core.small_network import seeded, small_network
@@ -75,8 +75,8 @@ def test_an_image_counts_once_however_often_it_is_seen(device: torch.device) -> 
 def test_pixels_unlike_all_labelled_ones_are_less_sure(device: torch.device) -> None:
     evidence = LabelledEvidence(2)
     seen = torch.tensor([[[1.0, 0.0]]]).expand(1, 50, 2)
-    evidence.observe(seen, torch.ones(1, 50, dtype=torch.bool), torch.tensor([0]))
-    assert torch.equal(evidence.total(), torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
+    evidence.observe(seen, torch.full((1, 50), 1 / 50), torch.tensor([0]))
+    assert torch.allclose(evidence.total(), torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
 
     head = new_head(device)
     near, far = torch.zeros(2, 24, 1, 1, device=device), torch.zeros(2, 24, 1, 1, device=device)
@@ -172,6 +172,24 @@ def test_pixels_nobody_labelled_are_no_evidence(device: torch.device) -> None:
     assert float(head.evidence.total()[-1, -1]) == pytest.approx(2 * float(half[-1, -1]))
 
 
+def test_a_few_labelled_pixels_everywhere_say_more_than_as_many_in_one_place(device: torch.device) -> None:
+    labels = torch.full((3, 16, 16), 254, dtype=torch.uint8, device=device)
+    labels[0, ::4, ::4] = 1
+    labels[1, :4, :4] = 1
+    labels[2, :8] = 1
+    weights = evidence_weights(labels)
+    assert torch.equal(weights > 0, labels.flatten(1) == 1)
+    assert weights.sum(dim=1).tolist() == pytest.approx([1, 1 / 16, 1 / 2])
+    assert all(row[row > 0].unique().numel() == 1 for row in weights)
+
+
+def test_what_lies_beyond_an_image_is_no_missing_label(device: torch.device) -> None:
+    whole = torch.ones(1, 8, 8, dtype=torch.uint8, device=device)
+    padded = F.pad(whole, (4, 20, 12, 12), value=255)
+    assert evidence_weights(padded).sum().item() == pytest.approx(1)
+    assert not evidence_weights(torch.full_like(whole, 255)).any()
+
+
 def test_the_order_of_the_images_does_not_matter(device: torch.device) -> None:
     features = images_of_features(4, device)
     labels = torch.zeros(4, 8, 8, dtype=torch.uint8, device=device)
@@ -184,7 +202,7 @@ def test_the_order_of_the_images_does_not_matter(device: torch.device) -> None:
 
 def test_the_first_image_makes_room_and_the_last_view_of_an_image_counts(device: torch.device) -> None:
     evidence = LabelledEvidence(1, images=3).to(device)
-    everything = torch.ones(1, 1, dtype=torch.bool, device=device)
+    everything = torch.ones(1, 1, device=device)
     for key, value in ((4, 1.0), (5, 2.0), (6, 3.0), (5, 4.0), (7, 5.0)):
         vector = torch.full((1, 1, 1), value, device=device)
         evidence.observe(vector, everything, torch.tensor([key], device=device))
@@ -202,7 +220,7 @@ def test_the_first_image_makes_room_and_the_last_view_of_an_image_counts(device:
 def test_more_images_than_there_are_places_are_more_evidence(device: torch.device) -> None:
     evidence = LabelledEvidence(1, images=3).to(device)
     evidence.forget(labelled_images=12)
-    everything = torch.ones(1, 1, dtype=torch.bool, device=device)
+    everything = torch.ones(1, 1, device=device)
     for key in range(12):
         evidence.observe(
             torch.full((1, 1, 1), 2.0, device=device), everything, torch.tensor([key]).to(device)

@@ -146,7 +146,7 @@ def in_each_process(fabric: Fabric, folder: Path) -> None:
     evidence = LabelledEvidence(2, images=4)
     for step in range(3):
         own = torch.full((1, 5, 2), 2.0 * step + rank)
-        evidence.observe(own, torch.ones(1, 5, dtype=torch.bool), torch.tensor([2 * step + rank]))
+        evidence.observe(own, torch.full((1, 5), 1 / 5), torch.tensor([2 * step + rank]))
 
     decoding = fabric.setup_module(Decoding())
     mine = slice(2 * rank, 2 * rank + 2)

@@ -121,6 +121,20 @@ def test_all_pixels_of_all_images_are_counted_first(device: torch.device) -> Non
     assert found.quality.miou == pytest.approx(mean_iou(confusion))
 
 
+def test_a_class_that_may_not_be_suggested_neither_heats_nor_cools(device: torch.device) -> None:
+    """Its logit is as good as minus infinity, and no temperature makes that right."""
+    some, with_water = drawn_images(6), drawn_images(6)
+    for _, truth in with_water:
+        truth[:32] = 1
+    network = ColourNetwork(sharpness=1.0)
+    network.silent = [1]
+    of_land = [(image, torch.where(truth == 1, 254, truth)) for image, truth in with_water]
+    found, alone = evaluated(network, with_water, device), evaluated(network, of_land, device)
+    assert found.calibration == alone.calibration
+    assert found.quality.pixels == alone.quality.pixels < 6 * some[0][1].numel()
+    assert found.class_iou[1] == 0, "what it misses of that class is missed"
+
+
 def test_label_maps_may_have_another_size_void_and_unknown_classes(device: torch.device) -> None:
     truth = torch.zeros(96, 192, dtype=torch.uint8)
     truth[:32], truth[32:64], truth[64:80] = 255, 254, 9

@@ -9,7 +9,7 @@ import torch
 from core.worker import LEASE_S, run_round
 from core.worker.claim import Claim
 from core.worker.images import RoundImages
-from core.worker.network import network_in_use
+from core.worker.network import network_in_use, teacher_of
 from core.worker.snapshot import learned_before, load_snapshot
 from storage import embeddings, images, labels, projects, queue, round_requests, rounds
 from storage.projects import ClassChange, ClassSpec, ProjectInfo
@@ -125,13 +125,15 @@ def test_a_class_that_was_archived_while_it_trained_is_not_suggested_by_what_nev
     project = blocks_project(workspace, pool=3)
     projects.add_class(workspace, project.id, ClassSpec("sky"), "ann")
     projects.update_classes(workspace, project.id, {2: ClassChange(archived=True)}, "ann")
-    trained(workspace, project)
+    first = trained(workspace, project)
     projects.update_classes(workspace, project.id, {2: ClassChange(archived=False)}, "ann")
     round_requests.request_ranking(workspace, project.id, "ann", "Ranks again")
     claimed = rounds.claim(workspace, ME, LEASE_S)
     assert claimed is not None
     claim = Claim(workspace, claimed, ME, lambda: False, None)
     assert network_in_use(claim, 3).silent == [2]
+    # Nor may it win pixels of the audit images when the next round is compared with it.
+    assert teacher_of(claim, 3, first).silent == [2]
 
 
 def test_what_the_network_has_learned_is_known_without_reading_a_label_map(workspace: Workspace) -> None:

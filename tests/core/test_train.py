@@ -68,6 +68,16 @@ def test_a_training_counts_its_own_labelled_images_as_evidence(recipe: str, devi
         assert set(trained.head.evidence.keys.tolist()) == {NO_IMAGE, 0, 1}
 
 
+def test_images_that_show_no_label_are_not_waited_for(device: torch.device) -> None:
+    data = striped_data(6, 5)
+    for index in range(4):
+        data.labels[index].fill_(255)
+    run = Training(small_network(head="np_classifier"), data, SMALL, device)
+    run_steps(run, 6)
+    assert int(run.teacher.head.evidence.labelled_images) == 1
+    assert run.teacher.head.draw_noise(2, seeded()).any()
+
+
 def test_the_default_network_resumes_with_the_same_bits(tmp_path: Path) -> None:
     config = TrainConfig(**{**vars(SMALL), "steps": 4, "crop": 64})
     data = striped_data(3, 1, side=64)

@@ -166,6 +166,8 @@ def rank_cold(
         near_duplicate: Cosine from which on two images do not belong into one batch.
         generator: On the CPU.
     """
+    if not len(embeddings):
+        return ColdStart([], torch.zeros(0, dtype=torch.int64))
     numbers, positions = group_numbers(frames)
     candidates = Candidates(
         torch.zeros(len(embeddings), dtype=torch.float64),

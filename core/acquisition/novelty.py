@@ -7,9 +7,11 @@ import math
 import torch
 
 from core.acquisition.coverage import nearest_squared
+from core.acquisition.near_duplicates import NEAR_DUPLICATE
 
 ALIKE_SHARE = 0.01
-"""Two images count as alike when they are more so than 99 in 100 pairs of the pool."""
+"""Two images count as alike when they are more so than 99 in 100 pairs of the pool, and near-duplicates do:
+of the frames of a video, or of a few images, more than one pair in a hundred are."""
 NOVEL_SHARE = 0.25
 """At most this share of the pool is called unlike anything labelled; of all, it would say nothing."""
 _PAIRS = 200_000
@@ -24,9 +26,10 @@ def nearest_cosine(embeddings: torch.Tensor, labelled: torch.Tensor) -> torch.Te
 
 
 def alike_from(embeddings: torch.Tensor, generator: torch.Generator) -> float:
-    """Return the cosine that one in a hundred pairs of different rows of ``(N, E)`` exceeds; 1 when N < 2.
+    """Return the cosine above which two different rows of ``(N, E)`` are alike; 1 when N < 2.
 
-    Of a large pool 200 000 pairs are drawn.
+    One in a hundred pairs exceeds it, or more where more are near-duplicates. Of a large pool 200 000 pairs
+    are drawn.
     """
     count = len(embeddings)
     if count < 2:
@@ -42,7 +45,8 @@ def alike_from(embeddings: torch.Tensor, generator: torch.Generator) -> float:
             for some, others in zip(first.split(8192), second.split(8192), strict=True)
         ]
     )
-    return float(cosines.kthvalue(math.ceil((1 - ALIKE_SHARE) * len(cosines))).values)
+    rarely_exceeded = float(cosines.kthvalue(math.ceil((1 - ALIKE_SHARE) * len(cosines))).values)
+    return min(rarely_exceeded, NEAR_DUPLICATE)
 
 
 def unlike_labelled(cosines: torch.Tensor, threshold: float) -> torch.Tensor:

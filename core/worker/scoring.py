@@ -11,6 +11,7 @@ from torch import Tensor
 
 from core.acquisition.aggregation import ImageScore, score_image
 from core.acquisition.batch_choice import BY_GRADIENT
+from core.acquisition.pixel_scores import OF_DISAGREEMENT
 from core.model.network import SegmentationNetwork
 from core.pool_ranking import PoolRanking, rank_pool
 from core.pool_scoring import predicted_pool
@@ -27,6 +28,7 @@ from storage.files import BlobStore
 from storage.images import ImageInfo
 from storage.predictions import NewPrediction
 from storage.rounds import RoundInfo
+from storage.schema import PixelScore
 
 EMBEDDING_WORK = 0.5
 """Time to embed an image, in those to predict and score one, about."""
@@ -110,6 +112,7 @@ def _scored_pool(
 ) -> tuple[list[_Scored], dict[int, Maps]]:
     """Return what the network thinks of the pool, and by image id the maps of as many as may be kept."""
     settings = claim.settings
+    pixel_score = _score_that_varies(claim)
     keeps = {image.id for image in images.to_score[: settings.keep_predictions]}
     # Those in front may be any of the pool; the ones that are not kept by chance are predicted again.
     again = len(keeps) * (1 - len(keeps) / max(1, len(images.to_score)))
@@ -118,7 +121,7 @@ def _scored_pool(
     def of_image(
         image: ImageInfo, pixels: Tensor, prediction: ImagePrediction
     ) -> tuple[_Scored, Maps | None]:
-        score = score_image(prediction, settings.pixel_score, settings.aggregation)
+        score = score_image(prediction, pixel_score, settings.aggregation)
         why = reason(prediction.probabilities, prediction.pixel_scores["least_confidence"], claim.class_names)
         maps = None
         if image.id in keeps:
@@ -143,6 +146,19 @@ def _scored_pool(
             kept[one.image.id] = maps
         claim.report_scoring(len(scored), len(images.to_score), began, afterwards)
     return scored, kept
+
+
+def _score_that_varies(claim: Claim) -> PixelScore:
+    """Return the pixel score of the settings; entropy, with a note, where it would be 0 for every image."""
+    settings = claim.settings
+    differ = settings.head != "linear" and settings.samples_predict > 1
+    if differ or settings.pixel_score not in OF_DISAGREEMENT:
+        return settings.pixel_score
+    claim.note(
+        f"The {settings.pixel_score.replace('_', ' ')} of a single prediction is 0 everywhere, so predictive "
+        "entropy orders the images. Choose a head that draws samples, and more than one, or another score."
+    )
+    return "predictive_entropy"
 
 
 def _new_prediction(

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from core.acquisition import novelty
+from core.acquisition.near_duplicates import NEAR_DUPLICATE
 from core.acquisition.novelty import alike_from, nearest_cosine, unlike_labelled
 from core.acquisition.phase import phase, rank_stability
 from tests.core.image_scores import unit_vectors
@@ -64,11 +65,21 @@ def test_novelty_is_measured_from_the_nearest_labelled_image() -> None:
 
 @pytest.mark.parametrize("count", [50, 900])
 def test_one_in_a_hundred_pairs_is_more_alike(count: int) -> None:
-    embeddings = unit_vectors(count, 5, seeded())
+    embeddings = unit_vectors(count, 12, seeded())
     threshold = alike_from(embeddings, seeded())
     pairs = (embeddings @ embeddings.T)[tuple(torch.triu_indices(count, count, 1))]
     assert (pairs > threshold).double().mean().item() == pytest.approx(0.01, abs=0.002)
     assert alike_from(embeddings[:1], seeded()) == 1
+
+
+@pytest.mark.parametrize(("scenes", "frames"), [(4, 2), (10, 20)])
+def test_near_duplicates_are_alike_however_many_there_are(scenes: int, frames: int) -> None:
+    centres = unit_vectors(scenes, 60, seeded()).repeat(frames, 1)
+    embeddings = centres + 0.01 * torch.randn(centres.shape, generator=seeded(1))
+    embeddings /= embeddings.norm(dim=1, keepdim=True)
+    threshold = alike_from(embeddings, seeded())
+    assert ((embeddings @ embeddings.T > threshold).sum(dim=1) == frames).all()
+    assert 0.5 < threshold <= NEAR_DUPLICATE
 
 
 def test_no_image_makes_a_pair_with_itself(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,6 +124,11 @@ def test_a_cold_start_spreads_over_what_there_is() -> None:
     assert cold.alike.tolist() == alike.tolist()
 
 
+def test_a_cold_start_of_a_pool_that_is_empty_by_now_has_an_order() -> None:
+    cold = rank_cold(torch.zeros(0, 0), torch.eye(3), [], batch=4, near_duplicate=0.95, generator=generator())
+    assert (cold.order, len(cold.alike)) == ([], 0)
+
+
 def test_a_cold_start_leaves_what_is_labelled_for_later() -> None:
     kinds = F.normalize(torch.eye(8)[:3].repeat_interleave(8, dim=0) + 0.05 * vectors(24, 2), dim=1)
     cold = rank_cold(

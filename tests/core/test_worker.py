@@ -194,6 +194,24 @@ def test_a_round_says_how_it_ranked_and_where_it_sees_the_images(workspace: Work
         assert item.novelty >= 0
 
 
+@pytest.mark.parametrize("given", [{"head": "linear"}, {"samples_predict": 1}])
+def test_a_score_that_a_single_prediction_has_not_gives_way_to_entropy(
+    workspace: Workspace, given: dict[str, object]
+) -> None:
+    """All images would have the score 0, and the queue would be the order of the import."""
+    changed = {**given, "pixel_score": "variance", "batch_choice": "top", "uncertain_from": 0}
+    project = blocks_project(workspace, pool=6, settings=TINY.model_copy(update=changed))
+    claimed = claimed_round(workspace, project)
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    note = rounds.get_round(workspace, claimed.id).note
+    assert note is not None
+    assert "variance of a single prediction is 0 everywhere" in note
+    items = [item for item in queue.ranked_images(workspace, project.id)[0] if item.rank]
+    scores = [item.score for item in items]
+    assert len(set(scores)) == len(scores) == 6
+    assert scores == sorted(scores, key=lambda score: -(score or 0))
+
+
 def test_an_archived_class_neither_trains_nor_is_suggested(workspace: Workspace) -> None:
     project = blocks_project(workspace, pool=4, audit=2)
     projects.add_class(workspace, project.id, ClassSpec(name="water"), "test")

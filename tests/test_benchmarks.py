@@ -3,6 +3,7 @@
 import csv
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -61,10 +62,15 @@ def test_every_claim_has_three_seeds(name: str, columns: list[str]) -> None:
     assert all(len(found) >= 3 for found in seeds.values())
 
 
+@cache
+def made(name: str) -> str:
+    return tables.TABLES[name]()
+
+
 def line(name: str, table: int = 0, **wanted: str) -> dict[str, str]:
     """Return a line of a table, cells by column; of columns with one name, the first."""
-    made = [part for part in tables.TABLES[name]().split("\n\n") if part.startswith("|")][table]
-    head, _, *lines = ([cell.strip() for cell in one.strip("|").split("|")] for one in made.splitlines())
+    text = [part for part in made(name).split("\n\n") if part.startswith("|")][table]
+    head, _, *lines = ([cell.strip() for cell in one.strip("|").split("|")] for one in text.splitlines())
     found = [dict(zip(reversed(head), reversed(cells), strict=True)) for cells in lines]
     return next(one for one in found if wanted.items() <= one.items())
 
@@ -85,7 +91,7 @@ def told_of_the_choice() -> list[str]:
         for name in ("random", "k-centre", "score × diversity", "ClaSP PE")
     }
     of_all = {
-        name: mean(re.findall(r"with all \d+ images: .*supervised (\S+)", tables.TABLES[name]())[0])
+        name: mean(re.findall(r"with all \d+ images: .*supervised (\S+)", made(name))[0])
         for name in ("active_learning", "active_learning_nuclei")
     }
     on_test = mean(line("active_learning", **start, strategy="random")["55 images"])

@@ -42,7 +42,7 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
     yield start
     for server in servers:
-        server.stop()
+        server.end()
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +51,7 @@ def camvid_server(camvid: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     workspace = open_workspace(folder / "workspace")
     server = Server(workspace.path, ["--no-worker"])
     yield CamVidServer(camvid, folder, workspace, server)
-    server.stop()
+    server.end()
     workspace.close()
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import random
-import signal
 import socket
 import subprocess
 import sys
@@ -51,16 +50,6 @@ def wait_for(address: str, running: subprocess.Popen[bytes], log: Path, patience
     raise RuntimeError(f"{ended}{address} did not answer. {log} says why:\n{log.read_text()}")
 
 
-def stop(running: subprocess.Popen[bytes]) -> None:
-    """End a process as Ctrl-C does, or by force when it does not listen."""
-    running.send_signal(signal.SIGINT)
-    try:
-        running.wait(20)
-    except subprocess.TimeoutExpired:
-        running.kill()
-        running.wait()
-
-
 @dataclass
 class Server:
     """``run_app.py serve`` (or ``demo``) on a workspace, as a person would start it."""
@@ -102,6 +91,7 @@ class Server:
         self.process.kill()
         self.process.wait()
 
-    def stop(self) -> None:
-        if self.process is not None:
-            stop(self.process)
+    def end(self) -> None:
+        """End it after a test, at once; it may have ended already."""
+        if self.process is not None and self.process.poll() is None:
+            self.kill()

@@ -67,7 +67,7 @@ def served(camvid: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
     projects.create_project(workspace, "Empty", [projects.ClassSpec("sky")], actor="test")
     server.start()
     yield ranked
-    server.stop()
+    server.end()
     workspace.close()
 
 

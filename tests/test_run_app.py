@@ -162,21 +162,21 @@ def test_train_without_project_says_what_to_do(tmp_path: Path) -> None:
     assert "There is no workspace" in result.stderr
     assert "Traceback" not in result.stderr
     open_workspace(folder).close()
-    result = run("train", "--workspace", str(folder))
-    assert result.returncode == 1
-    assert "no project yet" in result.stderr
-    assert "Traceback" not in result.stderr
+    refused = invoke("train", "--workspace", str(folder))
+    assert refused.exit_code == 1
+    assert "no project yet" in refused.stderr
+    assert isinstance(refused.exception, SystemExit), "and no traceback"
 
 
 def test_train_runs_a_round_with_a_worker_of_its_own(tmp_path: Path) -> None:
     workspace = open_workspace(tmp_path / "w")
     blocks_project(workspace, pool=3)
-    result = run("train", "--workspace", str(workspace.path))
-    assert result.returncode == 0, result.stdout + result.stderr
+    result = invoke("train", "--workspace", str(workspace.path))
+    assert result.exit_code == 0, result.output
     assert "Round 1 is done" in result.stdout
     assert not workers.live_workers(workspace)
-    result = run("rank", "--workspace", str(workspace.path))
-    assert result.returncode == 0, result.stdout + result.stderr
+    result = invoke("rank", "--workspace", str(workspace.path))
+    assert result.exit_code == 0, result.output
     assert "Round 2 is done: the model of round 1 has ranked the queue again." in result.stdout
     assert [info.kind for info in rounds.history(workspace, 1)] == ["ranks", "trains"]
 

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 import torch
@@ -110,6 +111,34 @@ def test_mixture_lies_between_the_mean_over_samples_and_the_best_one(device: tor
     )
     alike = logits[:1].expand(4, -1, -1, -1, -1)
     assert torch.allclose(mixture_cross_entropy(alike, labels), expected_cross_entropy(alike, labels))
+
+
+@pytest.mark.parametrize("pixel_weights", ["even", "balanced"])
+def test_an_image_is_as_likely_as_its_samples_find_300_of_its_pixels_on_average(
+    pixel_weights: Literal["even", "balanced"], device: torch.device
+) -> None:
+    # The samples nearly agree about the first image and not at all about the second.
+    spread = torch.tensor([0.05, 1.0]).view(2, 1, 1, 1)
+    logits = torch.randn(2, 4, 8, 8, generator=seeded()) + spread * torch.randn(
+        3, 2, 4, 8, 8, generator=seeded(1)
+    )
+    labels = (torch.rand(2, 8, 8, generator=seeded(2)).square() * 4).to(torch.uint8)
+    labels[0, :3], labels[1, 0] = 254, 255
+    weights = torch.ones(4) if pixel_weights == "even" else balanced_class_weights(labels, 4)
+    total, labelled = 0.0, 0
+    for image in range(2):
+        pixels = [(y, x) for y in range(8) for x in range(8) if labels[image, y, x] < 254]
+        likelihoods = []
+        for sample in logits.double().log_softmax(dim=2)[:, image]:
+            surprise = 0.0
+            for y, x in pixels:
+                label = int(labels[image, y, x])
+                surprise -= float(weights[label] * sample[label, y, x])
+            likelihoods.append(math.exp(-300 * surprise / len(pixels)))
+        total -= len(pixels) * math.log(sum(likelihoods) / 3) / 300
+        labelled += len(pixels)
+    found = labelled_cross_entropy(logits.to(device), labels.to(device), pixel_weights)
+    assert math.isclose(found, total / labelled, rel_tol=1e-5)
 
 
 def test_expected_cross_entropy_is_the_mean_over_samples(device: torch.device) -> None:

@@ -1,5 +1,6 @@
 import dataclasses
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from core.model.network import NetworkOutput, SegmentationNetwork, build_network
 from core.model.teacher import make_teacher, update_teacher
 from core.predict import predict
 from core.recipes import consistency, supervised, u2pl
+from core.recipes.cross_entropy import expected_cross_entropy, labelled_cross_entropy
 from core.recipes.pixel_contrast import Contrast, Pixels, pixel_contrast
 from core.recipes.step import StepInput
 from core.train import Training
@@ -213,6 +215,43 @@ def test_pixels_nobody_labelled_train_nothing(
         if recipe != "supervised":
             assert not gradient[2:, :2].any()  # outside the unlabelled images
             assert gradient[2:, 2:].any()
+
+
+@pytest.mark.parametrize("pixel_weights", ["balanced", "even", "hardest"])
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_losses_are_of_all_samples_and_not_of_their_mean(
+    device: torch.device, recipe: str, pixel_weights: Literal["balanced", "even", "hardest"]
+) -> None:
+    network = u2pl_network().to(device).train()
+    network.head.decoder.film.weight.data *= 8  # so that samples disagree
+    student = RecordsGradients(network)
+    config = TrainConfig(samples_train=3, confidence=0.0, max_entropy=10.0, pixel_weights=pixel_weights)
+    at = step_input(network, config)._replace(student=student)
+    result = RECIPES[recipe](at)
+    logits, labels = student.output.logits.detach(), at.labelled.labels
+    assert len(logits) == 3
+    of_mean = labelled_cross_entropy(logits[:, :2].mean(dim=0, keepdim=True), labels, pixel_weights)
+    supervised_loss = labelled_cross_entropy(logits[:, :2], labels, pixel_weights)
+    assert not torch.allclose(of_mean, supervised_loss, rtol=1e-4)
+    assert torch.allclose(result.parts["supervised"], supervised_loss, rtol=1e-5)
+    if recipe != "supervised":
+        of_kept = expected_cross_entropy(logits[:, 2:], result.labels[2:])
+        share = result.parts["pseudo_labelled_share"]
+        expected = of_kept * share if recipe == "consistency" else of_kept / share
+        assert torch.allclose(result.parts["unlabelled"], expected, rtol=1e-5)
+
+
+def test_the_teacher_is_as_sure_as_its_samples_are_on_average(device: torch.device) -> None:
+    at = step_input(u2pl_network().to(device), TrainConfig(samples_train=2))
+    colours = SeesColours()
+
+    def teacher(images: torch.Tensor, *, samples: int, generator: torch.Generator) -> NetworkOutput:
+        seen = colours(images, samples=1, generator=generator)
+        return seen._replace(logits=torch.cat([9 * seen.logits, -9 * seen.logits])[:samples])
+
+    taught = u2pl.teach(at._replace(teacher=teacher), u2pl._no_views(at.labelled.images))
+    expected = ((9 * colours.colours).softmax(dim=1) + (-9 * colours.colours).softmax(dim=1)) / 2
+    assert torch.allclose(taught.probabilities, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("head", ["np", "np_classifier", "linear"])

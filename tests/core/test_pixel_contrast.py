@@ -192,6 +192,47 @@ def test_uncertain_pixels_are_no_anchors(device: torch.device) -> None:
     assert not pixel_contrast(unsure, queues_of(-key[None]), seeded()).live.any()
 
 
+def test_the_positive_is_the_mean_key_of_the_anchors_of_the_class(device: torch.device) -> None:
+    representations, keys = F.normalize(torch.randn(2, 10, 4, generator=seeded()), dim=2).to(device)
+    negative = torch.tensor([1.0, 0.0, 0.0, 0.0], device=device)
+    labels = torch.tensor([0] * 7 + [1] * 3, device=device)
+    probabilities = F.one_hot(labels, 3).float()
+    probabilities[6] = torch.tensor([0.25, 0.4, 0.35])  # of class 0, but below δ_p
+    pixels = certain_pixels(representations, negative)._replace(
+        keys=keys, labels=labels, probabilities=probabilities
+    )
+    by_class = []
+    for members in (range(6), range(7, 10)):
+        positive = keys[list(members)].mean(dim=0)
+        losses = []
+        for member in members:
+            alike = torch.exp(F.cosine_similarity(representations[member], positive, dim=0) / 0.5)
+            unlike = torch.exp(F.cosine_similarity(representations[member], negative, dim=0) / 0.5)
+            losses.append(-torch.log(alike / (alike + 50 * unlike)))
+        by_class.append(sum(losses) / len(losses))
+    found = pixel_contrast(pixels, queues_of(negative[None]), seeded())
+    assert found.live.tolist() == [True, True, False]
+    assert torch.allclose(found.loss, sum(by_class) / 2, rtol=1e-5)
+
+
+def test_each_anchor_draws_fifty_negatives_of_its_own_from_all_of_the_queue(device: torch.device) -> None:
+    # Anchors are at right angles to every negative, so the gradient tells how often each was drawn.
+    anchor, *negatives = torch.eye(101, device=device)
+    representations = anchor.repeat(200, 1).requires_grad_()
+    pixel_contrast(
+        certain_pixels(representations, anchor), queues_of(torch.stack(negatives)), seeded()
+    ).loss.backward()
+    assert representations.grad is not None
+    pull = 1 / 200 / 0.5 / (math.exp(1 / 0.5) + 50)
+    drawn = representations.grad[:, 1:] / pull
+    assert torch.allclose(drawn, drawn.round(), atol=1e-3)
+    assert (drawn.sum(dim=1).round() == 50).all()
+    # With replacement, 50 draws of 100 find 39.5 different ones on average.
+    assert (drawn > 0.5).sum(dim=1).min() > 25
+    assert (drawn.sum(dim=0) > 0).all()
+    assert len(drawn.round().unique(dim=0)) == 200
+
+
 def test_without_negatives_the_loss_is_a_finite_zero_with_zero_gradient(device: torch.device) -> None:
     key = torch.tensor([1.0, 0.0], device=device)
     representations = torch.randn(5, 2, generator=seeded()).to(device).requires_grad_()

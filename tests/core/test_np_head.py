@@ -371,6 +371,49 @@ def test_context_sets_are_seeded_and_of_all_sizes(device: torch.device) -> None:
     assert abs(shares.mean() - 1 / 3) < 0.08
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_training_draws_from_the_target_with_a_random_context_set_and_evaluation_from_the_whole_context(
+    training: bool, device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = small_network().to(device)
+    for memory, seed in ((network.head.context, 1), (network.head.target, 2)):
+        memory.rows.copy_(torch.randn(memory.rows.shape, generator=seeded(seed)))
+        memory.filled.fill_(memory.rows.shape[1])
+    noise = torch.randn(2, 2, 32, generator=seeded(3))
+    chosen = network.head.draw_context_set(seeded(4))
+    monkeypatch.setattr(network.head, "draw_noise", lambda *_: noise)
+    monkeypatch.setattr(network.head, "draw_context_set", lambda _: chosen)
+    found = network.train(training)(torch.rand(2, 3, 32, 32, generator=seeded(5)).to(device), samples=2)
+    expected = {
+        (latent, context_set is None): network.head(
+            found.features, noise, latent=latent, context_set=context_set
+        )
+        for latent in ("target", "context")
+        for context_set in (chosen, None)
+    }
+    right = ("target", False) if training else ("context", True)
+    for case, output in expected.items():
+        assert torch.equal(found.logits, output.logits) == (case == right), case
+    assert torch.equal(found.kl, expected[right].kl)
+
+
+def test_the_latent_is_told_of_more_evidence_the_more_rows_a_context_set_has(device: torch.device) -> None:
+    head = new_head(device)
+    head.context.rows.copy_(torch.randn(head.context.rows.shape, generator=seeded()))
+    head.context.filled.fill_(head.context.rows.shape[1])
+    queries = head.projector(torch.randn(2, 24, 8, 8, generator=seeded(1)).to(device))
+    told: list[torch.Tensor] = []
+    head.latent_encoder.register_forward_pre_hook(lambda _, given: told.append(given[1]))
+    for rows in (0, 1, 2, 8, 32, 128, 512):
+        chosen = torch.zeros(head.context.rows.shape[:2], dtype=torch.bool, device=device)
+        chosen[:, :rows] = True
+        head._described(queries, head.context.centres(chosen))
+    evidence = torch.stack(told)
+    assert (evidence.diff(dim=0) > 0.05).all()
+    assert not evidence[0].any()
+    assert torch.allclose(evidence[-1], torch.ones(2, device=device))
+
+
 def test_a_global_code_reaches_the_middle_of_a_large_map(device: torch.device) -> None:
     """A pixel's class is its own bit and a code the whole image shares, which only z and r can carry."""
     generator = seeded()

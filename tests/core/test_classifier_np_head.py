@@ -155,6 +155,15 @@ def test_the_same_generator_draws_the_same_classifiers(device: torch.device) -> 
     assert not torch.equal(one, other)
 
 
+def test_the_device_says_what_the_cpu_says(device: torch.device) -> None:
+    said = []
+    for place in (torch.device("cpu"), device):
+        head = observed(new_head(place), images_of_features(3, place))
+        noise = head.draw_noise(3, seeded(2))
+        said.append(head(images_of_features(2, place, seed=9), noise).logits.cpu())
+    assert torch.allclose(said[0], said[1], atol=1e-3)
+
+
 def test_pixels_nobody_labelled_are_no_evidence(device: torch.device) -> None:
     head, features = new_head(device), images_of_features(1, device)
     image = torch.tensor([7], device=device)

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ from core.data import TrainingData
 from core.distributed import launch
 from core.model.class_memory import ClassMemory
 from core.model.labelled_evidence import LabelledEvidence
-from core.model.network import SegmentationNetwork
+from core.model.network import HeadName, SegmentationNetwork, build_network
 from core.predict import predict
 from core.recipes.class_queues import ClassQueues
 from core.recipes.cross_entropy import expected_cross_entropy
@@ -173,6 +173,16 @@ def in_each_process(fabric: Fabric, folder: Path) -> None:
 
     training.run(on_step)
     head = training.student.head
+
+    others: dict[str, list[tuple[str, str]]] = {}
+    for name, recipe in (("np_classifier", "consistency"), ("linear", "u2pl")):
+        config = dataclasses.replace(CONFIG, recipe=recipe, steps=3)
+        network = small_network(head=name, representation=recipe == "u2pl")
+        before = digest(network)
+        other = Training(network, striped_data(8, 4), config, CPU, fabric)
+        other.run(lambda report: True)
+        assert digest(other.student) != before
+        others[recipe] = of_both((digest(other.student), digest(other.teacher)))
     result = {
         "memories": of_both(memory.state_dict()),
         "evidence": of_both(evidence.state_dict()),
@@ -187,6 +197,7 @@ def in_each_process(fabric: Fabric, folder: Path) -> None:
         "memories of training": of_both([digest(head.context), digest(head.target)]),
         "losses": losses,
         "teacher state": training.teacher.state_dict(),
+        "of other recipes": others,
     }
     if rank == 0:
         torch.save(result, folder / "result.pt")
@@ -274,6 +285,32 @@ def test_student_and_teacher_are_equal_in_both_processes(two: dict[str, Any]) ->
     for name in ("student", "teacher"):
         assert two[name][0] == two[name][1]
     assert two["steps reported"] == [CONFIG.steps, 0]
+
+
+@pytest.mark.parametrize("recipe", ["consistency", "u2pl"])
+def test_student_and_teacher_are_equal_in_both_processes_with_other_heads(
+    two: dict[str, Any], recipe: str
+) -> None:
+    first, second = two["of other recipes"][recipe]
+    assert first == second
+
+
+PARTS = {"CNN": ("test_efficientnet", "DeepLabV3Plus"), "transformer": ("test_vit", "DPT")}
+
+
+@pytest.mark.parametrize("parts", PARTS)
+@pytest.mark.parametrize("recipe", ["supervised", "consistency", "u2pl"])
+@pytest.mark.parametrize("head", get_args(HeadName))
+def test_every_parameter_has_a_gradient_at_the_first_step(head: HeadName, recipe: str, parts: str) -> None:
+    """What ``find_unused_parameters=False`` rests on."""
+    encoder, decoder = PARTS[parts]
+    represented = recipe == "u2pl"
+    network = build_network(
+        3, encoder=encoder, decoder=decoder, head=head, weights="none", representation=represented
+    )
+    config = dataclasses.replace(CONFIG, recipe=recipe, warm_up=0.0)
+    first_gradients(Training(network, striped_data(4, 2), config, CPU))
+    assert [name for name, parameter in network.named_parameters() if parameter.grad is None] == []
 
 
 def test_two_processes_learn_as_much_as_one_with_the_same_total_batch(two: dict[str, Any]) -> None:

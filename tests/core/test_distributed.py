@@ -29,6 +29,7 @@ from core.train_config import TrainConfig
 from core.uncertainty import confusion_matrix, mean_iou
 from tests.core.small_network import classes_of_pixels, seeded, small_network, striped_data
 
+ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(
     crop=32,
@@ -211,7 +212,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def two(folder: Path) -> dict[str, Any]:
     """What two processes, connected by gloo, came to."""
-    launch(in_each_process, folder, device=CPU, devices=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "tests" / "as_installed"))  # They take the path over from this one.
+        launch(in_each_process, folder, device=CPU, devices=2)
     return torch.load(folder / "result.pt")
 
 

@@ -3,7 +3,8 @@
 Two measures. *Superpixel clicks* count the superpixels that must be clicked once each, as in "Revisiting
 Superpixels for Active Learning" (Cai et al., CVPR 2021). *Correction clicks* let a greedy annotator repair
 a label map until it agrees with the truth (NoC@95 of interactive segmentation): it always goes for the
-largest wrong piece. Neither is a person: both are lower bounds of what a hand would need with these tools,
+largest wrong piece. To look at an image and submit it is an action too, so no image costs less than one
+correction click. Neither is a person: both are lower bounds of what a hand would need with these tools,
 and they serve to compare images and strategies.
 """
 
@@ -174,7 +175,7 @@ def correction_clicks(
     annotator: Annotator,
     generator: np.random.Generator,
 ) -> tuple[int, bool]:
-    """Return the clicks from a suggestion, the one that accepts it included, or from scratch.
+    """Return the clicks from a suggestion, the one that accepts it included, or from scratch; at least one.
 
     Beside them stands whether they reached the target; where they did not they are ``annotator.most_clicks``.
 
@@ -187,7 +188,8 @@ def correction_clicks(
         )
     start = np.full_like(truth, NOT_LABELLED) if suggestion is None else suggestion
     done = correct(start, truth, superpixels, annotator, generator)
-    clicks = done.clicks if suggestion is None else done.clicks + 1
+    # From scratch the last click submits, too, and where there is nothing to draw one click does.
+    clicks = max(1, done.clicks) if suggestion is None else done.clicks + 1
     return min(clicks, annotator.most_clicks), done.reached and clicks <= annotator.most_clicks
 
 

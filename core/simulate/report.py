@@ -431,9 +431,10 @@ def _cost_table(
         "suggestion's, one click each. Clicks: a simulated annotator corrects the largest wrong piece first, "
         f"until {_percent(annotator.get('target', 0.95))} of the pixels agree, and gives up after "
         f"{annotator.get('most_clicks', 200)} clicks (jitter {annotator.get('jitter', 0):g} px, class errors "
-        f"{_percent(annotator.get('class_errors', 0))}). Hours are these clicks at {seconds_per_click:g} s "
-        "each, an assumption, and nothing else: neither looking nor waiting. Saved by suggestions: against "
-        "labelling the same images from scratch. Saved against random: what random paid for its last mIoU, "
+        f"{_percent(annotator.get('class_errors', 0))}). An image costs at least the one that submits it. "
+        f"Hours are these clicks at {seconds_per_click:g} s each, an assumption, and nothing else: neither "
+        "looking nor waiting. Saved by suggestions: against labelling the same images from scratch. Saved "
+        "against random: what random paid for its last mIoU, "
         "less what this strategy had paid when its mean curve reached that."
     )
     return _table(head, rows) + f"<p class=note>{escape(note)}</p>"

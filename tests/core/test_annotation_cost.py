@@ -90,10 +90,12 @@ def test_a_wrong_region_is_relabelled_at_once() -> None:
     assert (outcome.label_map == truth).all()
 
 
-def test_void_pixels_cost_nothing() -> None:
+def test_void_pixels_cost_nothing_but_the_click_that_submits_them() -> None:
     truth = np.full((8, 8), VOID, np.uint8)
     assert agreement(np.zeros_like(truth), truth) == 1
-    assert correction_clicks(None, truth, [squares(4, 8, 8)], Annotator(), generator()) == (0, True)
+    for suggestion in (None, np.zeros_like(truth)):
+        cost = correction_clicks(suggestion, truth, [squares(4, 8, 8)], Annotator(), generator())
+        assert cost == (1, True)
     assert superpixel_clicks(squares(4, 8, 8), truth) == 0
 
 

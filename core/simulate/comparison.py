@@ -34,10 +34,11 @@ class Comparison:
         strategy: Its name.
         recipe: ``recipe/head``.
         seeds: Finished ones, rising.
+        budgets: At how many numbers of labels each was measured.
         last: Mean and standard deviation of the mIoU at the last budget.
         area: Of the mIoU over label share, divided by its range; the mIoU itself for a single budget.
         area_over_clicks: The same over correction clicks, in the range that all strategies of the recipe and
-            seed cover; NaN when there is none.
+            seed cover, over the ``seeds_over_clicks`` where there is one; NaN when there is none.
         against_random: Paired difference of ``area``, and ``p_holm`` corrected over the strategies of the
             recipe; None for random itself, or without it.
         against_random_over_clicks: The same of ``area_over_clicks``.
@@ -51,9 +52,11 @@ class Comparison:
     strategy: str
     recipe: str
     seeds: tuple[int, ...]
+    budgets: int
     last: tuple[float, float]
     area: tuple[float, float]
     area_over_clicks: tuple[float, float]
+    seeds_over_clicks: tuple[int, ...]
     against_random: PairedTest | None
     p_holm: float
     against_random_over_clicks: PairedTest | None
@@ -112,9 +115,11 @@ def _of_recipe(recipe: str, curves: dict[str, Curves], full: Curves) -> list[Com
                 strategy=name,
                 recipe=recipe,
                 seeds=tuple(of),
+                budgets=len(mean),
                 last=mean_and_deviation([curve[-1].test_miou for curve in of.values()]),
                 area=mean_and_deviation(list(areas[name].values())),
                 area_over_clicks=mean_and_deviation(list(over_clicks[name].values())),
+                seeds_over_clicks=tuple(over_clicks[name]),
                 against_random=tests[name],
                 p_holm=p_values[name],
                 against_random_over_clicks=click_tests[name],
@@ -161,6 +166,7 @@ def _area(curve: list[BudgetResult]) -> float:
 
 
 def _areas_over_clicks(curves: dict[str, Curves]) -> dict[str, dict[int, float]]:
+    """Return the area of each strategy by seed, of the seeds whose strategies have a range in common."""
     areas: dict[str, dict[int, float]] = {name: {} for name in curves}
     for seed in sorted({seed for of in curves.values() for seed in of}):
         names = [name for name, of in curves.items() if seed in of]
@@ -169,14 +175,15 @@ def _areas_over_clicks(curves: dict[str, Curves]) -> dict[str, dict[int, float]]
             for name in names
         ]
         for name, area in zip(names, areas_over_common_range(pairs), strict=True):
-            areas[name][seed] = area
+            if math.isfinite(area):
+                areas[name][seed] = area
     return areas
 
 
 def _against(own: dict[int, float], rival: dict[int, float] | None, name: str) -> PairedTest | None:
     if rival is None or name == RIVAL:
         return None
-    shared = [seed for seed in own if math.isfinite(own[seed]) and math.isfinite(rival.get(seed, math.nan))]
+    shared = [seed for seed in own if seed in rival]
     if not shared:
         return None
     return paired_t_test([own[seed] for seed in shared], [rival[seed] for seed in shared])
@@ -199,15 +206,12 @@ def in_words(comparisons: Sequence[Comparison]) -> list[str]:
         if test is None:
             continue
         where = f" with {one.recipe}" if len(recipes) > 1 else ""
-        measured = "Over the budgets" if math.isfinite(one.area_over_clicks[0]) else "At these labels"
-        difference = f"{abs(100 * test.mean):.1f}"
-        spread = "" if math.isnan(test.deviation) else f" ± {100 * test.deviation:.1f}"
-        direction = "above" if test.mean >= 0 else "below"
-        seeds = f"{test.pairs} paired seed{'s' if test.pairs > 1 else ''}"
-        sentences.append(
-            f"{measured}, {one.strategy} is {direction} random{where} by {difference}{spread} points of mIoU "
-            f"({seeds}): {_verdict(test, one.p_holm)}.{_clicks_in_words(one, comparisons)}"
-        )
+        measured = "Over the budgets" if one.budgets > 1 else "At these labels"
+        said = f"{measured}, {one.strategy} is {_in_words(test, one.p_holm, f'random{where}')}."
+        over_clicks = one.against_random_over_clicks
+        if over_clicks is not None:
+            said += f" Over the same clicks it is {_in_words(over_clicks, one.p_holm_over_clicks, 'random')}."
+        sentences.append(said + _clicks_in_words(one, comparisons))
     if not sentences:
         named = " and ".join(dict.fromkeys(one.strategy for one in comparisons))
         sentences.append(
@@ -215,6 +219,15 @@ def in_words(comparisons: Sequence[Comparison]) -> list[str]:
             "three seeds to compare."
         )
     return sentences
+
+
+def _in_words(test: PairedTest, p: float, rival: str) -> str:
+    direction = "above" if test.mean >= 0 else "below"
+    spread = "" if math.isnan(test.deviation) else f" ± {100 * test.deviation:.1f}"
+    return (
+        f"{direction} {rival} by {abs(100 * test.mean):.1f}{spread} points of mIoU "
+        f"({test.pairs} paired seed{'s' if test.pairs > 1 else ''}): {_verdict(test, p)}"
+    )
 
 
 def _verdict(test: PairedTest, p: float) -> str:

@@ -124,6 +124,50 @@ def test_a_seed_that_is_not_finished_is_left_out() -> None:
     assert [one.seeds for one in compared(unfinished)] == [(0, 1), (0, 1)]
 
 
+def test_seeds_without_clicks_in_common_are_left_out_over_clicks_alone(tmp_path: Path) -> None:
+    """Chosen images are dear: of one seed so dear that its curve begins where that of random ends."""
+    dear = [
+        one.model_copy(
+            update={"clicks": Clicks(correction=(2000 if one.seed == 2 else 1100) + 40 * (one.labels - 10))}
+        )
+        if one.strategy == "chosen"
+        else one
+        for one in results(full=False)
+    ]
+    comparisons = compared(dear)
+    for one in comparisons:
+        assert (one.seeds, one.seeds_over_clicks) == ((0, 1, 2), (0, 1))
+    rival, chosen = comparisons
+    test = chosen.against_random_over_clicks
+    assert test is not None
+    assert test.pairs == 2
+    assert test.mean == pytest.approx(chosen.area_over_clicks[0] - rival.area_over_clicks[0])
+
+    (sentence,) = in_words(comparisons)
+    assert sentence.startswith("Over the budgets, chosen is above random by 3.")
+    assert re.search(
+        r"Over the same clicks it is below random by \d\.\d ± .+ \(2 paired seeds\): sig", sentence
+    )
+
+    path = tmp_path / "report.html"
+    write_report(path, dear, SET, conditions={}, seconds_per_click=2.0, command="")
+    rows = re.findall(r"<tr><td class=left>chosen</td>.+?</tr>", path.read_text(encoding="utf-8"))
+    cells = re.findall(r"<td>(.*?)</td>", rows[0])
+    assert cells[0] == "3"
+    assert cells[5] == "2"
+    assert re.fullmatch(r"\d\d\.\d ± \d\.\d", cells[6])
+
+
+def test_the_lead_speaks_of_budgets_wherever_there_are_several() -> None:
+    without_clicks = [one.model_copy(update={"clicks": None}) for one in results(full=False)]
+    assert compared(without_clicks)[1].seeds_over_clicks == ()
+    assert in_words(compared(without_clicks))[0].startswith("Over the budgets, chosen")
+    last = [one for one in results(full=False) if one.labels == 40]
+    (sentence,) = in_words(compared(last))
+    assert sentence.startswith("At these labels, chosen")
+    assert "Over the same clicks" not in sentence
+
+
 def test_the_report_holds_the_numbers_and_needs_no_network(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     conditions = {

@@ -116,6 +116,8 @@ def simulate(
     }
     # Left out where there are none, so that a simulation that was begun before there were any goes on.
     conditions |= {"further_rounds": grid.further_rounds} if grid.further_rounds else {}
+    # Not in earlier versions, whose seeds began at different places of the same order.
+    conditions |= {"first_images": "drawn anew for each seed"} if start == "random" else {}
     results = Results(out, conditions)
     began = time.monotonic()
     with _progress(console) as bars:

@@ -10,7 +10,7 @@ import math
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,12 @@ class CellRun:
         self.test = images.list_images(workspace, self.project.id, "excluded")
         counts = images.split_counts(workspace, self.project.id)
         self.images = counts["pool"] + counts["train"]
+        by_content = {
+            info.content_hash: info.id
+            for split in ("pool", "train")
+            for info in images.list_images(workspace, self.project.id, split)
+        }
+        self.unranked = [by_content[one] for one in drawn_order(by_content, cell.seed)]
         self.ledger = _Ledger(workspace.path / LEDGER, known_by)
         self._set_up()
 
@@ -161,7 +167,7 @@ class CellRun:
             queue.move_back_alike(self.workspace, last, ORACLE)
         for number in range(labelled, budget):
             self.watch(f"labelling image {number + 1}", 0.15 * (number - before) / (budget - before))
-            (item,) = queue.next_images(self.workspace, self.project.id, ORACLE, 1)
+            item = self._next(number)
             truth = images.truth(self.workspace, item.image.id)
             # The cost is written first: killed between the two, the next run gets the same image again.
             self.ledger.write(number, item.image.name, self._clicks(item, truth))
@@ -175,6 +181,18 @@ class CellRun:
                 round_shown_id=item.round_id,
             )
             queue.move_back_alike(self.workspace, item.image.id, ORACLE)
+
+    def _next(self, labelled: int) -> QueueItem:
+        """Return the image to label when so many are: as the queue has it once a round has ranked the pool.
+
+        The queue's own order before that is one circle of all images, in which a seed chooses where to begin.
+        That is random enough for a person, but two seeds that begin close to each other label the same
+        images, and a paired test takes seeds for independent.
+        """
+        if queue.progress(self.workspace, self.project.id).current_round_number is None:
+            return queue.open_image(self.workspace, self.unranked[labelled], ORACLE)[0]
+        (item,) = queue.next_images(self.workspace, self.project.id, ORACLE, 1)
+        return item
 
     def _clicks(self, item: QueueItem, truth: LabelMap) -> Clicks:
         if self.cell.strategy == FULL:
@@ -326,6 +344,12 @@ class _Ledger:
     def _save(self) -> None:
         entries = [[name, clicks.model_dump()] for name, clicks in self.labels]
         write_atomically(self.path, json.dumps({"run": self.run, "labels": entries}).encode())
+
+
+def drawn_order(content_hashes: Iterable[str], seed: int) -> list[str]:
+    """Return images in an order that is drawn by the seed, whatever order they came in."""
+    ordered = sorted(content_hashes)
+    return [ordered[place] for place in np.random.default_rng(seed).permutation(len(ordered))]
 
 
 def identity(cell: Cell, conditions: Mapping[str, Any]) -> dict[str, Any]:

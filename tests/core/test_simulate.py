@@ -3,7 +3,9 @@
 import contextlib
 import csv
 import dataclasses
+import hashlib
 import io
+import itertools
 import json
 import os
 import re
@@ -12,14 +14,16 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from sqlalchemy import select
 
 from core import simulate as simulation
 from core.annotation_cost import Annotator
 from core.simulate import WORKSPACES, cell, simulate
 from core.simulate.grid import Grid
-from core.simulate.results import BudgetResult
+from core.simulate.results import CONDITIONS, BudgetResult
 from storage import images, projects, rounds
 from storage.errors import InvalidInput
+from storage.schema import Image, Prediction
 from storage.workspace import DATABASE_FILE, open_workspace
 from tests.core.blocks_project import TINY, block_scene, png
 
@@ -137,6 +141,13 @@ def test_a_typical_start_is_the_order_of_the_cold_start(tiny_set: Path, tmp_path
     trained, cold = rounds.history(opened, project.id)
     assert (cold.number, cold.state, trained.number) == (0, "done", 1)
     assert len(result.labelled) == 3
+    with opened.database.reading() as session:
+        first = session.scalars(
+            select(Image.name)
+            .join(Prediction, Prediction.image_id == Image.id)
+            .where(Prediction.round_id == cold.id, Prediction.rank == 1)
+        ).one()
+    assert result.labelled[0] == first
     opened.close()
 
 
@@ -176,6 +187,40 @@ def test_the_strategies_of_a_seed_begin_alike(finished: tuple[Path, list[BudgetR
     assert first.labelled == other.labelled
     assert first.test_miou == other.test_miou
     assert first.clicks == other.clicks
+
+
+def test_the_first_images_are_drawn_by_the_seed(
+    finished: tuple[Path, list[BudgetResult]], tiny_set: Path
+) -> None:
+    _, results = finished
+    names = {
+        hashlib.sha256(path.read_bytes()).hexdigest(): f"train/{path.name}"
+        for path in (tiny_set / "train").iterdir()
+    }
+    drawn = [names[one] for one in cell.drawn_order(names, seed=3)]
+    assert of(results, "random")[0].labelled == drawn[:2]
+    assert of(results, "full")[0].labelled == drawn
+
+
+def test_seeds_begin_with_no_more_images_in_common_than_by_chance() -> None:
+    pool = [hashlib.sha256(bytes([number % 256, number // 256])).hexdigest() for number in range(370)]
+    starts = [cell.drawn_order(pool, seed)[:37] for seed in range(10)]
+    common = [len(set(one) & set(other)) for one, other in itertools.combinations(starts, 2)]
+    # Of 37 among 370, 3.7 are in common on average, with a deviation of 1.7 that 45 pairs bring down to 0.26.
+    assert sum(common) / len(common) == pytest.approx(3.7, abs=4 * 0.26)
+    assert max(common) < 3.7 + 5 * 1.7
+    assert starts[2] == cell.drawn_order(reversed(pool), seed=2)[:37]
+
+
+def test_the_results_of_seeds_that_began_otherwise_are_not_gone_on_with(
+    finished: tuple[Path, list[BudgetResult]], tiny_set: Path, grid: Grid, tmp_path: Path
+) -> None:
+    out = shutil.copytree(finished[0], tmp_path / "out")
+    known = json.loads((out / CONDITIONS).read_text())
+    del known["conditions"]["first_images"]
+    (out / CONDITIONS).write_text(json.dumps(known))
+    with pytest.raises(InvalidInput, match="first_images none, not drawn anew for each seed"):
+        simulate(tiny_set, grid, out=out, annotator=HAND, device="cpu", console=quiet())
 
 
 def test_rows_and_report_hold_the_numbers(finished: tuple[Path, list[BudgetResult]]) -> None:

@@ -31,12 +31,13 @@ from core.simulate.labelled_set import (
     LabelledSet,
     copy_set,
     end_of_copy,
+    files_of,
     is_half_copied,
     labelled_set,
     remove_half_copy,
 )
 from core.simulate.report import write_report
-from core.simulate.results import BudgetResult, Results, write_csv
+from core.simulate.results import DATA_FILES, BudgetResult, Results, changed_conditions, write_csv
 from core.worker import pick_device
 from storage.errors import InvalidInput
 from storage.workspace import open_workspace
@@ -118,7 +119,10 @@ def simulate(
     conditions |= {"further_rounds": grid.further_rounds} if grid.further_rounds else {}
     # Not in earlier versions, whose seeds began at different places of the same order.
     conditions |= {"first_images": "drawn anew for each seed"} if start == "random" else {}
+    files = None if data is None else files_of(data)
+    conditions |= {} if files is None else {DATA_FILES: files}
     results = Results(out, conditions)
+    conditions = results.conditions
     began = time.monotonic()
     with _progress(console) as bars:
         importing = bars.add_task(f"{'Rendering' if data is None else 'Importing'} the set", total=None)
@@ -187,7 +191,7 @@ def _folder_name(conditions: dict[str, Any]) -> str:
 
     A simulation that was refused may have left its set behind.
     """
-    chosen = [conditions[name] for name in ("data", "limit_pool", "limit_test")]
+    chosen = [conditions.get(name) for name in ("data", DATA_FILES, "limit_pool", "limit_test")]
     return f"set-{hashlib.sha256(json.dumps(chosen).encode()).hexdigest()[:12]}"
 
 
@@ -208,7 +212,7 @@ def _make_workspace(folder: Path, run: dict[str, Any], set_folder: Path, *, kept
         InvalidInput: The folder that is to be kept holds something else.
     """
     held = run_of(folder)
-    if held == run:
+    if held is not None and not changed_conditions(held, run):
         end_of_copy(folder)
         return
     if held is None and is_half_copied(folder):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,6 +17,9 @@ from core import demo_world
 from storage import images, projects
 from storage.errors import InvalidInput, QualmError
 from storage.files import write_atomically
+from storage.formats.archives import OpenSource
+from storage.formats.class_list import find_class_list
+from storage.formats.image_file import IMAGE_SUFFIXES
 from storage.importing import add_rendered, plan_import, run_import
 from storage.projects import ClassSpec
 from storage.workspace import Workspace, open_workspace
@@ -73,6 +78,25 @@ def labelled_set(
         workspace.close()
     write_atomically(description, done.model_dump_json().encode())
     return done
+
+
+def files_of(data: Path) -> str | None:
+    """Return what tells the files of a set from those it has after a change; None when it cannot be read.
+
+    They are its images, masks and class list, by name and size: to read what is in them would take as long as
+    the import. A mask that was corrected has another size, but for a rare chance and unpacked formats.
+    """
+    try:
+        with OpenSource(data) as opened:
+            class_list = find_class_list(opened.paths)
+            used = [
+                path for path in opened.paths if path.lower().endswith(IMAGE_SUFFIXES) or path == class_list
+            ]
+            sizes = [opened.size(path) for path in used]
+    except InvalidInput:
+        return None
+    digest = hashlib.sha256(json.dumps([used, sizes]).encode()).hexdigest()[:12]
+    return f"{len(used):,} of {sum(sizes):,} bytes, digest {digest}"
 
 
 def copy_set(folder: Path, target: Path) -> None:

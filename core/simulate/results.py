@@ -17,6 +17,11 @@ from storage.errors import InvalidInput
 from storage.files import write_atomically
 
 CONDITIONS = "simulation.json"
+DATA_FILES = "data_files"
+"""Name of the condition that tells whether the set has changed, which
+:func:`core.simulate.labelled_set.files_of` returns.
+
+Simulations of earlier versions lack it, and so does one whose set is gone: those go on."""
 
 
 class Clicks(BaseModel):
@@ -93,21 +98,32 @@ class BudgetResult(BaseModel):
     commit: str
 
 
+def changed_conditions(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return the names of the conditions that are others than before."""
+    names = [name for name in {**now, **before} if now.get(name) != before.get(name)]
+    return [name for name in names if name != DATA_FILES or (name in now and name in before)]
+
+
 class Results:
-    """A folder of results."""
+    """A folder of results.
+
+    Attributes:
+        folder: The folder.
+        conditions: All that must not change, as it is kept.
+    """
 
     def __init__(self, folder: Path, conditions: Mapping[str, Any]) -> None:
-        """Open a folder for a simulation under ``conditions``, which are all that must not change.
+        """Open a folder for a simulation under ``conditions``.
 
         Raises:
             InvalidInput: It holds results under other conditions.
         """
         self.folder = folder
         self._known = folder / CONDITIONS
-        self._conditions = json.loads(json.dumps(conditions))
+        self.conditions: dict[str, Any] = json.loads(json.dumps(conditions))
         if self._known.exists():
-            wanted, before = self._conditions, self._read()["conditions"]
-            changed = [name for name in wanted | before if wanted.get(name) != before.get(name)]
+            wanted, before = self.conditions, self._read()["conditions"]
+            changed = changed_conditions(before, wanted)
             if changed:
                 name = changed[0]
                 raise InvalidInput(
@@ -115,10 +131,11 @@ class Results:
                     f"{wanted.get(name, 'none')}. Choose "
                     "another --out, or the same settings to go on there."
                 )
+            self.conditions = before | wanted
 
     def begin(self, described: LabelledSet) -> None:
         """Note the conditions and what the set holds."""
-        content = {"conditions": self._conditions, "set": described.model_dump()}
+        content = {"conditions": self.conditions, "set": described.model_dump()}
         write_atomically(self._known, json.dumps(content, indent=2).encode())
 
     def described(self) -> LabelledSet | None:

@@ -20,6 +20,7 @@ from core import simulate as simulation
 from core.annotation_cost import Annotator
 from core.simulate import WORKSPACES, cell, simulate
 from core.simulate.grid import Grid
+from core.simulate.labelled_set import files_of
 from core.simulate.results import CONDITIONS, BudgetResult
 from storage import images, projects, rounds
 from storage.errors import InvalidInput
@@ -392,6 +393,61 @@ def test_the_results_of_another_set_of_the_same_name_are_not_taken(
     namesake = shutil.copytree(tiny_set, tmp_path / tiny_set.name)
     with pytest.raises(InvalidInput, match=f"data {re.escape(str(tiny_set.resolve()))}, not"):
         simulate(namesake, grid, out=out, annotator=HAND, device="cpu", console=quiet())
+
+
+def test_results_are_not_gone_on_with_when_the_files_of_the_set_changed(
+    finished: tuple[Path, list[BudgetResult]], tiny_set: Path, grid: Grid, tmp_path: Path
+) -> None:
+    where = {"out": shutil.copytree(finished[0], tmp_path / "out"), "device": "cpu", "console": quiet()}
+    mask = tiny_set / "trainannot" / "scene4.png"
+    before = mask.read_bytes()
+    mask.write_bytes(before + b"changed")
+    try:
+        with pytest.raises(InvalidInput, match=r"data_files 26 of .+ bytes, digest \w+, not 26 of .+ Choose"):
+            simulate(tiny_set, grid, annotator=HAND, **where)
+    finally:
+        mask.write_bytes(before)
+    assert simulate(tiny_set, grid, annotator=HAND, **where) == finished[1]
+
+
+def test_results_without_word_of_the_files_are_gone_on_with(
+    finished: tuple[Path, list[BudgetResult]], tiny_set: Path, grid: Grid, tmp_path: Path
+) -> None:
+    where = {"out": shutil.copytree(finished[0], tmp_path / "out"), "device": "cpu", "console": quiet()}
+    kept = where["out"] / CONDITIONS
+    known = json.loads(kept.read_text())
+    files = known["conditions"].pop("data_files")
+    kept.write_text(json.dumps(known))
+    assert simulate(tiny_set, grid, annotator=HAND, **where) == finished[1]
+    assert json.loads(kept.read_text())["conditions"]["data_files"] == files
+    away = tiny_set.rename(tmp_path / "away")
+    try:
+        assert simulate(tiny_set, grid, annotator=HAND, **where) == finished[1]
+    finally:
+        away.rename(tiny_set)
+    assert json.loads(kept.read_text())["conditions"]["data_files"] == files
+
+
+def test_the_files_of_a_set_are_its_pictures_and_its_class_list(tiny_set: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(tiny_set, tmp_path / "set")
+    before = files_of(data)
+    (data / "results.csv").write_text("rows")
+    assert files_of(data) == before
+    (data / "label_colors.txt").write_text("0 0 0 field")
+    with_classes = files_of(data)
+    assert with_classes != before
+    (data / "train" / "scene0.png").rename(data / "train" / "other.png")
+    assert files_of(data) not in (None, before, with_classes)
+    assert files_of(tmp_path / "nowhere") is None
+
+
+def test_a_set_that_changed_after_a_refusal_is_imported_anew(tiny_set: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(tiny_set, tmp_path / "set")
+    too_many = Grid(budgets=(2, 50), overrides=QUICK)
+    for count in (9, 8):
+        with pytest.raises(InvalidInput, match=f"only {count} images"):
+            simulate(data, too_many, out=tmp_path / "out", console=quiet())
+        (data / "train" / "scene0.png").unlink(missing_ok=True)
 
 
 def test_a_set_without_test_images_is_refused(tmp_path: Path) -> None:

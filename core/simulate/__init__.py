@@ -25,7 +25,7 @@ from rich.text import Text
 from core import provenance
 from core.annotation_cost import Annotator
 from core.learning_curve import mean_and_deviation
-from core.simulate.cell import CellRun, begin_run, identity, run_of
+from core.simulate.cell import CellRun, begin_run, identity, labelled_in, run_of
 from core.simulate.grid import FULL, Cell, Grid
 from core.simulate.labelled_set import (
     LabelledSet,
@@ -45,8 +45,8 @@ from storage.workspace import open_workspace
 Start = Literal["random", "typical"]
 
 WORKSPACES = ".simulation-workspaces"
-"""Folder of the unfinished runs. It is removed at the end, so it has a name that nobody else gives: a person
-may have workspaces beside it."""
+"""Folder of the unfinished runs. It is removed with the last one, so it has a name that nobody else gives:
+a person may have workspaces beside it."""
 
 QUICK = {"steps": 30, "long_side": 160, "crop": 128, "samples_predict": 5}
 """Settings of a round that a laptop can repeat a dozen times in five minutes."""
@@ -144,23 +144,24 @@ def simulate(
         results.begin(described)
         work = _Work(bars, cells, results)
         for cell in cells:
-            if all(results.read(cell, budget) for budget in cell.budgets):
-                continue
-            folder = workspace or out / WORKSPACES / results.path_of(cell, 0).parent.relative_to(out)
-            known_by = identity(cell, conditions)
-            _make_workspace(folder, known_by, set_folder, kept=workspace is not None)
-            with closing(open_workspace(folder)) as opened:
-                run = CellRun(opened, cell, known_by, annotator, chosen_device, work.watch)
-                if start == "typical":
-                    run.order_by_typicality()
-                for budget in cell.budgets:
-                    if results.read(cell, budget) is None:
-                        work.begin(cell, budget)
-                        results.write(cell, run.reach(budget))
-                        work.end(cell, budget)
-            if workspace is None:
-                shutil.rmtree(folder, ignore_errors=True)
-    shutil.rmtree(out / WORKSPACES, ignore_errors=True)
+            hidden = out / WORKSPACES / results.path_of(cell, 0).parent.relative_to(out)
+            if not all(results.read(cell, budget) for budget in cell.budgets):
+                folder = workspace or hidden
+                known_by = identity(cell, conditions)
+                _make_workspace(folder, known_by, set_folder, results, cell, kept=workspace is not None)
+                with closing(open_workspace(folder)) as opened:
+                    run = CellRun(opened, cell, known_by, annotator, chosen_device, work.watch)
+                    if start == "typical":
+                        run.order_by_typicality()
+                    for budget in cell.budgets:
+                        if results.read(cell, budget) is None:
+                            work.begin(cell, budget)
+                            results.write(cell, run.reach(budget))
+                            work.end(cell, budget)
+            shutil.rmtree(hidden, ignore_errors=True)
+    # Those of other strategies or seeds may have been left by a call that was stopped.
+    if not any((out / WORKSPACES).glob("runs/*/*/*")):
+        shutil.rmtree(out / WORKSPACES, ignore_errors=True)
     table = results.of(cells)
     console.print(_printed(table, described))
     write_csv(
@@ -205,19 +206,30 @@ def _described(out: Path, grid: Grid, results: Results) -> LabelledSet | None:
     return described if finished else None
 
 
-def _make_workspace(folder: Path, run: dict[str, Any], set_folder: Path, *, kept: bool) -> None:
+def _make_workspace(
+    folder: Path, run: dict[str, Any], set_folder: Path, results: Results, cell: Cell, *, kept: bool
+) -> None:
     """Copy the set for a run, unless its workspace is there already.
+
+    Results that no label in the workspace stands behind are removed: the next budget's images are chosen by
+    the model of the budget before, which only its own workspace has.
 
     Raises:
         InvalidInput: The folder that is to be kept holds something else.
     """
     held = run_of(folder)
-    if held is not None and not changed_conditions(held, run):
+    is_own = held is not None and not changed_conditions(held, run)
+    if is_own and _is_where_results_end(labelled_in(folder), results, cell):
         end_of_copy(folder)
         return
     if held is None and is_half_copied(folder):
         remove_half_copy(set_folder, folder)
     elif folder.exists() and any(folder.iterdir()):
+        if kept and is_own:
+            raise InvalidInput(
+                f"The workspace {folder} holds this simulation, but not what the results in {results.folder} "
+                "say. Choose an empty folder, in which the run begins anew."
+            )
         if kept and held is not None:
             raise InvalidInput(
                 f"The workspace {folder} holds a simulation under other conditions. Choose an empty folder, "
@@ -226,9 +238,21 @@ def _make_workspace(folder: Path, run: dict[str, Any], set_folder: Path, *, kept
         if kept:
             raise InvalidInput(f"The workspace {folder} is not empty. Choose an empty folder.")
         shutil.rmtree(folder)
+    results.forget(cell)
     copy_set(set_folder, folder)
     begin_run(folder, run)
     end_of_copy(folder)
+
+
+def _is_where_results_end(labelled: Sequence[str], results: Results, cell: Cell) -> bool:
+    """Tell whether an unfinished cell goes on from a run with these labels, given in order.
+
+    Its results say the same labels, and there are no more than lead to the next budget.
+    """
+    found = [results.read(cell, budget) for budget in cell.budgets]
+    told = [name for result in found if result for name in result.labelled]
+    upcoming = cell.budgets[found.index(None)]
+    return list(labelled[: len(told)]) == told and len(labelled) <= upcoming
 
 
 class _Work:
@@ -236,6 +260,8 @@ class _Work:
 
     def __init__(self, bars: Progress, cells: Sequence[Cell], results: Results) -> None:
         self.bars = bars
+        self.cells = cells
+        self.results = results
         self.total = sum(len(cell.budgets) for cell in cells)
         self.done = len(results.of(cells))
         self.all: TaskID = bars.add_task("All runs", total=self.total, completed=self.done)
@@ -244,6 +270,8 @@ class _Work:
 
     def begin(self, cell: Cell, budget: int) -> None:
         self.title = f"{cell}, {budget} labels"
+        # Counted again, since a cell that began anew has lost its results.
+        self.done = len(self.results.of(self.cells))
         self.bars.reset(self.now, description=self.title)
 
     def watch(self, state: str, share: float) -> None:

@@ -368,5 +368,10 @@ def run_of(workspace: Path) -> dict[str, Any] | None:
     return json.loads(ledger.read_bytes()).get("run") if ledger.exists() else None
 
 
+def labelled_in(workspace: Path) -> list[str]:
+    """Return the names of the images that the run of a workspace has labelled, in order."""
+    return [name for name, _ in json.loads((workspace / LEDGER).read_bytes())["labels"]]
+
+
 def _number(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else value

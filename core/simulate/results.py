@@ -170,6 +170,11 @@ class Results:
         """Keep the result of a finished budget."""
         write_atomically(self.path_of(cell, result.labels), result.model_dump_json(indent=2).encode())
 
+    def forget(self, cell: Cell) -> None:
+        """Remove the results of a cell, which begins anew."""
+        for budget in cell.budgets:
+            self.path_of(cell, budget).unlink(missing_ok=True)
+
     def of(self, cells: Sequence[Cell]) -> list[BudgetResult]:
         """Return the finished results of these cells, in their order."""
         found = (self.read(cell, budget) for cell in cells for budget in cell.budgets)

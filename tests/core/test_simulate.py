@@ -345,6 +345,94 @@ def test_a_run_that_was_cut_off_while_the_set_was_copied_goes_on_in_its_workspac
     start()
 
 
+def without_times(results: list[BudgetResult]) -> list[dict[str, object]]:
+    return [one.model_dump(exclude={"wall_s", "train_s", "score_s"}) for one in results]
+
+
+@pytest.fixture
+def cut_off(tiny_set: Path, grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Leave the run of clasp_pe cut off in its second round; return a list of the rounds that are begun."""
+    calls = cut_off_second_round(monkeypatch)
+    alone = dataclasses.replace(grid, strategies=("clasp_pe",), full=False)
+    with pytest.raises(KeyboardInterrupt):
+        simulate(tiny_set, alone, out=tmp_path / "out", annotator=HAND, device="cpu", console=quiet())
+    assert len(list(tmp_path.glob("out/runs/**/*.json"))) == 1
+    return calls
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_run_whose_workspace_is_new_does_all_its_budgets(
+    finished: tuple[Path, list[BudgetResult]],
+    cut_off: list[object],
+    tiny_set: Path,
+    grid: Grid,
+    tmp_path: Path,
+    kept: bool,
+) -> None:
+    alone = dataclasses.replace(grid, strategies=("clasp_pe",), full=False)
+    if not kept:
+        shutil.rmtree(tmp_path / "out" / WORKSPACES)
+    printed = Console(file=io.StringIO(), width=160)
+    again = simulate(
+        tiny_set,
+        alone,
+        out=tmp_path / "out",
+        workspace=tmp_path / "kept" if kept else None,
+        annotator=HAND,
+        device="cpu",
+        console=printed,
+    )
+    assert without_times(again) == without_times(of(finished[1], "clasp_pe"))
+    assert len(cut_off) == 2 + 2
+    assert "1 of 2: clasp_pe, supervised/linear, seed 3, 2 labels" in printed.file.getvalue()
+    assert not (tmp_path / "out" / WORKSPACES).exists()
+
+
+def test_a_call_for_other_strategies_leaves_a_run_that_was_cut_off(
+    finished: tuple[Path, list[BudgetResult]],
+    cut_off: list[object],
+    tiny_set: Path,
+    grid: Grid,
+    tmp_path: Path,
+) -> None:
+    where = {"out": tmp_path / "out", "annotator": HAND, "device": "cpu", "console": quiet()}
+    simulate(tiny_set, dataclasses.replace(grid, strategies=("random",), full=False), **where)
+    assert len(cut_off) == 2 + 2
+    both = simulate(tiny_set, dataclasses.replace(grid, full=False), **where)
+    assert len(cut_off) == 2 + 2 + 1
+    assert without_times(both) == without_times(of(finished[1], "random") + of(finished[1], "clasp_pe"))
+    assert not (tmp_path / "out" / WORKSPACES).exists()
+
+
+def test_a_kept_workspace_that_is_not_where_the_results_end_is_refused(
+    cut_off: list[object], tiny_set: Path, grid: Grid, tmp_path: Path
+) -> None:
+    (hidden,) = (tmp_path / "out" / WORKSPACES).glob("runs/*/*/*")
+    kept = hidden.rename(tmp_path / "kept")
+    (result,) = tmp_path.glob("out/runs/**/*.json")
+    content = result.read_bytes()
+    alone = dataclasses.replace(grid, strategies=("clasp_pe",), full=False)
+
+    def refused() -> None:
+        with pytest.raises(InvalidInput, match=r"not what the results .+ say\. Choose an empty folder"):
+            simulate(
+                tiny_set,
+                alone,
+                out=tmp_path / "out",
+                workspace=kept,
+                annotator=HAND,
+                device="cpu",
+                console=quiet(),
+            )
+
+    result.unlink()
+    refused()
+    other = json.loads(content) | {"labelled": ["train/scene0.png", "train/scene0.png"]}
+    result.write_text(json.dumps(other))
+    refused()
+    assert result.exists()
+
+
 @pytest.mark.parametrize(
     ("named", "sentence"),
     [

@@ -122,7 +122,9 @@ def predict_batch(
     halves = (SampleStatistics(class_weights=weights), SampleStatistics(class_weights=weights))
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
         features, embedding = _encoded(network, batch, device, tile_side)
-        chunk = max(1, _FLOATS_AT_ONCE // max(1, features[:, :64].numel()))
+        # The hidden layer of a sample, or its logits where there are many classes.
+        of_sample = max(features[:, :64].numel(), features[:, 0].numel() * network.class_count)
+        chunk = max(1, _FLOATS_AT_ONCE // max(1, of_sample))
         seen = 0
         for piece in [None] if noise is None else noise.split(chunk):
             logits = network.decode(features, piece)[0].float()

@@ -25,18 +25,21 @@ def transformer_options(encoder: str) -> dict[str, Any]:
     Raises:
         ValueError: When the encoder is no vision transformer with square patches.
     """
+    options = {"num_classes": 0, "dynamic_img_size": True}
     with torch.device("meta"):
-        model = timm.create_model(encoder)
+        try:
+            model = timm.create_model(encoder, **options)
+        except TypeError:  # It takes images of one size only, or is of another kind.
+            model = None
     embed: Any = getattr(model, "patch_embed", None)
     blocks = getattr(model, "blocks", ())
     if not (
         hasattr(model, "forward_intermediates") and hasattr(embed, "grid_size") and len(blocks) >= _DEPTHS
     ):
         raise ValueError(
-            f"Encoder {encoder!r} is no vision transformer, and DPT takes no other. "
+            f"Encoder {encoder!r} is no vision transformer for images of any size, and DPT takes no other. "
             "Choose one such as 'vit_small_patch14_dinov2', or another decoder."
         )
-    options = {"num_classes": 0, "dynamic_img_size": True}
     side = embed.patch_size[0]
     fitting = 2 ** round(math.log2(side))
     if side != fitting:

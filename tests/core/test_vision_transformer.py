@@ -71,8 +71,12 @@ def test_dinov3_fits_under_dpt(device: torch.device) -> None:
     assert features.isfinite().all()
 
 
-def test_an_encoder_without_patches_is_refused() -> None:
-    with pytest.raises(ValueError, match="'resnet10t' is no vision transformer"):
-        build_network(2, encoder="resnet10t", decoder="DPT", weights="none")
+@pytest.mark.parametrize("encoder", ["resnet10t", "beit_base_patch16_224"])
+def test_an_encoder_without_patches_or_for_one_size_is_refused(encoder: str) -> None:
+    with pytest.raises(ValueError, match=f"'{encoder}' is no vision transformer for images of any size"):
+        build_network(2, encoder=encoder, decoder="DPT", weights="none")
+
+
+def test_an_encoder_of_another_library_is_refused() -> None:
     with pytest.raises(ValueError, match="'mobilenet_v2' with decoder 'DPT' cannot be built"):
         build_network(2, encoder="mobilenet_v2", decoder="DPT", weights="none")

@@ -189,7 +189,7 @@ def stroke(page: Page, points: list[tuple[float, float]]) -> None:
     page.mouse.move(*on_screen(page, *points[0]))
     page.mouse.down()
     for point in points[1:]:
-        page.mouse.move(*on_screen(page, *point), steps=6)
+        page.mouse.move(*on_screen(page, *point), steps=3)
     page.mouse.up()
 
 

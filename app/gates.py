@@ -127,12 +127,15 @@ class AnnotatorName:
             await refuse(refusal(scope, HTTPStatus.UNAUTHORIZED, sentence), scope, receive, send)
             return
         scope.setdefault("state", {})["annotator"] = name
-        if name is None and not by_oidc:
-            send = self._naming(connection, send)
+        if not by_oidc:
+            send = self._naming(connection, send, name or sign_in.new_name())
         await self.app(scope, receive, send)
 
-    def _naming(self, connection: HTTPConnection, send: Send) -> Send:
-        """Add the annotator cookie to a page, also to one that is only confirmed as unchanged."""
+    def _naming(self, connection: HTTPConnection, send: Send, name: str) -> Send:
+        """Add the annotator cookie to a page, also to one that is only confirmed as unchanged.
+
+        It lasts a year from the last page on: a browser that is in use keeps its name.
+        """
         page_wanted = "text/html" in connection.headers.get("accept", "")
 
         async def send_with_name(message: Message) -> None:
@@ -142,7 +145,7 @@ class AnnotatorName:
                     cookie = Response()
                     cookie.set_cookie(
                         sign_in.cookie_name("annotator", self.key),
-                        sign_in.sign_name(self.key, sign_in.new_name()),
+                        sign_in.sign_name(self.key, name),
                         max_age=_YEAR_S,
                         httponly=True,
                         samesite="lax",

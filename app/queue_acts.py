@@ -16,6 +16,15 @@ class Act(NamedTuple):
     image_ids: list[int]
 
 
+def to_bring_back(workspace: Workspace, act: Act) -> list[int]:
+    """Return the images that an act is about to exclude, and that its undo brings back.
+
+    Raises:
+        NotFound: there is no such image.
+    """
+    return images.ids_outside(workspace, act.image_ids, "excluded") if act.kind == "exclude" else []
+
+
 def carry_out(workspace: Workspace, act: Act, annotator: str) -> str:
     """Do what the person asked for, and return it as a sentence.
 

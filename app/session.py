@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -122,10 +123,12 @@ def _project_of_start() -> int | None:
     named = os.environ.get(PROJECT_VARIABLE)
     if not named:
         return None
-    try:
-        return projects.get_project(workspace(), _whole_number(named) or named).id
-    except NotFound:
-        return None
+    # As on the command line it is a name, though one may be a number.
+    for one in (named, _whole_number(named)):
+        with contextlib.suppress(NotFound):
+            if one is not None:
+                return projects.get_project(workspace(), one).id
+    return None
 
 
 def _whole_number(text: str | None) -> int | None:

@@ -20,7 +20,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from run_app import chromium_path
 from tests.e2e.conftest import CHROMIUM_ARGUMENTS
-from tests.e2e.server import Server, free_port, started, stop, wait_for
+from tests.e2e.server import Server, free_port, started, wait_for
 
 VIEWPORT = {"width": 1500, "height": 900}
 TRACED = ["viz", "devtools.timeline", "disabled-by-default-devtools.timeline", "blink.user_timing"]
@@ -34,7 +34,8 @@ def process(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[byte
     try:
         yield running
     finally:
-        stop(running)
+        running.kill()
+        running.wait()
 
 
 def streamlit_command(
@@ -64,7 +65,7 @@ def server(workspace: Path) -> Iterator[str]:
         running.start()
         yield running.url
     finally:
-        running.stop()
+        running.end()
 
 
 class Chromium:

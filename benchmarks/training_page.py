@@ -118,7 +118,7 @@ def main() -> None:
         script = folder / "fragment.py"
         script.write_text(FRAGMENT, encoding="utf-8")
         ours = Server(workspace.path, ["--no-worker"])
-        stack.callback(ours.stop)
+        stack.callback(ours.end)
         ours.start()
         assert ours.process is not None
         with streamlit_server(script, folder / "fragment.log") as (address, peer):

@@ -37,7 +37,6 @@ class MapPoints:
         split: ``(N,)`` names of the splits they are in now.
         score: ``(N,)`` float64, NaN without one and for audit images, which are labelled blind.
         place: ``(N,)`` float64, place in the queue, NaN as for the score.
-        name: ``(N,)`` names.
     """
 
     round_number: int | None
@@ -47,7 +46,6 @@ class MapPoints:
     split: NDArray[np.str_]
     score: NDArray[np.float64]
     place: NDArray[np.float64]
-    name: NDArray[np.str_]
 
 
 class _DecodedSets:
@@ -181,12 +179,13 @@ def map_points(workspace: Workspace, project_id: int) -> MapPoints:
         shown = _shown_round(session, project)
         number, blob = (shown.number, shown.embeddings_blob) if shown else (None, None)
         rows = session.execute(
-            select(Image.id, Image.split, Image.name, Prediction.score, Prediction.place)
+            select(Image.id, Image.split, Prediction.score, Prediction.place)
             .outerjoin(
                 Prediction,
                 (Prediction.image_id == Image.id)
                 & (Prediction.round_id == project.current_round_id)
-                & (Image.split != "audit"),
+                & (Image.split != "audit")
+                & Image.excluded_from.is_distinct_from("audit"),
             )
             .where(Image.project_id == project_id)
             .order_by(Image.id)
@@ -205,7 +204,6 @@ def map_points(workspace: Workspace, project_id: int) -> MapPoints:
         split=np.array([row.split for row, _ in known], np.str_),
         score=np.array([row.score for row, _ in known], np.float64),
         place=np.array([row.place for row, _ in known], np.float64),
-        name=np.array([row.name for row, _ in known], np.str_),
     )
 
 

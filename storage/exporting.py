@@ -40,6 +40,7 @@ from storage.files import file_error, given_path
 from storage.formats.manifest import MANIFEST_NAME, TOOL
 from storage.formats.masks import colour_number
 from storage.images import ImageInfo
+from storage.import_plan import count_of
 from storage.labels import LabelInfo
 from storage.new_folders import new_folder, place_of_new_folder, remove_abandoned, unfinished_folder
 from storage.projects import ClassInfo
@@ -77,11 +78,11 @@ class ExportResult:
 
     def report(self) -> list[str]:
         """Return the result in sentences."""
-        maps = "1 label map" if self.label_maps == 1 else f"{self.label_maps:,} label maps"
-        beside = f" and {self.images:,} images" if self.images else ""
-        lines = [f"{maps}{beside} written to {self.path}."]
+        beside = f" and {count_of(self.images, 'image')}" if self.images else ""
+        lines = [f"{count_of(self.label_maps, 'label map')}{beside} written to {self.path}."]
         if self.drafts:
-            lines.append(f"{self.drafts:,} of them are drafts; the manifest says which.")
+            are = "is a draft" if self.drafts == 1 else "are drafts"
+            lines.append(f"{self.drafts:,} of them {are}; the manifest says which.")
         if self.drafts_left_out:
             have = (
                 "1 image has a draft"

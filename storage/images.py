@@ -350,6 +350,16 @@ def image_row(session: Session, image_id: int) -> Image:
     return row
 
 
+def ids_outside(workspace: Workspace, image_ids: Iterable[int], split: str) -> list[int]:
+    """Return those of the images that are in another split, in the order given.
+
+    Raises:
+        NotFound: there is no such image.
+    """
+    with workspace.database.reading() as session:
+        return [row.id for row in placed_images(session, image_ids) if row.split != split]
+
+
 class PlacedImage(NamedTuple):
     """What decides where an image may go, of many images at once: whole rows take several times as long."""
 

@@ -16,7 +16,7 @@ from storage.formats.archives import natural_order
 from storage.formats.label_map import count_values, decode_label_map, encode_label_map
 from storage.images import ImageInfo, image_info, image_row
 from storage.projects import class_count, project_info, project_row
-from storage.schema import LABEL_STATUSES, NOT_LABELLED, VOID, Image, Label
+from storage.schema import LABEL_STATUSES, NOT_LABELLED, VOID, Image, Label, Round
 from storage.workspace import Workspace
 
 __all__ = [
@@ -92,7 +92,7 @@ def save(
         status: ``draft``, ``submitted`` or ``approved``.
         seconds_spent: Time the author spent on it since the revision before, in seconds.
         blind: True when no suggestion was shown.
-        round_shown_id: The round whose suggestion was shown.
+        round_shown_id: The round whose suggestion was shown; one that the project has not is left out.
         submission_id: Name of this request, unique; the same one again gets the first answer again.
 
     Raises:
@@ -108,6 +108,9 @@ def save(
     with workspace.database.reading() as session:
         info = image_info(image_row(session, image_id))
         classes = class_count(session, info.project_id)
+        # A page may be older than the backup that was restored under it.
+        of_project = select(Round.id).where(Round.id == round_shown_id, Round.project_id == info.project_id)
+        round_shown_id = session.scalar(of_project)
     _require_fit(label_map, info)
     counts = count_values(label_map)
     indices = _checked_indices(counts, info, classes)

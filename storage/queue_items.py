@@ -138,7 +138,7 @@ def queue_items(
                 row,
                 _Newest(status, author, labelled_share) if author is not None else None,
                 # What a round thinks of an audit image is hidden from whoever labels it.
-                prediction if row.split != "audit" else None,
+                prediction if not is_measure(row) else None,
                 _Current(round_id, number, ranked or 0) if round_id is not None else None,
                 like,
                 (unsure, against) if unsure and against else None,
@@ -159,7 +159,7 @@ def _item(known: _Known, annotator: str | None, unlike: bool) -> QueueItem:
         status=label.status if label else None,
         author=label.author if label else None,
         split=row.split,
-        blind=row.split == "audit",
+        blind=is_measure(row),
         rank=prediction.rank if prediction else None,
         score=prediction.score if prediction else None,
         why=_why(known, annotator, unlike),
@@ -175,6 +175,11 @@ def _item(known: _Known, annotator: str | None, unlike: bool) -> QueueItem:
         unsure_of=_unsure_of(prediction) if prediction else None,
         like=like if prediction else None,
     )
+
+
+def is_measure(row: Image) -> bool:
+    """Return whether the image measures the model, or did and would again if its exclusion were undone."""
+    return "audit" in (row.split, row.excluded_from)
 
 
 def is_pinned(row: Image) -> bool:

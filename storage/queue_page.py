@@ -114,6 +114,10 @@ def _named(part: str, dialect: str) -> ColumnElement[bool]:
     return contains(part, autoescape=True)
 
 
+_shows_round = and_(Image.split != "audit", Image.excluded_from.is_distinct_from("audit"))
+"""What the round thinks of an image may be shown; see :func:`storage.queue_items.is_measure`."""
+
+
 class _Filters(NamedTuple):
     """Which images are shown: those that meet all conditions, or, where they are known, those of ``ids``."""
 
@@ -131,7 +135,7 @@ class _Filters(NamedTuple):
         """Return the question for the images, asked of the table of images."""
         query = self._of_images(*columns)
         if self.unsure_of is not None:
-            query = query.where(Image.id.in_(self.of_round().where(*self._unsure())), Image.split != "audit")
+            query = query.where(Image.id.in_(self.of_round().where(*self._unsure())), _shows_round)
         return query
 
     def predictions(self) -> Select[int]:
@@ -143,7 +147,8 @@ class _Filters(NamedTuple):
         if self.ids is not None:
             query = query.where(Prediction.image_id.in_(self.ids))
         if self.unsure_of is not None:
-            query = query.where(*self._unsure())
+            measures = self.of_project(Image.split == "excluded", Image.excluded_from == "audit")
+            query = query.where(*self._unsure(), Prediction.image_id.not_in(measures))
         if self.split == "pool":
             query = query.where(Prediction.image_id.not_in(self.of_project(Image.split.in_(_OTHERS))))
         elif self.split is not None:
@@ -162,7 +167,7 @@ class _Filters(NamedTuple):
         prediction = self.prediction_of_image(Prediction.id)
         if self.unsure_of is not None:
             prediction = prediction.where(*self._unsure())
-        return self._of_images(Image.id).where(Image.split == split, prediction.exists())
+        return self._of_images(Image.id).where(Image.split == split, _shows_round, prediction.exists())
 
     def prediction_of_image(self, *columns: Any) -> Select[Any]:
         """Return the question for what the current round thinks of the image in the question around it."""

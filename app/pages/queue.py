@@ -22,7 +22,7 @@ from app import session
 from app.choice_options import PIXEL_SCORE
 from app.embedding_map import MOST_CHOSEN, embedding_map
 from app.notices import empty_state, errors_as_sentences, image_count, no_images, plain
-from app.queue_acts import Act, carry_out
+from app.queue_acts import Act, carry_out, to_bring_back
 from app.queue_grid import Card, card_of, queue_grid
 from storage import embeddings, projects, queue, rounds
 from storage.images import ImageInfo
@@ -78,8 +78,9 @@ def name_of_score(order: str, current: RoundInfo | None) -> str:
 def run(workspace: Workspace, project_id: int, act: Act) -> None:
     """Do what the person asked for; as a callback, before the page is drawn again."""
     with errors_as_sentences():
+        excludes = to_bring_back(workspace, act)
         st.session_state.setdefault(SAID, []).append(carry_out(workspace, act, session.annotator()))
-        st.session_state[EXCLUDED] = (project_id, act.image_ids if act.kind == "exclude" else [])
+        st.session_state[EXCLUDED] = (project_id, excludes)
 
 
 def say_what_was_done() -> None:

@@ -35,10 +35,11 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
     """Draw the import: where from, the dry run's report, and the import itself."""
     last = import_of(workspace, project.id)
     is_running = last is not None and not last.is_over
-    begun = st.session_state.get(_BEGUN)
+    begun_key, done_key = f"{_BEGUN}-{project.id}", f"{_UPLOADS_DONE}-{project.id}"
+    begun = st.session_state.get(begun_key)
     if begun is not None and begun.is_complete:
-        del st.session_state[_BEGUN]
-        st.session_state[_UPLOADS_DONE] = st.session_state.get(_UPLOADS_DONE, 0) + 1
+        del st.session_state[begun_key]
+        st.session_state[done_key] = st.session_state.get(done_key, 0) + 1
     with st.container(border=True, key="import"):
         st.markdown("**Import images**")
         kind = st.segmented_control(
@@ -58,7 +59,7 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
                         "A zip, or images with or without masks",
                         type=UPLOAD_TYPES,
                         accept_multiple_files=True,
-                        key=f"import-upload-{project.id}-{st.session_state.get(_UPLOADS_DONE, 0)}",
+                        key=f"import-upload-{project.id}-{st.session_state.get(done_key, 0)}",
                     )
                     or []
                 )
@@ -155,7 +156,7 @@ def import_plan(workspace: Workspace, project: ProjectInfo, plan: ImportPlan, so
         with errors_as_sentences():
             begun = begin_import(workspace, project.id, plan, session.annotator())
             if begun.source is None:
-                st.session_state[_BEGUN] = begun
+                st.session_state[f"{_BEGUN}-{project.id}"] = begun
             st.session_state.pop(_PLANNED, None)
             st.rerun()
 

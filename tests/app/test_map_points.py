@@ -24,7 +24,7 @@ def points(count: int, labelled: int) -> MapPoints:
     place = np.where(split == "pool", np.arange(count, 0, -1), np.nan).astype(float)
     ids = np.arange(1, count + 1)
     x = np.linspace(0, 1, count, dtype=np.float32)
-    return MapPoints(1, ids, x, 1 - x, split, place / count, place, np.array([f"{one}.png" for one in ids]))
+    return MapPoints(1, ids, x, 1 - x, split, place / count, place)
 
 
 def array(answer: dict, name: str, dtype: str) -> np.ndarray:

@@ -23,7 +23,7 @@ from app.canvas import component as canvas
 from app.choice_options import OPTIONS
 from app.project import activity, label_export, running_import
 from app.project.create import class_specs
-from app.queue_acts import Act, carry_out
+from app.queue_acts import Act, carry_out, to_bring_back
 from app.server import make_app
 from storage import images, labels, projects, queue, round_requests, rounds, workers
 from storage.activity import LabelledImage
@@ -737,6 +737,12 @@ class TestQueue:
         done("exclude")
         assert done("restore") == "2 images brought back"
         assert images.image(site.workspace, first).split == "audit"
+
+    def test_only_what_an_exclusion_takes_is_brought_back(self, site: Site) -> None:
+        before, *taken = site.image_ids
+        images.set_split(site.workspace, [before], "excluded", "ann")
+        assert to_bring_back(site.workspace, Act("exclude", site.image_ids)) == taken
+        assert to_bring_back(site.workspace, Act("restore", site.image_ids)) == []
 
     def test_an_act_that_cannot_be_done_is_said(self, open_page, site: Site) -> None:
         test = open_page("queue")

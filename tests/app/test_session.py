@@ -71,6 +71,15 @@ def test_the_project_of_the_start_comes_before_the_newest(
     assert current(AppTest.from_function(show_current).run()) != started
 
 
+def test_the_project_of_the_start_may_have_a_number_for_a_name(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbered, other = create(workspace, "2"), create(workspace, "other")
+    assert (numbered, other) == (1, 2)
+    monkeypatch.setenv(session.PROJECT_VARIABLE, "2")
+    assert current(AppTest.from_function(show_current).run()) == numbered
+
+
 @pytest.mark.parametrize("address", ["1", "999", "x", "²"])
 def test_the_address_comes_before_both_where_it_names_a_project(workspace: Workspace, address: str) -> None:
     first, newest = create(workspace, "old"), create(workspace, "new")

@@ -49,7 +49,11 @@ def test_the_first_page_names_the_browser_for_good(open_browser: Open, site: Sit
     name = sign_in.name_in_cookies(key, dict(browser.cookies))
     assert name is not None
     assert name.startswith("annotator-")
-    assert "set-cookie" not in browser.get("/").headers
+    # Each page begins its year anew, and nothing else that is asked for does.
+    again = browser.get("/")
+    assert "Max-Age=31536000" in again.headers["set-cookie"]
+    assert sign_in.name_in_cookies(key, dict(browser.cookies)) == name
+    assert "set-cookie" not in browser.get(progress_url(site)).headers
     assert browser.get(progress_url(site)).status_code == 200
 
 

@@ -257,6 +257,7 @@ def test_drafts_are_exported_when_they_are_asked_for(
         out = tmp_path / f"out-{drafts}"
         result = export_project(workspace, project.id, out, drafts=drafts, not_labelled_as=254)
         assert (result.drafts, result.drafts_left_out) == ((1, 0) if drafts else (0, 1))
+        assert ("1 of them is a draft; the manifest says which." in result.report()) == drafts
         rows = json.loads((out / "manifest.json").read_text())["images"]
         row = next(row for row in rows if row["name"] == info.name)
         found[drafts] = row["status"], row["author"], row["seconds_spent"]

@@ -17,7 +17,7 @@ from storage.labels import decode_label_map, encode_label_map
 from storage.projects import ClassChange, ProjectInfo
 from storage.schema import NOT_LABELLED, VOID
 from storage.workspace import Workspace, open_workspace
-from tests.storage.project_factory import make_project, submit
+from tests.storage.project_factory import make_project, publish_ranking, submit
 
 SIZE = (24, 32)
 
@@ -287,3 +287,18 @@ def test_history_is_exactly_the_saves_that_succeeded(
     info = images.image(shared_workspace, image_id)
     assert info.labelled_revision == (submitted[-1] if submitted else 0)
     assert info.split == ("train" if submitted else "pool")
+
+
+def test_a_round_that_the_project_has_not_is_left_out(
+    workspace: Workspace, project: ProjectInfo, first: int
+) -> None:
+    """A page may be older than the backup that was restored under it; its strokes are worth no less."""
+    other = make_project(workspace, images=1, name="other")
+    submit(workspace, images.list_images(workspace, other.id)[0].id)
+    of_other = publish_ranking(workspace, other.id, []).id
+    for revision, asked in enumerate((10_000, of_other)):
+        labels.save(
+            workspace, first, filled(1), expected_revision=revision, author="ada", round_shown_id=asked
+        )
+    shown = [entry.round_shown_id for entry in labels.history(workspace, first)]
+    assert shown == [None, None]

@@ -343,7 +343,9 @@ class TestEmbeddings:
         assert np.isnan(points.score[shown[ranked[1]]])
         assert points.place[shown[ranked[2]]] == 3.0
         assert points.x[shown[ranked[3]]] == pytest.approx((np.cos(2.0) + 1) / 2, abs=2e-3)
-        assert points.name[shown[ranked[0]]] == images.image(workspace, ranked[0]).name
+        # Nor does one that measured the model, and would again if its exclusion were undone.
+        images.set_split(workspace, [ranked[1]], "excluded", "ada")
+        assert np.isnan(embeddings.map_points(workspace, project.id).score[shown[ranked[1]]])
 
     def test_the_map_has_every_image_once_after_another_round(
         self, workspace: Workspace, project: ProjectInfo, ranked: list[int]
@@ -358,7 +360,7 @@ class TestEmbeddings:
     def test_before_the_first_round_the_map_is_empty(self, workspace: Workspace, ranked: list[int]) -> None:
         project = make_project(workspace, images=1, name="empty")
         points = embeddings.map_points(workspace, project.id)
-        assert (points.round_number, len(points.image_ids), len(points.name)) == (None, 0, 0)
+        assert (points.round_number, len(points.image_ids), len(points.split)) == (None, 0, 0)
 
 
 def test_the_sweep_keeps_embeddings(workspace: Workspace, project: ProjectInfo, ranked: list[int]) -> None:

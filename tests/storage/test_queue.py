@@ -356,7 +356,11 @@ def test_audit_images_show_nothing_of_the_model(workspace: Workspace) -> None:
     audit = next(item for item in queue.next_images(workspace, project.id, "ada", 6) if item.blind)
     opened, _ = queue.open_image(workspace, audit.image.id, "ada")
     listed = queue.ranked_images(workspace, project.id, split="audit")[0][0]
-    for item in (audit, opened, listed):
+    # It would measure the model again when its exclusion is undone.
+    images.set_split(workspace, [audit.image.id], "excluded", "ada")
+    set_aside, _ = queue.open_image(workspace, audit.image.id, "ada")
+    sorted_by_score = queue.ranked_images(workspace, project.id, split="excluded", order="margin")[0][0]
+    for item in (audit, opened, listed, set_aside, sorted_by_score):
         assert (item.blind, item.map_blob, item.uncertainty_blob, item.score, item.rank) == (
             True,
             None,
@@ -481,6 +485,12 @@ def test_the_queue_page_sorts_and_filters_by_what_the_round_thinks(
     given_ids = [everything[5], everything[10], everything[2], 10_000]
     assert page(order="given", image_ids=given_ids) == given_ids[:3]
     assert page(image_ids=given_ids) == [everything[5], everything[2], everything[10]]
+    images.set_split(workspace, everything[10:11], "excluded", "ada")
+    for order in ("place", "name", "margin"):
+        assert everything[10] not in page(unsure_of=1, order=order)
+        assert page(split="excluded", unsure_of=1, order=order) == []
+        assert page(split="excluded", order=order) == [everything[10]]
+        assert sorted(page(order=order)) == everything
     for wrong in ({"order": "given"}, {"order": "rank"}, {"image_ids": range(queue_page.MOST_GIVEN + 1)}):
         with pytest.raises(InvalidInput):
             queue.ranked_images(workspace, project.id, **wrong)

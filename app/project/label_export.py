@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import time
 from pathlib import Path
 from typing import TypedDict
 
@@ -20,6 +22,8 @@ from storage.workspace import Workspace
 
 _PREPARED = "prepared-export"
 """Session state: of which project, with which options and with how many revisions a zip was made."""
+_KEPT_S = 24 * 60 * 60
+"""A zip that was prepared is kept for a day at least."""
 _ZIP = "prepared-zip"
 """Session state: its path, and what is in it, in sentences."""
 
@@ -107,6 +111,8 @@ def export_section(workspace: Workspace, project: ProjectInfo) -> None:
 def prepare_zip(workspace: Workspace, project: ProjectInfo, options: ExportOptions) -> tuple[Path, list[str]]:
     """Export to the zip file that a project and its options have, in the place of an older one.
 
+    What was prepared with other options more than a day ago is removed.
+
     Returns:
         The path of the file, and what was exported, in sentences.
 
@@ -122,7 +128,16 @@ def prepare_zip(workspace: Workspace, project: ProjectInfo, options: ExportOptio
     target = workspace.path / "exports" / str(project.id) / f"{name}.zip"
     with progress_bar("Exporting") as moved:
         result = export_project(workspace, project.id, target, **options, replace=True, progress=moved)
+    _remove_old(target)
     return target, result.report()
+
+
+def _remove_old(newest: Path) -> None:
+    """Remove what was prepared beside a zip long ago: with images in it, it may fill the disk for labels."""
+    with contextlib.suppress(OSError):  # Somebody else removes it too, or downloads it right now.
+        for other in newest.parent.glob("*.zip"):
+            if other != newest and time.time() - other.stat().st_mtime > _KEPT_S:
+                other.unlink()
 
 
 def file_name(project_name: str) -> str:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import threading
 import time
 import zipfile
@@ -457,6 +458,14 @@ class TestProject:
         test.button(key="export").click().run()
         assert not errors(test)
         path = site.workspace.path / "exports" / str(site.project_id) / "Streets.zip"
+        # What was prepared long ago makes room, and what may just be downloaded does not.
+        long_ago, lately = path.with_name("Roads.zip"), path.with_name("Streets-with-images.zip")
+        for other, age in ((long_ago, 2 * 86_400), (lately, 3_600)):
+            other.write_bytes(b"zip")
+            os.utime(other, (time.time() - age,) * 2)
+        test.button(key="export").click().run()
+        assert (long_ago.exists(), lately.exists()) == (False, True)
+        lately.unlink()
         with zipfile.ZipFile(path) as archive:
             assert "manifest.json" in " ".join(archive.namelist())
         assert [kept.name for kept in path.parent.iterdir()] == ["Streets.zip"]

@@ -2,8 +2,8 @@
 
 The first round of a project as in ``image_side.py``, with the settings of a new project, on 8 random images
 whose label maps say nothing but what is in 16 random spots of 9 pixels across, about a hundredth of an image.
-Three networks: the linear head, the default head whose evidence of an image is the share of its blocks that
-show a label (as the product counts), and the same head with the share of its pixels. Figures are those of
+Three networks: the linear head, the default head, and the same head with the share of an image's pixels that
+are labelled for what the image is worth as evidence, as it once was. Figures are those of
 ``batch_statistics.py``. Seeds are paired: a seed fixes images, spots, initial values and crops. Seeds whose
 rows are there are not run again.
 """

@@ -110,9 +110,10 @@ class ClassifierNPHead(nn.Module):
 def evidence_weights(labels: torch.Tensor) -> torch.Tensor:
     """Return what each labelled pixel counts as evidence, all the same within an image.
 
-    In sum they are the share of an image's blocks, of ``INDEPENDENT_SIDE`` pixels, that show a labelled one:
-    1 where everything is labelled, and nearly so where labelled pixels are few but everywhere. Blocks beyond
-    the image's edge, or void, do not count.
+    In sum they are the root of the share of an image's blocks, of ``INDEPENDENT_SIDE`` pixels, that show a
+    labelled one: 1 where everything is labelled, and nearly so where labelled pixels are few but everywhere.
+    The root, because the first spots of an image say most of what it has to say, for its pixels are alike
+    (``benchmarks/labelled_spots.py``). Blocks beyond the image's edge, or void, do not count.
 
     Args:
         labels: ``(B, h, w)``; 254 is not labelled, 255 void.
@@ -121,9 +122,9 @@ def evidence_weights(labels: torch.Tensor) -> torch.Tensor:
         ``(B, h · w)`` float32.
     """
     labelled = labels < NOT_LABELLED
-    share = _blocks(labelled) / _blocks(labels != VOID).clamp(min=1)
+    worth = (_blocks(labelled) / _blocks(labels != VOID).clamp(min=1)).sqrt()
     labelled = labelled.flatten(1)
-    return labelled * (share / labelled.sum(dim=1).clamp(min=1))[:, None]
+    return labelled * (worth / labelled.sum(dim=1).clamp(min=1))[:, None]
 
 
 def _blocks(pixels: torch.Tensor) -> torch.Tensor:

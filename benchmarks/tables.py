@@ -423,6 +423,34 @@ def batch_statistics() -> str:
     return "\n\n".join([_table(head, lines), _origin(rows)])
 
 
+def labelled_spots() -> str:
+    """Return what heads make of images that are labelled in a few spots, the default one in two ways."""
+    rows = read("labelled_spots")
+    found: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
+    for row in rows:
+        found.setdefault((row["data"], row["way"]), {})[row["seed"]] = row
+    figures: _Columns = {"mIoU": ("miou", 100, 1), "error AUROC": ("error_auroc", 1, 3), "NLL": ("nll", 1, 3)}
+    figures |= {"temperature": ("temperature", 1, 2)}
+    lines, gained = [], []
+    for (data, way), of_seeds in sorted(found.items()):
+        default = found[data, "default head"]
+        for part in ("pool", "test"):
+            cells = [data, way, part, str(len(of_seeds))]
+            own, differences = [], []
+            for column, scale, _ in figures.values():
+                of = f"{part}_{column}"
+                own.append([scale * float(row[of]) for row in of_seeds.values()])
+                differences.append(
+                    [scale * (float(default[seed][of]) - float(row[of])) for seed, row in of_seeds.items()]
+                )
+            lines.append(cells + _spreads(own, figures))
+            if of_seeds is not default:
+                gained.append(cells + _spreads(differences, figures, sign=True))
+    head = ["images", "network", "part", "seeds", *figures]
+    beside = ["images", "default head minus", *head[2:]]
+    return "\n\n".join([_table(head, lines), _table(beside, gained), _origin(rows)])
+
+
 class _Rounds(NamedTuple):
     """Tables of first rounds by what they were trained with, and the line that says where they come from."""
 
@@ -1009,6 +1037,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "image_side": image_side,
     "further_rounds": further_rounds,
     "batch_statistics": batch_statistics,
+    "labelled_spots": labelled_spots,
     "asked_rounds": asked_rounds,
     "first_suggestions": first_suggestions,
     "large_pool": large_pool,

@@ -13,10 +13,8 @@ from __future__ import annotations
 import copy
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import torch
-import typer
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
@@ -24,7 +22,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 from csv_rows import Row
 from first_rounds import Images, run_training, untrained
 from image_side import show
-from suggestion_edges import measure_seeds
+from measured_seeds import run_command
 
 from core.evaluation import evaluate
 from core.model.network import SegmentationNetwork
@@ -76,15 +74,7 @@ def of_part(part: str, teacher: SegmentationNetwork, images: Images) -> dict[str
     return {f"{part}_{name}": figures[name] for name in kept}
 
 
-def main(
-    data: Annotated[list[Path], typer.Option(help="The folder of CamVid or of the nuclei; may be repeated.")],
-    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
-    jobs: Annotated[int, typer.Option(help="Processes at once, one thread each.")] = 2,
-    result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
-) -> None:
-    """Measure two rounds with adapted batch statistics and with those of the training."""
-    measure_seeds(rounds, data, seeds, jobs, result)
-
-
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(
+        rounds, RESULT, "Measure rounds with adapted batch statistics and with those of the training."
+    )

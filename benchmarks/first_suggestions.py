@@ -13,11 +13,9 @@ from __future__ import annotations
 import statistics
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import torch
-import typer
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
@@ -25,7 +23,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 from correction_hand import corrected
 from csv_rows import Row
 from first_rounds import EVERY, load, trained, untrained
-from suggestion_edges import FULL_SIDE, along_edges, measure_seeds, picture
+from measured_seeds import run_command
+from suggestion_edges import FULL_SIDE, along_edges, picture
 
 from core.data import NOT_LABELLED
 from core.model.network import SegmentationNetwork
@@ -98,15 +97,5 @@ def measured(data: Path, seed: int) -> list[Row]:
     return rows
 
 
-def main(
-    data: Annotated[list[Path], typer.Option(help="The folder of CamVid or of the nuclei; may be repeated.")],
-    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
-    jobs: Annotated[int, typer.Option(help="Processes at once, one thread each.")] = 2,
-    result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
-) -> None:
-    """Measure what the first suggestions are worth."""
-    measure_seeds(measured, data, seeds, jobs, result)
-
-
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(measured, RESULT, "Measure what the first suggestions are worth.")

@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
 from unittest.mock import patch
 
 import torch
-import typer
 from torch import Tensor
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,7 +24,7 @@ from batch_statistics import of_part
 from csv_rows import Row
 from first_rounds import Images, trained, untrained
 from image_side import show
-from suggestion_edges import measure_seeds
+from measured_seeds import run_command
 
 from core.data import NOT_LABELLED
 from core.model import classifier_np_head
@@ -82,15 +80,5 @@ def measured(data: Path, seed: int) -> list[Row]:
     return rows
 
 
-def main(
-    data: Annotated[list[Path], typer.Option(help="The folder of CamVid or of the nuclei; may be repeated.")],
-    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
-    jobs: Annotated[int, typer.Option(help="Processes at once, one thread each.")] = 2,
-    result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
-) -> None:
-    """Measure the first round of a project whose images are labelled in a few spots."""
-    measure_seeds(measured, data, seeds, jobs, result)
-
-
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(measured, RESULT, "Measure a first round on images that are labelled in a few spots.")

@@ -16,15 +16,11 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-import typer
 from scipy.ndimage import distance_transform_edt
 from skimage.segmentation import find_boundaries
 from torch import Tensor
@@ -34,8 +30,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from bilinear import bilinear_suggestion
 from correction_hand import Picture, corrected
-from csv_rows import Row, about, print_rows, rows_alike, settings_column, write_rows
+from csv_rows import Row
 from first_rounds import EVERY, load, trained, untrained
+from measured_seeds import run_command
 
 from app.superpixels import SEGMENTS, segment
 from core.data import NOT_LABELLED
@@ -142,36 +139,5 @@ def picture(pixels: Tensor, truth: Tensor, shown: Suggestion) -> Picture:
     )
 
 
-def measure_seeds(
-    measured: Callable[[Path, int], list[Row]], data: list[Path], seeds: int, jobs: int, result: Path
-) -> None:
-    """Measure each folder with each seed, in processes of their own, and write what is there at once."""
-    origin = {**settings_column(RoundSettings()), **about()}
-    rows = rows_alike(result, origin)
-    done = {(row["data"], str(row["seed"])) for row in rows}
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        tasks = [
-            pool.submit(measured, folder, seed)
-            for seed in range(seeds)
-            for folder in data
-            if (folder.name, str(seed)) not in done
-        ]
-        for task in as_completed(tasks):
-            found = task.result()
-            rows += [{**row, **origin} for row in found]
-            write_rows(result, sorted(rows, key=lambda row: (str(row["data"]), int(str(row["seed"])))))
-            print_rows(found)
-
-
-def main(
-    data: Annotated[list[Path], typer.Option(help="The folder of CamVid or of the nuclei; may be repeated.")],
-    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
-    jobs: Annotated[int, typer.Option(help="Processes at once, one thread each.")] = 2,
-    result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
-) -> None:
-    """Measure suggestions drawn along the edges beside bilinear ones."""
-    measure_seeds(measured, data, seeds, jobs, result)
-
-
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(measured, RESULT, "Measure suggestions drawn along the edges beside bilinear ones.")

@@ -230,7 +230,7 @@ def get_uncertainty_thumbnail(workspace: Workspace, request: Request) -> Respons
     An audit image has none: it is labelled blind.
     """
     image = images.image(workspace, _image_id(request))
-    if image.split == "audit" or not _BLOB.fullmatch(request.path_params["blob"]):
+    if image.is_measure or not _BLOB.fullmatch(request.path_params["blob"]):
         raise NotFound("There is no such uncertainty map. Reload the page.")
     png = heat_thumbnail(workspace, request.path_params["blob"])
     return Response(png, media_type="image/png", headers=IMMUTABLE)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.orm import Session
 
 from storage import events
@@ -20,6 +20,8 @@ from storage.schema import LIVE_ROUND_STATES, SPLITS, Image, Round
 from storage.snapshots import decode_snapshot
 from storage.workspace import Workspace
 
+NO_MEASURE = and_(Image.split != "audit", Image.excluded_from.is_distinct_from("audit"))
+"""That :func:`is_measure` says no: what a round thinks of these images may be shown."""
 _SIZES_LOOKED_AT = 500
 _IDS_A_QUERY = 500
 """So many ids are asked for at once: SQLite bounds the values of a query."""
@@ -50,6 +52,7 @@ class ImageInfo:
     width: int
     height: int
     split: str
+    is_measure: bool
     group: str | None
     truth_blob: str | None
     source: SourceFile | None
@@ -404,6 +407,11 @@ def _parts(image_ids: Sequence[int]) -> Iterator[Sequence[int]]:
         yield image_ids[start : start + _IDS_A_QUERY]
 
 
+def is_measure(row: Image) -> bool:
+    """Return whether the image measures the model, or did and would again if its exclusion were undone."""
+    return "audit" in (row.split, row.excluded_from)
+
+
 def image_info(row: Image) -> ImageInfo:
     """Return a row as a value that outlives its session."""
     return ImageInfo(
@@ -416,6 +424,7 @@ def image_info(row: Image) -> ImageInfo:
         width=row.width,
         height=row.height,
         split=row.split,
+        is_measure=is_measure(row),
         group=row.group,
         truth_blob=row.truth_blob,
         source=_source(row),

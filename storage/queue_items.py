@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BindParameter, and_, bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
-from storage.images import ImageInfo, image_info
+from storage.images import ImageInfo, image_info, is_measure
 from storage.schema import COLD_START, PIXEL_SCORES, Image, Label, LabelClass, Prediction, Round
 
 _AUDIT_WHY = "Audit image, drawn at random and labelled blind: it measures the model and never trains it"
@@ -175,11 +175,6 @@ def _item(known: _Known, annotator: str | None, unlike: bool) -> QueueItem:
         unsure_of=_unsure_of(prediction) if prediction else None,
         like=like if prediction else None,
     )
-
-
-def is_measure(row: Image) -> bool:
-    """Return whether the image measures the model, or did and would again if its exclusion were undone."""
-    return "audit" in (row.split, row.excluded_from)
 
 
 def is_pinned(row: Image) -> bool:

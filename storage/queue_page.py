@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, u
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.errors import InvalidInput
-from storage.images import count_splits
+from storage.images import NO_MEASURE, count_splits
 from storage.projects import project_row
 from storage.queue_items import QueueItem, queue_items
 from storage.schema import PIXEL_SCORES, SPLITS, Image, Label, Prediction, Project
@@ -114,10 +114,6 @@ def _named(part: str, dialect: str) -> ColumnElement[bool]:
     return contains(part, autoescape=True)
 
 
-_shows_round = and_(Image.split != "audit", Image.excluded_from.is_distinct_from("audit"))
-"""What the round thinks of an image may be shown; see :func:`storage.queue_items.is_measure`."""
-
-
 class _Filters(NamedTuple):
     """Which images are shown: those that meet all conditions, or, where they are known, those of ``ids``."""
 
@@ -135,7 +131,7 @@ class _Filters(NamedTuple):
         """Return the question for the images, asked of the table of images."""
         query = self._of_images(*columns)
         if self.unsure_of is not None:
-            query = query.where(Image.id.in_(self.of_round().where(*self._unsure())), _shows_round)
+            query = query.where(Image.id.in_(self.of_round().where(*self._unsure())), NO_MEASURE)
         return query
 
     def predictions(self) -> Select[int]:
@@ -167,7 +163,7 @@ class _Filters(NamedTuple):
         prediction = self.prediction_of_image(Prediction.id)
         if self.unsure_of is not None:
             prediction = prediction.where(*self._unsure())
-        return self._of_images(Image.id).where(Image.split == split, _shows_round, prediction.exists())
+        return self._of_images(Image.id).where(Image.split == split, NO_MEASURE, prediction.exists())
 
     def prediction_of_image(self, *columns: Any) -> Select[Any]:
         """Return the question for what the current round thinks of the image in the question around it."""

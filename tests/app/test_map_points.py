@@ -94,7 +94,9 @@ def test_uncertainty_is_drawn_in_the_canvas_s_colours(browser: TestClient, site:
 
 
 def test_an_audit_image_shows_no_uncertainty(browser: TestClient, site: Site) -> None:
-    images.set_split(site.workspace, [site.image_ids[0]], "audit", "ann")
-    assert heat_of(browser, site, site.image_ids[0])[0] == 404
+    # Nor does it while it is excluded: it would measure again when that is undone.
+    for split in ("audit", "excluded"):
+        images.set_split(site.workspace, [site.image_ids[0]], split, "ann")
+        assert heat_of(browser, site, site.image_ids[0])[0] == 404
     assert browser.get(f"/api/images/{site.image_ids[1]}/uncertainty-thumbnail/{'0' * 64}").status_code == 404
     assert browser.get(f"/api/images/{site.image_ids[1]}/uncertainty-thumbnail/../x").status_code == 404

@@ -51,6 +51,11 @@ def quiet() -> Console:
     return Console(file=io.StringIO(), width=160)
 
 
+def simulate_in(workspace: Path, data: Path, grid: Grid, out: Path) -> None:
+    """Simulate in a workspace that is to be kept."""
+    simulate(data, grid, out=out, workspace=workspace, annotator=HAND, device="cpu", console=quiet())
+
+
 def cut_off_second_round(patch: pytest.MonkeyPatch) -> list[object]:
     """Let the second call that would run a round be interrupted; return a list that grows with each call."""
     real, calls = cell.run_round, []
@@ -316,15 +321,7 @@ def test_a_run_that_was_cut_off_while_the_set_was_copied_goes_on_in_its_workspac
 
     def start() -> None:
         with pytest.raises(KeyboardInterrupt):
-            simulate(
-                tiny_set,
-                alone,
-                out=tmp_path / "out",
-                workspace=kept,
-                annotator=HAND,
-                device="cpu",
-                console=quiet(),
-            )
+            simulate_in(kept, tiny_set, alone, tmp_path / "out")
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "link", dies)
@@ -415,15 +412,7 @@ def test_a_kept_workspace_that_is_not_where_the_results_end_is_refused(
 
     def refused() -> None:
         with pytest.raises(InvalidInput, match=r"not what the results .+ say\. Choose an empty folder"):
-            simulate(
-                tiny_set,
-                alone,
-                out=tmp_path / "out",
-                workspace=kept,
-                annotator=HAND,
-                device="cpu",
-                console=quiet(),
-            )
+            simulate_in(kept, tiny_set, alone, tmp_path / "out")
 
     result.unlink()
     refused()

@@ -92,6 +92,7 @@ class Evaluation(Overlap):
                 "error_aupr": shown.error_aupr,
                 "aurc": shown.aurc,
                 "spearman": shown.spearman,
+                "pavpu": float(shown.pavpu.pavpu.nanmean()),
             }
         if self.quality.images >= CALIBRATED_FROM:
             figures |= {

@@ -1,11 +1,14 @@
 """How far a mean IoU depends on which images it was measured on: the bootstrap over images (Efron, 1979).
 
 Pixels of one image are alike, so images and not pixels are drawn again. Two networks that were measured on
-the same images are compared in the same draws.
+the same images are compared in the same draws. Neighbours in a video are alike too: where images have groups,
+blocks of neighbours can be drawn (Künsch, 1989).
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -17,6 +20,10 @@ DRAWS = 1000
 """How often the images are drawn again."""
 SHARE = 0.9
 """Of the draws, which lie between the two ends of a range."""
+BLOCK = 10
+"""Neighbours of a group that are drawn together, at most."""
+LEAST_BLOCKS = 6
+"""Of fewer blocks hardly another set of images can be drawn."""
 
 
 class Range(NamedTuple):
@@ -54,9 +61,7 @@ def miou_range(counts: Tensor, *, seed: int) -> Range | None:
     """Return where the mean IoU lies in most draws; None for fewer than two images with labels."""
     if _labelled_images(counts) < 2:
         return None
-    mious = redrawn_mious(counts, seed=seed)
-    ends = torch.tensor([(1 - SHARE) / 2, (1 + SHARE) / 2], dtype=torch.float64)
-    return Range(*mious.nanquantile(ends).tolist())
+    return _range(redrawn_mious(counts, seed=seed))
 
 
 def share_above(counts: Tensor, others: Tensor, *, seed: int) -> float | None:
@@ -80,6 +85,70 @@ def share_above(counts: Tensor, others: Tensor, *, seed: int) -> float | None:
     both_known = ~(first.isnan() | second.isnan())
     gains = (first - second)[both_known]
     return float((gains > 0).double().mean() + 0.5 * (gains == 0).double().mean())
+
+
+def counts_of_blocks(counts: Tensor, groups: Sequence[str | None]) -> Tensor:
+    """Return the counts of blocks of neighbours, which then stand for the images.
+
+    Args:
+        counts: ``(N, 3, C)`` int64 of the images in their order, as for :func:`redrawn_mious`.
+        groups: Of each image; one without a group is a block of its own.
+
+    Returns:
+        ``(B, 3, C)`` int64, of runs of at most ``BLOCK`` images of one group.
+
+    Raises:
+        ValueError: There are not as many groups as images.
+    """
+    if len(groups) != len(counts):
+        raise ValueError(f"{len(groups)} groups for {len(counts)} images.")
+    runs = [list(run) for _, run in itertools.groupby(enumerate(groups), key=_run_of)]
+    sizes = [len(run[begin : begin + BLOCK]) for run in runs for begin in range(0, len(run), BLOCK)]
+    return torch.stack([block.sum(dim=0) for block in counts.split(sizes)])
+
+
+def range_of_difference(
+    own: Sequence[Sequence[Tensor]],
+    rival: Sequence[Sequence[Tensor]],
+    paid: Sequence[float],
+    *,
+    seed: int,
+) -> Range | None:
+    """Return where the difference in area of two learning curves, means over runs, lies in most draws.
+
+    Args:
+        own: Of each run and budget the counts, as for :func:`redrawn_mious`, of the same images or blocks.
+        rival: The same of the other curve.
+        paid: At each budget, rising; with a single budget the mean IoUs are compared.
+        seed: Of the draws.
+
+    Returns:
+        In (−1, 1); None where less than ``LEAST_BLOCKS`` were counted.
+    """
+    if len(own[0][0]) < LEAST_BLOCKS:
+        return None
+    first, second = (
+        torch.stack([_redrawn_areas(run, paid, seed) for run in runs]).mean(dim=0) for runs in (own, rival)
+    )
+    return _range(first - second)
+
+
+def _redrawn_areas(run: Sequence[Tensor], paid: Sequence[float], seed: int) -> Tensor:
+    mious = torch.stack([redrawn_mious(counts, seed=seed) for counts in run], dim=-1)
+    if len(paid) == 1:
+        return mious[:, 0]
+    return torch.trapezoid(mious, torch.tensor(paid, dtype=torch.float64)) / (paid[-1] - paid[0])
+
+
+def _run_of(placed: tuple[int, str | None]) -> tuple[str | None, int]:
+    """Return what neighbours of a group have in common; an image without one has it alone."""
+    place, group = placed
+    return group, place if group is None else 0
+
+
+def _range(values: Tensor) -> Range:
+    ends = torch.tensor([(1 - SHARE) / 2, (1 + SHARE) / 2], dtype=torch.float64)
+    return Range(*values.nanquantile(ends).tolist())
 
 
 def _labelled_images(counts: Tensor) -> int:

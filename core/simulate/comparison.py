@@ -6,6 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+from torch import Tensor
+
 from core.learning_curve import (
     PairedTest,
     area_under_curve,
@@ -15,6 +18,7 @@ from core.learning_curve import (
     paid_to_reach,
     paired_t_test,
 )
+from core.redraws import Range, counts_of_blocks, range_of_difference
 from core.simulate.grid import FULL
 from core.simulate.results import BudgetResult, Clicks
 
@@ -41,6 +45,8 @@ class Comparison:
             seed cover, over the ``seeds_over_clicks`` where there is one; NaN when there is none.
         against_random: Paired difference of ``area``, and ``p_holm`` corrected over the strategies of the
             recipe; None for random itself, or without it.
+        over_test_images: Where the mean of that difference lies over other draws of the test images, see
+            :mod:`core.redraws`; None too where they are few, or were not kept.
         against_random_over_clicks: The same of ``area_over_clicks``.
         share_for: Label share at which the mean curve reaches each of ``MARKS``; None when it does not, and
             empty without full supervision.
@@ -59,6 +65,7 @@ class Comparison:
     seeds_over_clicks: tuple[int, ...]
     against_random: PairedTest | None
     p_holm: float
+    over_test_images: Range | None
     against_random_over_clicks: PairedTest | None
     p_holm_over_clicks: float
     share_for: dict[float, float | None]
@@ -82,18 +89,23 @@ def curves_of(results: Sequence[BudgetResult]) -> dict[tuple[str, str], Curves]:
     return grouped
 
 
-def compared(results: Sequence[BudgetResult]) -> list[Comparison]:
-    """Compare the strategies of each recipe, in the order of the results; full supervision is no strategy."""
+def compared(results: Sequence[BudgetResult], test_groups: Sequence[str | None] = ()) -> list[Comparison]:
+    """Compare the strategies of each recipe, in the order of the results; full supervision is no strategy.
+
+    Without the groups of the test images, in their order, no other images are drawn.
+    """
     grouped = curves_of(results)
     found = []
     for recipe in dict.fromkeys(result.recipe for result in results):
         names = [name for name in dict.fromkeys(one.strategy for one in results) if name != FULL]
         curves = {name: grouped[recipe, name] for name in names if (recipe, name) in grouped}
-        found += _of_recipe(recipe, curves, grouped.get((recipe, FULL), {}))
+        found += _of_recipe(recipe, curves, grouped.get((recipe, FULL), {}), test_groups)
     return found
 
 
-def _of_recipe(recipe: str, curves: dict[str, Curves], full: Curves) -> list[Comparison]:
+def _of_recipe(
+    recipe: str, curves: dict[str, Curves], full: Curves, test_groups: Sequence[str | None]
+) -> list[Comparison]:
     areas = {name: {seed: _area(curve) for seed, curve in of.items()} for name, of in curves.items()}
     over_clicks = _areas_over_clicks(curves)
     tests = {name: _against(areas[name], areas.get(RIVAL), name) for name in curves}
@@ -122,6 +134,9 @@ def _of_recipe(recipe: str, curves: dict[str, Curves], full: Curves) -> list[Com
                 seeds_over_clicks=tuple(over_clicks[name]),
                 against_random=tests[name],
                 p_holm=p_values[name],
+                over_test_images=_over_test_images(of, rival, test_groups)
+                if rival and name != RIVAL
+                else None,
                 against_random_over_clicks=click_tests[name],
                 p_holm_over_clicks=click_p_values[name],
                 share_for={mark: paid_to_reach(shares, mious, mark * full_miou) for mark in MARKS}
@@ -187,6 +202,25 @@ def _against(own: dict[int, float], rival: dict[int, float] | None, name: str) -
     if not shared:
         return None
     return paired_t_test([own[seed] for seed in shared], [rival[seed] for seed in shared])
+
+
+def _over_test_images(own: Curves, rival: Curves | None, groups: Sequence[str | None]) -> Range | None:
+    """Return the range of the mean difference in area of the seeds that both have."""
+    if rival is None or rival is own:
+        return None
+    seeds = [seed for seed in own if seed in rival]
+    every = [result for of in (own, rival) for seed in seeds for result in of[seed]]
+    if not (every and groups) or any(len(result.test_counts) != len(groups) for result in every):
+        return None
+
+    def counts(of: Curves) -> list[list[Tensor]]:
+        return [
+            [counts_of_blocks(torch.tensor(result.test_counts), groups) for result in of[seed]]
+            for seed in seeds
+        ]
+
+    shares = [result.label_share for result in own[seeds[0]]]
+    return range_of_difference(counts(own), counts(rival), shares, seed=0)
 
 
 def _mean_clicks(last: list[BudgetResult]) -> dict[str, float]:

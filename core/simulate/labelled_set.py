@@ -35,12 +35,16 @@ Watch = Callable[[int, int], None]
 
 
 class LabelledSet(BaseModel):
-    """What is in the set: images of the pool and for testing, and the classes in order."""
+    """What is in the set: images of the pool and for testing, and the classes in order.
+
+    ``test_groups`` are the groups of the test images in their order; empty in sets of earlier versions.
+    """
 
     name: str
     pool: int
     test: int
     classes: list[str]
+    test_groups: list[str | None] = []
 
 
 def labelled_set(
@@ -73,7 +77,14 @@ def labelled_set(
         (project,) = projects.list_projects(workspace)
         counts = images.split_counts(workspace, project.id)
         classes = [entry.name for entry in projects.classes(workspace, project.id)]
-        done = LabelledSet(name=project.name, pool=counts["pool"], test=counts["excluded"], classes=classes)
+        tested = images.list_images(workspace, project.id, "excluded")
+        done = LabelledSet(
+            name=project.name,
+            pool=counts["pool"],
+            test=len(tested),
+            classes=classes,
+            test_groups=[info.group for info in tested],
+        )
     finally:
         workspace.close()
     write_atomically(description, done.model_dump_json().encode())

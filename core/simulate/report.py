@@ -13,6 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from core.annotation_cost import hours
 from core.learning_curve import PairedTest, mean_and_deviation
+from core.redraws import BLOCK, DRAWS, SHARE, Range
 from core.simulate.comparison import (
     MARKS,
     RIVAL,
@@ -58,7 +59,7 @@ def write_report(
         seconds_per_click: What a click takes, for the hours.
         command: The command line.
     """
-    comparisons = compared(results)
+    comparisons = compared(results, described.test_groups)
     recipes = list(dict.fromkeys(one.recipe for one in comparisons))
     lead, *rest = in_words(comparisons)
     budgets = sorted({one.labels for one in results if one.strategy != FULL})
@@ -121,8 +122,7 @@ def _recipe_parts(
         "corrected, dotted when the same images are labelled from scratch.</p>",
         figures.clicks_per_image(),
         f"<h2>IoU of each class{after}</h2>",
-        "<p>At the last budget, mean over seeds. An empty field is a class that occurs neither in the truth "
-        "nor in the predictions.</p>",
+        "<p>At the last budget, mean over seeds. An empty field is a class that no test image shows.</p>",
         figures.classes(class_names),
         f"<h2>Does the score find the images that the model gets wrong?{after}</h2>",
         "<p>Rank correlation (Spearman) of the image score with 1 − mIoU of the suggestion, over the images "
@@ -379,13 +379,16 @@ def _what_was_done(described: LabelledSet, comparisons: Sequence[Comparison], bu
 
 
 def _comparison_table(comparisons: Sequence[Comparison], full: Sequence[BudgetResult]) -> str:
+    on_images = any(one.over_test_images for one in comparisons)
     head = ["strategy", "seeds", "last mIoU", "area", "to random", "p"]
+    head += ["over test images"] if on_images else []
     head += ["seeds over clicks", "area over clicks", "to random", "p"]
     head += [f"labels for {_percent(mark)}" for mark in MARKS] if full else []
     rows = []
     for one in comparisons:
         row = [one.strategy, str(len(one.seeds)), _points(*one.last), _points(*one.area)]
         row += [_difference(one.against_random), _p(one.p_holm)]
+        row += [_range(one.over_test_images)] if on_images else []
         row += [str(len(one.seeds_over_clicks)), _points(*one.area_over_clicks)]
         row += [_difference(one.against_random_over_clicks), _p(one.p_holm_over_clicks)]
         row += [_share(one.share_for[mark]) for mark in MARKS] if full else []
@@ -395,6 +398,12 @@ def _comparison_table(comparisons: Sequence[Comparison], full: Sequence[BudgetRe
         "the curve: trapezoid over label share, divided by its range; over clicks, in the range that all "
         "strategies of a seed cover, and over the seeds that have one."
     )
+    if on_images:
+        note += (
+            f" Over test images: where the mean difference to random lies in {_percent(SHARE)} of {DRAWS:,} "
+            f"other draws of the test images, in blocks of up to {BLOCK} neighbours of a group. It says what "
+            "the choice of test images has to do with it, as the seeds say it of the runs."
+        )
     if full:
         reached = mean_and_deviation([one.test_miou for one in full])
         rows.append(["all labels", str(len(full)), _points(*reached)] + [""] * (len(head) - 3))
@@ -456,14 +465,16 @@ def _ranking_table(curves: Mapping[str, Curves]) -> str:
                 _mean([one.precision for one in known], ".0%"),
                 _mean([one.worst / one.images for one in known], ".0%"),
                 _mean([one.test_error_auroc for one in every], ".3f"),
+                _mean([one.test_pavpu for one in every], ".3f"),
                 _mean([one.test_ece for one in every], ".3f"),
             ]
         )
-    head = ["strategy", "Spearman", "precision", "chance", "pixel error AUROC", "calibration error"]
+    head = ["strategy", "Spearman", "precision", "chance", "pixel error AUROC", "PAvPU", "calibration error"]
     note = (
         "Means over budgets and seeds. Precision: the share of the next batch, as the score orders it, that "
         "is among as many images with the largest errors; chance is what a blind order would get. AUROC of "
-        "the least confidence and calibration error are those of the pixels of the test images."
+        "the least confidence and calibration error are those of the pixels of the test images; PAvPU is the "
+        "share of their patches that are accurate and sure, or inaccurate and unsure, mean over thresholds."
     )
     return _table(head, rows) + f"<p class=note>{note}</p>"
 
@@ -518,6 +529,12 @@ def _difference(test: PairedTest | None) -> str:
         return ""
     spread = "" if math.isnan(test.deviation) else f" ± {100 * test.deviation:.1f}"
     return f"{100 * test.mean:+.1f}{spread}".replace("-", "−")
+
+
+def _range(between: Range | None) -> str:
+    if between is None:
+        return ""
+    return f"{100 * between.low:+.1f} to {100 * between.high:+.1f}".replace("-", "−")
 
 
 def _p(value: float) -> str:

@@ -65,8 +65,12 @@ class BudgetResult(BaseModel):
         round: Number of the round, the last one on these labels.
         test_miou: Mean IoU of the round's teacher on the test images at full size, in [0, 1].
         class_iou: IoU by class name, of the classes that the truth has.
+        test_counts: Hit, true and suggested pixels of each class in each test image, by which a difference
+            can be measured on other draws of them; empty in results of earlier versions.
         test_ece: Expected calibration error on them, in [0, 1].
         test_error_auroc: How well the least confidence finds the wrong pixels, in [0, 1].
+        test_pavpu: How far patches of little confidence are the inaccurate ones, mean over thresholds, in
+            [0, 1]; None in results of earlier versions.
         ranking: None when nothing is left in the pool.
         clicks: Of all labels so far; None for full supervision, where they are not counted.
         labelled: Names of the images labelled since the last budget, in order.
@@ -85,8 +89,10 @@ class BudgetResult(BaseModel):
     round: int
     test_miou: float
     class_iou: dict[str, float]
+    test_counts: list[tuple[list[int], list[int], list[int]]] = []
     test_ece: float | None
     test_error_auroc: float | None
+    test_pavpu: float | None = None
     ranking: Ranking | None
     clicks: Clicks | None
     labelled: list[str]
@@ -168,7 +174,7 @@ class Results:
 
     def write(self, cell: Cell, result: BudgetResult) -> None:
         """Keep the result of a finished budget."""
-        write_atomically(self.path_of(cell, result.labels), result.model_dump_json(indent=2).encode())
+        write_atomically(self.path_of(cell, result.labels), result.model_dump_json().encode())
 
     def forget(self, cell: Cell) -> None:
         """Remove the results of a cell, which begins anew."""
@@ -186,7 +192,7 @@ def write_csv(path: Path, results: Sequence[BudgetResult], about: Mapping[str, A
     classes = list(dict.fromkeys(name for result in results for name in result.class_iou))
     rows = []
     for result in results:
-        row = result.model_dump(exclude={"class_iou", "ranking", "clicks", "labelled"})
+        row = result.model_dump(exclude={"class_iou", "test_counts", "ranking", "clicks", "labelled"})
         row |= (result.ranking.model_dump() if result.ranking else {}) | dict(about)
         row |= {f"clicks_{name}": count for name, count in result.clicks or ()}
         row |= {f"iou_{name}": result.class_iou.get(name) for name in classes}

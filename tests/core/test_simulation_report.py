@@ -29,6 +29,7 @@ def result(strategy: str, seed: int, labels: int, miou: float, clicks: int) -> B
         class_iou={"field": miou, "block": miou / 2},
         test_ece=0.1,
         test_error_auroc=0.9,
+        test_pavpu=0.765,
         ranking=None
         if strategy == "full"
         else Ranking(images=100 - labels, spearman=0.625, precision=0.5, worst=10),
@@ -191,6 +192,7 @@ def test_the_report_holds_the_numbers_and_needs_no_network(tmp_path: Path) -> No
     assert "62.0 ± 0.0" in body
     assert "not reached" in body
     assert ">0.62<" in body
+    assert ">0.765<" in body
     assert "50 %" in body
     # Random pays 1300 clicks for 40 images and 2600 from scratch, at 3 s each.
     assert f"{1300 * 3 / 3600:.2f} h" in body
@@ -200,6 +202,33 @@ def test_the_report_holds_the_numbers_and_needs_no_network(tmp_path: Path) -> No
     assert "run_app.py simulate --full" in body
     for name in SET.classes:
         assert name in body
+
+
+def test_the_report_says_what_other_test_images_might_say(tmp_path: Path) -> None:
+    """On every second image the choice helps by 20 points, on the others not at all."""
+
+    def counted(one: BudgetResult) -> BudgetResult:
+        better = 20 if one.strategy == "chosen" else 0
+        kinds = [([50 + better], [100], [50 + better]), ([50], [100], [50])]
+        return one.model_copy(update={"test_counts": kinds * 10})
+
+    def cell_of(report: Path) -> str | None:
+        text = report.read_text(encoding="utf-8")
+        row = re.search(r"<tr><td class=left>chosen</td>.+?</tr>", text)
+        assert row is not None
+        return re.findall(r"<td>(.*?)</td>", row[0])[5] if "over test images" in text else None
+
+    path = tmp_path / "report.html"
+    counts = [counted(one) for one in results(full=False)]
+    described = SET.model_copy(update={"test_groups": [None] * 20})
+    write_report(path, counts, described, conditions={}, seconds_per_click=2.0, command="")
+    # Of 20 draws of which half help, 6 to 14 do.
+    assert cell_of(path) == "+6.0 to +14.0"
+
+    of_drives = SET.model_copy(update={"test_groups": [f"drive {place // 10}" for place in range(20)]})
+    for kept, of_set in ((counts, of_drives), (counts, SET), (results(full=False), described)):
+        write_report(path, kept, of_set, conditions={}, seconds_per_click=2.0, command="")
+        assert cell_of(path) is None, "two drives, or counts or groups that were not kept"
 
 
 def test_a_class_name_with_angle_brackets_is_shown_as_it_is(tmp_path: Path) -> None:

@@ -285,7 +285,15 @@ def test_the_audit_images_judge_the_uncertainty_and_calibrate_it(
     metrics = rounds.get_round(workspace, claimed.id).metrics
     assert metrics["temperature"] != 1
     assert temperatures[-3:] == [metrics["temperature"]] * 3
-    for share in ("ece", "classwise_ece", "error_auroc", "error_aupr", "aurc", "ece_after_temperature"):
+    for share in (
+        "ece",
+        "classwise_ece",
+        "error_auroc",
+        "error_aupr",
+        "aurc",
+        "pavpu",
+        "ece_after_temperature",
+    ):
         assert 0 <= metrics[share] <= 1, share
     assert -1 <= metrics["spearman"] <= 1
     assert 0 < metrics["brier"] < 2

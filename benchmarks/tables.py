@@ -775,9 +775,7 @@ def _learning_curves(rows: Rows) -> list[str]:
         "Share of the images at which a curve reaches a share of what `supervised` does with all labels, "
         "mean over the seeds that reach it (how many of them):",
         _table(["recipe", "start", "strategy", *(f"{share:.0%} of full" for share in MARKS)], shares),
-        "At how many of the budgets after the start the strategy of a line is above that of a column on the "
-        f"test images (`supervised`, random start, paired t test, p < {SIGNIFICANT}, not corrected):",
-        _pairwise_wins(curves),
+        *_pairwise_wins(curves),
         *([_MEAN_MI, _table(head[: 4 + len(budgets)], of_mi)] if of_mi else []),
     ]
 
@@ -785,8 +783,8 @@ def _learning_curves(rows: Rows) -> list[str]:
 SIGNIFICANT = 0.05
 
 
-def _pairwise_wins(curves: dict[Method, dict[str, Rows]]) -> str:
-    """Return the table of pairwise comparisons by budget, as nnActive counts them."""
+def _pairwise_wins(curves: dict[Method, dict[str, Rows]]) -> list[str]:
+    """Return the table of pairwise comparisons by budget, as nnActive counts them, and what it says."""
     reached: dict[str, dict[tuple[str, str], float]] = {}
     for (recipe, start, strategy), by_seed in curves.items():
         if (recipe, start) == ("supervised", "random"):
@@ -808,7 +806,12 @@ def _pairwise_wins(curves: dict[Method, dict[str, Rows]]) -> str:
                 above += test.mean > 0 and test.p < SIGNIFICANT
             wins.append("" if other == strategy else str(above))
         lines.append([strategy, *wins, str(sum(int(one or 0) for one in wins))])
-    return _table(["above", *reached, "in all"], lines)
+    return [
+        "At how many of the budgets after the start the strategy of a line is above that of a column on the "
+        f"test images (`supervised`, random start, paired t test over the {len(seeds)} seeds that all have, "
+        f"p < {SIGNIFICANT}, not corrected):",
+        _table(["above", *reached, "in all"], lines),
+    ]
 
 
 Method = tuple[str, str, str]

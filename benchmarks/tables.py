@@ -908,9 +908,11 @@ def _shares(by_seed: dict[str, Rows], whole: dict[str, float]) -> list[str]:
             if seed in whole
         ]
         paid = [100 * one for one in found if one is not None]
-        cells.append(
-            f"{statistics.mean(paid):.1f} % ({len(paid)} of {len(found)})" if paid else f"(0 of {len(found)})"
-        )
+        # A curve that begins above the mark may have reached it before.
+        first = {100 * _column(points, "label_share")[0] for points in by_seed.values()}
+        least = "≤ " if first & set(paid) else ""
+        of_seeds = f"({len(paid)} of {len(found)})"
+        cells.append(f"{least}{statistics.mean(paid):.1f} % {of_seeds}" if paid else of_seeds)
     return cells
 
 

@@ -193,6 +193,11 @@ def correction_clicks(
     return min(clicks, annotator.most_clicks), done.reached and clicks <= annotator.most_clicks
 
 
+def cheaper(first: tuple[int, bool], second: tuple[int, bool]) -> tuple[int, bool]:
+    """Return of two costs of :func:`correction_clicks` the lower one, and first what reaches the target."""
+    return min(first, second, key=lambda cost: (not cost[1], cost[0]))
+
+
 def hours(clicks: float, seconds_per_click: float) -> float:
     """Return how long clicks take, in hours.
 

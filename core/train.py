@@ -308,7 +308,7 @@ def learning_rate_factor(step: int, steps: int) -> float:
 
 def first_unlabelled_step(config: TrainConfig) -> int:
     """Return the first step whose recipe is given unlabelled crops; ``steps`` when none is."""
-    warm_up = {"supervised": 1.0, "consistency": config.warm_up, "u2pl": 0.0}[config.recipe]
+    warm_up = {"supervised": 1.0, "consistency": config.warm_up, "u2pl": u2pl.WARM_UP}[config.recipe]
     return math.ceil(warm_up * config.steps)
 
 

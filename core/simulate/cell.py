@@ -24,6 +24,7 @@ from core.annotation_cost import (
     COUNTED_SCALE,
     Annotator,
     LabelMap,
+    cheaper,
     correction_clicks,
     cut_into_superpixels,
     superpixel_clicks,
@@ -217,7 +218,8 @@ class CellRun:
         from_scratch, reached = correction(None)
         corrected = from_scratch
         if suggestion is not None:
-            corrected, reached = correction(suggestion)
+            # A suggestion that is of no use is left alone.
+            corrected, reached = cheaper(correction(suggestion), (from_scratch, reached))
         return Clicks(
             superpixel=superpixel_clicks(counted, truth, suggestion),
             superpixel_from_scratch=superpixel_clicks(counted, truth),

@@ -31,6 +31,17 @@ LEVEL = 0.05
 
 
 @dataclass(frozen=True)
+class MeanPoint:
+    """One budget, averaged over seeds: mIoU with its standard deviation, and clicks of all labels."""
+
+    labels: int
+    label_share: float
+    miou: float
+    deviation: float
+    clicks: float
+
+
+@dataclass(frozen=True)
 class Comparison:
     """One strategy under one recipe, over its finished seeds. mIoU and areas are in [0, 1].
 
@@ -39,6 +50,7 @@ class Comparison:
         recipe: ``recipe/head``.
         seeds: Finished ones, rising.
         budgets: At how many numbers of labels each was measured.
+        begins: The first point of the mean curve.
         last: Mean and standard deviation of the mIoU at the last budget.
         area: Of the mIoU over label share, divided by its range; the mIoU itself for a single budget.
         area_over_clicks: The same over correction clicks, in the range that all strategies of the recipe and
@@ -48,8 +60,9 @@ class Comparison:
         over_test_images: Where the mean of that difference lies over other draws of the test images, see
             :mod:`core.redraws`; None too where they are few, or were not kept.
         against_random_over_clicks: The same of ``area_over_clicks``.
-        share_for: Label share at which the mean curve reaches each of ``MARKS``; None when it does not, and
-            empty without full supervision.
+        share_for: Label share at which the mean curve reaches each of ``MARKS``; None when it does not, that
+            of its first point when it begins above, and empty without full supervision.
+        clicks_for: The same in correction clicks.
         clicks: Mean over seeds of the clicks for all labels.
         random_clicks: Clicks at which this strategy's mean curve reaches the last mIoU of random's; None when
             it does not or there is no random.
@@ -59,6 +72,7 @@ class Comparison:
     recipe: str
     seeds: tuple[int, ...]
     budgets: int
+    begins: MeanPoint
     last: tuple[float, float]
     area: tuple[float, float]
     area_over_clicks: tuple[float, float]
@@ -69,6 +83,7 @@ class Comparison:
     against_random_over_clicks: PairedTest | None
     p_holm_over_clicks: float
     share_for: dict[float, float | None]
+    clicks_for: dict[float, float | None]
     clicks: dict[str, float]
     random_clicks: float | None
 
@@ -128,6 +143,7 @@ def _of_recipe(
                 recipe=recipe,
                 seeds=tuple(of),
                 budgets=len(mean),
+                begins=mean[0],
                 last=mean_and_deviation([curve[-1].test_miou for curve in of.values()]),
                 area=mean_and_deviation(list(areas[name].values())),
                 area_over_clicks=mean_and_deviation(list(over_clicks[name].values())),
@@ -139,25 +155,13 @@ def _of_recipe(
                 else None,
                 against_random_over_clicks=click_tests[name],
                 p_holm_over_clicks=click_p_values[name],
-                share_for={mark: paid_to_reach(shares, mious, mark * full_miou) for mark in MARKS}
-                if full
-                else {},
+                share_for=_to_reach(shares, mious, full_miou) if full else {},
+                clicks_for=_to_reach(clicks, mious, full_miou) if full else {},
                 clicks=_mean_clicks([curve[-1] for curve in of.values()]),
                 random_clicks=paid_to_reach(clicks, mious, rival_last) if rival else None,
             )
         )
     return found
-
-
-@dataclass(frozen=True)
-class MeanPoint:
-    """One budget, averaged over seeds: mIoU with its standard deviation, and clicks of all labels."""
-
-    labels: int
-    label_share: float
-    miou: float
-    deviation: float
-    clicks: float
 
 
 def mean_curve(curves: Curves) -> list[MeanPoint]:
@@ -168,6 +172,10 @@ def mean_curve(curves: Curves) -> list[MeanPoint]:
         clicks = mean_and_deviation([_paid(one) for one in same])[0]
         points.append(MeanPoint(same[0].labels, same[0].label_share, miou, deviation, clicks))
     return points
+
+
+def _to_reach(paid: list[float], mious: list[float], full_miou: float) -> dict[float, float | None]:
+    return {mark: paid_to_reach(paid, mious, mark * full_miou) for mark in MARKS}
 
 
 def _paid(result: BudgetResult) -> float:

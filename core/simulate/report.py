@@ -102,8 +102,8 @@ def _recipe_parts(
         "standard deviation, a dot one seed.</p>",
         figures.learning("labels"),
         "<p>The same over what the labels cost: clicks to correct the suggestion of the round before, or to "
-        "label from scratch where there was none. Images that a model is unsure of can cost more clicks, so "
-        "a win in images may be none here.</p>",
+        "label from scratch where there was none or that takes fewer. Images that a model is unsure of can "
+        "cost more clicks, so a win in images may be none here.</p>",
         figures.learning("clicks"),
     ]
     if any(one.against_random for one in comparisons):
@@ -117,7 +117,7 @@ def _recipe_parts(
         f"<h2>Strategies compared{after}</h2>",
         _comparison_table(comparisons, full),
         f"<h2>What the labels cost{after}</h2>",
-        _cost_table(comparisons, seconds_per_click, conditions),
+        _cost_table(comparisons, curves, seconds_per_click, conditions),
         "<p>Clicks for each image labelled up to a budget since the one before: solid when the suggestion is "
         "corrected, dotted when the same images are labelled from scratch.</p>",
         figures.clicks_per_image(),
@@ -391,7 +391,7 @@ def _comparison_table(comparisons: Sequence[Comparison], full: Sequence[BudgetRe
         row += [_range(one.over_test_images)] if on_images else []
         row += [str(len(one.seeds_over_clicks)), _points(*one.area_over_clicks)]
         row += [_difference(one.against_random_over_clicks), _p(one.p_holm_over_clicks)]
-        row += [_share(one.share_for[mark]) for mark in MARKS] if full else []
+        row += [_share(one.share_for[mark], one.begins.label_share) for mark in MARKS] if full else []
         rows.append(row)
     note = (
         "mIoU in points, mean ± standard deviation over seeds; p after Holm. The area is the mean height of "
@@ -417,8 +417,12 @@ def _comparison_table(comparisons: Sequence[Comparison], full: Sequence[BudgetRe
 
 
 def _cost_table(
-    comparisons: Sequence[Comparison], seconds_per_click: float, conditions: Mapping[str, Any]
+    comparisons: Sequence[Comparison],
+    curves: Mapping[str, Curves],
+    seconds_per_click: float,
+    conditions: Mapping[str, Any],
 ) -> str:
+    of_full = any(one.clicks_for for one in comparisons)
     rival = next((one for one in comparisons if one.strategy == RIVAL), None)
     rows = []
     for one in comparisons:
@@ -427,15 +431,20 @@ def _cost_table(
         scratch, corrected = one.clicks["correction_from_scratch"], one.clicks["correction"]
         equal = "" if rival is None or one is rival else "not reached"
         if rival is not None and one is not rival and one.random_clicks is not None:
-            equal = _hours(rival.clicks["correction"] - one.random_clicks, seconds_per_click)
+            saved = _hours(rival.clicks["correction"] - one.random_clicks, seconds_per_click)
+            equal = f"at least {saved}" if one.random_clicks == one.begins.clicks else saved
         rows.append(
             [one.strategy]
             + [f"{one.clicks[name]:,.0f}" for name in ("superpixel_from_scratch", "superpixel")]
             + [f"{scratch:,.0f}", f"{corrected:,.0f}", f"{one.clicks['given_up']:.1f}"]
+            + [_first_and_last([_clicks_of_steps(of, "correction") for of in curves[one.strategy].values()])]
+            + ([_clicks_for(one.clicks_for[mark], one.begins.clicks) for mark in MARKS] if of_full else [])
             + [_hours(corrected, seconds_per_click), _hours(scratch - corrected, seconds_per_click), equal]
         )
     head = ["strategy", "superpixels, from scratch", "superpixels", "clicks, from scratch", "clicks"]
-    head += ["given up", "hours", "saved by suggestions", "saved against random"]
+    head += ["given up", "an image, first to last"]
+    head += [f"clicks for {_percent(mark)}" for mark in MARKS] if of_full else []
+    head += ["hours", "saved by suggestions", "saved against random"]
     annotator = conditions.get("annotator", {})
     note = (
         "For all labels of a run, mean over seeds. Superpixels: those whose dominant class differs from the "
@@ -443,6 +452,7 @@ def _cost_table(
         f"until {_percent(annotator.get('target', 0.95))} of the pixels agree, and gives up after "
         f"{annotator.get('most_clicks', 200)} clicks (jitter {annotator.get('jitter', 0):g} px, class errors "
         f"{_percent(annotator.get('class_errors', 0))}). An image costs at least the one that submits it. "
+        "An image, first to last: what an image of the first budget cost, and one of those before the last. "
         f"Hours are these clicks at {seconds_per_click:g} s each, an assumption, and nothing else: neither "
         "looking nor waiting. Saved by suggestions: against labelling the same images from scratch. Saved "
         "against random: what random paid for its last mIoU, "
@@ -531,6 +541,19 @@ def _difference(test: PairedTest | None) -> str:
     return f"{100 * test.mean:+.1f}{spread}".replace("-", "−")
 
 
+def _first_and_last(steps: Sequence[Sequence[float]]) -> str:
+    """Return the clicks of an image before the first and before the last budget, means over seeds."""
+    means = [mean_and_deviation(same)[0] for same in zip(*steps, strict=True)]
+    return " to ".join(f"{clicks:.0f}" for clicks in dict.fromkeys((means[0], means[-1])))
+
+
+def _clicks_for(value: float | None, first: float) -> str:
+    """Return the clicks at which a curve reaches a mark; where it begins above it, an upper bound."""
+    if value is None:
+        return "not reached"
+    return f"{'≤ ' if value == first else ''}{value:,.0f}"
+
+
 def _range(between: Range | None) -> str:
     if between is None:
         return ""
@@ -541,8 +564,11 @@ def _p(value: float) -> str:
     return "" if math.isnan(value) else "< .001" if value < 0.001 else f"{value:.3f}"
 
 
-def _share(value: float | None) -> str:
-    return "not reached" if value is None else f"{100 * value:.1f} %"
+def _share(value: float | None, first: float) -> str:
+    """Return the label share that a curve reaches a mark at; where it begins above it, an upper bound."""
+    if value is None:
+        return "not reached"
+    return f"{'≤ ' if value == first else ''}{100 * value:.1f} %"
 
 
 def _mean(values: Sequence[float | None], form: str) -> str:

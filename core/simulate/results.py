@@ -27,9 +27,9 @@ Simulations of earlier versions lack it, and so does one whose set is gone: thos
 class Clicks(BaseModel):
     """What labels cost in clicks, see :mod:`core.annotation_cost`.
 
-    ``superpixel`` and ``correction`` begin with the suggestion that the queue showed, or from scratch
-    where it had none; the ``_from_scratch`` ones never look at it. ``given_up`` counts images whose
-    correction did not reach the agreement.
+    ``superpixel`` and ``correction`` begin with the suggestion that the queue showed, or from scratch where
+    it had none, and ``correction`` where that is less; the ``_from_scratch`` ones never look at it.
+    ``given_up`` counts images whose correction did not reach the agreement.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -12,6 +12,7 @@ from core.annotation_cost import (
     SEGMENTS,
     Annotator,
     agreement,
+    cheaper,
     correct,
     correction_clicks,
     cut_into_superpixels,
@@ -79,6 +80,20 @@ def test_a_click_for_each_class_where_the_superpixels_fit() -> None:
     in_time, too_late = Annotator(1.0, most_clicks=2), Annotator(1.0, most_clicks=1)
     assert correction_clicks(suggestion, truth, superpixels, in_time, generator()) == (2, True)
     assert correction_clicks(suggestion, truth, superpixels, too_late, generator()) == (1, False)
+
+
+def test_a_suggestion_of_no_use_costs_more_than_none() -> None:
+    truth = np.zeros((16, 16), np.uint8)
+    truth[:8, 8:] = 1
+    noise = generator().integers(0, 2, truth.shape).astype(np.uint8)
+    ways = [
+        correction_clicks(start, truth, [squares(4, 16, 16)], Annotator(target=1.0), generator())
+        for start in (None, noise)
+    ]
+    assert ways[0][0] < ways[1][0]
+    assert cheaper(*ways) == cheaper(*ways[::-1]) == ways[0]
+    assert cheaper((200, False), (180, True)) == (180, True), "one that reaches the target comes first"
+    assert cheaper((180, True), (150, False)) == (180, True)
 
 
 def test_a_wrong_region_is_relabelled_at_once() -> None:

@@ -13,6 +13,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 from sqlalchemy import select
 
@@ -22,6 +23,7 @@ from core.simulate import WORKSPACES, cell, simulate
 from core.simulate.grid import Grid
 from core.simulate.labelled_set import files_of
 from core.simulate.results import CONDITIONS, BudgetResult
+from core.uncertainty import iou
 from storage import images, projects, rounds
 from storage.errors import InvalidInput
 from storage.schema import Image, Prediction
@@ -125,7 +127,12 @@ def test_every_budget_of_every_run_is_measured(finished: tuple[Path, list[Budget
         assert second.clicks is not None
         assert first.clicks.correction == first.clicks.correction_from_scratch
         assert first.clicks.superpixel < second.clicks.superpixel_from_scratch
+        # Two steps teach little, and what is of no use is not corrected.
+        assert second.clicks.correction <= second.clicks.correction_from_scratch
     assert all(0 <= one.test_miou <= 1 for one in results)
+    for one in results:
+        hit, true, suggested = torch.tensor(one.test_counts).sum(dim=0)
+        assert float(iou(hit, true, suggested)[true > 0].mean()) == pytest.approx(one.test_miou)
     (full,) = of(results, "full")
     assert (full.labels, full.label_share, full.ranking, full.clicks) == (9, 1.0, None, None)
     assert not (out / WORKSPACES).exists()

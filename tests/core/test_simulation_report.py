@@ -80,6 +80,7 @@ def test_a_strategy_is_compared_with_random_by_seed() -> None:
     assert chosen.share_for[0.90] is not None
     assert chosen.share_for[0.90] < crossing
     assert rival.share_for[0.95] is None
+    assert chosen.begins.label_share == 0.10
     assert chosen.random_clicks is not None
     assert 1120 < chosen.random_clicks < 1360
 
@@ -190,10 +191,17 @@ def test_the_report_holds_the_numbers_and_needs_no_network(tmp_path: Path) -> No
     body = report[report.index("<main>") :]
     assert "+3." in body
     assert "62.0 ± 0.0" in body
+    assert "≤" not in body, "no curve begins above a mark"
+    assert ">at least " not in body
     assert "not reached" in body
     assert ">0.62<" in body
     assert ">0.765<" in body
     assert "50 %" in body
+    # The first 10 images cost 1000 clicks, the last 20 of random 10 and of the other 12 each.
+    assert ">100 to 10<" in body
+    assert ">100 to 12<" in body
+    # The curve of random crosses 0.558 after (0.058 / 0.06) of the 200 clicks from 20 to 40 images.
+    assert f">{1100 + 200 * 0.058 / 0.06:,.0f}<" in body
     # Random pays 1300 clicks for 40 images and 2600 from scratch, at 3 s each.
     assert f"{1300 * 3 / 3600:.2f} h" in body
     assert "3 s each" in body
@@ -202,6 +210,19 @@ def test_the_report_holds_the_numbers_and_needs_no_network(tmp_path: Path) -> No
     assert "run_app.py simulate --full" in body
     for name in SET.classes:
         assert name in body
+
+
+def test_a_curve_that_begins_above_a_mark_gives_an_upper_bound(tmp_path: Path) -> None:
+    early = [
+        one.model_copy(update={"test_miou": one.test_miou + 0.18}) if one.strategy == "chosen" else one
+        for one in results()
+    ]
+    path = tmp_path / "report.html"
+    write_report(path, early, SET, conditions={}, seconds_per_click=2.0, command="")
+    report = path.read_text(encoding="utf-8")
+    assert ">≤ 10.0 %<" in report
+    # It has paid 1000 clicks for its first point, random 1300 for its last.
+    assert f">at least {300 * 2 / 3600:.2f} h<" in report
 
 
 def test_the_report_says_what_other_test_images_might_say(tmp_path: Path) -> None:

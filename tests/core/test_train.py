@@ -12,7 +12,7 @@ from core.model.network import build_network
 from core.predict import predict
 from core.recipes import consistency, supervised
 from core.recipes.step import StepInput, StepResult
-from core.train import StepReport, Training, learning_rate_factor
+from core.train import StepReport, Training, first_unlabelled_step, learning_rate_factor
 from core.train_config import TrainConfig
 from core.uncertainty import confusion_matrix, mean_iou
 from tests.core.small_network import classes_of_pixels, run_steps, seeded, small_network, striped_data
@@ -187,6 +187,12 @@ def test_unlabelled_images_train_only_with_consistency_and_when_the_teacher_know
     assert ["unlabelled" in report.parts for report in reports] == [False] * alone + [True] * (8 - alone)
     from_labels = dataclasses.replace(config, recipe="supervised")
     assert all("unlabelled" not in report.parts for report in run_steps(training(device, from_labels), 1))
+
+
+def test_u2pl_is_given_unlabelled_images_once_it_learns_from_them() -> None:
+    assert first_unlabelled_step(TrainConfig(recipe="u2pl", steps=40)) == 4
+    assert first_unlabelled_step(TrainConfig(recipe="supervised", steps=40)) == 40
+    assert first_unlabelled_step(TrainConfig(recipe="consistency", steps=40, warm_up=0.5)) == 20
 
 
 @pytest.mark.parametrize("unlabelled", [True, False])

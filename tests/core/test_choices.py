@@ -1,4 +1,4 @@
-"""Each choice of a batch against its definition, and against scikit-activeml where that computes the same."""
+"""Each choice of a batch against its definition, and against scikit-activeml and BAAL where these have it."""
 
 import itertools
 import math
@@ -7,10 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from baal.active.heuristics import BALD
+from baal.active.heuristics.stochastics import GibbsSampling, PowerSampling, RankBasedSampling
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from skactiveml.pool import ProbCover, TypiClust
+from skactiveml.classifier import SklearnClassifier
+from skactiveml.pool import Badge, ProbCover, TypiClust
 from skactiveml.pool._core_set import k_greedy_center
+from sklearn.linear_model import LogisticRegression
 
 from core.acquisition import typical
 from core.acquisition.batch_choice import CHOICES
@@ -82,6 +86,21 @@ def test_rank_sampling_draws_by_the_inverse_of_the_rank() -> None:
     assert shares.tolist() == pytest.approx([2 / 11, 6 / 11, 3 / 11], abs=0.04)
     shares = first_choices("rank_sampling", scored([0.1, 0.3, 0.9, 0.8]), draws=500, taken=2)
     assert shares.tolist() == pytest.approx([1 / 3, 2 / 3, 0, 0], abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("choice", "baals"),
+    [("power", PowerSampling), ("softmax", GibbsSampling), ("rank_sampling", RankBasedSampling)],
+)
+def test_scores_are_drawn_with_the_probabilities_of_baal(
+    choice: str, baals: type[PowerSampling | GibbsSampling | RankBasedSampling]
+) -> None:
+    values = torch.rand(8, generator=seeded(3), dtype=torch.float64).numpy()
+    # The softmax here is of scores in units of their spread, which is a temperature there.
+    temperature = float(values.std()) if choice == "softmax" else 1.0
+    expected = baals(BALD(), query_size=1, temperature=temperature)._make_distribution(values.copy())
+    shares = first_choices(choice, scored(values.tolist()), draws=4000)
+    assert shares.tolist() == pytest.approx(expected.tolist(), abs=0.03)
 
 
 def test_random_ignores_scores_and_differs_by_seed() -> None:
@@ -232,6 +251,33 @@ def test_badge_begins_with_the_longest_gradient_and_draws_by_squared_distance() 
     expected = (gradients - gradients[0]).square().sum(dim=1)
     shares = (seconds.bincount(minlength=4) / len(seconds)).tolist()
     assert shares == pytest.approx((expected / expected.sum()).tolist(), abs=0.04)
+
+
+def test_badge_draws_with_the_probabilities_of_scikit_activeml() -> None:
+    noise = np.random.default_rng(5)
+    features = noise.normal(size=(16, 3))
+    known = np.where(np.arange(16) < 8, np.arange(16) % 3, np.nan)
+    classifier = SklearnClassifier(LogisticRegression(), classes=[0, 1, 2]).fit(features, known)
+    found, utilities = Badge(random_state=1).query(
+        features, known, classifier, fit_clf=False, batch_size=3, return_utilities=True
+    )
+    probabilities = classifier.predict_proba(features[8:])
+    doubt = probabilities - np.eye(3)[probabilities.argmax(axis=1)]
+    gradients = torch.from_numpy((doubt[:, :, None] * features[8:, None]).reshape(8, 9)).float()
+    assert choose("badge", replace(scored([0.5] * 8), gradients=gradients), 1) == [found[0] - 8]
+    # There no image is farther than from the origin, which the paper does not say.
+    with_origin = replace(scored([0.5] * 9), gradients=torch.cat([gradients, torch.zeros(1, 9)]))
+    generator = seeded(1)
+    for chosen in (1, 2):
+        taken = torch.zeros(9, dtype=torch.bool)
+        taken[[8, *(place - 8 for place in found[:chosen])]] = True
+        draws = [
+            CHOICES["badge"](with_origin, 1, taken=taken, progress=0.0, generator=generator)[0]
+            for _ in range(4000)
+        ]
+        shares = torch.tensor(draws).bincount(minlength=9) / len(draws)
+        expected = [*np.nan_to_num(utilities[chosen, 8:]), 0.0]
+        assert shares.tolist() == pytest.approx(expected, abs=0.03)
 
 
 # Typical images

@@ -156,14 +156,16 @@ def correct(
             return Correction(annotator.most_clicks, False, label_map)
         aim = _centre(piece)
         wanted = int(truth[aim])
-        gains = [_gain(reach, label_map, truth, wanted) for reach in _reaches(aim, label_map, superpixels)]
+        reaches = _reaches(aim, label_map, superpixels)
+        gains = [_gain(reach, label_map, truth, wanted) for reach in reaches]
         tool = int(np.argmax(gains))
         if gains[tool] <= 0:
             left_alone |= piece
             continue
         point = _jittered(aim, annotator.jitter, truth.shape, generator)
         given = _mistaken(wanted, classes, annotator.class_errors, generator)
-        label_map[_reaches(point, label_map, superpixels)[tool]] = given
+        hit = reaches if point == aim else _reaches(point, label_map, superpixels)
+        label_map[hit[tool]] = given
         clicks += 1
     return Correction(clicks, True, label_map)
 

@@ -30,6 +30,8 @@ _MASK_STEM_ENDINGS = {
     for ending in ("_mask", "_label", "_labels", "_seg", "_gt", "_L")
     for spelling in (ending, ending.title(), ending.upper())
 }
+_LISTED = 3
+"""Most files that a sentence names."""
 SPLIT_FOLDERS = {
     "train": "train", "training": "train",
     "val": "audit", "valid": "audit", "validation": "audit", "audit": "audit",
@@ -125,17 +127,21 @@ def masks_by_name(paths: Sequence[str], names: Sequence[str]) -> tuple[dict[str,
         one in folders of the same names. Then, by path of a picture, why names leave open which it is of.
     """
     of_stem: dict[str, list[str]] = defaultdict(list)
+    at: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
     for name in names:
-        of_stem[_stem(name)].append(name)
-        of_stem[PurePosixPath(name).name.casefold()].append(name)
+        place = _place(_folders(name))
+        for stem in {_stem(name), PurePosixPath(name).name.casefold()}:
+            of_stem[stem].append(name)
+            at[stem, place].append(name)
     found: dict[str, str] = {}
     left_open: dict[str, str] = {}
     pictures: dict[str, list[str]] = defaultdict(list)
     for path in paths:
         stem = _stem(path)
         stems = [stem, *(stem.removesuffix(ending.casefold()) for ending in _MASK_STEM_ENDINGS)]
-        candidates = next((of_stem[one] for one in stems if one in of_stem), [])
-        at_place = [name for name in candidates if _place(_folders(name)) == _place(_folders(path))]
+        stem = next((one for one in stems if one in of_stem), stem)
+        candidates = of_stem.get(stem, [])
+        at_place = at.get((stem, _place(_folders(path))), [])
         if len(candidates) == 1 or len(at_place) == 1:
             found[path] = (candidates if len(candidates) == 1 else at_place)[0]
             pictures[found[path]].append(path)
@@ -219,7 +225,8 @@ def _why_unused(images: Sequence[ImageFile]) -> str:
     if len(images) == 1:
         instead = f"has the mask {images[0].mask}" if images[0].mask else "has several masks"
         return f"The image of this name, {images[0].path}, {instead}. Leave one mask for each image."
-    names = _listed([image.path for image in images])
+    # Many masks may share the many images of a name, so that listing all for each would take long.
+    names = _listed([image.path for image in images[: _LISTED + 1]])
     return (
         f"{len(images):,} images have the name of this mask ({names}): put images and masks in folders of "
         "the same names, or rename them."
@@ -227,7 +234,7 @@ def _why_unused(images: Sequence[ImageFile]) -> str:
 
 
 def _listed(paths: Sequence[str]) -> str:
-    return ", ".join(paths[:3]) + (", …" if len(paths) > 3 else "")
+    return ", ".join(paths[:_LISTED]) + (", …" if len(paths) > _LISTED else "")
 
 
 def _masks_beside_images(

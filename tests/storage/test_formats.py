@@ -20,11 +20,12 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image, ImageOps
 
 from storage.errors import InvalidInput
+from storage.formats import layout as layout_module
 from storage.formats import run_length
 from storage.formats.archives import ArchiveLimits, OpenSource, natural_order
 from storage.formats.image_file import read_image
 from storage.formats.label_map import count_values
-from storage.formats.layout import find_layout, source_groups
+from storage.formats.layout import find_layout, masks_by_name, source_groups
 from storage.formats.masks import Mask, read_colour_table, read_mask, to_label_map
 from storage.workspace import DATABASE_FILE
 
@@ -549,6 +550,27 @@ def test_equal_stems_are_told_apart_by_their_folders_and_never_guessed() -> None
     assert {problem.sentence for problem in double.problems[1:]} == {
         "The image of this name, images/1.jpg, has several masks. Leave one mask for each image."
     }
+
+
+def test_names_that_repeat_in_every_folder_are_looked_up_and_not_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_at: list[object] = []
+    place, listed = layout_module._place, layout_module._listed
+    monkeypatch.setattr(layout_module, "_place", lambda folders: looked_at.append(folders) or place(folders))
+    scenes = [f"scene{i}/rgb.jpg" for i in range(200)]
+    masks = [f"scene{i}/rgb_mask.png" for i in range(200)]
+    assert masks_by_name(masks, scenes) == (dict(zip(masks, scenes, strict=True)), {})
+    assert len(looked_at) == 400
+
+    lengths: list[int] = []
+    monkeypatch.setattr(layout_module, "_listed", lambda paths: lengths.append(len(paths)) or listed(paths))
+    images = [f"scene{i}/images/rgb.jpg" for i in range(200)]
+    problems = find_layout([*images, *(f"other{i}/masks/rgb.png" for i in range(200))]).problems
+    assert len(problems) == 200
+    assert "200 images have the name of this mask (scene0/images/rgb.jpg, " in problems[0].sentence
+    assert "scene2/images/rgb.jpg, …)" in problems[0].sentence
+    assert sum(lengths) <= 5 * 200
 
 
 def test_a_photograph_beside_another_of_its_name_is_no_mask_where_a_folder_has_the_mask() -> None:

@@ -214,8 +214,14 @@ def plan_import(
     duplicates = []
     for one in checked:
         kept = first.setdefault(one.content_hash, one)
-        if kept is not one:
+        if kept is one:
+            continue
+        if alone.keys().isdisjoint((kept.file.mask, one.file.mask)):
             duplicates.append(Problem(one.file.path, f"It is the same file as {kept.file.path}."))
+        elif one.mask_kind is not None:
+            # Its image was asked for by the name it has in the project; here it has another.
+            why = f"Its image has the mask {kept.file.mask}, too. Leave one mask for each image."
+            problems.append(Problem(str(one.file.mask), why))
     unique = sorted(first.values(), key=lambda one: natural_order(one.file.path))
 
     is_camvid = layout.is_camvid or _are_camvid_masks(alone)

@@ -234,6 +234,28 @@ def test_masks_without_images_go_to_the_images_of_the_project_by_name(workspace:
     assert as_images.new_images == 4
 
 
+def test_an_image_is_no_duplicate_of_the_mask_that_finds_it_by_its_name_in_the_project(
+    workspace: Workspace,
+) -> None:
+    files = dict(pairs(2))
+    project_id, _ = imported(workspace, plan_import([("2026/a.png", files["images/0.png"])]))
+    for name in "bc":
+        projects.add_class(workspace, project_id, ClassSpec(name), "tester")
+    source = [("new/0.png", files["images/0.png"]), ("masks/a.png", files["masks/0.png"])]
+    plan = plan_import(source, workspace=workspace, project_id=project_id)
+    assert (plan.duplicates, plan.problems) == ((), ())
+    assert [(entry.path, entry.mask) for entry in plan.entries] == [("2026/a.png", "masks/a.png")]
+
+    source.append(("masks/0.png", files["masks/1.png"]))
+    plan = plan_import(source, workspace=workspace, project_id=project_id)
+    assert (plan.duplicates, plan.masks) == ((), 1)
+    (entry,) = plan.entries
+    (left,) = {"masks/a.png", "masks/0.png"} - {entry.mask}
+    assert reasons(plan) == {
+        left: f"Its image has the mask {entry.mask}, too. Leave one mask for each image."
+    }
+
+
 @pytest.mark.parametrize("blank", [np.zeros(SIZE, np.uint8), np.zeros((*SIZE, 3), np.uint8)])
 def test_a_blank_tile_of_another_area_becomes_an_image_and_no_label(
     workspace: Workspace, blank: np.ndarray

@@ -3,13 +3,14 @@
 Known trees: ``images/ masks/`` (or ``labels/``, ``annotations/``, ``label_maps/`` …), VOC's ``JPEGImages/
 SegmentationClass/``, CamVid's ``train/ trainannot/ val/ valannot/ test/ testannot/``, split folders above or
 below those, and masks beside their images as ``x_mask.png`` or, where no folder of masks has an ``x``, as
-``x.png`` beside ``x.jpg``. A mask that could belong to several images belongs to none.
+``x.png`` beside ``x.jpg``. A folder of masks may hold ``x_mask.png``, too. A mask that could belong to
+several images belongs to none.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -74,11 +75,21 @@ def find_layout(paths: Sequence[str]) -> Layout:
 
     masks = {path: _stem(path) for path in pictures if any(map(_is_mask_folder, folders[path]))}
     places = {path: _place(folders[path]) for path in pictures}
+    outside = [path for path in pictures if path not in masks]
+    names = _image_names(outside)
+    of_image = {path: _of_image(stem, names) for path, stem in masks.items()}
     masked = {
-        (places[path], _stem(stem) if stem.endswith(IMAGE_SUFFIXES) else stem) for path, stem in masks.items()
+        (places[path], _stem(stem) if stem.endswith(IMAGE_SUFFIXES) else stem)
+        for path, stem in of_image.items()
     }
-    masks |= _masks_beside_images({path: places[path] for path in pictures if path not in masks}, masked)
-    images = [path for path in pictures if path not in masks]
+    masks |= _masks_beside_images({path: places[path] for path in outside}, masked)
+    images = [path for path in outside if path not in masks]
+    names = _image_names(images)
+    # The mask that has the very name of an image goes before one that has more behind it.
+    said = {(places[path], stem) for path, stem in masks.items()}
+    for path, stem in masks.items():
+        if (places[path], bare := _of_image(stem, names)) not in said:
+            masks[path] = bare
 
     at_place: dict[tuple[tuple[str, ...], str], list[str]] = defaultdict(list)
     anywhere: dict[str, list[str]] = defaultdict(list)
@@ -105,12 +116,12 @@ def find_layout(paths: Sequence[str]) -> Layout:
         found.append(ImageFile(path, candidates[0] if candidates else None, split_of_folders(path)))
     alone, unused = _unused_masks(masks, found)
     problems += unused
-    names = {part for parts in folders.values() for part in parts}
+    parts = {part for of_path in folders.values() for part in of_path}
     return Layout(
         tuple(found),
         alone,
         tuple(problems),
-        is_camvid=any(name.endswith("annot") and name.removesuffix("annot") in names for name in names),
+        is_camvid=any(part.endswith("annot") and part.removesuffix("annot") in parts for part in parts),
         other_files=others,
     )
 
@@ -137,9 +148,7 @@ def masks_by_name(paths: Sequence[str], names: Sequence[str]) -> tuple[dict[str,
     left_open: dict[str, str] = {}
     pictures: dict[str, list[str]] = defaultdict(list)
     for path in paths:
-        stem = _stem(path)
-        stems = [stem, *(stem.removesuffix(ending.casefold()) for ending in _MASK_STEM_ENDINGS)]
-        stem = next((one for one in stems if one in of_stem), stem)
+        stem = _of_image(_stem(path), of_stem)
         candidates = of_stem.get(stem, [])
         at_place = at.get((stem, _place(_folders(path))), [])
         if len(candidates) == 1 or len(at_place) == 1:
@@ -193,6 +202,22 @@ def _folders(path: str) -> tuple[str, ...]:
 
 def _stem(path: str) -> str:
     return PurePosixPath(path).stem.casefold()
+
+
+def _image_names(paths: Sequence[str]) -> set[str]:
+    """Return the names that a mask may have its image's by: with and without what says the format."""
+    return {name for path in paths for name in (_stem(path), PurePosixPath(path).name.casefold())}
+
+
+def _of_image(stem: str, names: Collection[str]) -> str:
+    """Return which of the names of images the stem of a mask says, if need be without ``_mask``.
+
+    It is the stem itself where neither is one.
+    """
+    if stem in names:
+        return stem
+    bare = (stem.removesuffix(ending.casefold()) for ending in _MASK_STEM_ENDINGS)
+    return next((one for one in bare if one in names), stem)
 
 
 def _is_mask_folder(folder: str) -> bool:

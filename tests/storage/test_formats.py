@@ -522,6 +522,10 @@ def test_paths_sort_as_people_count() -> None:
         ("b/a.jpg", "b/a.png", None),
         ("x/a.png", "x/a_L.png", None),
         ("a.jpg", "masks/a.jpg.png", None),
+        ("images/a.png", "masks/a_mask.png", None),
+        ("train/a.jpg", "train_masks/A_Mask.png", "train"),
+        ("images/a_gt.png", "masks/a_gt_seg.png", None),
+        ("images/a.jpg", "masks/a.jpg_mask.png", None),
         ("images/A.JPG", "label_maps/a.PNG", None),
         ("images/pool/a.png", "label_maps/pool/a.png", "pool"),
     ],
@@ -585,6 +589,24 @@ def test_a_photograph_beside_another_of_its_name_is_no_mask_where_a_folder_has_t
     # Folders of masks elsewhere in the source change nothing.
     apart = find_layout(["one/1.jpg", "one/1.png", "two/images/1.jpg", "two/masks/1.png"])
     assert [found.mask for found in apart.images] == ["one/1.png", "two/masks/1.png"]
+
+
+def test_an_ending_counts_only_where_no_image_has_it_in_its_name() -> None:
+    layout = find_layout(["images/a.jpg", "more/a_gt.jpg", "masks/a_gt.png", "masks/b_mask.png"])
+    assert [(found.path, found.mask) for found in layout.images] == [
+        ("images/a.jpg", None),
+        ("more/a_gt.jpg", "masks/a_gt.png"),
+    ]
+    assert [found.path for found in layout.masks_alone] == ["masks/b_mask.png"]
+    for exact in ("masks/a.png", "a_mask.png"):
+        layout = find_layout(["a.jpg", exact, "masks/a_mask.png"])
+        assert [(found.path, found.mask) for found in layout.images] == [("a.jpg", exact)]
+        assert [found.path for found in layout.masks_alone] == ["masks/a_mask.png"]
+    layout = find_layout(["images/a.jpg", "masks/a_mask.png", "masks/a_seg.png"])
+    assert "Several masks have its name (masks/a_mask.png, masks/a_seg.png)" in layout.problems[0].sentence
+    layout = find_layout(["images/a.jpg", "images/a.png", "masks/a_mask.png"])
+    assert [found.mask for found in layout.images] == [None, None]
+    assert "2 images have the name of this mask" in layout.problems[0].sentence
 
 
 def test_a_folder_of_labels_alone_is_a_folder_of_images() -> None:

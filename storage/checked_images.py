@@ -148,7 +148,10 @@ def _checked_mask_alone(file: ImageFile, mask: Mask, masked: MaskAlone) -> Check
             "never resized. Save it in the size of the image."
         )
     image = UprightImage(b"", info.media_type, width, height, rotated=False, note=None)
-    pair = ImageFile(info.name, file.path, file.split or split_of_folders(info.name))
+    of_name = split_of_folders(info.name)
+    if of_name == "excluded" and info.split != "excluded":
+        of_name = None  # That folder was only the one around all others, or somebody brought the image back.
+    pair = ImageFile(info.name, file.path, file.split or of_name)
     return CheckedImage(pair, info.content_hash, image, mask.kind, _counts(mask), mask.palette, ())
 
 

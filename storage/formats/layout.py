@@ -113,7 +113,9 @@ def find_layout(paths: Sequence[str]) -> Layout:
                 Problem(path, f"Several masks have its name ({', '.join(candidates[:3])}); none is used.")
             )
             candidates = None
-        found.append(ImageFile(path, candidates[0] if candidates else None, split_of_folders(path)))
+        # A wrapping folder may be called anything; one of images with masks is a part of a dataset.
+        split = _split(_folders(path) if masks else folders[path])
+        found.append(ImageFile(path, candidates[0] if candidates else None, split))
     alone, unused = _unused_masks(masks, found)
     problems += unused
     parts = {part for of_path in folders.values() for part in of_path}

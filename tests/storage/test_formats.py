@@ -609,6 +609,23 @@ def test_an_ending_counts_only_where_no_image_has_it_in_its_name() -> None:
     assert "2 images have the name of this mask" in layout.problems[0].sentence
 
 
+@pytest.mark.parametrize(
+    ("paths", "splits"),
+    [
+        (["test/a.jpg", "test/b.jpg"], [None, None]),
+        (["field/test/images/a.jpg"], [None]),
+        (["test/train/a.jpg", "test/b.jpg"], ["train", None]),
+        (["test/a.jpg", "more/b.jpg"], ["excluded", None]),
+        (["test/images/a.jpg", "test/masks/a.png"], ["excluded"]),
+        (["CamVid/test/a.png", "CamVid/testannot/a.png"], ["excluded"]),
+    ],
+)
+def test_a_folder_around_all_images_names_a_split_only_where_masks_are_in_it(
+    paths: list[str], splits: list[str | None]
+) -> None:
+    assert [found.split for found in find_layout(paths).images] == splits
+
+
 def test_a_folder_of_labels_alone_is_a_folder_of_images() -> None:
     assert [found.path for found in find_layout(["my_labels/a.png", "my_labels/b.png"]).images] == [
         "my_labels/a.png",

@@ -364,6 +364,19 @@ def test_masks_of_split_folders_that_come_alone_become_what_they_would_with_thei
         assert (info.split, info.revision) == (split, int(split != "excluded"))
 
 
+def test_masks_of_images_that_came_in_a_folder_called_test_become_labels_when_these_wait_in_the_pool(
+    workspace: Workspace,
+) -> None:
+    photographs = [(f"test/{i}.png", picture(i)) for i in range(2)]
+    project = projects.create_project(workspace, "p", [ClassSpec(name) for name in "abc"], "tester")
+    run_import(workspace, project.id, plan_import(photographs), "tester")
+    assert [info.split for info in images.list_images(workspace, project.id)] == ["pool", "pool"]
+    images.set_split(workspace, [images.list_images(workspace, project.id)[1].id], "excluded", "tester")
+    masks = [(f"masks/{i}.png", encoded(index_mask(i))) for i in range(2)]
+    plan = plan_import(masks, workspace=workspace, project_id=project.id)
+    assert [entry.mask_becomes for entry in plan.entries] == ["label", "truth"]
+
+
 def test_masks_of_camvid_that_come_alone_have_its_void(workspace: Workspace) -> None:
     specs = [ClassSpec(one.name) for one in CAMVID.classes]
     project = projects.create_project(workspace, "p", specs, "tester")

@@ -68,7 +68,7 @@ def _part(workspace: Workspace, image: ImageInfo, name: str) -> tuple[bytes, str
 
     def build(file: IO[bytes]) -> dict[str, Any]:
         with Image.open(io.BytesIO(workspace.blobs.get(image.blob))) as picture:
-            as_jpeg = picture.format == "JPEG"
+            as_jpeg = image.media_type == "image/jpeg"
             picture.load()
             shades = {"1": "L", "L": "L"}.get(picture.mode, "RGB")
             level = picture if picture.mode == shades else picture.convert(shades)

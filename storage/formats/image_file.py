@@ -22,8 +22,10 @@ from storage.formats.window import summary, windowed
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif", ".pgm", ".ppm")
 
-_MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
-_SHOWN_MODES = {"JPEG": {"L", "RGB"}, "PNG": {"1", "L", "P", "RGB"}, "WEBP": {"RGB"}}
+# MPO is what phones write: a JPEG with more of them behind it, such as a gain map, that no browser looks at.
+_JPEGS = {"JPEG", "MPO"}
+_MEDIA_TYPES = {"PNG": "image/png", "WEBP": "image/webp"} | dict.fromkeys(_JPEGS, "image/jpeg")
+_SHOWN_MODES = {"image/jpeg": {"L", "RGB"}, "image/png": {"1", "L", "P", "RGB"}, "image/webp": {"RGB"}}
 _FIRST_ROWS = 16
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -88,6 +90,11 @@ def open_image(data: bytes) -> Image.Image:
     return image
 
 
+def is_jpeg(image: Image.Image) -> bool:
+    """Tell whether an opened image file is a JPEG, whatever is behind its picture."""
+    return image.format in _JPEGS
+
+
 def decode(image: Image.Image) -> None:
     """Decode all pixels of an opened image.
 
@@ -130,7 +137,7 @@ def read_image(data: bytes, few_values: int = 0) -> UprightImage:
     media_type = _MEDIA_TYPES.get(image.format or "")
     as_it_is = (
         media_type is not None
-        and image.mode in _SHOWN_MODES[image.format or ""]
+        and image.mode in _SHOWN_MODES[media_type]
         and "transparency" not in image.info
         and not (rotated or sixteen_bit_colour or frames > 1)
     )
@@ -146,7 +153,7 @@ def read_image(data: bytes, few_values: int = 0) -> UprightImage:
 
     decode(image)
     has_few_values = _has_few_values(image, few_values)
-    came_as_jpeg = image.format == "JPEG"
+    came_as_jpeg = is_jpeg(image)
     icc_profile = image.info.get("icc_profile")
     if frames > 1:
         notes.append(f"Holds {frames} frames or pages; the first is taken.")
@@ -189,7 +196,7 @@ def read_image(data: bytes, few_values: int = 0) -> UprightImage:
 
 def _has_few_values(image: Image.Image, most: int) -> bool:
     """Tell whether a decoded image has at most so many values; those of a JPEG are not exact."""
-    if most == 0 or image.format == "JPEG":
+    if most == 0 or is_jpeg(image):
         return False
     if image.mode.startswith("I;16"):
         return len(np.unique(np.asarray(image))) <= most
@@ -207,6 +214,8 @@ def _have_few_values(channels: Channels, most: int) -> bool:
 
 
 def _frames(image: Image.Image) -> int:
+    if is_jpeg(image):
+        return 1
     try:
         return int(getattr(image, "n_frames", 1))
     except Exception as error:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from storage.errors import InvalidInput
 from storage.formats.channels import pgm_maximum, pgm_values
-from storage.formats.image_file import decode, open_image, upright
+from storage.formats.image_file import decode, is_jpeg, open_image, upright
 from storage.schema import NOT_LABELLED
 
 MaskKind = Literal["index", "colour"]
@@ -62,7 +62,7 @@ def read_mask(data: bytes) -> Mask:
             fractions.
     """
     image = open_image(data)
-    if image.format == "JPEG":
+    if is_jpeg(image):
         raise InvalidInput("A JPEG does not keep the exact values of a mask. Save the mask as PNG.")
     decode(image)
     if (maximum := pgm_maximum(data)) is not None:

@@ -29,9 +29,9 @@ def picture(data: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(data)))
 
 
-def file_of(pixels: np.ndarray, kind: str = "PNG") -> bytes:
+def file_of(pixels: np.ndarray) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind, **({"quality": 95} if kind == "JPEG" else {}))
+    Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -209,12 +209,15 @@ def test_tiles_put_together_are_the_image(
 
 
 @pytest.mark.usefixtures("low_limits")
+@pytest.mark.parametrize("behind", [{}, {"save_all": True, "append_images": [Image.new("RGB", (9, 9))]}])
 def test_tiles_of_a_jpeg_are_where_they_belong(
-    browser: TestClient, bring_in: Callable[..., dict[str, Any]]
+    browser: TestClient, bring_in: Callable[..., dict[str, Any]], behind: dict[str, Any]
 ) -> None:
     columns, rows = np.meshgrid(np.arange(250), np.arange(150))
+    buffer = io.BytesIO()
     pixels = np.dstack([columns, rows, 255 - columns]).astype(np.uint8)
-    data = file_of(pixels, "JPEG")
+    Image.fromarray(pixels).save(buffer, "MPO" if behind else "JPEG", quality=95, **behind)
+    data = buffer.getvalue()
     item = bring_in("large.jpg", data)
     whole = stitched(browser, item, 0, item["tiles_url"])
     assert np.abs(whole.astype(int) - picture(data)).max() <= 4

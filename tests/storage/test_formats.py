@@ -32,6 +32,14 @@ from storage.workspace import DATABASE_FILE
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "run_length.json").read_text())
 
 
+def mpo_of(pixels: np.ndarray, **options: object) -> bytes:
+    """Return a picture as phones write it: a JPEG with a smaller one behind it."""
+    image, buffer = Image.fromarray(pixels), io.BytesIO()
+    image.save(buffer, "MPO", save_all=True, append_images=[image.reduce(2)], **options)
+    assert Image.open(buffer).format == "MPO"
+    return buffer.getvalue()
+
+
 def file_of(pixels: np.ndarray, kind: str = "PNG", **options: object) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, kind, **options)
@@ -116,6 +124,25 @@ def test_an_upright_jpeg_is_stored_byte_for_byte() -> None:
     image = read_image(data)
     assert (image.blob, image.media_type, image.width, image.height) == (data, "image/jpeg", 80, 60)
     assert image.note is None
+
+
+def test_a_jpeg_with_more_pictures_behind_it_is_a_jpeg() -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
+    data = mpo_of(pixels)
+    image = read_image(data)
+    assert (image.blob, image.media_type, image.width, image.height) == (data, "image/jpeg", 80, 60)
+    assert image.note is None
+    with pytest.raises(InvalidInput, match="cut short or damaged"):
+        read_image(data[: data.index(b"\xff\xd9") - 100])
+    with pytest.raises(InvalidInput, match="as PNG"):
+        read_mask(data)
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = read_image(mpo_of(pixels, exif=exif))
+    assert (image.media_type, image.width, image.height, image.rotated) == ("image/jpeg", 60, 80, True)
+    assert image.note == "Turned upright as its EXIF orientation says."
+    assert Image.open(io.BytesIO(image.blob)).format == "JPEG"
 
 
 @pytest.mark.parametrize("orientation", range(2, 9))

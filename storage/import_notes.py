@@ -11,6 +11,8 @@ from storage.formats.manifest import MANIFEST_NAME
 from storage.formats.masks import colour_text
 from storage.import_plan import count_of
 
+_HEIC_SUFFIXES = (".heic", ".heif")
+
 
 def import_notes(
     checked: Sequence[CheckedImage],
@@ -151,13 +153,23 @@ def _pixel_notes(checked: Sequence[CheckedImage]) -> list[str]:
 
 
 def _left_alone_notes(files: Sequence[str]) -> list[str]:
-    """Say which files are not read, and what to do where they look like outlines drawn elsewhere."""
+    """Say which files are not read, and what to do where they are HEIC or look like outlines."""
     known = {*JSON_NAMES, *TABLE_NAMES, MANIFEST_NAME}
     others = [path for path in files if PurePosixPath(path).name.lower() not in known]
+    lines = []
+    heic = [path for path in others if path.lower().endswith(_HEIC_SUFFIXES)]
+    if heic:
+        lines.append(
+            f"{count_of(len(heic), 'photograph')} left alone, such as {heic[0]}: HEIC is not read. Let the "
+            "phone write JPEG, or convert them to JPEG."
+        )
+    others = [path for path in others if not path.lower().endswith(_HEIC_SUFFIXES)]
     outlines = [path for path in others if path.lower().endswith((".json", ".xml"))]
     if outlines:
-        return [
+        lines.append(
             f"{count_of(len(outlines), 'file')} of another tool left alone, such as {outlines[0]}: outlines "
             "(COCO, labelme, VOC) are not read. Let that tool write its labels as mask PNGs, too."
-        ]
-    return [f"{count_of(len(others), 'other file')} left alone, such as {others[0]}."] if others else []
+        )
+    elif others:
+        lines.append(f"{count_of(len(others), 'other file')} left alone, such as {others[0]}.")
+    return lines

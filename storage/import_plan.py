@@ -85,7 +85,8 @@ class ImportPlan:
     def report(self) -> list[str]:
         """Return the plan in sentences, the most important first."""
         if not self.entries:
-            return ["Nothing to import: no image was found that can be read.", *self._problem_lines()]
+            nothing = "Nothing to import: no image was found that can be read."
+            return [nothing, *self.notes, *self._problem_lines()]
         new = f"{count_of(self.new_images, 'image')} to import{self._sizes()}."
         lines = [new] if self.new_images else []
         if known := len(self.entries) - self.new_images:

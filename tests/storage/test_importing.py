@@ -822,6 +822,19 @@ def test_an_empty_source_says_so(tmp_path: Path) -> None:
         plan_import(tmp_path / "missing")
 
 
+def test_a_source_without_images_says_what_it_has_instead() -> None:
+    files = [("IMG_1.HEIC", b"x"), ("img_2.heif", b"y"), ("a.json", b"{}"), ("broken.png", b"z")]
+    report = plan_import(files).report()
+    assert report[0] == "Nothing to import: no image was found that can be read."
+    assert report[1] == (
+        "2 photographs left alone, such as IMG_1.HEIC: HEIC is not read. Let the phone write JPEG, or "
+        "convert them to JPEG."
+    )
+    assert report[2].startswith("1 file of another tool left alone, such as a.json")
+    assert report[3] == "1 problem; the rest goes on."
+    assert report[4].startswith("broken.png: ")
+
+
 def test_a_project_without_the_proposed_classes_is_refused(workspace: Workspace) -> None:
     project = projects.create_project(workspace, "p", [ClassSpec("one")], "tester")
     with pytest.raises(InvalidInput, match="3 classes, but the project has 1"):

@@ -109,8 +109,7 @@ class ImportPlan:
             lines.append(f"{len(self.unknown_codes) - 10:,} more unknown values come in as not labelled.")
         if self.unknown_codes:
             lines.append("To keep what they say, add such classes to the project first, then check again.")
-        if rotated := sum(entry.rotated for entry in self.entries if not entry.known):
-            lines.append(f"{count_of(rotated, 'image')} turned upright as the EXIF orientation says.")
+        lines += self._rotated_lines()
         groups = {entry.group for entry in self.entries if entry.group and not entry.known}
         if groups:
             lines.append(f"{count_of(len(groups), 'group')} by name, such as {min(groups)}.")
@@ -137,6 +136,26 @@ class ImportPlan:
             lines.append(
                 f"{count_of(becomes['truth'], 'mask')} kept as hidden truth: never trained on, "
                 "only to measure."
+            )
+        return lines
+
+    def _rotated_lines(self) -> list[str]:
+        """Say what was turned upright, and where a mask may have been drawn on the picture as it was."""
+        lines = []
+        without_mask = sum(entry.rotated and not entry.mask for entry in self.changes)
+        if without_mask:
+            lines.append(f"{count_of(without_mask, 'image')} turned upright as the EXIF orientation says.")
+        masked = [entry.path for entry in self.changes if entry.rotated and entry.mask]
+        if len(masked) == 1:
+            lines.append(
+                f"1 image with a mask, {masked[0]}, was turned upright as its EXIF orientation says; its "
+                "mask is taken as drawn on the upright picture. Look at it on the Label page."
+            )
+        elif masked:
+            lines.append(
+                f"{len(masked):,} images with masks, such as {masked[0]}, were turned upright as their EXIF "
+                "orientation says; their masks are taken as drawn on the upright pictures. Look at one on "
+                "the Label page."
             )
         return lines
 

@@ -636,9 +636,19 @@ def test_a_rotated_photo_meets_its_upright_mask(workspace: Workspace) -> None:
     files = [("images/a.jpg", buffer.getvalue()), ("masks/a.png", encoded(index_mask(0, size=(12, 16))))]
     plan = plan_import(files)
     assert plan.entries[0].rotated
-    assert "1 image turned upright as the EXIF orientation says." in plan.report()
+    assert (
+        "1 image with a mask, images/a.jpg, was turned upright as its EXIF orientation says; its mask is "
+        "taken as drawn on the upright picture. Look at it on the Label page."
+    ) in plan.report()
+    two = [*files, ("images/b.jpg", files[0][1] + b"\n"), ("masks/b.png", files[1][1])]
+    assert "2 images with masks, such as images/a.jpg, were turned upright" in " ".join(
+        plan_import(two).report()
+    )
+    assert "1 image turned upright as the EXIF orientation says." in plan_import(files[:1]).report()
     project_id, result = imported(workspace, plan)
     assert result.labelled == 1
+    again = plan_import(files, workspace=workspace, project_id=project_id).report()
+    assert not any("upright" in line for line in again)
     info = images.list_images(workspace, project_id)[0]
     assert (info.width, info.height, info.content_hash) == (16, 12, hashlib.sha256(files[0][1]).hexdigest())
 

@@ -64,6 +64,7 @@ def read_mask(data: bytes) -> Mask:
     image = open_image(data)
     if is_jpeg(image):
         raise InvalidInput("A JPEG does not keep the exact values of a mask. Save the mask as PNG.")
+    image_format = image.format  # A picture that was turned has none.
     decode(image)
     if (maximum := pgm_maximum(data)) is not None:
         return _index_mask(pgm_values(np.asarray(image), maximum))
@@ -79,12 +80,20 @@ def read_mask(data: bytes) -> Mask:
         raise InvalidInput("The mask holds fractions. Save it with whole class indices as 8-bit PNG.")
     if image.mode in {"1", "L", "P", "LA", "PA", "La"}:
         codes = np.asarray(image.getchannel(0) if len(image.getbands()) > 1 else image).astype(np.uint8)
+        if image_format == "PNG":
+            codes //= _png_stretch(data)
         missing = int(codes.max(initial=0)) + 1 - len(palette)
         return Mask("index", codes, palette + (0,) * missing if palette and missing > 0 else palette)
     if image.mode.startswith("I"):
         return _index_mask(np.asarray(image))
     channels = np.asarray(image.convert("RGB")).astype(np.uint32)
     return Mask("colour", channels[..., 0] << 16 | channels[..., 1] << 8 | channels[..., 2])
+
+
+def _png_stretch(data: bytes) -> int:
+    """Return what Pillow multiplies the values of a PNG by: those of few bits of grey, to end at 255."""
+    bits, colour_type = data[24], data[25]
+    return {2: 85, 4: 17}.get(bits, 1) if colour_type == 0 else 1
 
 
 def _index_mask(values: NDArray[np.integer[Any]]) -> Mask:

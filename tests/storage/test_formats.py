@@ -308,6 +308,30 @@ def test_masks_of_every_depth_keep_their_values() -> None:
     assert colour.counts == {0x010203: 1, 0: 1}
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+@pytest.mark.parametrize("colour_type", ["grey", "palette"])
+@pytest.mark.parametrize("orientation", [1, 3])
+def test_a_png_mask_of_few_bits_keeps_its_values(bits: int, colour_type: str, orientation: int) -> None:
+    values = np.arange(1 << bits, dtype=np.uint8).repeat(8)
+    packed = np.packbits(np.unpackbits(values[:, None], axis=1)[:, 8 - bits :])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", len(values), 1, bits, 0 if colour_type == "grey" else 3, 0, 0, 0)),
+        (b"PLTE", bytes(range(3 << bits)) if bits < 8 else bytes(768)),
+        (b"eXIf", exif.tobytes()[6:]),
+        (b"IDAT", zlib.compress(b"\0" + packed.tobytes())),
+        (b"IEND", b""),
+    ]
+    png = b"\x89PNG\r\n\x1a\n"
+    for kind, body in chunks:
+        if kind != b"PLTE" or colour_type == "palette":
+            png += struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    mask = read_mask(png)
+    assert mask.kind == "index"
+    np.testing.assert_array_equal(mask.codes[0], values if orientation == 1 else values[::-1])
+
+
 @pytest.mark.parametrize("most", [1, 11, 100, 255])
 def test_a_pgm_mask_keeps_its_values_whatever_its_maximum(most: int) -> None:
     values = np.arange(most + 1, dtype=np.uint8)[None]

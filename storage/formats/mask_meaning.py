@@ -16,6 +16,9 @@ _LARGEST_GAPLESS = 64
 MOST_VALUES = 64
 """More of them that nothing names are no classes but greys."""
 
+_RENAMED_LISTED = 3
+"""Most classes that are asked about; of lists that have little in common, more would say nothing."""
+
 
 @dataclass(frozen=True)
 class CodeCount:
@@ -239,9 +242,10 @@ def _targets(
 
     by_name = {known.name.casefold(): known.index for known in project_classes}
     if any(source.name.casefold() in by_name for source in sources):
-        missing = [s.name for s in sources if s.name.casefold() not in by_name and not s.is_void]
+        missing = [s for s in sources if s.name.casefold() not in by_name and not s.is_void]
         if missing:
-            notes.append(f"The project has no class {', '.join(missing)}.")
+            notes.append(f"The project has no class {', '.join(s.name for s in missing)}.")
+        notes += _perhaps_renamed(missing, sources, project_classes)
         return [by_name.get(s.name.casefold(), VOID if s.is_void else None) for s in sources], ()
     notes.append("No class of the dataset has a name of the project's, so they are matched by index.")
     known_indices = {known.index for known in project_classes}
@@ -249,3 +253,24 @@ def _targets(
         VOID if source.is_void else source.index if source.index in known_indices else None
         for source in sources
     ], ()
+
+
+def _perhaps_renamed(
+    missing: Sequence[SourceClass], sources: Sequence[SourceClass], project_classes: Sequence[SourceClass]
+) -> list[str]:
+    """Say which classes of the dataset may be classes of the project that have another name now.
+
+    Args:
+        missing: Those whose names the project has not.
+        sources: All of the dataset.
+        project_classes: All of the project.
+    """
+    named = {source.name.casefold() for source in sources}
+    free = {known.index: known.name for known in project_classes if known.name.casefold() not in named}
+    found = [
+        f"{source.name} has index {source.index}, which is {free[source.index]} in the project: if that is "
+        "the same class, rename one of them."
+        for source in missing
+        if source.index in free
+    ]
+    return found[:_RENAMED_LISTED]

@@ -180,6 +180,23 @@ def test_a_projects_own_classes_are_met_by_name_then_by_index(workspace: Workspa
     assert dict(unnamed.meaning.values["index"]) == {0: 0, 1: 1, 254: 254, 255: 255}
 
 
+def test_a_class_that_was_renamed_in_the_project_is_asked_about(workspace: Workspace) -> None:
+    def notes(*names: str) -> str:
+        listed = [*pairs(1), ("dataset.json", json.dumps({"classes": list(names)}).encode())]
+        return " ".join(plan_import(listed, workspace=workspace, project_id=project.id).notes)
+
+    specs = [ClassSpec(name) for name in ("soil", "crop", "thistle")]
+    project = projects.create_project(workspace, "p", specs, "tester")
+    assert (
+        "The project has no class weed. weed has index 2, which is thistle in the project: if that is the "
+        "same class, rename one of them."
+    ) in notes("soil", "crop", "weed")
+    # That class has another index in the list, or the project has none of that index.
+    assert "rename" not in notes("soil", "thistle", "weed", "tree")
+    assert "The project has no class tree." in notes("crop", "thistle", "soil", "tree")
+    assert "rename" not in notes("crop", "thistle", "soil", "tree")
+
+
 def test_masks_without_a_class_of_the_project_are_no_labels(workspace: Workspace) -> None:
     project = projects.create_project(workspace, "p", [ClassSpec("road"), ClassSpec("sky")], "tester")
     strange = encoded(np.full(SIZE, 9, np.uint8))

@@ -16,7 +16,7 @@ from storage import events
 from storage.errors import InvalidInput, NotFound
 from storage.formats.label_map import decode_label_map
 from storage.projects import project_row
-from storage.schema import LIVE_ROUND_STATES, SPLITS, Image, Round
+from storage.schema import LIVE_ROUND_STATES, SPLITS, Image, Label, Round
 from storage.snapshots import decode_snapshot
 from storage.workspace import Workspace
 
@@ -155,8 +155,8 @@ def of_content(workspace: Workspace, project_id: int, content_hash: str) -> Imag
 def complete(workspace: Workspace, image_id: int, *, split: str, truth_blob: str | None) -> None:
     """Give an image what a later import knows of it.
 
-    Its split becomes ``split`` when it waits in the pool, without a label and with nobody at work on it; its
-    truth becomes ``truth_blob`` when none is known.
+    Its split becomes ``split`` when it waits in the pool, without a label or a draft that holds anything, and
+    with nobody at work on it; its truth becomes ``truth_blob`` when none is known.
 
     Raises:
         InvalidInput: the split is unknown.
@@ -167,9 +167,15 @@ def complete(workspace: Workspace, image_id: int, *, split: str, truth_blob: str
     with workspace.database.writing() as session:
         row = image_row(session, image_id)
         is_free = row.leased_by is None or (row.leased_until or 0.0) <= time.time()
-        if row.split == "pool" and row.revision == 0 and is_free:
+        if row.split == "pool" and is_free and _is_blank(session, row):
             row.split = _unlabelled_split(split)
         row.truth_blob = row.truth_blob or truth_blob
+
+
+def _is_blank(session: Session, row: Image) -> bool:
+    """Return whether nothing is labelled on an image, be it that all was taken back again."""
+    newest = select(Label.labelled_share).where(Label.image_id == row.id, Label.revision == row.revision)
+    return row.labelled_revision == 0 and not session.scalar(newest)
 
 
 def set_split(workspace: Workspace, image_ids: Sequence[int], split: str, actor: str) -> int:

@@ -13,9 +13,19 @@ from storage.projects import ClassSpec
 
 MasksAs = Literal["labels", "truth", "ignore"]
 MaskBecomes = Literal["label", "draft", "truth"]
+Present = Literal["label", "draft"]
+"""What an image has already, which no import replaces: a label, or a draft that nobody has submitted."""
 
 _PROBLEMS_LISTED = 20
 _SPLIT_ORDER = ("pool", "train", "audit", "excluded")
+
+
+@dataclass(frozen=True)
+class LeftOutMask:
+    """A mask that is not used for what its image has already."""
+
+    path: str
+    because_of: Present
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,8 @@ class PlannedImage:
     """What is changed about its pixels."""
     known: bool
     """The project has it already; only a missing label or truth is added."""
+    left_out: LeftOutMask | None
+    """Its mask, where its image has another label map; that of an earlier import is not told of."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +93,11 @@ class ImportPlan:
     def changes(self) -> tuple[PlannedImage, ...]:
         """The images that are new or gain a label or a truth."""
         return tuple(entry for entry in self.entries if not entry.known or entry.mask_becomes)
+
+    @property
+    def left_out(self) -> tuple[LeftOutMask, ...]:
+        """The masks that are not used, since their images have label maps already."""
+        return tuple(entry.left_out for entry in self.entries if entry.left_out)
 
     def report(self) -> list[str]:
         """Return the plan in sentences, the most important first."""
@@ -137,7 +154,7 @@ class ImportPlan:
                 f"{count_of(becomes['truth'], 'mask')} kept as hidden truth: never trained on, "
                 "only to measure."
             )
-        return lines
+        return lines + _left_out_lines(self.left_out)
 
     def _rotated_lines(self) -> list[str]:
         """Say what was turned upright, and where a mask may have been drawn on the picture as it was."""
@@ -180,6 +197,8 @@ class ImportResult:
     already_there: int
     problems: tuple[Problem, ...]
     seconds: float
+    left_out: tuple[LeftOutMask, ...] = ()
+    """Masks that were not used, as the plan said."""
 
     def report(self) -> list[str]:
         """Return the result in sentences, with the first problems."""
@@ -197,12 +216,35 @@ class ImportResult:
         else:
             with_them = [f"{count:,} with {what}" for what, count in came.items() if count]
             line = ", ".join([f"{count_of(self.imported, 'image')} imported {took}", *with_them])
-        return [f"{line}.", *_problem_lines(self.problems)]
+        return [f"{line}.", *_left_out_lines(self.left_out), *_problem_lines(self.problems)]
 
 
 def count_of(number: int, one: str, many: str | None = None) -> str:
     """Return a number with what it counts, such as ``1 image`` and ``2,000 images``."""
     return f"1 {one}" if number == 1 else f"{number:,} {many or one + 's'}"
+
+
+def _left_out_lines(masks: Sequence[LeftOutMask]) -> list[str]:
+    whys: dict[Present, tuple[str, str]] = {
+        "draft": (
+            "its image has a draft that nobody has submitted. To have the mask instead, undo or erase all "
+            "of that draft and import again.",
+            "their images have drafts that nobody has submitted. To have the masks instead, undo or erase "
+            "all of those drafts and import again.",
+        ),
+        "label": (
+            "its image is labelled already, and no import replaces a label map.",
+            "their images are labelled already, and no import replaces a label map.",
+        ),
+    }
+    lines = []
+    for present, (of_one, of_several) in whys.items():
+        paths = [mask.path for mask in masks if mask.because_of == present]
+        if paths:
+            such = paths[0] if len(paths) == 1 else f"such as {paths[0]}"
+            why = of_one if len(paths) == 1 else of_several
+            lines.append(f"{count_of(len(paths), 'mask')} left out, {such}: {why}")
+    return lines
 
 
 def _problem_lines(problems: Sequence[Problem]) -> list[str]:

@@ -61,7 +61,15 @@ from storage.formats.masks import (
 )
 from storage.images import ImageInfo
 from storage.import_notes import import_notes
-from storage.import_plan import ImportPlan, ImportResult, MaskBecomes, MasksAs, PlannedImage
+from storage.import_plan import (
+    ImportPlan,
+    ImportResult,
+    LeftOutMask,
+    MaskBecomes,
+    MasksAs,
+    PlannedImage,
+)
+from storage.present_labels import present_label, value_counts, was_brought
 from storage.projects import ClassInfo, ClassSpec
 from storage.schema import NOT_LABELLED
 from storage.workspace import Workspace
@@ -109,6 +117,14 @@ class _Prepared:
     label_map: NDArray[np.uint8] | None
     truth_blob: str | None
     problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True)
+class _Known:
+    """An image that the project has, and where."""
+
+    workspace: Workspace
+    image: ImageInfo
 
 
 _NO_MEANING = MaskMeaning({"index": {}, "colour": {}}, (), (), ())
@@ -248,7 +264,10 @@ def plan_import(
             _wanted_split(one.file, class_list) if follow_splits else "pool",
             masks_as,
             manifest,
-            known.get(one.content_hash),
+            _Known(workspace, known[one.content_hash])
+            if workspace is not None and one.content_hash in known
+            else None,
+            meaning,
         )
         for one in told
     )
@@ -291,7 +310,8 @@ def run_import(
     """Carry out a plan. A file that fails becomes a problem and the rest goes on.
 
     Images that the project has by content gain only the label or the truth they lack, so an import that was
-    stopped or killed is finished by running it again. Blobs are written before the rows that name them.
+    stopped or killed is finished by running it again; a draft of which all was taken back is no label. Blobs
+    are written before the rows that name them.
 
     Raises:
         InvalidInput: The source is gone, or the project lacks classes that the plan proposed.
@@ -308,13 +328,21 @@ def run_import(
     masks: Counter[MaskBecomes] = Counter()
     problems: list[Problem] = []
 
+    def has_all(info: ImageInfo, entry: PlannedImage) -> bool:
+        if entry.mask_becomes is None:
+            return True
+        if entry.mask_becomes == "truth":
+            return info.truth_blob is not None
+        return info.revision > 0 and was_brought(workspace, info, entry.author, entry.mask_becomes)
+
     def is_complete(entry: PlannedImage) -> bool:
         info = known.get(entry.content_hash)
-        return info is not None and (entry.mask_becomes is None or _has(info, entry.mask_becomes))
+        return info is not None and has_all(info, entry)
 
     def add(prepared: _Prepared) -> None:
         nonlocal imported, already_there
         entry, truth_blob = prepared.entry, prepared.truth_blob
+        revision = 0
         image_id = _add(workspace, project_id, prepared)
         if image_id is not None:
             imported += 1
@@ -322,9 +350,11 @@ def run_import(
             already_there += 1
             # Another import may have brought it since this one began, and its label as well.
             info = images.of_content(workspace, project_id, entry.content_hash)
-            if info is None or entry.mask_becomes is None or _has(info, entry.mask_becomes):
+            if info is None or has_all(info, entry):
                 return
-            image_id = info.id
+            if entry.mask_becomes != "truth" and present_label(workspace, info):
+                raise LabelConflict(info.revision, labels.history(workspace, info.id)[0].author)
+            image_id, revision = info.id, info.revision
             if prepared.label_map is not None or truth_blob is not None:
                 images.complete(workspace, image_id, split=entry.split, truth_blob=truth_blob)
         if image_id is None:
@@ -337,7 +367,7 @@ def run_import(
                 workspace,
                 image_id,
                 prepared.label_map,
-                expected_revision=0,
+                expected_revision=revision,
                 author=entry.author,
                 status="draft" if kind == "draft" else "submitted",
                 blind=entry.blind,
@@ -371,7 +401,9 @@ def run_import(
                 except (DiskFull, WorkspaceError):
                     raise
                 except QualmError as error:
-                    problems.append(Problem(prepared.entry.path, _why_not_added(error)))
+                    entry = prepared.entry
+                    name = entry.mask if isinstance(error, LabelConflict) and entry.mask else entry.path
+                    problems.append(Problem(name, _why_not_added(error)))
                 else:
                     whole += not prepared.problems
     finally:
@@ -397,6 +429,7 @@ def run_import(
         already_there=already_there,
         problems=tuple(problems),
         seconds=time.monotonic() - started,
+        left_out=plan.left_out,
     )
 
 
@@ -607,10 +640,6 @@ def _wanted_split(file: ImageFile, class_list: ClassList | None) -> str:
     return file.split or listed or "pool"
 
 
-def _has(known: ImageInfo, becomes: MaskBecomes) -> bool:
-    return known.truth_blob is not None if becomes == "truth" else known.revision > 0
-
-
 def _becomes(
     one: CheckedImage, split: str, masks_as: MasksAs, manifest: Manifest | None
 ) -> MaskBecomes | None:
@@ -629,14 +658,24 @@ def _planned(
     split: str,
     masks_as: MasksAs,
     manifest: Manifest | None,
-    known: ImageInfo | None,
+    known: _Known | None,
+    meaning: MaskMeaning,
 ) -> PlannedImage:
+    mask = one.file.mask
+    author = manifest.authors.get(str(mask), AUTHOR) if manifest else AUTHOR
     becomes = _becomes(one, split, masks_as, manifest)
-    if known and becomes and _has(known, becomes):
+    present = present_label(known.workspace, known.image) if known and becomes else None
+    left_out = None
+    if known and becomes == "truth" and known.image.truth_blob is not None:
+        becomes = None
+    elif known and becomes and becomes != "truth" and present:
+        values = value_counts(one, meaning)
+        if mask is not None and not was_brought(known.workspace, known.image, author, becomes, values):
+            left_out = LeftOutMask(mask, present)
         becomes = None
     # Where an image is that somebody has labelled, drawn for the audit or taken out is no import's business.
-    if known and not (becomes and known.split == "pool" and known.revision == 0):
-        split = known.split
+    if known and not (becomes and known.image.split == "pool" and not present):
+        split = known.image.split
     elif becomes != "label" and split == "train":
         split = "pool"
     elif becomes == "label" and split == "pool":
@@ -650,13 +689,14 @@ def _planned(
         height=one.image.height,
         split=split,
         group=group,
-        mask=one.file.mask if becomes else None,
+        mask=mask if becomes else None,
         mask_becomes=becomes,
-        author=manifest.authors.get(str(one.file.mask), AUTHOR) if manifest else AUTHOR,
+        author=author,
         blind=manifest is None or one.file.mask not in manifest.with_suggestion,
         rotated=one.image.rotated,
         note=one.image.note,
         known=known is not None,
+        left_out=left_out,
     )
 
 
@@ -735,8 +775,8 @@ def _why_not_added(error: QualmError) -> str:
     """Say why an image or its label was refused, to somebody who imports and does not label."""
     if isinstance(error, LabelConflict):
         return (
-            f"{error.author or 'Someone'} saved a label map of this image in the meantime, so that of the "
-            "source is left out."
+            f"{error.author or 'Someone'} saved a label map of its image in the meantime, so this mask is "
+            "left out."
         )
     if isinstance(error, LeaseLost):
         return (

@@ -976,7 +976,7 @@ def test_a_label_that_a_person_saves_meanwhile_stays(
     monkeypatch.setattr(images, "complete", overtaken)
     result = run_import(workspace, project.id, plan_import(pairs(1)), "tester")
     assert [problem.sentence for problem in result.problems] == [
-        "anna saved a label map of this image in the meantime, so that of the source is left out."
+        "anna saved a label map of its image in the meantime, so this mask is left out."
     ]
     (info,) = images.list_images(workspace, project.id)
     np.testing.assert_array_equal(labels.read(workspace, info.id)[0], index_mask(9))
@@ -1105,6 +1105,78 @@ def test_masks_that_come_later_leave_images_where_a_person_put_them(workspace: W
     assert found["train/0.png"] == ("excluded", 1)
     assert found["val/4.png"] == ("pool", 0)
     assert found["val/5.png"] == ("audit", 1)
+
+
+def test_a_draft_of_which_all_was_taken_back_keeps_no_mask_out(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec(name) for name in "abc"], "tester")
+    run_import(workspace, project.id, plan_import(split_folders(with_masks=False)), "tester")
+    ids = {info.name: info.id for info in images.list_images(workspace, project.id)}
+    empty = np.full(SIZE, 254, np.uint8)
+    for name in ("train/0.png", "val/3.png"):
+        labels.save(workspace, ids[name], index_mask(9), expected_revision=0, author="anna")
+        labels.save(workspace, ids[name], empty, expected_revision=1, author="anna")
+    queue.release_all(workspace, "anna")
+    plan = plan_import(split_folders(with_masks=True), workspace=workspace, project_id=project.id)
+    assert (plan.masks, plan.left_out) == (9, ())
+    result = run_import(workspace, project.id, plan, "tester")
+    assert (result.labelled, result.problems, result.left_out) == (6, (), ())
+    labelled = [info for info in images.list_images(workspace, project.id) if info.split != "excluded"]
+    assert len(labelled) == 6
+    for info in labelled:
+        begun = info.id in (ids["train/0.png"], ids["val/3.png"])
+        label_map, revision = labels.read(workspace, info.id)
+        np.testing.assert_array_equal(label_map, index_mask(int(Path(info.name).stem)))
+        assert (revision, info.labelled_revision, info.draft_by) == (3 if begun else 1, revision, None)
+        assert info.split == ("audit" if info.name.startswith("val/") else "train")
+
+
+def test_masks_of_images_that_somebody_works_on_or_has_labelled_are_told_of(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec(name) for name in "abc"], "tester")
+    run_import(workspace, project.id, plan_import(pairs(6), masks_as="ignore"), "tester")
+    ids = [info.id for info in images.list_images(workspace, project.id)]
+    for image_id, status in zip(ids, ("draft", "submitted", "submitted"), strict=False):
+        labels.save(workspace, image_id, index_mask(9), expected_revision=0, author="anna", status=status)
+    of_draft = (
+        "1 mask left out, masks/0.png: its image has a draft that nobody has submitted. To have the mask "
+        "instead, undo or erase all of that draft and import again."
+    )
+    of_labels = (
+        "2 masks left out, such as masks/1.png: their images are labelled already, and no import replaces a "
+        "label map."
+    )
+
+    def plan(files: list[tuple[str, bytes]]) -> ImportPlan:
+        return plan_import(files, workspace=workspace, project_id=project.id)
+
+    first = plan(pairs(6))
+    assert first.report()[1:4] == ["3 masks used as submitted labels.", of_draft, of_labels]
+    result = run_import(workspace, project.id, first, "tester")
+    assert (result.labelled, result.problems, result.report()[1:]) == (3, (), [of_draft, of_labels])
+    for image_id in ids[:3]:
+        np.testing.assert_array_equal(labels.read(workspace, image_id)[0], index_mask(9))
+
+    # What an import brought is not told of when it comes again, also where somebody went on from it.
+    labels.save(workspace, ids[3], index_mask(8), expected_revision=1, author="anna", status="submitted")
+    again = plan(pairs(6))
+    assert [mask.path for mask in again.left_out] == [f"masks/{i}.png" for i in range(3)]
+    assert run_import(workspace, project.id, first, "tester").problems == ()
+    other = {**dict(pairs(6)), "masks/5.png": encoded(np.zeros(SIZE, np.uint8))}
+    assert plan(list(other.items())).left_out[-1].path == "masks/5.png"
+
+
+def test_a_draft_that_was_begun_since_the_check_stays_and_its_mask_is_a_problem(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec(name) for name in "abc"], "tester")
+    run_import(workspace, project.id, plan_import(pairs(2), masks_as="ignore"), "tester")
+    plan = plan_import(pairs(2), workspace=workspace, project_id=project.id)
+    begun = images.list_images(workspace, project.id)[0]
+    labels.save(workspace, begun.id, index_mask(9), expected_revision=0, author="anna")
+    result = run_import(workspace, project.id, plan, "tester")
+    assert (result.labelled, result.already_there) == (1, 2)
+    assert [(problem.name, problem.sentence) for problem in result.problems] == [
+        ("masks/0.png", "anna saved a label map of its image in the meantime, so this mask is left out.")
+    ]
+    np.testing.assert_array_equal(labels.read(workspace, begun.id)[0], index_mask(9))
+    assert images.image(workspace, begun.id).split == "pool"
 
 
 @pytest.mark.parametrize(

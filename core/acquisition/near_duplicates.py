@@ -51,18 +51,19 @@ def defer_near_duplicates(
         waiting += islice(ahead, _LOOK_AHEAD * batch - len(waiting))
         if not waiting:
             return result
-        near = embeddings[waiting] @ embeddings[waiting].T >= near_duplicate
-        if groups is not None and positions is not None:
-            group, position = groups[waiting], positions[waiting]
-            together = (group[:, None] == group) & (group >= 0)
-            near |= together & ((position[:, None] - position).abs() <= NEIGHBOURING)
-        rows = near.tolist()
+        vectors, free = embeddings[waiting], torch.ones(len(waiting), dtype=torch.bool)
+        group = None if groups is None else groups[waiting]
+        position = None if positions is None else positions[waiting]
         kept: list[int] = []
-        for place, row in enumerate(rows):
-            if len(kept) == batch:
-                break
-            if not any(row[other] for other in kept):
-                kept.append(place)
+        # By what is kept, one after the other: of many that are alike few are.
+        while len(kept) < batch and bool(free.any()):
+            place = int(free.byte().argmax())
+            kept.append(place)
+            near = vectors @ vectors[place] >= near_duplicate
+            if group is not None and position is not None and group[place] >= 0:
+                near |= (group == group[place]) & ((position - position[place]).abs() <= NEIGHBOURING)
+            near[place] = True
+            free &= ~near
         result += [waiting[place] for place in kept]
         in_batch = set(kept)
         waiting = [index for place, index in enumerate(waiting) if place not in in_batch]

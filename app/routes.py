@@ -22,7 +22,7 @@ from urllib.parse import quote
 from starlette.concurrency import run_in_threadpool
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from app.canvas.component import FRONTEND, frontend_version
@@ -32,6 +32,7 @@ from app.item_contents import answer_with_contents, contents_of, suggestion_runs
 from app.items import item_json, progress_json
 from app.map_points import map_points_json
 from app.picture_routes import IMMUTABLE, get_channels, get_overview, get_tile, get_view
+from app.prepared_zips import prepared_zip
 from app.queue_grid import reason, thumbnail_url
 from app.superpixels import superpixels
 from app.thumbnails import thumbnail
@@ -119,6 +120,7 @@ def routes(workspace: Workspace) -> list[Route]:
         route(f"{project}/progress", get_progress),
         route(f"{project}/training", get_training),
         route(f"{project}/map", get_map),
+        route(f"{project}/exports/{{name}}", get_export),
         Route("/api/plotly/{version}", get_plotly, methods=["GET"]),
         Route("/canvas/{version}/{file}", get_canvas_file, methods=["GET"]),
         Route("/api/{rest:path}", no_such_route, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
@@ -338,6 +340,15 @@ def get_map(workspace: Workspace, request: Request) -> Response:
     """Answer the points of the embedding map, as :func:`app.map_points.map_points_json` has them."""
     points = embeddings.map_points(workspace, int(request.path_params["project_id"]))
     return JSONResponse(map_points_json(points), headers=_FRESH)
+
+
+def get_export(workspace: Workspace, request: Request) -> Response:
+    """Answer a zip file that was prepared for download, piece by piece from the disk.
+
+    Another may take its place under the same address, so no browser is to keep it.
+    """
+    path = prepared_zip(workspace, int(request.path_params["project_id"]), request.path_params["name"])
+    return FileResponse(path, headers=_FRESH, media_type="application/zip", filename=path.name)
 
 
 def get_summary(workspace: Workspace, request: Request) -> Response:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from app import session
 from app.notices import bullets, errors_as_sentences, plain
+from app.prepared_zips import prepared_folder, zip_url
 from app.progress_bar import progress_bar
 from app.project.image_import import typed_path
 from storage.errors import InvalidInput
@@ -78,15 +79,12 @@ def export_section(workspace: Workspace, project: ProjectInfo) -> None:
                 st.markdown(bullets(report))
                 if state_to_export(workspace, project.id, drafts=drafts) != there:
                     st.caption("Labels, splits or classes changed since then: prepare the zip again.")
-                st.download_button(
+                # A link to a route of ours: Streamlit's own button would take the whole file into memory.
+                st.link_button(
                     f"Download {prepared.name} ({size(prepared.stat().st_size)})",
-                    # Called when it is downloaded: the file may be large, and the page is drawn often.
-                    prepared.read_bytes,
-                    file_name=prepared.name,
-                    mime="application/zip",
+                    zip_url(project.id, prepared.name),
                     key="export-download",
                     icon=":material/download:",
-                    on_click="ignore",
                 )
         with right:
             with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -125,7 +123,7 @@ def prepare_zip(workspace: Workspace, project: ProjectInfo, options: ExportOptio
     name += "-with-images" if options["include_images"] else ""
     name += "-with-drafts" if options["drafts"] else ""
     name += "-254" if options["not_labelled_as"] == NOT_LABELLED else ""
-    target = workspace.path / "exports" / str(project.id) / f"{name}.zip"
+    target = prepared_folder(workspace, project.id) / f"{name}.zip"
     with progress_bar("Exporting") as moved:
         result = export_project(workspace, project.id, target, **options, replace=True, progress=moved)
     _remove_old(target)

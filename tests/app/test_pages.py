@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sqlalchemy import text
+from starlette.testclient import TestClient
 from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
@@ -504,9 +505,9 @@ class TestProject:
         test = open_page("project")
         test.button(key="export").click().run()
         test.toggle(key="export-images").set_value(True).run()
-        assert not test.get("download_button")
+        assert not test.get("link_button")
         test.toggle(key="export-images").set_value(False).run()
-        assert test.get("download_button")
+        assert test.get("link_button")
         assert "Labels, splits or classes changed since then" not in everything(test)
         old = "Labels, splits or classes changed since then"
         label(site, site.image_ids[2])
@@ -541,18 +542,18 @@ class TestProject:
             assert not errors(test)
             assert "1 label map" in everything(test)
 
-    def test_a_prepared_zip_is_not_read_until_it_is_downloaded(
-        self, open_page, site: Site, monkeypatch: pytest.MonkeyPatch
+    def test_a_prepared_zip_is_a_link_to_where_it_lies(
+        self, open_page, site: Site, open_browser: Callable[..., TestClient]
     ) -> None:
         label(site, site.image_ids[1])
-        read = []
-        read_bytes = Path.read_bytes
-        monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path.suffix) or read_bytes(path))
+        projects.rename_project(site.workspace, site.project_id, "Süd 50%+1 🌾", actor="test")
         test = open_page("project")
         test.button(key="export").click().run()
-        test.run()
-        assert [one.label for one in test.get("download_button")]
-        assert ".zip" not in read
+        (path,) = (site.workspace.path / "exports").rglob("*.zip")
+        (link,) = test.get("link_button")
+        assert link.proto.label == f"Download {path.name} ({label_export.size(path.stat().st_size)})"
+        response = open_browser().get(link.proto.url)
+        assert response.content == path.read_bytes()
 
     def test_export_without_labels_is_a_sentence(self, open_page, site: Site) -> None:
         test = open_page("project")

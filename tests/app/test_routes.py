@@ -3,7 +3,7 @@ import json
 import uuid
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import httpx
 import numpy as np
@@ -463,3 +463,60 @@ def test_the_canvas_comes_as_modules_that_may_be_kept(browser: TestClient) -> No
 )
 def test_no_path_leads_out_of_the_frontend(browser: TestClient, path: str) -> None:
     assert browser.get(f"/canvas/{frontend_version()}/{path}").status_code == 404
+
+
+def prepared(site: Site, name: str, data: bytes) -> str:
+    """Put a file where zips for download lie and return its address."""
+    folder = site.workspace.path / "exports" / str(site.project_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+    return f"/api/projects/{site.project_id}/exports/{quote(name)}"
+
+
+def test_a_zip_comes_from_the_disk_whole_or_in_part(browser: TestClient, site: Site) -> None:
+    data = np.random.default_rng(0).bytes(300_000)
+    url = prepared(site, "Süd 1.zip", data)
+    whole = browser.get(url)
+    assert (whole.status_code, whole.content) == (200, data)
+    assert whole.headers["content-type"] == "application/zip"
+    assert whole.headers["content-disposition"] == "attachment; filename*=utf-8''S%C3%BCd%201.zip"
+    assert whole.headers["content-length"] == "300000"
+    assert whole.headers["cache-control"] == "no-store"
+    part = browser.get(url, headers={"range": "bytes=100-199"})
+    assert (part.status_code, part.content) == (206, data[100:200])
+    assert browser.head(url).headers["content-length"] == "300000"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gone.zip", "notes.txt", "folder.zip", "..%2Fother.zip", "..%5Cother.zip", "..", ".part-1%2Fx.zip"],
+)
+def test_nothing_but_the_zips_of_the_project_is_answered(browser: TestClient, site: Site, name: str) -> None:
+    for own in ("notes.txt", "there.zip"):
+        url = prepared(site, own, b"PK")
+    folder = site.workspace.path / "exports" / str(site.project_id)
+    (folder.parent / "other.zip").write_bytes(b"PK")
+    for unfinished in ("folder.zip", ".part-1"):
+        (folder / unfinished).mkdir()
+    (folder / ".part-1" / "x.zip").write_bytes(b"PK")
+    assert browser.get(url).content == b"PK"
+    response = browser.get(url.replace("there.zip", name))
+    assert response.status_code == 404
+    if "%2F" not in name and name != "..":
+        assert response.json() == {"error": "This zip is not there any more. Prepare it again."}
+    elsewhere = url.replace(f"/{site.project_id}/", f"/{site.project_id + 1}/")
+    assert browser.get(elsewhere).status_code == 404
+
+
+def test_a_zip_is_for_whom_the_page_is(open_browser: Callable[..., TestClient], site: Site) -> None:
+    url = prepared(site, "labels.zip", b"PK")
+    # A link opens it with a browser's own headers, without ours.
+    of_link = {"accept": "text/html", "sec-fetch-site": "same-origin", "x-qualm": ""}
+    assert open_browser().get(url, headers=of_link).content == b"PK"
+    assert open_browser().get(url, headers=of_link | {"sec-fetch-site": "cross-site"}).status_code == 403
+    assert open_browser(named=False).get(url, headers=of_link).status_code == 401
+    guarded = open_browser(named=False, access_token="the access token")
+    assert guarded.get(url, headers=of_link).status_code == 401
+    guarded.get("/?token=the+access+token")
+    guarded.get("/")
+    assert guarded.get(url, headers=of_link).content == b"PK"

@@ -5,11 +5,16 @@ They can be larger than the memory, so they go from the disk to the browser by a
 
 from __future__ import annotations
 
+import contextlib
+import time
 from pathlib import Path
 from urllib.parse import quote
 
 from storage.errors import NotFound
 from storage.workspace import Workspace
+
+_KEPT_S = 24 * 60 * 60
+"""A zip is kept for a day at least."""
 
 
 def prepared_folder(workspace: Workspace, project_id: int) -> Path:
@@ -33,3 +38,24 @@ def prepared_zip(workspace: Workspace, project_id: int, name: str) -> Path:
 def zip_url(project_id: int, name: str) -> str:
     """Return the address of a zip file."""
     return f"/api/projects/{project_id}/exports/{quote(name)}"
+
+
+def remove_old(folder: Path, keep: Path | None = None) -> None:
+    """Remove what was prepared long ago: with images in it, it may fill the disk for labels.
+
+    Args:
+        folder: Of a project's zip files.
+        keep: The one that was prepared just now.
+    """
+    for path in folder.glob("*.zip"):
+        with contextlib.suppress(OSError):  # Somebody else removes it too, or downloads it right now.
+            if path != keep and time.time() - path.stat().st_mtime > _KEPT_S:
+                path.unlink()
+
+
+def remove_old_of_all(workspace: Workspace) -> None:
+    """Remove what was prepared long ago for any project, also one that nobody exports again."""
+    for folder in (workspace.path / "exports").glob("*/"):
+        # Others a person may have put there to stay.
+        if folder.name.isdecimal():
+            remove_old(folder)

@@ -29,6 +29,7 @@ from streamlit.web.server.starlette import starlette_server
 
 from app import session, sign_in
 from app.gates import gates, is_loopback
+from app.prepared_zips import remove_old_of_all
 from app.routes import answer_error, answer_surprise, routes
 from storage.errors import InvalidInput, QualmError
 from storage.workspace import workspace_lock
@@ -90,6 +91,7 @@ def make_app(
 
     @asynccontextmanager
     async def lifespan(app: st.App) -> AsyncGenerator[None]:
+        remove_old_of_all(workspace)
         # Before the address is printed: loaded behind the first page, it would make that page wait.
         _load_the_rest()
         if on_ready is not None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-import time
 from pathlib import Path
 from typing import TypedDict
 
@@ -12,7 +10,7 @@ import streamlit as st
 
 from app import session
 from app.notices import bullets, errors_as_sentences, plain
-from app.prepared_zips import prepared_folder, zip_url
+from app.prepared_zips import prepared_folder, remove_old, zip_url
 from app.progress_bar import progress_bar
 from app.project.image_import import typed_path
 from storage.errors import InvalidInput
@@ -23,8 +21,6 @@ from storage.workspace import Workspace
 
 _PREPARED = "prepared-export"
 """Session state: of which project, with which options and with how many revisions a zip was made."""
-_KEPT_S = 24 * 60 * 60
-"""A zip that was prepared is kept for a day at least."""
 _ZIP = "prepared-zip"
 """Session state: its path, and what is in it, in sentences."""
 
@@ -126,16 +122,8 @@ def prepare_zip(workspace: Workspace, project: ProjectInfo, options: ExportOptio
     target = prepared_folder(workspace, project.id) / f"{name}.zip"
     with progress_bar("Exporting") as moved:
         result = export_project(workspace, project.id, target, **options, replace=True, progress=moved)
-    _remove_old(target)
+    remove_old(target.parent, keep=target)
     return target, result.report()
-
-
-def _remove_old(newest: Path) -> None:
-    """Remove what was prepared beside a zip long ago: with images in it, it may fill the disk for labels."""
-    with contextlib.suppress(OSError):  # Somebody else removes it too, or downloads it right now.
-        for other in newest.parent.glob("*.zip"):
-            if other != newest and time.time() - other.stat().st_mtime > _KEPT_S:
-                other.unlink()
 
 
 def file_name(project_name: str) -> str:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -140,6 +141,21 @@ def test_a_real_server_answers_pages_and_routes_and_stops_when_told(
     assert "Traceback" not in said
     with workspace_lock(site.workspace.path, "server"):
         pass
+
+
+def test_a_server_that_starts_removes_zips_that_were_prepared_long_ago(
+    site: Site, start: Callable[..., RunningServer]
+) -> None:
+    exports = site.workspace.path / "exports"
+    ages = {"1/old.zip": 2, "1/new.zip": 0.5, "2/old.zip": 2, "2/old.txt": 2, "mine/old.zip": 2, "old.zip": 2}
+    for name, days in ages.items():
+        path = exports / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"PK")
+        os.utime(path, (time.time() - days * 86_400,) * 2)
+    start(site.workspace.path).stop()
+    left = {path.relative_to(exports).as_posix() for path in exports.rglob("*.*")}
+    assert left == ages.keys() - {"1/old.zip", "2/old.zip"}
 
 
 def test_a_server_with_a_token_hides_every_endpoint_of_streamlit(

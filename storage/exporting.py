@@ -36,7 +36,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from storage import VERSION, events, images, labels, projects, rounds
 from storage.errors import InvalidInput, QualmError
-from storage.files import file_error, given_path
+from storage.files import file_error, fsync_folder, given_path
 from storage.formats.manifest import MANIFEST_NAME, TOOL
 from storage.formats.masks import colour_number
 from storage.images import ImageInfo
@@ -153,8 +153,9 @@ def export_project(
         progress: Called after each image.
 
     Raises:
-        InvalidInput: The target exists and is not an empty folder, is where a disk begins, or is no path;
-            nothing is labelled; or ``not_labelled_as`` is neither 254 nor 255.
+        InvalidInput: The target exists and is not an empty folder, is where a disk begins, lies in the
+            workspace outside of its folder ``exports``, or is no path; nothing is labelled; or
+            ``not_labelled_as`` is neither 254 nor 255.
         NotFound: There is no such project.
         DiskFull: There is no space; nothing is left behind.
         WorkspaceError: The target cannot be written.
@@ -168,6 +169,7 @@ def export_project(
         path = place_of_new_folder(path, _WRITER)
     elif is_new:
         _refuse_existing(path)
+    _refuse_own_folders(workspace, path)
     project = projects.get_project(workspace, project_id)
     everything = images.list_images(workspace, project.id)
     revisions = {info.id: _exported_revision(workspace, info, drafts) for info in everything}
@@ -288,6 +290,16 @@ def _refuse_existing(path: Path) -> None:
         )
 
 
+def _refuse_own_folders(workspace: Workspace, path: Path) -> None:
+    """Refuse a target among the workspace's own files, which are removed once nothing names them."""
+    own, place = workspace.path.resolve(), path.resolve()
+    if place.is_relative_to(own) and not place.is_relative_to(own / "exports"):
+        raise InvalidInput(
+            f"{path} lies in the workspace, among files that Qualm itself removes. Choose a place outside of "
+            f"{workspace.path}, or in its folder exports."
+        )
+
+
 def _write_zip(path: Path, write_all: Callable[[_Target], None], is_new: bool) -> None:
     with unfinished_folder(path.parent) as folder:
         temporary = folder / "export.zip"
@@ -300,12 +312,16 @@ def _write_zip(path: Path, write_all: Callable[[_Target], None], is_new: bool) -
         if is_new:
             _refuse_existing(path)
         os.replace(temporary, path)
+    fsync_folder(path.parent)
 
 
 def _write_folder(path: Path, write_all: Callable[[_Target], None]) -> None:
     with new_folder(path, _WRITER) as temporary:
         write_all(_Folder(temporary))
         temporary.chmod(0o755)
+        for folder, _, _ in os.walk(temporary):
+            fsync_folder(Path(folder))
+    fsync_folder(path.parent)
 
 
 def _stems(chosen: Sequence[ImageInfo]) -> list[str]:

@@ -184,6 +184,43 @@ def test_where_a_disk_begins_is_refused_before_the_work(
 
 
 @pytest.mark.parametrize("name", ["out", "out.zip"])
+def test_a_place_among_the_files_of_the_workspace_is_refused(
+    workspace: Workspace, project: ProjectInfo, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "link").symlink_to(workspace.path / "blobs")
+    for place in (
+        workspace.path,
+        workspace.path / "blobs",
+        workspace.path / "blobs" / "new",
+        tmp_path / "link",
+    ):
+        with pytest.raises(InvalidInput, match=r"lies in the workspace.*Choose a place outside"):
+            export_project(workspace, project.id, place / name)
+        assert not (place / name).exists()
+    assert not (workspace.path / "blobs" / "new").exists()
+    place = workspace.path / "exports" / name
+    assert export_project(workspace, project.id, place).path == place
+
+
+@pytest.mark.parametrize("name", ["out", "out.zip"])
+def test_the_disk_has_an_export_and_its_name_once_it_is_done(
+    workspace: Workspace, project: ProjectInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    waited: list[set[str]] = []
+    fsync = exporting.fsync_folder
+    monkeypatch.setattr(
+        exporting,
+        "fsync_folder",
+        lambda folder: fsync(folder) or waited.append({path.name for path in folder.iterdir()}),
+    )
+    export_project(workspace, project.id, tmp_path / "disk" / name)
+    assert waited.pop() == {name}
+    # Under its own name only when the disk has all that is in it.
+    of_folders = [{"audit", "train"}, {"classes.json", "label_maps", "manifest.json"}]
+    assert [names for names in of_folders if names in waited] == (of_folders if name == "out" else [])
+
+
+@pytest.mark.parametrize("name", ["out", "out.zip"])
 def test_a_failed_export_leaves_nothing(
     workspace: Workspace, project: ProjectInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

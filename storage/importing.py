@@ -184,7 +184,7 @@ def plan_import(
         )
         if not classes_alone and manifest is not None and manifest.is_labels_alone(opened.paths):
             _refuse_labels_alone(masks_as, alone)
-        class_list = _class_list(opened, layout, class_names)
+        class_list = _class_list(opened, layout, class_names, manifest)
         table_colours = frozenset(
             one.colour
             for one in (class_list.classes if class_list and class_list.is_colour_table else ())
@@ -224,16 +224,24 @@ def plan_import(
         checked, not_used = _as_masks(checked, left_open, nameless)
         problems += not_used
 
-    # Of equal files the one with a mask stays; otherwise the first by name.
-    checked.sort(key=lambda one: (one.mask_kind is None, natural_order(one.file.path)))
+    # Of equal files the one with a mask stays, then what an export says most of; otherwise the first by name.
+    checked.sort(
+        key=lambda one: (
+            one.mask_kind is None,
+            manifest is not None and one.file.path not in manifest.groups,
+            natural_order(one.file.path),
+        )
+    )
+    imported_as = {exported: imported for imported, exported in manifest.same_pictures} if manifest else {}
     first: dict[str, CheckedImage] = {}
     duplicates = []
     for one in checked:
-        kept = first.setdefault(one.content_hash, one)
+        kept = first.setdefault(imported_as.get(one.content_hash, one.content_hash), one)
         if kept is one:
             continue
         if alone.keys().isdisjoint((kept.file.mask, one.file.mask)):
-            duplicates.append(Problem(one.file.path, f"It is the same file as {kept.file.path}."))
+            what = "file" if kept.content_hash == one.content_hash else "picture"
+            duplicates.append(Problem(one.file.path, f"It is the same {what} as {kept.file.path}."))
         elif one.mask_kind is not None:
             # Its image was asked for by the name it has in the project; here it has another.
             why = f"Its image has the mask {kept.file.mask}, too. Leave one mask for each image."
@@ -592,9 +600,11 @@ def _refuse_labels_alone(masks_as: MasksAs, alone: Mapping[str, MaskAlone]) -> N
 
 def _groups(paths: Sequence[str], manifest: Manifest | None) -> dict[str, str | None]:
     """Return the group of each image of the source by its path, as an export says or names tell."""
-    if manifest is not None and manifest.groups:
-        return {path: manifest.groups.get(path) for path in paths}
-    return dict(zip(paths, source_groups(paths), strict=True))
+    said = manifest.groups if manifest is not None else {}
+    others = [path for path in paths if path not in said]
+    return {path: said[path] for path in paths if path in said} | dict(
+        zip(others, source_groups(others), strict=True)
+    )
 
 
 def _are_mostly_masks(checked: Sequence[CheckedImage], alone: Mapping[str, MaskAlone]) -> bool:
@@ -626,13 +636,18 @@ def _as_masks(
     return told, problems
 
 
-def _class_list(opened: OpenSource, layout: Layout, class_names: Sequence[str] | None) -> ClassList | None:
+def _class_list(
+    opened: OpenSource, layout: Layout, class_names: Sequence[str] | None, manifest: Manifest | None
+) -> ClassList | None:
     if class_names:
         return class_list_of_names(class_names, "the class names given")
-    path = find_class_list(layout.other_files)
-    if path is None:
-        return None
-    return read_class_list(path, opened.read(path))
+    of_export = manifest is not None and manifest.has_images(opened.paths)
+    inside = [path for path in layout.other_files if of_export and manifest and manifest.is_inside(path)]
+    beside = set(layout.other_files).difference(inside)
+    found = [path for path in map(find_class_list, (inside, sorted(beside))) if path is not None]
+    lists = [read_class_list(path, opened.read(path)) for path in found]
+    # All masks are of the export then; of the images beside it another list may still say the splits.
+    return dataclasses.replace(lists[0], splits=lists[-1].splits) if lists else None
 
 
 def _wanted_split(file: ImageFile, class_list: ClassList | None) -> str:

@@ -1,12 +1,16 @@
-"""The manifest of an export: which label map, split and group each exported image has."""
+"""The manifest of an export: which label map, split and group each exported image has.
+
+It speaks for the folder that it lies in. What a source holds beside that folder goes by names.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -26,6 +30,7 @@ class Manifest:
     """What an export says about its images.
 
     Attributes:
+        folder: Where it lies in the source; ``.`` for the root.
         images: With the label map and the split of each; none in an export of label maps alone.
         groups: By path of the image; None for an image of no group.
         label_maps: Of each label map by its path, the hash of the file that its image was imported from.
@@ -37,6 +42,7 @@ class Manifest:
             export writes it, upright and with 8 bits.
     """
 
+    folder: str
     images: tuple[ImageFile, ...]
     groups: Mapping[str, str | None]
     label_maps: Mapping[str, str]
@@ -53,18 +59,29 @@ class Manifest:
 
     def knows_any(self, paths: Sequence[str]) -> bool:
         """Tell whether any image or label map is where the export has put it."""
-        return not self.label_maps.keys().isdisjoint(paths) or self._has_images(set(paths))
+        return not self.label_maps.keys().isdisjoint(paths) or self.has_images(paths)
 
-    def _has_images(self, present: AbstractSet[str]) -> bool:
-        return any(image.path in present for image in self.images)
+    def has_images(self, paths: Iterable[str]) -> bool:
+        """Tell whether any image is where the export has put it."""
+        return not self._image_paths.isdisjoint(paths)
+
+    @cached_property
+    def _image_paths(self) -> AbstractSet[str]:
+        return {image.path for image in self.images}
+
+    def is_inside(self, path: str) -> bool:
+        """Tell whether a file lies in the folder that the manifest speaks for."""
+        return self.folder == "." or path.startswith(f"{self.folder}/")
 
     def layout(self, paths: Sequence[str]) -> Layout:
         """Return what the manifest makes of the files that are there.
 
-        Without any of its images the others go by their names, and may be those of its label maps.
+        Without any of its images the others go by their names, and may be those of its label maps. With them,
+        images beside its folder come as well, and masks there do not: what the export says of its classes
+        may be wrong for them.
         """
         present = set(paths)
-        if not self._has_images(present):
+        if not self.has_images(present):
             found = find_layout(paths)
             alone = [one for one in found.images if one.path in self.label_maps]
             return dataclasses.replace(
@@ -87,18 +104,32 @@ class Manifest:
             image if image.mask in present else ImageFile(image.path, None, image.split) for image in images
         ]
         named = {path for image in self.images for path in (image.path, image.mask)}
-        others = [path for path in paths if path not in named]
+        others = [path for path in paths if path not in named and self.is_inside(path)]
         problems += [
             Problem(path, f"{MANIFEST_NAME} does not name it; it is left out.")
             for path in others
             if path.lower().endswith(IMAGE_SUFFIXES)
         ]
+        beside = find_layout([path for path in paths if not self.is_inside(path)])
+        masks = [image.mask for image in beside.images if image.mask is not None]
+        masks += [mask.path for mask in beside.masks_alone]
+        if masks:
+            problems.append(
+                Problem(
+                    masks[0],
+                    f"Masks beside the export in {self.folder} are left out ({len(masks):,}), since the "
+                    "classes of the export may be others than theirs. Import them without that folder.",
+                )
+            )
         return Layout(
-            tuple(images),
+            (*images, *(ImageFile(image.path, None, image.split) for image in beside.images)),
             tuple(alone),
             tuple(problems),
             is_camvid=False,
-            other_files=tuple(path for path in others if not path.lower().endswith(IMAGE_SUFFIXES)),
+            other_files=(
+                *(path for path in others if not path.lower().endswith(IMAGE_SUFFIXES)),
+                *beside.other_files,
+            ),
         )
 
 
@@ -145,6 +176,7 @@ def read_manifest(path: str, data: bytes) -> Manifest | None:
         groups = {image.path: row["group"] for image, row in zip(images, rows, strict=True)}
         is_filled = content.get("values", {}).get("not_labelled") == VOID
         return Manifest(
+            str(folder),
             images,
             groups,
             label_maps,

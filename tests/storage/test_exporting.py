@@ -482,6 +482,59 @@ def test_the_manifest_tells_images_named_like_masks_apart_and_keeps_groups(
     assert "does not name it" in problems["out/images/pool/stranger.png"]
 
 
+def test_what_lies_beside_an_export_comes_in_by_its_names(workspace: Workspace, tmp_path: Path) -> None:
+    def picture(number: int) -> bytes:
+        buffer = io.BytesIO()
+        pixels = np.random.default_rng(number).integers(0, 255, (6, 9, 3), np.uint8)
+        # One that is stored anew, so that the export holds it as another file.
+        Image.fromarray(pixels).save(buffer, "BMP" if number == 0 else "PNG")
+        return buffer.getvalue()
+
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name, number in (("a.bmp", 0), ("b.png", 1)):
+        (photos / name).write_bytes(picture(number))
+    ours = projects.create_project(workspace, "ours", [ClassSpec("road"), ClassSpec("sky")], "anna")
+    run_import(workspace, ours.id, plan_import(photos), "anna")
+    info = images.list_images(workspace, ours.id)[0]
+    label_map = np.zeros((6, 9), np.uint8)
+    labels.save(workspace, info.id, label_map, expected_revision=0, author="anna", status="submitted")
+    export_project(workspace, ours.id, photos / "out", include_images=True)
+    (photos / "out/images/pool/stranger.png").write_bytes(picture(2))
+
+    for folder, number in (("new/drive_1", 3), ("new/drive_2", 4), ("test", 5), ("listed", 6)):
+        (photos / folder).mkdir(parents=True)
+        (photos / folder / f"{number}.png").write_bytes(picture(number))
+    # Of other classes than those of the export.
+    for folder, number in (("masks/new/drive_1", 3), ("masks", 1)):
+        (photos / folder).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(label_map + 1).save(photos / folder / f"{number}.png")
+    content = {"classes": ["sky", "road"], "splits": {"test": ["6"]}}
+    (photos / "dataset.json").write_text(json.dumps(content))
+
+    for project_id in (None, ours.id):
+        plan = plan_import(photos, workspace=workspace, project_id=project_id)
+        found = {(entry.path, entry.split, entry.group) for entry in plan.entries if not entry.known}
+        assert {one for one in found if not one[0].startswith("out/")} == {
+            ("new/drive_1/3.png", "pool", "new/drive_1"),
+            ("new/drive_2/4.png", "pool", "new/drive_2"),
+            ("test/5.png", "excluded", None),
+            ("listed/6.png", "excluded", "listed"),
+        }
+        assert len(found) == (6 if project_id is None else 4)
+        assert {problem.name: problem.sentence for problem in plan.problems} == {
+            "out/images/pool/stranger.png": "manifest.json does not name it; it is left out.",
+            "masks/new/drive_1/3.png": "Masks beside the export in out are left out (2), since "
+            "the classes of the export may be others than theirs. Import them without that folder.",
+        }
+        assert {problem.name for problem in plan.duplicates} == {"a.bmp", "b.png"}
+        assert any("come from classes.json" in note for note in plan.notes)
+    other = projects.create_project(workspace, "other", plan_import(photos).classes, "ben")
+    run_import(workspace, other.id, plan_import(photos), "ben")
+    (labelled,) = (one for one in images.list_images(workspace, other.id) if one.revision)
+    np.testing.assert_array_equal(labels.read(workspace, labelled.id)[0], label_map)
+
+
 @pytest.mark.parametrize("name", ["out", "out.zip"])
 def test_an_export_without_images_is_not_taken_for_photographs(
     workspace: Workspace, project: ProjectInfo, tmp_path: Path, name: str

@@ -33,7 +33,9 @@ class PlannedImage:
     """An image that will be imported."""
 
     path: str
-    """Its name in the project; also its path in the source, unless only its mask is there."""
+    """Where it lies in the source; its name in the project where only its mask is there."""
+    name: str
+    """What the project calls it: its path in the source that it was first imported from."""
     content_hash: str
     """SHA-256 of the file."""
     width: int

@@ -699,6 +699,7 @@ def _planned(
         split = "pool"
     return PlannedImage(
         path=one.file.path,
+        name=one.file.path if manifest is None else manifest.names.get(one.file.path, one.file.path),
         content_hash=one.content_hash,
         width=one.image.width,
         height=one.image.height,
@@ -814,7 +815,7 @@ def _add(workspace: Workspace, project_id: int, prepared: _Prepared) -> int | No
     return images.add_image(
         workspace,
         project_id,
-        name=entry.path,
+        name=entry.name,
         content_hash=entry.content_hash,
         blob=prepared.blob,
         media_type=image.media_type,

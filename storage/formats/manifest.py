@@ -1,4 +1,4 @@
-"""The manifest of an export: which label map, split and group each exported image has.
+"""The manifest of an export: which name, label map, split and group each exported image has.
 
 It speaks for the folder that it lies in. What a source holds beside that folder goes by names.
 """
@@ -32,6 +32,7 @@ class Manifest:
     Attributes:
         folder: Where it lies in the source; ``.`` for the root.
         images: With the label map and the split of each; none in an export of label maps alone.
+        names: Of the images in the project that was exported, by path.
         groups: By path of the image; None for an image of no group.
         label_maps: Of each label map by its path, the hash of the file that its image was imported from.
         drafts: Paths of the label maps that nobody has submitted.
@@ -44,6 +45,7 @@ class Manifest:
 
     folder: str
     images: tuple[ImageFile, ...]
+    names: Mapping[str, str]
     groups: Mapping[str, str | None]
     label_maps: Mapping[str, str]
     drafts: frozenset[str]
@@ -173,11 +175,13 @@ def read_manifest(path: str, data: bytes) -> Manifest | None:
             )
             for row in rows
         )
+        names = {image.path: str(row["name"]) for image, row in zip(images, rows, strict=True)}
         groups = {image.path: row["group"] for image, row in zip(images, rows, strict=True)}
         is_filled = content.get("values", {}).get("not_labelled") == VOID
         return Manifest(
             str(folder),
             images,
+            names,
             groups,
             label_maps,
             drafts=frozenset(path for path, row in row_of.items() if row.get("status") == "draft"),

@@ -403,11 +403,40 @@ def test_what_is_exported_comes_back_exactly(
             original = before[info.blob]
             label_map, _ = labels.read(workspace, info.id)
             np.testing.assert_array_equal(label_map, expected[int(original.name.split("/")[0])])
+            assert info.name == original.name
             assert (info.split, info.draft_by) == (original.split, original.draft_by)
             assert (info.revision, info.labelled_revision) == (original.revision, original.labelled_revision)
             assert info.truth_blob is None
     finally:
         workspace.close()
+
+
+def test_what_goes_by_names_goes_on_after_a_round_trip(workspace: Workspace, tmp_path: Path) -> None:
+    source = projects.create_project(workspace, "source", [ClassSpec("road"), ClassSpec("sky")], "anna")
+    road, blank = np.zeros((4, 6), np.uint8), np.full((4, 6), 254, np.uint8)
+    for drive in (1, 2):
+        # Their splits are folders of an export, so that by its paths the next would come before.
+        add(workspace, source, f"drive{drive}/9.png", road, group=f"drive {drive}")
+        add(workspace, source, f"drive{drive}/10.png", blank, group=f"drive {drive}")
+    export_project(workspace, source.id, tmp_path / "out.zip", include_images=True)
+    copy = projects.create_project(workspace, "copy", [ClassSpec("road"), ClassSpec("sky")], "ben")
+    run_import(workspace, copy.id, plan_import(tmp_path / "out.zip"), "ben")
+
+    found = {info.name: info for info in images.list_images(workspace, copy.id)}
+    assert found.keys() == {"drive1/9.png", "drive1/10.png", "drive2/9.png", "drive2/10.png"}
+    label_map, before = labels.previous_of_group(workspace, found["drive2/10.png"].id)
+    np.testing.assert_array_equal(label_map, road)
+    assert before.name == "drive2/9.png"
+
+    # Masks that come later find theirs by folder.
+    (tmp_path / "masks" / "drive2").mkdir(parents=True)
+    Image.fromarray(road + 1).save(tmp_path / "masks/drive2/10.png")
+    plan = plan_import(tmp_path / "masks", workspace=workspace, project_id=copy.id)
+    assert [entry.name for entry in plan.changes] == ["drive2/10.png"]
+    # The manifest of an export without images knows them, too.
+    export_project(workspace, copy.id, tmp_path / "maps")
+    again = plan_import(tmp_path / "maps", workspace=workspace, project_id=copy.id)
+    assert {entry.name for entry in again.entries} == {"drive1/9.png", "drive2/9.png"}
 
 
 def test_a_class_that_is_called_void_comes_back_as_a_class(workspace: Workspace, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -44,6 +44,10 @@ class CheckedImage:
     palette: tuple[int, ...]
     problems: tuple[Problem, ...]
     """Why its mask is not used."""
+    draft: str | None = None
+    """Path of the draft that an export says was painted over the mask."""
+    draft_counts: Mapping[int, int] = field(default_factory=dict)
+    """How many of its pixels each code has."""
     may_be_mask: bool = False
     """It has as few values as a mask, and pictures of the source have names of images of the project."""
     as_mask: CheckedImage | Problem | None = None
@@ -104,7 +108,17 @@ def checked_image(
                     as_mask = _checked_mask_alone(file, read_codes(data, table_colours), masked)
             except InvalidInput as error:
                 as_mask = Problem(file.path, str(error))
-        return CheckedImage(file, content_hash, slim, None, {}, (), (), image.has_few_values, as_mask)
+        return CheckedImage(
+            file,
+            content_hash,
+            slim,
+            None,
+            {},
+            (),
+            (),
+            may_be_mask=image.has_few_values,
+            as_mask=as_mask,
+        )
     try:
         with decoding():
             mask = read_codes(opened.read(file.mask), table_colours)
@@ -112,6 +126,22 @@ def checked_image(
             return CheckedImage(file, content_hash, slim, mask.kind, _counts(mask), mask.palette, ())
     except InvalidInput as error:
         return CheckedImage(file, content_hash, slim, None, {}, (), (Problem(file.mask, str(error)),))
+
+
+def with_draft(
+    opened: OpenSource, one: CheckedImage | Problem, draft: str | None, table_colours: frozenset[int]
+) -> CheckedImage | Problem:
+    """Return an image with the draft over its mask; where that cannot be used, with why."""
+    if draft is None or isinstance(one, Problem) or one.mask_kind is None:
+        return one
+    try:
+        with decoding():
+            mask = read_codes(opened.read(draft), table_colours)
+            require_size(mask.codes, one.image.width, one.image.height, one.image.rotated)
+            counts = _counts(mask)
+    except InvalidInput as error:
+        return dataclasses.replace(one, problems=(*one.problems, Problem(draft, str(error))))
+    return dataclasses.replace(one, draft=draft, draft_counts=counts)
 
 
 @contextlib.contextmanager
@@ -213,8 +243,9 @@ def code_counts(checked: Sequence[CheckedImage]) -> dict[MaskKind, dict[int, Cod
     masks: dict[MaskKind, Counter[int]] = defaultdict(Counter)
     for one in checked:
         if one.mask_kind is not None:
-            pixels[one.mask_kind].update(one.counts)
-            masks[one.mask_kind].update(one.counts.keys())
+            for counts in (one.counts, one.draft_counts):
+                pixels[one.mask_kind].update(counts)
+                masks[one.mask_kind].update(counts.keys())
     return {
         kind: {code: CodeCount(count, masks[kind][code]) for code, count in counter.items()}
         for kind, counter in pixels.items()

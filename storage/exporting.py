@@ -5,6 +5,7 @@
     classes.json                     index, name, colour, hotkey and whether it is archived
     manifest.json                    tool, values, and for each image where its label map comes from
     label_maps/<split>/<stem>.png    index PNG with the palette of the project's colours
+    submitted/<split>/<stem>.png     the one that was submitted, where a draft has its place
     images/<split>/<stem>.<ext>      on request
 
 The same project gives the same bytes: entries are sorted, nothing holds the time, and files in a zip file
@@ -145,7 +146,8 @@ def export_project(
         project_id: The project.
         target: A path that ends in ``.zip``, or a folder that does not exist or is empty, or a link to one.
         include_images: Write the upright images too, those without labels as well.
-        drafts: Write a draft in the place of the label map that was submitted before it, or of none.
+        drafts: Write a draft in the place of the label map that was submitted before it, or of none; then
+            the submitted one lies in a folder of its own.
         not_labelled_as: What a pixel that is not labelled becomes: 255, as training code expects, or 254
             to keep it apart from void.
         replace: Take the place of an older ``.zip`` file.
@@ -190,10 +192,16 @@ def export_project(
     palette = _palette(classes)
     rows: list[dict[str, Any]] = []
 
+    def write_label_map(out: _Target, place: str, info: ImageInfo, revision: int) -> dict[str, Any]:
+        label_map, _ = labels.read(workspace, info.id, revision)
+        history = [one for one in labels.history(workspace, info.id) if one.revision <= revision]
+        data = _index_png(label_map, palette, not_labelled_as)
+        out.write(place, data)
+        sha256 = hashlib.sha256(data).hexdigest()
+        return {"label_map": place, "label_map_sha256": sha256, **_provenance(history, numbers)}
+
     def write_all(out: _Target) -> None:
-        places = sorted(
-            zip(_stems(chosen), chosen, strict=True), key=lambda place: (place[1].split, place[0])
-        )
+        places = sorted(zip(_stems(chosen), chosen, strict=True), key=lambda one: (one[1].split, one[0]))
         for done, (stem, info) in enumerate(places, start=1):
             row: dict[str, Any] = {
                 "name": info.name,
@@ -208,13 +216,11 @@ def export_project(
                 row["image"] = f"images/{info.split}/{stem}{_SUFFIXES[info.media_type]}"
                 out.write(row["image"], workspace.blobs.get(info.blob))
             if revisions[info.id]:
-                label_map, revision = labels.read(workspace, info.id, revisions[info.id])
-                history = [one for one in labels.history(workspace, info.id) if one.revision <= revision]
-                data = _index_png(label_map, palette, not_labelled_as)
-                row["label_map"] = f"label_maps/{info.split}/{stem}.png"
-                row["label_map_sha256"] = hashlib.sha256(data).hexdigest()
-                row |= _provenance(history, numbers)
-                out.write(row["label_map"], data)
+                place = f"label_maps/{info.split}/{stem}.png"
+                row |= write_label_map(out, place, info, revisions[info.id])
+            if 0 < info.labelled_revision < revisions[info.id]:
+                place = f"submitted/{info.split}/{stem}.png"
+                row["submitted"] = write_label_map(out, place, info, info.labelled_revision)
             rows.append(row)
             if progress is not None:
                 progress(done, len(places), info.name)

@@ -29,6 +29,17 @@ class LeftOutMask:
 
 
 @dataclass(frozen=True)
+class PlannedDraft:
+    """A draft that goes on top of the label that its image gains."""
+
+    path: str
+    """In the source."""
+    author: str
+    blind: bool
+    """Whether no suggestion of a model was shown to them."""
+
+
+@dataclass(frozen=True)
 class PlannedImage:
     """An image that will be imported."""
 
@@ -50,6 +61,8 @@ class PlannedImage:
     """Of the label or draft that its mask becomes."""
     blind: bool
     """Whether no suggestion of a model was shown to them."""
+    draft: PlannedDraft | None
+    """What was painted over the label since it was submitted."""
     rotated: bool
     note: str | None
     """What is changed about its pixels."""
@@ -146,6 +159,7 @@ class ImportPlan:
 
     def _mask_lines(self) -> list[str]:
         becomes = Counter(entry.mask_becomes for entry in self.entries)
+        becomes["draft"] += sum(entry.draft is not None for entry in self.entries)
         lines = []
         if becomes["label"]:
             lines.append(f"{count_of(becomes['label'], 'mask')} used as submitted labels.")

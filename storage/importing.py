@@ -29,6 +29,7 @@ from storage.checked_images import (
     fits_camvid,
     read_codes,
     require_size,
+    with_draft,
     without_blank_mask,
 )
 from storage.errors import (
@@ -67,6 +68,7 @@ from storage.import_plan import (
     LeftOutMask,
     MaskBecomes,
     MasksAs,
+    PlannedDraft,
     PlannedImage,
 )
 from storage.present_labels import present_label, value_counts, was_brought
@@ -117,6 +119,7 @@ class _Prepared:
     label_map: NDArray[np.uint8] | None
     truth_blob: str | None
     problems: tuple[Problem, ...]
+    draft_map: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -202,12 +205,21 @@ def plan_import(
                 for file in layout.masks_alone
                 if file.path not in alone
             ]
+        there = set(opened.paths)
+        drafts = {} if manifest is None else manifest.drafts_over
+        drafts = {mask: draft for mask, draft in drafts.items() if draft in there}
+
+        def check(file: ImageFile) -> CheckedImage | Problem:
+            one = checked_image(
+                opened, file, table_colours, known, alone, may_be_masks=bool(alone or left_open)
+            )
+            mask = one.file.mask if isinstance(one, CheckedImage) else None
+            return with_draft(opened, one, drafts.get(str(mask)), table_colours)
+
         checked: list[CheckedImage] = []
         with closing(
             _in_parallel(
-                lambda file: checked_image(
-                    opened, file, table_colours, known, alone, may_be_masks=bool(alone or left_open)
-                ),
+                check,
                 pairs,
                 lambda file: file.path,
                 progress,
@@ -301,7 +313,12 @@ def plan_import(
             left_open=left_open,
             meaning=meaning.notes,
             blank=blank,
-            filled=[entry.mask for entry in entries if manifest and entry.mask in manifest.filled],
+            filled=[
+                mask
+                for entry in entries
+                for mask in (entry.mask, entry.draft and entry.draft.path)
+                if manifest and mask in manifest.filled
+            ],
             other_files=layout.other_files,
         ),
         masks_as=masks_as,
@@ -371,7 +388,7 @@ def run_import(
             masks["truth"] += 1
         if prepared.label_map is not None:
             kind: MaskBecomes = "draft" if entry.mask_becomes == "draft" else "label"
-            labels.save(
+            saved = labels.save(
                 workspace,
                 image_id,
                 prepared.label_map,
@@ -381,6 +398,16 @@ def run_import(
                 blind=entry.blind,
             )
             masks[kind] += 1
+            if entry.draft is not None and prepared.draft_map is not None:
+                labels.save(
+                    workspace,
+                    image_id,
+                    prepared.draft_map,
+                    expected_revision=saved.revision,
+                    author=entry.draft.author,
+                    blind=entry.draft.blind,
+                )
+                masks["draft"] += 1
 
     def how_far() -> contextlib.AbstractContextManager[None]:
         return _saying_how_far(lambda: whole, len(plan.entries))
@@ -709,11 +736,18 @@ def _planned(
         mask_becomes=becomes,
         author=author,
         blind=manifest is None or one.file.mask not in manifest.with_suggestion,
+        draft=_planned_draft(one.draft, manifest) if manifest and becomes == "label" else None,
         rotated=one.image.rotated,
         note=one.image.note,
         known=known is not None,
         left_out=left_out,
     )
+
+
+def _planned_draft(path: str | None, manifest: Manifest) -> PlannedDraft | None:
+    if path is None:
+        return None
+    return PlannedDraft(path, manifest.authors.get(path, AUTHOR), path not in manifest.with_suggestion)
 
 
 def _require_classes(workspace: Workspace, project_id: int, plan: ImportPlan) -> None:
@@ -749,20 +783,32 @@ def _prepare(workspace: Workspace, opened: OpenSource, plan: ImportPlan, entry: 
         slim = dataclasses.replace(image, blob=b"")
     if entry.mask is None:
         return _Prepared(entry, slim, blob, source, None, None, ())
-    try:
-        with decoding():
-            mask = read_codes(opened.read(entry.mask), plan.table_colours)
-            require_size(mask.codes, entry.width, entry.height, entry.rotated)
-            label_map = to_label_map(mask, plan.meaning.values[mask.kind])
-    except InvalidInput as error:
-        return _Prepared(entry, slim, blob, source, None, None, (Problem(entry.mask, str(error)),))
+    label_map = _label_map(opened, plan, entry, entry.mask)
+    if isinstance(label_map, Problem):
+        return _Prepared(entry, slim, blob, source, None, None, (label_map,))
     if entry.mask_becomes == "truth":
         truth_blob = workspace.blobs.put(encode_label_map(label_map))
         return _Prepared(entry, slim, blob, source, None, truth_blob, ())
     if (label_map == NOT_LABELLED).all():
         problem = Problem(entry.mask, "No pixel of it has a class, so the image gets no label.")
         return _Prepared(entry, slim, blob, source, None, None, (problem,))
-    return _Prepared(entry, slim, blob, source, label_map, None, ())
+    draft_map = None if entry.draft is None else _label_map(opened, plan, entry, entry.draft.path)
+    if isinstance(draft_map, Problem):
+        return _Prepared(entry, slim, blob, source, label_map, None, (draft_map,))
+    return _Prepared(entry, slim, blob, source, label_map, None, (), draft_map)
+
+
+def _label_map(
+    opened: OpenSource, plan: ImportPlan, entry: PlannedImage, path: str
+) -> NDArray[np.uint8] | Problem:
+    """Return the label map that a mask of an entry is, or why it cannot be used."""
+    try:
+        with decoding():
+            mask = read_codes(opened.read(path), plan.table_colours)
+            require_size(mask.codes, entry.width, entry.height, entry.rotated)
+            return to_label_map(mask, plan.meaning.values[mask.kind])
+    except InvalidInput as error:
+        return Problem(path, str(error))
 
 
 @contextlib.contextmanager

@@ -36,6 +36,7 @@ class Manifest:
         groups: By path of the image; None for an image of no group.
         label_maps: Of each label map by its path, the hash of the file that its image was imported from.
         drafts: Paths of the label maps that nobody has submitted.
+        drafts_over: By path of a submitted label map, that of the draft that was painted over it since.
         authors: Who has painted each label map, by its path, as far as it is said.
         with_suggestion: Paths of the label maps whose painters have seen what a model suggests.
         filled: Paths of the label maps in which void stands for pixels, too, that were not labelled.
@@ -49,6 +50,7 @@ class Manifest:
     groups: Mapping[str, str | None]
     label_maps: Mapping[str, str]
     drafts: frozenset[str]
+    drafts_over: Mapping[str, str]
     authors: Mapping[str, str]
     with_suggestion: frozenset[str]
     filled: frozenset[str]
@@ -84,17 +86,12 @@ class Manifest:
         """
         present = set(paths)
         if not self.has_images(present):
-            found = find_layout(paths)
-            alone = [one for one in found.images if one.path in self.label_maps]
-            return dataclasses.replace(
-                found,
-                images=tuple(one for one in found.images if one.path not in self.label_maps),
-                masks_alone=(*found.masks_alone, *alone),
-            )
-        images = [image for image in self.images if image.path in present]
+            return self._layout_of_label_maps(paths)
+        everything = [self._with_mask_there(image, present) for image in self.images]
+        images = [image for image in everything if image.path in present]
         alone = [
             ImageFile(image.mask, None, image.split)
-            for image in self.images
+            for image in everything
             if image.path not in present and image.mask is not None and image.mask in present
         ]
         problems = [
@@ -105,7 +102,7 @@ class Manifest:
         images = [
             image if image.mask in present else ImageFile(image.path, None, image.split) for image in images
         ]
-        named = {path for image in self.images for path in (image.path, image.mask)}
+        named = self._image_paths | self.label_maps.keys()
         others = [path for path in paths if path not in named and self.is_inside(path)]
         problems += [
             Problem(path, f"{MANIFEST_NAME} does not name it; it is left out.")
@@ -134,6 +131,29 @@ class Manifest:
             ),
         )
 
+    def _layout_of_label_maps(self, paths: Sequence[str]) -> Layout:
+        # By names a draft is found, which has the place of what was submitted, and stands for both.
+        submitted = {self.drafts_over[path]: path for path in paths if path in self.drafts_over}
+        hidden = {submitted[path] for path in paths if path in submitted}
+        found = find_layout([path for path in paths if path not in hidden])
+        alone = [*found.masks_alone, *(one for one in found.images if one.path in self.label_maps)]
+        return dataclasses.replace(
+            found,
+            images=tuple(
+                dataclasses.replace(one, mask=submitted.get(str(one.mask), one.mask))
+                for one in found.images
+                if one.path not in self.label_maps
+            ),
+            masks_alone=tuple(
+                dataclasses.replace(one, path=submitted.get(one.path, one.path)) for one in alone
+            ),
+        )
+
+    def _with_mask_there(self, image: ImageFile, present: AbstractSet[str]) -> ImageFile:
+        """Return an image with the draft as its mask where what was submitted below it is not there."""
+        draft = None if image.mask in present else self.drafts_over.get(str(image.mask))
+        return dataclasses.replace(image, mask=draft) if draft in present else image
+
 
 def find_manifest(paths: Sequence[str]) -> str | None:
     """Return the path of the manifest nearest to the root; None without one."""
@@ -160,6 +180,13 @@ def read_manifest(path: str, data: bytes) -> Manifest | None:
     try:
         everything: list[dict[str, Any]] = content["images"]
         row_of = {str(folder / row["label_map"]): row for row in everything if row.get("label_map")}
+        drafts_over = {}
+        for path, row in list(row_of.items()):
+            if row.get("submitted"):
+                submitted = str(folder / row["submitted"]["label_map"])
+                row_of[submitted] = row | row["submitted"]
+                drafts_over[submitted] = path
+        submitted_below = {draft: submitted for submitted, draft in drafts_over.items()}
         label_maps = {path: str(row.get("source_sha256")) for path, row in row_of.items()}
         same_pictures = tuple(
             (str(row["source_sha256"]), str(row["image_sha256"]))
@@ -167,13 +194,14 @@ def read_manifest(path: str, data: bytes) -> Manifest | None:
             if row.get("source_sha256") and row.get("image_sha256")
         )
         rows = [row for row in everything if row.get("image")]
+        masks = [str(folder / row["label_map"]) if row.get("label_map") else None for row in rows]
         images = tuple(
             ImageFile(
                 str(folder / row["image"]),
-                str(folder / row["label_map"]) if row.get("label_map") else None,
+                mask if mask is None else submitted_below.get(mask, mask),
                 SPLIT_FOLDERS[row["split"]],
             )
-            for row in rows
+            for row, mask in zip(rows, masks, strict=True)
         )
         names = {image.path: str(row["name"]) for image, row in zip(images, rows, strict=True)}
         groups = {image.path: row["group"] for image, row in zip(images, rows, strict=True)}
@@ -185,6 +213,7 @@ def read_manifest(path: str, data: bytes) -> Manifest | None:
             groups,
             label_maps,
             drafts=frozenset(path for path, row in row_of.items() if row.get("status") == "draft"),
+            drafts_over=drafts_over,
             authors={path: str(row["author"]) for path, row in row_of.items() if row.get("author")},
             with_suggestion=frozenset(path for path, row in row_of.items() if row.get("blind") is False),
             filled=frozenset(

@@ -359,7 +359,7 @@ label_maps = shapes.flatmap(
             names,
             label_maps,
             st.sampled_from(("pool", "audit", "excluded")),
-            st.sampled_from(("submitted", "draft")),
+            st.sampled_from(("submitted", "draft", "draft over it")),
         ),
         min_size=1,
         max_size=4,
@@ -384,7 +384,11 @@ def test_what_is_exported_comes_back_exactly(
         for number, (name, label_map, split, status) in enumerate(entries):
             if (label_map == 254).all():
                 label_map = np.zeros_like(label_map)
-            add(workspace, source, f"{number}/{name}.png", label_map, split, status=status)
+            first = "submitted" if status == "draft over it" else status
+            image_id = add(workspace, source, f"{number}/{name}.png", label_map, split, status=first)
+            if status == "draft over it":
+                label_map = np.where(label_map == 254, 2, label_map).astype(np.uint8)
+                labels.save(workspace, image_id, label_map, expected_revision=1, author="ben")
             expected.append(label_map)
         target = folder / ("out.zip" if as_zip else "out")
         export_project(workspace, source.id, target, include_images=True, drafts=True, not_labelled_as=254)
@@ -398,7 +402,8 @@ def test_what_is_exported_comes_back_exactly(
         result = run_import(workspace, copy.id, plan, "anna")
         before = {info.blob: info for info in images.list_images(workspace, source.id)}
         after = images.list_images(workspace, copy.id)
-        assert result.labelled + result.drafts == len(after) == len(before)
+        assert len(after) == len(before)
+        assert result.labelled + result.drafts == sum(info.revision for info in after)
         for info in after:
             original = before[info.blob]
             label_map, _ = labels.read(workspace, info.id)
@@ -409,6 +414,61 @@ def test_what_is_exported_comes_back_exactly(
             assert info.truth_blob is None
     finally:
         workspace.close()
+
+
+@pytest.mark.parametrize("include_images", [False, True])
+@pytest.mark.parametrize("left_out", [None, "submitted", "label_maps"])
+def test_a_draft_comes_back_on_top_of_what_was_submitted(
+    workspace: Workspace, tmp_path: Path, include_images: bool, left_out: str | None
+) -> None:
+    specs = [ClassSpec("road"), ClassSpec("sky"), ClassSpec("tree")]
+    source, copy = (projects.create_project(workspace, name, specs, "anna") for name in ("one", "two"))
+    submitted, draft = np.zeros((4, 6), np.uint8), np.full((4, 6), 2, np.uint8)
+    draft[0] = 254
+    image_id = add(workspace, source, "a.png", submitted)
+    labels.save(workspace, image_id, draft, expected_revision=1, author="ben", seconds_spent=2, blind=True)
+    out = tmp_path / "out"
+    export_project(workspace, source.id, out, include_images=include_images, drafts=True, not_labelled_as=254)
+    (row,) = json.loads((out / "manifest.json").read_text())["images"]
+    assert (row["label_map"], row["status"], row["author"]) == ("label_maps/train/a.png", "draft", "ben")
+    below = row["submitted"]
+    assert (below["label_map"], below["status"], below["author"], below["seconds_spent"]) == (
+        "submitted/train/a.png",
+        "submitted",
+        "anna",
+        12.5,
+    )
+    data = (out / below["label_map"]).read_bytes()
+    assert below["label_map_sha256"] == hashlib.sha256(data).hexdigest()
+
+    if not include_images:
+        add(workspace, copy, "a.png", np.full((4, 6), 254, np.uint8))
+    if left_out is not None:
+        shutil.rmtree(out / left_out)
+    plan = plan_import(out, workspace=workspace, project_id=copy.id)
+    said = "The label map that manifest.json names, label_maps/train/a.png, is not there."
+    assert all(said in problem.sentence for problem in plan.problems)
+    result = run_import(workspace, copy.id, plan, "anna")
+    (info,) = images.list_images(workspace, copy.id)
+    found = [(one.author, one.status, one.blind) for one in labels.history(workspace, info.id)]
+    whose = [("ben", "draft", True), ("anna", "submitted", False)]
+    assert found == {None: whose, "submitted": whose[:1], "label_maps": whose[1:]}[left_out]
+    assert (result.labelled, result.drafts) == (left_out != "submitted", left_out != "label_maps")
+    newest, _ = labels.read(workspace, info.id)
+    np.testing.assert_array_equal(newest, submitted if left_out == "label_maps" else draft)
+    if left_out is None:
+        assert (info.split, info.labelled_revision, info.draft_by) == ("train", 1, "ben")
+        np.testing.assert_array_equal(labels.read(workspace, info.id, 1)[0], submitted)
+        assert [line for line in plan.report() if "mask used" in line] == [
+            "1 mask used as submitted labels.",
+            "1 mask used as drafts, which nobody has submitted.",
+        ]
+    again = plan_import(out, workspace=workspace, project_id=copy.id)
+    assert again.changes == ()
+    if left_out is None and include_images:
+        smaller = projects.create_project(workspace, "three", specs[:2], "anna")
+        (unknown,) = plan_import(out, workspace=workspace, project_id=smaller.id).unknown_codes
+        assert (unknown.code, unknown.count.pixels) == (2, 18)
 
 
 def test_what_goes_by_names_goes_on_after_a_round_trip(workspace: Workspace, tmp_path: Path) -> None:
@@ -741,11 +801,20 @@ def test_images_put_beside_the_label_maps_of_an_export_meet_them_by_name(
     workspace: Workspace, project: ProjectInfo, tmp_path: Path
 ) -> None:
     export_project(workspace, project.id, tmp_path / "whole", include_images=True)
-    export_project(workspace, project.id, tmp_path / "maps")
-    shutil.copytree(tmp_path / "whole" / "images", tmp_path / "maps" / "images")
-    found = {entry.path: entry.mask for entry in plan_import(tmp_path / "maps").entries}
-    assert found["images/train/a_1.png"] == "label_maps/train/a_1.png"
-    assert len(found) == 4
+    first = images.list_images(workspace, project.id)[0]
+    draft = np.ones((first.height, first.width), np.uint8)
+    labels.save(workspace, first.id, draft, expected_revision=1, author="ben")
+    for drafts in (False, True):
+        maps = tmp_path / f"maps-{drafts}"
+        export_project(workspace, project.id, maps, drafts=drafts)
+        shutil.copytree(tmp_path / "whole" / "images", maps / "images")
+        plan = plan_import(maps)
+        found = {entry.path: entry for entry in plan.entries}
+        assert (len(found), plan.problems) == (4, ())
+        assert found["images/train/b_1.png"].mask == "label_maps/train/b_1.png"
+        entry = found["images/train/a_1.png"]
+        assert entry.mask == ("submitted/train/a_1.png" if drafts else "label_maps/train/a_1.png")
+        assert (entry.draft and entry.draft.path) == ("label_maps/train/a_1.png" if drafts else None)
 
 
 def test_a_manifest_that_is_damaged_is_named_and_one_of_another_tool_passed_over(

@@ -7,6 +7,7 @@
     label_maps/<split>/<stem>.png    index PNG with the palette of the project's colours
     submitted/<split>/<stem>.png     the one that was submitted, where a draft has its place
     images/<split>/<stem>.<ext>      on request
+    sources/<split>/<stem>.<ext>     with them: the imported file where its image lost depth or channels
 
 The same project gives the same bytes: entries are sorted, nothing holds the time, and files in a zip file
 carry a fixed one. An import reads the result back exactly where pixels that are not labelled are kept apart
@@ -38,9 +39,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from storage import VERSION, events, images, labels, projects, rounds
 from storage.errors import InvalidInput, QualmError
 from storage.files import file_error, fsync_folder, given_path
+from storage.formats.image_file import IMAGE_SUFFIXES
 from storage.formats.manifest import MANIFEST_NAME, TOOL
 from storage.formats.masks import colour_number
-from storage.images import ImageInfo
+from storage.images import ImageInfo, SourceFile
 from storage.import_plan import count_of
 from storage.labels import LabelInfo
 from storage.new_folders import new_folder, place_of_new_folder, remove_abandoned, unfinished_folder
@@ -145,7 +147,8 @@ def export_project(
         workspace: The workspace.
         project_id: The project.
         target: A path that ends in ``.zip``, or a folder that does not exist or is empty, or a link to one.
-        include_images: Write the upright images too, those without labels as well.
+        include_images: Write the upright images too, those without labels as well, and the imported files
+            of those that lost depth or channels.
         drafts: Write a draft in the place of the label map that was submitted before it, or of none; then
             the submitted one lies in a folder of its own.
         not_labelled_as: What a pixel that is not labelled becomes: 255, as training code expects, or 254
@@ -212,9 +215,14 @@ def export_project(
                 "source_sha256": info.content_hash,
                 "image_sha256": info.blob,
             }
+            if info.split == "excluded" and info.is_measure:
+                row["excluded_from"] = "audit"
             if include_images:
                 row["image"] = f"images/{info.split}/{stem}{_SUFFIXES[info.media_type]}"
                 out.write(row["image"], workspace.blobs.get(info.blob))
+                if info.source is not None:
+                    row["source"] = f"sources/{info.split}/{stem}{_source_suffix(info.name, info.source)}"
+                    out.write(row["source"], workspace.blobs.get(info.source.blob))
             if revisions[info.id]:
                 place = f"label_maps/{info.split}/{stem}.png"
                 row |= write_label_map(out, place, info, revisions[info.id])
@@ -358,6 +366,12 @@ def _file_stem(text: str) -> str:
     # File systems allow 255 bytes, which 200 letters outside ASCII exceed.
     cut = encoded[: _LONGEST_STEM_BYTES - 13].decode(errors="ignore")
     return f"{cut}-{hashlib.sha256(encoded).hexdigest()[:12]}"
+
+
+def _source_suffix(name: str, source: SourceFile) -> str:
+    suffix = PurePosixPath(name).suffix.lower()
+    of_type = ".png" if source.media_type == "image/png" else ".tif"
+    return suffix if suffix in IMAGE_SUFFIXES else of_type
 
 
 def _palette(classes: Sequence[ClassInfo]) -> bytes:

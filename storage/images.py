@@ -75,11 +75,14 @@ def add_image(
     width: int,
     height: int,
     split: str = "pool",
+    excluded_from: str | None = None,
     group: str | None = None,
     truth_blob: str | None = None,
     source: SourceFile | None = None,
 ) -> int | None:
     """Add an image whose pixels are stored already; return its id, or None when the project has it.
+
+    One that comes in excluded goes to ``excluded_from`` when it is brought back, if that is ``audit``.
 
     Raises:
         InvalidInput: the name is empty or longer than 1024 characters, or the split is unknown.
@@ -105,6 +108,7 @@ def add_image(
             width=width,
             height=height,
             split=_unlabelled_split(split),
+            excluded_from=excluded_from if split == "excluded" else None,
             group=group[:200] if group else None,
             truth_blob=truth_blob,
             source_blob=source and source.blob,
@@ -152,11 +156,19 @@ def of_content(workspace: Workspace, project_id: int, content_hash: str) -> Imag
         return None if row is None else image_info(row)
 
 
-def complete(workspace: Workspace, image_id: int, *, split: str, truth_blob: str | None) -> None:
+def complete(
+    workspace: Workspace,
+    image_id: int,
+    *,
+    split: str,
+    truth_blob: str | None,
+    excluded_from: str | None = None,
+) -> None:
     """Give an image what a later import knows of it.
 
-    Its split becomes ``split`` when it waits in the pool, without a label or a draft that holds anything, and
-    with nobody at work on it; its truth becomes ``truth_blob`` when none is known.
+    Its split becomes ``split``, as :func:`add_image` has it, when it waits in the pool, without a label or a
+    draft that holds anything, and with nobody at work on it; its truth becomes ``truth_blob`` when none is
+    known.
 
     Raises:
         InvalidInput: the split is unknown.
@@ -169,6 +181,7 @@ def complete(workspace: Workspace, image_id: int, *, split: str, truth_blob: str
         is_free = row.leased_by is None or (row.leased_until or 0.0) <= time.time()
         if row.split == "pool" and is_free and _is_blank(session, row):
             row.split = _unlabelled_split(split)
+            row.excluded_from = excluded_from if split == "excluded" else None
         row.truth_blob = row.truth_blob or truth_blob
 
 

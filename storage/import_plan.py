@@ -53,6 +53,8 @@ class PlannedImage:
     height: int
     split: str
     """Where it will be."""
+    is_measure: bool
+    """It will be excluded, and measures the model should somebody bring it back."""
     group: str | None
     mask: str | None
     """Path of its mask in the source; None without a usable one, or when the project has what it says."""

@@ -381,7 +381,13 @@ def run_import(
                 raise LabelConflict(info.revision, labels.history(workspace, info.id)[0].author)
             image_id, revision = info.id, info.revision
             if prepared.label_map is not None or truth_blob is not None:
-                images.complete(workspace, image_id, split=entry.split, truth_blob=truth_blob)
+                images.complete(
+                    workspace,
+                    image_id,
+                    split=entry.split,
+                    excluded_from="audit" if entry.is_measure else None,
+                    truth_blob=truth_blob,
+                )
         if image_id is None:
             return
         if truth_blob is not None:
@@ -715,6 +721,7 @@ def _planned(
         if mask is not None and not was_brought(known.workspace, known.image, author, becomes, values):
             left_out = LeftOutMask(mask, present)
         becomes = None
+    is_exported = manifest is not None and one.file.path in manifest.names
     # Where an image is that somebody has labelled, drawn for the audit or taken out is no import's business.
     if known and not (becomes and known.image.split == "pool" and not present):
         split = known.image.split
@@ -722,7 +729,7 @@ def _planned(
         split = "pool"
     elif becomes == "label" and split == "pool":
         split = "train"
-    elif becomes is None and split == "audit":
+    elif becomes is None and split == "audit" and not is_exported:
         split = "pool"
     return PlannedImage(
         path=one.file.path,
@@ -731,6 +738,11 @@ def _planned(
         width=one.image.width,
         height=one.image.height,
         split=split,
+        is_measure=(
+            manifest is not None
+            and split == "excluded"
+            and not manifest.measures.isdisjoint((one.file.path, str(one.file.mask)))
+        ),
         group=group,
         mask=mask if becomes else None,
         mask_becomes=becomes,
@@ -868,6 +880,7 @@ def _add(workspace: Workspace, project_id: int, prepared: _Prepared) -> int | No
         width=image.width,
         height=image.height,
         split=entry.split,
+        excluded_from="audit" if entry.is_measure else None,
         group=entry.group,
         truth_blob=prepared.truth_blob,
         source=prepared.source,

@@ -32,8 +32,11 @@ class Manifest:
     Attributes:
         folder: Where it lies in the source; ``.`` for the root.
         images: With the label map and the split of each; none in an export of label maps alone.
-        names: Of the images in the project that was exported, by path.
-        groups: By path of the image; None for an image of no group.
+        sources: By path of an image, that of the file it was imported from, which holds more than the image.
+        names: Of the images in the project that was exported, by path of the image or its source.
+        groups: Likewise; None for an image of no group.
+        measures: Paths of the images that were excluded and would measure the model again if brought back,
+            of their sources and of their label maps.
         label_maps: Of each label map by its path, the hash of the file that its image was imported from.
         drafts: Paths of the label maps that nobody has submitted.
         drafts_over: By path of a submitted label map, that of the draft that was painted over it since.
@@ -46,8 +49,10 @@ class Manifest:
 
     folder: str
     images: tuple[ImageFile, ...]
+    sources: Mapping[str, str]
     names: Mapping[str, str]
     groups: Mapping[str, str | None]
+    measures: frozenset[str]
     label_maps: Mapping[str, str]
     drafts: frozenset[str]
     drafts_over: Mapping[str, str]
@@ -71,7 +76,7 @@ class Manifest:
 
     @cached_property
     def _image_paths(self) -> AbstractSet[str]:
-        return {image.path for image in self.images}
+        return {image.path for image in self.images} | set(self.sources.values())
 
     def is_inside(self, path: str) -> bool:
         """Tell whether a file lies in the folder that the manifest speaks for."""
@@ -87,7 +92,7 @@ class Manifest:
         present = set(paths)
         if not self.has_images(present):
             return self._layout_of_label_maps(paths)
-        everything = [self._with_mask_there(image, present) for image in self.images]
+        everything = [self._as_present(image, present) for image in self.images]
         images = [image for image in everything if image.path in present]
         alone = [
             ImageFile(image.mask, None, image.split)
@@ -149,8 +154,14 @@ class Manifest:
             ),
         )
 
-    def _with_mask_there(self, image: ImageFile, present: AbstractSet[str]) -> ImageFile:
-        """Return an image with the draft as its mask where what was submitted below it is not there."""
+    def _as_present(self, image: ImageFile, present: AbstractSet[str]) -> ImageFile:
+        """Return an image by the best of its files that are there.
+
+        Its source is better than the picture of it, and what was submitted better than a draft over it.
+        """
+        source = self.sources.get(image.path)
+        if source is not None and source in present:
+            image = dataclasses.replace(image, path=source)
         draft = None if image.mask in present else self.drafts_over.get(str(image.mask))
         return dataclasses.replace(image, mask=draft) if draft in present else image
 
@@ -203,15 +214,25 @@ def read_manifest(path: str, data: bytes) -> Manifest | None:
             )
             for row, mask in zip(rows, masks, strict=True)
         )
-        names = {image.path: str(row["name"]) for image, row in zip(images, rows, strict=True)}
-        groups = {image.path: row["group"] for image, row in zip(images, rows, strict=True)}
+        sources = {
+            str(folder / row["image"]): str(folder / row["source"]) for row in rows if row.get("source")
+        }
+        row_of_image = {image.path: row for image, row in zip(images, rows, strict=True)}
+        row_of_image |= {source: row_of_image[image] for image, source in sources.items()}
+        groups = {path: row["group"] for path, row in row_of_image.items()}
         is_filled = content.get("values", {}).get("not_labelled") == VOID
         return Manifest(
             str(folder),
             images,
-            names,
+            sources,
+            {path: str(row["name"]) for path, row in row_of_image.items()},
             groups,
-            label_maps,
+            measures=frozenset(
+                path
+                for path, row in [*row_of.items(), *row_of_image.items()]
+                if row.get("excluded_from") == "audit"
+            ),
+            label_maps=label_maps,
             drafts=frozenset(path for path, row in row_of.items() if row.get("status") == "draft"),
             drafts_over=drafts_over,
             authors={path: str(row["author"]) for path, row in row_of.items() if row.get("author")},

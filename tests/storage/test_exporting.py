@@ -471,6 +471,72 @@ def test_a_draft_comes_back_on_top_of_what_was_submitted(
         assert (unknown.code, unknown.count.pixels) == (2, 18)
 
 
+def test_the_depth_of_an_image_survives_an_export(workspace: Workspace, tmp_path: Path) -> None:
+    deep = np.random.default_rng(0).integers(0, 4000, (6, 9), np.uint16)
+    buffer = io.BytesIO()
+    Image.fromarray(deep).save(buffer, "TIFF")
+    files = [("a/deep.TIF", buffer.getvalue())]
+    ours = with_labels(workspace, "ours", files, labelled=True)
+    (before,) = images.list_images(workspace, ours)
+    assert before.source is not None
+    out = tmp_path / "out"
+    export_project(workspace, ours, out, include_images=True)
+    (row,) = json.loads((out / "manifest.json").read_text())["images"]
+    assert (row["image"], row["source"]) == ("images/train/deep.png", "sources/train/deep.tif")
+    assert (out / row["source"]).read_bytes() == files[0][1]
+
+    plan = plan_import(out)
+    assert (plan.problems, plan.duplicates) == ((), ())
+    hers = projects.create_project(workspace, "hers", plan.classes, "anna").id
+    run_import(workspace, hers, plan, "anna")
+    (after,) = images.list_images(workspace, hers)
+    assert (after.name, after.source, after.blob) == (before.name, before.source, before.blob)
+    assert (after.split, after.labelled_revision) == ("train", 1)
+    for source in (files, out):
+        again = plan_import(source, workspace=workspace, project_id=hers)
+        assert (again.new_images, again.changes, again.problems) == (0, (), ())
+    # Without it the picture comes, and without the picture it does.
+    for gone, path in (("sources", row["image"]), ("images", row["source"])):
+        shutil.copytree(out, tmp_path / gone)
+        shutil.rmtree(tmp_path / gone / gone)
+        plan = plan_import(tmp_path / gone)
+        assert [(entry.path, entry.name, entry.mask_becomes) for entry in plan.entries] == [
+            (path, "a/deep.TIF", "label")
+        ]
+    export_project(workspace, ours, tmp_path / "maps")
+    assert not (tmp_path / "maps/sources").exists()
+
+
+@pytest.mark.parametrize("include_images", [False, True])
+def test_what_measures_the_model_measures_it_after_a_round_trip(
+    workspace: Workspace, tmp_path: Path, include_images: bool
+) -> None:
+    source, copy = (projects.create_project(workspace, name, [ClassSpec("a")], "anna") for name in "sc")
+    labelled, blank = np.zeros((4, 6), np.uint8), np.full((4, 6), 254, np.uint8)
+    add(workspace, source, "drawn.png", blank, "audit")
+    taken_out = add(workspace, source, "taken out.png", labelled, "audit")
+    images.set_split(workspace, [taken_out], "excluded", "anna")
+    add(workspace, source, "never in.png", labelled, "excluded")
+    export_project(workspace, source.id, tmp_path / "out", include_images=include_images)
+    if not include_images:
+        for name in ("taken out.png", "never in.png"):
+            add(workspace, copy, name, blank)
+    plan = plan_import(tmp_path / "out", workspace=workspace, project_id=copy.id)
+    run_import(workspace, copy.id, plan, "ben")
+    found = {info.name: info for info in images.list_images(workspace, copy.id)}
+    if include_images:
+        assert found["drawn.png"].split == "audit"
+    assert {
+        name: (found[name].split, found[name].is_measure) for name in ("taken out.png", "never in.png")
+    } == {
+        "taken out.png": ("excluded", True),
+        "never in.png": ("excluded", False),
+    }
+    images.bring_back(workspace, [info.id for info in found.values()], "ben")
+    split = {info.name: info.split for info in images.list_images(workspace, copy.id)}
+    assert (split["taken out.png"], split["never in.png"]) == ("audit", "train")
+
+
 def test_what_goes_by_names_goes_on_after_a_round_trip(workspace: Workspace, tmp_path: Path) -> None:
     source = projects.create_project(workspace, "source", [ClassSpec("road"), ClassSpec("sky")], "anna")
     road, blank = np.zeros((4, 6), np.uint8), np.full((4, 6), 254, np.uint8)

@@ -17,7 +17,7 @@ from typing import Any
 from storage.errors import InvalidInput
 from storage.formats.archives import Problem
 from storage.formats.image_file import IMAGE_SUFFIXES
-from storage.formats.layout import SPLIT_FOLDERS, ImageFile, Layout, find_layout
+from storage.formats.layout import SPLIT_FOLDERS, ImageFile, Layout, find_layout, split_of_folders
 from storage.schema import VOID
 
 MANIFEST_NAME = "manifest.json"
@@ -141,7 +141,13 @@ class Manifest:
         submitted = {self.drafts_over[path]: path for path in paths if path in self.drafts_over}
         hidden = {submitted[path] for path in paths if path in submitted}
         found = find_layout([path for path in paths if path not in hidden])
-        alone = [*found.masks_alone, *(one for one in found.images if one.path in self.label_maps)]
+        # The folder that a label map lies in says its split, be it the only one.
+        of_export = [
+            dataclasses.replace(one, split=split_of_folders(one.path))
+            for one in found.images
+            if one.path in self.label_maps
+        ]
+        alone = [*found.masks_alone, *of_export]
         return dataclasses.replace(
             found,
             images=tuple(

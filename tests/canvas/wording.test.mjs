@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { wordsOf } from '../../app/canvas/frontend/dialogs.js';
 import { NOT_LABELLED } from '../../app/canvas/frontend/label_map.js';
-import { duration, emptyState, hoverWords, originLine, percent, reasonPieces, roundLine, saveState } from '../../app/canvas/frontend/wording.js';
+import { duration, emptyState, hoverWords, originLine, percent, reasonPieces, roundLine, saveState, unsentState } from '../../app/canvas/frontend/wording.js';
 
 const QUIET = { savedAt: null, retryAt: null, message: '' };
 
@@ -16,6 +16,12 @@ test('the save state is always told', () => {
   assert.equal(of({ kind: 'retrying', retryAt: 14_000 }), 'Not saved: retrying in 4 s');
   assert.match(of({ kind: 'refused', message: 'Too large.' }), /Not saved/);
   assert.equal(saveState({ ...QUIET, kind: 'saved' }, { revision: 0, status: null }, 0).text, 'Not labelled yet');
+});
+
+test('label maps that cannot be sent are told from those on their way', () => {
+  const [onTheWay, failed] = [{ attempts: 0, message: '' }, { attempts: 3, message: 'The server cannot be reached.' }];
+  assert.deepEqual(unsentState([onTheWay, onTheWay]), { text: '2 on the way', isBad: false, more: '' });
+  assert.deepEqual(unsentState([failed, onTheWay, failed]), { text: '2 not sent: retrying', isBad: true, more: failed.message });
 });
 
 test('what a person painted is not told with the confidence of the model in something else', () => {

@@ -116,6 +116,11 @@ def test_lost_nothing_when_server_dies(site: CamVidSite, page: Page) -> None:
     maps = {first: labelling.label_map(page)}
     labelling.submit(page)
     second = labelling.wait_for_image(page, other_than=first)["imageId"]
+    unsent = page.get_by_test_id("unsent")
+    expect(unsent).to_have_text("1 not sent: retrying")
+    expect(unsent).to_have_attribute("data-tone", "bad")
+    expect(unsent).to_have_attribute("title", "The server cannot be reached.")
+    expect(page.get_by_test_id("save-spoken")).to_have_text("1 not sent")
     paint(page, PAVEMENT, [(60, 200), (400, 200)])
     maps[second] = labelling.label_map(page)
     expect(page.get_by_test_id("save-state")).to_contain_text("retrying")
@@ -128,6 +133,8 @@ def test_lost_nothing_when_server_dies(site: CamVidSite, page: Page) -> None:
 
     site.server.start()
     labelling.wait_until_saved(page)
+    expect(unsent).to_be_hidden()
+    expect(page.get_by_test_id("save-spoken")).to_have_text("Saved")
     for image_id, label_map in maps.items():
         assert np.array_equal(site.stored(image_id), label_map)
     assert labels.history(site.workspace, first)[0].status == "submitted"

@@ -1,10 +1,11 @@
 // What the controls show, gathered from the parts of the editor.
 
-import { saveState } from './wording.js';
+import { saveState, unsentState } from './wording.js';
 
 /** @param {import('./editor.js').Editor} editor */
 export function shownOf({ session, state, preferences, shares, surface, walk, tools, demo, classesWithKeys }) {
   const { image, view, progress, autosave, visited, queue } = session;
+  const unsent = autosave.pending.filter((task) => task.image !== image && !task.refused);
   return {
     image,
     progress,
@@ -22,7 +23,8 @@ export function shownOf({ session, state, preferences, shares, surface, walk, to
     zoom: surface.viewport.scale * surface.ratio,
     canGoBack: visited.length > 0,
     /** Other images whose label maps are on their way to the server. */
-    unsent: autosave.pending.filter((task) => task.image !== image && !task.refused).length,
+    unsent: unsent.length,
+    sending: unsentState(unsent),
     save: image ? saveState(autosave.stateOf(image), image, Date.now()) : { text: '', tone: 'quiet', more: '' },
     queueLength: queue.length,
   };

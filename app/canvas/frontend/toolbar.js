@@ -76,7 +76,7 @@ export class Toolbar {
     this.magnet = this.#chip(run, 'magnet', 'Magnet', 'The polygon follows edges of the picture');
     this.giveUp = this.#chip(run, 'escape', 'Give up', 'Give up the open polygon');
     this.onlyUnlabelled = this.#chip(run, 'only-unlabelled', 'Only unlabelled', 'Paint only what is not labelled');
-    this.unsent = h('span', { class: 'badge', hidden: true });
+    this.unsent = h('span', { class: 'badge', 'data-testid': 'unsent', hidden: true });
     this.saveText = h('span', {});
     const revisions = button({ class: 'link', title: 'Earlier revisions', onclick: () => run('revisions') }, this.saveText);
     this.saveDot = h('i', { class: 'dot' });
@@ -151,11 +151,16 @@ export class Toolbar {
     this.magnet.setAttribute('aria-pressed', String(state.magnet));
     this.onlyUnlabelled.setAttribute('aria-pressed', String(state.onlyUnlabelled));
     this.unsent.hidden = shown.unsent === 0;
-    setText(this.unsent, `${shown.unsent} on the way`);
+    const { sending } = shown;
+    const wasUnsent = this.unsent.dataset.tone === 'bad';
+    setText(this.unsent, sending.text);
+    this.unsent.title = sending.more;
+    this.unsent.dataset.tone = sending.isBad ? 'bad' : '';
     const { text, tone } = shown.save;
     setText(this.saveText, text);
     this.save.dataset.tone = tone;
-    if (tone === 'bad' || tone === 'good') setText(this.saveSpoken, tone === 'bad' ? text.split(':')[0] : 'Saved');
+    if (tone === 'bad' || sending.isBad) setText(this.saveSpoken, (tone === 'bad' ? text : sending.text).split(':')[0]);
+    else if (tone === 'good' || wasUnsent) setText(this.saveSpoken, 'Saved');
     this.save.title = shown.save.more ?? '';
     this.download.hidden = tone !== 'bad';
     setText(this.doubt, shown.doubt);

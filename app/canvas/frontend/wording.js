@@ -50,6 +50,18 @@ export function saveState(state, image, now) {
   return { text: `${word} ${ago < 1.5 ? 'just now' : `${duration(ago)} ago`} · ${revision}`, tone: 'good' };
 }
 
+/**
+ * How other images' label maps fare on their way to the server.
+ * @param {{attempts: number, message: string}[]} unsent
+ * @returns {{text: string, isBad: boolean, more: string}} `more` for who wants to know
+ */
+export function unsentState(unsent) {
+  // A try that is under way is no news of those that failed before it.
+  const failed = unsent.filter((task) => task.attempts > 0);
+  if (failed.length === 0) return { text: `${unsent.length} on the way`, isBad: false, more: '' };
+  return { text: `${failed.length} not sent: retrying`, isBad: true, more: failed[0].message };
+}
+
 /** What the live round does, or why the next one has not started. @param {Progress} progress */
 export function roundLine(progress) {
   const live = progress.round;

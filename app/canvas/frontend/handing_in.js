@@ -12,10 +12,11 @@ export async function handIn(editor, image) {
   }
   if (tools.polygon.close()) return;
   pointer.finish();
-  if (tools.superpixel.isWaiting) {
-    await tools.superpixel.settled;
-    if (session.image !== image) return;
-  }
+  if (tools.superpixel.isWaiting) await tools.superpixel.settled;
+  // Why one did not come has been said; without it this is not what the person means to hand in.
+  const { coming } = session.wholeMaps;
+  if (coming?.image === image && !(await coming.isIn)) return;
+  if (session.image !== image) return;
   if (!image.isLabelled) {
     const choice = await dialogs.ask({ kind: 'nothing-labelled', image });
     if (session.image !== image || choice === 'stay') return;
@@ -29,5 +30,6 @@ export async function handIn(editor, image) {
 
 /** @param {Editor} editor */
 export async function answerAndHandIn({ session, state }) {
-  if (await session.wholeMaps.truth(state.over())) session.submit();
+  const { image } = session;
+  if ((await session.wholeMaps.truth(state.over())) && session.image === image) session.submit();
 }

@@ -11,6 +11,8 @@ export class WholeMaps {
   /** @param {import('./session.js').LabelSession} session */
   constructor(session) {
     this.session = session;
+    /** The one under way that was asked for last. @type {{image: import('./open_image.js').OpenImage | null, isIn: Promise<boolean>} | null} */
+    this.coming = null;
   }
 
   /**
@@ -37,7 +39,16 @@ export class WholeMaps {
    * @param {Uint8Array} [over]
    * @returns {Promise<boolean>} whether it is in
    */
-  async put(load, over) {
+  put(load, over) {
+    const isIn = this.#put(load, over).finally(() => {
+      if (this.coming?.isIn === isIn) this.coming = null;
+    });
+    this.coming = { image: this.session.image, isIn };
+    return isIn;
+  }
+
+  /** @param {(item: Item) => Promise<WholeMap>} load @param {Uint8Array} [over] */
+  async #put(load, over) {
     const { session } = this;
     const { image } = session;
     if (!image) return false;

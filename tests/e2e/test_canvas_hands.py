@@ -289,6 +289,28 @@ def test_eleven_classes_are_seen_and_have_keys(site: CamVidSite, page: Page) -> 
     expect(page.get_by_test_id("class-10").locator("kbd")).to_have_text("⇧ 1")
 
 
+def test_a_long_class_name_stays_in_its_row(site: CamVidSite, page: Page) -> None:
+    long = "deciduous broad-leaved trees and shrubs in autumn, seen from above, in mist"
+    for number in range(14):
+        spec = ClassSpec(name=f"{long} {number}")
+        projects.add_class(site.workspace, site.project_id, spec, actor="test")
+    page.set_viewport_size({"width": 1280, "height": 720})
+    labelling.open_label_page(page, site.server.url)
+    heights = page.locator(".classes .name").evaluate_all("all => all.map((one) => one.scrollHeight)")
+    rows = page.locator(".classes .class-row").evaluate_all("all => all.map((one) => one.clientHeight)")
+    assert len(rows) == 25
+    assert all(height <= row for height, row in zip(heights, rows, strict=True))
+    name = page.get_by_test_id("class-11").locator(".name")
+    assert name.evaluate("one => one.scrollWidth > one.clientWidth")
+    expect(name).to_have_css("text-overflow", "ellipsis")
+    expect(page.get_by_test_id("class-11")).to_have_attribute("title", f"{long} 0")
+    page.keyboard.press("/")
+    page.keyboard.type("autumn")
+    found = page.locator(".finder .name")
+    assert found.evaluate_all("all => all.every((one) => one.scrollWidth <= one.clientWidth)")
+    expect(found.first).to_be_visible()
+
+
 def test_what_needs_a_round_takes_no_place_before_it(
     start_server: Callable[..., Server], page: Page, camvid: Path, tmp_path: Path
 ) -> None:

@@ -61,8 +61,13 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     newest = newest_row(session, project.id)
     last = newest_row(session, project.id, that_trains=True) if newest is not None else None
     changed = project.labels_changed - last.labels_changed if last else _train_images(session, project.id)
-    needed = rule.min_changed if last else rule.first_labels
-    since = "since the last round started" if last else "for the first round"
+    needed, since = rule.min_changed, "since the last round started"
+    if last is None:
+        needed, since = rule.first_labels, "for the first round"
+    elif last.state in ("cancelled", "failed") and not training_stands(session, project.id):
+        # The first round is still to come; counted from here, what was ended does not begin again at once.
+        needed = rule.first_labels
+        since = f"since round {last.number} {'failed' if last.state == 'failed' else 'was cancelled'}"
 
     def advice(ready: bool, reason: str) -> StartAdvice:
         return StartAdvice(ready, reason, changed, needed, "trains", f"{changed} new labels {since}")

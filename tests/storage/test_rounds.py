@@ -108,6 +108,28 @@ def test_advice_names_what_is_missing(workspace: Workspace, project: ProjectInfo
     assert start_advice(workspace, project.id).reason == "3 of 8 new labels since the last round started"
 
 
+@pytest.mark.parametrize("end", ["was cancelled", "failed"])
+def test_as_few_labels_start_another_first_round_as_the_first(
+    workspace: Workspace, project: ProjectInfo, claimed: RoundInfo, end: str
+) -> None:
+    if end == "failed":
+        rounds.fail(workspace, claimed.id, WORKER, "A test ended it.")
+    else:
+        rounds.request_cancel(workspace, claimed.id, "ada")
+        rounds.cancelled(workspace, claimed.id, WORKER)
+    advice = start_advice(workspace, project.id)
+    assert (advice.ready, advice.changed, advice.needed) == (False, 0, 4)
+    if end == "was cancelled":
+        assert advice.reason == "0 of 4 new labels since round 1 was cancelled"
+    done = submit_some(workspace, project, 4)
+    workers.worker_seen(workspace, WORKER, "cpu")
+    advice = start_advice(workspace, project.id, now=time.time() + 25)
+    assert (advice.ready, advice.reason) == (True, "4 new labels: a round can start")
+    assert advice.why == f"4 new labels since round 1 {end}"
+    publish_ranking(workspace, project.id, done)
+    assert start_advice(workspace, project.id).needed == 8
+
+
 def test_advice_does_not_let_a_project_wait_for_itself(workspace: Workspace, project: ProjectInfo) -> None:
     workers.worker_seen(workspace, WORKER, "cpu")
     round_requests.request_cold_start(workspace, project.id)

@@ -305,6 +305,51 @@ test('taking theirs can be undone, and then counts as a change', async () => {
   parts.end();
 });
 
+/** A session that somebody comes back to after Bo saved a revision of the image on the screen. */
+async function savedByBo() {
+  const parts = bench();
+  await parts.session.start(null);
+  await parts.settled();
+  parts.item = { revision: 4, author: 'Bo' };
+  parts.theirs = { pixels: new Uint8Array(16).fill(4), revision: 4, status: 'submitted' };
+  return { parts, session: parts.session, image: parts.session.image };
+}
+
+test('who comes back finds what was saved meanwhile, and goes on from there without a question', async () => {
+  const { parts, session, image } = await savedByBo();
+  await Promise.all([session.newerRevision.look(), session.newerRevision.look()]);
+  assert.deepEqual([image.pixels[0], image.revision, image.status, image.hasUnsaved], [4, 4, 'submitted', false]);
+  assert.deepEqual(parts.notices, ['This is revision 4 now. Bo saved it meanwhile.']);
+  image.rectangle({ x: 0, y: 0 }, { x: 2, y: 2 }, { value: 1 });
+  session.edited();
+  session.autosave.flush(image);
+  await parts.settled();
+  assert.deepEqual(parts.saved.map(({ revision }) => revision), [4]);
+  for (const value of [4, NOT_LABELLED]) {
+    image.undo();
+    assert.equal(image.pixels[0], value);
+  }
+  parts.end();
+});
+
+test('what was saved meanwhile takes the place of nothing that is not saved, nor of a stroke under way', async () => {
+  const begun = {
+    'a stroke': (image) => image.stroke({ x: 1, y: 1 }, { x: 2, y: 2 }, 1, { value: 3 }),
+    'an edit': (image, session) => image.fillRest(3) && session.edited(),
+  };
+  for (const [what, begin] of Object.entries(begun)) {
+    for (const isEarly of [true, false]) {
+      const { parts, session, image } = await savedByBo();
+      if (isEarly) begin(image, session);
+      const looking = session.newerRevision.look();
+      if (!isEarly) begin(image, session);
+      await looking;
+      assert.deepEqual([image.pixels[5], image.revision], [3, 0], what);
+      parts.end();
+    }
+  }
+});
+
 test('an image that somebody else took is left for the next one', async () => {
   const parts = bench({ saves: [{ kind: 'held', body: { held_by: 'Bo' } }], choices: ['next'] });
   await parts.session.start(null);

@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 from storage.schema import NOT_LABELLED
 from tests.e2e import labelling
-from tests.e2e.camvid_site import HEIGHT, ROAD, SKY, WIDTH, CamVidSite
+from tests.e2e.camvid_site import BUILDING, HEIGHT, ROAD, SKY, WIDTH, CamVidSite
 
 pytestmark = pytest.mark.browser
 
@@ -52,6 +52,20 @@ def test_a_saved_draft_comes_back_after_another_image_was_shown_in_between(
     labelling.stroke(page, [(100, 250), (300, 250)])
     labelling.wait_until_saved(page)
     assert np.array_equal(site.stored(second), labelling.label_map(page))
+
+
+def test_who_comes_back_to_a_page_finds_what_was_saved_meanwhile(site: CamVidSite, page: Page) -> None:
+    image_id = labelling.open_label_page(page, site.server.url)["imageId"]
+    site.save_as_somebody(image_id, np.full((HEIGHT, WIDTH), BUILDING, np.uint8))
+    # As of a window that stood beside the one that had the focus, which no test can make.
+    page.evaluate("() => window.dispatchEvent(new Event('focus'))")
+    expect(page.get_by_test_id("notice")).to_contain_text("somebody saved it meanwhile")
+    assert (labelling.label_map(page) == BUILDING).all()
+    labelling.choose_class(page, ROAD)
+    labelling.stroke(page, [(100, 200), (300, 200)])
+    labelling.wait_until_saved(page)
+    assert not labelling.state(page)["dialog"]
+    assert np.array_equal(site.stored(image_id), labelling.label_map(page))
 
 
 def test_an_open_polygon_waits_for_the_return_of_its_image(site: CamVidSite, page: Page) -> None:

@@ -148,7 +148,7 @@ export class Editor {
       eraser: () => this.tools.eraser,
       isReady: () => this.session.image !== null,
       onHover: (point, isDrawing) => this.readout.show(point, isDrawing),
-      onActive: () => this.#active(),
+      onActive: () => this.session.active(),
       onMenu: (place) => this.placeMenu.open(place),
     });
     this.surface.onViewport = () => {
@@ -177,6 +177,7 @@ export class Editor {
         this.pointer.finish();
         this.session.autosave.flushHidden();
       },
+      back: () => this.session.newerRevision.look(),
     });
     this.displayChanged();
     this.update(data);
@@ -241,7 +242,7 @@ export class Editor {
 
   /** Do what a key or a button asks for. @type {Run} */
   run(command, detail = {}) {
-    this.#active();
+    this.session.active();
     if (command !== 'escape') this.placeMenu.close();
     runCommand(this, command, detail);
     this.refresh();
@@ -314,11 +315,6 @@ export class Editor {
     this.layers.setDisplay(this.state.display(this.session?.image ?? null));
     this.surface.redraw();
     this.refresh();
-  }
-
-  #active() {
-    const { image, time } = this.session;
-    if (image) time.add(image.id);
   }
 
   /** @param {View | null} view @param {boolean} keepView */

@@ -2,6 +2,7 @@
 
 import { ActiveTime } from './active_time.js';
 import { Autosave } from './autosave.js';
+import { NewerRevision } from './newer_revision.js';
 import { OpenImage } from './open_image.js';
 import { PassedOver } from './passed_over.js';
 import { ProgressWatch } from './progress_watch.js';
@@ -72,6 +73,7 @@ export class LabelSession {
     this.watch = new ProgressWatch(this);
     this.wholeMaps = new WholeMaps(this);
     this.refusals = new Refusals(this);
+    this.newerRevision = new NewerRevision(this);
     this.turn = 0;
     /** Counts what took the person to another image, or will: an answer to an older wish comes too late. */
     this.moves = 0;
@@ -103,6 +105,11 @@ export class LabelSession {
     await this.refreshQueue();
     if (!this.view && this.phase !== 'signed-out') await this.advance();
     if (!this.progress) await this.watch.ask();
+  }
+
+  /** The person did something. */
+  active() {
+    if (this.image) this.time.add(this.image.id);
   }
 
   pause() {

@@ -144,7 +144,9 @@ export class Panel {
     for (const layer of this.layers) this.#updateLayer(layer, state);
     this.#updateProgress(progress);
     // Before a round has trained these could only be looked at; the classes have more use for their place.
-    const isBefore = progress !== null && !progress.current_round_number && !image?.suggestion;
+    // Progress comes after the first image, which knows of the round as well, and nothing may move under a hand by then.
+    const round = progress ? progress.current_round_number : item?.round_number;
+    const isBefore = !round && !image?.suggestion;
     this.sureRow.hidden = this.acceptRow.hidden = isBefore;
     const has = image !== null;
     const hasBoth = Boolean(image?.suggestion) && state.hasUncertainty;

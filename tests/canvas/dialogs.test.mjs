@@ -19,7 +19,7 @@ function bench() {
   return { dialogs, submit, surface, behind, open, focused };
 }
 
-const question = (image = { item: { name: '1.png' } }) => ({ kind: 'conflict', image });
+const question = (kind = 'conflict') => ({ kind, image: { item: { name: '1.png' } } });
 
 test('while a question is open nothing behind it can be reached', async () => {
   const { dialogs, submit, behind, focused } = bench();
@@ -34,6 +34,20 @@ test('while a question is open nothing behind it can be reached', async () => {
   assert.equal(await answer, 'mine');
   assert.ok(behind.every((one) => !one.inert));
   assert.equal(focused(), 'submit', 'the focus is where it was');
+});
+
+test('Escape gives a question its harmless answer, and leaves one alone that has none', async () => {
+  for (const [kind, answered] of [['nothing-labelled', 'stay'], ['refused', 'stay'], ['conflict', null], ['held', null]]) {
+    const { dialogs } = bench();
+    const answer = dialogs.ask(question(kind));
+    dialogs.escape();
+    assert.equal(dialogs.isOpen, answered === null, kind);
+    if (answered) assert.equal(await answer, answered);
+  }
+  const { dialogs } = bench();
+  const answer = dialogs.ask(question('nothing-labelled'));
+  dialogs.element.querySelector('answer-skip').click();
+  assert.equal(await answer, 'skip');
 });
 
 test('the focus goes to the surface when nothing had it, or what had it is gone', () => {

@@ -13,7 +13,8 @@ import { takeFocus } from './focus.js';
 /**
  * The words of a question and its answers.
  * @param {Question} question
- * @returns {{title: string, text: string, choices: Choice[], download: boolean}}
+ * @returns {{title: string, text: string, choices: Choice[], download: boolean, harmless?: string}} `harmless` is the id
+ *   of the answer that Escape gives; where none is, the person has to choose
  */
 export function wordsOf(question) {
   const name = question.image.item.name;
@@ -73,6 +74,7 @@ export function wordsOf(question) {
         { id: 'skip', label: 'Skip' },
       ],
       download: false,
+      harmless: 'stay',
     };
   }
   return {
@@ -83,6 +85,7 @@ export function wordsOf(question) {
       { id: 'stay', label: 'Stay here' },
     ],
     download: true,
+    harmless: 'stay',
   };
 }
 
@@ -111,8 +114,9 @@ export class Dialogs {
     return new Promise((resolve) => {
       const answer = (/** @type {Choice} */ { id, takesFile }) => {
         if (takesFile) this.download(question.image);
-        this.#close(entry);
+        // The first answer holds: closing gives the harmless one.
         resolve(id);
+        this.#close(entry);
       };
       const choices = words.choices.map((choice) =>
         h(
@@ -136,7 +140,9 @@ export class Dialogs {
           ),
         );
       }
-      const entry = this.#open(words.title, [h('p', {}, words.text), h('div', { class: 'choices' }, ...choices)], null);
+      const content = [h('p', {}, words.text), h('div', { class: 'choices' }, ...choices)];
+      const { harmless } = words;
+      const entry = this.#open(words.title, content, harmless ? () => resolve(harmless) : null);
     });
   }
 

@@ -317,9 +317,12 @@ def get_next(workspace: Workspace, request: Request) -> Response:
     project_id = int(request.path_params["project_id"])
     count = _whole_number(request, "count", 6, least=1, most=MOST_ITEMS)
     holding = _whole_number(request, "holding", 0) or None
-    taken = queue.next_images(workspace, project_id, request.state.annotator, count, holding=holding)
+    awaited = bool(_whole_number(request, "contents", 0, most=1))
+    taken = queue.next_images(
+        workspace, project_id, request.state.annotator, count, holding=holding, awaited=awaited
+    )
     answer: dict[str, Any] = {"items": [item_json(item) for item in taken]}
-    if taken and _whole_number(request, "contents", 0, most=1):
+    if taken and awaited:
         return answer_with_contents(answer, contents_of(workspace, taken[0]), _FRESH)
     return JSONResponse(answer, headers=_FRESH)
 

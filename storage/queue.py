@@ -47,6 +47,10 @@ EARLY_AUDIT = 4
 """So many audit images come at twice the rate, at most every second: the first rounds are measured on the
 same images then, and a temperature can be fitted to them."""
 
+AHEAD_LEASE_S = 120.0
+"""An image that waits behind the one on a screen is reserved for so long. Its page asks again every minute,
+and what one had that was closed is soon free for the next person."""
+
 _COMPARED = 1000
 """So many images without a score are compared with what is labelled, the most unlike to come first."""
 
@@ -82,13 +86,16 @@ def next_images(
     count: int,
     holding: int | None = None,
     now: float | None = None,
+    *,
+    awaited: bool = False,
 ) -> list[QueueItem]:
     """Reserve and return the next ``count`` images for a person, fewer when there are no more.
 
     Own drafts come first, then what was pinned to the front, then audit images at the set rate between the
     pool by place in the current round, then the pool that is not scored (first what an older round saw, the
     most unlike the labelled images leading, then in a seeded random order), and skipped images last. An
-    image reserved for somebody else is never among them. Other reservations of this person end.
+    image reserved for somebody else is never among them. Other reservations of this person end. What waits
+    behind the image on the screen is reserved for :data:`AHEAD_LEASE_S`, unless it was for longer.
 
     Args:
         workspace: The workspace.
@@ -97,6 +104,7 @@ def next_images(
         count: How many images, at least 1.
         holding: Id of the image on the person's screen; it stays reserved and is not returned.
         now: Epoch seconds.
+        awaited: The first of them comes on the person's screen at once, and is reserved as long as that is.
 
     Raises:
         InvalidInput: ``count`` is below 1.
@@ -106,11 +114,13 @@ def next_images(
         raise InvalidInput("Ask for at least one image.")
     now = time.time() if now is None else now
     try:
-        return _reserve(workspace, project_id, annotator, count, holding, now)
+        return _reserve(workspace, project_id, annotator, count, holding, now, awaited)
     except _EmbeddingsNeeded as needed:
         # Seldom so, and no file is read while others wait to write.
         seen = embeddings.newest_with(workspace, project_id, np.array(needed.image_ids, np.int64))
-        return _reserve(workspace, project_id, annotator, count, holding, now, looked=True, seen=seen)
+        return _reserve(
+            workspace, project_id, annotator, count, holding, now, awaited, looked=True, seen=seen
+        )
 
 
 class _EmbeddingsNeeded(Exception):
@@ -128,6 +138,7 @@ def _reserve(
     count: int,
     holding: int | None,
     now: float,
+    awaited: bool,
     *,
     looked: bool = False,
     seen: EmbeddingSet | None = None,
@@ -141,7 +152,13 @@ def _reserve(
         choice = _Choice(session, project_id, round_id, settings, annotator, holding, now, looked, seen)
         chosen = choice.images(count)
         _release(session, annotator, project_id, keep=choice.taken)
-        choice.ask(questions.RESERVE, until=now + settings.lease_minutes * 60)
+        lease = settings.lease_minutes * 60
+        choice.ask(
+            questions.RESERVE,
+            first=chosen[0] if awaited and chosen else None,
+            until=now + lease,
+            ahead_until=now + min(lease, AHEAD_LEASE_S),
+        )
         return queue_items(session, round_id, chosen, annotator, unlike=choice.unlike)
 
 

@@ -155,6 +155,14 @@ TO_AUDIT = update(Image).where(Image.id == bindparam("drawn")).values(split="aud
 RESERVE = (
     update(Image)
     .where(Image.id.in_(_TAKEN), or_(Image.id.is_distinct_from(_HOLDING), Image.leased_by == _PERSON))
-    .values(leased_by=_PERSON, leased_until=bindparam("until"))
+    .values(
+        leased_by=_PERSON,
+        leased_until=case(
+            (or_(Image.id == _HOLDING, Image.id == bindparam("first")), bindparam("until")),
+            (Image.leased_until > bindparam("ahead_until"), Image.leased_until),
+            else_=bindparam("ahead_until"),
+        ),
+    )
 )
-"""The held image stays reserved, but only while it is this person's."""
+"""The held image stays reserved, but only while it is this person's. What was on the screen before, or was
+begun, stays so for as long as it was to."""

@@ -1068,3 +1068,26 @@ test('images loaded ahead stay reserved, and what somebody else got meanwhile is
   delete globalThis.document;
   parts.end();
 });
+
+test('what waited too long is asked for anew before it is shown, but not while no answer comes', async () => {
+  for (const isCutOff of [false, true]) {
+    const unreachable = { kind: 'unreachable', status: 0, message: 'No answer.' };
+    const parts = bench({ saves: isCutOff ? [unreachable] : [] });
+    const { session } = parts;
+    await session.start(null);
+    await parts.settled();
+    if (isCutOff) {
+      session.image.fillRest(1);
+      session.edited();
+      session.autosave.flush(session.image);
+      await parts.settled();
+    }
+    parts.order = [1, 3];
+    session.queue.reservedAt -= 101_000;
+    session.submit();
+    await parts.settled();
+    assert.equal(session.image.id, isCutOff ? 2 : 3);
+    if (!isCutOff) assert.deepEqual(parts.left, [null, 1]);
+    parts.end();
+  }
+});

@@ -173,10 +173,30 @@ def test_leases_follow_what_is_handed_out(workspace: Workspace, project: Project
 
 def test_leases_end(workspace: Workspace, project: ProjectInfo) -> None:
     now = time.time()
-    mine = ids(queue.next_images(workspace, project.id, "ada", 12, now=now))
-    assert queue.next_images(workspace, project.id, "bob", 3, now=now + 14 * 60) == []
-    theirs = ids(queue.next_images(workspace, project.id, "bob", 3, now=now + 15 * 60 + 1))
-    assert theirs == mine[:3]
+    mine = ids(queue.next_images(workspace, project.id, "ada", 12, now=now, awaited=True))
+    ahead_until = now + queue.AHEAD_LEASE_S
+    assert queue.next_images(workspace, project.id, "bob", 3, now=ahead_until - 1) == []
+    theirs = ids(queue.next_images(workspace, project.id, "bob", 3, now=ahead_until + 1))
+    assert theirs == mine[1:4], "what only waited behind the image on the screen is free soon"
+    queue.release_all(workspace, "bob")
+    assert mine[0] not in ids(queue.next_images(workspace, project.id, "bob", 12, now=now + 14 * 60))
+    queue.release_all(workspace, "bob")
+    assert mine[0] in ids(queue.next_images(workspace, project.id, "bob", 12, now=now + 15 * 60 + 1))
+
+
+def test_only_what_is_on_the_screen_is_reserved_for_long(workspace: Workspace, project: ProjectInfo) -> None:
+    now = time.time()
+
+    def seconds_left() -> list[float]:
+        until = {info.id: info.leased_until or now for info in images.list_images(workspace, project.id)}
+        return [until[image_id] - now for image_id in mine]
+
+    mine = ids(queue.next_images(workspace, project.id, "ada", 3, now=now, awaited=True))
+    assert seconds_left() == pytest.approx([900, 120, 120], abs=1)
+    queue.next_images(workspace, project.id, "ada", 2, now=now + 60, holding=mine[0])
+    assert seconds_left() == pytest.approx([960, 180, 180], abs=1)
+    queue.next_images(workspace, project.id, "ada", 2, now=now + 70, holding=mine[1])
+    assert seconds_left() == pytest.approx([960, 970, 190], abs=1), "nor is it for less once it left it"
 
 
 def test_a_lease_is_renewed_by_its_holder_only(workspace: Workspace, project: ProjectInfo) -> None:

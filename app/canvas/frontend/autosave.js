@@ -76,6 +76,11 @@ export class Autosave {
     return [...this.tasks.values()].filter((task) => task.isPending);
   }
 
+  /** Whether the last tries to save got no answer at all. */
+  get isCutOff() {
+    return this.pending.some((task) => task.isCutOff && task.attempts > 0);
+  }
+
   /** @param {number} imageId @returns {OpenImage | null} the image with this id that holds pixels the server does not have */
   unsavedImage(imageId) {
     return this.pending.find((task) => task.image.id === imageId)?.image ?? null;

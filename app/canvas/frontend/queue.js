@@ -2,6 +2,8 @@
 
 const LOAD_AHEAD = 5;
 const PREPARE_AHEAD = 2;
+/** The server reserves what waits here for two minutes, and is asked again every minute by who is at work. */
+const RESERVED_MS = 100000;
 
 /** @typedef {import('./types.js').Item} Item */
 /** @typedef {import('./types.js').Loaded} Loaded */
@@ -21,6 +23,8 @@ export class ImageQueue {
     this.prepare = prepare;
     /** @type {Item[]} */
     this.items = [];
+    /** When the server was last asked for them, and reserved them, milliseconds. */
+    this.reservedAt = -Infinity;
     /**
      * Images that were submitted or skipped here, and when the server said that it knows; an order it made
      * before that may still hold them.
@@ -47,7 +51,13 @@ export class ImageQueue {
       if (knownAt !== null && knownAt < askedAt) this.leaving.delete(id);
     }
     this.items = items.filter((item) => item.image_id !== this.current && !this.leaving.has(item.image_id));
+    this.reservedAt = askedAt;
     this.loadAhead();
+  }
+
+  /** Whether somebody else may have got what waits here. @param {number} now milliseconds */
+  mayBeTaken(now) {
+    return now - this.reservedAt > RESERVED_MS;
   }
 
   /**

@@ -138,7 +138,9 @@ export class LabelSession {
 
   /** Show the next image of the queue. */
   async advance() {
-    let item = this.queue.next();
+    // While the server cannot be reached, what is loaded is all that there is to go on with.
+    const mustAsk = this.queue.mayBeTaken(Date.now()) && !this.autosave.isCutOff;
+    let item = mustAsk ? null : this.queue.next();
     if (!item) {
       const left = this.image?.id ?? null;
       this.phase = 'loading';

@@ -391,6 +391,30 @@ def test_an_upright_tablet_shows_every_control(site: CamVidSite, tablet: Page) -
     assert float(tablet.get_by_test_id("lock-3").evaluate("lock => getComputedStyle(lock).opacity")) > 0.5
 
 
+def test_a_phone_shows_canvas_state_and_actions(
+    site: CamVidSite, new_context: Callable[..., BrowserContext]
+) -> None:
+    phone = new_context(viewport={"width": 390, "height": 844}, has_touch=True).new_page()
+    labelling.open_label_page(phone, site.server.url)
+    surface = phone.locator(".surface").bounding_box()
+    assert surface is not None
+    assert surface["width"] > 300
+    assert surface["height"] > 250
+    for needed in ("image-name", "save-state", "class-0", "submit"):
+        expect(phone.get_by_test_id(needed)).to_be_in_viewport(ratio=1)
+    phone.context.set_offline(True)
+    phone.get_by_test_id("accept-all").tap()
+    expect(phone.get_by_test_id("save-state")).to_contain_text("Not saved")
+    for needed in ("save-state", "download"):
+        expect(phone.get_by_test_id(needed)).to_be_in_viewport(ratio=1)
+    phone.context.set_offline(False)
+    labelling.wait_until_saved(phone)
+    phone.get_by_test_id("tool-polygon").tap()
+    for corner in [(100, 100), (200, 100), (200, 200)]:
+        phone.touchscreen.tap(*labelling.on_screen(phone, *corner))
+    expect(phone.get_by_test_id("escape")).to_be_in_viewport(ratio=1)
+
+
 def test_a_finger_gives_up_an_open_polygon(site: CamVidSite, tablet: Page) -> None:
     labelling.open_label_page(tablet, site.server.url)
     tablet.get_by_test_id("tool-polygon").tap()

@@ -10,11 +10,11 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from storage import projects
 from storage.importing import plan_import, run_import
-from storage.projects import ClassSpec
+from storage.projects import ClassChange, ClassSpec
 from storage.schema import NOT_LABELLED
 from storage.workspace import open_workspace
 from tests.e2e import labelling
-from tests.e2e.camvid_site import HEIGHT, ROAD, WIDTH, CamVidSite, copy_sample
+from tests.e2e.camvid_site import HEIGHT, ROAD, SKY, WIDTH, CamVidSite, copy_sample
 from tests.e2e.server import Server
 
 pytestmark = pytest.mark.browser
@@ -309,6 +309,31 @@ def test_a_long_class_name_stays_in_its_row(site: CamVidSite, page: Page) -> Non
     found = page.locator(".finder .name")
     assert found.evaluate_all("all => all.every((one) => one.scrollWidth <= one.clientWidth)")
     expect(found.first).to_be_visible()
+
+
+def test_an_archived_class_is_listed_where_it_has_pixels(site: CamVidSite, page: Page) -> None:
+    image_id = labelling.open_label_page(page, site.server.url)["imageId"]
+    labelling.choose_class(page, ROAD)
+    labelling.stroke(page, [(100, 100), (300, 100)])
+    labelling.wait_until_saved(page)
+    projects.update_classes(
+        site.workspace,
+        site.project_id,
+        {ROAD: ClassChange(archived=True), SKY: ClassChange(archived=True)},
+        actor="test",
+    )
+    page.reload()
+    assert labelling.wait_for_image(page)["imageId"] == image_id
+    row = page.get_by_test_id(f"class-{ROAD}")
+    expect(row).to_contain_text("%")
+    expect(row.locator("kbd")).to_be_empty()
+    expect(row).to_have_attribute("title", "road is archived: nobody labels it any more.")
+    expect(page.get_by_test_id(f"class-{SKY}")).to_be_hidden()
+    row.click(force=True)
+    assert labelling.state(page)["classIndex"] != ROAD
+    page.get_by_test_id("tool-eraser").click()
+    labelling.stroke(page, [(90, 100), (310, 100)])
+    expect(row).to_be_hidden()
 
 
 def test_what_needs_a_round_takes_no_place_before_it(

@@ -3,6 +3,7 @@
 import { button, h, icon, setText } from './elements.js';
 import { chordName, shownChord } from './keys.js';
 import { VOID } from './label_map.js';
+import { archivedOf } from './palette.js';
 import { WhyCard } from './why_card.js';
 import { percent, roundLine } from './wording.js';
 
@@ -44,6 +45,8 @@ export class Panel {
     this.keycaps = [];
     /** @type {Map<number, Record<'element' | 'share' | 'hide' | 'lock' | 'keycap', HTMLElement>>} */
     this.classRows = new Map();
+    /** Classes that nobody labels any more: listed where the image still has pixels of them. @type {Set<number>} */
+    this.archived = new Set();
     /** The class that was chosen at the last update. @type {number | null} */
     this.chosen = null;
     this.why = new WhyCard();
@@ -110,9 +113,9 @@ export class Panel {
   setClasses(classes) {
     this.why.setClasses(classes);
     this.classRows.clear();
-    const rows = classes
-      .filter((one) => !one.archived)
-      .map((one) => this.#classRow(one.index, one.name, one.colour, `class-${one.index}`));
+    this.archived = new Set(archivedOf(classes));
+    const inOrder = [...classes.filter((one) => !one.archived), ...classes.filter((one) => one.archived)];
+    const rows = inOrder.map((one) => this.#classRow(one.index, one.name, one.colour, `class-${one.index}`));
     this.classes.replaceChildren(...rows);
     this.voidRow.replaceChildren(this.#classRow(VOID, 'Void', null, 'class-void'));
   }
@@ -134,11 +137,12 @@ export class Panel {
       setPressed(row.lock, isLocked, isLocked ? 'lock' : 'unlocked');
       const share = shares && image ? shares.counts[index] / image.pixels.length : 0;
       setText(row.share, share > 0 ? percent(share) : '');
+      if (this.archived.has(index)) row.element.hidden = share === 0;
     }
     this.chosen = state.state.value;
     for (const { index, hotkey } of state.classes) {
       const row = this.classRows.get(index);
-      if (row) setText(row.keycap, chordName(hotkey ?? ''));
+      if (row) setText(row.keycap, this.archived.has(index) ? '' : chordName(hotkey ?? ''));
     }
     for (const [keycap, command] of this.keycaps) setText(keycap, chordName(shownChord(command, state.preferences.keys)));
     for (const layer of this.layers) this.#updateLayer(layer, state);
@@ -225,16 +229,19 @@ export class Panel {
     const hide = small('hide-class', 'Hide');
     const lock = small('lock-class', 'Lock');
     const keycap = index === VOID ? this.#keycap('void') : h('kbd', {});
+    const isArchived = this.archived.has(index);
+    const title = isArchived ? `${name} is archived: nobody labels it any more.` : name;
     const element = h(
       'div',
       {
-        class: 'class-row',
+        class: isArchived ? 'class-row archived' : 'class-row',
         role: 'option',
+        'aria-disabled': isArchived ? 'true' : null,
         'data-testid': testid,
         'aria-selected': 'false',
-        title: index === VOID ? 'Void: these pixels are ignored' : name,
+        title: index === VOID ? 'Void: these pixels are ignored' : title,
         onmousedown: (event) => event.preventDefault(),
-        onclick: () => this.run('class', { classIndex: index }),
+        onclick: isArchived ? () => {} : () => this.run('class', { classIndex: index }),
       },
       h('i', { class: colour ? 'swatch' : 'swatch void', style: colour ? `background:${colour}` : null }),
       h('span', { class: 'name' }, name),

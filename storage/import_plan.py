@@ -155,7 +155,8 @@ class ImportPlan:
         if not sizes:
             return ""
         if len(sizes) <= 3:
-            return ", " + ", ".join(f"{w} × {h}" for (w, h), _ in sizes.most_common())
+            listed = ", ".join(f"{w} × {h}" for (w, h), _ in sizes.most_common())
+            return f", {listed}" if len(sizes) == 1 else f", in {len(sizes)} sizes: {listed}"
         (least_w, least_h), *_, (most_w, most_h) = sorted(sizes, key=lambda size: size[0] * size[1])
         return f", {len(sizes)} sizes from {least_w} × {least_h} to {most_w} × {most_h}"
 

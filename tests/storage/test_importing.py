@@ -71,6 +71,21 @@ def reasons(plan: ImportPlan) -> dict[str, str]:
 # Plans and what they become
 
 
+@pytest.mark.parametrize(
+    ("heights", "told"),
+    [
+        ((12,), "1 image to import, 16 × 12."),
+        ((12, 12, 9), "3 images to import, in 2 sizes: 16 × 12, 16 × 9."),
+        ((6, 7, 8, 9), "4 images to import, 4 sizes from 16 × 6 to 16 × 9."),
+    ],
+)
+def test_a_plan_tells_sizes_from_the_count_of_images(
+    workspace: Workspace, heights: tuple[int, ...], told: str
+) -> None:
+    files = [(f"{i}.png", picture(i, (height, 16))) for i, height in enumerate(heights)]
+    assert plan_import(files, workspace=workspace).report()[0] == told
+
+
 def test_a_plan_writes_nothing_and_says_what_will_happen(workspace: Workspace) -> None:
     project = projects.create_project(workspace, "p", [ClassSpec("a")], "tester")
     plan = plan_import(pairs(4), workspace=workspace, project_id=project.id)

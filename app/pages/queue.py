@@ -56,7 +56,11 @@ def ranking_line(current: RoundInfo | None) -> str:
     sentence = (current.metrics.get("ranked_by") or {}).get("sentence")
     if not sentence and current.number == COLD_START:
         sentence = "typical and diverse images first, until a round has trained"
-    return f"ranked by {name}: {plain(str(sentence))}" if sentence else f"ranked by {name}"
+    if not sentence:
+        return f"ranked by {name}"
+    shown = plain(str(sentence))
+    # The cold start tells a whole sentence, a round what it looked for.
+    return f"ranked by {name}{'.' if shown[0].isupper() else ':'} {shown}"
 
 
 def score_shown(item: QueueItem, order: str) -> float | None:

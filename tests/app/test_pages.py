@@ -717,6 +717,10 @@ class TestQueue:
         label(site, site.image_ids[0])
         finish_round(site, ranked_by={"phase": "uncertain", "sentence": "uncertain images, over all classes"})
         assert "ranked by round 1: uncertain images, over all classes" in everything(open_page("queue"))
+        label(site, site.image_ids[1])
+        whole = "No round has trained yet: typical and diverse images come first."
+        finish_round(site, ranked_by={"phase": "typical", "sentence": whole})
+        assert f"ranked by round 2. {whole}" in everything(open_page("queue"))
 
     def test_a_last_page_whose_images_are_elsewhere_now_gives_way_to_the_first(
         self, open_page, site: Site

@@ -5,16 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import CDPSession, Page
+from playwright.sync_api import CDPSession, Page, expect
 
 from storage import labels, projects
 from storage.importing import plan_import, run_import
 from storage.workspace import open_workspace
 from tests.e2e import labelling
-from tests.e2e.camvid_site import ROAD, copy_sample
-from tests.e2e.server import Server
+from tests.e2e.camvid_site import ROAD, CamVidSite, copy_sample
+from tests.e2e.server import ROOT, Server
 
 pytestmark = pytest.mark.browser
+
+WORDMARK = ROOT / "app" / "wordmark.svg"
 
 
 def listeners(devtools: CDPSession, of: str, kind: str) -> int:
@@ -57,3 +59,20 @@ def test_a_switch_saves_and_leaves_nothing_of_the_project_before(
     labelling.wait_until(page, lambda: [listeners(devtools, *one) for one in watched] == before)
     assert are_saved()
     workspace.close()
+
+
+def test_the_header_cuts_no_letter(site: CamVidSite, page: Page) -> None:
+    long = "Roads of the whole county, as seen from a car"
+    projects.rename_project(site.workspace, site.project_id, long, actor="test")
+    # Drawn with a font as wide as any system's.
+    mark = WORDMARK.read_text("utf-8").replace("system-ui, sans-serif", "monospace")
+    page.set_content(mark)
+    letters, drawing = page.locator("text").bounding_box(), page.locator("svg").bounding_box()
+    assert letters is not None
+    assert drawing is not None
+    assert letters["x"] + letters["width"] <= drawing["x"] + drawing["width"]
+
+    labelling.open_label_page(page, site.server.url)
+    shown = page.locator(".st-key-project-bar").get_by_role("combobox")
+    expect(shown).to_have_value(long)
+    expect(shown).to_have_css("text-overflow", "ellipsis")

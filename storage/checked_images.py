@@ -180,7 +180,9 @@ def _checked_mask_alone(file: ImageFile, mask: Mask, masked: MaskAlone) -> Check
     image = UprightImage(b"", info.media_type, width, height, rotated=False, note=None)
     of_name = split_of_folders(info.name)
     if of_name == "excluded" and info.split != "excluded":
-        of_name = None  # That folder was only the one around all others, or somebody brought the image back.
+        # That folder was only the one around all others, or somebody brought the image back, and a label
+        # would become a hidden truth. That of an audit image stays one.
+        of_name = None
     pair = ImageFile(info.name, file.path, file.split or of_name)
     return CheckedImage(pair, info.content_hash, image, mask.kind, _counts(mask), mask.palette, ())
 

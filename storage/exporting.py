@@ -310,7 +310,7 @@ def _refuse_own_folders(workspace: Workspace, path: Path) -> None:
     if place.is_relative_to(own) and not place.is_relative_to(own / "exports"):
         raise InvalidInput(
             f"{path} lies in the workspace, among files that Qualm itself removes. Choose a place outside of "
-            f"{workspace.path}, or in its folder exports."
+            f"{workspace.path}."
         )
 
 
@@ -343,7 +343,7 @@ def _stems(chosen: Sequence[ImageInfo]) -> list[str]:
     plain = [_file_stem(PurePosixPath(info.name).stem) for info in chosen]
     often = Counter((info.split, stem.casefold()) for info, stem in zip(chosen, plain, strict=True))
     with_folder = [
-        _file_stem(str(PurePosixPath(info.name).with_suffix("")))
+        _file_stem(str(PurePosixPath(info.name).parent / PurePosixPath(info.name).stem))
         if often[info.split, stem.casefold()] > 1
         else stem
         for info, stem in zip(chosen, plain, strict=True)

@@ -358,7 +358,10 @@ def run_import(
             return True
         if entry.mask_becomes == "truth":
             return info.truth_blob is not None
-        return info.revision > 0 and was_brought(workspace, info, entry.author, entry.mask_becomes)
+        # What an earlier import brought and a person took back again is not there.
+        return present_label(workspace, info) is not None and was_brought(
+            workspace, info, entry.author, entry.mask_becomes
+        )
 
     def is_complete(entry: PlannedImage) -> bool:
         info = known.get(entry.content_hash)
@@ -377,7 +380,8 @@ def run_import(
             info = images.of_content(workspace, project_id, entry.content_hash)
             if info is None or has_all(info, entry):
                 return
-            if entry.mask_becomes != "truth" and present_label(workspace, info):
+            is_in_the_way = entry.mask_becomes != "truth" and present_label(workspace, info) is not None
+            if is_in_the_way and not (entry.over_label and _is_newest(info)):
                 raise LabelConflict(info.revision, labels.history(workspace, info.id)[0].author)
             image_id, revision = info.id, info.revision
             if prepared.label_map is not None or truth_blob is not None:
@@ -713,15 +717,20 @@ def _planned(
     author = manifest.authors.get(str(mask), AUTHOR) if manifest else AUTHOR
     becomes = _becomes(one, split, masks_as, manifest)
     present = present_label(known.workspace, known.image) if known and becomes else None
-    left_out = None
+    draft = _planned_draft(one.draft, manifest) if manifest and becomes == "label" else None
+    left_out, over_label = None, False
     if known and becomes == "truth" and known.image.truth_blob is not None:
         becomes = None
     elif known and becomes and becomes != "truth" and present:
         values = value_counts(one, meaning)
         if mask is not None and not was_brought(known.workspace, known.image, author, becomes, values):
             left_out = LeftOutMask(mask, present)
+        elif draft and not was_brought(known.workspace, known.image, draft.author, "draft"):
+            # An import that was stopped has brought the label alone, or one of an export without drafts.
+            over_label = _is_newest(known.image)
+            left_out = None if over_label else LeftOutMask(draft.path, present)
         becomes = None
-    is_exported = manifest is not None and one.file.path in manifest.names
+    is_exported = manifest is not None and one.file.path in manifest.groups
     # Where an image is that somebody has labelled, drawn for the audit or taken out is no import's business.
     if known and not (becomes and known.image.split == "pool" and not present):
         split = known.image.split
@@ -731,6 +740,9 @@ def _planned(
         split = "train"
     elif becomes is None and split == "audit" and not is_exported:
         split = "pool"
+    blind = manifest is None or mask not in manifest.with_suggestion
+    if draft and over_label:
+        mask, becomes, author, blind, draft = draft.path, "draft", draft.author, draft.blind, None
     return PlannedImage(
         path=one.file.path,
         name=one.file.path if manifest is None else manifest.names.get(one.file.path, one.file.path),
@@ -747,13 +759,19 @@ def _planned(
         mask=mask if becomes else None,
         mask_becomes=becomes,
         author=author,
-        blind=manifest is None or one.file.mask not in manifest.with_suggestion,
-        draft=_planned_draft(one.draft, manifest) if manifest and becomes == "label" else None,
+        blind=blind,
+        draft=draft if becomes else None,
+        over_label=over_label,
         rotated=one.image.rotated,
         note=one.image.note,
         known=known is not None,
         left_out=left_out,
     )
+
+
+def _is_newest(info: ImageInfo) -> bool:
+    """Tell whether an image has a label and nothing was saved on top of it."""
+    return 0 < info.labelled_revision == info.revision
 
 
 def _planned_draft(path: str | None, manifest: Manifest) -> PlannedDraft | None:

@@ -158,11 +158,14 @@ RESERVE = (
     .values(
         leased_by=_PERSON,
         leased_until=case(
-            (or_(Image.id == _HOLDING, Image.id == bindparam("first")), bindparam("until")),
+            (
+                or_(Image.id == _HOLDING, Image.id == bindparam("first"), Image.draft_by == _PERSON),
+                bindparam("until"),
+            ),
             (Image.leased_until > bindparam("ahead_until"), Image.leased_until),
             else_=bindparam("ahead_until"),
         ),
     )
 )
-"""The held image stays reserved, but only while it is this person's. What was on the screen before, or was
-begun, stays so for as long as it was to."""
+"""The held image stays reserved, but only while it is this person's, and so does what they have begun. What
+was on the screen before stays so for as long as it was to."""

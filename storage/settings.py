@@ -29,7 +29,7 @@ class AnnotationSettings(_Settings):
         15.0,
         title="Reserved for, in minutes",
         gt=0,
-        description="How long an image on a screen stays reserved; what waits behind it, two minutes.",
+        description="How long an image on a screen stays reserved; those behind it, two minutes at most.",
     )
     seed: int = Field(0, ge=0, description="Seed of every random draw of the queue.")
 

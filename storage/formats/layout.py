@@ -26,6 +26,9 @@ _MASK_FOLDERS = {
 _MASK_FOLDER_ENDINGS = ("annot", "_annotations", "_labels", "_masks", "_mask", "_gt")
 _IMAGE_FOLDERS = {"images", "image", "imgs", "img", "jpegimages", "rgb", "photos"}
 _INSTANCE_FOLDERS = {"segmentationobject", "instances"}
+_BESIDE = {"submitted": {"label_maps"}, "sources": {"images", "label_maps"}}
+"""Folders of an export that hold a second file of an image, and those that lie beside them. What they are for
+says its manifest."""
 _MASK_STEM_ENDINGS = {
     spelling
     for ending in ("_mask", "_label", "_labels", "_seg", "_gt", "_L")
@@ -71,7 +74,13 @@ def find_layout(paths: Sequence[str]) -> Layout:
     others = tuple(path for path in paths if not path.lower().endswith(IMAGE_SUFFIXES))
     depth = _common_depth(pictures)
     folders = {path: _folders(path)[depth:] for path in pictures}
-    pictures = [path for path in pictures if not _INSTANCE_FOLDERS & set(folders[path])]
+    seconds = _folders_of_seconds(folders.values())
+    pictures = [
+        path
+        for path in pictures
+        if not _INSTANCE_FOLDERS & set(folders[path])
+        and not any(folders[path][: end + 1] in seconds for end in range(len(folders[path])))
+    ]
 
     masks = {path: _stem(path) for path in pictures if any(map(_is_mask_folder, folders[path]))}
     places = {path: _place(folders[path]) for path in pictures}
@@ -220,6 +229,16 @@ def _of_image(stem: str, names: Collection[str]) -> str:
         return stem
     bare = (stem.removesuffix(ending.casefold()) for ending in _MASK_STEM_ENDINGS)
     return next((one for one in bare if one in names), stem)
+
+
+def _folders_of_seconds(folders: Collection[tuple[str, ...]]) -> set[tuple[str, ...]]:
+    """Return which folders, or folders around them, hold second files of an export; see ``_BESIDE``."""
+    every = {parts[: end + 1] for parts in set(folders) for end in range(len(parts))}
+    return {
+        parts
+        for parts in every
+        if parts[-1] in _BESIDE and all((*parts[:-1], name) in every for name in _BESIDE[parts[-1]])
+    }
 
 
 def _is_mask_folder(folder: str) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -172,6 +173,13 @@ class Manifest:
         return dataclasses.replace(image, mask=draft) if draft in present else image
 
 
+def _is_name(value: object) -> bool:
+    """Tell whether an image may have a name as an export has written it; a changed one may hold anything."""
+    if not isinstance(value, str) or len(value) > 1024 or not PurePosixPath(value).name:
+        return False
+    return not any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in value)
+
+
 def find_manifest(paths: Sequence[str]) -> str | None:
     """Return the path of the manifest nearest to the root; None without one."""
     found = [path for path in paths if PurePosixPath(path).name == MANIFEST_NAME]
@@ -231,7 +239,7 @@ def read_manifest(path: str, data: bytes) -> Manifest | None:
             str(folder),
             images,
             sources,
-            {path: str(row["name"]) for path, row in row_of_image.items()},
+            {path: row["name"] for path, row in row_of_image.items() if _is_name(row["name"])},
             groups,
             measures=frozenset(
                 path

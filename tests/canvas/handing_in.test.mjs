@@ -64,6 +64,19 @@ test('one that does not come, or comes after another image did, hands nothing in
   assert.deepEqual([submitted, questions.length], [[], 1]);
 });
 
+test('of two label maps on their way both are waited for, whichever comes first', async () => {
+  const { session, editor, answers, submitted } = bench();
+  session.wholeMaps.truth();
+  session.wholeMaps.previous();
+  const handing = handIn(editor, session.image);
+  answers[1].resolve({ pixels: new Uint8Array(4).fill(6), name: '' });
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.deepEqual(submitted, []);
+  answers[0].resolve(new Uint8Array(4).fill(5));
+  await handing;
+  assert.deepEqual([submitted, session.wholeMaps.coming.size], [[[5, 5, 5, 5]], 0]);
+});
+
 test('who asks twice hands one image in', async () => {
   const { session, editor, answers, submitted } = bench();
   const { submit } = session;

@@ -325,10 +325,30 @@ test('who comes back finds what was saved meanwhile, and goes on from there with
   session.autosave.flush(image);
   await parts.settled();
   assert.deepEqual(parts.saved.map(({ revision }) => revision), [4]);
-  for (const value of [4, NOT_LABELLED]) {
-    image.undo();
-    assert.equal(image.pixels[0], value);
-  }
+  image.undo();
+  assert.equal(image.pixels[0], 4);
+  assert.equal(image.canUndo, false, 'what Bo has done is not taken back');
+  parts.end();
+});
+
+test('an image that is as somebody else left it gets the suggestion of the next round, and undo goes no further', async () => {
+  const { parts, session, image } = await savedByBo();
+  image.fillRest(1);
+  session.edited();
+  session.autosave.flush(image);
+  await parts.settled();
+  parts.item = { revision: 4, author: 'Bo', label_url: 'four' };
+  await session.newerRevision.look();
+  assert.deepEqual([image.pixels[0], image.revision, image.item.label_url], [4, 4, 'four']);
+  assert.deepEqual([image.isUntouched, image.canUndo, image.canRedo, image.hasUnsaved], [true, false, false, false]);
+  parts.end();
+});
+
+test('who comes back is told that somebody else has the image now', async () => {
+  const { parts, session, image } = await savedByBo();
+  parts.heldBy = 'Bo';
+  await session.newerRevision.look();
+  assert.equal(parts.notices[0], `Bo is labelling ${image.item.name} now.`);
   parts.end();
 });
 
@@ -1066,6 +1086,55 @@ test('images loaded ahead stay reserved, and what somebody else got meanwhile is
   await session.watch.look();
   assert.deepEqual(session.queue.items.map((one) => one.image_id), [3]);
   delete globalThis.document;
+  parts.end();
+});
+
+test('what waited too long is not shown to who has to sign in again', async () => {
+  const parts = bench();
+  const { session } = parts;
+  await session.start(null);
+  await parts.settled();
+  session.transport.nextAwaited = async () => {
+    throw new RequestFailed(401, 'Sign in again.');
+  };
+  session.queue.reservedAt -= 101_000;
+  session.submit();
+  await parts.settled();
+  assert.deepEqual([session.phase, session.failure, session.image], ['signed-out', 'Sign in again.', null]);
+  parts.end();
+});
+
+test('what waited too long is shown all the same where the answer takes long', async () => {
+  const parts = bench();
+  const { session } = parts;
+  await session.start(null);
+  await parts.settled();
+  session.transport.nextAwaited = () => new Promise(() => {});
+  session.queue.reservedAt -= 101_000;
+  const real = globalThis.setTimeout;
+  globalThis.setTimeout = (run, after) => real(run, Math.min(after, 2));
+  session.submit();
+  await parts.settled();
+  globalThis.setTimeout = real;
+  assert.equal(session.image.id, 2);
+  parts.end();
+});
+
+test('a server that refuses is one that answers', async () => {
+  const unreachable = { kind: 'unreachable', status: 0, message: 'No answer.' };
+  const refused = { kind: 'failed', status: 422, message: 'It has another size.' };
+  const parts = bench({ saves: [unreachable, refused], choices: ['stay'] });
+  const { session } = parts;
+  await session.start(null);
+  session.image.fillRest(1);
+  session.edited();
+  session.autosave.flush(session.image);
+  await parts.settled();
+  assert.equal(session.autosave.isCutOff, true);
+  session.autosave.serverIsBack();
+  await parts.settled();
+  assert.equal(session.autosave.stateOf(session.image).kind, 'refused');
+  assert.equal(session.autosave.isCutOff, false);
   parts.end();
 });
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -505,6 +506,118 @@ def test_the_depth_of_an_image_survives_an_export(workspace: Workspace, tmp_path
         ]
     export_project(workspace, ours, tmp_path / "maps")
     assert not (tmp_path / "maps/sources").exists()
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_draft_comes_to_the_label_that_an_earlier_import_brought(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    """Its export had no drafts, or it was stopped between the two."""
+    source, copy = (projects.create_project(workspace, name, [ClassSpec("a")], "anna") for name in "sc")
+    image_id = add(workspace, source, "a.png", np.zeros((4, 6), np.uint8))
+    export_project(workspace, source.id, tmp_path / "first", include_images=True)
+    draft = np.full((4, 6), 254, np.uint8)
+    draft[1] = 0
+    labels.save(workspace, image_id, draft, expected_revision=1, author="ben")
+    out = tmp_path / "second"
+    export_project(workspace, source.id, out, include_images=True, drafts=True, not_labelled_as=254)
+
+    def history() -> list[tuple[str, str]]:
+        (info,) = images.list_images(workspace, copy.id)
+        return [(one.author, one.status) for one in labels.history(workspace, info.id)]
+
+    if stopped:
+        with monkeypatch.context() as patch:
+            real = labels.save
+
+            def killed(*arguments: Any, author: str, **named: Any) -> labels.LabelInfo:
+                if author == "ben":
+                    raise KeyboardInterrupt
+                return real(*arguments, author=author, **named)
+
+            patch.setattr(labels, "save", killed)
+            with pytest.raises(KeyboardInterrupt):
+                run_import(workspace, copy.id, plan_import(out, workspace=workspace, project_id=copy.id), "u")
+    else:
+        run_import(workspace, copy.id, plan_import(tmp_path / "first"), "u")
+    assert history() == [("anna", "submitted")]
+
+    plan = plan_import(out, workspace=workspace, project_id=copy.id)
+    assert "1 mask used as drafts, which nobody has submitted." in plan.report()
+    result = run_import(workspace, copy.id, plan, "u")
+    assert (result.drafts, result.problems) == (1, ())
+    assert history() == [("ben", "draft"), ("anna", "submitted")]
+    (info,) = images.list_images(workspace, copy.id)
+    assert (info.split, info.labelled_revision, info.draft_by) == ("train", 1, "ben")
+    np.testing.assert_array_equal(labels.read(workspace, info.id)[0], draft)
+    assert plan_import(out, workspace=workspace, project_id=copy.id).changes == ()
+
+
+def test_a_draft_does_not_go_over_what_was_painted_since(workspace: Workspace, tmp_path: Path) -> None:
+    source, copy = (projects.create_project(workspace, name, [ClassSpec("a")], "anna") for name in "sc")
+    image_id = add(workspace, source, "a.png", np.zeros((4, 6), np.uint8))
+    export_project(workspace, source.id, tmp_path / "first", include_images=True)
+    run_import(workspace, copy.id, plan_import(tmp_path / "first"), "u")
+    draft = np.full((4, 6), 254, np.uint8)
+    draft[1] = 0
+    labels.save(workspace, image_id, draft, expected_revision=1, author="ben")
+    out = tmp_path / "second"
+    export_project(workspace, source.id, out, include_images=True, drafts=True, not_labelled_as=254)
+    begun = plan_import(out, workspace=workspace, project_id=copy.id)
+    (info,) = images.list_images(workspace, copy.id)
+    labels.save(workspace, info.id, draft, expected_revision=1, author="cleo")
+    plan = plan_import(out, workspace=workspace, project_id=copy.id)
+    assert (plan.changes, [mask.path for mask in plan.left_out]) == ((), ["label_maps/train/a.png"])
+    (problem,) = run_import(workspace, copy.id, begun, "u").problems
+    assert problem.sentence.startswith("cleo")
+    assert [one.author for one in labels.history(workspace, info.id)] == ["cleo", "anna"]
+
+
+def test_a_draft_that_was_taken_back_comes_again(workspace: Workspace, tmp_path: Path) -> None:
+    source, copy = (projects.create_project(workspace, name, [ClassSpec("a")], "anna") for name in "sc")
+    add(workspace, source, "a.png", np.zeros((4, 6), np.uint8), status="draft")
+    out = tmp_path / "out"
+    export_project(workspace, source.id, out, include_images=True, drafts=True, not_labelled_as=254)
+    run_import(workspace, copy.id, plan_import(out), "u")
+    (info,) = images.list_images(workspace, copy.id)
+    empty = np.full((4, 6), 254, np.uint8)
+    labels.save(workspace, info.id, empty, expected_revision=1, author=str(info.draft_by))
+    result = run_import(workspace, copy.id, plan_import(out, workspace=workspace, project_id=copy.id), "u")
+    assert (result.drafts, result.problems) == (1, ())
+    np.testing.assert_array_equal(labels.read(workspace, info.id)[0], np.zeros((4, 6), np.uint8))
+
+
+def test_an_export_without_its_manifest_brings_no_file_twice(workspace: Workspace, tmp_path: Path) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec("a")], "anna")
+    image_id = add(workspace, project, "a.png", np.zeros((4, 6), np.uint8))
+    labels.save(workspace, image_id, np.zeros((4, 6), np.uint8), expected_revision=1, author="ben")
+    out = tmp_path / "in" / "out"
+    export_project(workspace, project.id, out, include_images=True, drafts=True)
+    assert (out / "submitted" / "train" / "a.png").exists()
+    (out / "sources" / "train").mkdir(parents=True)
+    shutil.copy(out / "images" / "train" / "a.png", out / "sources" / "train" / "a.tif")
+    (out / "manifest.json").unlink()
+    for folder in (out, out.parent):
+        plan = plan_import(folder)
+        assert [entry.name.removeprefix("out/") for entry in plan.entries] == ["images/train/a.png"]
+        assert plan.problems == ()
+
+
+@pytest.mark.parametrize("name", [None, 5, "", ".", "/", "\ud800.png", "a\0.png", "x" * 1025])
+def test_a_name_that_is_none_falls_back_to_the_path(
+    workspace: Workspace, tmp_path: Path, name: object
+) -> None:
+    source, copy = (projects.create_project(workspace, name, [ClassSpec("a")], "anna") for name in "sc")
+    add(workspace, source, "a.png", np.zeros((4, 6), np.uint8))
+    out = tmp_path / "out"
+    export_project(workspace, source.id, out, include_images=True)
+    manifest = json.loads((out / "manifest.json").read_text())
+    manifest["images"][0]["name"] = name
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    result = run_import(workspace, copy.id, plan_import(out), "u")
+    assert result.problems == ()
+    (info,) = images.list_images(workspace, copy.id)
+    assert info.name == "images/train/a.png"
 
 
 @pytest.mark.parametrize("include_images", [False, True])

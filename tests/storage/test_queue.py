@@ -199,6 +199,22 @@ def test_only_what_is_on_the_screen_is_reserved_for_long(workspace: Workspace, p
     assert seconds_left() == pytest.approx([960, 970, 190], abs=1), "nor is it for less once it left it"
 
 
+def test_a_draft_that_waits_stays_reserved_as_long_as_the_image_on_the_screen(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    now = time.time()
+    (begun, *_) = ids(queue.next_images(workspace, project.id, "ada", 1, now=now, awaited=True))
+    info = images.image(workspace, begun)
+    label_map = np.zeros((info.height, info.width), np.uint8)
+    labels.save(workspace, begun, label_map, expected_revision=0, author="ada")
+    (other, *_) = ids(queue.next_images(workspace, project.id, "ada", 1, now=now, holding=begun))
+    # She opened another image by hand, and works there for a while.
+    for minutes in range(1, 30):
+        queue.next_images(workspace, project.id, "ada", 3, now=now + 60 * minutes, holding=other)
+    bobs = queue.next_images(workspace, project.id, "bob", 12, now=now + 60 * 29 + 14 * 60)
+    assert begun not in ids(bobs)
+
+
 def test_a_lease_is_renewed_by_its_holder_only(workspace: Workspace, project: ProjectInfo) -> None:
     mine = queue.next_images(workspace, project.id, "ada", 1)[0].image
     assert mine.leased_until is not None

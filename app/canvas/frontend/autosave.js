@@ -78,7 +78,7 @@ export class Autosave {
 
   /** Whether the last tries to save got no answer at all. */
   get isCutOff() {
-    return this.pending.some((task) => task.isCutOff && task.attempts > 0);
+    return this.pending.some((task) => task.isCutOff && task.attempts > 0 && !task.refused);
   }
 
   /** @param {number} imageId @returns {OpenImage | null} the image with this id that holds pixels the server does not have */

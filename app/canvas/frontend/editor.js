@@ -177,7 +177,7 @@ export class Editor {
         this.pointer.finish();
         this.session.autosave.flushHidden();
       },
-      back: () => this.session.newerRevision.look(),
+      back: () => this.element.isConnected && this.session.newerRevision.look(),
     });
     this.displayChanged();
     this.update(data);

@@ -14,8 +14,8 @@ export async function handIn(editor, image) {
   pointer.finish();
   if (tools.superpixel.isWaiting) await tools.superpixel.settled;
   // Why one did not come has been said; without it this is not what the person means to hand in.
-  const { coming } = session.wholeMaps;
-  if (coming?.image === image && !(await coming.isIn)) return;
+  const coming = [...session.wholeMaps.coming].filter((one) => one.image === image).map((one) => one.isIn);
+  if ((await Promise.all(coming)).includes(false)) return;
   if (session.image !== image) return;
   if (!image.isLabelled) {
     const choice = await dialogs.ask({ kind: 'nothing-labelled', image });

@@ -1,6 +1,8 @@
 // Takes over what was saved of the image on the screen elsewhere, where nothing here stands against it: a page that was
 // left for a while would else show an old label map, and ask about a conflict at the next stroke.
 
+import { same } from './label_map.js';
+
 /** @typedef {import('./open_image.js').OpenImage} OpenImage */
 
 export class NewerRevision {
@@ -28,14 +30,14 @@ export class NewerRevision {
   /** @param {OpenImage} image */
   async #takeOver(image) {
     const { transport, autosave, screen, annotator } = this.session;
-    const { item } = await transport.item(image.id);
+    const { item, held_by: heldBy } = await transport.item(image.id);
+    if (heldBy && heldBy !== annotator) screen.notice(`${heldBy} is labelling ${item.name} now.`, 'warning');
     if (item.revision <= image.revision) return;
     const newest = await transport.label(image.item);
     if (newest.revision <= image.revision || !this.#isAtRest(image)) return;
-    const isOther = image.replace(newest.pixels);
-    image.revision = newest.revision;
-    image.status = newest.status;
+    const isOther = !same(image.pixels, newest.pixels);
     await autosave.forget(image);
+    image.renew({ ...newest, item });
     screen.refresh();
     if (!isOther) return;
     const who = item.author === annotator ? 'You saved it elsewhere' : `${item.author ?? 'Somebody'} saved it meanwhile`;

@@ -212,6 +212,19 @@ export class OpenImage {
     });
   }
 
+  /**
+   * The label map was saved elsewhere, and nothing here stands against it: be as if opened with that.
+   * @param {Pick<OpenImage, 'item' | 'pixels' | 'revision' | 'status'>} newest
+   */
+  renew({ item, pixels, revision, status }) {
+    this.pixels.set(pixels);
+    // What is undone here would take somebody's work back with it.
+    const history = new History(this);
+    Object.assign(this, { item, revision, status, history, done: [], undone: [], edits: 0, savedEdits: 0, steps: 0 });
+    this.suggestion = this.suggested;
+    this.onChange(this.everything);
+  }
+
   undo() {
     return this.#step(this.done, this.undone, (history) => history.undo());
   }

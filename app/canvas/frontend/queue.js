@@ -4,6 +4,7 @@ const LOAD_AHEAD = 5;
 const PREPARE_AHEAD = 2;
 /** The server reserves what waits here for two minutes, and is asked again every minute by who is at work. */
 const RESERVED_MS = 100000;
+const MOST_WAIT_MS = 3000;
 
 /** @typedef {import('./types.js').Item} Item */
 /** @typedef {import('./types.js').Loaded} Loaded */
@@ -58,6 +59,16 @@ export class ImageQueue {
   /** Whether somebody else may have got what waits here. @param {number} now milliseconds */
   mayBeTaken(now) {
     return now - this.reservedAt > RESERVED_MS;
+  }
+
+  /**
+   * Wait for a newer order, but not for long where something is loaded: it is most likely still free.
+   * @param {Promise<void>} order
+   * @returns {Promise<unknown>}
+   */
+  waitFor(order) {
+    if (this.items.length === 0) return order;
+    return Promise.race([order, new Promise((resolve) => setTimeout(resolve, MOST_WAIT_MS))]);
   }
 
   /**

@@ -146,8 +146,8 @@ export class LabelSession {
       this.phase = 'loading';
       this.#leave();
       this.screen.refresh();
-      await this.refreshQueue(left);
-      if (this.view) return;
+      await this.queue.waitFor(this.refreshQueue(left));
+      if (this.view || /** @type {string} */ (this.phase) === 'signed-out') return;
       item = this.queue.next();
     }
     if (item) await this.#show(item);

@@ -11,8 +11,8 @@ export class WholeMaps {
   /** @param {import('./session.js').LabelSession} session */
   constructor(session) {
     this.session = session;
-    /** The one under way that was asked for last. @type {{image: import('./open_image.js').OpenImage | null, isIn: Promise<boolean>} | null} */
-    this.coming = null;
+    /** Those under way, and whether each gets in. @type {Set<{image: import('./open_image.js').OpenImage | null, isIn: Promise<boolean>}>} */
+    this.coming = new Set();
   }
 
   /**
@@ -40,11 +40,9 @@ export class WholeMaps {
    * @returns {Promise<boolean>} whether it is in
    */
   put(load, over) {
-    const isIn = this.#put(load, over).finally(() => {
-      if (this.coming?.isIn === isIn) this.coming = null;
-    });
-    this.coming = { image: this.session.image, isIn };
-    return isIn;
+    const one = { image: this.session.image, isIn: this.#put(load, over) };
+    this.coming.add(one);
+    return one.isIn.finally(() => this.coming.delete(one));
   }
 
   /** @param {(item: Item) => Promise<WholeMap>} load @param {Uint8Array} [over] */

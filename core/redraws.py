@@ -7,7 +7,6 @@ blocks of neighbours can be drawn (Künsch, 1989).
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -95,16 +94,20 @@ def counts_of_blocks(counts: Tensor, groups: Sequence[str | None]) -> Tensor:
         groups: Of each image; one without a group is a block of its own.
 
     Returns:
-        ``(B, 3, C)`` int64, of runs of at most ``BLOCK`` images of one group.
+        ``(B, 3, C)`` int64, of at most ``BLOCK`` images of one group that follow each other in it.
 
     Raises:
         ValueError: There are not as many groups as images.
     """
     if len(groups) != len(counts):
         raise ValueError(f"{len(groups)} groups for {len(counts)} images.")
-    runs = [list(run) for _, run in itertools.groupby(enumerate(groups), key=_run_of)]
-    sizes = [len(run[begin : begin + BLOCK]) for run in runs for begin in range(0, len(run), BLOCK)]
-    return torch.stack([block.sum(dim=0) for block in counts.split(sizes)])
+    members: dict[object, list[int]] = {}
+    for place, group in enumerate(groups):
+        members.setdefault(place if group is None else group, []).append(place)
+    blocks = [
+        places[begin : begin + BLOCK] for places in members.values() for begin in range(0, len(places), BLOCK)
+    ]
+    return torch.stack([counts[block].sum(dim=0) for block in blocks])
 
 
 def range_of_difference(
@@ -138,12 +141,6 @@ def _redrawn_areas(run: Sequence[Tensor], paid: Sequence[float], seed: int) -> T
     if len(paid) == 1:
         return mious[:, 0]
     return torch.trapezoid(mious, torch.tensor(paid, dtype=torch.float64)) / (paid[-1] - paid[0])
-
-
-def _run_of(placed: tuple[int, str | None]) -> tuple[str | None, int]:
-    """Return what neighbours of a group have in common; an image without one has it alone."""
-    place, group = placed
-    return group, place if group is None else 0
 
 
 def _range(values: Tensor) -> Range:

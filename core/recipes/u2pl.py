@@ -28,7 +28,8 @@ from core.recipes.reliability import (
 from core.recipes.step import StepInput, StepResult
 
 WARM_UP = 0.1
-"""Share of the steps that train on labels only, while the teacher is not worth listening to.
+"""Share of the steps that train on labels only, while the teacher is not worth listening to. No unlabelled
+crops are drawn for them.
 
 The paper has one epoch of 80, 655 steps; a round here may have 100 steps in all."""
 
@@ -118,7 +119,7 @@ class Taught(NamedTuple):
     keys: torch.Tensor
     """``(B + U, D, h, w)`` representations."""
     pseudo: torch.Tensor
-    """``(U, h, w)`` uint8 most probable class; 255 outside the image, and everywhere in the warm-up."""
+    """``(U, h, w)`` uint8 most probable class; 255 outside the image."""
 
 
 @torch.no_grad()
@@ -141,8 +142,7 @@ def teach(at: StepInput, views: UnlabelledBatch) -> Taught:
 
     probabilities, keys = mixed(probabilities), mixed(keys)
     inside = mix_with_next(label_to_size(views.inside.to(torch.uint8), height, width), masks).bool()
-    trusted = inside & (at.progress >= WARM_UP)
-    pseudo = torch.where(trusted, probabilities[count:].argmax(dim=1), VOID).to(torch.uint8)
+    pseudo = torch.where(inside, probabilities[count:].argmax(dim=1), VOID).to(torch.uint8)
     return Taught(mix_with_next(views.strong, masks), probabilities, keys, pseudo)
 
 

@@ -119,6 +119,8 @@ def simulate(
     conditions |= {"further_rounds": grid.further_rounds} if grid.further_rounds else {}
     # Not in earlier versions, whose seeds began at different places of the same order.
     conditions |= {"first_images": "drawn anew for each seed"} if start == "random" else {}
+    # Likewise: a suggestion that took more clicks than none was corrected all the same.
+    conditions |= {"clicks": "of correcting or drawing, whichever takes fewer"}
     files = None if data is None else files_of(data)
     conditions |= {} if files is None else {DATA_FILES: files}
     results = Results(out, conditions)

@@ -150,9 +150,7 @@ def _of_recipe(
                 seeds_over_clicks=tuple(over_clicks[name]),
                 against_random=tests[name],
                 p_holm=p_values[name],
-                over_test_images=_over_test_images(of, rival, test_groups)
-                if rival and name != RIVAL
-                else None,
+                over_test_images=_over_test_images(of, rival, test_groups),
                 against_random_over_clicks=click_tests[name],
                 p_holm_over_clicks=click_p_values[name],
                 share_for=_to_reach(shares, mious, full_miou) if full else {},

@@ -225,14 +225,21 @@ def test_seeds_begin_with_no_more_images_in_common_than_by_chance() -> None:
     assert starts[2] == cell.drawn_order(reversed(pool), seed=2)[:37]
 
 
-def test_the_results_of_seeds_that_began_otherwise_are_not_gone_on_with(
-    finished: tuple[Path, list[BudgetResult]], tiny_set: Path, grid: Grid, tmp_path: Path
+@pytest.mark.parametrize(
+    ("name", "now"),
+    [
+        ("first_images", "drawn anew for each seed"),
+        ("clicks", "of correcting or drawing, whichever takes fewer"),
+    ],
+)
+def test_results_that_an_earlier_version_got_otherwise_are_not_gone_on_with(
+    finished: tuple[Path, list[BudgetResult]], tiny_set: Path, grid: Grid, tmp_path: Path, name: str, now: str
 ) -> None:
     out = shutil.copytree(finished[0], tmp_path / "out")
     known = json.loads((out / CONDITIONS).read_text())
-    del known["conditions"]["first_images"]
+    del known["conditions"][name]
     (out / CONDITIONS).write_text(json.dumps(known))
-    with pytest.raises(InvalidInput, match="first_images none, not drawn anew for each seed"):
+    with pytest.raises(InvalidInput, match=f"{name} none, not {now}"):
         simulate(tiny_set, grid, out=out, annotator=HAND, device="cpu", console=quiet())
 
 

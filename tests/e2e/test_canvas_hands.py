@@ -425,7 +425,7 @@ def test_a_phone_shows_canvas_state_and_actions(
     assert surface is not None
     assert surface["width"] > 300
     assert surface["height"] > 250
-    for needed in ("image-name", "save-state", "class-0", "submit"):
+    for needed in ("image-name", "tool-size", "save-state", "class-0", "submit"):
         expect(phone.get_by_test_id(needed)).to_be_in_viewport(ratio=1)
     phone.context.set_offline(True)
     phone.get_by_test_id("accept-all").tap()

@@ -864,6 +864,10 @@ def simulate(
         Path | None, typer.Option(help="Write the rows here instead of the folder.", callback=with_home)
     ] = None,
     device: DeviceOption = Device.auto,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Runs at once; as many as there are processors, 4 at most, or 1 on a GPU."),
+    ] = None,
 ) -> None:
     """Replay the loop on a labelled set, the true masks answering, and report which choice pays."""
     with errors_as_sentences("Stopped. What is finished is kept; run the same command again to go on."):
@@ -905,6 +909,7 @@ def simulate(
             annotator=annotator,
             seconds_per_click=seconds_per_click,
             csv_path=csv,
+            jobs=jobs,
             device=device.value,
             command=shlex.join(["python3", "run_app.py", *sys.argv[1:]]),
             console=console,

@@ -13,7 +13,6 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,28 +24,17 @@ from rich.text import Text
 from core import provenance
 from core.annotation_cost import Annotator
 from core.learning_curve import mean_and_deviation
-from core.simulate.cell import CellRun, begin_run, identity, labelled_in, run_of
+from core.simulate.cell_task import WORKSPACES as WORKSPACES
+from core.simulate.cell_task import CellTask, Told, hidden_workspace, run_cell
 from core.simulate.grid import FULL, Cell, Grid
-from core.simulate.labelled_set import (
-    LabelledSet,
-    copy_set,
-    end_of_copy,
-    files_of,
-    is_half_copied,
-    labelled_set,
-    remove_half_copy,
-)
+from core.simulate.labelled_set import LabelledSet, files_of, labelled_set
+from core.simulate.processes import run_in_processes, usual_jobs
 from core.simulate.report import write_report
-from core.simulate.results import DATA_FILES, BudgetResult, Results, changed_conditions, write_csv
+from core.simulate.results import DATA_FILES, BudgetResult, Results, write_csv
 from core.worker import pick_device
 from storage.errors import InvalidInput
-from storage.workspace import open_workspace
 
 Start = Literal["random", "typical"]
-
-WORKSPACES = ".simulation-workspaces"
-"""Folder of the unfinished runs. It is removed with the last one, so it has a name that nobody else gives:
-a person may have workspaces beside it."""
 
 QUICK = {"steps": 30, "long_side": 160, "crop": 128, "samples_predict": 5}
 """Settings of a round that a laptop can repeat a dozen times in five minutes."""
@@ -68,6 +56,7 @@ def simulate(
     seconds_per_click: float = 2.0,
     csv_path: Path | None = None,
     device: str = "auto",
+    jobs: int | None = None,
     command: str = "",
     console: Console | None = None,
 ) -> list[BudgetResult]:
@@ -89,6 +78,7 @@ def simulate(
         seconds_per_click: What a click takes, for the hours in the report.
         csv_path: Where to write the rows in the place of ``out``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        jobs: Runs at once, each in a process of its own where there are several; None for as many as pay.
         command: The command line, for the report.
         console: Where the progress and the table are printed.
 
@@ -101,6 +91,8 @@ def simulate(
     """
     if not seconds_per_click > 0:
         raise InvalidInput(f"A click takes more than 0 seconds, not {seconds_per_click:g}.")
+    if jobs is not None and jobs < 1:
+        raise InvalidInput(f"At least one run is at work at once, not {jobs}.")
     console = console or Console()
     annotator = annotator or Annotator()
     chosen_device = pick_device(device)
@@ -145,22 +137,30 @@ def simulate(
             raise InvalidInput("A workspace can be kept for one strategy, one recipe and one seed alone.")
         results.begin(described)
         work = _Work(bars, cells, results)
+        tasks = [
+            CellTask(
+                cell=cell,
+                conditions=conditions,
+                out=out,
+                set_folder=set_folder,
+                workspace=workspace or hidden_workspace(results, cell),
+                is_kept=workspace is not None,
+                is_typical=start == "typical",
+                annotator=annotator,
+                device=chosen_device,
+            )
+            for cell in cells
+            if not all(results.read(cell, budget) for budget in cell.budgets)
+        ]
+        at_once = min(jobs or usual_jobs(chosen_device), len(tasks))
+        if at_once > 1:
+            run_in_processes(tasks, at_once, work.hear)
+        else:
+            for task in tasks:
+                run_cell(task, work.hear)
         for cell in cells:
-            hidden = out / WORKSPACES / results.path_of(cell, 0).parent.relative_to(out)
-            if not all(results.read(cell, budget) for budget in cell.budgets):
-                folder = workspace or hidden
-                known_by = identity(cell, conditions)
-                _make_workspace(folder, known_by, set_folder, results, cell, kept=workspace is not None)
-                with closing(open_workspace(folder)) as opened:
-                    run = CellRun(opened, cell, known_by, annotator, chosen_device, work.watch)
-                    if start == "typical":
-                        run.order_by_typicality()
-                    for budget in cell.budgets:
-                        if results.read(cell, budget) is None:
-                            work.begin(cell, budget)
-                            results.write(cell, run.reach(budget))
-                            work.end(cell, budget)
-            shutil.rmtree(hidden, ignore_errors=True)
+            # Of a run whose last result was written just before it was killed.
+            shutil.rmtree(hidden_workspace(results, cell), ignore_errors=True)
     # Those of other strategies or seeds may have been left by a call that was stopped.
     if not any((out / WORKSPACES).glob("runs/*/*/*")):
         shutil.rmtree(out / WORKSPACES, ignore_errors=True)
@@ -208,57 +208,8 @@ def _described(out: Path, grid: Grid, results: Results) -> LabelledSet | None:
     return described if finished else None
 
 
-def _make_workspace(
-    folder: Path, run: dict[str, Any], set_folder: Path, results: Results, cell: Cell, *, kept: bool
-) -> None:
-    """Copy the set for a run, unless its workspace is there already.
-
-    Results that no label in the workspace stands behind are removed: the next budget's images are chosen by
-    the model of the budget before, which only its own workspace has.
-
-    Raises:
-        InvalidInput: The folder that is to be kept holds something else.
-    """
-    held = run_of(folder)
-    is_own = held is not None and not changed_conditions(held, run)
-    if is_own and _is_where_results_end(labelled_in(folder), results, cell):
-        end_of_copy(folder)
-        return
-    if held is None and is_half_copied(folder):
-        remove_half_copy(set_folder, folder)
-    elif folder.exists() and any(folder.iterdir()):
-        if kept and is_own:
-            raise InvalidInput(
-                f"The workspace {folder} holds this simulation, but not what the results in {results.folder} "
-                "say. Choose an empty folder, in which the run begins anew."
-            )
-        if kept and held is not None:
-            raise InvalidInput(
-                f"The workspace {folder} holds a simulation under other conditions. Choose an empty folder, "
-                "or the same settings to go on there."
-            )
-        if kept:
-            raise InvalidInput(f"The workspace {folder} is not empty. Choose an empty folder.")
-        shutil.rmtree(folder)
-    results.forget(cell)
-    copy_set(set_folder, folder)
-    begin_run(folder, run)
-    end_of_copy(folder)
-
-
-def _is_where_results_end(labelled: Sequence[str], results: Results, cell: Cell) -> bool:
-    """Tell whether an unfinished cell goes on from a run with these labels, given in order.
-
-    Its results say the same labels, and there are no more than lead to the next budget.
-    """
-    found = [results.read(cell, budget) for budget in cell.budgets]
-    told = [name for result in found if result for name in result.labelled]
-    upcoming = cell.budgets[found.index(None)]
-    return list(labelled[: len(told)]) == told and len(labelled) <= upcoming
-
-
 class _Work:
-    """The progress over all budgets of all runs."""
+    """The progress over all budgets of all runs, with a bar for each run that is at work."""
 
     def __init__(self, bars: Progress, cells: Sequence[Cell], results: Results) -> None:
         self.bars = bars
@@ -267,24 +218,26 @@ class _Work:
         self.total = sum(len(cell.budgets) for cell in cells)
         self.done = len(results.of(cells))
         self.all: TaskID = bars.add_task("All runs", total=self.total, completed=self.done)
-        self.now: TaskID = bars.add_task("", total=1.0)
-        self.title = "Cold start"
+        self.now: dict[str, TaskID] = {}
+        self.shares: dict[str, float] = {}
 
-    def begin(self, cell: Cell, budget: int) -> None:
-        self.title = f"{cell}, {budget} labels"
-        # Counted again, since a cell that began anew has lost its results.
-        self.done = len(self.results.of(self.cells))
-        self.bars.reset(self.now, description=self.title)
-
-    def watch(self, state: str, share: float) -> None:
-        self.bars.update(self.now, description=f"{self.title}: {state}", completed=share)
-        self.bars.update(self.all, completed=self.done + share)
-
-    def end(self, cell: Cell, budget: int) -> None:
-        self.done += 1
-        self.watch("done", 0.0)
-        if not self.bars.console.is_terminal:
-            self.bars.console.print(Text(f"{self.done} of {self.total}: {self.title}"), soft_wrap=True)
+    def hear(self, told: Told) -> None:
+        name = str(told.cell)
+        if name not in self.now:
+            self.now[name] = self.bars.add_task("", total=1.0)
+        title = f"{name}, {told.budget} labels"
+        self.bars.update(self.now[name], description=f"{title}: {told.state}", completed=told.share)
+        self.shares[name] = told.share
+        # Counted again at the end of a budget, since a run that began anew has lost its results.
+        done = len(self.results.of(self.cells)) if told.is_done else self.done
+        if told.is_done:
+            self.shares[name] = 0.0
+            if told.budget == told.cell.budgets[-1]:
+                self.bars.remove_task(self.now.pop(name))
+            if not self.bars.console.is_terminal:
+                self.bars.console.print(Text(f"{done} of {self.total}: {title}"), soft_wrap=True)
+        self.done = done
+        self.bars.update(self.all, completed=done + sum(self.shares.values()))
 
 
 def _progress(console: Console) -> Progress:

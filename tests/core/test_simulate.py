@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,14 @@ def tiny_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 (folder / name / f"scene{number}.png").write_bytes(data)
             number += 1
     return folder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_run_after_the_other() -> Iterator[None]:
+    """Where a test does not say otherwise: what it puts in a function's place is not there in a process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(simulation, "usual_jobs", lambda device: 1)
+        yield
 
 
 def quiet() -> Console:

@@ -795,7 +795,7 @@ def simulate(
     quick: Annotated[
         bool,
         typer.Option(
-            "--quick", help="A small grid that a laptop does in about 5 minutes; other options change it."
+            "--quick", help="A small grid that a laptop does in 3 to 5 minutes; other options change it."
         ),
     ] = False,
     strategies: Annotated[

@@ -20,7 +20,7 @@ from sqlalchemy import select
 
 from core import simulate as simulation
 from core.annotation_cost import Annotator
-from core.simulate import WORKSPACES, cell, simulate
+from core.simulate import WORKSPACES, cell, cell_task, simulate
 from core.simulate.grid import Grid
 from core.simulate.labelled_set import files_of
 from core.simulate.results import CONDITIONS, BudgetResult
@@ -351,7 +351,7 @@ def test_a_run_that_was_cut_off_while_the_set_was_copied_goes_on_in_its_workspac
         start()
     assert len(calls) == 3
     with monkeypatch.context() as patch:
-        patch.setattr(simulation, "begin_run", cut_off)
+        patch.setattr(cell_task, "begin_run", cut_off)
         start()
     (kept / "mine.txt").write_text("keep")
     monkeypatch.setattr(cell, "run_round", cut_off)

@@ -670,7 +670,7 @@ def test_a_worker_outlives_failures_and_starts_rounds_by_itself(
     further, due, _ = rounds.history(workspace, project.id)
     # It is dropped where it is worse, which so short a training may well be.
     until(lambda: rounds.get_round(workspace, further.id).state in {"done", "cancelled"})
-    assert due.reason == "2 new labels since the last round started"
+    assert due.reason == "2 new labels since round 1 failed"
     assert further.reason == "Trains on while new labels come: 0 of 2"
     assert (further.kind, due.kind) == ("trains_on", "trains")
     assert further.labels_changed == due.labels_changed

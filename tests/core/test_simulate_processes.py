@@ -27,7 +27,7 @@ GRID = Grid(
     strategies=("random", "clasp_pe"),
     recipes=("supervised/linear",),
     seeds=(3,),
-    budgets=(2, 4),
+    budgets=(2,),
     overrides=TINY.model_dump(exclude_defaults=True, exclude={"seed"}) | {"steps": 3},
 )
 
@@ -61,12 +61,12 @@ def simulated(data: Path, out: Path, jobs: int) -> tuple[list[BudgetResult], str
 def test_runs_at_once_find_what_they_find_one_after_the_other(tiny_set: Path, tmp_path: Path) -> None:
     alone, _ = simulated(tiny_set, tmp_path / "alone", jobs=1)
     together, printed = simulated(tiny_set, tmp_path / "together", jobs=2)
-    assert len(together) == 4
+    assert len(together) == 2
     for one, other in zip(alone, together, strict=True):
         assert (one.strategy, one.labels, one.labelled) == (other.strategy, other.labels, other.labelled)
         assert one.test_miou == pytest.approx(other.test_miou, abs=0.02)
-    for number in range(1, 5):
-        assert f"{number} of 4: " in printed
+    for number in (1, 2):
+        assert f"{number} of 2: " in printed
     assert not (tmp_path / "together" / WORKSPACES).exists()
 
 
@@ -91,13 +91,13 @@ def task(folder: Path) -> CellTask:
 
 def test_an_error_of_a_run_ends_all(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no set"):
-        run_in_processes([task(tmp_path / name) for name in "ab"], 2, lambda told: None)
+        run_in_processes([task(tmp_path / name) for name in "ab"], 1, lambda told: None)
 
 
 def test_a_process_that_is_killed_is_told_of(tmp_path: Path) -> None:
     killed = dataclasses.replace(task(tmp_path), annotator=_EndsWhoeverReadsIt())  # type: ignore[arg-type]
     with pytest.raises(QualmError, match=r"most likely for want of memory.*fewer --jobs"):
-        run_in_processes([killed, task(tmp_path)], 2, lambda told: None)
+        run_in_processes([killed, task(tmp_path)], 1, lambda told: None)
 
 
 def test_as_many_runs_at_once_as_processors_but_not_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

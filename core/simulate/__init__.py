@@ -213,11 +213,10 @@ class _Work:
 
     def __init__(self, bars: Progress, cells: Sequence[Cell], results: Results) -> None:
         self.bars = bars
-        self.cells = cells
         self.results = results
         self.total = sum(len(cell.budgets) for cell in cells)
-        self.done = len(results.of(cells))
-        self.all: TaskID = bars.add_task("All runs", total=self.total, completed=self.done)
+        self.done = {(str(cell), budget) for cell in cells for budget in self._measured(cell)}
+        self.all: TaskID = bars.add_task("All runs", total=self.total, completed=len(self.done))
         self.now: dict[str, TaskID] = {}
         self.shares: dict[str, float] = {}
 
@@ -225,19 +224,24 @@ class _Work:
         name = str(told.cell)
         if name not in self.now:
             self.now[name] = self.bars.add_task("", total=1.0)
+            # A run that begins anew has lost its results.
+            self.done = {one for one in self.done if one[0] != name}
+            self.done |= {(name, budget) for budget in self._measured(told.cell)}
         title = f"{name}, {told.budget} labels"
         self.bars.update(self.now[name], description=f"{title}: {told.state}", completed=told.share)
         self.shares[name] = told.share
-        # Counted again at the end of a budget, since a run that began anew has lost its results.
-        done = len(self.results.of(self.cells)) if told.is_done else self.done
         if told.is_done:
             self.shares[name] = 0.0
+            self.done.add((name, told.budget))
             if told.budget == told.cell.budgets[-1]:
                 self.bars.remove_task(self.now.pop(name))
             if not self.bars.console.is_terminal:
-                self.bars.console.print(Text(f"{done} of {self.total}: {title}"), soft_wrap=True)
-        self.done = done
-        self.bars.update(self.all, completed=done + sum(self.shares.values()))
+                self.bars.console.print(Text(f"{len(self.done)} of {self.total}: {title}"), soft_wrap=True)
+        self.bars.update(self.all, completed=len(self.done) + sum(self.shares.values()))
+
+    def _measured(self, cell: Cell) -> list[int]:
+        """Return the budgets of a run that have a result."""
+        return [budget for budget in cell.budgets if self.results.read(cell, budget)]
 
 
 def _progress(console: Console) -> Progress:

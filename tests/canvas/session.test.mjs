@@ -344,6 +344,18 @@ test('an image that is as somebody else left it gets the suggestion of the next 
   parts.end();
 });
 
+test('a stroke that begins as the newer revision comes in stays', async () => {
+  const { parts, session, image } = await savedByBo();
+  const { forget } = session.autosave;
+  session.autosave.forget = async (one) => {
+    image.stroke({ x: 1, y: 1 }, { x: 2, y: 2 }, 1, { value: 3 });
+    await forget.call(session.autosave, one);
+  };
+  await session.newerRevision.look();
+  assert.deepEqual([image.pixels[0], image.pixels[5], image.history.open !== null], [4, 3, true]);
+  parts.end();
+});
+
 test('who comes back is told that somebody else has the image now', async () => {
   const { parts, session, image } = await savedByBo();
   parts.heldBy = 'Bo';

@@ -36,8 +36,9 @@ export class NewerRevision {
     const newest = await transport.label(image.item);
     if (newest.revision <= image.revision || !this.#isAtRest(image)) return;
     const isOther = !same(image.pixels, newest.pixels);
-    await autosave.forget(image);
+    // At once: a stroke may begin at the next wait, and is not to be replaced.
     image.renew({ ...newest, item });
+    await autosave.forget(image);
     screen.refresh();
     if (!isOther) return;
     const who = item.author === annotator ? 'You saved it elsewhere' : `${item.author ?? 'Somebody'} saved it meanwhile`;

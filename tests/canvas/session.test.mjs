@@ -352,7 +352,7 @@ test('a stroke that begins as the newer revision comes in stays', async () => {
     await forget.call(session.autosave, one);
   };
   await session.newerRevision.look();
-  assert.deepEqual([image.pixels[0], image.pixels[5], image.history.open !== null], [4, 3, true]);
+  assert.deepEqual([image.pixels[12], image.pixels[5], image.history.open !== null], [4, 3, true]);
   parts.end();
 });
 

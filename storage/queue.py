@@ -182,6 +182,7 @@ class _Choice:
         self.project_id = project_id
         self.settings = settings
         self.annotator = annotator
+        self.now = now
         self.looked = looked
         self.seen = seen
         self.unlike: set[int] = set()
@@ -210,8 +211,11 @@ class _Choice:
             elif found.id not in self.taken and len(chosen) < count:
                 chosen.append(found.id)
                 self.taken.add(found.id)
-        pool, skipped = self._pool(scored, most), self._ids(questions.SKIPPED, most)
         audit = _AuditDraw(self, count)
+        if audit.draw_ahead():
+            again = self.ask(questions.DRAFTS_PINNED_SCORED, most=most)
+            scored = [found.id for found in again if found.turn == questions.SCORED]
+        pool, skipped = self._pool(scored, most), self._ids(questions.SKIPPED, most)
         while len(chosen) < count:
             image_id = audit.take(len(chosen)) or self._first_free(pool)
             image_id = image_id or audit.take_left_over() or self._first_free(skipped)
@@ -262,11 +266,14 @@ class _Choice:
 class _AuditDraw:
     """Audit images at the set rate, the first ones and those that are overdue twice as often.
 
-    Those drawn earlier and still without a label come before new ones; one that was skipped has had its turn.
+    They are drawn ahead, as many as are due when all images of the project are labelled. Drawn one by one
+    they would come from what the model has not asked for yet, which is easier with every label. Those drawn
+    and still without a label come before new ones; one that was skipped has had its turn.
     """
 
     def __init__(self, choice: _Choice, count: int) -> None:
         self.choice = choice
+        self.count = count
         now = choice.ask(questions.AUDIT_COUNTS).one()
         self.drawn: int = now.drawn
         labelled = now.drawn - now.waiting
@@ -274,21 +281,19 @@ class _AuditDraw:
         self.submitted = labelled + now.trained + now.held
         self.left_over: list[int] = []
         if now.waiting > now.with_others + now.begun:
-            self.left_over += choice.ask(questions.AUDIT_LEFT_OVER, most=count).scalars()
+            self._find_left_over()
 
     def take(self, position: int) -> int | None:
         """Return the audit image due at this position of the batch; None when none is due or left."""
-        every, target = self.choice.settings.audit_every, self.choice.settings.audit_target
+        every = self.choice.settings.audit_every
         if every == 0:
             return None
-        count, often = self.submitted + position + 1, max(2, every // 2)
-        due = min(target, max(count // every, min(EARLY_AUDIT, count // often)))
+        count = self.submitted + position + 1
+        due = self._due(count)
         # Imported labels make many due at once, and nobody wants to see nothing else.
-        if self.handed_out >= due or (self.handed_out < due - 1 and count % min(every, often)):
+        if self.handed_out >= due or (self.handed_out < due - 1 and count % self._overdue_every):
             return None
         image_id = self.take_left_over()
-        if image_id is None and self.drawn < target:
-            image_id = self._draw()
         if image_id is not None:
             self.handed_out += 1
         return image_id
@@ -297,21 +302,42 @@ class _AuditDraw:
         """Return an audit image drawn earlier; None when there is none."""
         return self.left_over.pop(0) if self.left_over else None
 
-    def _draw(self) -> int | None:
-        choice = self.choice
-        start = np.random.default_rng([choice.settings.seed, self.drawn]).bytes(32).hex()
-        for part in questions.UNTOUCHED:
-            image_id: int | None = choice.ask(part, start=start, most=1).scalar()
-            if image_id is not None:
-                break
-        else:
-            return None
-        choice.ask(questions.TO_AUDIT, drawn=image_id)
-        self.drawn += 1
-        events.record(
-            choice.session, choice.project_id, choice.annotator, "audit", image=image_id, drawn=self.drawn
-        )
-        return image_id
+    @property
+    def _often(self) -> int:
+        return max(2, self.choice.settings.audit_every // 2)
+
+    @property
+    def _overdue_every(self) -> int:
+        return min(self.choice.settings.audit_every, self._often)
+
+    def _due(self, labelled: int) -> int:
+        """Return how many of so many labelled images are for audit."""
+        every, target = self.choice.settings.audit_every, self.choice.settings.audit_target
+        return min(target, max(labelled // every, min(EARLY_AUDIT, labelled // self._often)))
+
+    def draw_ahead(self) -> bool:
+        """Draw images when more are due in this batch than were drawn; return whether any were."""
+        choice, settings = self.choice, self.choice.settings
+        if settings.audit_every == 0 or self._due(self.submitted + self.count) <= self.drawn:
+            return False
+        start = np.random.default_rng([settings.seed, self.drawn]).bytes(32).hex()
+        enough = settings.audit_target * max(settings.audit_every, self._often)
+        values = {"start": start, "most": enough, "screen_lease_from": choice.now + AHEAD_LEASE_S}
+        untouched = [
+            image_id for part in questions.UNTOUCHED for image_id in choice.ask(part, **values).scalars()
+        ]
+        wanted = max(1, self._due(self.submitted + len(untouched)) - self.drawn)
+        drawn = untouched[: min(wanted, max(1, len(untouched) // self._overdue_every))]
+        if not drawn:
+            return False
+        choice.connection.execute(questions.TO_AUDIT, [{"drawn": image_id} for image_id in drawn])
+        events.record(choice.session, choice.project_id, choice.annotator, "audit", drawn=drawn)
+        self.drawn += len(drawn)
+        self._find_left_over()
+        return True
+
+    def _find_left_over(self) -> None:
+        self.left_over = list(self.choice.ask(questions.AUDIT_LEFT_OVER, most=self.count).scalars())
 
 
 def asked_for(workspace: Workspace, project_id: int) -> list[int]:

@@ -111,13 +111,15 @@ UNSCORED = _shuffled(select(Image.id).where(Image.project_id == _PROJECT, _in_po
 """One after the other they answer all, ``most`` of each."""
 
 # Content hashes know nothing of the content, so the one that follows a random number is as good
-# as one image drawn from all, and the index finds it without reading all.
+# as one image drawn from all, and the index finds it without reading all. What is on a screen is not drawn:
+# its suggestion was seen.
 UNTOUCHED = _shuffled(
     select(Image.id).where(
         Image.project_id == _PROJECT,
         _in_pool,
         Image.revision == 0,
         Image.pinned_at.is_(None),
+        or_(Image.leased_until.is_(None), Image.leased_until <= bindparam("screen_lease_from")),
         Image.id.not_in(_TAKEN),
     )
 )
@@ -142,7 +144,7 @@ AUDIT_COUNTS = select(
 AUDIT_LEFT_OVER = (
     select(Image.id)
     .where(_in_audit, _waiting, Image.skipped_at.is_(None), _free, Image.id.not_in(_TAKEN))
-    .order_by(Image.id)
+    .order_by(Image.content_hash)
     .limit(_MOST)
 )
 

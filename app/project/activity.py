@@ -118,6 +118,14 @@ def happening(entry: EventInfo) -> str:
     return _SENTENCES[entry.kind](entry.image or "an image", entry.detail)
 
 
+def _audit(image: str, detail: Mapping[str, Any]) -> str:
+    drawn = detail.get("drawn")
+    if isinstance(drawn, list):
+        return f"Had {image_count(len(drawn))} drawn for the audit"
+    # They used to be drawn one by one.
+    return f"Moved {image} to audit" if drawn is None else f"Was given {image}, drawn for the audit"
+
+
 def _start(_: str, detail: Mapping[str, Any]) -> str:
     number = detail["number"]
     return (
@@ -168,9 +176,7 @@ _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], str]] = {
     "submit": lambda image, detail: f"Submitted {image}, revision {detail['revision']}",
     "approve": lambda image, detail: f"Approved {image}, revision {detail['revision']}",
     "skip": lambda image, _: f"Skipped {image}",
-    "audit": lambda image, detail: (
-        f"Was given {image}, drawn for the audit" if "drawn" in detail else f"Moved {image} to audit"
-    ),
+    "audit": _audit,
     "exclude": lambda image, _: f"Excluded {image}",
     "restore": lambda image, detail: f"Took {image} back to {detail['after']}",
     "pin": lambda _, detail: f"Put {image_count(len(detail['images']))} in front",

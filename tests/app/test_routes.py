@@ -317,9 +317,9 @@ def test_suggestion_and_uncertainty_of_the_current_round(browser: TestClient, si
     assert browser.get(f"/api/images/{rest[0]}/uncertainty/{half[:10]}").status_code == 404
     assert browser.get(f"/api/images/{rest[0]}/suggestion/{'0' * 64}").status_code == 404
 
-    # One of them is drawn for the audit and labelled blind.
+    # The one that is not on a screen is drawn for the audit and labelled blind.
     counts = set()
-    for holding in (0, rest[0]):
+    for holding in (0, rest[1]):
         address = f"/api/projects/{site.project_id}/next?count=1&contents=1&holding={holding}"
         answer, contents = read_contents(browser.get(address))
         first = answer["items"][0]

@@ -140,13 +140,22 @@ class Training:
         draws = CropDraws(
             data,
             config.batch_size,
-            _whole_cells(config.crop, self.teacher.stride),
+            self._crop_side(),
             seed=config.seed,
             rank=self._fabric.global_rank,
             unlabelled_from=first_unlabelled_step(config),
         )
         self._batches = Batches(data, draws, self.device)
         self._first_with_unlabelled = first_unlabelled_step(config) if data.unlabelled else config.steps
+
+    def _crop_side(self) -> int:
+        """Return the side of a crop, rounded up: one that ends within a cell would be learned stretched.
+
+        One crop alone is larger than a cell of the deepest map: batch statistics are of two values at least.
+        """
+        whole_cells = -(-self.config.crop // self.teacher.stride) * self.teacher.stride
+        least = 2 * self.teacher.size_multiple if self.config.batch_size == 1 else 0
+        return max(whole_cells, least)
 
     def run(self, on_step: Callable[[StepReport], bool]) -> bool:
         """Train until all steps are done or ``on_step``, called after every step, returns False.
@@ -293,11 +302,6 @@ class Training:
             network.class_weights.copy_(class_weights)
             network.forget_silent()
         self.step = int(training["step"])
-
-
-def _whole_cells(side: int, stride: int) -> int:
-    """Return the side of a crop, rounded up; one that ends within a cell would be learned stretched."""
-    return -(-side // stride) * stride
 
 
 def learning_rate_factor(step: int, steps: int) -> float:

@@ -87,7 +87,7 @@ class RoundSettings(_Settings):
         description="Name of a timm encoder, or mobilenet_v2 for torchvision's weights.",
     )
     decoder: str = Field(
-        "DeepLabV3Plus",
+        "FPN",
         description="A segmentation-models-pytorch architecture; DPT needs a vision transformer as encoder.",
     )
     weights: str = Field(

@@ -45,9 +45,9 @@ ENCODERS = (
     "vit_base_patch16_dinov3",
     "vit_large_patch16_dinov3",
 )
-DECODERS = ("DeepLabV3Plus", "Unet", "FPN", "UPerNet", "Segformer", "DPT")
+DECODERS = ("FPN", "DeepLabV3Plus", "Unet", "UPerNet", "Segformer", "DPT")
 PRESET_NAMES = {
-    "cpu": "CPU: EfficientNet-Lite0 with DeepLabV3+",
+    "cpu": "CPU: EfficientNet-Lite0 with FPN",
     "gpu": "GPU: ResNet-50 with DeepLabV3+",
     "best": "Best, on a GPU: DINOv2-S with DPT",
 }

@@ -28,9 +28,11 @@ HEADS: dict[str, type[LinearHead] | type[NPHead] | type[ClassifierNPHead]] = {
     "np": NPHead,
     "np_classifier": ClassifierNPHead,
 }
-_DECODER_OPTIONS = {
+_DECODER_OPTIONS: dict[str, dict[str, Any]] = {
     # A quarter of the usual cost on a CPU. The rates suit the encoder's stride of 16.
-    "deeplabv3plus": {"decoder_channels": 128, "decoder_atrous_rates": (6, 12, 18)}
+    "deeplabv3plus": {"decoder_channels": 128, "decoder_atrous_rates": (6, 12, 18)},
+    # A quarter again, and as good as 256 and 128 with few labels, see docs/benchmarks.md.
+    "fpn": {"decoder_pyramid_channels": 128, "decoder_segmentation_channels": 64},
 }
 _PAN_SIZE = 128
 """PAN halves the encoder's last map, of stride 16, three times."""
@@ -222,7 +224,7 @@ def build_network(
     class_count: int,
     *,
     encoder: str = "tf_efficientnet_lite0",
-    decoder: str = "DeepLabV3Plus",
+    decoder: str = "FPN",
     head: HeadName = "np_classifier",
     weights: str = "auto",
     representation: bool = False,
@@ -233,7 +235,7 @@ def build_network(
     Args:
         class_count: C, 1…254.
         encoder: A timm model name, or that of an encoder that segmentation-models-pytorch alone has.
-        decoder: A segmentation-models-pytorch architecture such as ``DeepLabV3Plus``, ``FPN``, ``Unet``,
+        decoder: A segmentation-models-pytorch architecture such as ``FPN``, ``DeepLabV3Plus``, ``Unet``,
             or ``DPT`` for a vision transformer of timm.
         head: ``np_classifier`` (the latent is the classifier), ``np`` (one latent per image) or ``linear``.
         weights: ``auto`` (embedded, cached or downloaded; random with a warning when there are none),

@@ -142,6 +142,13 @@ def test_crops_are_whole_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sides == [32, 36, 36, 40], "cells of the small network are 4 pixels wide"
 
 
+@pytest.mark.parametrize("decoder", ["FPN", "Unet", "PAN"])
+def test_a_single_small_crop_has_batch_statistics(decoder: str, device: torch.device) -> None:
+    network = build_network(2, encoder="test_resnet", decoder=decoder, weights="none")
+    config = TrainConfig(**{**vars(SMALL), "batch_size": 1, "steps": 1})
+    assert Training(network, striped_data(6, 2), config, device).run(lambda report: True)
+
+
 def test_the_same_seed_gives_the_same_run() -> None:
     one, same = training(CPU), training(CPU)
     assert [r.loss for r in run_steps(one, 9)] == [r.loss for r in run_steps(same, 9)]

@@ -397,29 +397,52 @@ def asked_rounds() -> str:
 
 def batch_statistics() -> str:
     """Return what a teacher is with adapted batch statistics, and with those of its training, paired."""
-    rows = read("batch_statistics")
+    figures: _Columns = {"mIoU": ("miou", 100, 1), "error AUROC": ("error_auroc", 1, 3), "NLL": ("nll", 1, 3)}
+    figures |= {"ECE": ("ece", 1, 3), "temperature": ("temperature", 1, 2)}
+    return _beside("batch_statistics", "statistics", ("of the training", "adapted"), figures)
+
+
+def decoders() -> str:
+    """Return what the first rounds reach under each decoder, paired, and what they cost."""
+    figures: _Columns = {"mIoU": ("miou", 100, 1), "error AUROC": ("error_auroc", 1, 3), "NLL": ("nll", 1, 3)}
+    figures |= {"temperature": ("temperature", 1, 2)}
+    ways = ("DeepLabV3Plus", "FPN")
+    rows = read("decoders")
+    costs: _Columns = {"CPU s a round": ("cpu_seconds", 1, 0), "ms an image": ("ms_per_image", 1, 0)}
+    lines = []
+    for data in dict.fromkeys(row["data"] for row in rows):
+        for way in ways:
+            taken = _values([row for row in rows if row["data"] == data], costs, decoder=way)
+            lines.append([data, way, *_spreads(taken, costs)])
+    beside = _beside("decoders", "decoder", ways, figures)
+    return "\n\n".join([_table(["images", "decoder", *costs], lines), beside])
+
+
+def _beside(name: str, column: str, ways: tuple[str, str], figures: _Columns) -> str:
+    """Return figures of the pool and the test under two ways, and by how much the second is above the first.
+
+    The rows of ``name`` are one for each set, seed, number of labels and way, which ``column`` has.
+    """
+    rows = read(name)
     found: dict[tuple[str, int], dict[str, dict[str, dict[str, str]]]] = {}
     for row in rows:
         of_row = found.setdefault((row["data"], int(row["labels"])), {})
-        of_row.setdefault(row["statistics"], {})[row["seed"]] = row
-    figures = {"mIoU": ("miou", 100, 1), "error AUROC": ("error_auroc", 1, 3), "NLL": ("nll", 1, 3)}
-    figures |= {"ECE": ("ece", 1, 3), "temperature": ("temperature", 1, 2)}
+        of_row.setdefault(row[column], {})[row["seed"]] = row
     lines = []
-    for (data, labels), ways in sorted(found.items()):
-        trained, adapted = ways["of the training"], ways["adapted"]
-        shown = {"of the training": trained, "adapted": adapted, "difference, paired": None}
+    for (data, labels), by_way in sorted(found.items()):
+        first, second = (by_way[way] for way in ways)
         for part in ("pool", "test"):
-            for way, own in shown.items():
-                cells = [data, str(labels), part, way, str(len(adapted))]
-                for name, scale, digits in figures.values():
-                    column = f"{part}_{name}"
+            for way, own in (*zip(ways, (first, second), strict=True), ("difference, paired", None)):
+                cells = [data, str(labels), part, way, str(len(second))]
+                for figure, scale, digits in figures.values():
+                    of = f"{part}_{figure}"
                     values = [
-                        scale * (float((own or adapted)[seed][column]) - (0 if own else float(row[column])))
-                        for seed, row in trained.items()
+                        scale * (float((own or second)[seed][of]) - (0 if own else float(row[of])))
+                        for seed, row in first.items()
                     ]
                     cells.append(_spread(values, digits, sign=own is None))
                 lines.append(cells)
-    head = ["images", "labels", "part", "statistics", "seeds", *figures]
+    head = ["images", "labels", "part", column, "seeds", *figures]
     return "\n\n".join([_table(head, lines), _origin(rows)])
 
 
@@ -1041,6 +1064,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "first_rounds": first_rounds,
     "image_side": image_side,
     "further_rounds": further_rounds,
+    "decoders": decoders,
     "batch_statistics": batch_statistics,
     "labelled_spots": labelled_spots,
     "asked_rounds": asked_rounds,

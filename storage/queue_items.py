@@ -21,6 +21,8 @@ _UNSCORED_WHY = "Not scored yet: in random order until the first round is done"
 _UNLIKE_WHY = "Not scored by the last round: it comes early because it is unlike what is labelled"
 _UNSEEN_WHY = "Not put in order yet: in random order until a round looks at it"
 _UNSCORED_LATER_WHY = "Not scored by the last round: in random order until a round looks at it"
+_UNLIKE_CLAUSE = "; unlike anything labelled"
+"""The end of a round's sentence about an image that was unlike all labelled ones (:mod:`core.reasons`)."""
 
 
 @dataclass(frozen=True)
@@ -214,7 +216,7 @@ def _why(known: _Known, annotator: str | None, unlike: bool) -> str:
     if row.skipped_at is not None:
         return _SKIPPED_WHY
     if prediction is not None and current is not None:
-        why = f"Rank {prediction.rank:,} of {current.ranked:,}: {_sentence(prediction.why, names)}"
+        why = f"Rank {prediction.rank:,} of {current.ranked:,}: {_sentence(prediction, names)}"
         return f"{why}; moved back, because {like} is much like it" if like else why
     if unlike:
         return _UNLIKE_WHY
@@ -223,9 +225,12 @@ def _why(known: _Known, annotator: str | None, unlike: bool) -> str:
     return _UNSEEN_WHY if current.number == COLD_START else _UNSCORED_LATER_WHY
 
 
-def _sentence(why: dict[str, Any], names: tuple[str, str] | None) -> str:
-    sentence = str(why.get("sentence") or "the model is less sure about the others")
-    told = why.get("names")
+def _sentence(prediction: Prediction, names: tuple[str, str] | None) -> str:
+    sentence = str(prediction.why.get("sentence") or "the model is less sure about the others")
+    if prediction.like_image_id is not None:
+        # Something like it was labelled since the round wrote that.
+        sentence = sentence.removesuffix(_UNLIKE_CLAUSE)
+    told = prediction.why.get("names")
     if not told or names is None:
         return sentence
     # Both at once: two classes may have swapped their names.

@@ -1,6 +1,7 @@
 """What is much like an image just labelled moves back; what is on a screen stays."""
 
 import contextlib
+import dataclasses
 import sqlite3
 import threading
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
+from core.reasons import Reason
 from storage import embeddings, images, likeness, predictions, projects, queue, round_requests, rounds
 from storage.formats.embeddings import encode_embeddings
 from storage.predictions import NewPrediction
@@ -77,6 +79,24 @@ def test_images_like_a_labelled_one_move_back_and_others_stay(
     assert queue.move_back_alike(workspace, first, "ada") == 0
     submit(workspace, first)
     assert queue.move_back_alike(workspace, first, "ada") == 0
+
+
+def test_what_was_unlike_anything_labelled_is_said_to_be_so_only_until_something_like_it_is_labelled(
+    workspace: Workspace, project: ProjectInfo, ranked: list[int]
+) -> None:
+    why = dataclasses.asdict(Reason("unsure about tree in the centre", [], [], "centre").unlike_labelled())
+    with workspace.database.writing() as session:
+        session.execute(update(Prediction).values(why=why))
+    first, on_screen, moved, other, *_ = ranked
+    submit(workspace, first)
+    queue.move_back_alike(workspace, first, "ada", holding=on_screen)
+    found = items(workspace, project)
+    assert found[on_screen].why == "Rank 2 of 10: unsure about tree in the centre"
+    like = found[moved].like
+    assert found[moved].why == (
+        f"Rank 3 of 10: unsure about tree in the centre; moved back, because {like} is much like it"
+    )
+    assert found[other].why.endswith("; unlike anything labelled")
 
 
 def test_the_most_alike_label_counts(workspace: Workspace, project: ProjectInfo, ranked: list[int]) -> None:

@@ -92,10 +92,10 @@ def next_images(
     """Reserve and return the next ``count`` images for a person, fewer when there are no more.
 
     Own drafts come first, then what was pinned to the front, then audit images at the set rate between the
-    pool by place in the current round, then the pool that is not scored (first what an older round saw, the
-    most unlike the labelled images leading, then in a seeded random order), and skipped images last. An
-    image reserved for somebody else is never among them. Other reservations of this person end. What waits
-    behind the image on the screen is reserved for :data:`AHEAD_LEASE_S`, unless it was for longer.
+    pool by place in the current round, then the pool that is not scored (first what an older round saw and
+    is unlike all labelled images, the most unlike leading, then in a seeded random order), and skipped images
+    last. An image reserved for somebody else is never among them. Other reservations of this person end. What
+    waits behind the image on the screen is reserved for :data:`AHEAD_LEASE_S`, unless it was for longer.
 
     Args:
         workspace: The workspace.
@@ -244,7 +244,7 @@ class _Choice:
             yield from self._ids(part, most, start=start)
 
     def _unlike_labelled(self, candidates: Sequence[int]) -> list[int]:
-        """Return those of the images that were embedded, the one farthest from all labelled ones first."""
+        """Return those of the images that are seen to be like nothing labelled, the most unlike first."""
         if not candidates:
             return []
         if not self.looked:
@@ -260,7 +260,8 @@ class _Choice:
         if not len(own) or not len(others):
             return []
         nearest = (seen.vectors[own] @ seen.vectors[others].T).max(axis=1)
-        return [int(image_id) for image_id in waiting[np.argsort(nearest, kind="stable")]]
+        farthest_first = np.argsort(nearest, kind="stable")
+        return [int(waiting[at]) for at in farthest_first if nearest[at] <= seen.alike_from]
 
 
 class _AuditDraw:

@@ -191,6 +191,8 @@ def rank_cold(
 def typical_sentence(alike: int, of: int) -> str:
     """Return why a cold start asks for an image that ``alike`` of ``of`` others are much like."""
     said = _typicality(alike, of)
+    if of == 0:
+        return said
     if of >= COUNTED_EXACTLY:
         return f"{said}: about {alike:,} of {of:,} other images look much like it"
     if alike == 0:
@@ -199,6 +201,8 @@ def typical_sentence(alike: int, of: int) -> str:
 
 
 def _typicality(alike: int, of: int) -> str:
+    if of == 0:
+        return "the only image that waits"
     if alike == 0 and of < COUNTED_EXACTLY:
         return "unlike the other images"
     return "typical" if alike >= max(2.0, TYPICAL_SHARE * of) else "of a rare kind"

@@ -26,14 +26,14 @@ def nearest_cosine(embeddings: torch.Tensor, labelled: torch.Tensor) -> torch.Te
 
 
 def alike_from(embeddings: torch.Tensor, generator: torch.Generator) -> float:
-    """Return the cosine above which two different rows of ``(N, E)`` are alike; 1 when N < 2.
+    """Return the cosine above which two different rows of ``(N, E)`` are alike.
 
-    One in a hundred pairs exceeds it, or more where more are near-duplicates. Of a large pool 200 000 pairs
-    are drawn.
+    One in a hundred pairs exceeds it, or more where more are near-duplicates; without a pair to go by, only
+    near-duplicates are alike. Of a large pool 200 000 pairs are drawn.
     """
     count = len(embeddings)
     if count < 2:
-        return 1.0
+        return NEAR_DUPLICATE
     if count * (count - 1) // 2 <= _PAIRS:
         first, second = torch.triu_indices(count, count, 1).unbind()
     else:

@@ -69,7 +69,13 @@ def test_one_in_a_hundred_pairs_is_more_alike(count: int) -> None:
     threshold = alike_from(embeddings, seeded())
     pairs = (embeddings @ embeddings.T)[tuple(torch.triu_indices(count, count, 1))]
     assert (pairs > threshold).double().mean().item() == pytest.approx(0.01, abs=0.002)
-    assert alike_from(embeddings[:1], seeded()) == 1
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_pool_without_a_pair_has_near_duplicates_of_what_is_labelled(count: int) -> None:
+    threshold = alike_from(torch.eye(4)[:count], seeded())
+    assert unlike_labelled(torch.tensor([0.9992]), threshold).tolist() == [False]
+    assert unlike_labelled(torch.tensor([0.5]), threshold).tolist() == [True]
 
 
 @pytest.mark.parametrize(("scenes", "frames"), [(4, 2), (10, 20)])

@@ -161,6 +161,17 @@ def test_the_reason_of_a_typical_image() -> None:
     assert typical_sentence(1, 299) == "of a rare kind: 1 of 299 other images look much like it"
 
 
+def test_the_last_image_of_a_pool_is_compared_with_no_others() -> None:
+    assert typical_sentence(0, 0) == "the only image that waits"
+    labelled = vectors(1)
+    copy = F.normalize(labelled + 0.001, dim=1)
+    ranking = rank_pool(
+        scored([0.3], copy), labelled, frames_of([None]), [1], choice="top", generator=generator(), **OPTIONS
+    )
+    assert ranking.grounds == ["the only image that waits"]
+    assert not bool(ranking.unlike.any())
+
+
 def test_what_a_sample_counted_is_not_said_as_if_it_were_exact() -> None:
     assert typical_sentence(0, 30_000) == "of a rare kind: about 0 of 30,000 other images look much like it"
     assert typical_sentence(312, 30_000) == "typical: about 312 of 30,000 other images look much like it"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -239,7 +238,7 @@ class _Choice:
         yield from self._shuffled(most)
 
     def _shuffled(self, most: int) -> Iterator[int]:
-        start = hashlib.sha256(f"queue {self.settings.seed}".encode()).hexdigest()
+        start = questions.start_of_shuffle(self.settings.seed)
         for part in questions.UNSCORED:
             yield from self._ids(part, most, start=start)
 

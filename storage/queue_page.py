@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, union
+from sqlalchemy import ColumnElement, Exists, Select, and_, exists, func, or_, select, union
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.errors import InvalidInput
 from storage.images import NO_MEASURE, count_splits
 from storage.projects import project_row
 from storage.queue_items import QueueItem, queue_items
+from storage.queue_questions import start_of_shuffle
 from storage.schema import PIXEL_SCORES, SPLITS, Image, Label, Prediction, Project
+from storage.settings import ProjectSettings
 from storage.workspace import Workspace
 
 ORDERS = ("place", "name", "newest", "novelty", *PIXEL_SCORES, "given")
@@ -62,8 +64,9 @@ def ranked_images(
             in the case given.
         unsure_of: Only images where the current round takes this class for another, or another for it.
         image_ids: Only these images.
-        order: ``place`` in the queue (pinned images first, behind all the places what was labelled since the
-            round); ``name``; ``newest`` label first; ``novelty`` or one of
+        order: ``place`` in the queue, as images are handed out to somebody without a draft (pinned ones, the
+            pool by place, what is not scored in its random order, and what was skipped), and behind that
+            what was labelled since the round; ``name``; ``newest`` label first; ``novelty`` or one of
             :data:`storage.schema.PIXEL_SCORES`, the highest first; ``given``, that of ``image_ids``. Images
             that have no such value come last, the excluded ones after all others.
         offset: Images before this page.
@@ -266,13 +269,14 @@ def _parts(filters: _Filters, order: str) -> list[_Part]:
                 ),
                 (Prediction.place, Prediction.image_id),
             ),
+            *_unscored(filters, are_pinned, are_skipped),
             # As they are handed out: once nothing else is left.
             _Part(images.where(skipped), (Image.skipped_at, Image.id)),
             _Part(
                 filters.scored_of("train"),
                 (filters.prediction_of_image(Prediction.place).scalar_subquery(), Image.id),
             ),
-            *_without_value(filters, Prediction.place, are_pinned, are_skipped),
+            *_others_without(filters, Prediction.place),
         ]
     value: InstrumentedAttribute[Any] = getattr(Prediction, order)
     return [
@@ -281,38 +285,61 @@ def _parts(filters: _Filters, order: str) -> list[_Part]:
     ]
 
 
-def _without_value(
-    filters: _Filters, value: InstrumentedAttribute[Any], *elsewhere: Select[int]
-) -> list[_Part]:
-    """Return the images that have no such value of the round, or show none, in any order.
+def _without_value(filters: _Filters, value: InstrumentedAttribute[Any]) -> list[_Part]:
+    """Return the images that have no such value of the round, or show none, in any order."""
+    if filters.unsure_of is None:
+        return [_pool_without(filters, value), *_others_without(filters, value)]
+    # The round is unsure of none that it has not scored.
+    excluded = filters.of_project(Image.split == "excluded")
+    scored = filters.predictions().where(value.is_(None), Prediction.image_id.not_in(excluded))
+    return [_Part(scored, (Prediction.image_id,)), *_others_without(filters, value)]
 
-    Those of the pool whose ids ``elsewhere`` has are left out.
+
+def _unscored(filters: _Filters, *elsewhere: Select[int]) -> list[_Part]:
+    """Return the pool that the round has not scored, shuffled as it is handed out.
+
+    What an older round saw and is unlike all labelled images is handed out before the rest of it: that takes
+    the embeddings of all, and is known of the first images only.
     """
     if filters.unsure_of is not None:
-        # The round is unsure of none that it has not scored, and of no audit image on the screen.
-        scored, by_id = filters.predictions(), (Prediction.image_id,)
-        excluded = filters.of_project(Image.split == "excluded")
-        return [
-            _Part(scored.where(value.is_(None), Prediction.image_id.not_in(excluded)), by_id),
-            _Part(filters.scored_of("excluded"), (Image.id,)),
-        ]
-    images, by_hash = filters.images(Image.id), (Image.content_hash,)
-    prediction = filters.prediction_of_image(Prediction.id)
-    if value is not Prediction.place:
-        prediction = prediction.where(value.is_not(None))
-    without = images.where(~prediction.exists())
+        return []
+    pool = _pool_without(filters, Prediction.place, *elsewhere)
+    start = start_of_shuffle(ProjectSettings.model_validate(filters.project.settings).annotation.seed)
+    halves = (Image.content_hash >= start, Image.content_hash < start)
+    return [pool._replace(images=pool.images.where(half)) for half in halves]
+
+
+def _pool_without(filters: _Filters, value: InstrumentedAttribute[Any], *elsewhere: Select[int]) -> _Part:
+    """Return the images of the pool that have no such value and whose ids ``elsewhere`` does not have."""
+    images = filters.images(Image.id).where(Image.split == "pool")
     if filters.few_scored:
         # One short list is looked into in half the time, where most images are not in it.
         scored = filters.of_round().where(value.is_not(None))
-        of_pool = images.where(Image.id.not_in(union(scored, *elsewhere)))
+        images = images.where(Image.id.not_in(union(scored, *elsewhere)))
     else:
-        of_pool = without.where(*(Image.id.not_in(ids) for ids in elsewhere))
+        images = images.where(~_has(filters, value), *(Image.id.not_in(ids) for ids in elsewhere))
+    return _Part(images, (Image.content_hash,), any=_any_left(filters.project, value))
+
+
+def _others_without(filters: _Filters, value: InstrumentedAttribute[Any]) -> list[_Part]:
+    """Return the images of other splits than the pool that have no value of the round, or show none."""
+    if filters.unsure_of is not None:
+        # Nor does the screen say what it is unsure of in an audit image.
+        return [_Part(filters.scored_of("excluded"), (Image.id,))]
+    images, by_hash = filters.images(Image.id), (Image.content_hash,)
     return [
-        _Part(of_pool.where(Image.split == "pool"), by_hash, any=_any_left(filters.project, value)),
-        _Part(without.where(Image.split == "train"), by_hash),
+        _Part(images.where(~_has(filters, value), Image.split == "train"), by_hash),
         _Part(images.where(Image.split == "audit"), by_hash),
         _Part(images.where(Image.split == "excluded"), by_hash),
     ]
+
+
+def _has(filters: _Filters, value: InstrumentedAttribute[Any]) -> Exists:
+    """Return the condition that the image in the question around it has a value of the round."""
+    prediction = filters.prediction_of_image(Prediction.id)
+    if value is not Prediction.place:
+        prediction = prediction.where(value.is_not(None))
+    return prediction.exists()
 
 
 def _any_left(project: Project, value: InstrumentedAttribute[Any]) -> Select[bool]:
@@ -350,8 +377,12 @@ def _walk(
 ) -> list[int]:
     """Return ``limit`` ids from ``offset`` on of what the parts answer one after the other."""
     found: list[int] = []
+    answers: dict[Select[bool], bool] = {}
     for part in parts:
-        if part.any is not None and not session.scalar(part.any):
+        # Both halves of a shuffle ask the same.
+        if part.any is not None and part.any not in answers:
+            answers[part.any] = bool(session.scalar(part.any))
+        if part.any is not None and not answers[part.any]:
             continue
         page = session.scalars(part.question(backwards).offset(offset).limit(limit - len(found))).all()
         found += page

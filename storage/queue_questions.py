@@ -6,6 +6,7 @@ All are asked with the values of :class:`storage.queue._Choice`.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from sqlalchemy import (
@@ -104,6 +105,11 @@ def _shuffled(query: Select[Any]) -> tuple[Select[Any], Select[Any]]:
     # that the index on (project_id, split, content_hash) serves without sorting.
     ordered = query.order_by(Image.content_hash).limit(_MOST)
     return ordered.where(Image.content_hash >= _START), ordered.where(Image.content_hash < _START)
+
+
+def start_of_shuffle(seed: int) -> str:
+    """Return the content hash at which the order of the images without a score begins."""
+    return hashlib.sha256(f"queue {seed}".encode()).hexdigest()
 
 
 _has_score = select(Prediction.id).where(Prediction.round_id == _ROUND, Prediction.image_id == Image.id)

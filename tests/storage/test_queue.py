@@ -562,6 +562,30 @@ def test_the_queue_page_sorts_and_filters_by_what_the_round_thinks(
             queue.ranked_images(workspace, project.id, **wrong)
 
 
+@pytest.mark.parametrize(("scored", "few_scored"), [(0, 0), (4, queue_page.FEW_SCORED), (4, 0)])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_queue_page_has_the_order_that_is_handed_out(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, scored: int, few_scored: int, seed: int
+) -> None:
+    monkeypatch.setattr(queue_page, "FEW_SCORED", few_scored)
+    project = make_project(workspace, images=16, size=(2, 2), settings=no_audit(seed=seed))
+    everything = all_ids(workspace, project)
+    submit(workspace, everything[0])
+    if scored:
+        publish_ranking(workspace, project.id, everything[1 : scored + 1])
+    for skipped in (everything[9], everything[2]):
+        queue.skip(workspace, skipped, "ada")
+    queue.pin(workspace, [everything[12], everything[3]], "ada")
+    submit(workspace, everything[1])
+    handed_out = ids(queue.next_images(workspace, project.id, "ada", 16))
+    assert len(handed_out) == 14
+    found, total = queue.ranked_images(workspace, project.id)
+    assert (ids(found)[:14], total) == (handed_out, 16)
+    assert set(ids(found)[14:]) == set(everything[:2])
+    by_twos = [queue.ranked_images(workspace, project.id, offset=at, limit=2)[0] for at in range(0, 16, 2)]
+    assert [ids(page) for page in by_twos] == [ids(found)[at : at + 2] for at in range(0, 16, 2)]
+
+
 def test_questions_of_the_queue_page_are_understood_by_postgresql(
     workspace: Workspace, project: ProjectInfo
 ) -> None:

@@ -92,9 +92,10 @@ def next_images(
 
     Own drafts come first, then what was pinned to the front, then audit images at the set rate between the
     pool by place in the current round, then the pool that is not scored (first what an older round saw and
-    is unlike all labelled images, the most unlike leading, then in a seeded random order), and skipped images
-    last. An image reserved for somebody else is never among them. Other reservations of this person end. What
-    waits behind the image on the screen is reserved for :data:`AHEAD_LEASE_S`, unless it was for longer.
+    is unlike all labelled images, the most unlike leading, then in a seeded random order), then skipped
+    images, and what somebody else has begun last. An image reserved for somebody else is never among them.
+    Other reservations of this person end. What waits behind the image on the screen is reserved for
+    :data:`AHEAD_LEASE_S`, unless it was for longer.
 
     Args:
         workspace: The workspace.
@@ -214,10 +215,10 @@ class _Choice:
         if audit.draw_ahead():
             again = self.ask(questions.DRAFTS_PINNED_SCORED, most=most)
             scored = [found.id for found in again if found.turn == questions.SCORED]
-        pool, skipped = self._pool(scored, most), self._ids(questions.SKIPPED, most)
+        pool, put_off = self._pool(scored, most), self._put_off(most)
         while len(chosen) < count:
             image_id = audit.take(len(chosen)) or self._first_free(pool)
-            image_id = image_id or audit.take_left_over() or self._first_free(skipped)
+            image_id = image_id or audit.take_left_over() or self._first_free(put_off)
             if image_id is None:
                 break
             chosen.append(image_id)
@@ -236,6 +237,10 @@ class _Choice:
             self.unlike.add(image_id)
             yield image_id
         yield from self._shuffled(most)
+
+    def _put_off(self, most: int) -> Iterator[int]:
+        yield from self._ids(questions.SKIPPED, most)
+        yield from self._ids(questions.BEGUN_BY_OTHERS, most)
 
     def _shuffled(self, most: int) -> Iterator[int]:
         start = questions.start_of_shuffle(self.settings.seed)

@@ -36,6 +36,9 @@ _MOST: BindParameter[Any] = bindparam("most")
 
 _free = or_(Image.leased_by.is_(None), Image.leased_by == _PERSON, Image.leased_until <= bindparam("now"))
 _in_pool = and_(Image.split == "pool", Image.skipped_at.is_(None), _free)
+_unlabelled = and_(Image.split.in_(("pool", "audit")), Image.labelled_revision == 0)
+# Whoever was handed somebody else's draft could only skip it, and put it at the end of the other's queue too.
+_not_begun_by_others = or_(Image.draft_by.is_(None), Image.draft_by == _PERSON)
 
 PROJECT = select(Project.settings, Project.current_round_id).where(Project.id == _PROJECT).with_for_update()
 """On PostgreSQL the lock makes two people choose one after the other, as SQLite does anyway."""
@@ -61,7 +64,7 @@ _pinned = (
 _scored = (
     select(Image.id, Prediction.place.label("key"))
     .join(Prediction, Prediction.image_id == Image.id)
-    .where(Prediction.round_id == _ROUND, _in_pool)
+    .where(Prediction.round_id == _ROUND, _in_pool, _not_begun_by_others)
     .order_by(Prediction.place)
     .limit(_MOST)
 )
@@ -87,13 +90,27 @@ SKIPPED = (
         Image.project_id == _PROJECT,
         Image.skipped_at.is_not(None),
         or_(
-            and_(Image.split.in_(("pool", "audit")), Image.labelled_revision == 0),
+            and_(_unlabelled, _not_begun_by_others),
             # A correction that was begun waits for its author, whatever the image is labelled with.
             and_(Image.draft_by == _PERSON, Image.split != "excluded"),
         ),
         _free,
     )
     .order_by(Image.skipped_at)
+    .limit(_MOST)
+)
+
+BEGUN_BY_OTHERS = (
+    select(Image.id)
+    .where(
+        Image.project_id == _PROJECT,
+        # Names come after the empty text, so the index on draft_by finds the few there are.
+        Image.draft_by > "",
+        Image.draft_by != _PERSON,
+        _unlabelled,
+        _free,
+    )
+    .order_by(Image.skipped_at.is_not(None), Image.skipped_at, Image.id)
     .limit(_MOST)
 )
 
@@ -113,7 +130,9 @@ def start_of_shuffle(seed: int) -> str:
 
 
 _has_score = select(Prediction.id).where(Prediction.round_id == _ROUND, Prediction.image_id == Image.id)
-UNSCORED = _shuffled(select(Image.id).where(Image.project_id == _PROJECT, _in_pool, ~_has_score.exists()))
+UNSCORED = _shuffled(
+    select(Image.id).where(Image.project_id == _PROJECT, _in_pool, _not_begun_by_others, ~_has_score.exists())
+)
 """One after the other they answer all, ``most`` of each."""
 
 # Content hashes know nothing of the content, so the one that follows a random number is as good

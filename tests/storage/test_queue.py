@@ -244,6 +244,44 @@ def test_a_draft_somebody_abandoned_is_handed_on(workspace: Workspace, project: 
     assert handed_on.why == "ada began this one: the draft is shown"
 
 
+@pytest.mark.parametrize("scored", [False, True])
+def test_what_somebody_else_began_comes_when_nothing_else_is_left(
+    workspace: Workspace, project: ProjectInfo, scored: bool
+) -> None:
+    labelled, begun, begun_and_skipped, skipped, pinned, *rest = all_ids(workspace, project)
+    submit(workspace, labelled)
+    if scored:
+        publish_ranking(workspace, project.id, all_ids(workspace, project))
+    for image_id in (begun, begun_and_skipped):
+        submit(workspace, image_id, status="draft")
+    for image_id in (begun_and_skipped, skipped):
+        queue.skip(workspace, image_id, "ada")
+    queue.pin(workspace, [pinned], "ada")
+    queue.release_all(workspace, "ada")
+    bobs = ids(queue.next_images(workspace, project.id, "bob", 12))
+    assert bobs[0] == pinned
+    assert sorted(bobs[1:-3]) == rest
+    assert bobs[-3:] == [skipped, begun, begun_and_skipped]
+    queue.release_all(workspace, "bob")
+    adas = ids(queue.next_images(workspace, project.id, "ada", 12))
+    assert adas[:2] == [begun, pinned]
+    assert adas[-2:] == [begun_and_skipped, skipped]
+
+
+def test_what_others_began_is_read_from_an_index(workspace: Workspace, project: ProjectInfo) -> None:
+    asked: list[tuple[str, Any]] = []
+    event.listen(
+        workspace.database.engine,
+        "before_cursor_execute",
+        lambda *given: asked.append((str(given[2]), given[3])),
+    )
+    queue.next_images(workspace, project.id, "ada", 20)
+    ((question, values),) = [one for one in asked if "draft_by >" in one[0]]
+    with workspace.database.reading() as session:
+        plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {question}", values).all()
+    assert "INDEX ix_image_draft (project_id=? AND draft_by>?)" in " ".join(str(step.detail) for step in plan)
+
+
 actions = st.lists(
     st.tuples(
         st.sampled_from(["ada", "bob", "eve"]),

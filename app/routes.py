@@ -311,6 +311,7 @@ def _save(workspace: Workspace, request: Request, image: ImageInfo, body: bytes)
 def get_next(workspace: Workspace, request: Request) -> Response:
     """Reserve the next images of the queue for this annotator and answer them, and nothing slower.
 
+    ``?displaced=`` names images that were on this tab's screen before and of which nothing was handed in.
     With ``?contents=1``, for somebody who waits, the answer also has what lies at addresses of the first
     item, as :func:`app.item_contents.answer_with_contents` writes it.
     """
@@ -319,7 +320,13 @@ def get_next(workspace: Workspace, request: Request) -> Response:
     holding = _whole_number(request, "holding", 0) or None
     awaited = bool(_whole_number(request, "contents", 0, most=1))
     taken = queue.next_images(
-        workspace, project_id, request.state.annotator, count, holding=holding, awaited=awaited
+        workspace,
+        project_id,
+        request.state.annotator,
+        count,
+        holding=holding,
+        awaited=awaited,
+        displaced=_whole_numbers(request, "displaced"),
     )
     answer: dict[str, Any] = {"items": [item_json(item) for item in taken]}
     if taken and awaited:
@@ -489,6 +496,14 @@ def _whole_number(request: Request, name: str, default: int, *, least: int = 0, 
     if not least <= number <= most:
         raise InvalidInput(f"{name} must be a whole number from {least} to {most}.")
     return number
+
+
+def _whole_numbers(request: Request, name: str) -> list[int]:
+    """Return the whole numbers of the query string that are there under this name, with commas between."""
+    texts = (request.query_params.get(name) or "").split(",")
+    if not all(re.fullmatch(r"\d{0,10}", text, re.ASCII) for text in texts):
+        raise InvalidInput(f"{name} must be whole numbers with commas between.")
+    return [int(text) for text in texts if text]
 
 
 def _seconds(text: str) -> float:

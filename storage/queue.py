@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import CursorResult, Executable, bindparam, func, or_, select, update
+from sqlalchemy import CursorResult, Executable, Row, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage import embeddings, events, likeness
@@ -87,6 +87,7 @@ def next_images(
     now: float | None = None,
     *,
     awaited: bool = False,
+    displaced: Collection[int] = (),
 ) -> list[QueueItem]:
     """Reserve and return the next ``count`` images for a person, fewer when there are no more.
 
@@ -94,8 +95,9 @@ def next_images(
     pool by place in the current round, then the pool that is not scored (first what an older round saw and
     is unlike all labelled images, the most unlike leading, then in a seeded random order), then skipped
     images, and what somebody else has begun last. An image reserved for somebody else is never among them.
-    Other reservations of this person end. What waits behind the image on the screen is reserved for
-    :data:`AHEAD_LEASE_S`, unless it was for longer.
+    What waits behind the image on the screen is reserved for :data:`AHEAD_LEASE_S`, unless it was for longer.
+    Other reservations of this person that are as short end, and so do those of ``displaced``: a longer one
+    may be of what is on the screen in another tab.
 
     Args:
         workspace: The workspace.
@@ -105,6 +107,7 @@ def next_images(
         holding: Id of the image on the person's screen; it stays reserved and is not returned.
         now: Epoch seconds.
         awaited: The first of them comes on the person's screen at once, and is reserved as long as that is.
+        displaced: Ids of images that were on that screen before, and of which nothing was handed in.
 
     Raises:
         InvalidInput: ``count`` is below 1.
@@ -114,12 +117,21 @@ def next_images(
         raise InvalidInput("Ask for at least one image.")
     now = time.time() if now is None else now
     try:
-        return _reserve(workspace, project_id, annotator, count, holding, now, awaited)
+        return _reserve(workspace, project_id, annotator, count, holding, now, awaited, displaced)
     except _EmbeddingsNeeded as needed:
         # Seldom so, and no file is read while others wait to write.
         seen = embeddings.newest_with(workspace, project_id, np.array(needed.image_ids, np.int64))
         return _reserve(
-            workspace, project_id, annotator, count, holding, now, awaited, looked=True, seen=seen
+            workspace,
+            project_id,
+            annotator,
+            count,
+            holding,
+            now,
+            awaited,
+            displaced,
+            looked=True,
+            seen=seen,
         )
 
 
@@ -139,6 +151,7 @@ def _reserve(
     holding: int | None,
     now: float,
     awaited: bool,
+    displaced: Collection[int],
     *,
     looked: bool = False,
     seen: EmbeddingSet | None = None,
@@ -151,7 +164,7 @@ def _reserve(
         round_id: int | None = asked_of.current_round_id
         choice = _Choice(session, project_id, round_id, settings, annotator, holding, now, looked, seen)
         chosen = choice.images(count)
-        _release(session, annotator, project_id, keep=choice.taken)
+        _release_waiting(session, choice, displaced, now)
         lease = settings.lease_minutes * 60
         choice.ask(
             questions.RESERVE,
@@ -539,7 +552,7 @@ def move_back_alike(
 def release_all(workspace: Workspace, annotator: str) -> None:
     """End every reservation of a person, in every project."""
     with workspace.database.writing() as session:
-        _release(session, annotator, None, keep=())
+        _release(session, [one.id for one in _held(session, annotator)])
 
 
 def progress(workspace: Workspace, project_id: int, now: float | None = None) -> Progress:
@@ -588,15 +601,25 @@ def _lease_seconds(project: Project) -> float:
     return ProjectSettings.model_validate(project.settings).annotation.lease_minutes * 60
 
 
-def _release(session: Session, annotator: str, project_id: int | None, keep: Collection[int]) -> None:
-    held = session.connection().execute(questions.HELD, {"person": annotator}).tuples()
+def _held(session: Session, annotator: str) -> Sequence[Row[int, int, float | None]]:
+    return session.connection().execute(questions.HELD, {"person": annotator}).all()
+
+
+def _release_waiting(session: Session, choice: _Choice, displaced: Collection[int], now: float) -> None:
+    """End the reservations in the project but those of what is chosen, or on another tab's screen perhaps."""
     ended = [
-        image_id
-        for image_id, owner in held
-        if image_id not in keep and (project_id is None or owner == project_id)
+        one.id
+        for one in _held(session, choice.annotator)
+        if one.project_id == choice.project_id
+        and one.id not in choice.taken
+        and (one.id in displaced or (one.leased_until or 0.0) <= now + AHEAD_LEASE_S)
     ]
-    if ended:
+    _release(session, ended)
+
+
+def _release(session: Session, image_ids: Sequence[int]) -> None:
+    if image_ids:
         session.execute(
-            update(Image).where(Image.id.in_(ended)).values(leased_by=None, leased_until=None),
+            update(Image).where(Image.id.in_(image_ids)).values(leased_by=None, leased_until=None),
             execution_options={"synchronize_session": False},
         )

@@ -173,7 +173,7 @@ AUDIT_LEFT_OVER = (
     .limit(_MOST)
 )
 
-HELD = select(Image.id, Image.project_id).where(Image.leased_by == _PERSON)
+HELD = select(Image.id, Image.project_id, Image.leased_until).where(Image.leased_by == _PERSON)
 """A person holds few images: the index on leased_by finds them, where a condition on the project would tempt
 the database to walk all of its images."""
 

@@ -399,7 +399,9 @@ def test_headers_that_make_no_sense_are_refused(
     assert image(site.workspace, site.image_ids[0]).revision == 0
 
 
-@pytest.mark.parametrize("query", ["count=0", "count=51", "count=-1", "count=x", "count=1&holding=a"])
+@pytest.mark.parametrize(
+    "query", ["count=0", "count=51", "count=-1", "count=x", "count=1&holding=a", "displaced=1,a"]
+)
 def test_numbers_that_make_no_sense_are_refused(browser: TestClient, site: Site, query: str) -> None:
     assert browser.get(f"/api/projects/{site.project_id}/next?{query}").status_code == 422
 

@@ -236,6 +236,38 @@ test('after another page the order is asked for anew, behind the image that was 
   parts.end();
 });
 
+test('the server is told once which images another one took the place of with nothing handed in', async () => {
+  const parts = bench();
+  const { session } = parts;
+  const told = [];
+  const { next } = session.transport;
+  session.transport.next = async (holding, displaced) => {
+    told.push(displaced);
+    return next(holding);
+  };
+  await session.start(8, 7);
+  await session.open(9);
+  await session.open(8);
+  await session.refreshQueue();
+  await session.refreshQueue();
+  session.submit();
+  await parts.settled();
+  assert.equal(session.image.id, 1);
+  await session.refreshQueue();
+  assert.deepEqual(told, [[7], [9], [], []]);
+  parts.end();
+});
+
+test('a page that is loaded again displaces nothing', async () => {
+  for (const openImage of [null, 3]) {
+    const parts = bench();
+    await parts.session.start(openImage, 3);
+    assert.equal(parts.session.image.id, 3);
+    assert.equal(parts.session.queue.displaced.size, 0);
+    parts.end();
+  }
+});
+
 test('an image goes off the screen while it is still the one of the session, whatever takes it off', async () => {
   const parts = bench({ saves: [{ kind: 'conflict', body: { revision: 3, author: 'Bo' } }], choices: ['mine'] });
   parts.theirs = { pixels: new Uint8Array(16).fill(4), revision: 3, status: 'draft' };

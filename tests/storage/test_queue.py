@@ -199,6 +199,39 @@ def test_only_what_is_on_the_screen_is_reserved_for_long(workspace: Workspace, p
     assert seconds_left() == pytest.approx([960, 970, 190], abs=1), "nor is it for less once it left it"
 
 
+def test_what_is_on_the_screen_of_another_tab_stays_reserved(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    everything = all_ids(workspace, project)
+    submit(workspace, everything[0])
+    publish_ranking(workspace, project.id, everything[1:])
+    now = time.time()
+    here, *_ = ids(queue.next_images(workspace, project.id, "ada", 3, now=now, awaited=True))
+    opened_there = everything[8]
+    queue.open_image(workspace, opened_there, "ada")
+
+    def held() -> set[int]:
+        return {info.id for info in images.list_images(workspace, project.id) if info.leased_by == "ada"}
+
+    waiting = queue.next_images(workspace, project.id, "ada", 2, holding=here)
+    assert held() == {here, opened_there, *ids(waiting)}
+    assert opened_there not in ids(queue.next_images(workspace, project.id, "bob", 12))
+    queue.release_all(workspace, "bob")
+    # The other tab hands its image in, and this one goes on to another that was picked by hand.
+    submit(workspace, opened_there)
+    queue.open_image(workspace, everything[9], "ada")
+    queue.next_images(workspace, project.id, "ada", 2, holding=everything[9], displaced=[here])
+    assert here in held(), "it comes next"
+    queue.open_image(workspace, here, "ada")
+    waiting = queue.next_images(
+        workspace, project.id, "ada", 2, holding=here, displaced=[opened_there, everything[9]]
+    )
+    assert held() == {here, *ids(waiting)}
+    queue.skip(workspace, here, "ada")
+    after_the_skip = queue.next_images(workspace, project.id, "ada", 2)
+    assert held() == set(ids(after_the_skip))
+
+
 def test_a_draft_that_waits_stays_reserved_as_long_as_the_image_on_the_screen(
     workspace: Workspace, project: ProjectInfo
 ) -> None:
@@ -315,6 +348,8 @@ def test_no_image_is_ever_handed_to_two_people(
         settings=ProjectSettings(annotation=AnnotationSettings(audit_every=audit_every, audit_target=3)),
     )
     hands: dict[str, set[int]] = {"ada": set(), "bob": set(), "eve": set()}
+    on_screens: dict[str, set[int]] = {who: set() for who in hands}
+    begun_by: dict[int, str] = {}
     done: set[int] = set()
     for person, action, number in steps:
         mine = sorted(hands[person])
@@ -322,25 +357,33 @@ def test_no_image_is_ever_handed_to_two_people(
             holding = mine[0] if action == "hold" and mine else None
             given_out = ids(queue.next_images(workspace, project.id, person, number, holding=holding))
             assert len(set(given_out)) == len(given_out)
-            hands[person] = {*given_out, *([holding] if holding else [])}
+            on_screens[person] |= {one for one in given_out if begun_by.get(one) == person}
+            on_screens[person] |= {holding} if holding else set()
+            hands[person] = {*given_out, *on_screens[person]}
             assert not done & set(given_out)
-        elif action in ("submit", "draft") and mine:
-            submit(workspace, mine[0], person, "draft" if action == "draft" else "submitted")
-            if action == "submit":
-                hands[person].discard(mine[0])
-                done.add(mine[0])
+        elif action == "draft" and mine:
+            submit(workspace, mine[0], person, "draft")
+            on_screens[person].add(mine[0])
+            begun_by[mine[0]] = person
+        elif action == "submit" and mine:
+            submit(workspace, mine[0], person)
+            done.add(mine[0])
+            begun_by.pop(mine[0], None)
         elif action == "skip" and mine:
             queue.skip(workspace, mine[0], person)
-            hands[person].discard(mine[0])
         elif action == "open":
             wanted = images.list_images(workspace, project.id)[number].id
             _, held_by = queue.open_image(workspace, wanted, person)
             assert held_by == next((who for who in hands if who != person and wanted in hands[who]), None)
             if held_by is None:
                 hands[person].add(wanted)
+                on_screens[person].add(wanted)
         elif action == "release":
             queue.release_all(workspace, person)
-            hands[person] = set()
+            hands[person], on_screens[person] = set(), set()
+        if action in ("submit", "skip") and mine:
+            hands[person].discard(mine[0])
+            on_screens[person].discard(mine[0])
         for one, two in itertools.combinations(hands.values(), 2):
             assert not one & two
         leased = {info.id: info.leased_by for info in images.list_images(workspace, project.id)}

@@ -34,6 +34,11 @@ export class ImageQueue {
     this.leaving = new Map();
     /** @type {number | null} */
     this.current = null;
+    /**
+     * Images that another one took the place of on the screen, and of which the server has not been told so.
+     * @type {Set<number>}
+     */
+    this.displaced = new Set();
     /** @type {Map<number, Ahead>} */
     this.ahead = new Map();
   }
@@ -100,14 +105,24 @@ export class ImageQueue {
   next() {
     const item = this.items.shift() ?? null;
     this.current = item?.image_id ?? null;
+    if (item) this.displaced.delete(item.image_id);
     return item;
   }
 
   /** Make an image the current one that did not come from the queue. @param {number} imageId */
   hold(imageId) {
+    if (this.current !== null) this.displaced.add(this.current);
+    this.displaced.delete(imageId);
     this.current = imageId;
     this.leaving.delete(imageId);
     this.items = this.items.filter((item) => item.image_id !== imageId);
+  }
+
+  /** Those of the images that were displaced of which the server is to be told now. */
+  takeDisplaced() {
+    const displaced = [...this.displaced];
+    this.displaced.clear();
+    return displaced;
   }
 
   /**

@@ -95,6 +95,7 @@ export class LabelSession {
       this.queue.leave(image.id);
       this.autosave.submit(image, { submissionId: submission, context: context ?? undefined });
     }
+    if (openImage !== null && shown !== null) this.queue.displaced.add(shown);
     const first = openImage ?? this.earlier.lastImage(shown);
     if (first !== null) {
       const mustShow = openImage !== null || this.earlier.strokes.has(first);
@@ -128,7 +129,7 @@ export class LabelSession {
     const askedAt = Date.now();
     const { image, transport } = this;
     try {
-      const { items } = await (image ? transport.next(image.id) : transport.nextAwaited(left));
+      const { items } = await (image ? transport.next(image.id, this.queue.takeDisplaced()) : transport.nextAwaited(left));
       this.queue.update(items, askedAt);
       this.screen.refresh();
     } catch (error) {

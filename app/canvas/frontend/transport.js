@@ -59,9 +59,13 @@ export class Transport {
     this.brought = new Map();
   }
 
-  /** @param {number | null} holding the image on the screen @returns {Promise<{items: Item[]}>} */
-  next(holding = null) {
-    return this.#json(this.#next(holding));
+  /**
+   * @param {number | null} holding the image on the screen
+   * @param {number[]} displaced images that were on it before, and of which nothing was handed in
+   * @returns {Promise<{items: Item[]}>}
+   */
+  next(holding = null, displaced = []) {
+    return this.#json(this.#next(holding, displaced.length > 0 ? `&displaced=${displaced.join(',')}` : ''));
   }
 
   /**

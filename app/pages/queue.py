@@ -70,13 +70,19 @@ def score_shown(item: QueueItem, order: str) -> float | None:
     return item.scores.get(order) if order in PIXEL_SCORE else item.score
 
 
+def score_of_round(current: RoundInfo) -> str:
+    """Return the pixel score that a round ranked by: that of its settings, unless that says nothing."""
+    ranked_by = current.metrics.get("ranked_by") or {}
+    return str(ranked_by.get("pixel_score") or current.config.pixel_score)
+
+
 def name_of_score(order: str, current: RoundInfo | None) -> str:
     """Return what :func:`score_shown` is."""
     if order in SCORE_ORDERS:
         return SCORE_ORDERS[order]
     if current is None or current.number == COLD_START:
         return "Typicality"
-    return PIXEL_SCORE[current.config.pixel_score].name
+    return PIXEL_SCORE[score_of_round(current)].name
 
 
 def run(workspace: Workspace, project_id: int, act: Act) -> None:
@@ -216,7 +222,7 @@ def show_grid(workspace: Workspace, project_id: int, current: RoundInfo | None, 
     # The bars of all pages and filters have one scale, that of the highest score in the project.
     highest = order
     if current is not None and ranks and order not in SCORE_ORDERS:
-        highest = current.config.pixel_score
+        highest = score_of_round(current)
     top, _ = queue.ranked_images(workspace, project_id, order=highest, limit=1)
     full = max([score_shown(item, order) or 0.0 for item in [*top, *items]])
     cards = cards_of(items, current, order=order, full=full, with_heat=with_heat)

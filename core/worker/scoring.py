@@ -71,7 +71,8 @@ def score_pool(
     if claim.info.kind == "trains_on":
         drop_worse(claim, parent, measured)
     temperature = measured.get("temperature", 1.0)
-    scored, first_maps = _scored_pool(claim, images, network, device, temperature)
+    pixel_score = _score_that_varies(claim)
+    scored, first_maps = _scored_pool(claim, images, network, device, temperature, pixel_score)
     vectors = {one.image.id: one.score.embedding for one in scored}
     vectors |= vectors_of(images.readable(images.others), network, device)
     ranking = rank_pool(
@@ -100,7 +101,8 @@ def score_pool(
     ]
     blob = stored_embeddings(claim, vectors, {one.image.id for one in scored})
     sentence = ranking.ranked_by["sentence"] + images.looked_at()
-    return Published(predictions, measured | {"ranked_by": ranking.ranked_by | {"sentence": sentence}}, blob)
+    ranked_by = ranking.ranked_by | {"pixel_score": pixel_score, "sentence": sentence}
+    return Published(predictions, measured | {"ranked_by": ranked_by}, blob)
 
 
 def _scored_pool(
@@ -109,10 +111,10 @@ def _scored_pool(
     network: SegmentationNetwork,
     device: torch.device,
     temperature: float,
+    pixel_score: PixelScore,
 ) -> tuple[list[_Scored], dict[int, Maps]]:
     """Return what the network thinks of the pool, and by image id the maps of as many as may be kept."""
     settings = claim.settings
-    pixel_score = _score_that_varies(claim)
     keeps = {image.id for image in images.to_score[: settings.keep_predictions]}
     # Those in front may be any of the pool; the ones that are not kept by chance are predicted again.
     again = len(keeps) * (1 - len(keeps) / max(1, len(images.to_score)))

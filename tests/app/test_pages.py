@@ -22,7 +22,7 @@ from streamlit.testing.v1.element_tree import Block
 
 from app import page_component, session
 from app.canvas import component as canvas
-from app.choice_options import OPTIONS
+from app.choice_options import OPTIONS, PIXEL_SCORE
 from app.project import activity, label_export, running_import
 from app.project.create import class_specs
 from app.queue_acts import Act, carry_out, to_bring_back
@@ -699,6 +699,11 @@ class TestQueue:
         assert self.cards(test)[0]["score_share"] == 1.0
         test.selectbox(key="queue-sort").set_value("novelty").run()
         assert [card["score"] for card in self.cards(test)[:3]] == pytest.approx([1, 1 / 2, 1 / 3])
+
+    def test_the_score_is_called_what_the_round_ranked_by(self, open_page, site: Site) -> None:
+        label(site, site.image_ids[0])
+        finish_round(site, ranked_by={"pixel_score": "margin"})
+        assert {card["score_name"] for card in self.cards(open_page("queue"))} == {PIXEL_SCORE["margin"].name}
 
     def test_only_images_unsure_of_a_class(self, open_page, site: Site) -> None:
         label(site, site.image_ids[0])

@@ -203,7 +203,9 @@ def test_a_score_that_a_single_prediction_has_not_gives_way_to_entropy(
     project = blocks_project(workspace, pool=6, settings=TINY.model_copy(update=changed))
     claimed = claimed_round(workspace, project)
     assert run_round(workspace, claimed, ME, CPU) == "done"
-    note = rounds.get_round(workspace, claimed.id).note
+    done = rounds.get_round(workspace, claimed.id)
+    assert done.metrics["ranked_by"]["pixel_score"] == "predictive_entropy"
+    note = done.note
     assert note is not None
     assert "variance of a single prediction is 0 everywhere" in note
     items = [item for item in queue.ranked_images(workspace, project.id)[0] if item.rank]

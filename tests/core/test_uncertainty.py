@@ -36,6 +36,49 @@ def test_confusion_ignores_not_labelled_and_void() -> None:
     assert pixel_accuracy(confusion) == pytest.approx(0.75)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    class_count=st.integers(1, 254),
+    height=st.integers(1, 9),
+    width=st.integers(1, 9),
+    dtype=st.sampled_from([torch.uint8, torch.int64]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_confusion_is_what_one_counts_pixel_by_pixel(
+    class_count: int, height: int, width: int, dtype: torch.dtype, seed: int
+) -> None:
+    generator = seeded(seed)
+    values = torch.tensor([*range(class_count), 254, 255], dtype=torch.uint8)
+    truth = values[torch.randint(class_count + 2, (height, width), generator=generator)]
+    predicted = torch.randint(class_count, (height, width), generator=generator).to(dtype)
+    expected = torch.zeros(class_count, class_count, dtype=torch.int64)
+    for true, guess in zip(truth.flatten().tolist(), predicted.flatten().tolist(), strict=True):
+        if true < 254:
+            expected[true, guess] += 1
+    assert torch.equal(confusion_matrix(predicted, truth, class_count), expected)
+    # Two label maps are compared too, and then what does not count lies beyond the classes in both.
+    assert confusion_matrix(truth, truth, class_count).sum() == (truth < 254).sum()
+
+
+@pytest.mark.parametrize("class_count", [1, 3, 200, 253])
+def test_a_confusion_of_other_classes_or_sizes_is_refused(class_count: int) -> None:
+    known, beyond = (torch.full((2, 3), value, dtype=torch.uint8) for value in (0, class_count))
+    with pytest.raises(ValueError, match="beyond"):
+        confusion_matrix(known, beyond, class_count)
+    with pytest.raises(ValueError, match="beyond"):
+        confusion_matrix(beyond, known + class_count - 1, class_count)
+    with pytest.raises(ValueError, match=r"\(1, 3\)"):
+        confusion_matrix(known[:1], known, class_count)
+
+
+def test_no_pixel_is_gathered_to_be_counted() -> None:
+    """Of an image of 12 megapixels that alone takes the better part of a second."""
+    truth = torch.randint(12, (30, 40), generator=seeded(0), dtype=torch.uint8)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiled:
+        confusion_matrix(truth.long(), truth, 12)
+    assert not {"aten::index", "aten::nonzero"} & {event.key for event in profiled.key_averages()}
+
+
 def test_nothing_counted_is_not_a_number() -> None:
     confusion = confusion_matrix(torch.zeros(2, 2), torch.full((2, 2), 255), 3)
     assert math.isnan(mean_iou(confusion))

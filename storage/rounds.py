@@ -241,7 +241,7 @@ def publish(
     predictions: Sequence[NewPrediction],
     metrics: dict[str, Any],
     embeddings_blob: str | None = None,
-) -> None:
+) -> bool:
     """End a round as done: its ranking and suggestions become the current ones at once.
 
     The rows come first, some thousands a transaction, so that whoever saves a label map meanwhile does not
@@ -251,6 +251,10 @@ def publish(
     the next.
 
     ``embeddings_blob`` is the key of an :class:`storage.formats.embeddings.EmbeddingSet`.
+
+    Returns:
+        False, and the round has not ended, when one that trains on was to give way meanwhile: what goes first
+        begins from the weights that were in use when it was asked for, and would put them in use again.
 
     Raises:
         LeaseLost: the round has ended, or another worker has it.
@@ -276,6 +280,8 @@ def publish(
             moved_for.update(since)
         with workspace.database.writing() as session:
             row = owned_row(session, round_id, worker)
+            if row.kind == "trains_on" and row.cancel_requested:
+                return False
             project = project_row(session, row.project_id, lock=True)
             if found is not None and project.labels_changed != labels_changed:
                 continue  # Somebody submitted a label meanwhile; what is like it has to move too.
@@ -287,7 +293,7 @@ def publish(
             # A cold start that took longer than a whole round is out of date.
             if current is None or current.number <= row.number:
                 project.current_round_id = row.id
-            return
+            return True
 
 
 def fail(workspace: Workspace, round_id: int, worker: str, error: str) -> None:

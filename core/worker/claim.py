@@ -204,12 +204,13 @@ class Claim:
         """End the round as done; see :func:`storage.rounds.publish`.
 
         Raises:
-            LeaseLost, Cancelled, Stopping: See :meth:`check`; nothing is published.
+            LeaseLost, Cancelled, Stopping: See :meth:`check`; no screen shows anything of it.
             InvalidInput: A score is not a finite number.
         """
         self.renew_lease()
         self.check()
-        rounds.publish(self.workspace, self.info.id, self._worker, *done)
+        if not rounds.publish(self.workspace, self.info.id, self._worker, *done):
+            raise Cancelled
 
     def end_cancelled(self) -> None:
         """End the round as the person asked."""

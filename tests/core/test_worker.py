@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 import core.pool_scoring
@@ -721,6 +722,40 @@ def test_a_further_round_is_used_only_when_the_audit_images_say_that_it_is_as_go
     # One that a person asked for is used whatever the audit images say.
     asked = claimed_round(workspace, project)
     assert (asked.kind, run_round(workspace, asked, ME, CPU)) == ("trains", "done")
+
+
+def test_a_further_round_superseded_while_it_is_published_ends_cancelled(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = blocks_project(workspace, pool=2, train=2, audit=2)
+    assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
+    (first,) = rounds.history(workspace, project.id)
+    monkeypatch.setattr(
+        core.worker.scoring, "audit_figures", lambda *_: {"audit_miou": 0.5, "parent_audit_miou": 0.5}
+    )
+    publish = rounds.publish
+
+    def asked_before(*published: Any) -> bool:
+        round_requests.request_ranking(workspace, project.id, "test", "Ranks again")
+        return publish(*published)
+
+    monkeypatch.setattr(rounds, "publish", asked_before)
+    round_requests.request_round(workspace, project.id, "worker", "Trains on", trains_on=True)
+    claimed = rounds.claim(workspace, ME, LEASE_S)
+    assert claimed is not None
+    assert run_round(workspace, claimed, ME, CPU) == "cancelled"
+    assert rounds.get_round(workspace, claimed.id).state == "cancelled"
+    assert not workspace.checkpoint_folder(claimed.id).exists()
+    monkeypatch.setattr(rounds, "publish", publish)
+    ranking = ended_here(workspace)
+    assert rounds.trained_round(workspace, ranking).id == first.id
+    assert predicted_by(workspace) == {first.id, ranking.id}
+
+
+def predicted_by(workspace: Workspace) -> set[int]:
+    """Return the rounds of which there are predictions."""
+    with workspace.database.reading() as session:
+        return set(session.scalars(select(Prediction.round_id)))
 
 
 def test_a_supervised_worker_ends_with_its_parent(

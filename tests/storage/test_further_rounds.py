@@ -235,6 +235,26 @@ def test_a_further_round_gives_way_to_one_that_a_person_asks_for(
     assert (claimed.id, claimed.parent_id) == (asked.id, further.parent_id)
 
 
+@pytest.mark.parametrize("trains_on", [True, False])
+def test_a_further_round_that_is_to_give_way_while_it_is_published_is_not_used(
+    workspace: Workspace, project: ProjectInfo, trains_on: bool
+) -> None:
+    """What is asked for meanwhile ranks by the weights in use, and would put these back in use after it."""
+    (first,) = rounds.history(workspace, project.id)
+    asked = round_requests.request_round(workspace, project.id, "worker", "next", trains_on=trains_on)
+    rounds.claim(workspace, WORKER, 60.0)
+    if trains_on:
+        ranking = round_requests.request_ranking(workspace, project.id, "ann", "Ranks again")
+        assert ranking.parent_id == first.id
+    else:
+        # One that a person asked for, and which is done before it could be cancelled, is used.
+        rounds.request_cancel(workspace, asked.id, "ann")
+    assert rounds.publish(workspace, asked.id, WORKER, [], {}, None) != trains_on
+    in_use = projects.get_project(workspace, project.id).current_round_id
+    assert in_use == (first.id if trains_on else asked.id)
+    assert rounds.get_round(workspace, asked.id).state == ("training" if trains_on else "done")
+
+
 def test_a_further_round_gives_way_to_one_of_another_project_that_no_worker_takes(
     workspace: Workspace, project: ProjectInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:

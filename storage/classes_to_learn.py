@@ -11,6 +11,11 @@ from sqlalchemy.orm import Session
 from storage.schema import MAX_CLASSES, Image, Label, LabelClass
 from storage.workspace import Workspace
 
+NO_CLASS_SHOWN = (
+    "The labels show no class: all of their pixels are void, not labelled or of an archived class. Paint a "
+    "class in one of the images and submit it first."
+)
+"""Why nothing could be learned from the labels where :func:`seen_classes` finds none."""
 _LABELS_LOOKED_AT = 1000
 """So many labels are searched for classes before all of them are."""
 

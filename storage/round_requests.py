@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from storage import events
-from storage.classes_to_learn import find_too_few_classes, seen_classes
+from storage.classes_to_learn import NO_CLASS_SHOWN, find_too_few_classes, seen_classes
 from storage.errors import RoundRefused
 from storage.projects import class_count, project_row
 from storage.round_rows import cold_start_row, live_rows, newest_row, training_stands
@@ -64,10 +64,7 @@ def request_round(
         if not labels:
             raise RoundRefused("There is no label to train on yet. Label and submit an image first.")
         if not seen:
-            raise RoundRefused(
-                "The labels show no class: all of their pixels are void, not labelled or of an archived "
-                "class. Paint a class in one of the images and submit it first."
-            )
+            raise RoundRefused(NO_CLASS_SHOWN)
         blob = workspace.blobs.put(encode_snapshot(taken))
         with workspace.database.writing() as session:
             project = project_row(session, project_id, lock=True)

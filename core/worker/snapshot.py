@@ -17,6 +17,7 @@ from core.train import first_unlabelled_step
 from core.worker.claim import Claim
 from core.worker.images import RoundImages
 from storage import labels, rounds
+from storage.classes_to_learn import NO_CLASS_SHOWN
 from storage.errors import InvalidInput, NotFound, QualmError
 from storage.files import BlobStore
 from storage.images import ImageInfo
@@ -67,11 +68,15 @@ def load_snapshot(claim: Claim, images: RoundImages) -> LoadedSnapshot:
     a pool that fits into the memory are held in ``images``.
 
     Raises:
-        QualmError: None of the labelled images can be read together with its label map.
+        QualmError: None of the labelled images can be read together with its label map, or they show no
+            class, as when theirs were archived since the round was requested.
         LeaseLost, Cancelled, Stopping: See :meth:`core.worker.claim.Claim.check`.
     """
     snapshot = rounds.snapshot(claim.workspace, claim.info.id)
     labelled, pixels, label_maps = _labelled(claim, images, snapshot.labels)
+    learned = _learned(snapshot, (label_map.unique().tolist() for label_map in label_maps.values()))
+    if not learned.images_by_class:
+        raise QualmError(NO_CLASS_SHOWN)
     unlabelled = _unlabelled(claim, images, snapshot)
     if not pixels or _pixel_bytes(claim, unlabelled) > HELD_BYTES:
         first = [] if pixels else labelled
@@ -83,8 +88,7 @@ def load_snapshot(claim: Claim, images: RoundImages) -> LoadedSnapshot:
         images.held.update((image.id, of_pool) for image, of_pool in images.readable(unlabelled))
         every = pixels + list(images.held.values())
         data = TrainingData(every, label_maps, [*range(len(pixels), len(every))])
-    shown = (label_map.unique().tolist() for label_map in label_maps.values())
-    return LoadedSnapshot(data, _learned(snapshot, shown))
+    return LoadedSnapshot(data, learned)
 
 
 def learned_before(claim: Claim) -> Learned:

@@ -33,7 +33,7 @@ from core.worker import LEASE_S, loop, pick_device, run_round, run_worker
 from core.worker.claim import Claim
 from core.worker.device import within_memory
 from storage import embeddings, images, labels, projects, queue, round_requests, rounds, workers
-from storage.errors import InvalidInput, NotFound
+from storage.errors import InvalidInput, NotFound, RoundRefused
 from storage.projects import ClassChange, ClassSpec, ProjectInfo
 from storage.rounds import RoundInfo
 from storage.schema import PIXEL_SCORES, Prediction
@@ -988,6 +988,21 @@ def test_damaged_label_maps_are_left_out(workspace: Workspace) -> None:
         assert f"The label map of {name} could not be read and was left out. Open the image" in str(done.note)
     assert (done.metrics["labels"], done.metrics["audit_images"]) == (1, 0)
     assert "audit_miou" not in done.metrics
+
+
+def test_a_round_whose_labelled_classes_were_archived_fails_as_it_would_be_refused(
+    workspace: Workspace,
+) -> None:
+    project = blocks_project(workspace, train=2)
+    claimed = claimed_round(workspace, project)
+    for name in ("road", "sky"):
+        projects.add_class(workspace, project.id, ClassSpec(name=name), "test")
+    archived = {index: ClassChange(archived=True) for index in (0, 1)}
+    projects.update_classes(workspace, project.id, archived, "test")
+    assert run_round(workspace, claimed, ME, CPU) == "failed"
+    assert str(rounds.get_round(workspace, claimed.id).error).startswith("The labels show no class")
+    with pytest.raises(RoundRefused, match="The labels show no class"):
+        claimed_round(workspace, project)
 
 
 def test_a_round_that_kills_its_workers_is_given_up(workspace: Workspace) -> None:

@@ -217,7 +217,7 @@ def report(
         if seen is not None:
             seen.heartbeat_at = now
         if row.kind == "trains_on" and not row.cancel_requested and row.state == "training":
-            _give_way_if_due(session, row, now)
+            _give_way_if_due(session, row, now, takes_all=seen is None or seen.project_id is None)
         return not row.cancel_requested
 
 
@@ -401,13 +401,18 @@ def _cancel(session: Session, row: Round, actor: str) -> None:
     events.record(session, row.project_id, actor, "cancel", round=row.id, number=row.number)
 
 
-def _give_way_if_due(session: Session, row: Round, now: float) -> None:
-    """Cancel a round that trains on once enough labels are new, or another project's round waits for long."""
+def _give_way_if_due(session: Session, row: Round, now: float, *, takes_all: bool) -> None:
+    """Cancel a round that trains on once enough labels are new, or another project's round waits for long.
+
+    The latter only where its worker ``takes_all``: one of this project alone could not take that round.
+    """
     project = project_row(session, row.project_id)
     rule = ProjectSettings.model_validate(project.settings).start
     new = project.labels_changed - row.labels_changed
     if rule.automatic and new >= rule.min_changed:
         give_way(row, f"{new} new labels came, and a round that learns from them goes first.")
+        return
+    if not takes_all:
         return
     # A worker that has nothing to do takes it sooner.
     waits = select(Round.id).where(Round.state == "queued", Round.created_at < now - _LONG_QUEUED_S).limit(1)

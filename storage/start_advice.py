@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
@@ -13,9 +14,9 @@ from storage.classes_to_learn import find_too_few_classes, seen_classes
 from storage.import_plan import count_of
 from storage.projects import project_row
 from storage.round_rows import cold_start_row, newest_row, training_stands
-from storage.schema import COLD_START, LIVE_ROUND_STATES, Image, Project, Round, RoundKind
+from storage.schema import COLD_START, LIVE_ROUND_STATES, Event, Image, Project, Round, RoundKind
 from storage.settings import ORDER_FIELDS, ProjectSettings, RoundSettings
-from storage.workers import find_live_workers, find_projects_at_work, is_worked_on
+from storage.workers import WorkerInfo, find_live_workers, find_projects_at_work, is_worked_on
 from storage.workspace import Workspace
 
 HOW_TO_START_ONE = "the Training page says how to start one"
@@ -95,7 +96,7 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
         return advice(False, "Automatic rounds are off: press Train now")
     if changed < needed:
         waits = advice(False, f"{changed} of {needed} new labels {since}")
-        if newest is None or last is None or worker_missing or _any_live_round(session):
+        if newest is None or last is None or worker_missing or _any_live_round(session, live):
             return waits
         if why := _worth_ranking_again(session, project, newest, settings, now):
             meanwhile = f"{waits.reason}: the images are ranked again meanwhile"
@@ -128,11 +129,11 @@ def _may_train_on(session: Session, last: Round, settings: ProjectSettings) -> b
     """Return whether a further round may follow the last one before enough new labels are there.
 
     Not after one that failed, that was worse or that a person ended, nor where it could not go on from the
-    last weights or be compared with them.
+    last weights or be compared with them. One that gave way counts as one of them, and another may follow.
     """
     further = settings.start.further_rounds
-    if not further or last.state != "done":  # Every browser asks this every few seconds.
-        return False
+    if not further or not (last.state == "done" or _gave_way(session, last)):
+        return False  # Every browser asks this every few seconds.
     now, before = settings.round, RoundSettings.model_validate(last.config)
     same_network = all(getattr(now, name) == getattr(before, name) for name in ("encoder", "decoder", "head"))
     if not now.warm_start or not same_network:
@@ -149,6 +150,16 @@ def _may_train_on(session: Session, last: Round, settings: ProjectSettings) -> b
         Round.labels_changed == last.labels_changed,
     )
     return session.scalars(of_these_labels).one() <= further
+
+
+def _gave_way(session: Session, last: Round) -> bool:
+    """Return whether a round that trains on was ended for what goes first, and not by a person."""
+    if last.kind != "trains_on" or last.state != "cancelled" or not last.cancel_requested:
+        return False
+    by_person = select(Event.id).where(
+        Event.project_id == last.project_id, Event.at >= last.created_at, Event.kind == "cancel"
+    )
+    return session.scalar(by_person.limit(1)) is None
 
 
 def _worth_ranking_again(
@@ -190,8 +201,13 @@ def _newest_image_until(session: Session, project_id: int, stamp: float) -> int:
     return session.scalar(before.order_by(Image.id.desc()).limit(1)) or 0
 
 
-def _any_live_round(session: Session) -> bool:
-    return session.scalar(select(Round.id).where(Round.state.in_(LIVE_ROUND_STATES)).limit(1)) is not None
+def _any_live_round(session: Session, workers: Sequence[WorkerInfo]) -> bool:
+    """Return whether there is work already for any of the workers."""
+    query = select(Round.id).where(Round.state.in_(LIVE_ROUND_STATES))
+    alone = {worker.project_id for worker in workers}
+    if None not in alone:
+        query = query.where(Round.project_id.in_(alone))
+    return session.scalar(query.limit(1)) is not None
 
 
 def _age(stamp: float, now: float) -> float:

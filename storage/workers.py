@@ -24,11 +24,15 @@ STARTING = "starting"
 
 @dataclass(frozen=True)
 class WorkerInfo:
-    """A worker process that has been heard of lately, or that is starting (:data:`STARTING`)."""
+    """A worker process that has been heard of lately, or that is starting (:data:`STARTING`).
+
+    It runs the rounds of all projects, or of the one with ``project_id`` alone.
+    """
 
     name: str
     device: str
     heartbeat_at: float
+    project_id: int | None
 
     @property
     def is_starting(self) -> bool:
@@ -94,8 +98,11 @@ def find_live_workers(session: Session, now: float, project_id: int | None = Non
     query = select(Worker).where(Worker.heartbeat_at > now - silence).order_by(Worker.name)
     if project_id is not None:
         query = query.where(Worker.project_id.is_(None) | (Worker.project_id == project_id))
-    rows = session.scalars(query)
-    return [WorkerInfo(row.name, row.device, row.heartbeat_at) for row in rows if not _known_dead(row.name)]
+    return [
+        WorkerInfo(row.name, row.device, row.heartbeat_at, row.project_id)
+        for row in session.scalars(query)
+        if not _known_dead(row.name)
+    ]
 
 
 def is_worked_on(row: Round, now: float) -> bool:

@@ -267,3 +267,52 @@ def test_a_further_round_gives_way_to_one_of_another_project_that_no_worker_take
     assert not reported(workspace, further)
     ended = rounds.get_round(workspace, further.id)
     assert ended.note == "A round of another project waited, and goes first."
+
+
+def test_a_worker_of_one_project_gives_way_to_no_other(
+    workspace: Workspace, project: ProjectInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    another_project_waits(workspace, project)
+    assert not advice(workspace, project).ready
+    workers.worker_seen(workspace, WORKER, "cpu", project.id)
+    found = advice(workspace, project)
+    assert (found.ready, found.kind) == (True, "trains_on")
+    further = round_requests.request_round(workspace, project.id, "worker", "trains on", trains_on=True)
+    assert rounds.claim(workspace, WORKER, 60.0, project.id) is not None
+    in_a_while = time.time() + 6
+    monkeypatch.setattr(time, "time", lambda: in_a_while)
+    assert reported(workspace, further)
+    workers.worker_seen(workspace, WORKER, "cpu")
+    assert not reported(workspace, further)
+
+
+def test_a_further_round_that_gave_way_is_tried_again_as_one_of_so_many(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    other = make_project(workspace, images=8, name="roads")
+    submit_some(workspace, other, 4)
+    for _ in range(2):
+        assert advice(workspace, project).kind == "trains_on"
+        further = round_requests.request_round(workspace, project.id, "worker", "trains on", trains_on=True)
+        gives_way_to_another_project(workspace, further, other)
+    assert advice(workspace, project).kind == "trains"
+
+
+def gives_way_to_another_project(workspace: Workspace, further: RoundInfo, other: ProjectInfo) -> None:
+    """End a further round, the only one that waits, for one of another project, and that one after it."""
+    assert rounds.claim(workspace, WORKER, 60.0) is not None
+    asked = round_requests.request_round(workspace, other.id, "ann", "by hand")
+    with pytest.MonkeyPatch.context() as patch:
+        in_a_while = time.time() + 6
+        patch.setattr(time, "time", lambda: in_a_while)
+        assert not reported(workspace, further)
+    rounds.cancelled(workspace, further.id, WORKER)
+    rounds.request_cancel(workspace, asked.id, "ann")
+
+
+def test_a_further_round_that_a_person_ended_is_not_tried_again(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    further = round_requests.request_round(workspace, project.id, "worker", "trains on", trains_on=True)
+    rounds.request_cancel(workspace, further.id, "ann")
+    assert advice(workspace, project).kind == "trains"

@@ -155,6 +155,18 @@ def test_new_images_are_worth_a_ranking_once_their_import_is_over(
     assert not in_a_while(workspace, project).ready
 
 
+def test_a_round_of_another_project_keeps_from_ranking_only_who_could_take_it(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    other = make_project(workspace, name="roads", images=9)
+    round_requests.request_cold_start(workspace, other.id)
+    changed(workspace, project, batch_choice="top")
+    assert not start_advice(workspace, project.id).ready
+    workers.worker_seen(workspace, WORKER, "cpu", project.id)
+    found = start_advice(workspace, project.id)
+    assert (found.ready, found.kind) == (True, "ranks")
+
+
 def test_a_ranking_that_did_not_end_well_is_tried_again_only_for_something_newer(
     workspace: Workspace, project: ProjectInfo
 ) -> None:

@@ -23,7 +23,7 @@ from core.worker.images import RoundImages
 from core.worker.maps import Maps, encoded_maps, maps_of
 from core.worker.snapshot import Learned
 from core.worker.vectors import stacked, stored_embeddings, vectors_of
-from storage import rounds
+from storage import queue, rounds
 from storage.files import BlobStore
 from storage.images import ImageInfo
 from storage.predictions import NewPrediction
@@ -89,7 +89,7 @@ def score_pool(
     )
     most = claim.settings.keep_predictions
     in_front = {*images.asked_for[:most], *(scored[index].image.id for index in ranking.order[:most])}
-    # A large pool keeps only its first images' maps in memory; the others are predicted again.
+    # Of a large pool as many maps are in memory as are wanted in the end; the others are predicted again.
     again = [one.image for one in scored if one.image.id in in_front and one.image.id not in first_maps]
     maps = {number: found for number, found in first_maps.items() if number in in_front}
     maps |= maps_of(claim, images.readable(again), network, device, temperature)
@@ -105,6 +105,15 @@ def score_pool(
     return Published(predictions, measured | {"ranked_by": ranked_by}, blob)
 
 
+def _likely_in_front(claim: Claim, images: RoundImages) -> set[int]:
+    """Return as many images as may be kept: those asked for, then those in front by the order before."""
+    most = claim.settings.keep_predictions
+    front = queue.front(claim.workspace, claim.info.project_id, most)
+    scored = dict.fromkeys(image.id for image in images.to_score)
+    likely = [number for number in dict.fromkeys([*images.asked_for, *front, *scored]) if number in scored]
+    return {*likely[:most]}
+
+
 def _scored_pool(
     claim: Claim,
     images: RoundImages,
@@ -115,8 +124,8 @@ def _scored_pool(
 ) -> tuple[list[_Scored], dict[int, Maps]]:
     """Return what the network thinks of the pool, and by image id the maps of as many as may be kept."""
     settings = claim.settings
-    keeps = {image.id for image in images.to_score[: settings.keep_predictions]}
-    # Those in front may be any of the pool; the ones that are not kept by chance are predicted again.
+    keeps = _likely_in_front(claim, images)
+    # At most: as if the order before said nothing, and those in front were kept by chance alone.
     again = len(keeps) * (1 - len(keeps) / max(1, len(images.to_score)))
     afterwards = again + EMBEDDING_WORK * len(images.others)
 

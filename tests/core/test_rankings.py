@@ -1,11 +1,14 @@
 """A round that only ranks, on real storage, with a real network of tiny settings."""
 
 import shutil
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+import core.worker.scoring
 from core.worker import LEASE_S, run_round
 from core.worker.claim import Claim
 from core.worker.images import RoundImages
@@ -95,6 +98,30 @@ def test_the_same_settings_give_the_same_suggestions_as_the_training_did(workspa
     assert [(name, item.map_blob, item.rank) for name, item in after.items()] == [
         (name, item.map_blob, item.rank) for name, item in before.items()
     ]
+
+
+def test_what_was_in_front_is_predicted_once(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its maps are kept when it is scored, wherever in the pool it is, and so are those of what is pinned."""
+    settings = TINY.model_copy(update={"keep_predictions": 3, "batch_choice": "top", "uncertain_from": 0})
+    project = blocks_project(workspace, pool=9, settings=settings)
+    trained(workspace, project)
+    front = queue.front(workspace, project.id, 9)
+    queue.pin(workspace, front[-1:], "ann")
+    again: list[int] = []
+    predict = core.worker.scoring.maps_of
+
+    def recorded(claim: Claim, readable: Iterable[Any], *options: Any) -> Iterator[Any]:
+        for number, maps in predict(claim, readable, *options):
+            again.append(number)
+            yield number, maps
+
+    monkeypatch.setattr(core.worker.scoring, "maps_of", recorded)
+    ranked(workspace, project)
+    assert queue.front(workspace, project.id, 9) == front
+    assert again == front[2:3], "the place of the pinned one among those that are kept"
+    items, _ = queue.ranked_images(workspace, project.id, image_ids=front)
+    with_maps = {item.image.id for item in items if item.map_blob is not None}
+    assert with_maps == {*front[:3], front[-1]}
 
 
 def test_the_weights_stay_as_long_as_a_ranking_by_them_is_in_use(workspace: Workspace) -> None:

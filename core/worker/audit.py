@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from collections.abc import Mapping
@@ -16,7 +17,9 @@ from core.worker.claim import Cancelled, Claim
 from core.worker.images import RoundImages
 from core.worker.network import teacher_of
 from storage.rounds import RoundInfo
+from storage.start_advice import COMPARED_ON
 
+CANNOT_TELL = "The audit images could not tell whether this round is worse, so it is not used."
 AUDIT_LIMIT = 24
 """Audit images evaluated during training; the measure at the end uses all of them."""
 
@@ -83,6 +86,24 @@ def audit_figures(
     return metrics
 
 
+def drop_incomparable(claim: Claim, images: RoundImages, parent: RoundInfo | None) -> None:
+    """End a round that trains on before it trains, where :func:`drop_worse` would end it whatever it learned.
+
+    Raises:
+        Cancelled: It has no parent, or too few audit images can be read; the note says so.
+        LeaseLost, Stopping: See :meth:`core.worker.claim.Claim.check`.
+    """
+    if parent is None:
+        claim.note(
+            "A further round goes on from the last weights, which this one cannot, so it ends before it "
+            "trains."
+        )
+        raise Cancelled
+    if len([*itertools.islice(images.labelled(images.audit), COMPARED_ON)]) < COMPARED_ON:
+        claim.note(CANNOT_TELL)
+        raise Cancelled
+
+
 def drop_worse(claim: Claim, parent: RoundInfo | None, measured: Mapping[str, Any]) -> None:
     """End a round that trains on with the labels of its parent, unless it is as good or better.
 
@@ -96,7 +117,7 @@ def drop_worse(claim: Claim, parent: RoundInfo | None, measured: Mapping[str, An
     if reached >= before:
         return
     if parent is None or math.isnan(reached) or math.isnan(before):
-        claim.note("The audit images could not tell whether this round is worse, so it is not used.")
+        claim.note(CANNOT_TELL)
     else:
         claim.note(
             f"This round reached {reached:.3f} on the audit images and round {parent.number} has "

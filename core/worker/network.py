@@ -53,7 +53,8 @@ def _untrained(claim: Claim, class_count: int, weights: str) -> SegmentationNetw
 def usable_parent(claim: Claim) -> RoundInfo | None:
     """Return the round to begin from: the one on the screen, when its network is of the same kind.
 
-    Where that is asked for and cannot be, the person is told.
+    Where that is asked for and cannot be, the person is told; a further round then ends, see
+    :func:`core.worker.audit.drop_incomparable`.
     """
     if not claim.settings.warm_start or claim.info.parent_id is None:
         return None
@@ -61,15 +62,14 @@ def usable_parent(claim: Claim) -> RoundInfo | None:
     kind = ("encoder", "decoder", "head")
     changed = [name for name in kind if getattr(parent.config, name) != getattr(claim.settings, name)]
     if changed:
-        claim.note(
-            f"Round {parent.number} has another {' and '.join(changed)}, so this round begins from fresh "
-            "weights."
-        )
+        instead = "" if claim.info.kind == "trains_on" else ", so this round begins from fresh weights"
+        claim.note(f"Round {parent.number} has another {' and '.join(changed)}{instead}.")
         return None
     try:
         read_checkpoint(_checkpoint_of(claim, parent))
     except ValueError as error:
-        claim.note(f"Round {parent.number} could not be gone on from, so this one begins anew: {error}")
+        instead = "" if claim.info.kind == "trains_on" else ", so this one begins anew"
+        claim.note(f"Round {parent.number} could not be gone on from{instead}: {error}")
         return None
     return parent
 

@@ -13,6 +13,7 @@ from core import fresh_start
 from core.checkpoints import count_attempt, forget_attempts
 from core.freed_memory import freed_memory_kept
 from core.heartbeat import repeated
+from core.worker.audit import drop_incomparable
 from core.worker.claim import HEARTBEAT_S, Cancelled, Claim, Published, Stopping, Watch
 from core.worker.cold_start import order_cold
 from core.worker.device import within_memory
@@ -111,9 +112,11 @@ def _to_its_end(claim: Claim, device: torch.device) -> str:
 def _trained_and_scored(claim: Claim, device: torch.device) -> Published:
     claim.announce_steps()
     images = RoundImages(claim)
+    parent = usable_parent(claim)
+    if claim.info.kind == "trains_on":
+        drop_incomparable(claim, images, parent)
     snapshot = load_snapshot(claim, images)
     began = time.monotonic()
-    parent = usable_parent(claim)
     training, start = train(claim, images, snapshot, parent, device)
     trained = time.monotonic()
     published, scored_on = within_memory(

@@ -724,6 +724,48 @@ def test_a_further_round_is_used_only_when_the_audit_images_say_that_it_is_as_go
     assert (asked.kind, run_round(workspace, asked, ME, CPU)) == ("trains", "done")
 
 
+def without_weights(workspace: Workspace, project: ProjectInfo) -> None:
+    shutil.rmtree(workspace.path / "checkpoints")
+
+
+def with_another_head(workspace: Workspace, project: ProjectInfo) -> None:
+    projects.change_settings(workspace, project.id, {"round": {"head": "linear"}}, "test")
+
+
+def with_one_audit_image_damaged(workspace: Workspace, project: ProjectInfo) -> None:
+    audit = images.list_images(workspace, project.id, "audit")
+    blob_path(workspace, audit[0].blob).write_bytes(b"damaged")
+
+
+@pytest.mark.parametrize(
+    ("goes_on", "note"),
+    [
+        (without_weights, "Round 1 could not be gone on from: "),
+        (with_another_head, "Round 1 has another head. A further round goes on from the last weights, "),
+        (with_one_audit_image_damaged, "audit-4.png could not be read and was left out"),
+    ],
+)
+def test_a_further_round_that_could_not_be_compared_ends_before_it_trains(
+    workspace: Workspace, goes_on: Callable[[Workspace, ProjectInfo], None], note: str
+) -> None:
+    project = blocks_project(workspace, pool=2, train=2, audit=2)
+    assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
+    goes_on(workspace, project)
+    round_requests.request_round(workspace, project.id, "worker", "Trains on", trains_on=True)
+    claimed = rounds.claim(workspace, ME, LEASE_S)
+    assert claimed is not None
+    assert run_round(workspace, claimed, ME, CPU) == "cancelled"
+    ended = rounds.get_round(workspace, claimed.id)
+    assert str(ended.note).startswith(note)
+    assert str(ended.note).endswith(
+        (
+            "The audit images could not tell whether this round is worse, so it is not used.",
+            "which this one cannot, so it ends before it trains.",
+        )
+    )
+    assert rounds.curve(workspace, claimed.id) == []
+
+
 def test_a_further_round_superseded_while_it_is_published_ends_cancelled(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,8 +42,12 @@ def worker_on(workspace: Workspace) -> subprocess.Popen[bytes]:
     return started(command, workspace.path / "worker.log")
 
 
-def finished(workspace: Workspace, round_id: int, worker: subprocess.Popen[bytes]) -> float:
-    """Wait until the round is done, and return how many seconds it has trained and scored since it began.
+def finished(
+    workspace: Workspace, round_id: int, worker: subprocess.Popen[bytes], began: float | None = None
+) -> float:
+    """Wait until the round is done, and return how many seconds it has trained and scored since it ``began``.
+
+    Without that, since its worker took it.
 
     Raises:
         SystemExit: It ended otherwise.
@@ -54,7 +58,7 @@ def finished(workspace: Workspace, round_id: int, worker: subprocess.Popen[bytes
         raise SystemExit(
             f"The round ended {done.state}: {done.error}\n{(workspace.path / 'worker.log').read_text()}"
         )
-    return done.finished_at - done.started_at
+    return done.finished_at - (began or done.started_at)
 
 
 def ends_alike(one: Workspace, other: Workspace, round_id: int) -> tuple[int, int]:
@@ -91,7 +95,7 @@ def measure(folder: Path, seed: int, steps: int) -> Row:
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     # The killed worker's lease has to run out first.
-    disturbed = finished(workspace, asked.id, worker_on(workspace))
+    disturbed = finished(workspace, asked.id, worker_on(workspace), now.started_at)
     tensors, different = ends_alike(workspace, twin, asked.id)
     twin.close()
     workspace.close()

@@ -129,10 +129,12 @@ def claim(
             if row.cancel_requested:
                 _end(row, "cancelled", now)
                 continue
+            if row.worker != worker:
+                # A night without a worker is no minute of work, and this one looks at the images of today.
+                row.started_at = now
             row.worker = worker
             row.heartbeat_at = now
             row.lease_until = now + lease_s
-            row.started_at = row.started_at or now
             if row.state == "queued":
                 row.state = "scoring" if row.kind == "ranks" else "training"
             return round_info(row)

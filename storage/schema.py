@@ -235,6 +235,7 @@ class Round(Base):
     """Final metrics, such as ``{"audit_miou": 0.61, "class_iou": {"0": 0.9}}``."""
     created_at: Mapped[float]
     started_at: Mapped[float | None]
+    """When its worker took it, the last one of several."""
     finished_at: Mapped[float | None]
 
     @property

@@ -155,6 +155,17 @@ def test_new_images_are_worth_a_ranking_once_their_import_is_over(
     assert not in_a_while(workspace, project).ready
 
 
+def test_images_that_came_before_another_worker_took_a_round_over_are_known_to_it(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    taken = asked(workspace, project)
+    for number in range(100, 100 + ORDERED_FROM):
+        add_image(workspace, project.id, number)
+    assert rounds.claim(workspace, "elsewhere:2", 60.0, now=time.time() + 61) is not None
+    rounds.publish(workspace, taken.id, "elsewhere:2", [], {}, None)
+    assert not in_a_while(workspace, project).ready
+
+
 def test_a_round_of_another_project_keeps_from_ranking_only_who_could_take_it(
     workspace: Workspace, project: ProjectInfo
 ) -> None:

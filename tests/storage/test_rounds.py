@@ -428,7 +428,12 @@ def test_a_silent_worker_loses_its_round_and_keeps_its_progress(
     taken = rounds.claim(workspace, "elsewhere:2", lease_s=30, now=time.time() + 31)
     assert taken is not None
     assert (taken.id, taken.step, taken.checkpoint) == (claimed.id, 40, "checkpoints/1")
-    assert taken.started_at == claimed.started_at
+    assert claimed.started_at is not None
+    assert taken.started_at is not None
+    assert taken.started_at - claimed.started_at > 30, "nobody worked on it meanwhile"
+    again = rounds.claim(workspace, "elsewhere:2", lease_s=30)
+    assert again is not None
+    assert again.started_at == taken.started_at
     with pytest.raises(LeaseLost, match="elsewhere:2"):
         rounds.report(workspace, claimed.id, WORKER, step=41, lease_s=30)
     with pytest.raises(LeaseLost):

@@ -217,7 +217,11 @@ def round_charts(workspace: Workspace, project: ProjectInfo, shown: RoundInfo) -
         # Behind a fresh start that was worse stand the steps from the weights of the round before.
         begun_again = steps if max((step for step, *_ in points), default=0) > steps else None
         steps = 2 * steps if begun_again else steps
-        weights = {"kl": shown.config.kl_weight, "unlabelled": shown.config.unlabelled_weight}
+        weights = {
+            "kl": shown.config.kl_weight,
+            "unlabelled": shown.config.unlabelled_weight,
+            "contrast": shown.config.contrast_weight,
+        }
         classes = projects.classes(workspace, project.id)
         left, right = st.columns(2)
         with left, st.container(border=True, height="stretch"):

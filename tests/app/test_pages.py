@@ -920,6 +920,19 @@ class TestTraining:
         assert (row["Round"], row["State"], row["Labels"], row["Audit mIoU"]) == (1, "done", 1, 0.4)
         assert (row["Error AUROC"], row["ECE"]) == (0.8, 0.1)
 
+    def test_the_parts_of_a_loss_are_drawn_by_what_they_count_in_it(self, open_page, site: Site) -> None:
+        label(site, site.image_ids[0])
+        settings = RoundSettings(recipe="u2pl", kl_weight=0.005, unlabelled_weight=0.5, contrast_weight=0.2)
+        started = round_requests.request_round(site.workspace, site.project_id, "ann", "test", settings)
+        rounds.claim(site.workspace, WORKER, 60)
+        parts = ("loss", "supervised", "kl", "unlabelled", "contrast")
+        points = [(1, part, 2.0) for part in parts]
+        rounds.report(site.workspace, started.id, WORKER, lease_s=60, metrics=points)
+        test = open_page("training")
+        drawn = next(element for element in test.main if element.type == "plotly_chart")
+        names = {trace["name"] for trace in json.loads(drawn.proto.spec)["data"]}
+        assert names == {"supervised", "kl × 0.005", "unlabelled × 0.5", "contrast × 0.2", "total"}
+
     def test_a_cold_start_is_no_failure_and_has_no_curves(self, open_page, site: Site) -> None:
         with site.workspace.database.writing() as session_:
             project = session_.get(Project, site.project_id)

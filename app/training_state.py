@@ -57,9 +57,10 @@ class TrainingState:
 
 def training_state(workspace: Workspace, project: ProjectInfo) -> TrainingState:
     """Return what the worker does for a project now."""
-    past = rounds.history(workspace, project.id)
-    newest, workers = newest_of(past), live_workers(workspace, project.id)
-    live = [info for info in past if info.state in LIVE_ROUND_STATES]
+    # Every browser asks this each second, and a project may have had a thousand rounds.
+    latest = rounds.live_or_newest(workspace, project.id)
+    newest, workers = newest_of(latest), live_workers(workspace, project.id)
+    live = [info for info in latest if info.state in LIVE_ROUND_STATES]
     too_few = too_few_classes(workspace, project.id)
     # A cold start need not be waited for, since a round may be asked for behind it, nor one that gives way.
     may_train_now = (
@@ -70,7 +71,7 @@ def training_state(workspace: Workspace, project: ProjectInfo) -> TrainingState:
     may_rank_again = (
         not too_few
         and all(info.kind == "trains_on" for info in live)
-        and any(info.state == "done" and info.number != COLD_START for info in past)
+        and rounds.any_trained(workspace, project.id)
     )
     if newest is not None and live:
         done = min(1.0, newest.step / newest.steps) if newest.steps else 0.0

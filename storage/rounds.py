@@ -342,6 +342,24 @@ def history(workspace: Workspace, project_id: int) -> list[RoundInfo]:
         return [round_info(row) for row in session.scalars(query)]
 
 
+def live_or_newest(workspace: Workspace, project_id: int) -> list[RoundInfo]:
+    """Return the rounds that have not ended, by number; without one, the round with the highest number."""
+    of_project = select(Round).where(Round.project_id == project_id)
+    live = of_project.where(Round.state.in_(LIVE_ROUND_STATES)).order_by(Round.number)
+    newest = of_project.order_by(Round.number.desc()).limit(1)
+    with workspace.database.reading() as session:
+        return [round_info(row) for row in session.scalars(live).all() or session.scalars(newest)]
+
+
+def any_trained(workspace: Workspace, project_id: int) -> bool:
+    """Return whether a round of the project has trained a model."""
+    done = select(Round.id).where(
+        Round.project_id == project_id, Round.number > COLD_START, Round.state == "done"
+    )
+    with workspace.database.reading() as session:
+        return session.scalar(done.limit(1)) is not None
+
+
 def label_batches(workspace: Workspace, info: RoundInfo) -> int:
     """Return on how many different states of the labels a project's rounds began, up to this one.
 

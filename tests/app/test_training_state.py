@@ -1,5 +1,6 @@
 """What the bar on the Training page is told, second by second."""
 
+import pytest
 from starlette.testclient import TestClient
 
 from app.training_state import NO_LABEL, TrainingState, training_state
@@ -126,6 +127,25 @@ def test_a_round_may_be_asked_for_while_one_trains_on(site: Site) -> None:
     assert state_of(site).may_train_now
     round_requests.request_round(site.workspace, site.project_id, "ann", "Started by ann")
     assert not state_of(site).may_train_now
+
+
+def test_rounds_long_past_are_not_read_again_each_second(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    label_first(site)
+    for _ in range(3):
+        asked = round_requests.request_round(site.workspace, site.project_id, "ann", "Started by ann")
+        rounds.claim(site.workspace, WORKER, 60)
+        rounds.publish(site.workspace, asked.id, WORKER, [], {})
+    read: list[int] = []
+    round_info = rounds.round_info
+    monkeypatch.setattr(rounds, "round_info", lambda row: read.append(row.number) or round_info(row))
+    state = state_of(site)
+    assert (state.newest and state.newest.number, state.may_rank_again) == (3, True)
+    assert read == [3]
+    round_requests.request_round(site.workspace, site.project_id, "ann", "Started by ann")
+    read.clear()
+    state = state_of(site)
+    assert (state.newest and state.newest.number, state.may_rank_again) == (4, False)
+    assert read == [4]
 
 
 def test_the_pool_may_be_ranked_again_once_there_is_a_model_and_nothing_is_under_way(site: Site) -> None:

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from core.data import without_classes
-from core.pool_ranking import frames_of
+from core.pool_ranking import Frame, frames_of
 from core.round_data import UnreadableImage, decoded_image
 from core.worker.claim import Claim
 from storage import images, labels, queue
 from storage.errors import InvalidInput, NotFound
 from storage.formats.archives import natural_order
-from storage.images import ImageInfo
+from storage.images import StoredImage
 
 
 class RoundImages:
@@ -27,21 +27,23 @@ class RoundImages:
         to_score: Those of the pool that the round puts in order.
         audit: Those that measure and have a label.
         others: Those in the splits for training and audit, labelled or not.
-        frames: Where each image stands in its series, by id.
+        frames: Where each of those to score stands in its series, by id.
         held: Pixels ``uint8 (3, h, w)`` by image id of images that stay in memory.
+
+    Raises:
+        LeaseLost, Cancelled, Stopping: See :meth:`core.worker.claim.Claim.check`.
     """
 
     def __init__(self, claim: Claim) -> None:
-        every = images.list_images(claim.workspace, claim.info.project_id)
+        every = images.stored_images(claim.workspace, claim.info.project_id)
+        claim.check()  # A million of them take many seconds, and so may their series.
         self.by_id = {image.id: image for image in every}
         self.pool = [image for image in every if image.split == "pool"]
         self.asked_for = queue.asked_for(claim.workspace, claim.info.project_id)
         self.to_score = _to_score(claim, self.pool, self.asked_for)
         self.audit = [image for image in every if image.split == "audit" and image.labelled_revision]
         self.others = [image for image in every if image.split in ("train", "audit")]
-        by_name = sorted(every, key=lambda image: (natural_order(image.name), image.id))
-        frames = frames_of([image.group for image in by_name])
-        self.frames = {image.id: frame for image, frame in zip(by_name, frames, strict=True)}
+        self.frames = _frames(every, self.to_score)
         self.held: dict[int, Tensor] = {}
         self._claim = claim
 
@@ -51,7 +53,7 @@ class RoundImages:
             return ""
         return f" {len(self.to_score):,} of {len(self.pool):,} images were looked at, the others come later."
 
-    def pixels(self, image: ImageInfo) -> Tensor:
+    def pixels(self, image: StoredImage) -> Tensor:
         """Return an image, ``uint8 (3, h, w)``, at the long side of the settings.
 
         Raises:
@@ -63,7 +65,7 @@ class RoundImages:
         data = self._claim.workspace.blobs.get(image.blob)
         return decoded_image(data, self._claim.settings.long_side)
 
-    def readable(self, chosen: Iterable[ImageInfo]) -> Iterator[tuple[ImageInfo, Tensor]]:
+    def readable(self, chosen: Iterable[StoredImage]) -> Iterator[tuple[StoredImage, Tensor]]:
         """Yield images with their pixels; a damaged one is noted and left out.
 
         Raises:
@@ -76,7 +78,7 @@ class RoundImages:
             except (UnreadableImage, NotFound) as error:
                 self._claim.note(f"{image.name} could not be read and was left out ({error}).")
 
-    def labelled(self, chosen: Iterable[ImageInfo]) -> Iterator[tuple[Tensor, Tensor]]:
+    def labelled(self, chosen: Iterable[StoredImage]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the pixels of those that can be read, and their label maps ``uint8 (H, W)`` at full size.
 
         What is of an archived class counts as not labelled.
@@ -92,7 +94,7 @@ class RoundImages:
                 continue
             yield pixels, without_classes(torch.from_numpy(label_map), self._claim.archived)
 
-    def note_damaged_label_map(self, image: ImageInfo) -> None:
+    def note_damaged_label_map(self, image: StoredImage) -> None:
         """Tell the person that the label map of an image takes no part, and how to mend it."""
         self._claim.note(
             f"The label map of {image.name} could not be read and was left out. Open the image and save it "
@@ -100,7 +102,18 @@ class RoundImages:
         )
 
 
-def _to_score(claim: Claim, pool: list[ImageInfo], asked_for: list[int]) -> list[ImageInfo]:
+def _frames(every: list[StoredImage], to_score: list[StoredImage]) -> dict[int, Frame]:
+    """Return where the images to score stand among all of their series, by id."""
+    series = {image.group for image in to_score if image.group is not None}
+    # To read the numbers in a name takes longer than all else here.
+    in_series = [image for image in every if image.group in series]
+    in_series.sort(key=lambda image: (natural_order(image.name), image.id))
+    frames = frames_of([image.group for image in in_series])
+    found = {image.id: frame for image, frame in zip(in_series, frames, strict=True)}
+    return {image.id: found.get(image.id, Frame(None, 0)) for image in to_score}
+
+
+def _to_score(claim: Claim, pool: list[StoredImage], asked_for: list[int]) -> list[StoredImage]:
     """Return all, or as many as the settings say: what people asked for, then half front, half chance.
 
     A ranking without training is mostly for new images, so these come before the front.

@@ -14,7 +14,7 @@ from core.round_data import grey_png
 from core.suggestion import guided, suggestion
 from core.worker.claim import Claim
 from storage import labels
-from storage.images import ImageInfo
+from storage.images import StoredImage
 
 Maps = tuple[bytes, bytes]
 """The suggestion and the chance that it is wrong, as PNG each."""
@@ -22,7 +22,7 @@ Maps = tuple[bytes, bytes]
 
 def maps_of(
     claim: Claim,
-    readable: Iterable[tuple[ImageInfo, Tensor]],
+    readable: Iterable[tuple[StoredImage, Tensor]],
     network: SegmentationNetwork,
     device: torch.device,
     temperature: float = 1.0,
@@ -43,7 +43,7 @@ def maps_of(
 
 
 def encoded_maps(
-    image: ImageInfo, prediction: ImagePrediction, pixels: Tensor, class_weights: Tensor
+    image: StoredImage, prediction: ImagePrediction, pixels: Tensor, class_weights: Tensor
 ) -> Maps:
     """Return the suggestion at the image's full size and the chance that it is wrong, as PNG each.
 

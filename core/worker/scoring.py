@@ -25,7 +25,7 @@ from core.worker.snapshot import Learned
 from core.worker.vectors import stacked, stored_embeddings, vectors_of
 from storage import queue, rounds
 from storage.files import BlobStore
-from storage.images import ImageInfo
+from storage.images import StoredImage
 from storage.predictions import NewPrediction
 from storage.rounds import RoundInfo
 from storage.schema import PixelScore
@@ -39,7 +39,7 @@ PLANNED_ROUNDS = 10
 class _Scored(NamedTuple):
     """An image of the pool and what the network thinks of it."""
 
-    image: ImageInfo
+    image: StoredImage
     score: ImageScore
     why: Reason
 
@@ -130,7 +130,7 @@ def _scored_pool(
     afterwards = again + EMBEDDING_WORK * len(images.others)
 
     def of_image(
-        image: ImageInfo, pixels: Tensor, prediction: ImagePrediction
+        image: StoredImage, pixels: Tensor, prediction: ImagePrediction
     ) -> tuple[_Scored, Maps | None]:
         score = score_image(prediction, pixel_score, settings.aggregation)
         why = reason(prediction.probabilities, prediction.pixel_scores["least_confidence"], claim.class_names)

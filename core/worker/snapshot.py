@@ -20,7 +20,7 @@ from storage import labels, rounds
 from storage.classes_to_learn import NO_CLASS_SHOWN
 from storage.errors import InvalidInput, NotFound, QualmError
 from storage.files import BlobStore
-from storage.images import ImageInfo
+from storage.images import StoredImage
 from storage.snapshots import Snapshot, SnapshotLabel
 
 log = logging.getLogger("qualm.worker")
@@ -108,12 +108,12 @@ def _learned(snapshot: Snapshot, shown: Iterable[list[int]]) -> Learned:
 
 def _labelled(
     claim: Claim, images: RoundImages, snapshot_labels: list[SnapshotLabel]
-) -> tuple[list[ImageInfo], list[Tensor], dict[int, Tensor]]:
+) -> tuple[list[StoredImage], list[Tensor], dict[int, Tensor]]:
     """Return the labelled images, their pixels and, by index, their label maps at the same sizes.
 
     There are no pixels when they would take more than ``HELD_BYTES``.
     """
-    labelled: list[ImageInfo] = []
+    labelled: list[StoredImage] = []
     held: list[Tensor] = []
     label_maps: dict[int, Tensor] = {}
     blobs = {label.image_id: label.blob for label in snapshot_labels}
@@ -137,7 +137,7 @@ def _labelled(
     return labelled, held, label_maps
 
 
-def _unlabelled(claim: Claim, images: RoundImages, snapshot: Snapshot) -> list[ImageInfo]:
+def _unlabelled(claim: Claim, images: RoundImages, snapshot: Snapshot) -> list[StoredImage]:
     """Return the images that train without a label, of a pool larger than the recipe needs some by chance.
 
     A snapshot that does not name them means today's pool.
@@ -153,7 +153,7 @@ def _unlabelled(claim: Claim, images: RoundImages, snapshot: Snapshot) -> list[I
     return [every[index] for index in sorted(drawn[: IMAGES_A_CROP * crops].tolist())]
 
 
-def _pixel_bytes(claim: Claim, chosen: list[ImageInfo]) -> int:
+def _pixel_bytes(claim: Claim, chosen: list[StoredImage]) -> int:
     side = claim.settings.long_side
     sizes = (size_at_long_side(image.height, image.width, side) for image in chosen)
     return sum(3 * height * width for height, width in sizes)

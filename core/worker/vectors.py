@@ -17,11 +17,11 @@ from core.predict import embed
 from core.worker.claim import Claim
 from storage import embeddings
 from storage.formats.embeddings import EmbeddingSet, encode_embeddings
-from storage.images import ImageInfo
+from storage.images import StoredImage
 
 
 def vectors_of(
-    readable: Iterable[tuple[ImageInfo, Tensor]], network: SegmentationNetwork, device: torch.device
+    readable: Iterable[tuple[StoredImage, Tensor]], network: SegmentationNetwork, device: torch.device
 ) -> Generator[tuple[int, Tensor]]:
     """Yield image ids and the unit vector ``(E,)`` of each image, in order; the network is on ``device``."""
     network.eval()

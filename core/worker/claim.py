@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import math
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from core.train_config import TrainConfig
 from storage import projects, rounds
-from storage.errors import InvalidInput, LeaseLost
+from storage.errors import DiskFull, InvalidInput, LeaseLost, WorkspaceBusy
 from storage.predictions import NewPrediction
 from storage.rounds import RoundInfo
 from storage.workspace import Workspace
 
 log = logging.getLogger("qualm.worker")
 
+Result = TypeVar("Result")
+
 LEASE_S = 10.0
 """A round whose worker was silent for so long may be claimed by another."""
 HEARTBEAT_S = 2.0
 REPORT_S = 1.0
+STORED_AGAIN_S = 20.0
+STORED_WITHIN_S = 12 * 3600.0
+"""A night: somebody will have made room by then, or has ended the round."""
 _ROUNDS_OF_A_SEED = 1000
 
 Watch = Callable[[str, int, int, float], None]
@@ -200,16 +206,46 @@ class Claim:
         self._notes.append(sentence)
         self._told(note=" ".join(self._notes))
 
+    def stored(self, store: Callable[[], Result]) -> Result:
+        """Store what the round has found, again and again while the disk is full or the database in use.
+
+        So that what has trained for long is not lost; the person is told. After :data:`STORED_WITHIN_S` it is
+        given up.
+
+        Args:
+            store: Can be called again after it failed.
+
+        Raises:
+            DiskFull, WorkspaceBusy: It could not be stored for so long.
+            LeaseLost, Cancelled, Stopping: See :meth:`check`; the next worker goes on from the checkpoint.
+        """
+        until = time.monotonic() + STORED_WITHIN_S
+        while True:
+            try:
+                return store()
+            except (DiskFull, WorkspaceBusy) as error:
+                if time.monotonic() > until:
+                    raise
+                self.note(f"{error} The round is not lost: it tries again by itself.")
+                # When it was noted first, there may have been no room for that either.
+                self._told(note=" ".join(self._notes))
+            again = time.monotonic() + STORED_AGAIN_S
+            while time.monotonic() < again:
+                self.check()
+                time.sleep(min(0.2, STORED_AGAIN_S))
+
     def publish(self, done: Published) -> None:
         """End the round as done; see :func:`storage.rounds.publish`.
 
         Raises:
             LeaseLost, Cancelled, Stopping: See :meth:`check`; no screen shows anything of it.
             InvalidInput: A score is not a finite number.
+            DiskFull, WorkspaceBusy: See :meth:`stored`.
         """
         self.renew_lease()
         self.check()
-        if not rounds.publish(self.workspace, self.info.id, self._worker, *done):
+        publish = functools.partial(rounds.publish, self.workspace, self.info.id, self._worker, *done)
+        if not self.stored(publish):
             raise Cancelled
 
     def end_cancelled(self) -> None:

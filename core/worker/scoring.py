@@ -93,12 +93,14 @@ def score_pool(
     again = [one.image for one in scored if one.image.id in in_front and one.image.id not in first_maps]
     maps = {number: found for number, found in first_maps.items() if number in in_front}
     maps |= maps_of(claim, images.readable(again), network, device, temperature)
-    predictions = [
-        _new_prediction(
-            claim.workspace.blobs, scored[index], rank, index, ranking, maps.get(scored[index].image.id)
-        )
-        for rank, index in enumerate(ranking.order, start=1)
-    ]
+    predictions = claim.stored(
+        lambda: [
+            _new_prediction(
+                claim.workspace.blobs, scored[index], rank, index, ranking, maps.get(scored[index].image.id)
+            )
+            for rank, index in enumerate(ranking.order, start=1)
+        ]
+    )
     blob = stored_embeddings(claim, vectors, {one.image.id for one in scored})
     sentence = ranking.ranked_by["sentence"] + images.looked_at()
     ranked_by = ranking.ranked_by | {"pixel_score": pixel_score, "sentence": sentence}

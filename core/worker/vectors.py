@@ -65,4 +65,5 @@ def stored_embeddings(claim: Claim, vectors: Mapping[int, Tensor], pool: Collect
     of_pool = short[torch.tensor([number in pool for number in ids])]
     threshold = alike_from(of_pool, torch.Generator().manual_seed(claim.seed))
     stored = EmbeddingSet(np.array(ids, np.int64), short.numpy(), places.numpy(), threshold)
-    return claim.workspace.blobs.put(encode_embeddings(stored))
+    data = encode_embeddings(stored)
+    return claim.stored(lambda: claim.workspace.blobs.put(data))

@@ -27,6 +27,7 @@ def claim_of(workspace: Workspace, project_id: int) -> Any:
         seed=0,
         pool_seed=0,
         check=lambda: None,
+        stored=lambda store: store(),
     )
 
 

@@ -33,7 +33,8 @@ from core.worker import LEASE_S, loop, pick_device, run_round, run_worker
 from core.worker.claim import Claim
 from core.worker.device import within_memory
 from storage import embeddings, images, labels, projects, queue, round_requests, rounds, workers
-from storage.errors import InvalidInput, NotFound, RoundRefused
+from storage.errors import DiskFull, InvalidInput, NotFound, QualmError, RoundRefused, WorkspaceBusy
+from storage.files import BlobStore
 from storage.projects import ClassChange, ClassSpec, ProjectInfo
 from storage.rounds import RoundInfo
 from storage.schema import PIXEL_SCORES, Prediction
@@ -976,6 +977,61 @@ def test_a_disk_that_is_full_for_a_while_ends_no_training(
     assert run_round(workspace, claimed, ME, CPU) == "done"
     note = str(rounds.get_round(workspace, claimed.id).note)
     assert note.startswith("No checkpoint could be written (No space left on device). The round trains on")
+
+
+@pytest.mark.parametrize("refused", [DiskFull("the blobs"), WorkspaceBusy("the workspace", 30)])
+@pytest.mark.parametrize("stored", ["maps", "order"])
+def test_a_round_that_has_trained_waits_until_it_can_be_stored(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, refused: QualmError, stored: str
+) -> None:
+    monkeypatch.setattr(core.worker.claim, "STORED_AGAIN_S", 0.01)
+    project = blocks_project(workspace, pool=2)
+    claimed = claimed_round(workspace, project)
+    seen: list[str] = []
+
+    def refuse_twice(store: Callable[..., Any]) -> Callable[..., Any]:
+        def refusing(*what: Any) -> Any:
+            if rounds.get_round(workspace, claimed.id).state == "scoring" and len(seen) < 2:
+                seen.append(str(rounds.get_round(workspace, claimed.id).note))
+                raise refused
+            return store(*what)
+
+        return refusing
+
+    if stored == "maps":
+        monkeypatch.setattr(BlobStore, "put", refuse_twice(BlobStore.put))
+    else:
+        monkeypatch.setattr(rounds, "publish", refuse_twice(rounds.publish))
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    assert seen == ["None", f"{refused} The round is not lost: it tries again by itself."]
+    assert [step for step, *_ in rounds.curve(workspace, claimed.id, "loss")] == [1, 2, 3, 4, 5, 6]
+    assert scored_ids(workspace, project)
+
+
+def test_a_round_that_waits_to_be_stored_can_be_left_and_is_given_up_in_the_end(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise DiskFull("the blobs")
+
+    publish = rounds.publish
+    monkeypatch.setattr(rounds, "publish", full)
+    project = blocks_project(workspace, pool=2)
+    claimed = claimed_round(workspace, project)
+
+    def is_noted() -> bool:
+        return "is not lost" in str(rounds.get_round(workspace, claimed.id).note)
+
+    assert run_round(workspace, claimed, ME, CPU, stopping=is_noted) == "stopped"
+    monkeypatch.setattr(rounds, "publish", publish)
+    done = ended_here(workspace)
+    assert (done.id, done.checkpoint) == (claimed.id, f"checkpoints/round-{claimed.id}/fresh/step-000006")
+
+    monkeypatch.setattr(rounds, "publish", full)
+    monkeypatch.setattr(core.worker.claim, "STORED_WITHIN_S", -1.0)
+    claimed = claimed_round(workspace, project)
+    assert run_round(workspace, claimed, ME, CPU) == "failed"
+    assert "is full" in str(rounds.get_round(workspace, claimed.id).error)
 
 
 def test_odd_and_damaged_images_are_survived(workspace: Workspace) -> None:

@@ -155,12 +155,13 @@ _waiting = Image.labelled_revision == 0
 _of_trained = TRAINED.with_only_columns(func.count()).scalar_subquery()
 _of_held = select(func.count()).where(Image.id == _HOLDING, _waiting).scalar_subquery()
 
+_with_others = and_(Image.id.not_in(_TAKEN), or_(~_free, ~_not_begun_by_others))
 AUDIT_COUNTS = select(
     func.count().label("drawn"),
     func.count(case((_waiting, 1))).label("waiting"),
-    func.count(case((and_(_waiting, ~_free), 1))).label("with_others"),
-    func.count(case((and_(_waiting, _free, Image.id.in_(_TAKEN)), 1))).label("begun"),
-    func.count(case((and_(_waiting, _free, Image.id.not_in(_TAKEN), _skipped), 1))).label("put_off"),
+    func.count(case((and_(_waiting, _with_others), 1))).label("with_others"),
+    func.count(case((and_(_waiting, Image.id.in_(_TAKEN)), 1))).label("begun"),
+    func.count(case((and_(_waiting, Image.id.not_in(_TAKEN), ~_with_others, _skipped), 1))).label("put_off"),
     _of_trained.label("trained"),
     _of_held.label("held"),
 ).where(_in_audit)
@@ -168,7 +169,14 @@ AUDIT_COUNTS = select(
 
 AUDIT_LEFT_OVER = (
     select(Image.id)
-    .where(_in_audit, _waiting, Image.skipped_at.is_(None), _free, Image.id.not_in(_TAKEN))
+    .where(
+        _in_audit,
+        _waiting,
+        Image.skipped_at.is_(None),
+        _free,
+        _not_begun_by_others,
+        Image.id.not_in(_TAKEN),
+    )
     .order_by(Image.content_hash)
     .limit(_MOST)
 )

@@ -530,6 +530,16 @@ def test_a_drawn_audit_image_waits_for_whoever_is_free(workspace: Workspace) -> 
     assert handed_on.image.id == drawn.image.id
 
 
+def test_an_audit_image_that_somebody_else_began_waits_for_them(workspace: Workspace) -> None:
+    project = make_project(workspace, images=30, size=(2, 2))
+    now = time.time()
+    (drawn,) = [item for item in queue.next_images(workspace, project.id, "ada", 3, now=now) if item.blind]
+    submit(workspace, drawn.image.id, status="draft")
+    later = now + 20 * 60
+    assert not any(item.blind for item in queue.next_images(workspace, project.id, "bob", 3, now=later))
+    assert queue.next_images(workspace, project.id, "ada", 1, now=later)[0].image.id == drawn.image.id
+
+
 def test_audit_draws_are_repeatable_and_spread(workspace: Workspace) -> None:
     first_draws = []
     for seed in range(12):

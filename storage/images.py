@@ -16,7 +16,7 @@ from storage import events
 from storage.errors import InvalidInput, NotFound
 from storage.formats.label_map import decode_label_map
 from storage.projects import project_row
-from storage.schema import LIVE_ROUND_STATES, SPLITS, Image, Label, Prediction, Project, Round
+from storage.schema import LIVE_ROUND_STATES, SPLITS, Image, Label, Round
 from storage.snapshots import decode_snapshot
 from storage.workspace import Workspace
 
@@ -274,24 +274,7 @@ def _move(session: Session, placed: Sequence[PlacedImage], split: str, actor: st
         alike.setdefault((row.split, target), []).append(row.id)
     for (before, target), ids in alike.items():
         update_images(session, ids, split=target, excluded_from=before if target == "excluded" else None)
-        if before == "train":
-            _undo_likeness(session, ids)
     return len(moves)
-
-
-def _undo_likeness(session: Session, image_ids: Sequence[int]) -> None:
-    """Give what waits for being like one of these images its rank back: they train the model no more."""
-    for part in _parts(image_ids):
-        session.execute(
-            update(Prediction)
-            .where(
-                # The current rounds come first: there is no index on like_image_id.
-                Prediction.round_id.in_(select(Project.current_round_id)),
-                Prediction.like_image_id.in_(part),
-            )
-            .values(place=Prediction.rank, likeness=0.0, like_image_id=None),
-            execution_options={"synchronize_session": False},
-        )
 
 
 def _target(row: PlacedImage, split: str) -> str:

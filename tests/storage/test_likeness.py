@@ -99,29 +99,6 @@ def test_what_was_unlike_anything_labelled_is_said_to_be_so_only_until_something
     assert found[other].why.endswith("; unlike anything labelled")
 
 
-def test_what_trains_no_more_moves_nothing_back(
-    workspace: Workspace, project: ProjectInfo, ranked: list[int]
-) -> None:
-    first, other = ranked[0], ranked[4]
-    for image_id in (first, other):
-        submit(workspace, image_id)
-        queue.move_back_alike(workspace, image_id, "ada")
-    before = items(workspace, project)
-    images.set_split(workspace, [first], "excluded", "ada")
-    found = items(workspace, project)
-    likes = {before[image_id].like for image_id in ranked[1:]}
-    assert likes == {None, *(images.image(workspace, one).name for one in (first, other))}
-    for rank, image_id in enumerate(ranked, start=1):
-        if before[image_id].like == before[ranked[1]].like:
-            assert (found[image_id].place, found[image_id].like) == (rank, None)
-        else:
-            assert found[image_id].place == before[image_id].place
-    # A later label that is less like it counts again.
-    submit(workspace, ranked[2])
-    assert queue.move_back_alike(workspace, ranked[2], "ada") > 0
-    assert items(workspace, project)[ranked[1]].like == images.image(workspace, ranked[2]).name
-
-
 def test_the_most_alike_label_counts(workspace: Workspace, project: ProjectInfo, ranked: list[int]) -> None:
     near, far = ranked[2], ranked[7]
     for image_id in (near, far):

@@ -775,7 +775,7 @@ def test_many_images_are_moved_by_few_questions_and_all_or_none(
     every = len(everything)
     for act, changed, most in (
         (lambda which: queue.pin(workspace, which, "ada"), every - 1, 6),
-        (lambda which: images.set_split(workspace, which, "excluded", "ada"), every, 12),
+        (lambda which: images.set_split(workspace, which, "excluded", "ada"), every, 11),
         (lambda which: images.bring_back(workspace, which, "ada"), every, 11),
         (lambda which: queue.unpin(workspace, which, "ada"), every - 1, 8),
     ):

@@ -258,6 +258,25 @@ test('the server is told once which images another one took the place of with no
   parts.end();
 });
 
+test('the server is told again of a displaced image when it did not hear of it', async () => {
+  const parts = bench();
+  const { session } = parts;
+  await session.start(8);
+  await session.open(9);
+  const told = [];
+  const { next } = session.transport;
+  session.transport.next = async (holding, displaced) => {
+    told.push(displaced);
+    if (told.length === 1) throw new Error('not reached');
+    return next(holding);
+  };
+  await session.refreshQueue();
+  await session.refreshQueue();
+  await session.refreshQueue();
+  assert.deepEqual(told, [[8], [8], []]);
+  parts.end();
+});
+
 test('a page that is loaded again displaces nothing', async () => {
   for (const openImage of [null, 3]) {
     const parts = bench();

@@ -118,11 +118,21 @@ export class ImageQueue {
     this.items = this.items.filter((item) => item.image_id !== imageId);
   }
 
-  /** Those of the images that were displaced of which the server is to be told now. */
-  takeDisplaced() {
+  /**
+   * Tell the server of the images that were displaced; those that it did not hear of are to be told again.
+   * @template Answer
+   * @param {(displaced: number[]) => Promise<Answer>} ask
+   * @returns {Promise<Answer>}
+   */
+  async tell(ask) {
     const displaced = [...this.displaced];
     this.displaced.clear();
-    return displaced;
+    try {
+      return await ask(displaced);
+    } catch (error) {
+      for (const imageId of displaced) this.displaced.add(imageId);
+      throw error;
+    }
   }
 
   /**

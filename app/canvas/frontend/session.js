@@ -127,9 +127,9 @@ export class LabelSession {
   /** @param {number | null} left the image that was on the screen, when nothing is on it until this brings more */
   async refreshQueue(left = null) {
     const askedAt = Date.now();
-    const { image, transport } = this;
+    const { image, transport, queue } = this;
     try {
-      const { items } = await (image ? transport.next(image.id, this.queue.takeDisplaced()) : transport.nextAwaited(left));
+      const { items } = await (image ? queue.tell((gone) => transport.next(image.id, gone)) : transport.nextAwaited(left));
       this.queue.update(items, askedAt);
       this.screen.refresh();
     } catch (error) {

@@ -47,8 +47,8 @@ EARLY_AUDIT = 4
 same images then, and a temperature can be fitted to them."""
 
 AHEAD_LEASE_S = 120.0
-"""An image that waits behind the one on a screen is reserved for so long. Its page asks again every minute,
-and what one had that was closed is soon free for the next person."""
+"""An image that waits behind the one on a screen is reserved for so long, or half as long as that one where
+that is less. Its page asks again every minute, and what one had that was closed is soon free for the next."""
 
 _COMPARED = 1000
 """So many images without a score are compared with what is labelled, the most unlike to come first."""
@@ -91,13 +91,13 @@ def next_images(
 ) -> list[QueueItem]:
     """Reserve and return the next ``count`` images for a person, fewer when there are no more.
 
-    Own drafts come first, then what was pinned to the front, then audit images at the set rate between the
-    pool by place in the current round, then the pool that is not scored (first what an older round saw and
-    is unlike all labelled images, the most unlike leading, then in a seeded random order), then skipped
-    images, and what somebody else has begun last. An image reserved for somebody else is never among them.
-    What waits behind the image on the screen is reserved for :data:`AHEAD_LEASE_S`, unless it was for longer.
-    Other reservations of this person that are as short end, and so do those of ``displaced``: a longer one
-    may be of what is on the screen in another tab.
+    Own drafts come first, then what was pinned to the front, begun by somebody or not, then audit images at
+    the set rate between the pool by place in the current round, then the pool that is not scored (first what
+    an older round saw and is unlike all labelled images, the most unlike leading, then in a seeded random
+    order), then skipped images, and what somebody else has begun last. An image reserved for somebody else is
+    never among them. What waits behind the image on the screen is reserved for :data:`AHEAD_LEASE_S`, unless
+    it was for longer. Other reservations of this person that are as short end, and so do those of
+    ``displaced``: a longer one may be of what is on the screen in another tab.
 
     Args:
         workspace: The workspace.
@@ -165,12 +165,11 @@ def _reserve(
         choice = _Choice(session, project_id, round_id, settings, annotator, holding, now, looked, seen)
         chosen = choice.images(count)
         _release_waiting(session, choice, displaced, now)
-        lease = settings.lease_minutes * 60
         choice.ask(
             questions.RESERVE,
             first=chosen[0] if awaited and chosen else None,
-            until=now + lease,
-            ahead_until=now + min(lease, AHEAD_LEASE_S),
+            until=now + choice.lease_s,
+            ahead_until=now + choice.ahead_s,
         )
         return queue_items(session, round_id, chosen, annotator, unlike=choice.unlike)
 
@@ -196,6 +195,9 @@ class _Choice:
         self.settings = settings
         self.annotator = annotator
         self.now = now
+        self.lease_s = settings.lease_minutes * 60
+        # Shorter than what is on a screen, or one could not tell the two.
+        self.ahead_s = min(AHEAD_LEASE_S, self.lease_s / 2)
         self.looked = looked
         self.seen = seen
         self.unlike: set[int] = set()
@@ -340,12 +342,12 @@ class _AuditDraw:
             return False
         start = np.random.default_rng([settings.seed, self.drawn]).bytes(32).hex()
         enough = settings.audit_target * max(settings.audit_every, self._often)
-        values = {"start": start, "most": enough, "screen_lease_from": choice.now + AHEAD_LEASE_S}
+        values = {"start": start, "most": enough, "screen_lease_from": choice.now + choice.ahead_s}
         untouched = [
             image_id for part in questions.UNTOUCHED for image_id in choice.ask(part, **values).scalars()
         ]
-        wanted = max(1, self._due(self.submitted + len(untouched)) - self.drawn)
-        drawn = untouched[: min(wanted, max(1, len(untouched) // self._overdue_every))]
+        wanted = self._due(self.submitted + len(untouched)) - self.drawn
+        drawn = untouched[: max(0, min(wanted, max(1, len(untouched) // self._overdue_every)))]
         if not drawn:
             return False
         choice.connection.execute(questions.TO_AUDIT, [{"drawn": image_id} for image_id in drawn])
@@ -612,7 +614,7 @@ def _release_waiting(session: Session, choice: _Choice, displaced: Collection[in
         for one in _held(session, choice.annotator)
         if one.project_id == choice.project_id
         and one.id not in choice.taken
-        and (one.id in displaced or (one.leased_until or 0.0) <= now + AHEAD_LEASE_S)
+        and (one.id in displaced or (one.leased_until or 0.0) <= now + choice.ahead_s)
     ]
     _release(session, ended)
 

@@ -419,6 +419,14 @@ def test_every_sixth_image_is_an_audit_image_the_first_four_sooner(workspace: Wo
     assert {item.image.id for item in audit} <= set(drawn[0])
 
 
+@pytest.mark.parametrize(("count", "audited"), [(10, 3), (26, 4), (40, 6), (46, 7)])
+def test_no_audit_image_is_drawn_beyond_the_rate(workspace: Workspace, count: int, audited: int) -> None:
+    project = make_project(workspace, images=count, size=(2, 2), truth=False)
+    done = label_in_order(workspace, project, count)
+    assert sum(item.blind for item in done) == audited
+    assert images.split_counts(workspace, project.id)["audit"] == audited
+
+
 def test_audit_images_are_no_easier_than_all_though_the_hardest_are_asked_for_first(
     workspace: Workspace,
 ) -> None:

@@ -38,6 +38,7 @@ class RoundTraining:
         on_checkpoint: Called with the folder of a new checkpoint and its step, and with those of the one
             that the training goes on from: the process that wrote it may have been killed before the call.
         note: Takes sentences for the person.
+        store: Calls what writes the last checkpoint, which the next round needs.
     """
 
     build: Callable[[], SegmentationNetwork]
@@ -48,6 +49,7 @@ class RoundTraining:
     on_step: Callable[[Training, StepReport], bool]
     on_checkpoint: Callable[[Path, int], None]
     note: Callable[[str], None]
+    store: Callable[[Callable[[], Path]], Path]
 
     def run(self, device: torch.device) -> Training | None:
         """Train to the last step and return the training, or None when ``on_step`` ended it earlier.
@@ -56,7 +58,7 @@ class RoundTraining:
         ``device`` for where it ended.
 
         Raises:
-            OSError: The last checkpoint cannot be written.
+            OSError: ``store`` does not get the last checkpoint written.
             RuntimeError: Out of memory with nothing left to try, or any other error of PyTorch.
         """
         attempt = Attempt(self.config.batch_size, device)
@@ -90,8 +92,12 @@ class RoundTraining:
 
     def _save(self, training: Training, *, is_last: bool) -> None:
         """Write a checkpoint; the training goes on without, but for the last, which the next round needs."""
+
+        def write() -> Path:
+            return write_checkpoint(self.folder, training.step, training.save)
+
         try:
-            checkpoint = write_checkpoint(self.folder, training.step, training.save)
+            checkpoint = self.store(write) if is_last else write()
         except OSError as error:
             if is_last:
                 raise

@@ -26,7 +26,7 @@ def confusion_matrix(class_map: torch.Tensor, truth: torch.Tensor, class_count: 
         class_count: C.
 
     Raises:
-        ValueError: The two differ in shape, or a class of theirs is not below C.
+        ValueError: The two differ in shape, or a true class is not below C.
     """
     if class_map.shape != truth.shape:
         raise ValueError(f"The class map is {tuple(class_map.shape)}, its label map {tuple(truth.shape)}.")

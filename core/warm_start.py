@@ -33,6 +33,22 @@ def load_teacher(network: SegmentationNetwork, folder: Path) -> list[str]:
     return own
 
 
+def check_parts(network: SegmentationNetwork, folder: Path) -> None:
+    """Refuse a checkpoint whose encoder or decoder has other sizes than the network's.
+
+    Unlike the head's, which follow the classes, they have nothing in common then that could be gone on from.
+
+    Raises:
+        ValueError: It has, or is missing or damaged.
+    """
+    saved = with_prefix(read_checkpoint(folder)[0], "teacher.")
+    for name, value in network.state_dict().items():
+        if name.startswith(("encoder.", "decoder.")) and (
+            name not in saved or saved[name].shape != value.shape
+        ):
+            raise ValueError(f"its network was built with another {name}.")
+
+
 def shrink_and_perturb(network: SegmentationNetwork, parent: Path, keep: float) -> list[str]:
     """Set every parameter to keep · parent + (1 − keep) · its own, newly initialised value.
 

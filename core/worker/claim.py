@@ -17,6 +17,7 @@ import numpy as np
 from core.train_config import TrainConfig
 from storage import projects, rounds
 from storage.errors import DiskFull, InvalidInput, LeaseLost, WorkspaceBusy
+from storage.files import file_error
 from storage.predictions import NewPrediction
 from storage.rounds import RoundInfo
 from storage.workspace import Workspace
@@ -216,17 +217,18 @@ class Claim:
             store: Can be called again after it failed.
 
         Raises:
-            DiskFull, WorkspaceBusy: It could not be stored for so long.
+            DiskFull, WorkspaceBusy, OSError: It could not be stored for so long, or for another reason.
             LeaseLost, Cancelled, Stopping: See :meth:`check`; the next worker goes on from the checkpoint.
         """
         until = time.monotonic() + STORED_WITHIN_S
         while True:
             try:
                 return store()
-            except (DiskFull, WorkspaceBusy) as error:
-                if time.monotonic() > until:
+            except (DiskFull, WorkspaceBusy, OSError) as error:
+                problem = file_error(error, self.folder) if isinstance(error, OSError) else error
+                if not isinstance(problem, DiskFull | WorkspaceBusy) or time.monotonic() > until:
                     raise
-                self.note(f"{error} The round is not lost: it tries again by itself.")
+                self.note(f"{problem} The round is not lost: it tries again by itself.")
                 # When it was noted first, there may have been no room for that either.
                 self._told(note=" ".join(self._notes))
             again = time.monotonic() + STORED_AGAIN_S

@@ -7,8 +7,7 @@ from pathlib import Path
 import torch
 
 from core.model.network import SegmentationNetwork, build_network
-from core.train import read_checkpoint
-from core.warm_start import load_teacher, shrink_and_perturb
+from core.warm_start import check_parts, load_teacher, shrink_and_perturb
 from core.worker.claim import Claim
 from storage import rounds
 from storage.errors import QualmError
@@ -66,7 +65,7 @@ def usable_parent(claim: Claim) -> RoundInfo | None:
         claim.note(f"Round {parent.number} has another {' and '.join(changed)}{instead}.")
         return None
     try:
-        read_checkpoint(_checkpoint_of(claim, parent))
+        check_parts(_untrained(claim, 1, "none"), _checkpoint_of(claim, parent))
     except ValueError as error:
         instead = "" if claim.info.kind == "trains_on" else ", so this one begins anew"
         claim.note(f"Round {parent.number} could not be gone on from{instead}: {error}")

@@ -55,6 +55,7 @@ def trained_from(
         on_step=progress.after_step,
         on_checkpoint=progress.after_checkpoint,
         note=claim.note,
+        store=claim.stored,
     ).run(device)
     if training is None:
         raise Stopping

@@ -951,6 +951,7 @@ def test_a_full_disk_fails_the_round_with_its_sentence(
         raise OSError(errno.ENOSPC, "No space left on device", str(folder))
 
     monkeypatch.setattr(Training, "save", full)
+    monkeypatch.setattr(core.worker.claim, "STORED_WITHIN_S", -1.0)
     claimed = claimed_round(workspace, blocks_project(workspace, pool=2))
     assert run_round(workspace, claimed, ME, CPU) == "failed"
     assert "is full. This round is lost, and nothing else" in str(
@@ -977,6 +978,26 @@ def test_a_disk_that_is_full_for_a_while_ends_no_training(
     assert run_round(workspace, claimed, ME, CPU) == "done"
     note = str(rounds.get_round(workspace, claimed.id).note)
     assert note.startswith("No checkpoint could be written (No space left on device). The round trains on")
+
+
+def test_the_last_checkpoint_waits_for_room(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core.worker.claim, "STORED_AGAIN_S", 0.01)
+    write = Training.save
+    at_steps = []
+
+    def full_twice(training: Training, folder: Path) -> None:
+        at_steps.append(training.step)
+        if len(at_steps) < 3:
+            raise OSError(errno.ENOSPC, "No space left on device", str(folder))
+        write(training, folder)
+
+    monkeypatch.setattr(Training, "save", full_twice)
+    claimed = claimed_round(workspace, blocks_project(workspace, pool=2))
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    assert at_steps == 3 * [tiny().steps]
+    assert "The round is not lost: it tries again by itself." in str(
+        rounds.get_round(workspace, claimed.id).note
+    )
 
 
 @pytest.mark.parametrize("refused", [DiskFull("the blobs"), WorkspaceBusy("the workspace", 30)])
@@ -1123,3 +1144,22 @@ def test_devices_that_are_not_there_are_refused() -> None:
     assert pick_device("cpu") == CPU
     with pytest.raises(InvalidInput, match="Choose auto"):
         pick_device("tpu")
+
+
+def test_weights_of_a_decoder_of_another_size_are_not_gone_on_from(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As FPN was twice as wide before, under the same name."""
+    project = blocks_project(workspace, pool=2)
+    settings = tiny().model_copy(update={"decoder": "FPN"})
+    projects.change_settings(workspace, project.id, {"round": settings.model_dump()}, "ann")
+    with monkeypatch.context() as before:
+        before.delitem(core.model.network._DECODER_OPTIONS, "fpn")
+        assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
+    again = claimed_round(workspace, project)
+    assert run_round(workspace, again, ME, CPU) == "done"
+    done = rounds.get_round(workspace, again.id)
+    assert "could not be gone on from, so this one begins anew: its network was built with another" in str(
+        done.note
+    )
+    assert done.metrics["start"] == "fresh"

@@ -49,7 +49,7 @@ from core.compilation import COMPILE_FROM_STEPS
 from core.data import VOID, TrainingData, label_to_size
 from core.model.classifier_np_head import ClassifierNPHead
 from core.model.conditioned_decoder import ConditionedDecoder
-from core.model.network import HeadName, build_network
+from core.model.network import HeadName, SegmentationNetwork, build_network
 from core.model.np_head import NPHead
 from core.recipes.class_queues import ClassQueues
 from core.recipes.cross_entropy import expected_cross_entropy, mixture_cross_entropy
@@ -275,9 +275,14 @@ def np_prediction(row: Row, setting: Setting, device: torch.device) -> Step:
     )
 
 
+def _built(head: HeadName) -> SegmentationNetwork:
+    """Return the product's network with the decoder whose features have the channels of all rows."""
+    return build_network(CLASSES, decoder="DeepLabV3Plus", head=head, weights="none")
+
+
 def one_image(row: Row, setting: Setting, device: torch.device) -> Step:
     """Predict an image with our network; the released head stands on our encoder and decoder."""
-    network = build_network(CLASSES, head=HEAD_OF.get(row.implementation, "linear"), weights="none")
+    network = _built(HEAD_OF.get(row.implementation, "linear"))
     if row.implementation == DEFAULT_HEAD:
         network.head = default_head(row.channels, torch.device("cpu"))
     network = network.to(device).to(memory_format=torch.channels_last).eval()
@@ -303,7 +308,7 @@ def whole_step(row: Row, setting: Setting, device: torch.device) -> Step:
     config = TrainConfig(
         steps=COMPILE_FROM_STEPS - 1, crop=row.height, batch_size=row.labelled, samples_train=row.samples
     )
-    network = build_network(CLASSES, head=HEAD_OF.get(row.implementation, "np"), weights="none")
+    network = _built(HEAD_OF.get(row.implementation, "np"))
     training = Training(network, data, config, device)
     training.step = first_unlabelled_step(config)
     if row.implementation == COMPILED:

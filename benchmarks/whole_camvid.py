@@ -95,6 +95,7 @@ def untrained(
     network = build_network(
         len(CLASSES),
         encoder=ENCODER,
+        decoder="DeepLabV3Plus",  # What all rows were trained with.
         head="linear",
         representation=representation,
         generator=torch.Generator().manual_seed(seed),

@@ -91,7 +91,8 @@ class AnnotatorName:
     """Gives each browser a signed name, and each request to our routes the name behind it.
 
     The name lies in ``request.state.annotator``. With OIDC it is the user's e-mail address, no cookie
-    of ours is set, and our routes answer 401 until somebody has signed in. A page may say in the header
+    of ours is set, and our routes answer 401 until somebody has signed in; once the settings to sign in with
+    are gone, all that is asked for is answered 503. A page may say in the header
     ``X-Annotator``, percent-encoded, whose it is: they answer 401 as well when that is not who is signed in
     by now, so that nothing is saved under another person's name. A name of ours is that of the browser,
     whoever sits before it, and is not compared: one whose cookie was lost could never be had again.
@@ -103,11 +104,15 @@ class AnnotatorName:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request here, or pass it on."""
+        by_oidc = sign_in.oidc_configured()
+        if by_oidc and scope["type"] in ("http", "websocket") and not sign_in.oidc_works():
+            answer = refusal(scope, HTTPStatus.SERVICE_UNAVAILABLE, sign_in.OIDC_BROKEN)
+            await refuse(answer, scope, receive, send)
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
-        by_oidc = sign_in.oidc_configured()
         if by_oidc:
             name = sign_in.name_of_user(sign_in.signed_in_user(connection.cookies) or {})
         else:

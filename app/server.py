@@ -23,7 +23,7 @@ from typing import Any
 
 import streamlit as st
 from streamlit import config as streamlit_config
-from streamlit.auth_util import get_origin_from_redirect_uri, get_secrets_auth_section, is_authlib_installed
+from streamlit.auth_util import get_origin_from_redirect_uri, is_authlib_installed
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web.server.starlette import starlette_server
 
@@ -160,15 +160,15 @@ def check_access(host: str, access_token: str | None) -> None:
     """Refuse to serve everybody on the network, and sign-in settings that cannot work.
 
     Raises:
-        InvalidInput: with what to add.
+        InvalidInput: with what to add or to mend.
     """
     if access_token is not None and len(access_token.strip()) < LEAST_TOKEN_LENGTH:
         raise InvalidInput(
             f"The access token is too easy to guess. Choose one of at least {LEAST_TOKEN_LENGTH} characters."
         )
-    auth = get_secrets_auth_section()
-    if auth:
-        missing = [name for name in ("redirect_uri", "cookie_secret") if not auth.get(name)]
+    auth = sign_in.auth_at_start()
+    if auth is not None:
+        missing = sign_in.missing_for_oidc(auth)
         if missing:
             raise InvalidInput(
                 f"The section [auth] of .streamlit/secrets.toml lacks {' and '.join(missing)}. "

@@ -57,8 +57,13 @@ def annotator() -> str:
 
 
 def require_user() -> None:
-    """Stop the script at a sign-in button when OIDC is configured and nobody is signed in."""
-    if not sign_in.oidc_configured() or st.user.get("is_logged_in"):
+    """Stop the script at a sign-in button when OIDC is configured and nobody is signed in, or can be."""
+    if not sign_in.oidc_configured():
+        return
+    if not sign_in.oidc_works():
+        st.error(sign_in.OIDC_BROKEN)
+        st.stop()
+    if st.user.get("is_logged_in"):
         return
     st.title("Qualm")
     st.write("Sign in to label images.")

@@ -5,22 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from itsdangerous import BadSignature, URLSafeSerializer
+from streamlit import config as streamlit_config
 from streamlit.auth_util import get_cookie_with_chunks, get_origin_from_redirect_uri, get_secrets_auth_section
 from streamlit.web.server.server_util import get_cookie_secret
 from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
-from storage.errors import WorkspaceError
+from storage.errors import InvalidInput, WorkspaceError
 from storage.files import write_atomically
 from storage.workspace import SECRET_KEY_FILE
 
 _NAME_LENGTH = 100
 """Longest name the tables hold."""
+
+OIDC_BROKEN = (
+    "Nobody can sign in: the section [auth] of the server's .streamlit/secrets.toml is gone or unreadable. "
+    "Mend it, then reload the page."
+)
 
 
 def secret_key(workspace_path: Path) -> str:
@@ -71,9 +79,53 @@ def name_in_cookies(key: str, cookies: Mapping[str, str]) -> str | None:
     return name if isinstance(name, str) and 0 < len(name) <= _NAME_LENGTH else None
 
 
+@cache
+def auth_at_start() -> Mapping[str, Any] | None:
+    """Return the ``[auth]`` section of Streamlit's secrets as it was when first asked; None without one.
+
+    It is read once and not by Streamlit, which takes a file that it cannot parse for one without the
+    section, at any moment: a typo would open a server that is meant for those who sign in.
+
+    Raises:
+        InvalidInput: a file of secrets cannot be read or parsed, or its ``auth`` is no section.
+    """
+    found: dict[str, Any] = {}
+    for path in streamlit_config.get_option("secrets.files"):
+        try:
+            found |= tomllib.loads(Path(path).read_text("utf-8"))
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise InvalidInput(f"{path} cannot be read: {why}. Mend it, then start again.") from error
+    auth = found.get("auth")
+    if auth is not None and not isinstance(auth, Mapping):
+        raise InvalidInput("In .streamlit/secrets.toml, auth must be a section [auth]. Mend it or remove it.")
+    return auth
+
+
 def oidc_configured() -> bool:
-    """Whether Streamlit's secrets hold an ``[auth]`` section to sign in with."""
-    return bool(get_secrets_auth_section())
+    """Whether this server was started with an ``[auth]`` section to sign in with."""
+    return auth_at_start() is not None
+
+
+def oidc_works() -> bool:
+    """Whether Streamlit still reads a whole ``[auth]`` section, so that its cookies prove who somebody is."""
+    try:
+        return not missing_for_oidc(get_secrets_auth_section())
+    except (OSError, ValueError):  # What Streamlit lets through of a file that it may not read or decode.
+        return False
+
+
+def missing_for_oidc(auth: object) -> list[str]:
+    """Return the names of what an ``[auth]`` section lacks."""
+    if not isinstance(auth, Mapping):
+        return ["redirect_uri", "cookie_secret"]
+    return [name for name in ("redirect_uri", "cookie_secret") if not _is_text(auth.get(name))]
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def oidc_providers() -> list[str | None]:

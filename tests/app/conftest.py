@@ -10,10 +10,18 @@ from starlette.websockets import WebSocket
 
 from app.gates import gates
 from app.routes import answer_error, answer_surprise, routes
-from app.sign_in import secret_key
+from app.sign_in import auth_at_start, secret_key
 from storage.errors import QualmError
 from storage.workspace import Workspace
 from tests.app.four_images import Site, make_site
+
+
+@pytest.fixture(autouse=True)
+def _start_anew() -> Iterator[None]:
+    """Let each test decide as a server that starts whether there is an OIDC sign-in."""
+    auth_at_start.cache_clear()
+    yield
+    auth_at_start.cache_clear()
 
 
 @pytest.fixture

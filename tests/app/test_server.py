@@ -17,7 +17,7 @@ import streamlit as st
 from streamlit import config
 from streamlit.web.server.starlette import starlette_server
 
-from app import server, session
+from app import server, session, sign_in
 from app.server import check_access, check_port, first_page, free_port, sending_at_once, serve
 from storage.errors import InvalidInput, WorkspaceError, WorkspaceInUse
 from storage.workspace import workspace_lock
@@ -27,7 +27,9 @@ ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "correct horse battery staple"
 SERVE = """
 import json, sys
+from app import server
 from app.server import serve
+server.is_authlib_installed = lambda: True
 serve(**json.loads(sys.argv[1]), on_ready=lambda address: print("ready", address, flush=True))
 print("ended", flush=True)
 """
@@ -193,20 +195,68 @@ def _upgrade(address: str, cookies: httpx.Cookies | None = None) -> int:
     return status
 
 
-def test_sign_in_settings_that_cannot_work_are_named(tmp_path: Path) -> None:
+OIDC = """
+[auth]
+redirect_uri = "http://lab/oauth2callback"
+cookie_secret = "secret of this test"
+client_id = "qualm"
+client_secret = "another secret"
+server_metadata_url = "http://lab/.well-known/openid-configuration"
+"""
+
+
+@pytest.mark.parametrize(
+    ("secrets", "said"),
+    [
+        (b'[auth]\nredirect_uri = "http://lab/oauth2callback"\n', "lacks cookie_secret"),
+        (b"[auth]\n", "lacks redirect_uri and cookie_secret"),
+        (b"auth = true\n", "auth must be a section"),
+        (f"{OIDC}oops".encode(), "cannot be read: Expected '='"),
+        ('[auth]\ncookie_secret = "ü"\n'.encode("latin-1"), "cannot be read: 'utf-8' codec"),
+    ],
+    ids=["no secret", "empty", "no section", "typo", "not UTF-8"],
+)
+def test_sign_in_settings_that_cannot_work_are_named(tmp_path: Path, secrets: bytes, said: str) -> None:
     (tmp_path / ".streamlit").mkdir()
-    (tmp_path / ".streamlit" / "secrets.toml").write_text(
-        '[auth]\nredirect_uri = "http://lab/oauth2callback"\n'
-    )
+    (tmp_path / ".streamlit" / "secrets.toml").write_bytes(secrets)
     result = subprocess.run(
-        [sys.executable, "-c", SERVE, json.dumps({"workspace_path": "workspace"})],
+        [sys.executable, "-c", SERVE, json.dumps({"workspace_path": "workspace", "access_token": TOKEN})],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )
-    assert "lacks cookie_secret" in result.stderr
+    assert "InvalidInput" in result.stderr
+    assert said in result.stderr
     assert not (tmp_path / "workspace").exists()
+
+
+def test_a_typo_in_the_secrets_of_a_running_server_does_not_switch_the_sign_in_off(
+    site: Site, start: Callable[..., RunningServer]
+) -> None:
+    secrets = site.workspace.path.parent / ".streamlit" / "secrets.toml"
+    secrets.parent.mkdir()
+    secrets.write_text(OIDC)
+    port = free_port("127.0.0.1", 8700)
+    start(site.workspace.path, port=port)
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as browser:
+        progress = f"/api/projects/{site.project_id}/progress"
+        assert browser.get(progress).status_code == 401
+        secrets.write_text(f"{OIDC}oops")
+        _wait_until(lambda: browser.get(progress).status_code != 401)
+        assert browser.get(progress).status_code == 503
+        assert browser.get("/", headers={"accept": "text/html"}).status_code == 503
+        assert browser.get(progress).status_code == 503, "nobody got a name by the page"
+        assert _upgrade(f"http://127.0.0.1:{port}") == 503
+        secrets.write_text(OIDC)
+        assert browser.get(progress).status_code == 401
+
+
+def _wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_a_port_in_use_is_named_with_a_free_one(tmp_path: Path, taken_port: int) -> None:
@@ -241,7 +291,7 @@ def test_a_server_for_others_needs_a_token_or_oidc(monkeypatch: pytest.MonkeyPat
     with pytest.raises(InvalidInput, match="easy to guess"):
         check_access("0.0.0.0", "1234" + " " * 20)
     auth = {"redirect_uri": "http://lab/oauth2callback", "cookie_secret": "secret"}
-    monkeypatch.setattr(server, "get_secrets_auth_section", lambda: auth)
+    monkeypatch.setattr(sign_in, "auth_at_start", lambda: auth)
     monkeypatch.setattr(server, "is_authlib_installed", lambda: True)
     check_access("0.0.0.0", None)
     monkeypatch.setattr(server, "is_authlib_installed", lambda: False)

@@ -125,7 +125,20 @@ def test_a_choice_of_the_session_lasts(workspace: Workspace) -> None:
 def test_with_oidc_a_stranger_sees_only_sign_in_buttons(
     monkeypatch: pytest.MonkeyPatch, auth: Mapping[str, Any], labels: list[str]
 ) -> None:
-    monkeypatch.setattr(sign_in, "get_secrets_auth_section", lambda: AttrDict(dict(auth)))
+    auth = AttrDict({"redirect_uri": "http://lab/oauth2callback", "cookie_secret": "secret", **auth})
+    monkeypatch.setattr(sign_in, "auth_at_start", lambda: auth)
+    monkeypatch.setattr(sign_in, "get_secrets_auth_section", lambda: auth)
     test = AppTest.from_function(show_current).run()
     assert [button.label for button in test.button] == labels
     assert "current" not in test.session_state
+
+
+def test_when_the_sign_in_settings_break_nobody_goes_on_under_another_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sign_in, "auth_at_start", lambda: {"client_id": "1"})
+    monkeypatch.setattr(sign_in, "get_secrets_auth_section", lambda: AttrDict({}))
+    test = AppTest.from_function(show_current).run()
+    assert [error.value for error in test.error] == [sign_in.OIDC_BROKEN]
+    assert not test.button
+    assert "annotator" not in test.session_state

@@ -1,5 +1,6 @@
 import stat
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -207,9 +208,13 @@ def test_the_form_escapes_what_it_repeats() -> None:
     assert "<script>" not in token_form('/"><script>', "<script>")
 
 
+AUTH = {"redirect_uri": "http://127.0.0.1:8501/oauth2callback", "cookie_secret": "cookie secret"}
+
+
 @pytest.fixture
 def oidc(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sign_in, "get_secrets_auth_section", lambda: {"redirect_uri": "set"})
+    monkeypatch.setattr(sign_in, "auth_at_start", lambda: AUTH)
+    monkeypatch.setattr(sign_in, "get_secrets_auth_section", lambda: AUTH)
     monkeypatch.setattr(sign_in, "get_cookie_secret", lambda: "cookie secret")
     monkeypatch.setattr(sign_in, "get_origin_from_redirect_uri", lambda: "http://127.0.0.1:8501")
 
@@ -285,3 +290,37 @@ def test_a_user_cookie_that_proves_nothing_is_401(
     browser = open_browser(named=False)
     sign_in_as(browser, **forged)
     assert browser.get(progress_url(site)).status_code == 401
+
+
+@pytest.mark.usefixtures("oidc")
+@pytest.mark.parametrize(
+    "left", [{}, {**AUTH, "cookie_secret": ""}, UnicodeDecodeError("utf-8", b"", 0, 1, "")], ids=str
+)
+def test_a_server_whose_sign_in_settings_break_opens_to_nobody(
+    open_browser: Open, site: Site, monkeypatch: pytest.MonkeyPatch, left: dict[str, str] | Exception
+) -> None:
+    def section() -> dict[str, str]:
+        if isinstance(left, Exception):
+            raise left
+        return left
+
+    browser = open_browser(named=False)
+    sign_in_as(browser, email="ada@example.org")
+    assert browser.get(progress_url(site)).status_code == 200
+    monkeypatch.setattr(sign_in, "get_secrets_auth_section", section)
+    for path in ("/", "/canvas/1/index.js", progress_url(site)):
+        answer = browser.get(path, headers=PAGE)
+        assert (answer.status_code, "set-cookie" in answer.headers) == (503, False), path
+        assert "secrets.toml" in answer.text
+    with pytest.raises(WebSocketDenialResponse) as refused, browser.websocket_connect(STREAM):
+        pass
+    assert refused.value.status_code == 503
+
+
+def test_whether_there_is_a_sign_in_is_decided_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "secrets.toml"
+    monkeypatch.setattr(sign_in.streamlit_config, "get_option", lambda name: [str(path)])
+    path.write_text("[auth]\ncookie_secret = 'secret'")
+    assert sign_in.oidc_configured()
+    path.write_text("[auth")
+    assert sign_in.oidc_configured()

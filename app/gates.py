@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Collection
 from http import HTTPStatus
 from urllib.parse import unquote, urlsplit
 
@@ -25,7 +26,7 @@ def gates(*, key: str, access_token: str | None, host: str) -> list[Middleware]:
     if access_token:
         outer.append(Middleware(AccessToken, key=key, token=access_token))
     elif is_loopback(host):
-        outer.append(Middleware(KnownHost, host=host))
+        outer.append(Middleware(KnownHost, hosts={host.strip("[]"), sign_in.oidc_host()}))
     return [*outer, Middleware(OwnPagesOnly), Middleware(AnnotatorName, key=key)]
 
 
@@ -42,18 +43,20 @@ def is_loopback(host: str) -> bool:
 class KnownHost:
     """Turns away requests whose Host header is not this machine, as DNS rebinding sends them.
 
-    A server with an access token needs no such gate: a rebound name has none of its cookies.
+    The ``hosts`` are welcome too: what the server is bound to, and where people come back to from signing
+    in, which may be a proxy on this machine. A server with an access token needs no such gate: a rebound
+    name has none of its cookies.
     """
 
-    def __init__(self, app: ASGIApp, *, host: str) -> None:
+    def __init__(self, app: ASGIApp, *, hosts: Collection[str | None]) -> None:
         self.app = app
-        self.host = host.strip("[]")
+        self.hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request here, or pass it on."""
         if scope["type"] in ("http", "websocket"):
             asked = _host_name(HTTPConnection(scope).headers.get("host", ""))
-            if asked != self.host and not is_loopback(asked):
+            if asked not in self.hosts and not is_loopback(asked):
                 sentence = (
                     "This server answers only to localhost and 127.0.0.1. "
                     "To reach it under another name, start it with --access-token."

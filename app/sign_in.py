@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from itsdangerous import BadSignature, URLSafeSerializer
 from streamlit import config as streamlit_config
@@ -107,6 +108,11 @@ def auth_at_start() -> Mapping[str, Any] | None:
 def oidc_configured() -> bool:
     """Whether this server was started with an ``[auth]`` section to sign in with."""
     return auth_at_start() is not None
+
+
+def oidc_host() -> str | None:
+    """Return the name of the host that people come back to from signing in, None without OIDC."""
+    return urlsplit(str((auth_at_start() or {}).get("redirect_uri", ""))).hostname
 
 
 def oidc_works() -> bool:

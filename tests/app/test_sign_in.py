@@ -324,3 +324,17 @@ def test_whether_there_is_a_sign_in_is_decided_once(monkeypatch: pytest.MonkeyPa
     assert sign_in.oidc_configured()
     path.write_text("[auth")
     assert sign_in.oidc_configured()
+
+
+@pytest.mark.usefixtures("oidc")
+def test_behind_a_proxy_of_this_machine_the_name_of_the_sign_in_is_welcome(
+    open_browser: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auth = {**AUTH, "redirect_uri": "https://Qualm.lab.org/oauth2callback"}
+    monkeypatch.setattr(sign_in, "auth_at_start", lambda: auth)
+    browser = open_browser()
+    statuses = [
+        browser.get("/", headers={"host": host}).status_code
+        for host in ("qualm.lab.org", "127.0.0.1:8501", "lab.org", "")
+    ]
+    assert statuses == [200, 200, 421, 421]

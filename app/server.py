@@ -171,7 +171,7 @@ def check_access(host: str, access_token: str | None) -> None:
         missing = sign_in.missing_for_oidc(auth)
         if missing:
             raise InvalidInput(
-                f"The section [auth] of .streamlit/secrets.toml lacks {' and '.join(missing)}. "
+                f"The section [auth] of .streamlit/secrets.toml lacks {', '.join(missing)}. "
                 "Add what Streamlit's page on user authentication asks for, or remove the section."
             )
         if not is_authlib_installed():

@@ -26,6 +26,8 @@ from storage.workspace import SECRET_KEY_FILE
 _NAME_LENGTH = 100
 """Longest name the tables hold."""
 
+_OF_A_PROVIDER = ("client_id", "client_secret", "server_metadata_url")
+
 OIDC_BROKEN = (
     "Nobody can sign in: the section [auth] of the server's .streamlit/secrets.toml is gone or unreadable. "
     "Mend it, then reload the page."
@@ -124,10 +126,27 @@ def oidc_works() -> bool:
 
 
 def missing_for_oidc(auth: object) -> list[str]:
-    """Return the names of what an ``[auth]`` section lacks."""
+    """Return the names of what an ``[auth]`` section lacks before anybody can sign in."""
     if not isinstance(auth, Mapping):
         return ["redirect_uri", "cookie_secret"]
-    return [name for name in ("redirect_uri", "cookie_secret") if not _is_text(auth.get(name))]
+    lacks = [name for name in ("redirect_uri", "cookie_secret") if not _is_text(auth.get(name))]
+    providers = _providers(auth)
+    if not providers:
+        lacks.append("a provider (client_id, client_secret, server_metadata_url)")
+    for provider, section in providers.items():
+        of = f" of [auth.{provider}]" if provider else ""
+        lacks += [f"{name}{of}" for name in _OF_A_PROVIDER if not _is_text(section.get(name))]
+    return lacks
+
+
+def _providers(auth: Mapping[str, Any]) -> dict[str | None, Mapping[str, Any]]:
+    named: dict[str | None, Mapping[str, Any]] = {
+        name: section
+        for name, section in auth.items()
+        if isinstance(section, Mapping) and name != "client_kwargs"
+    }
+    by_default = auth.get("client_id") or (not named and any(name in auth for name in _OF_A_PROVIDER))
+    return {None: auth} if by_default else named
 
 
 def _is_text(value: object) -> bool:
@@ -136,10 +155,7 @@ def _is_text(value: object) -> bool:
 
 def oidc_providers() -> list[str | None]:
     """Return what ``st.login`` can be called with: None for the default provider, else their names."""
-    auth = get_secrets_auth_section()
-    if auth.get("client_id"):
-        return [None]
-    return [name for name, section in auth.items() if isinstance(section, Mapping)]
+    return list(_providers(get_secrets_auth_section()))
 
 
 def name_of_user(claims: Mapping[str, Any]) -> str | None:

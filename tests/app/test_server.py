@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -208,13 +209,14 @@ server_metadata_url = "http://lab/.well-known/openid-configuration"
 @pytest.mark.parametrize(
     ("secrets", "said"),
     [
-        (b'[auth]\nredirect_uri = "http://lab/oauth2callback"\n', "lacks cookie_secret"),
-        (b"[auth]\n", "lacks redirect_uri and cookie_secret"),
+        (b'[auth]\nredirect_uri = "http://lab/oauth2callback"\n', "lacks cookie_secret, a provider"),
+        (b"[auth]\n", "lacks redirect_uri, cookie_secret, a provider"),
+        (OIDC.replace("client_secret", "secret").encode(), "lacks client_secret."),
         (b"auth = true\n", "auth must be a section"),
         (f"{OIDC}oops".encode(), "cannot be read: Expected '='"),
         ('[auth]\ncookie_secret = "ü"\n'.encode("latin-1"), "cannot be read: 'utf-8' codec"),
     ],
-    ids=["no secret", "empty", "no section", "typo", "not UTF-8"],
+    ids=["no secret", "empty", "half a provider", "no section", "typo", "not UTF-8"],
 )
 def test_sign_in_settings_that_cannot_work_are_named(tmp_path: Path, secrets: bytes, said: str) -> None:
     (tmp_path / ".streamlit").mkdir()
@@ -290,7 +292,7 @@ def test_a_server_for_others_needs_a_token_or_oidc(monkeypatch: pytest.MonkeyPat
         check_access("0.0.0.0", "1234")
     with pytest.raises(InvalidInput, match="easy to guess"):
         check_access("0.0.0.0", "1234" + " " * 20)
-    auth = {"redirect_uri": "http://lab/oauth2callback", "cookie_secret": "secret"}
+    auth = tomllib.loads(OIDC)["auth"]
     monkeypatch.setattr(sign_in, "auth_at_start", lambda: auth)
     monkeypatch.setattr(server, "is_authlib_installed", lambda: True)
     check_access("0.0.0.0", None)

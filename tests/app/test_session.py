@@ -10,6 +10,8 @@ from storage.archiving import archive_project
 from storage.projects import ClassSpec, create_project
 from storage.workspace import Workspace
 
+PROVIDER = {"client_id": "1", "client_secret": "2", "server_metadata_url": "http://lab/openid"}
+
 
 @pytest.fixture(autouse=True)
 def _chosen(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -114,11 +116,8 @@ def test_a_choice_of_the_session_lasts(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     ("auth", "labels"),
     [
-        ({"client_id": "1"}, ["Sign in"]),
-        (
-            {"google": {"client_id": "1"}, "lab": {"client_id": "2"}},
-            ["Sign in with google", "Sign in with lab"],
-        ),
+        (PROVIDER, ["Sign in"]),
+        ({"google": PROVIDER, "lab": PROVIDER}, ["Sign in with google", "Sign in with lab"]),
     ],
     ids=["default", "named"],
 )
@@ -136,7 +135,7 @@ def test_with_oidc_a_stranger_sees_only_sign_in_buttons(
 def test_when_the_sign_in_settings_break_nobody_goes_on_under_another_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sign_in, "auth_at_start", lambda: {"client_id": "1"})
+    monkeypatch.setattr(sign_in, "auth_at_start", lambda: PROVIDER)
     monkeypatch.setattr(sign_in, "get_secrets_auth_section", lambda: AttrDict({}))
     test = AppTest.from_function(show_current).run()
     assert [error.value for error in test.error] == [sign_in.OIDC_BROKEN]

@@ -208,7 +208,12 @@ def test_the_form_escapes_what_it_repeats() -> None:
     assert "<script>" not in token_form('/"><script>', "<script>")
 
 
-AUTH = {"redirect_uri": "http://127.0.0.1:8501/oauth2callback", "cookie_secret": "cookie secret"}
+PROVIDER = {"client_id": "1", "client_secret": "2", "server_metadata_url": "http://lab/openid"}
+AUTH = {
+    "redirect_uri": "http://127.0.0.1:8501/oauth2callback",
+    "cookie_secret": "cookie secret",
+    **PROVIDER,
+}
 
 
 @pytest.fixture
@@ -315,6 +320,32 @@ def test_a_server_whose_sign_in_settings_break_opens_to_nobody(
     with pytest.raises(WebSocketDenialResponse) as refused, browser.websocket_connect(STREAM):
         pass
     assert refused.value.status_code == 503
+
+
+NO_PROVIDER = {name: value for name, value in AUTH.items() if name not in PROVIDER}
+
+
+@pytest.mark.parametrize(
+    ("auth", "missing"),
+    [
+        (AUTH, []),
+        ({**NO_PROVIDER, "google": PROVIDER, "lab": PROVIDER}, []),
+        (NO_PROVIDER, ["a provider (client_id, client_secret, server_metadata_url)"]),
+        (
+            {**NO_PROVIDER, "client_kwargs": {"scope": "openid"}},
+            ["a provider (client_id, client_secret, server_metadata_url)"],
+        ),
+        ({**NO_PROVIDER, "client_secret": "2"}, ["client_id", "server_metadata_url"]),
+        ({**AUTH, "client_secret": " "}, ["client_secret"]),
+        (
+            {**NO_PROVIDER, "google": PROVIDER, "lab": {"client_id": "1"}},
+            ["client_secret of [auth.lab]", "server_metadata_url of [auth.lab]"],
+        ),
+    ],
+    ids=["default", "named", "none", "only arguments", "a third", "half", "half of a named one"],
+)
+def test_what_is_missing_to_sign_in_is_named(auth: dict[str, Any], missing: list[str]) -> None:
+    assert sign_in.missing_for_oidc(auth) == missing
 
 
 def test_whether_there_is_a_sign_in_is_decided_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -176,7 +176,8 @@ def check_access(host: str, access_token: str | None) -> None:
             )
         if not is_authlib_installed():
             raise InvalidInput(
-                "Signing in with OIDC needs one more package. Install it with: pip install 'Authlib>=1.3.2'"
+                "Signing in with OIDC needs one more package. Install it with: "
+                f"{sys.executable} -m pip install 'Authlib>=1.3.2'"
             )
     elif access_token is None and not is_loopback(host):
         raise InvalidInput(

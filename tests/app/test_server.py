@@ -297,7 +297,7 @@ def test_a_server_for_others_needs_a_token_or_oidc(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(server, "is_authlib_installed", lambda: True)
     check_access("0.0.0.0", None)
     monkeypatch.setattr(server, "is_authlib_installed", lambda: False)
-    with pytest.raises(InvalidInput, match="pip install"):
+    with pytest.raises(InvalidInput, match=re.escape(f": {sys.executable} -m pip install 'Authlib")):
         check_access("0.0.0.0", None)
 
 

@@ -1,16 +1,16 @@
 """The Streamlit script behind every page: who, which project, which page.
 
 Hooks for end-to-end tests: ``.st-key-project-picker`` (the project picker in the header),
-``.st-key-no-project`` (the hint where a page needs a project), ``.st-key-archived-project`` (what stands in
-the place of every page of an archived project), the navigation links by their titles
-Label, Queue, Training and Project.
+``.st-key-user-bar`` (who is signed in, beside it), ``.st-key-no-project`` (the hint where a page needs a
+project), ``.st-key-archived-project`` (what stands in the place of every page of an archived project), the
+navigation links by their titles Label, Queue, Training and Project.
 """
 
 from __future__ import annotations
 
 import streamlit as st
 
-from app import session, style
+from app import session, sign_in, style
 from app.notices import errors_as_sentences
 from app.project.archive import archived_notice
 from storage import projects
@@ -24,6 +24,16 @@ PAGES = [
     st.Page("pages/training.py", title="Training", icon=":material/model_training:", url_path="training"),
     st.Page("pages/project.py", title="Project", icon=":material/folder:", url_path="project"),
 ]
+
+
+def user_menu() -> None:
+    """Say who is signed in, with a button to sign out; there is none of it without OIDC."""
+    if not sign_in.oidc_configured():
+        return
+    with st.container(key="user-bar"), st.popover("", icon=":material/person:"):
+        # As plain text: a name is another's, and no Markdown.
+        st.text(f"Signed in as {session.annotator()}")
+        st.button("Sign out", key="sign-out", on_click=st.logout)
 
 
 def project_picker() -> ProjectInfo | None:
@@ -55,6 +65,7 @@ def project_picker() -> ProjectInfo | None:
 
 page = st.navigation(PAGES, position="top")
 session.require_user()
+user_menu()
 with errors_as_sentences():
     project = project_picker()
     if project is not None and project.archived_at is not None:

@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+import streamlit as st
 from PIL import Image
 from sqlalchemy import text
 from starlette.testclient import TestClient
@@ -20,7 +21,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block
 
-from app import page_component, session
+from app import page_component, session, sign_in
 from app.canvas import component as canvas
 from app.choice_options import OPTIONS, PIXEL_SCORE
 from app.project import activity, label_export, running_import
@@ -1148,6 +1149,24 @@ class TestLabel:
         test = AppTest.from_file(str(MAIN), default_timeout=120)
         test.query_params["image"] = asked
         assert component(test.run(), "canvas")["open_image"] is None
+
+
+def test_with_oidc_a_person_sees_who_is_signed_in_and_signs_out(
+    open_page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed_out = []
+    monkeypatch.setattr(sign_in, "oidc_configured", lambda: True)
+    monkeypatch.setattr(sign_in, "oidc_works", lambda: True)
+    monkeypatch.setattr(st, "user", {"is_logged_in": True, "email": "*ada*@example.org"})
+    monkeypatch.setattr(st, "logout", lambda: signed_out.append(True))
+    test = open_page("queue")
+    assert [text.value for text in test.text] == ["Signed in as *ada*@example.org"]
+    test.button(key="sign-out").click().run()
+    assert signed_out == [True]
+
+
+def test_without_oidc_there_is_nothing_to_sign_out_of(open_page) -> None:
+    assert "sign-out" not in [button.key for button in open_page("queue").button]
 
 
 def test_the_project_picker_changes_the_project_of_every_page(open_page, site: Site) -> None:

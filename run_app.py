@@ -16,6 +16,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - the file must still explain itse
         "Install a newer one and run this command with it, for example: python3.12 run_app.py"
     )
 
+import contextlib
 import hashlib
 import os
 import subprocess
@@ -121,7 +122,9 @@ def prepare_environment(arguments: list[str]) -> None:
             "(about 8 GB), then run the same command again, or install by hand: "
             f"pip install -r {REQUIREMENTS}"
         )
-    stamp_file.write_text(stamp)
+    # What is there may belong to another user, as in an image built by root: pip is then asked at each start.
+    with contextlib.suppress(OSError):
+        stamp_file.write_text(stamp)
 
 
 if __name__ == "__main__":
@@ -131,7 +134,6 @@ if __name__ == "__main__":
         print("Stopped. Run the same command again to go on with the installation.", file=sys.stderr)
         sys.exit(STOPPED)
 
-import contextlib
 import dataclasses
 import logging
 import shlex

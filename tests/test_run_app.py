@@ -119,6 +119,18 @@ def test_an_environment_of_another_making_is_taken_as_it_is(
     assert list((tmp_path / ".venv").rglob("*")) == [python.parent, python]
 
 
+def test_an_environment_that_has_everything_need_not_be_writable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "requirements.txt").write_text("")
+    monkeypatch.setattr(run_app, "HERE", tmp_path)
+    monkeypatch.setattr(run_app, "environment_is_active", lambda: True)
+    # A folder that is not there refuses a file as one that is not writable does, to root too.
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "built by root"))
+    monkeypatch.setattr(subprocess, "call", lambda _: 0)
+    run_app.prepare_environment([])
+
+
 def test_help_names_every_command() -> None:
     text = run("--help").stdout
     for command in (

@@ -3,7 +3,8 @@
 ::
 
     classes.json                     index, name, colour, hotkey and whether it is archived
-    manifest.json                    tool, values, and for each image where its label map comes from
+    manifest.json                    tool, values, for each image where its label map comes from, and what
+                                     was left out because its file is lost
     label_maps/<split>/<stem>.png    index PNG with the palette of the project's colours
     submitted/<split>/<stem>.png     the one that was submitted, where a draft has its place
     images/<split>/<stem>.<ext>      on request
@@ -28,7 +29,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from storage import VERSION, events, images, labels, projects, rounds
-from storage.errors import InvalidInput, QualmError
+from storage.errors import InvalidInput, InvalidLabelMap, NotFound, QualmError, WorkspaceError
 from storage.files import file_error, fsync_folder, given_path
 from storage.formats.image_file import IMAGE_SUFFIXES
 from storage.formats.manifest import MANIFEST_NAME, TOOL
@@ -60,6 +61,8 @@ _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 _VOID_COLOUR = 0xE0E0C0
 _NOT_LABELLED_COLOUR = 0x404040
 _LONGEST_STEM_BYTES = 180
+_MOST_NAMED = 20
+"""So many of what was left out are named in a report; the manifest names all."""
 _RESERVED = re.compile(
     r"^(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?=\s*(?:\.|$))", re.IGNORECASE
 )
@@ -78,6 +81,8 @@ class ExportResult:
     """Label maps that nobody has submitted yet."""
     drafts_left_out: int
     """Images with a draft that is newer than what was exported of them, if anything was."""
+    lost: tuple[str, ...] = ()
+    """What was left out because its file is missing or damaged, a sentence each."""
 
     def report(self) -> list[str]:
         """Return the result in sentences."""
@@ -93,7 +98,13 @@ class ExportResult:
                 else f"{self.drafts_left_out:,} images have drafts"
             )
             lines.append(f"{have} that nobody has submitted; drafts are left out.")
+        lines += self.lost[:_MOST_NAMED]
+        if len(self.lost) > _MOST_NAMED:
+            lines.append(f"{len(self.lost) - _MOST_NAMED:,} more are left out; the manifest names them all.")
         return lines
+
+
+_Read = TypeVar("_Read")
 
 
 class _Target(Protocol):
@@ -141,7 +152,8 @@ def export_project(
     """Write the newest submitted label map of every image to a new folder or ``.zip`` file.
 
     These are the label maps that rounds learn from. It appears under its name only when it is complete, and
-    is then whole even if the journal cannot be written.
+    is then whole even if the journal cannot be written. What the workspace has lost, or has damaged, is left
+    out and named; what was submitted stands in for a draft that is.
 
     Args:
         workspace: The workspace.
@@ -163,7 +175,7 @@ def export_project(
             ``not_labelled_as`` is neither 254 nor 255.
         NotFound: There is no such project.
         DiskFull: There is no space; nothing is left behind.
-        WorkspaceError: The target cannot be written.
+        WorkspaceError: The target cannot be written, or not one label map can be read.
     """
     if not_labelled_as not in (NOT_LABELLED, VOID):
         raise InvalidInput("Pixels that are not labelled can become 254 or 255, nothing else.")
@@ -194,9 +206,21 @@ def export_project(
     numbers = {info.id: info.number for info in rounds.history(workspace, project.id)}
     palette = _palette(classes)
     rows: list[dict[str, Any]] = []
+    lost: list[str] = []
+
+    def read_or_lost(what: str, read: Callable[..., _Read], *of: object) -> _Read | None:
+        try:
+            return read(*of)
+        except (NotFound, InvalidLabelMap, OSError) as error:
+            lost.append(f"{what} is left out. {error}")
+            return None
 
     def write_label_map(out: _Target, place: str, info: ImageInfo, revision: int) -> dict[str, Any]:
-        label_map, _ = labels.read(workspace, info.id, revision)
+        what = f"Revision {revision} of the label map of {info.name}"
+        found = read_or_lost(what, labels.read, workspace, info.id, revision)
+        if found is None:
+            return {}
+        label_map, _ = found
         history = [one for one in labels.history(workspace, info.id) if one.revision <= revision]
         data = _index_png(label_map, palette, not_labelled_as)
         out.write(place, data)
@@ -218,20 +242,30 @@ def export_project(
             if info.split == "excluded" and info.is_measure:
                 row["excluded_from"] = "audit"
             if include_images:
-                row["image"] = f"images/{info.split}/{stem}{_SUFFIXES[info.media_type]}"
-                out.write(row["image"], workspace.blobs.get(info.blob))
+                pixels = read_or_lost(f"The image {info.name}", workspace.blobs.get, info.blob)
+                if pixels is not None:
+                    row["image"] = f"images/{info.split}/{stem}{_SUFFIXES[info.media_type]}"
+                    out.write(row["image"], pixels)
                 if info.source is not None:
-                    row["source"] = f"sources/{info.split}/{stem}{_source_suffix(info.name, info.source)}"
-                    out.write(row["source"], workspace.blobs.get(info.source.blob))
+                    what = f"The file that {info.name} was imported from"
+                    source = read_or_lost(what, workspace.blobs.get, info.source.blob)
+                    if source is not None:
+                        row["source"] = f"sources/{info.split}/{stem}{_source_suffix(info.name, info.source)}"
+                        out.write(row["source"], source)
+            place = f"{info.split}/{stem}.png"
             if revisions[info.id]:
-                place = f"label_maps/{info.split}/{stem}.png"
-                row |= write_label_map(out, place, info, revisions[info.id])
+                row |= write_label_map(out, f"label_maps/{place}", info, revisions[info.id])
             if 0 < info.labelled_revision < revisions[info.id]:
-                place = f"submitted/{info.split}/{stem}.png"
-                row["submitted"] = write_label_map(out, place, info, info.labelled_revision)
-            rows.append(row)
+                if "label_map" not in row:
+                    row |= write_label_map(out, f"label_maps/{place}", info, info.labelled_revision)
+                elif submitted := write_label_map(out, f"submitted/{place}", info, info.labelled_revision):
+                    row["submitted"] = submitted
+            if row.keys() & {"label_map", "image", "source"}:
+                rows.append(row)
             if progress is not None:
                 progress(done, len(places), info.name)
+        if not any("label_map" in row for row in rows):
+            raise WorkspaceError(f"Not one label map of {project.name} can be read. {lost[0]}")
         out.write("classes.json", _json([_class_row(info) for info in classes]))
         out.write(
             MANIFEST_NAME,
@@ -243,6 +277,7 @@ def export_project(
                     "values": {"void": VOID, "not_labelled": not_labelled_as},
                     "classes": [_class_row(info) for info in classes],
                     "images": rows,
+                    **({"left_out": lost} if lost else {}),
                 }
             ),
         )
@@ -262,6 +297,7 @@ def export_project(
         images=sum("image" in row for row in rows),
         drafts=sum(row.get("status") == "draft" for row in rows),
         drafts_left_out=drafts_left_out,
+        lost=tuple(lost),
     )
     try:
         with workspace.database.writing() as session:

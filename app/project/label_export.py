@@ -99,7 +99,10 @@ def export_section(workspace: Workspace, project: ProjectInfo) -> None:
                     with progress_bar("Exporting") as moved:
                         result = export_project(workspace, project.id, path, **options, progress=moved)
                     for sentence in result.report():
-                        st.success(plain(sentence), icon=":material/check:")
+                        if sentence in result.lost:
+                            st.warning(plain(sentence), icon=":material/warning:")
+                        else:
+                            st.success(plain(sentence), icon=":material/check:")
 
 
 def prepare_zip(workspace: Workspace, project: ProjectInfo, options: ExportOptions) -> tuple[Path, list[str]]:

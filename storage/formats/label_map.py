@@ -54,4 +54,8 @@ def decode_label_map(data: bytes) -> np.ndarray:
                 )
             return np.array(png, dtype=np.uint8)
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise InvalidLabelMap(f"The label map is not a readable PNG ({error}). Save it again.") from error
+        # Pillow's words name the buffer, not the file. Saving the same map again would keep what is there.
+        raise InvalidLabelMap(
+            "The label map is not a readable PNG, so its file is damaged. Restore the folder blobs from a "
+            "backup."
+        ) from error

@@ -283,6 +283,55 @@ def test_an_export_without_labels_is_refused(workspace: Workspace, tmp_path: Pat
     assert not (tmp_path / "out").exists()
 
 
+def test_what_is_lost_is_left_out_by_name_and_the_rest_is_exported(
+    workspace: Workspace, project: ProjectInfo, tmp_path: Path
+) -> None:
+    damaged, gone, no_picture, _ = images.list_images(workspace, project.id)
+    Path(workspace.blobs.place(labels.history(workspace, damaged.id)[0].blob)).write_bytes(b"no PNG")
+    Path(workspace.blobs.place(labels.history(workspace, gone.id)[0].blob)).unlink()
+    Path(workspace.blobs.place(no_picture.blob)).unlink()
+    result = export_project(workspace, project.id, tmp_path / "out", include_images=True)
+    assert (result.label_maps, result.images) == (2, 3)
+    first, *others = result.report()
+    assert first == f"2 label maps and 3 images written to {tmp_path / 'out'}."
+    assert sorted(sentence.split(" is left out. The ")[0] for sentence in others) == [
+        f"Revision 1 of the label map of {damaged.name}",
+        f"Revision 1 of the label map of {gone.name}",
+        f"The image {no_picture.name}",
+    ]
+    assert not any("BytesIO" in sentence for sentence in others)
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert manifest["left_out"] == others
+    row = next(row for row in manifest["images"] if row["name"] == damaged.name)
+    assert row.keys() >= {"image"}
+    assert "label_map" not in row
+    export_project(workspace, project.id, tmp_path / "alone")
+    rows = json.loads((tmp_path / "alone/manifest.json").read_text())["images"]
+    assert all("label_map" in row for row in rows), "of a label map that is lost nothing else was asked for"
+
+
+def test_what_was_submitted_stands_in_for_a_draft_that_is_lost(
+    workspace: Workspace, project: ProjectInfo, tmp_path: Path
+) -> None:
+    info = images.list_images(workspace, project.id)[0]
+    submitted, revision = labels.read(workspace, info.id)
+    labels.save(workspace, info.id, np.full_like(submitted, 2), expected_revision=revision, author="ben")
+    Path(workspace.blobs.place(labels.history(workspace, info.id)[0].blob)).unlink()
+    result = export_project(workspace, project.id, tmp_path / "out", drafts=True, not_labelled_as=254)
+    assert (result.label_maps, result.drafts, len(result.lost)) == (4, 0, 1)
+    with Image.open(tmp_path / "out/label_maps/train/a_1.png") as written:
+        assert np.array_equal(written, submitted)
+
+
+def test_an_export_of_which_nothing_can_be_read_is_refused(
+    workspace: Workspace, project: ProjectInfo, tmp_path: Path
+) -> None:
+    shutil.rmtree(workspace.path / "blobs")
+    with pytest.raises(WorkspaceError, match=r"Not one label map of streets can be read.*\.png.*missing"):
+        export_project(workspace, project.id, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_drafts_are_exported_when_they_are_asked_for(
     workspace: Workspace, project: ProjectInfo, tmp_path: Path
 ) -> None:

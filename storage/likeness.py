@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from storage.embeddings import positions
 from storage.formats.embeddings import EmbeddingSet
 from storage.schema import COLD_START, Image, Label, Prediction, Round
-from storage.settings import RoundSettings
+from storage.settings import RoundSettings, read_settings
 
 BATCHES_BACK = 4
 BY_CHANCE = ("random", "improved_random")
@@ -90,7 +90,7 @@ def move_back(
         on_screen: Ids of images that keep their place. How alike they are is stored all the same.
         off_screen: Ids of images that may have been on a screen before: they move as far as they would have.
     """
-    settings = RoundSettings.model_validate(current.config)
+    settings = read_settings(RoundSettings, current.config)
     if settings.batch_choice in BY_CHANCE and current.number != COLD_START:
         return 0
     behind = BATCHES_BACK * settings.choice_batch

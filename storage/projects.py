@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from storage import events
 from storage.errors import InvalidInput, NotFound
 from storage.schema import MAX_CLASSES, LabelClass, Project
-from storage.settings import ProjectSettings
+from storage.settings import ProjectSettings, read_settings
 from storage.workspace import Workspace
 
 HOTKEYS = (*(f"Digit{digit}" for digit in range(1, 10)), "Digit0")
@@ -186,7 +186,7 @@ def change_settings(
             _refuse_taken_name(session, name)
             events.record(session, project_id, actor, "settings", renamed=[project.name, name])
             project.name = name
-        before = ProjectSettings.model_validate(project.settings)
+        before = read_settings(ProjectSettings, project.settings)
         parts = {}
         for part, values in changes.items():
             now: BaseModel = getattr(before, part)
@@ -282,7 +282,7 @@ def project_info(project: Project) -> ProjectInfo:
     return ProjectInfo(
         id=project.id,
         name=project.name,
-        settings=ProjectSettings.model_validate(project.settings),
+        settings=read_settings(ProjectSettings, project.settings),
         current_round_id=project.current_round_id,
         labels_changed=project.labels_changed,
         created_at=project.created_at,

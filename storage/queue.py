@@ -21,7 +21,7 @@ from storage.queue_items import QueueItem, queue_items
 from storage.queue_page import ranked_images
 from storage.rounds import RoundInfo, find_live_round
 from storage.schema import Image, Prediction, Project, Round
-from storage.settings import AnnotationSettings, ProjectSettings
+from storage.settings import AnnotationSettings, ProjectSettings, read_settings
 from storage.start_advice import StartAdvice, advise
 from storage.workspace import Workspace
 
@@ -160,7 +160,7 @@ def _reserve(
         asked_of = session.connection().execute(questions.PROJECT, {"of_project": project_id}).one_or_none()
         if asked_of is None:
             raise no_such_project(project_id)
-        settings = ProjectSettings.model_validate(asked_of.settings).annotation
+        settings = read_settings(ProjectSettings, asked_of.settings).annotation
         round_id: int | None = asked_of.current_round_id
         choice = _Choice(session, project_id, round_id, settings, annotator, holding, now, looked, seen)
         chosen = choice.images(count)
@@ -600,7 +600,7 @@ def _refuse_held(row: Image, annotator: str, now: float) -> None:
 
 
 def _lease_seconds(project: Project) -> float:
-    return ProjectSettings.model_validate(project.settings).annotation.lease_minutes * 60
+    return read_settings(ProjectSettings, project.settings).annotation.lease_minutes * 60
 
 
 def _held(session: Session, annotator: str) -> Sequence[Row[int, int, float | None]]:

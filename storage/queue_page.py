@@ -14,7 +14,7 @@ from storage.projects import project_row
 from storage.queue_items import QueueItem, queue_items
 from storage.queue_questions import start_of_shuffle
 from storage.schema import PIXEL_SCORES, SPLITS, Image, Label, Prediction, Project
-from storage.settings import ProjectSettings
+from storage.settings import ProjectSettings, read_settings
 from storage.workspace import Workspace
 
 ORDERS = ("place", "name", "newest", "novelty", *PIXEL_SCORES, "given")
@@ -304,7 +304,7 @@ def _unscored(filters: _Filters, *elsewhere: Select[int]) -> list[_Part]:
     if filters.unsure_of is not None:
         return []
     pool = _pool_without(filters, Prediction.place, *elsewhere)
-    start = start_of_shuffle(ProjectSettings.model_validate(filters.project.settings).annotation.seed)
+    start = start_of_shuffle(read_settings(ProjectSettings, filters.project.settings).annotation.seed)
     halves = (Image.content_hash >= start, Image.content_hash < start)
     return [pool._replace(images=pool.images.where(half)) for half in halves]
 

@@ -14,7 +14,7 @@ from storage.projects import class_count, project_row
 from storage.round_rows import cold_start_row, live_rows, newest_row, training_stands
 from storage.rounds import RoundInfo, give_way, round_info
 from storage.schema import COLD_START, LIVE_ROUND_STATES, Image, Label, Project, Round, RoundKind
-from storage.settings import ProjectSettings, RoundSettings, with_ranking
+from storage.settings import ProjectSettings, RoundSettings, read_settings, with_ranking
 from storage.snapshots import Snapshot, SnapshotLabel, encode_snapshot
 from storage.workspace import Workspace
 
@@ -45,7 +45,7 @@ def request_round(
         with workspace.database.reading() as session:
             project = project_row(session, project_id)
             labels_changed = project.labels_changed
-            settings = settings or ProjectSettings.model_validate(project.settings).round
+            settings = settings or read_settings(ProjectSettings, project.settings).round
             labels = session.execute(
                 select(Image.id, Label.revision, Label.blob)
                 .join(Label, (Label.image_id == Image.id) & (Label.revision == Image.labelled_revision))
@@ -104,10 +104,10 @@ def request_ranking(workspace: Workspace, project_id: int, actor: str, reason: s
         trained = _trained_in_use(session, project)
         if trained is None:
             raise RoundRefused("No round has trained yet, so there is no model to rank by. Train one first.")
-        of_project = ProjectSettings.model_validate(project.settings).round
-        settings = with_ranking(RoundSettings.model_validate(trained.config), of_project)
+        of_project = read_settings(ProjectSettings, project.settings).round
+        settings = with_ranking(read_settings(RoundSettings, trained.config), of_project)
         for live in live_rows(session, project_id):
-            is_alike = live.kind == "ranks" and RoundSettings.model_validate(live.config) == settings
+            is_alike = live.kind == "ranks" and read_settings(RoundSettings, live.config) == settings
             if is_alike and not live.cancel_requested:
                 return round_info(live)
             _give_way_or_refuse(live, {"trains_on"})
@@ -161,7 +161,7 @@ def request_cold_start(workspace: Workspace, project_id: int) -> RoundInfo:
             raise RoundRefused("The cold start is under way already. Wait until it is done.")
         row.state = "queued"
         row.reason = "The images are put in order before any label exists"
-        row.config = ProjectSettings.model_validate(project.settings).round.model_dump(mode="json")
+        row.config = read_settings(ProjectSettings, project.settings).round.model_dump(mode="json")
         row.labels_changed = project.labels_changed
         row.worker = row.heartbeat_at = row.lease_until = None
         row.cancel_requested = False

@@ -26,7 +26,7 @@ from storage.schema import (
     RoundMetric,
     Worker,
 )
-from storage.settings import ProjectSettings, RoundSettings
+from storage.settings import ProjectSettings, RoundSettings, read_settings
 from storage.snapshots import Snapshot, decode_snapshot
 from storage.workers import is_held, is_worked_on
 from storage.workspace import Workspace
@@ -404,7 +404,7 @@ def curve(workspace: Workspace, round_id: int, name: str | None = None) -> list[
 def round_info(row: Round) -> RoundInfo:
     """Return a row as a value that outlives its session."""
     values = {name: getattr(row, name) for name in RoundInfo.__dataclass_fields__ if name != "config"}
-    return RoundInfo(config=RoundSettings.model_validate(row.config), **values)
+    return RoundInfo(config=read_settings(RoundSettings, row.config), **values)
 
 
 def find_live_round(session: Session, project_id: int) -> RoundInfo | None:
@@ -427,7 +427,7 @@ def _give_way_if_due(session: Session, row: Round, now: float, *, takes_all: boo
     The latter only where its worker ``takes_all``: one of this project alone could not take that round.
     """
     project = project_row(session, row.project_id)
-    rule = ProjectSettings.model_validate(project.settings).start
+    rule = read_settings(ProjectSettings, project.settings).start
     new = project.labels_changed - row.labels_changed
     if rule.automatic and new >= rule.min_changed:
         give_way(row, f"{new} new labels came, and a round that learns from them goes first.")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from storage.errors import WorkspaceError
 from storage.schema import PixelScore
 
 
@@ -273,3 +275,28 @@ class ProjectSettings(_Settings):
     annotation: AnnotationSettings = Field(default_factory=AnnotationSettings)
     start: StartRule = Field(default_factory=StartRule)
     round: RoundSettings = Field(default_factory=RoundSettings)
+
+
+_Stored = TypeVar("_Stored", ProjectSettings, RoundSettings)
+
+
+def read_settings(kind: type[_Stored], stored: Mapping[str, Any]) -> _Stored:
+    """Return settings as the database holds them.
+
+    Raises:
+        WorkspaceError: one is unknown here, or has a value that is: another version has stored it.
+    """
+    try:
+        return kind.model_validate(stored)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        fault = (
+            f"does not know the setting {field}"
+            if first["type"] == "extra_forbidden"
+            else f"cannot use the setting {field}, which is {first['input']!r}"
+        )
+        raise WorkspaceError(
+            f"The workspace was used with another version of Qualm: this one {fault}. Open it with the "
+            "version that was used last, or update this one. Nothing was changed."
+        ) from error

@@ -15,7 +15,7 @@ from storage.import_plan import count_of
 from storage.projects import project_row
 from storage.round_rows import cold_start_row, newest_row, training_stands
 from storage.schema import COLD_START, LIVE_ROUND_STATES, Event, Image, Project, Round, RoundKind
-from storage.settings import ORDER_FIELDS, ProjectSettings, RoundSettings
+from storage.settings import ORDER_FIELDS, ProjectSettings, RoundSettings, read_settings
 from storage.workers import WorkerInfo, find_live_workers, find_projects_at_work, is_worked_on
 from storage.workspace import Workspace
 
@@ -57,7 +57,7 @@ def start_advice(workspace: Workspace, project_id: int, now: float | None = None
 
 def advise(session: Session, project: Project, now: float) -> StartAdvice:
     """Say whether a round should start by itself, within the caller's transaction."""
-    settings = ProjectSettings.model_validate(project.settings)
+    settings = read_settings(ProjectSettings, project.settings)
     rule = settings.start
     newest = newest_row(session, project.id)
     last = newest_row(session, project.id, that_trains=True) if newest is not None else None
@@ -134,7 +134,7 @@ def _may_train_on(session: Session, last: Round, settings: ProjectSettings) -> b
     further = settings.start.further_rounds
     if not further or not (last.state == "done" or _gave_way(session, last)):
         return False  # Every browser asks this every few seconds.
-    now, before = settings.round, RoundSettings.model_validate(last.config)
+    now, before = settings.round, read_settings(RoundSettings, last.config)
     same_network = all(getattr(now, name) == getattr(before, name) for name in ("encoder", "decoder", "head"))
     if not now.warm_start or not same_network:
         return False
@@ -173,7 +173,7 @@ def _worth_ranking_again(
     if current is None or current.number == COLD_START:
         return None
     last = newest if newest.kind == "ranks" else current
-    ranked = RoundSettings.model_validate(last.config)
+    ranked = read_settings(RoundSettings, last.config)
     if any(getattr(ranked, name) != getattr(settings.round, name) for name in ORDER_FIELDS):
         return "other settings say which images come next"
     # It looked at the images that there were when a worker took it.

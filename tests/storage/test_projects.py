@@ -5,11 +5,12 @@ import re
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import event
+from sqlalchemy import event, update
 
-from storage import events, projects
-from storage.errors import InvalidInput, NotFound
+from storage import events, projects, queue
+from storage.errors import InvalidInput, NotFound, WorkspaceError
 from storage.projects import ClassChange, ClassSpec, default_colour
+from storage.schema import Project
 from storage.settings import ProjectSettings
 from storage.workspace import Workspace
 
@@ -191,6 +192,32 @@ def test_a_setting_that_does_not_fit_changes_nothing(workspace: Workspace) -> No
                 workspace, project.id, {"start": {"min_changed": 2}, "round": bad}, "ada"
             )
     assert projects.get_project(workspace, project.id).settings == ProjectSettings()
+
+
+@pytest.mark.parametrize(
+    ("part", "changed", "told"),
+    [
+        ("start", {"only_at_night": True}, "does not know the setting start.only_at_night"),
+        ("round", {"head": "oracle"}, "cannot use the setting round.head, which is 'oracle'"),
+    ],
+)
+def test_settings_of_another_version_are_named(
+    workspace: Workspace, part: str, changed: dict[str, object], told: str
+) -> None:
+    project = projects.create_project(workspace, "fields", specs("a"), "ada")
+    stored = project.settings.model_dump(mode="json")
+    stored[part] |= changed
+    with workspace.database.writing() as session:
+        session.execute(update(Project).values(settings=stored))
+    for asked in (
+        lambda: projects.list_projects(workspace),
+        lambda: projects.get_project(workspace, "fields"),
+        lambda: projects.change_settings(workspace, project.id, {}, "ada", name="meadows"),
+        lambda: queue.next_images(workspace, project.id, "ada", 1),
+        lambda: queue.progress(workspace, project.id),
+    ):
+        with pytest.raises(WorkspaceError, match=f"another version of Qualm: this one {told}. Open it"):
+            asked()
 
 
 def test_a_name_that_is_no_text_is_of_no_project(workspace: Workspace) -> None:

@@ -44,6 +44,7 @@ from storage.errors import (
     LabelConflict,
     LeaseLost,
     NotFound,
+    ProjectArchived,
     QualmError,
     RoundRefused,
     WorkspaceError,
@@ -451,7 +452,12 @@ _FRESH = {"cache-control": "no-store"}
 def _next_items(
     workspace: Workspace, request: Request, project_id: int, count: int, holding: int | None
 ) -> list[dict[str, Any]]:
-    taken = queue.next_images(workspace, project_id, request.state.annotator, count, holding=holding)
+    try:
+        taken = queue.next_images(workspace, project_id, request.state.annotator, count, holding=holding)
+    except ProjectArchived:
+        # The label map that came with the question is saved, which a refusal would deny. Whoever asks for
+        # images alone hears why there are none.
+        return []
     return [item_json(item) for item in taken]
 
 

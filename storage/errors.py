@@ -42,6 +42,10 @@ class InvalidLabelMap(InvalidInput):
     """A label map has the wrong type, size or values."""
 
 
+class ProjectArchived(InvalidInput):
+    """The project is put away: what is open can be saved, and nothing new begins."""
+
+
 class RoundRefused(QualmError):
     """A round cannot start now."""
 

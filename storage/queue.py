@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from storage import embeddings, events, likeness
 from storage import queue_questions as questions
-from storage.errors import InvalidInput, LeaseLost
+from storage.errors import InvalidInput, LeaseLost, ProjectArchived
 from storage.formats.embeddings import EmbeddingSet
 from storage.images import PlacedImage, count_splits, image_row, placed_images, update_images
 from storage.projects import no_such_project, project_row
@@ -111,6 +111,7 @@ def next_images(
 
     Raises:
         InvalidInput: ``count`` is below 1.
+        ProjectArchived: the project is archived; reservations stay as they are.
         NotFound: there is no such project.
     """
     if count < 1:
@@ -160,6 +161,11 @@ def _reserve(
         asked_of = session.connection().execute(questions.PROJECT, {"of_project": project_id}).one_or_none()
         if asked_of is None:
             raise no_such_project(project_id)
+        if asked_of.archived_at is not None:
+            raise ProjectArchived(
+                f"The project {asked_of.name} is archived, so no more of its images are handed out. "
+                "What you painted is kept. Restore it on the Project page to go on."
+            )
         settings = read_settings(ProjectSettings, asked_of.settings).annotation
         round_id: int | None = asked_of.current_round_id
         choice = _Choice(session, project_id, round_id, settings, annotator, holding, now, looked, seen)

@@ -40,7 +40,11 @@ _unlabelled = and_(Image.split.in_(("pool", "audit")), Image.labelled_revision =
 # Whoever was handed somebody else's draft could only skip it, and put it at the end of the other's queue too.
 _not_begun_by_others = or_(Image.draft_by.is_(None), Image.draft_by == _PERSON)
 
-PROJECT = select(Project.settings, Project.current_round_id).where(Project.id == _PROJECT).with_for_update()
+PROJECT = (
+    select(Project.name, Project.settings, Project.current_round_id, Project.archived_at)
+    .where(Project.id == _PROJECT)
+    .with_for_update()
+)
 """On PostgreSQL the lock makes two people choose one after the other, as SQLite does anyway."""
 
 _drafts = (

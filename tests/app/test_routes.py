@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from app.canvas.component import FRONTEND, frontend_version
 from storage import images, labels, queue, round_requests, rounds
+from storage.archiving import archive_project, restore_project
 from storage.errors import DiskFull
 from storage.formats import run_length
 from storage.formats.label_map import encode_label_map
@@ -72,6 +73,22 @@ def test_the_queue_hands_out_items_and_the_project_its_progress(browser: TestCli
     assert progress["images"] == 4
     assert progress["round"] is None
     assert set(progress["next_round"]) == {"ready", "reason", "changed", "needed"}
+
+
+def test_an_archived_project_takes_what_is_open_and_hands_out_nothing(
+    browser: TestClient, site: Site
+) -> None:
+    address = f"/api/projects/{site.project_id}/next?count=2"
+    first, second = (item["image_id"] for item in browser.get(address).json()["items"])
+    archive_project(site.workspace, site.project_id, "ben")
+    answer = browser.get(address)
+    assert answer.status_code == 422
+    assert "is archived" in answer.json()["error"]
+    saved = put(browser, first, label_map(0, 1), status="submitted", query="?next=2")
+    assert (saved.status_code, saved.json()["revision"], saved.json()["items"]) == (200, 1, [])
+    assert browser.post(f"/api/images/{second}/skip?next=2").json()["items"] == []
+    restore_project(site.workspace, site.project_id, "ben")
+    assert len(browser.get(address).json()["items"]) == 2
 
 
 def test_two_browsers_never_get_the_same_image(open_browser: Callable[..., TestClient], site: Site) -> None:

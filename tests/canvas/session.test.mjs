@@ -630,6 +630,29 @@ test('an image that cannot be loaded for a reason nobody thought of is tried aga
   parts.end();
 });
 
+test('where no image is handed out the server says why, until it hands out again or has none left', async () => {
+  for (const order of [[1], []]) {
+    const parts = bench({ order });
+    const { session } = parts;
+    const { next, nextAwaited } = session.transport;
+    let asked = 0;
+    const refuse = async () => {
+      asked++;
+      throw new RequestFailed(422, 'The project is archived.');
+    };
+    Object.assign(session.transport, { next: refuse, nextAwaited: refuse });
+    await session.start(null);
+    assert.deepEqual([session.phase, session.failure], ['refused', 'The project is archived.']);
+    const before = asked;
+    await session.watch.ask();
+    assert.deepEqual([session.phase, asked - before], ['refused', 1], 'it is asked once each time');
+    Object.assign(session.transport, { next, nextAwaited });
+    await session.watch.ask();
+    assert.deepEqual([session.phase, session.image?.id], order.length ? ['labelling', 1] : ['empty', undefined]);
+    parts.end();
+  }
+});
+
 test('a start that fails says so, and the next image comes all the same', async () => {
   const parts = bench();
   const { session } = parts;

@@ -61,6 +61,8 @@ test('every empty state says what to do', () => {
   assert.match(emptyState({ ...base, progress, hasClasses: false }).text, /Project page/);
   assert.match(emptyState({ ...base, progress: { ...progress, labelled: 1 } }).text, /come back/);
   assert.match(emptyState({ ...base, progress, phase: 'signed-out' }).text, /Reload/);
+  const refused = emptyState({ ...base, progress, phase: 'refused', failure: 'It is archived.' });
+  assert.deepEqual([refused.text, refused.retry, refused.page], ['It is archived.', undefined, 'Project']);
 });
 
 test('a conflict offers three ways, and the file', () => {

@@ -6,7 +6,7 @@ import pytest
 
 from storage import events, images, labels, projects, queue, round_requests, rounds, workers
 from storage.archiving import archive_project, restore_project
-from storage.errors import InvalidInput, NotFound, RoundRefused
+from storage.errors import InvalidInput, NotFound, ProjectArchived, RoundRefused
 from storage.projects import ClassSpec, ProjectInfo
 from storage.start_advice import cold_start_is_due, start_advice
 from storage.workspace import Workspace
@@ -127,3 +127,13 @@ def test_whoever_has_an_image_open_loses_nothing(workspace: Workspace, project: 
     submit(workspace, second, "ben")
     assert [labels.read(workspace, one)[1] for one in (first, second)] == [2, 1]
     assert projects.get_project(workspace, project.id).labels_changed > 0
+
+
+def test_no_image_is_handed_out_until_it_is_restored(workspace: Workspace, project: ProjectInfo) -> None:
+    handed_out = [item.image.id for item in queue.next_images(workspace, project.id, "ben", 2)]
+    archive_project(workspace, project.id, "ada")
+    with pytest.raises(ProjectArchived, match=r"The project fields is archived.*Restore it on the Project"):
+        queue.next_images(workspace, project.id, "ben", 2)
+    assert queue.open_image(workspace, handed_out[0], "ada")[1] == "ben"
+    restore_project(workspace, project.id, "ada")
+    assert [item.image.id for item in queue.next_images(workspace, project.id, "ben", 2)] == handed_out

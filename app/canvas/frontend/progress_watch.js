@@ -69,7 +69,7 @@ export class ProgressWatch {
       const isNewRound = this.known?.number !== number;
       this.known = { number };
       if (isNewRound) await this.#takeNewRound(number);
-      else if (wasUnreachable || (session.phase === 'empty' && mayHaveMore(progress))) await this.#lookForMore();
+      else if (wasUnreachable || session.phase === 'refused' || (session.phase === 'empty' && mayHaveMore(progress))) await this.#lookForMore();
     } catch (error) {
       if (error instanceof RequestFailed && error.status === 401) session.signedOut(error.message);
     }
@@ -77,6 +77,8 @@ export class ProgressWatch {
 
   async #lookForMore() {
     const { session } = this;
+    // Refused again it says so again; otherwise there are images, or none are left.
+    if (session.phase === 'refused') session.phase = 'empty';
     await session.refreshQueue();
     if (!session.view && (session.queue.length > 0 || session.phase === 'unreachable')) await session.advance();
   }

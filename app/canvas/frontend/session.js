@@ -60,7 +60,7 @@ export class LabelSession {
     this.view = null;
     /** @type {Progress | null} */
     this.progress = null;
-    /** What the screen shows. @type {'loading' | 'labelling' | 'empty' | 'signed-out' | 'unreachable'} */
+    /** What the screen shows. @type {'loading' | 'labelling' | 'empty' | 'signed-out' | 'unreachable' | 'refused'} */
     this.phase = 'loading';
     this.failure = '';
     this.passedOver = new PassedOver(this);
@@ -392,7 +392,7 @@ export class LabelSession {
     if (error.status === 401) this.signedOut(error.message);
     else if (!this.view) {
       if (item) this.queue.items.unshift(item);
-      this.phase = 'unreachable';
+      this.phase = error.status === 422 ? 'refused' : 'unreachable';
       this.failure = error.message;
       this.screen.refresh();
     } else this.screen.notice(error.message, 'warning');

@@ -149,6 +149,7 @@ export function emptyState({ phase, failure, progress, hasClasses }) {
     return { title: 'No classes yet', text: 'Add classes on the Project page: a name, a colour and a key each.', page: 'Project' };
   }
   if (phase === 'unreachable') return { title: 'No answer', text: `${failure} Trying again…`, retry: true };
+  if (phase === 'refused') return { title: 'No image is handed out', text: failure, page: 'Project' };
   if (phase === 'loading') return { title: '', text: 'Loading the next image…' };
   if (!progress || progress.images === 0) {
     return { title: 'No images yet', text: 'Import a folder or a zip of images on the Project page.', page: 'Project' };

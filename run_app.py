@@ -723,16 +723,26 @@ def live_of_kind(opened: Workspace, project: ProjectInfo, kind: RoundKind) -> Ro
     return next(live, None)
 
 
+LOOK_EVERY_S = 0.5
+LOOKS_WITHOUT_WORKER = 20
+"""A worker is gone that is missed so often in a row: a server starts one that died anew within seconds."""
+
+
+def own_worker(opened: Workspace, project: ProjectInfo, device: Device) -> subprocess.Popen[bytes]:
+    """Start a worker for the next round of a project and announce it."""
+    own = subprocess.Popen(worker_command(opened.path, device, "--once", "--project", project.name))
+    workers.worker_starting(opened, workers.worker_name(own.pid), project.id)
+    return own
+
+
 def watched_round(opened: Workspace, project: ProjectInfo, started: RoundInfo, device: Device) -> RoundInfo:
-    """Show how a round goes on until it is done; where no worker runs, one is started for it.
+    """Show how a round goes on until it is done; without a worker, or with none any more, one is started.
 
     Raises:
-        QualmError: it ended otherwise, or the worker stopped.
+        QualmError: it ended otherwise, or the worker that was started stopped.
     """
-    own: subprocess.Popen[bytes] | None = None
-    if not workers.live_workers(opened, project.id):
-        own = subprocess.Popen(worker_command(opened.path, device, "--once", "--project", project.name))
-        workers.worker_starting(opened, workers.worker_name(own.pid), project.id)
+    own = None if workers.live_workers(opened, project.id) else own_worker(opened, project, device)
+    looks_without_worker = 0
     with progress_bar() as bar:
         task = bar.add_task(f"Round {started.number}: queued", total=None)
         while True:
@@ -751,7 +761,12 @@ def watched_round(opened: Workspace, project: ProjectInfo, started: RoundInfo, d
                     "The worker stopped before the round ended; the lines above say why. Run the command "
                     "again: the round goes on."
                 )
-            time.sleep(0.5)
+            if own is None:
+                is_alone = not workers.live_workers(opened, project.id)
+                looks_without_worker = looks_without_worker + 1 if is_alone else 0
+                if looks_without_worker >= LOOKS_WITHOUT_WORKER:
+                    own = own_worker(opened, project, device)
+            time.sleep(LOOK_EVERY_S)
     if own is not None:
         own.wait()
     if now.state != "done":

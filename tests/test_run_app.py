@@ -193,6 +193,31 @@ def test_train_runs_a_round_with_a_worker_of_its_own(tmp_path: Path) -> None:
     assert [info.kind for info in rounds.history(workspace, 1)] == ["ranks", "trains"]
 
 
+def test_train_starts_a_worker_of_its_own_when_the_one_it_relied_on_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = open_workspace(tmp_path / "w")
+    project = blocks_project(workspace, pool=3)
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    workers.worker_seen(workspace, workers.worker_name(other.pid), "cpu")
+    killed_when_own_starts: list[bool] = []
+
+    def own_worker(*_: object) -> subprocess.Popen[bytes]:
+        killed_when_own_starts.append(other.poll() is not None)
+        (waiting,) = rounds.history(workspace, project.id)
+        rounds.request_cancel(workspace, waiting.id, "own worker")
+        return subprocess.Popen([sys.executable, "-c", ""])
+
+    monkeypatch.setattr(run_app, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(run_app, "own_worker", own_worker)
+    killing = threading.Timer(0.5, lambda: (other.kill(), other.wait()))
+    killing.start()
+    result = invoke("train", "--workspace", str(workspace.path))
+    killing.join()
+    assert "Round 1 ended cancelled" in result.stderr
+    assert killed_when_own_starts == [True]
+
+
 def test_what_has_not_trained_cannot_rank(tmp_path: Path) -> None:
     with contextlib.closing(open_workspace(tmp_path / "w")) as workspace:
         blocks_project(workspace, pool=1)

@@ -165,7 +165,7 @@ from storage.files import given_path
 from storage.projects import ClassSpec, ProjectInfo
 from storage.rounds import RoundInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES, NOT_LABELLED, VOID, RoundKind
-from storage.workspace import Workspace, existing_workspace, is_workspace, open_workspace
+from storage.workspace import Workspace, existing_workspace, is_workspace, open_workspace, workspace_folder
 
 DEMO_PROJECT = "Demo"
 DEMO_ACTOR = "demo"
@@ -408,16 +408,17 @@ def serve_workspace(
     """Run the web server in this process and the worker in another, until Ctrl+C."""
     from app.server import serve as serve_web
 
+    folder = f"{workspace_folder(workspace)}{'' if is_workspace(workspace) else ' (new)'}"
     stop = threading.Event()
     supervisor = threading.Thread(target=supervise_worker, args=(workspace, device, stop), daemon=True)
 
     def on_ready(address: str) -> None:
         """Announce the address; called once the port is taken and before the server blocks."""
         console.print(
-            Text.assemble(
-                "\n  Qualm is at ", (address, "bold"), "   (Ctrl+C stops it; everything is saved)\n"
-            )
+            Text.assemble("\n  Qualm is at ", (address, "bold"), "   (Ctrl+C stops it; everything is saved)")
         )
+        # Started in another folder than last time it has another workspace, an empty one.
+        console.print(f"  Workspace: {folder}\n", highlight=False, soft_wrap=True)
         if not no_worker:
             supervisor.start()
         if not no_browser:

@@ -361,6 +361,21 @@ def test_a_server_that_is_stopped_is_silent(tmp_path: Path, monkeypatch: pytest.
     assert invoke("serve", "--workspace", str(tmp_path / "w")).output.strip() == ""
 
 
+def test_a_server_says_which_workspace_it_opens_and_that_it_is_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def served(workspace: Path, **given: Any) -> None:
+        open_workspace(workspace).close()
+        given["on_ready"]("http://127.0.0.1:8501")
+
+    monkeypatch.setattr("app.server.serve", served)
+    monkeypatch.chdir(tmp_path)
+    for new in (" (new)", ""):
+        shown = invoke("serve", "--workspace", "[w]", "--no-worker", "--no-browser").stdout
+        assert "Qualm is at http://127.0.0.1:8501 " in shown
+        assert f"Workspace: {tmp_path / '[w]'}{new}\n" in shown
+
+
 def test_names_are_printed_as_they_are(tmp_path: Path) -> None:
     folder = tmp_path / "set" / "["
     folder.mkdir(parents=True)

@@ -45,6 +45,10 @@ def show() -> None:
             "A project is a list of classes and the images you label with them. To see the loop without "
             "images of your own, stop the server and start `python3 run_app.py`: it opens a demo."
         )
+        st.caption(
+            f"The workspace is {plain(str(workspace.path))}, and no project is open in it. If yours are in "
+            "another folder, stop the server and name that with `--workspace`."
+        )
         create_section(workspace)
         archived_section(workspace)
         return

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import streamlit as st
 from PIL import Image
-from sqlalchemy import text
+from sqlalchemy import text, update
 from starlette.testclient import TestClient
 from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.runtime.pages_manager import PagesManager
@@ -183,6 +183,16 @@ class TestProject:
         assert test.selectbox(key="project-picker").value == made.id
         assert "Now bring in its images" in test.toast[0].value
         assert test.text_input(key="project-name").value == test.text_area(key="class-names").value == ""
+
+    def test_a_workspace_without_a_project_is_named(self, open_page, workspace: Workspace) -> None:
+        assert f"The workspace is {workspace.path}, and no project" in everything(open_page("project"))
+
+    def test_settings_of_another_version_are_a_sentence(self, open_page, site: Site) -> None:
+        with site.workspace.database.writing() as writing:
+            writing.execute(update(Project).values(settings={"start": {"only_at_night": True}}))
+        test = AppTest.from_file(str(MAIN), default_timeout=120).run()
+        assert not test.exception
+        assert "does not know the setting start.only_at_night" in errors(test)[0]
 
     def test_classes_on_one_line_are_told_apart_by_commas(self) -> None:
         specs = class_specs("soil, bare rock,crop, #00AA00, weed #aa0000,\n")
@@ -580,6 +590,27 @@ class TestProject:
         test.text_input(key="export-folder").set_value("~nobody.of.this.name/labels")
         test.button(key="export-to-folder").click().run()
         assert "is no path that can be opened" in errors(test)[0]
+
+    def test_a_label_map_that_an_export_lacks_is_a_warning(
+        self, open_page, site: Site, tmp_path: Path
+    ) -> None:
+        for image_id in site.image_ids[1:3]:
+            label(site, image_id)
+        labels.save(
+            site.workspace,
+            site.image_ids[0],
+            np.ones((HEIGHT, WIDTH), np.uint8),
+            expected_revision=0,
+            author="ann",
+            status="submitted",
+        )
+        lost = labels.history(site.workspace, site.image_ids[0])[0].blob
+        Path(site.workspace.blobs.place(lost)).unlink()
+        test = open_page("project")
+        test.text_input(key="export-folder").set_value(str(tmp_path / "labels"))
+        test.button(key="export-to-folder").click().run()
+        assert "2 label maps written" in test.success[0].value
+        assert "is left out. The file" in test.warning[0].value
 
     def test_annotation_settings_and_name_are_saved(self, open_page, site: Site) -> None:
         test = open_page("project")

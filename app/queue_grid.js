@@ -16,6 +16,10 @@ const ACTIONS = {
 let unanswered = [];
 /** Of the last act; the server does none twice. */
 let number = 0;
+/** Of messages that come quickly even the newest may get lost, so what is not answered goes again by itself: after
+ * this many milliseconds, then after twice as many, since a message ends the run that would have answered. */
+const AGAIN_MS = 2000;
+let again = 0;
 const FOR_MANY = ['pin', 'unpin', 'exclude', 'restore'];
 const ON_KEY = { p: ['pin', 'unpin'], e: ['exclude', 'restore'], m: ['alike'] };
 
@@ -136,6 +140,7 @@ class Grid {
     this.send = setTriggerValue;
     number = Math.max(number, done);
     unanswered = unanswered.filter((act) => act.number > done);
+    this.sendAgain(AGAIN_MS);
     const focused = this.grid.contains(document.activeElement) ? cardOf(document.activeElement) : null;
     const place = this.cards.findIndex((card) => card.image_id === focused);
     const stays = cards.find((card) => card.image_id === focused)?.split === this.cards[place]?.split;
@@ -210,8 +215,18 @@ class Grid {
     number++;
     unanswered.push({ number, kind, ids });
     this.send('acted', unanswered);
+    this.sendAgain(AGAIN_MS);
     // Those that a card's own button has nothing to do with stay ticked.
     this.tick(cards.map((card) => card.image_id), false);
+  }
+
+  sendAgain(afterMs) {
+    clearTimeout(again);
+    if (unanswered.length === 0) return;
+    again = setTimeout(() => {
+      this.send('acted', unanswered);
+      this.sendAgain(2 * afterMs);
+    }, afterMs);
   }
 
   clicked(event) {

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as Picture
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from storage import images, labels, projects, queue, round_requests, rounds
 from storage.formats.embeddings import EmbeddingSet, encode_embeddings
@@ -307,6 +307,30 @@ def point_of(page: Page, place: int) -> tuple[float, float]:
         place,
     )
     return x, y
+
+
+def test_an_act_whose_message_is_lost_goes_again(served: Callable[[str], Ranked], page: Page) -> None:
+    site = served("Lost")
+    lost: list[bytes] = []
+
+    def lose_the_first(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def pass_on(message: str | bytes) -> None:
+            if not lost and isinstance(message, bytes) and b"acted" in message:
+                lost.append(message)
+            else:
+                server.send(message)
+
+        socket.on_message(pass_on)
+
+    page.route_web_socket("**/_stcore/stream", lose_the_first)
+    page.goto(site.page("queue"))
+    expect_cards(page, site.ids)
+    card(page, site.ids[0]).hover()
+    card(page, site.ids[0]).locator("[data-action=exclude]").click()
+    expect_cards(page, site.ids[1:])
+    assert len(lost) == 1
 
 
 def test_no_act_is_lost_to_the_next_click(served: Callable[[str], Ranked], page: Page) -> None:

@@ -32,10 +32,10 @@ DECODERS = ("DeepLabV3Plus", "FPN")
 def rounds(data: Path, seed: int) -> list[Row]:
     """Train the rounds under each decoder in a process of their own and return a row for each."""
     torch.set_num_threads(1)
+    shown = show(data, RoundSettings().long_side, seed, LABELLED[-1])
     rows: list[Row] = []
     for decoder in DECODERS:
         settings = RoundSettings(decoder=decoder)
-        shown = show(data, settings.long_side, seed, LABELLED[-1])
         trained = teachers(settings, shown.pool, shown.class_count, shown.order, seed, LABELLED)
         for count, teacher, seconds in trained:
             began = time.process_time()

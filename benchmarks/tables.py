@@ -29,6 +29,8 @@ SMALLEST = ("256", "160", "240")
 Rows = list[dict[str, str]]
 _Columns = dict[str, tuple[str, float, int]]
 """By head: the column's name, a factor, and how many digits follow the point."""
+_OF_A_PART: _Columns = {"mIoU": ("miou", 100, 1), "error AUROC": ("error_auroc", 1, 3), "NLL": ("nll", 1, 3)}
+_TEMPERATURE: _Columns = {"temperature": ("temperature", 1, 2)}
 
 
 def read(name: str) -> Rows:
@@ -397,15 +399,12 @@ def asked_rounds() -> str:
 
 def batch_statistics() -> str:
     """Return what a teacher is with adapted batch statistics, and with those of its training, paired."""
-    figures: _Columns = {"mIoU": ("miou", 100, 1), "error AUROC": ("error_auroc", 1, 3), "NLL": ("nll", 1, 3)}
-    figures |= {"ECE": ("ece", 1, 3), "temperature": ("temperature", 1, 2)}
+    figures = _OF_A_PART | {"ECE": ("ece", 1, 3)} | _TEMPERATURE
     return _beside("batch_statistics", "statistics", ("of the training", "adapted"), figures)
 
 
 def decoders() -> str:
     """Return what the first rounds reach under each decoder, paired, and what they cost."""
-    figures: _Columns = {"mIoU": ("miou", 100, 1), "error AUROC": ("error_auroc", 1, 3), "NLL": ("nll", 1, 3)}
-    figures |= {"temperature": ("temperature", 1, 2)}
     ways = ("DeepLabV3Plus", "FPN")
     rows = read("decoders")
     costs: _Columns = {"CPU s a round": ("cpu_seconds", 1, 0), "ms an image": ("ms_per_image", 1, 0)}
@@ -414,7 +413,7 @@ def decoders() -> str:
         for way in ways:
             taken = _values([row for row in rows if row["data"] == data], costs, decoder=way)
             lines.append([data, way, *_spreads(taken, costs)])
-    beside = _beside("decoders", "decoder", ways, figures)
+    beside = _beside("decoders", "decoder", ways, _OF_A_PART | _TEMPERATURE)
     return "\n\n".join([_table(["images", "decoder", *costs], lines), beside])
 
 
@@ -452,8 +451,7 @@ def labelled_spots() -> str:
     found: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
     for row in rows:
         found.setdefault((row["data"], row["way"]), {})[row["seed"]] = row
-    figures: _Columns = {"mIoU": ("miou", 100, 1), "error AUROC": ("error_auroc", 1, 3), "NLL": ("nll", 1, 3)}
-    figures |= {"temperature": ("temperature", 1, 2)}
+    figures = _OF_A_PART | _TEMPERATURE
     lines, gained = [], []
     for (data, way), of_seeds in sorted(found.items()):
         default = found[data, "default head"]

@@ -282,9 +282,9 @@ class Training:
         tensors, training = read_checkpoint(folder)
         moments = with_prefix(tensors, _OPTIMISER)
         saved = {name: value for name, value in tensors.items() if not name.startswith(_OPTIMISER)}
-        misfit = _misfit(self._modules.state_dict(), saved)
-        if misfit is not None:
-            raise ValueError(f"The checkpoint in {folder} belongs to another network: {misfit}.")
+        problem = misfit(self._modules.state_dict(), saved)
+        if problem is not None:
+            raise ValueError(f"The checkpoint in {folder} belongs to another network: {problem}.")
         class_weights = self.student.class_weights.clone()
         self._modules.load_state_dict(saved)
         optimiser = self._optimiser.state_dict()
@@ -334,7 +334,7 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, An
         raise ValueError(f"The checkpoint {file} cannot be read: {problem}") from problem
 
 
-def _misfit(own: Mapping[str, torch.Tensor], saved: Mapping[str, torch.Tensor]) -> str | None:
+def misfit(own: Mapping[str, torch.Tensor], saved: Mapping[str, torch.Tensor]) -> str | None:
     """Return what keeps a saved state from being loaded in place of ``own``; None when nothing does."""
     for name in sorted(own.keys() | saved.keys()):
         if name not in saved or name not in own:

@@ -7,7 +7,9 @@ from pathlib import Path
 import torch
 
 from core.model.network import SegmentationNetwork
-from core.train import read_checkpoint, with_prefix
+from core.train import misfit, read_checkpoint, with_prefix
+
+_PARTS = ("encoder.", "decoder.")
 
 
 def load_teacher(network: SegmentationNetwork, folder: Path) -> list[str]:
@@ -42,11 +44,10 @@ def check_parts(network: SegmentationNetwork, folder: Path) -> None:
         ValueError: It has, or is missing or damaged.
     """
     saved = with_prefix(read_checkpoint(folder)[0], "teacher.")
-    for name, value in network.state_dict().items():
-        if name.startswith(("encoder.", "decoder.")) and (
-            name not in saved or saved[name].shape != value.shape
-        ):
-            raise ValueError(f"its network was built with another {name}.")
+    own = {name: value for name, value in network.state_dict().items() if name.startswith(_PARTS)}
+    problem = misfit(own, {name: value for name, value in saved.items() if name in own})
+    if problem is not None:
+        raise ValueError(f"its network was built with another encoder or decoder, {problem}.")
 
 
 def shrink_and_perturb(network: SegmentationNetwork, parent: Path, keep: float) -> list[str]:

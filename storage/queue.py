@@ -170,7 +170,7 @@ def _reserve(
         round_id: int | None = asked_of.current_round_id
         choice = _Choice(session, project_id, round_id, settings, annotator, holding, now, looked, seen)
         chosen = choice.images(count)
-        _release_waiting(session, choice, displaced, now)
+        _release_waiting(session, choice, displaced)
         choice.ask(
             questions.RESERVE,
             first=chosen[0] if awaited and chosen else None,
@@ -613,14 +613,14 @@ def _held(session: Session, annotator: str) -> Sequence[Row[int, int, float | No
     return session.connection().execute(questions.HELD, {"person": annotator}).all()
 
 
-def _release_waiting(session: Session, choice: _Choice, displaced: Collection[int], now: float) -> None:
+def _release_waiting(session: Session, choice: _Choice, displaced: Collection[int]) -> None:
     """End the reservations in the project but those of what is chosen, or on another tab's screen perhaps."""
     ended = [
         one.id
         for one in _held(session, choice.annotator)
         if one.project_id == choice.project_id
         and one.id not in choice.taken
-        and (one.id in displaced or (one.leased_until or 0.0) <= now + choice.ahead_s)
+        and (one.id in displaced or (one.leased_until or 0.0) <= choice.now + choice.ahead_s)
     ]
     _release(session, ended)
 

@@ -407,6 +407,34 @@ def test_an_image_drawn_ahead_looks_as_if_drawn_now(site: CamVidSite, page: Page
     assert canvas.evaluate("canvas => canvas.toDataURL()") == ahead
 
 
+def test_an_image_that_left_the_queue_is_not_drawn_ahead(site: CamVidSite, page: Page) -> None:
+    page.add_init_script(
+        """
+        const idle = window.requestIdleCallback;
+        const held = [];
+        let isHeld = true;
+        window.requestIdleCallback = (begin, options) => (isHeld ? held.push(begin) : idle(begin, options));
+        window.heldCount = () => held.length;
+        window.letGo = () => {
+          isHeld = false;
+          for (const begin of held) idle(begin);
+        };
+        window.lastIdle = () => new Promise((done) => idle(done));
+        """
+    )
+    labelling.open_label_page(page, site.server.url)
+    labelling.wait_until_loaded_ahead(page)
+    # The next one and the one after it.
+    page.wait_for_function("() => window.heldCount() >= 2")
+    pool = site.pool()
+    site.publish([*pool[8:], *pool[1:8]])
+    expect(page.get_by_test_id("notice").filter(has_text="new order")).to_be_visible()
+    labelling.wait_until_loaded_ahead(page)
+    page.evaluate("() => window.letGo()")
+    for _ in range(50):
+        page.evaluate("() => window.lastIdle()")
+
+
 @pytest.mark.parametrize("ratio", [1, 1.5, 2])
 def test_zoomed_strokes_hit_the_right_pixels(
     site: CamVidSite, new_context: Callable[..., BrowserContext], ratio: float

@@ -184,7 +184,8 @@ export class Layers {
     if (!picture || picture.overview !== picture || this.adjusted || this.display.difference) return;
     await picture.overview.whole;
     await idle();
-    if (!isWanted()) return;
+    // A queue in a new order lets go of what was loaded ahead, whatever is still under way with it.
+    if (!isWanted() || picture.overview.isClosed) return;
     const sight = sightNow();
     const place = placeOf(sight);
     const setting = { width: sight.width, height: sight.height, place, opacity, look };

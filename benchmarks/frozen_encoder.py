@@ -37,6 +37,8 @@ from core.train import first_unlabelled_step, learning_rate_factor
 from core.train_config import TrainConfig
 
 ENCODER = "tf_efficientnet_lite0"
+DECODER = "DeepLabV3Plus"
+"""Not that of a new project: all results of the protocol are of it, and of the map that it dilates."""
 LOW_CHANNELS = 24
 """Channels of the map of stride 4; packed into stride 16 they are sixteen times as many."""
 CHANNELS = 64
@@ -160,7 +162,7 @@ def frozen_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = smp.create_model(
-            "DeepLabV3Plus",
+            DECODER,
             encoder_name=f"tu-{ENCODER}",
             encoder_weights=None,
             decoder_channels=CHANNELS,
@@ -205,7 +207,7 @@ def encoded(train: Tensor, labels: Tensor, test: Tensor) -> dict[str, Tensor]:
     Returns:
         The views, labels and test images of a :class:`FrozenImages`.
     """
-    network = build_network(2, encoder=ENCODER, head="linear").eval()
+    network = build_network(2, encoder=ENCODER, decoder=DECODER, head="linear").eval()
     generator = torch.Generator().manual_seed(0)
 
     def packed(images: Tensor) -> Tensor:

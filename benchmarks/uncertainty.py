@@ -35,7 +35,7 @@ import frozen_encoder
 from bilinear import bilinear_suggestion
 from csv_rows import Row, about, done_rows, write_rows
 from frozen_camvid import CLASSES, HEIGHT, WIDTH
-from frozen_encoder import ENCODER, FrozenImages, FrozenNetwork, frozen_network
+from frozen_encoder import DECODER, ENCODER, FrozenImages, FrozenNetwork, frozen_network
 
 from core.acquisition.pixel_scores import SampleStatistics
 from core.class_weights import mean_class_weights
@@ -472,12 +472,12 @@ def milliseconds(device: str = "cpu", height: int = HEIGHT, width: int = WIDTH) 
     image = torch.rand(1, 3, height, width, device=device).contiguous(memory_format=torch.channels_last)
 
     def built(head: LinearHead | ClassifierNPHead | None = None) -> SegmentationNetwork:
-        network = build_network(len(CLASSES), encoder=ENCODER, head="linear", weights="none")
+        network = build_network(len(CLASSES), encoder=ENCODER, decoder=DECODER, head="linear", weights="none")
         if head is not None:
             network.head = head
         return network.to(device).to(memory_format=torch.channels_last).eval()
 
-    process = build_network(len(CLASSES), encoder=ENCODER, head="np", weights="none").eval()
+    process = build_network(len(CLASSES), encoder=ENCODER, decoder=DECODER, head="np", weights="none").eval()
     process.to(device).to(memory_format=torch.channels_last)
     channels = process.encode(image)[0].shape[1]
     classifier = ClassifierNPHead(channels, len(CLASSES))

@@ -80,6 +80,7 @@ def progress_json(progress: Progress) -> dict[str, Any]:
         "audit": progress.audit,
         "excluded": progress.excluded,
         "labelled": progress.labelled,
+        "audit_labelled": progress.audit_labelled,
         "current_round_number": progress.current_round_number,
         "next_round": {
             "ready": advice.ready,

@@ -39,16 +39,16 @@ def map_points_json(points: MapPoints, most: int = MOST_POINTS) -> dict[str, Any
 
 
 def thinned(points: MapPoints, most: int) -> np.ndarray:
-    """Return which points are drawn, ascending: the labelled ones, the queue's first, the others at random.
+    """Return which points are drawn, ascending: train and audit, the queue's first, others at random.
 
     The draw is the same each time, so that the map does not flicker while one labels.
     """
     count = len(points.image_ids)
     if count <= most:
         return np.arange(count)
-    labelled = np.isin(points.split, ("train", "audit"))
+    taken = np.isin(points.split, ("train", "audit"))
     first = np.nan_to_num(points.place, nan=np.inf) <= _FIRST_OF_QUEUE
-    after = np.where(labelled, 0, np.where(first, 1, 2))
+    after = np.where(taken, 0, np.where(first, 1, 2))
     chance = np.random.default_rng(0).random(count)
     return np.sort(np.lexsort((chance, after))[:most])
 

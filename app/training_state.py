@@ -66,7 +66,7 @@ def training_state(workspace: Workspace, project: ProjectInfo) -> TrainingState:
     may_train_now = (
         all(info.number == COLD_START or info.kind != "trains" for info in live)
         and not too_few
-        and images.any_in_split(workspace, project.id, "train")
+        and images.any_labelled(workspace, project.id, "train")
     )
     may_rank_again = (
         not too_few

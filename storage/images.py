@@ -342,9 +342,9 @@ def any_truth(workspace: Workspace, project_id: int) -> bool:
     return _any(workspace, project_id, Image.truth_blob.is_not(None))
 
 
-def any_in_split(workspace: Workspace, project_id: int, split: str) -> bool:
-    """Return whether there is any image in a split of the project."""
-    return _any(workspace, project_id, Image.split == split)
+def any_labelled(workspace: Workspace, project_id: int, split: str) -> bool:
+    """Return whether any image in a split of the project has a submitted label map."""
+    return _any(workspace, project_id, and_(Image.split == split, Image.labelled_revision > 0))
 
 
 def usual_long_side(workspace: Workspace, project_id: int) -> int | None:

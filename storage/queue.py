@@ -64,7 +64,8 @@ _PIN = (
 class Progress:
     """How far a project is: images per split, labelled ones, and when the next round starts.
 
-    ``labelled`` counts the images in train and audit with a submitted label map.
+    ``labelled`` counts the images in train and audit with a submitted label map, ``audit_labelled`` those in
+    audit alone: more of these are drawn than labelled.
     """
 
     images: int
@@ -73,6 +74,7 @@ class Progress:
     audit: int
     excluded: int
     labelled: int
+    audit_labelled: int
     next_round: StartAdvice
     round: RoundInfo | None
     current_round_number: int | None
@@ -573,20 +575,22 @@ def progress(workspace: Workspace, project_id: int, now: float | None = None) ->
     with workspace.database.reading() as session:
         project = project_row(session, project_id)
         counts = count_splits(session, project_id)
-        labelled = session.scalar(
-            select(func.count())
-            .select_from(Image)
+        of_splits = (
+            select(Image.split, func.count())
             .where(
                 Image.project_id == project_id,
                 Image.split.in_(("train", "audit")),
                 Image.labelled_revision > 0,
             )
+            .group_by(Image.split)
         )
+        labelled = dict(session.execute(of_splits).tuples().all())
         current = session.get(Round, project.current_round_id) if project.current_round_id else None
         return Progress(
             images=sum(counts.values()),
             **counts,
-            labelled=labelled or 0,
+            labelled=sum(labelled.values()),
+            audit_labelled=labelled.get("audit", 0),
             next_round=advise(session, project, now),
             round=find_live_round(session, project_id),
             current_round_number=current.number if current else None,

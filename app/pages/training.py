@@ -241,7 +241,7 @@ def round_charts(workspace: Workspace, project: ProjectInfo, shown: RoundInfo) -
                     **PLOT,
                 )
             else:
-                is_audited = images.any_in_split(workspace, project.id, "audit")
+                is_audited = images.any_labelled(workspace, project.id, "audit")
                 st.caption(
                     "Measured on audit images: drawn at random, labelled without a suggestion, never trained "
                     "on. "

@@ -70,7 +70,7 @@ def test_the_queue_hands_out_items_and_the_project_its_progress(browser: TestCli
     }  # fmt: skip
     assert (item["width"], item["height"], item["revision"]) == (WIDTH, HEIGHT, 0)
     progress = browser.get(f"/api/projects/{site.project_id}/progress").json()
-    assert progress["images"] == 4
+    assert (progress["images"], progress["audit_labelled"]) == (4, 0)
     assert progress["round"] is None
     assert set(progress["next_round"]) == {"ready", "reason", "changed", "needed"}
 

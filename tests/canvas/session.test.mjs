@@ -14,6 +14,7 @@ const PROGRESS = {
   audit: 0,
   excluded: 0,
   labelled: 0,
+  audit_labelled: 0,
   current_round_number: 1,
   next_round: { ready: false, reason: '', changed: 0, needed: 8 },
   round: null,

@@ -896,7 +896,9 @@ def test_progress_counts(workspace: Workspace, project: ProjectInfo) -> None:
     images.set_split(workspace, everything[4:5], "excluded", "ada")
     found = queue.progress(workspace, project.id)
     assert (found.images, found.pool, found.train, found.audit, found.excluded) == (12, 8, 1, 2, 1)
-    assert found.labelled == 2
+    assert (found.labelled, found.audit_labelled) == (2, 1)
+    assert images.any_labelled(workspace, project.id, "audit")
+    assert not images.any_labelled(workspace, project.id, "pool"), "a draft is not handed in"
     assert (found.round, found.current_round_number) == (None, None)
     assert found.next_round.reason == "1 of 4 new labels for the first round"
 

@@ -194,11 +194,13 @@ export class Panel {
     if (!progress) return;
     const total = progress.images - progress.excluded;
     setText(this.labelledCount, `${progress.labelled} of ${total} labelled`);
-    setText(this.splits, `train ${progress.train} · audit ${progress.audit} · pool ${progress.pool}`);
+    const isDrawnAhead = progress.audit_labelled < progress.audit;
+    const audit = isDrawnAhead ? `${progress.audit_labelled} of ${progress.audit}` : `${progress.audit}`;
+    setText(this.splits, `train ${progress.train} · audit ${audit} · pool ${progress.pool}`);
     // Audit images count once they are labelled; that they were drawn is no work done.
     const share = (/** @type {number} */ count) => `${total ? (100 * count) / total : 0}%`;
-    this.trainBar.style.width = share(Math.min(progress.train, progress.labelled));
-    this.auditBar.style.width = share(Math.max(0, progress.labelled - progress.train));
+    this.trainBar.style.width = share(progress.labelled - progress.audit_labelled);
+    this.auditBar.style.width = share(progress.audit_labelled);
     setText(this.round, roundLine(progress));
     setText(this.roundNote, progress.round?.note ?? '');
     const live = progress.round;

@@ -49,9 +49,10 @@
  * @property {number} images
  * @property {number} pool
  * @property {number} train
- * @property {number} audit
+ * @property {number} audit images drawn for it, labelled or not
  * @property {number} excluded
  * @property {number} labelled
+ * @property {number} audit_labelled
  * @property {number | null} current_round_number
  * @property {{ready: boolean, reason: string, changed: number, needed: number}} next_round
  * @property {{number: number, state: string, step: number, steps: number, eta_seconds: number | null,

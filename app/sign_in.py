@@ -136,6 +136,8 @@ def missing_for_oidc(auth: object) -> list[str]:
     for provider, section in providers.items():
         of = f" of [auth.{provider}]" if provider else ""
         lacks += [f"{name}{of}" for name in _OF_A_PROVIDER if not _is_text(section.get(name))]
+        if provider and "_" in provider:  # Streamlit refuses it, but not before somebody signs in.
+            lacks.append(f"a name without _ in place of [auth.{provider}]")
     return lacks
 
 

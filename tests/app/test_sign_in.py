@@ -341,8 +341,21 @@ NO_PROVIDER = {name: value for name, value in AUTH.items() if name not in PROVID
             {**NO_PROVIDER, "google": PROVIDER, "lab": {"client_id": "1"}},
             ["client_secret of [auth.lab]", "server_metadata_url of [auth.lab]"],
         ),
+        (
+            {**NO_PROVIDER, "our_lab": PROVIDER},
+            ["a name without _ in place of [auth.our_lab]"],
+        ),
     ],
-    ids=["default", "named", "none", "only arguments", "a third", "half", "half of a named one"],
+    ids=[
+        "default",
+        "named",
+        "none",
+        "only arguments",
+        "a third",
+        "half",
+        "half of a named one",
+        "underscore",
+    ],
 )
 def test_what_is_missing_to_sign_in_is_named(auth: dict[str, Any], missing: list[str]) -> None:
     assert sign_in.missing_for_oidc(auth) == missing

@@ -18,7 +18,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from storage import events, images, labels, projects
+from storage import audit_draw, events, images, labels, projects
 from storage.checked_images import (
     CheckedImage,
     FoundBy,
@@ -74,6 +74,7 @@ from storage.import_plan import (
 from storage.present_labels import present_label, value_counts, was_brought
 from storage.projects import ClassInfo, ClassSpec
 from storage.schema import NOT_LABELLED
+from storage.settings import ProjectSettings, read_settings
 from storage.workspace import Workspace
 
 Progress = Callable[[int, int, str], None]
@@ -350,6 +351,7 @@ def run_import(
     _require_classes(workspace, project_id, plan)
     known = images.by_content(workspace, project_id)
     imported = already_there = whole = 0
+    to_pool: list[int] = []
     masks: Counter[MaskBecomes] = Counter()
     problems: list[Problem] = []
 
@@ -374,6 +376,8 @@ def run_import(
         image_id = _add(workspace, project_id, prepared)
         if image_id is not None:
             imported += 1
+            if entry.split == "pool" and prepared.label_map is None:
+                to_pool.append(image_id)
         elif entry.known or prepared.image is not None:
             already_there += 1
             # Another import may have brought it since this one began, and its label as well.
@@ -466,6 +470,8 @@ def run_import(
                 problems=len(problems),
                 source=str(plan.source) if isinstance(plan.source, (str, Path)) else "upload",
             )
+            settings = read_settings(ProjectSettings, projects.project_row(session, project_id).settings)
+            audit_draw.let_in(session, project_id, to_pool, settings.annotation, actor)
     return ImportResult(
         imported,
         labelled=masks["label"],

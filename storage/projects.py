@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
-from storage import events
+from storage import audit_draw, events
 from storage.errors import InvalidInput, NotFound
 from storage.schema import MAX_CLASSES, LabelClass, Project
 from storage.settings import ProjectSettings, read_settings
@@ -201,6 +201,9 @@ def change_settings(
         if changed:
             project.settings = stored
             events.record(session, project_id, actor, "settings", changed=changed)
+        if {"annotation.audit_every", "annotation.audit_target"} & {*changed}:
+            now_wanted = read_settings(ProjectSettings, stored).annotation
+            audit_draw.give_back(session, project_id, now_wanted, actor)
         return project_info(project)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import CursorResult, Executable, Row, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from storage import embeddings, events, likeness
+from storage import audit_draw, embeddings, events, likeness
 from storage import queue_questions as questions
 from storage.errors import InvalidInput, LeaseLost, ProjectArchived
 from storage.formats.embeddings import EmbeddingSet
@@ -41,10 +41,6 @@ __all__ = [
     "skip",
     "unpin",
 ]
-
-EARLY_AUDIT = 4
-"""So many audit images come at twice the rate, at most every second: the first rounds are measured on the
-same images then, and a temperature can be fitted to them."""
 
 AHEAD_LEASE_S = 120.0
 """An image that waits behind the one on a screen is reserved for so long, or half as long as that one where
@@ -331,17 +327,11 @@ class _AuditDraw:
         return self.left_over.pop(0) if self.left_over else None
 
     @property
-    def _often(self) -> int:
-        return max(2, self.choice.settings.audit_every // 2)
-
-    @property
     def _overdue_every(self) -> int:
-        return min(self.choice.settings.audit_every, self._often)
+        return min(self.choice.settings.audit_every, audit_draw.early_rate(self.choice.settings))
 
     def _due(self, labelled: int) -> int:
-        """Return how many of so many labelled images are for audit."""
-        every, target = self.choice.settings.audit_every, self.choice.settings.audit_target
-        return min(target, max(labelled // every, min(EARLY_AUDIT, labelled // self._often)))
+        return audit_draw.due(self.choice.settings, labelled)
 
     def draw_ahead(self) -> bool:
         """Draw images when more are due in this batch than were drawn; return whether any were."""
@@ -349,7 +339,7 @@ class _AuditDraw:
         if settings.audit_every == 0 or self._due(self.submitted + self.count) <= self.drawn:
             return False
         start = np.random.default_rng([settings.seed, self.drawn]).bytes(32).hex()
-        enough = settings.audit_target * max(settings.audit_every, self._often)
+        enough = settings.audit_target * max(settings.audit_every, audit_draw.early_rate(settings))
         values = {"start": start, "most": enough, "screen_lease_from": choice.now + choice.ahead_s}
         untouched = [
             image_id for part in questions.UNTOUCHED for image_id in choice.ask(part, **values).scalars()

@@ -120,6 +120,9 @@ def happening(entry: EventInfo) -> str:
 
 def _audit(image: str, detail: Mapping[str, Any]) -> str:
     drawn = detail.get("drawn")
+    if returned := detail.get("returned"):
+        to_pool = f"Returned {image_count(len(returned))} that waited for the audit to the pool"
+        return f"{to_pool}, and had {len(drawn):,} new ones drawn" if drawn else to_pool
     if isinstance(drawn, list):
         return f"Had {image_count(len(drawn))} drawn for the audit"
     # They used to be drawn one by one.

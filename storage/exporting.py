@@ -34,7 +34,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Picture
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 from sqlalchemy.exc import SQLAlchemyError
 
 from storage import VERSION, events, images, labels, projects, rounds
@@ -310,12 +310,14 @@ def export_project(
     return result
 
 
-def state_to_export(workspace: Workspace, project_id: int, *, drafts: bool = False) -> tuple[object, ...]:
+def state_to_export(
+    workspace: Workspace, project_id: int, *, drafts: bool = False, include_images: bool = True
+) -> tuple[object, ...]:
     """Return what differs once an export would: label maps (``drafts`` when wanted), splits, classes."""
     revision = Image.revision if drafts else Image.labelled_revision
     query = (
         select(Image.split, func.count(), func.sum(revision), func.sum(Image.id))
-        .where(Image.project_id == project_id)
+        .where(Image.project_id == project_id, true() if include_images else revision > 0)
         .group_by(Image.split)
         .order_by(Image.split)
     )

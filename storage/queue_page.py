@@ -66,9 +66,9 @@ def ranked_images(
         image_ids: Only these images.
         order: ``place`` in the queue, as images are handed out to somebody without a draft (pinned ones, the
             pool by place, what is not scored in its random order, and what was skipped), and behind that
-            what was labelled since the round; ``name``; ``newest`` label first; ``novelty`` or one of
-            :data:`storage.schema.PIXEL_SCORES`, the highest first; ``given``, that of ``image_ids``. Images
-            that have no such value come last, the excluded ones after all others.
+            what waits for the audit and what was labelled since the round; ``name``; ``newest`` label first;
+            ``novelty`` or one of :data:`storage.schema.PIXEL_SCORES`, the highest first; ``given``, that of
+            ``image_ids``. Images that have no such value come last, the excluded ones after all others.
         offset: Images before this page.
         limit: Images on this page.
         annotator: Who looks: of their own drafts is said that they are theirs.
@@ -328,8 +328,10 @@ def _others_without(filters: _Filters, value: InstrumentedAttribute[Any]) -> lis
         return [_Part(filters.scored_of("excluded"), (Image.id,))]
     images, by_hash = filters.images(Image.id), (Image.content_hash,)
     return [
+        # Those drawn for later are handed out before long, when is not to be known.
+        _Part(images.where(Image.split == "audit", Image.labelled_revision == 0), by_hash),
         _Part(images.where(~_has(filters, value), Image.split == "train"), by_hash),
-        _Part(images.where(Image.split == "audit"), by_hash),
+        _Part(images.where(Image.split == "audit", Image.labelled_revision > 0), by_hash),
         _Part(images.where(Image.split == "excluded"), by_hash),
     ]
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from storage.classes_to_learn import find_too_few_classes, seen_classes
@@ -235,8 +235,10 @@ def cold_start_is_due(workspace: Workspace, project_id: int, now: float | None =
         if project_row(session, project_id).archived_at is not None or training_stands(session, project_id):
             return False
         of_project = Image.project_id == project_id
-        pool = select(Image.id).where(of_project, Image.split == "pool").limit(ORDERED_FROM)
-        if len(session.scalars(pool).all()) < ORDERED_FROM:
+        # Opened soon after the import, the Label page has some drawn for the audit.
+        waiting = and_(Image.split.in_(("pool", "audit")), Image.labelled_revision == 0)
+        enough = select(Image.id).where(of_project, waiting).limit(ORDERED_FROM)
+        if len(session.scalars(enough).all()) < ORDERED_FROM:
             return False
         imported_at = _newest_import(session, project_id)
         if imported_at is None or _age(imported_at, now) <= QUIET_S:

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from app.notices import duration, image_count, plain
-from storage import activity, events, images
+from storage import activity, events, queue
 from storage.activity import LabelledImage
 from storage.events import EventInfo
 from storage.import_plan import count_of
@@ -33,7 +33,9 @@ def activity_section(workspace: Workspace, project: ProjectInfo) -> None:
                 "one takes, and how much of that the model's suggestions save."
             )
         else:
-            st.markdown(plain(pace(labelled, images.split_counts(workspace, project.id)["pool"])))
+            counts = queue.progress(workspace, project.id)
+            left_over = counts.images - counts.excluded - counts.labelled
+            st.markdown(plain(pace(labelled, left_over)))
             left, right = st.columns(2)
             left.dataframe(time_by_suggestion(labelled), hide_index=True, column_config=_COLUMNS)
             right.dataframe(time_by_person(labelled), hide_index=True, column_config=_COLUMNS)
@@ -64,8 +66,8 @@ _COLUMNS = {
 }
 
 
-def pace(labelled: Sequence[LabelledImage], pool: int) -> str:
-    """Return how quick labelling is, how quick it was at first, and how long ``pool`` images would take."""
+def pace(labelled: Sequence[LabelledImage], left_over: int) -> str:
+    """Return how quick labelling is, how quick it was at first, and how long the images left would take."""
     seconds = [image.seconds for image in labelled]
     sentence = f"{image_count(len(seconds))} labelled by hand in {duration(sum(seconds))}."
     newest = median(seconds[-RECENT:])
@@ -76,8 +78,9 @@ def pace(labelled: Sequence[LabelledImage], pool: int) -> str:
             f" Each of the last {RECENT} took {duration(newest)}, of the first {RECENT} "
             f"{duration(median(seconds[:RECENT]))} (medians)."
         )
-    if pool:
-        sentence += f" At this pace the {image_count(pool)} of the pool would take {duration(newest * pool)}."
+    if left_over:
+        of_all = duration(newest * left_over)
+        sentence += f" At this pace the {image_count(left_over)} without a label would take {of_all}."
     return sentence
 
 

@@ -60,11 +60,12 @@ def export_section(workspace: Workspace, project: ProjectInfo) -> None:
             not_labelled_as=NOT_LABELLED if apart else VOID,
             actor=session.annotator(),
         )
+        exported = {"drafts": drafts, "include_images": include_images}
         left, right = st.columns(2)
         with left:
             if st.button("Prepare a zip", key="export", type="primary", icon=":material/folder_zip:"):
                 with errors_as_sentences():
-                    there = state_to_export(workspace, project.id, drafts=drafts)
+                    there = state_to_export(workspace, project.id, **exported)
                     target, sentences = prepare_zip(workspace, project, options)
                     st.session_state[_PREPARED] = (project.id, options, there)
                     st.session_state[_ZIP] = (target, sentences)
@@ -73,7 +74,7 @@ def export_section(workspace: Workspace, project: ProjectInfo) -> None:
             # With other options it is not what the button would seem to give.
             if prepared_for == [project.id, options] and prepared.exists():
                 st.markdown(bullets(report))
-                if state_to_export(workspace, project.id, drafts=drafts) != there:
+                if state_to_export(workspace, project.id, **exported) != there:
                     st.caption("Labels, splits or classes changed since then: prepare the zip again.")
                 # A link to a route of ours: Streamlit's own button would take the whole file into memory.
                 st.link_button(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.notices import image_count
-from storage import images
+from storage import images, queue
 from storage.projects import ProjectInfo
 from storage.workspace import Workspace
 
@@ -13,7 +13,7 @@ SPLIT_COLOURS = {"pool": "#8a91a5", "train": "#2e9e6b", "audit": "#9063d8", "exc
 SPLIT_MEANINGS = {
     "pool": "not labelled yet; trains without labels",
     "train": "labelled; trains the model",
-    "audit": "drawn at random, labelled blind, never trained on",
+    "audit": "drawn at random, to be labelled blind, never trained on",
     "excluded": "left out of everything",
 }
 
@@ -22,6 +22,10 @@ def splits_section(workspace: Workspace, project: ProjectInfo) -> None:
     """Draw how many images are in which split."""
     counts = images.split_counts(workspace, project.id)
     total = sum(counts.values())
+    shown = {split: f"{count:,}" for split, count in counts.items()}
+    labelled = queue.progress(workspace, project.id).audit_labelled
+    if labelled < counts.get("audit", 0):
+        shown["audit"] = f"{labelled:,} of {shown['audit']}"
     with st.container(border=True, key="split-counts"):
         if not total:
             st.markdown(
@@ -35,7 +39,7 @@ def splits_section(workspace: Workspace, project: ProjectInfo) -> None:
         )
         legend = "".join(
             f'<span class="q-chip" title="{SPLIT_MEANINGS[split]}"><i style="background:{colour}"></i>'
-            f"{split} <strong>{counts.get(split, 0):,}</strong></span>"
+            f"{split} <strong>{shown.get(split, '0')}</strong></span>"
             for split, colour in SPLIT_COLOURS.items()
         )
         st.html(

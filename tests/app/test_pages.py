@@ -525,6 +525,8 @@ class TestProject:
         assert old in everything(test.run())
         test.button(key="export").click().run()
         assert old not in everything(test)
+        images.set_split(site.workspace, [site.image_ids[3]], "audit", "ann")
+        assert old not in everything(test.run()), "it has no label map and is not in the zip"
         images.set_split(site.workspace, [site.image_ids[2]], "excluded", "ann")
         assert old in everything(test.run())
         images.bring_back(site.workspace, [site.image_ids[2]], "ann")
@@ -1295,12 +1297,12 @@ def by_hand(count: int, seconds: float, *, author: str = "ann", round_number: in
 
 
 def test_activity_tells_the_pace_now_and_at_first() -> None:
-    told = activity.pace(by_hand(30, 120.0) + by_hand(20, 30.0, round_number=2), pool=60)
+    told = activity.pace(by_hand(30, 120.0) + by_hand(20, 30.0, round_number=2), left_over=60)
     assert told == (
         "50 images labelled by hand in 1 h 10 min. Each of the last 20 took 30 s, of the first 20 2 min "
-        "(medians). At this pace the 60 images of the pool would take 30 min."
+        "(medians). At this pace the 60 images without a label would take 30 min."
     )
-    assert activity.pace(by_hand(1, 40.0), pool=0) == (
+    assert activity.pace(by_hand(1, 40.0), left_over=0) == (
         "1 image labelled by hand in 40 s. An image took 40 s, the median."
     )
 

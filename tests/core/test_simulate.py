@@ -239,6 +239,7 @@ def test_seeds_begin_with_no_more_images_in_common_than_by_chance() -> None:
     [
         ("first_images", "drawn anew for each seed"),
         ("clicks", "of correcting or drawing, whichever takes fewer"),
+        ("decoder", "FPN"),
     ],
 )
 def test_results_that_an_earlier_version_got_otherwise_are_not_gone_on_with(

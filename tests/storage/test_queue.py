@@ -589,6 +589,17 @@ def test_the_queue_page_filters_and_turns(workspace: Workspace, project: Project
         queue.ranked_images(workspace, project.id, state="done")
 
 
+def test_on_the_page_what_waits_for_the_audit_stands_before_what_is_labelled(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    trained, audited, waiting, *pool = all_ids(workspace, project)
+    images.set_split(workspace, [audited, waiting], "audit", "ada")
+    submit(workspace, trained)
+    submit(workspace, audited)
+    publish_ranking(workspace, project.id, pool)
+    assert ids(queue.ranked_images(workspace, project.id)[0]) == [*pool, waiting, trained, audited]
+
+
 @pytest.mark.parametrize(
     ("most_given", "near_an_end"),
     [(queue_page.MOST_GIVEN, 0), (4, 10), (4, -1)],

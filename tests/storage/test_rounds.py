@@ -708,6 +708,15 @@ class TestColdStart:
         assert queue.progress(workspace, project.id).current_round_number == COLD_START
         assert not cold_start_is_due(workspace, project.id, self.later())
 
+    def test_what_was_drawn_for_the_audit_waits_for_an_order_too(
+        self, workspace: Workspace, project: ProjectInfo
+    ) -> None:
+        small = make_project(workspace, images=8, name="eight")
+        assert cold_start_is_due(workspace, small.id, self.later())
+        queue.next_images(workspace, small.id, "ada", 6)
+        assert images.split_counts(workspace, small.id)["audit"] == 2
+        assert cold_start_is_due(workspace, small.id, self.later())
+
     def test_it_counts_as_no_round(self, workspace: Workspace, project: ProjectInfo) -> None:
         round_requests.request_cold_start(workspace, project.id)
         assert start_advice(workspace, project.id).reason == "0 of 4 new labels for the first round"

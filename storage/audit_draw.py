@@ -1,16 +1,18 @@
 """How many images measure the model, and what becomes of those drawn ahead for that when the project changes.
 
 All that a project will come to are drawn with the first that is due, before the model has asked for the hard
-ones (:mod:`storage.queue`). What nobody has seen of them can leave its place without a bias.
+ones (:mod:`storage.queue`). What nobody has seen of them can leave its place without a bias, and images that
+were just imported can take one: the model has asked for none of them yet.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection
+from typing import NamedTuple
 
 import numpy as np
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage import events
@@ -20,6 +22,15 @@ from storage.settings import AnnotationSettings
 EARLY = 4
 """So many audit images come at twice the rate, at most every second: the first rounds are measured on the
 same images then, and a temperature can be fitted to them."""
+
+
+class _Drawn(NamedTuple):
+    """What the journal tells of the draws of a project."""
+
+    images: set[int]
+    """Their ids, as far as they were not returned."""
+    newest: int
+    """The highest id of an image that there was then; 0 without a draw."""
 
 
 def early_rate(settings: AnnotationSettings) -> int:
@@ -35,91 +46,111 @@ def due(settings: AnnotationSettings, labelled: int) -> int:
     return min(settings.audit_target, max(labelled // settings.audit_every, early))
 
 
-def give_back(session: Session, project_id: int, settings: AnnotationSettings, actor: str) -> None:
-    """Return to the pool what these settings want less of than was drawn, as far as nobody has seen it.
+def record(
+    session: Session, project_id: int, actor: str, drawn: Collection[int], returned: Collection[int] = ()
+) -> None:
+    """Write into the journal which images were drawn, and which of an earlier draw went back to the pool."""
+    newest = session.scalar(select(func.max(Image.id)))
+    detail = {"drawn": [*drawn], "newest": newest} | ({"returned": [*returned]} if returned else {})
+    events.record(session, project_id, actor, "audit", **detail)
+
+
+def give_back(
+    session: Session, project_id: int, before: AnnotationSettings, now: AnnotationSettings, actor: str
+) -> None:
+    """Return to the pool what settings want less of than those before, as far as nobody has seen it.
 
     Inside the caller's write transaction, in which the settings have changed.
     """
-    waiting = _unseen(session, project_id)
-    images, drawn = _sizes(session, project_id)
-    surplus = min(len(waiting), drawn - due(settings, images))
-    if surplus > 0:
-        left = np.random.default_rng([settings.seed, drawn]).choice(waiting, surplus, replace=False)
-        _change(session, project_id, actor, drawn=[], returned=left.tolist())
+    counts = _counts(session, project_id)
+    images = sum(counts.values())
+    fewer = min(due(before, images), counts.get("audit", 0)) - due(now, images)
+    if fewer <= 0:
+        return
+    waiting = [*_in_audit(session, project_id, _drawn(session, project_id).images, _untouched())]
+    chance = np.random.default_rng([now.seed, fewer])
+    left = chance.choice(waiting, min(fewer, len(waiting)), replace=False).tolist()
+    _move(session, left, "audit", "pool")
+    if left:
+        record(session, project_id, actor, drawn=[], returned=left)
 
 
-def let_in(
-    session: Session, project_id: int, new: Sequence[int], settings: AnnotationSettings, actor: str
-) -> None:
-    """Give images that were imported just now the part of the audit that they are of the project.
+def let_in(session: Session, project_id: int, settings: AnnotationSettings, actor: str) -> None:
+    """Draw from the images that came after the last draw, as many as they are of the project.
 
-    They take the places of images drawn earlier that nobody has seen. Otherwise the audit would measure the
-    model on the first import alone.
+    More images have a larger audit. When it is as large as it will be, they take the places of images that
+    nobody has seen. Otherwise an audit would measure the model on the first import, and on what the model had
+    left of the others when they were due. Nothing happens before the first draw.
 
-    Inside the caller's write transaction.
-
-    Args:
-        session: Of the transaction.
-        project_id: The project.
-        new: The ids of the images.
-        settings: Of the project.
-        actor: Who did it, for the journal.
+    Inside a write transaction, to be called after an import.
     """
+    known = _drawn(session, project_id)
+    if not known.newest or settings.audit_every == 0:
+        return
+    of_pool = select(Image.id).where(Image.project_id == project_id, Image.split == "pool")
+    new = session.scalars(of_pool.where(Image.id > known.newest).order_by(Image.id)).all()
     if not new:
         return
-    waiting = _unseen(session, project_id)
-    if not waiting:
-        return
-    images, drawn = _sizes(session, project_id)
-    chance = np.random.default_rng([settings.seed, max(new)])
-    # So that many small imports get their part, too, it is rounded by chance.
-    places = int(min(len(waiting), drawn * len(new) / images + chance.random()))
-    left = chance.choice(waiting, places, replace=False).tolist()
-    # Of the new ones some may have a label or a person already.
-    asked = chance.permutation(new)[: 10 * places].tolist()
-    wanted = select(Image.id).where(Image.id.in_(asked), Image.split == "pool", _untouched())
-    free = {*session.scalars(wanted), *left}
-    come = [image_id for image_id in asked if image_id in free][:places]
-    _change(session, project_id, actor, drawn=come, returned=left)
+    counts = _counts(session, project_id)
+    drawn = _in_audit(session, project_id, known.images)
+    size = len(drawn) + max(0, due(settings, sum(counts.values())) - counts.get("audit", 0))
+    # What was imported for the audit, or put there by hand, stands for itself.
+    drawn_from = counts.get("pool", 0) + counts.get("train", 0) + len(drawn)
+    part = size * len(new) / drawn_from
+    if part < 1:
+        return  # With the next images it will be one.
+    chance = np.random.default_rng([settings.seed, new[-1]])
+    waiting = [*_in_audit(session, project_id, known.images, _untouched())]
+    places = min(int(part + chance.random()), size - len(drawn) + len(waiting))
+    free = session.scalars(of_pool.where(Image.id > known.newest, _untouched()).order_by(Image.id)).all()
+    come = chance.choice(free, min(places, len(free)), replace=False).tolist()
+    left = chance.choice(waiting, max(0, len(drawn) + len(come) - size), replace=False).tolist()
+    _move(session, left, "audit", "pool")
+    _move(session, come, "pool", "audit")
+    if come:
+        record(session, project_id, actor, drawn=come, returned=left)
 
 
-def _change(session: Session, project_id: int, actor: str, *, drawn: list[int], returned: list[int]) -> None:
-    session.execute(update(Image).where(Image.id.in_(returned)).values(split="pool"))
-    session.execute(update(Image).where(Image.id.in_(drawn)).values(split="audit"))
-    events.record(session, project_id, actor, "audit", drawn=drawn, returned=returned)
+def _move(session: Session, image_ids: list[int], before: str, after: str) -> None:
+    if image_ids:
+        # On PostgreSQL a person may pin or open one meanwhile, who holds no lock on the project.
+        one = update(Image).where(Image.id == bindparam("of_image"), Image.split == before, _untouched())
+        moved = [{"of_image": image_id} for image_id in image_ids]
+        session.connection().execute(one.values(split=after), moved)
 
 
-def _sizes(session: Session, project_id: int) -> tuple[int, int]:
-    """Return how many images a project has, without the excluded ones, and how many of them are for audit."""
-    counts = session.execute(
-        select(Image.split, func.count()).where(Image.project_id == project_id).group_by(Image.split)
+def _counts(session: Session, project_id: int) -> dict[str, int]:
+    """Return how many images there are by split, without the excluded ones."""
+    of_split = select(Image.split, func.count()).where(
+        Image.project_id == project_id, Image.split != "excluded"
     )
-    of_split = dict(counts.tuples().all())
-    return sum(of_split.values()) - of_split.get("excluded", 0), of_split.get("audit", 0)
+    return dict(session.execute(of_split.group_by(Image.split)).tuples().all())
 
 
-def _unseen(session: Session, project_id: int) -> list[int]:
-    """Return the ids of drawn audit images that wait for their turn and were on no screen yet."""
-    waiting = session.scalars(
-        select(Image.id)
-        .where(Image.project_id == project_id, Image.split == "audit", _untouched())
-        .order_by(Image.id)
-    ).all()
-    if not waiting:
-        return []
-    # What people put there or imported as such stays, and what was once drawn only to be handed out at once.
-    drawn: set[int] = set()
+def _drawn(session: Session, project_id: int) -> _Drawn:
+    images: set[int] = set()
+    newest = 0
     entries = select(Event.detail).where(Event.project_id == project_id, Event.kind == "audit")
     for detail in session.scalars(entries.order_by(Event.id)):
-        if isinstance(
-            detail.get("drawn"), list
-        ):  # Once they were drawn one by one, and handed out with that.
-            drawn -= {*detail.get("returned", ())}
-            drawn |= {*detail["drawn"]}
-    return [image_id for image_id in waiting if image_id in drawn]
+        drawn = detail.get("drawn")
+        # Once they were drawn one by one, to be handed out at once.
+        if isinstance(drawn, list):
+            images -= {*detail.get("returned", ())}
+            images |= {*drawn}
+            newest = max(newest, detail.get("newest") or max(drawn))
+    return _Drawn(images, newest)
+
+
+def _in_audit(
+    session: Session, project_id: int, drawn: set[int], *conditions: ColumnElement[bool]
+) -> list[int]:
+    """Return the ids of the images for audit that were drawn, ascending."""
+    audit = select(Image.id).where(Image.project_id == project_id, Image.split == "audit", *conditions)
+    return [image_id for image_id in session.scalars(audit.order_by(Image.id)) if image_id in drawn]
 
 
 def _untouched() -> ColumnElement[bool]:
+    """Return the condition that nobody has labelled, skipped, pinned or opened an image."""
     return and_(
         Image.revision == 0,
         Image.skipped_at.is_(None),

@@ -351,7 +351,6 @@ def run_import(
     _require_classes(workspace, project_id, plan)
     known = images.by_content(workspace, project_id)
     imported = already_there = whole = 0
-    to_pool: list[int] = []
     masks: Counter[MaskBecomes] = Counter()
     problems: list[Problem] = []
 
@@ -376,8 +375,6 @@ def run_import(
         image_id = _add(workspace, project_id, prepared)
         if image_id is not None:
             imported += 1
-            if entry.split == "pool" and prepared.label_map is None:
-                to_pool.append(image_id)
         elif entry.known or prepared.image is not None:
             already_there += 1
             # Another import may have brought it since this one began, and its label as well.
@@ -470,8 +467,11 @@ def run_import(
                 problems=len(problems),
                 source=str(plan.source) if isinstance(plan.source, (str, Path)) else "upload",
             )
-            settings = read_settings(ProjectSettings, projects.project_row(session, project_id).settings)
-            audit_draw.let_in(session, project_id, to_pool, settings.annotation, actor)
+        # Not together with the entry, which is to stay when this fails; the next import makes up for it.
+        with how_far(), workspace.database.writing() as session:
+            project = projects.project_row(session, project_id, lock=True)
+            settings = read_settings(ProjectSettings, project.settings)
+            audit_draw.let_in(session, project_id, settings.annotation, actor)
     return ImportResult(
         imported,
         labelled=masks["label"],

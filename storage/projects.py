@@ -202,8 +202,8 @@ def change_settings(
             project.settings = stored
             events.record(session, project_id, actor, "settings", changed=changed)
         if {"annotation.audit_every", "annotation.audit_target"} & {*changed}:
-            now_wanted = read_settings(ProjectSettings, stored).annotation
-            audit_draw.give_back(session, project_id, now_wanted, actor)
+            now = read_settings(ProjectSettings, stored).annotation
+            audit_draw.give_back(session, project_id, before.annotation, now, actor)
         return project_info(project)
 
 

@@ -349,7 +349,7 @@ class _AuditDraw:
         if not drawn:
             return False
         choice.connection.execute(questions.TO_AUDIT, [{"drawn": image_id} for image_id in drawn])
-        events.record(choice.session, choice.project_id, choice.annotator, "audit", drawn=drawn)
+        audit_draw.record(choice.session, choice.project_id, choice.annotator, drawn)
         self.drawn += len(drawn)
         self._find_left_over()
         return True

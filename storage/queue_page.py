@@ -272,6 +272,7 @@ def _parts(filters: _Filters, order: str) -> list[_Part]:
             *_unscored(filters, are_pinned, are_skipped),
             # As they are handed out: once nothing else is left.
             _Part(images.where(skipped), (Image.skipped_at, Image.id)),
+            *_waiting_for_audit(filters),
             _Part(
                 filters.scored_of("train"),
                 (filters.prediction_of_image(Prediction.place).scalar_subquery(), Image.id),
@@ -288,7 +289,9 @@ def _parts(filters: _Filters, order: str) -> list[_Part]:
 def _without_value(filters: _Filters, value: InstrumentedAttribute[Any]) -> list[_Part]:
     """Return the images that have no such value of the round, or show none, in any order."""
     if filters.unsure_of is None:
-        return [_pool_without(filters, value), *_others_without(filters, value)]
+        return [
+            _pool_without(filters, value), *_waiting_for_audit(filters), *_others_without(filters, value)
+        ]  # fmt: skip
     # The round is unsure of none that it has not scored.
     excluded = filters.of_project(Image.split == "excluded")
     scored = filters.predictions().where(value.is_(None), Prediction.image_id.not_in(excluded))
@@ -321,15 +324,20 @@ def _pool_without(filters: _Filters, value: InstrumentedAttribute[Any], *elsewhe
     return _Part(images, (Image.content_hash,), any=_any_left(filters.project, value))
 
 
-def _others_without(filters: _Filters, value: InstrumentedAttribute[Any]) -> list[_Part]:
-    """Return the images of other splits than the pool that have no value of the round, or show none."""
+def _waiting_for_audit(filters: _Filters) -> list[_Part]:
+    """Return the images drawn for the audit without a label, which come at a time that nobody is to know."""
     if filters.unsure_of is not None:
-        # Nor does the screen say what it is unsure of in an audit image.
+        return []  # Of an audit image the screen does not say what the round is unsure of.
+    waiting = and_(Image.split == "audit", Image.labelled_revision == 0)
+    return [_Part(filters.images(Image.id).where(waiting), (Image.content_hash,))]
+
+
+def _others_without(filters: _Filters, value: InstrumentedAttribute[Any]) -> list[_Part]:
+    """Return what is labelled or excluded and has no value of the round, or shows none."""
+    if filters.unsure_of is not None:
         return [_Part(filters.scored_of("excluded"), (Image.id,))]
     images, by_hash = filters.images(Image.id), (Image.content_hash,)
     return [
-        # Those drawn for later are handed out before long, when is not to be known.
-        _Part(images.where(Image.split == "audit", Image.labelled_revision == 0), by_hash),
         _Part(images.where(~_has(filters, value), Image.split == "train"), by_hash),
         _Part(images.where(Image.split == "audit", Image.labelled_revision > 0), by_hash),
         _Part(images.where(Image.split == "excluded"), by_hash),

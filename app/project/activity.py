@@ -123,11 +123,12 @@ def happening(entry: EventInfo) -> str:
 
 def _audit(image: str, detail: Mapping[str, Any]) -> str:
     drawn = detail.get("drawn")
-    if returned := detail.get("returned"):
-        to_pool = f"Returned {image_count(len(returned))} that waited for the audit to the pool"
-        return f"{to_pool}, and had {len(drawn):,} new ones drawn" if drawn else to_pool
     if isinstance(drawn, list):
-        return f"Had {image_count(len(drawn))} drawn for the audit"
+        returned = f"returned {image_count(len(detail.get('returned', ())))} that waited for it to the pool"
+        if not drawn:
+            return f"Made the audit smaller, and {returned}"
+        sentence = f"Had {image_count(len(drawn))} drawn for the audit"
+        return f"{sentence}, and {returned}" if detail.get("returned") else sentence
     # They used to be drawn one by one.
     return f"Moved {image} to audit" if drawn is None else f"Was given {image}, drawn for the audit"
 

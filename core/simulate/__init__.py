@@ -113,8 +113,8 @@ def simulate(
     conditions |= {"first_images": "drawn anew for each seed"} if start == "random" else {}
     # Likewise: a suggestion that took more clicks than none was corrected all the same.
     conditions |= {"clicks": "of correcting or drawing, whichever takes fewer"}
-    # Nor this: a new project had another one.
-    conditions |= {"decoder": first.settings.decoder}
+    # Nor this, unless it was asked for: a new project had another one.
+    conditions |= {} if "decoder" in grid.overrides else {"decoder": first.settings.decoder}
     files = None if data is None else files_of(data)
     conditions |= {} if files is None else {DATA_FILES: files}
     results = Results(out, conditions)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from PIL import Image as Picture
 
-from storage import events, images, projects, queue
+from storage import audit_draw, events, images, projects, queue
 from storage.importing import plan_import, run_import
 from storage.projects import ProjectInfo
+from storage.settings import AnnotationSettings, ProjectSettings
 from storage.workspace import Workspace
-from tests.storage.project_factory import make_project, submit
+from tests.storage.project_factory import add_image, make_project, submit
 
 
 def in_audit(workspace: Workspace, project: ProjectInfo) -> set[int]:
@@ -27,52 +29,100 @@ def label_some(workspace: Workspace, project: ProjectInfo, count: int) -> None:
 def import_images(workspace: Workspace, project: ProjectInfo, folder: Path, count: int) -> None:
     folder.mkdir()
     for number in range(count):
-        picture = Picture.new("RGB", (6, 4), (number, len(folder.name), 0))
+        picture = Picture.new("RGB", (6, 4), (number, len(folder.name), sum(folder.name.encode()) % 256))
         picture.save(folder / f"{folder.name}{number:03}.png")
     run_import(workspace, project.id, plan_import(folder), "ada")
+
+
+def names(workspace: Workspace, project: ProjectInfo) -> Counter[str]:
+    """Return how many of the audit images are of which import."""
+    return Counter(
+        info.name.strip("0123456789.png") for info in images.list_images(workspace, project.id, "audit")
+    )
+
+
+def look_at_the_label_page(workspace: Workspace, project: ProjectInfo) -> None:
+    queue.next_images(workspace, project.id, "ada", 6)
+    queue.release_all(workspace, "ada")
 
 
 def test_images_of_a_later_import_have_their_part(workspace: Workspace, tmp_path: Path) -> None:
     project = make_project(workspace, images=0)
     import_images(workspace, project, tmp_path / "first", 60)
-    queue.next_images(workspace, project.id, "ada", 3)
-    queue.release_all(workspace, "ada")
-    before = in_audit(workspace, project)
-    assert len(before) == 10
+    look_at_the_label_page(workspace, project)
+    assert names(workspace, project) == {"first": 10}
     import_images(workspace, project, tmp_path / "second", 120)
-    after = in_audit(workspace, project)
-    assert len(after) == 10
-    of_second = {
-        info.id
-        for info in images.list_images(workspace, project.id, "audit")
-        if info.name.startswith("second")
-    }
-    assert len(of_second) in (6, 7), "of 10, as 120 of 180"
+    assert names(workspace, project) == {"first": 10, "second": 20}
+    before = in_audit(workspace, project)
+    import_images(workspace, project, tmp_path / "third", 180)
+    found = names(workspace, project)
+    assert (found.total(), found["third"]) == (30, 15), "no more than settings want, and half of them new"
     newest = next(entry for entry in events.recent(workspace, project.id) if entry.kind == "audit")
-    assert {*newest.detail["drawn"]} == of_second == after - before
-    assert {*newest.detail["returned"]} == before - after
+    assert {*newest.detail["drawn"]} == in_audit(workspace, project) - before
+    assert {*newest.detail["returned"]} == before - in_audit(workspace, project)
 
 
-def test_those_drawn_while_the_first_import_ran_are_drawn_anew(workspace: Workspace, tmp_path: Path) -> None:
+def test_images_that_come_one_by_one_have_their_part(workspace: Workspace, tmp_path: Path) -> None:
     project = make_project(workspace, images=0)
-    folder = tmp_path / "first"
+    import_images(workspace, project, tmp_path / "first", 60)
+    look_at_the_label_page(workspace, project)
+    for number in range(30):
+        import_images(workspace, project, tmp_path / f"more{'x' * number}", 1)
+    assert 4 <= names(workspace, project).total() - 10 <= 6
+    entries = [entry for entry in events.recent(workspace, project.id, 100) if entry.kind == "audit"]
+    assert all(entry.detail["drawn"] for entry in entries)
 
-    def look(done: int, of: int, path: str) -> None:
-        if done == 30:
-            queue.next_images(workspace, project.id, "ada", 6)
-            queue.release_all(workspace, "ada")
 
+def test_a_look_while_an_import_runs_counts_nothing_twice(workspace: Workspace, tmp_path: Path) -> None:
+    project = make_project(workspace, images=0)
+    folder = tmp_path / "only"
     folder.mkdir()
     for number in range(240):
         Picture.new("RGB", (6, 4), (number, 0, 0)).save(folder / f"{number:03}.png")
+
+    def look(done: int, of: int, path: str) -> None:
+        if done == 120:
+            look_at_the_label_page(workspace, project)
+
     run_import(workspace, project.id, plan_import(folder), "ada", look)
-    drawn = [info.name for info in images.list_images(workspace, project.id, "audit")]
-    assert len(drawn) >= 4
-    assert any(name > "100" for name in drawn)
+    drawn = sorted(info.name for info in images.list_images(workspace, project.id, "audit"))
+    assert len(drawn) == 30
+    assert 14 <= sum(name < "120" for name in drawn) <= 16
+
+
+def test_an_import_that_was_killed_has_its_part_with_the_next(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(workspace, images=0)
+    import_images(workspace, project, tmp_path / "first", 60)
+    look_at_the_label_page(workspace, project)
+    with monkeypatch.context() as killed:
+        killed.setattr(audit_draw, "let_in", lambda *_: None)
+        import_images(workspace, project, tmp_path / "second", 60)
+    assert names(workspace, project) == {"first": 10}
+    import_images(workspace, project, tmp_path / "third", 60)
+    found = names(workspace, project)
+    assert found.total() == 30
+    assert found["first"] == 10
+    assert found["second"] >= 5
+
+
+def test_imported_audit_images_are_no_draw(workspace: Workspace, tmp_path: Path) -> None:
+    project = make_project(workspace, images=0)
+    import_images(workspace, project, tmp_path / "first", 60)
+    look_at_the_label_page(workspace, project)
+    for number in range(40):
+        add_image(workspace, project.id, number, (2, 2), split="audit")
+    import_images(workspace, project, tmp_path / "second", 60)
+    found = names(workspace, project)
+    assert (found["first"], found["second"]) == (5, 5)
+    projects.change_settings(workspace, project.id, {"annotation": {"audit_target": 40}}, "ada")
+    assert names(workspace, project) == found, "more are wanted, not fewer"
 
 
 def test_what_somebody_has_seen_keeps_its_place(workspace: Workspace, tmp_path: Path) -> None:
-    project = make_project(workspace, images=24, truth=False)
+    four = ProjectSettings(annotation=AnnotationSettings(audit_target=4))
+    project = make_project(workspace, images=24, truth=False, settings=four)
     label_some(workspace, project, 3)
     audit = images.list_images(workspace, project.id, "audit")
     assert len(audit) == 4

@@ -597,7 +597,11 @@ def test_on_the_page_what_waits_for_the_audit_stands_before_what_is_labelled(
     submit(workspace, trained)
     submit(workspace, audited)
     publish_ranking(workspace, project.id, pool)
-    assert ids(queue.ranked_images(workspace, project.id)[0]) == [*pool, waiting, trained, audited]
+    submit(workspace, pool[0])
+    in_order = [*pool[1:], waiting, pool[0], trained, audited]
+    assert ids(queue.ranked_images(workspace, project.id)[0]) == in_order
+    by_score = ids(queue.ranked_images(workspace, project.id, order="margin")[0])
+    assert by_score[-3:] == [waiting, trained, audited]
 
 
 @pytest.mark.parametrize(

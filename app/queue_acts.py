@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from app.notices import image_count
@@ -14,6 +17,41 @@ class Act(NamedTuple):
 
     kind: str
     image_ids: list[int]
+    number: int | None = None
+    """Of an act of the grid, which the browser sends again until it is answered: it counts them."""
+
+
+@dataclass
+class ActLog:
+    """What came of the acts of one browser session.
+
+    A callback that asks Streamlit for something, be it a value of the session, may be ended right there by
+    the next click. This is a plain object, so that an act and what is noted of it are never torn apart.
+    """
+
+    done: int = 0
+    """Number of the last act of the grid that was carried out, or could not be."""
+    unsaid: list[str | Exception] = field(default_factory=list)
+    """What was done, or why it could not be, and is not on the screen yet."""
+    excluded: list[int] = field(default_factory=list)
+    """The images that the last act excluded, for the button that undoes it."""
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    """Held while acts are carried out: a click begins the next run while the one it ends is still at work."""
+
+
+def carry_out_all(workspace: Workspace, log: ActLog, acts: Sequence[Act], annotator: str) -> None:
+    """Carry out the acts that were not carried out before; what comes of them stands in the log."""
+    with log.turn:
+        for act in acts:
+            if act.number is not None and act.number <= log.done:
+                continue
+            try:
+                excludes = to_bring_back(workspace, act)
+                log.unsaid.append(carry_out(workspace, act, annotator))
+                log.excluded = excludes
+            except Exception as error:
+                log.unsaid.append(error)
+            log.done = max(log.done, act.number or 0)
 
 
 def to_bring_back(workspace: Workspace, act: Act) -> list[int]:

@@ -12,14 +12,13 @@ const ACTIONS = {
   exclude: { text: 'Exclude', title: 'Exclude: neither label nor train on it (E)', fits: (card) => card.split !== 'excluded' },
   restore: { text: 'Bring back', title: 'Bring back (E)', fits: (card) => card.split === 'excluded' },
 };
-/** What the server has not answered yet, to go again with the next. */
+/** What the server has not answered yet, to go again with the next; also when the page was left meanwhile. */
 let unanswered = [];
 /** Of the last act; the server does none twice. */
 let number = 0;
 /** Of messages that come quickly even the newest may get lost, so what is not answered goes again by itself: after
  * this many milliseconds, then after twice as many, since a message ends the run that would have answered. */
 const AGAIN_MS = 2000;
-let again = 0;
 const FOR_MANY = ['pin', 'unpin', 'exclude', 'restore'];
 const ON_KEY = { p: ['pin', 'unpin'], e: ['exclude', 'restore'], m: ['alike'] };
 
@@ -221,12 +220,17 @@ class Grid {
   }
 
   sendAgain(afterMs) {
-    clearTimeout(again);
+    this.leave();
     if (unanswered.length === 0) return;
-    again = setTimeout(() => {
+    this.again = setTimeout(() => {
       this.send('acted', unanswered);
       this.sendAgain(2 * afterMs);
     }, afterMs);
+  }
+
+  /** The grid goes off the page: Streamlit takes nothing from it any more, and the next one sends what is left. */
+  leave() {
+    clearTimeout(this.again);
   }
 
   clicked(event) {
@@ -289,5 +293,7 @@ const grids = new WeakMap();
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   if (!grids.has(parentElement)) grids.set(parentElement, new Grid(parentElement));
-  grids.get(parentElement).show(data, setTriggerValue);
+  const grid = grids.get(parentElement);
+  grid.show(data, setTriggerValue);
+  return () => grid.leave();
 }

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from app.page_component import mounted, rerun_only
-from app.queue_acts import Act
+from app.queue_acts import Act, ActLog
 from storage.queue import QueueItem
 
 NO_SCORE = {
@@ -27,8 +27,6 @@ NO_SCORE = {
     "excluded": "not scored",
 }
 """What stands in the place of a missing score in each split: a round scores only the pool."""
-DONE = "queue-acts-done"
-"""Session state: the number of the last act that was carried out; the browser counts them."""
 
 
 @dataclass(frozen=True)
@@ -142,26 +140,29 @@ def reason(item: QueueItem) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def queue_grid(cards: Sequence[Card], on_act: Callable[[Act], None], *, key: str = "queue-grid") -> Answer:
+def queue_grid(
+    cards: Sequence[Card], log: ActLog, on_acts: Callable[[Sequence[Act]], None], *, key: str = "queue-grid"
+) -> Answer:
     """Draw the cards and return where the person wants to go from them.
 
     Args:
         cards: The images, in the order of the grid.
-        on_act: Does what the person asks for. It is called before the page runs, as the next click ends a
-            run that has not come to the grid yet.
+        log: What the browser is told of what was done.
+        on_acts: Does what the person asks for, as far as the log does not know it. It is called before the
+            page runs, as the next click ends a run that has not come to the grid yet, and must ask Streamlit
+            for nothing, as the next click would end it there.
         key: Of the component.
     """
 
     def acted() -> None:
         # Of messages that come quickly Streamlit keeps the newest, so each holds what was not answered too.
-        for act in st.session_state[key]["acted"]:
-            if act["number"] > st.session_state.get(DONE, 0):
-                st.session_state[DONE] = act["number"]
-                on_act(Act(str(act["kind"]), [int(image_id) for image_id in act["ids"]]))
+        # One that comes when the page was left has no state here any more, and goes again when it is back.
+        sent = st.session_state.get(key, {}).get("acted") or []
+        on_acts([Act(str(one["kind"]), [int(id_) for id_ in one["ids"]], int(one["number"])) for one in sent])
 
     result = mounted(Path(__file__))(
         key=key,
-        data={"cards": [asdict(card) for card in cards], "done": st.session_state.get(DONE, 0)},
+        data={"cards": [asdict(card) for card in cards], "done": log.done},
         on_opened_change=rerun_only,
         on_alike_change=rerun_only,
         on_acted_change=acted,

@@ -13,7 +13,7 @@ most like one, with ``.st-key-alike-back``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import streamlit as st
@@ -22,9 +22,9 @@ from app import session
 from app.choice_options import PIXEL_SCORE
 from app.embedding_map import MOST_CHOSEN, embedding_map
 from app.notices import empty_state, errors_as_sentences, image_count, no_images, plain
-from app.queue_acts import Act, carry_out, to_bring_back
+from app.queue_acts import Act, ActLog, carry_out_all
 from app.queue_grid import Card, card_of, queue_grid
-from storage import embeddings, projects, queue, rounds
+from storage import embeddings, images, projects, queue, rounds
 from storage.images import ImageInfo
 from storage.queue import Progress, QueueItem
 from storage.rounds import RoundInfo
@@ -36,10 +36,6 @@ MOST_ALIKE = 60
 STATES = ("unlabelled", "draft", "submitted", "skipped")
 ORDERS = {"place": "Place in the queue", "name": "Name", "newest": "Newest label"}
 SCORE_ORDERS = {"novelty": "Novelty", **{key: option.name for key, option in PIXEL_SCORE.items()}}
-SAID = "queue-said"
-"""Session state: what was done since the last run, to be said in this one."""
-EXCLUDED = "queue-excluded"
-"""Session state: the project of the last act and the images it excluded, for the button that undoes it."""
 
 
 def current_round(workspace: Workspace, project_id: int) -> RoundInfo | None:
@@ -85,42 +81,44 @@ def name_of_score(order: str, current: RoundInfo | None) -> str:
     return PIXEL_SCORE[score_of_round(current)].name
 
 
-def run(workspace: Workspace, project_id: int, act: Act) -> None:
-    """Do what the person asked for; as a callback, before the page is drawn again."""
-    with errors_as_sentences():
-        excludes = to_bring_back(workspace, act)
-        st.session_state.setdefault(SAID, []).append(carry_out(workspace, act, session.annotator()))
-        st.session_state[EXCLUDED] = (project_id, excludes)
+def act_log() -> ActLog:
+    """Return what came of the acts of this browser session."""
+    log: ActLog = st.session_state.setdefault("queue-acts", ActLog())
+    return log
 
 
-def say_what_was_done() -> None:
-    """Say what was done since the last run; what a click kept from being said is said in the next one."""
-    said = st.session_state.get(SAID, [])
-    while said:
-        st.toast(said[0], icon=":material/check:")
-        del said[0]
+def say_what_was_done(log: ActLog) -> None:
+    """Say what came of the last acts; what a click keeps from being said is said in the next run."""
+    while log.unsaid:
+        with errors_as_sentences():
+            said = log.unsaid[0]
+            if isinstance(said, Exception):
+                raise said
+            st.toast(said, icon=":material/check:")
+        # Another run may have said it, too.
+        del log.unsaid[:1]
 
 
 def act_button(
     workspace: Workspace,
-    project_id: int,
+    log: ActLog,
     label: str,
     kind: str,
     *,
-    image_ids: list[int],
+    image_ids: Callable[[], list[int]],
     key: str,
     icon: str,
     is_primary: bool = False,
 ) -> None:
-    """Draw a button that does something with images."""
-    st.button(
-        label,
-        key=key,
-        icon=icon,
-        type="primary" if is_primary else "secondary",
-        on_click=run,
-        args=(workspace, project_id, Act(kind, image_ids)),
-    )
+    """Draw a button that does something with images: those that ``image_ids`` names once it is pressed."""
+    annotator = session.annotator()
+
+    def pressed() -> None:
+        # The next click may end this in here, while nothing is done yet.
+        if chosen := image_ids():
+            carry_out_all(workspace, log, [Act(kind, chosen)], annotator)
+
+    st.button(label, key=key, icon=icon, type="primary" if is_primary else "secondary", on_click=pressed)
 
 
 def open_on_label_page(project_id: int, image_id: int) -> None:
@@ -130,7 +128,8 @@ def open_on_label_page(project_id: int, image_id: int) -> None:
 
 def draw_cards(workspace: Workspace, project_id: int, cards: Sequence[Card]) -> None:
     """Draw the grid and do what the person asks of it."""
-    answer = queue_grid(cards, lambda act: run(workspace, project_id, act))
+    log, annotator = act_log(), session.annotator()
+    answer = queue_grid(cards, log, lambda acts: carry_out_all(workspace, log, acts, annotator))
     if answer.alike is not None:
         st.query_params["alike"] = str(answer.alike)
         st.rerun()
@@ -237,17 +236,17 @@ def count_line(images_shown: str, current: RoundInfo | None) -> None:
 
 
 def undo_of_exclusion(workspace: Workspace, project_id: int) -> None:
-    """Draw the button that takes the last act back, where that took images away."""
-    of_project, excluded = st.session_state.get(EXCLUDED, (project_id, []))
-    if of_project != project_id or not excluded:
+    """Draw the button that takes the last act back, where that took images of this project away."""
+    log = act_log()
+    excluded = log.excluded
+    if not excluded or images.image(workspace, excluded[0]).project_id != project_id:
         return
-    text = f"Bring back {image_count(len(excluded))}"
     act_button(
         workspace,
-        project_id,
-        text,
+        log,
+        f"Bring back {image_count(len(excluded))}",
         "restore",
-        image_ids=excluded,
+        image_ids=lambda: excluded,
         key="queue-bring-back",
         icon=":material/undo:",
     )
@@ -354,7 +353,7 @@ def show_chosen(
     with st.container(horizontal=True, vertical_alignment="center", key="map-chosen"):
         more = f" The lasso holds {count:,}: these are the first in the queue." if count > MOST_CHOSEN else ""
         st.markdown(f"**{found:,}** chosen on the map.{more}", width="content")
-        button = partial(act_button, workspace, project_id, image_ids=list(chosen))
+        button = partial(act_button, workspace, act_log(), image_ids=lambda: list(chosen))
         button("Put in front of the queue", "pin", key="map-pin", icon=":material/keep:", is_primary=True)
         button("Exclude", "exclude", key="map-exclude", icon=":material/block:")
         _, excluded = queue.ranked_images(workspace, project_id, image_ids=chosen, split="excluded", limit=1)
@@ -429,7 +428,7 @@ def show() -> None:
         no_images()
         return
     st.session_state.pop(session.OPENED_IMAGE, None)
-    say_what_was_done()
+    say_what_was_done(act_log())
 
     current = current_round(workspace, project_id)
     compared = session.image_of_address("alike", project_id)

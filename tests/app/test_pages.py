@@ -26,7 +26,7 @@ from app.canvas import component as canvas
 from app.choice_options import OPTIONS, PIXEL_SCORE
 from app.project import activity, label_export, running_import
 from app.project.create import class_specs
-from app.queue_acts import Act, carry_out, to_bring_back
+from app.queue_acts import Act, ActLog, carry_out, to_bring_back
 from app.server import make_app
 from storage import images, labels, projects, queue, round_requests, rounds, workers
 from storage.activity import LabelledImage
@@ -799,8 +799,10 @@ class TestQueue:
 
     def test_an_act_that_cannot_be_done_is_said(self, open_page, site: Site) -> None:
         test = open_page("queue")
-        test.session_state["queue-excluded"] = (site.project_id, [10**6])
+        test.session_state["queue-acts"] = log = ActLog(excluded=[site.image_ids[0]])
         test.run()
+        # The button holds this very list.
+        log.excluded.append(10**6)
         test.button(key="queue-bring-back").click().run()
         assert len(errors(test)) == 1
         assert len(self.cards(test)) == 4

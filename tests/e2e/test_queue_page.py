@@ -272,10 +272,15 @@ def lasso_far_images(page: Page, site: Ranked) -> None:
     page.locator(".st-key-queue-view").get_by_text("Map").click()
     page.wait_for_function("() => document.querySelector('.q-map-plot')?.data?.length")
     wait_until_map_rests(page)
+    lasso(page, (0.75, 0.98), (0.02, 0.35))
+
+
+def lasso(page: Page, across: tuple[float, float], down: tuple[float, float]) -> None:
+    """Draw around a part of the map, from the one share of its width and of its height to the other."""
     box = page.locator(".q-map .nsewdrag").bounding_box()
     assert box is not None
-    corner = [(0.75, 0.02), (0.98, 0.02), (0.98, 0.35), (0.75, 0.35)]
-    left, *others = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corner]
+    corners = [(across[x], down[y]) for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))]
+    left, *others = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
     page.mouse.move(*left)
     page.mouse.down()
     for point in [*others, left]:
@@ -309,11 +314,11 @@ def point_of(page: Page, place: int) -> tuple[float, float]:
     return x, y
 
 
-def test_an_act_whose_message_is_lost_goes_again(served: Callable[[str], Ranked], page: Page) -> None:
-    site = served("Lost")
+def lose_the_first_act(page: Page) -> list[bytes]:
+    """Let the first message with an act not come to the server, and return where it is put instead."""
     lost: list[bytes] = []
 
-    def lose_the_first(socket: WebSocketRoute) -> None:
+    def between(socket: WebSocketRoute) -> None:
         server = socket.connect_to_server()
 
         def pass_on(message: str | bytes) -> None:
@@ -324,13 +329,39 @@ def test_an_act_whose_message_is_lost_goes_again(served: Callable[[str], Ranked]
 
         socket.on_message(pass_on)
 
-    page.route_web_socket("**/_stcore/stream", lose_the_first)
+    page.route_web_socket("**/_stcore/stream", between)
+    return lost
+
+
+def test_an_act_whose_message_is_lost_goes_again(served: Callable[[str], Ranked], page: Page) -> None:
+    site = served("Lost")
+    lost = lose_the_first_act(page)
     page.goto(site.page("queue"))
     expect_cards(page, site.ids)
     card(page, site.ids[0]).hover()
     card(page, site.ids[0]).locator("[data-action=exclude]").click()
     expect_cards(page, site.ids[1:])
     assert len(lost) == 1
+
+
+def test_an_act_goes_again_when_the_page_it_was_left_on_is_back(
+    served: Callable[[str], Ranked], page: Page
+) -> None:
+    site = served("Left")
+    lost = lose_the_first_act(page)
+    page.goto(site.page("queue"))
+    expect_cards(page, site.ids)
+    card(page, site.ids[0]).hover()
+    card(page, site.ids[0]).locator("[data-action=exclude]").click()
+    page.get_by_role("link", name="Training").click()
+    expect(page.locator(".st-key-round-state")).to_be_visible()
+    # For longer than a message waits for its answer.
+    page.wait_for_timeout(3000)
+    assert len(lost) == 1
+    expect(page.locator(".st-key-round-state")).to_be_visible()
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    page.get_by_role("link", name="Queue").click()
+    expect_cards(page, site.ids[1:])
 
 
 def test_no_act_is_lost_to_the_next_click(served: Callable[[str], Ranked], page: Page) -> None:
@@ -344,7 +375,7 @@ def test_no_act_is_lost_to_the_next_click(served: Callable[[str], Ranked], page:
             for (const [i, id] of ids.entries()) {
                 const card = document.querySelector(`[data-image-id='${id}']`).closest('.q-card');
                 card.querySelector('[data-action=exclude]').click();
-                if (i > 0) await new Promise((done) => setTimeout(done, 40));
+                if (i > 0) await new Promise((done) => setTimeout(done, 5 * 2 ** (i - 1)));
             }
         }""",
         excluded,

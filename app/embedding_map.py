@@ -8,11 +8,13 @@ from our own routes; what comes back through Streamlit is a click (``opened``) a
 from __future__ import annotations
 
 import gzip
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import plotly
+import streamlit as st
 from plotly.offline import get_plotlyjs
 
 from app.page_component import mounted, rerun_only
@@ -52,8 +54,7 @@ def embedding_map(*, project_id: int, version: str, colour: str) -> MapAnswer:
         colour: ``split`` or ``score``.
     """
     result = mounted(Path(__file__))(
-        # A lasso is of one project: under another key the next one begins without it.
-        key=f"embedding-map-{project_id}",
+        key=_key(project_id),
         data={
             "points_url": f"/api/projects/{project_id}/map",
             "version": version,
@@ -65,8 +66,18 @@ def embedding_map(*, project_id: int, version: str, colour: str) -> MapAnswer:
         on_chosen_change=rerun_only,
     )
     opened, chosen = result.get("opened"), result.get("chosen") or {"ids": [], "count": 0}
-    return MapAnswer(
-        int(opened) if opened is not None else None,
-        [int(image_id) for image_id in chosen["ids"]],
-        int(chosen["count"]),
-    )
+    return MapAnswer(int(opened) if opened is not None else None, _ids_in(chosen), int(chosen["count"]))
+
+
+def chosen_on_map(project_id: int) -> list[int]:
+    """Return the images in the lasso of now, in a callback: those the page was drawn for may be others."""
+    return _ids_in(st.session_state.get(_key(project_id), {}).get("chosen") or {"ids": []})
+
+
+def _ids_in(chosen: Mapping[str, Any]) -> list[int]:
+    return [int(image_id) for image_id in chosen["ids"]]
+
+
+def _key(project_id: int) -> str:
+    # A lasso is of one project: under another key the next one begins without it.
+    return f"embedding-map-{project_id}"

@@ -20,7 +20,7 @@ import streamlit as st
 
 from app import session
 from app.choice_options import PIXEL_SCORE
-from app.embedding_map import MOST_CHOSEN, embedding_map
+from app.embedding_map import MOST_CHOSEN, chosen_on_map, embedding_map
 from app.notices import empty_state, errors_as_sentences, image_count, no_images, plain
 from app.queue_acts import Act, ActLog, carry_out_all
 from app.queue_grid import Card, card_of, queue_grid
@@ -353,7 +353,8 @@ def show_chosen(
     with st.container(horizontal=True, vertical_alignment="center", key="map-chosen"):
         more = f" The lasso holds {count:,}: these are the first in the queue." if count > MOST_CHOSEN else ""
         st.markdown(f"**{found:,}** chosen on the map.{more}", width="content")
-        button = partial(act_button, workspace, act_log(), image_ids=lambda: list(chosen))
+        # While this is still on the screen there may be another lasso, and that is the one a person means.
+        button = partial(act_button, workspace, act_log(), image_ids=lambda: chosen_on_map(project_id))
         button("Put in front of the queue", "pin", key="map-pin", icon=":material/keep:", is_primary=True)
         button("Exclude", "exclude", key="map-exclude", icon=":material/block:")
         _, excluded = queue.ranked_images(workspace, project_id, image_ids=chosen, split="excluded", limit=1)

@@ -222,6 +222,37 @@ def test_what_is_lassoed_on_the_map_can_be_excluded_and_let_go(
     expect(page.locator(".q-card")).to_have_count(0)
 
 
+def test_a_button_below_the_map_acts_on_the_lasso_that_is_on_it(
+    served: Callable[[str], Ranked], page: Page
+) -> None:
+    site = served("Lassoed twice")
+    held: list[str | bytes] = []
+    holds = False
+
+    def hold(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        socket.on_message(lambda message: held.append(message) if holds else server.send(message))
+        sockets.append(server)
+
+    sockets: list[WebSocketRoute] = []
+    page.route_web_socket("**/_stcore/stream", hold)
+    lasso_far_images(page, site)
+    expect(page.locator(".st-key-map-chosen")).to_contain_text("2 chosen on the map")
+    wait_until_map_rests(page)
+    holds = True
+    lasso(page, (0.33, 0.55), (0.73, 0.97))
+    expect(page.locator(".q-map-words")).to_contain_text("3 images chosen")
+    # The button is still that of the lasso before.
+    page.locator(".st-key-map-exclude button").click()
+    page.wait_for_timeout(100)
+    holds = False
+    for message in held:
+        sockets[-1].send(message)
+    expect(page.locator(".st-key-map-restore")).to_be_visible()
+    excluded, _ = queue.ranked_images(site.workspace, site.project_id, split="excluded")
+    assert {one.image.id for one in excluded} == {site.ids[place] for place in (6, 7, 9)}
+
+
 def test_a_page_of_the_grid_is_kept_and_left_with_what_it_shows(
     served: Callable[[str], Ranked], page: Page
 ) -> None:

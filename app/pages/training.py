@@ -9,6 +9,7 @@ Hooks for end-to-end tests, each as the class ``st-key-<hook>``: ``round-state``
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from functools import partial
 from html import escape
@@ -25,7 +26,7 @@ from app.round_progress import round_progress
 from app.training_state import TrainingState, newest_of, training_state
 from app.unsaved_settings import UnsavedSettings, note_unsaved, save_settings, were_saved
 from storage import activity, images, projects, round_requests, rounds, workers
-from storage.errors import QualmError
+from storage.errors import QualmError, RoundRefused
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES
@@ -139,18 +140,25 @@ def with_saved_settings(
 
 
 def cancel(place: DeltaGenerator, workspace: Workspace, live: RoundInfo) -> None:
-    """Draw the button that ends the round under way, and end it when it was pressed."""
+    """Draw the button that ends the round under way."""
     # One that nobody works on ends at once.
     awaited = live.cancel_requested and not live.waits_for_worker
-    if place.button(
-        "Cancelling" if awaited else "Cancel",
-        key="cancel-round",
-        icon=":material/stop_circle:",
-        disabled=awaited,
-    ):
-        with errors_as_sentences():
-            rounds.request_cancel(workspace, live.id, session.annotator())
-            st.rerun()
+    with place.container(key="cancel-round", width="content"):
+        st.button(
+            "Cancelling" if awaited else "Cancel",
+            # Until the press is heard this round may have ended and the next one have begun.
+            key=f"cancel-round-{live.id}",
+            icon=":material/stop_circle:",
+            disabled=awaited,
+            on_click=end_round,
+            args=(workspace, live.id, session.annotator()),
+        )
+
+
+def end_round(workspace: Workspace, round_id: int, annotator: str) -> None:
+    """Ask for the end of a round; one that is over already needs no word, for the page shows how it ended."""
+    with errors_as_sentences(), contextlib.suppress(RoundRefused):
+        rounds.request_cancel(workspace, round_id, annotator)
 
 
 def outcome(newest: RoundInfo, *, ordered: bool) -> None:

@@ -883,7 +883,7 @@ class TestTraining:
         assert live is not None
         assert live.reason == "Started by annotator"
         assert "Waiting for the worker" in progress_text(test)
-        test.button(key="cancel-round").click().run()
+        test.button(key=f"cancel-round-{live.id}").click().run()
         assert not errors(test)
         assert [info.state for info in rounds.history(site.workspace, site.project_id)] == ["cancelled"]
 
@@ -1020,12 +1020,30 @@ class TestTraining:
         again = round_requests.request_round(site.workspace, site.project_id, "ann", "Started by ann")
         rounds.claim(site.workspace, WORKER, 60)
         rounds.request_cancel(site.workspace, again.id, "ann")
-        assert open_page("training").button(key="cancel-round").disabled
+        assert open_page("training").button(key=f"cancel-round-{again.id}").disabled
         rounds.report(site.workspace, again.id, WORKER, lease_s=-1, step=30, steps=60)
         test = open_page("training")
         assert "Waiting for a worker to go on at step 30 of 60" in str(component(test, "round-progress"))
-        test.button(key="cancel-round").click().run()
+        test.button(key=f"cancel-round-{again.id}").click().run()
         assert rounds.get_round(site.workspace, again.id).state == "cancelled"
+
+    def test_cancel_ends_no_other_round_than_the_one_on_the_screen(self, open_page, site: Site) -> None:
+        label(site, site.image_ids[0])
+        shown = round_requests.request_round(site.workspace, site.project_id, "ann", "Started by ann")
+        rounds.claim(site.workspace, WORKER, 60)
+        test = open_page("training")
+        button = next(button for button in test.button if button.label == "Cancel")
+        rounds.fail(site.workspace, shown.id, WORKER, "The worker is gone.")
+        following = round_requests.request_round(site.workspace, site.project_id, "ann", "Started by ann")
+        button.click().run()
+        assert not errors(test)
+        assert rounds.get_round(site.workspace, following.id).state == "queued"
+
+        button = next(button for button in test.button if button.label == "Cancel")
+        rounds.claim(site.workspace, WORKER, 60)
+        rounds.fail(site.workspace, following.id, WORKER, "The worker is gone.")
+        button.click().run()
+        assert [error[:14] for error in errors(test)] == ["Round 2 failed"]
 
     def test_a_failed_round_says_why(self, open_page, site: Site) -> None:
         label(site, site.image_ids[0])

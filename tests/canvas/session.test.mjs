@@ -540,6 +540,41 @@ test('a late answer to Back takes nobody away from the next image, and Back find
   parts.end();
 });
 
+test('Back is shown though the next order, asked for before it, comes while its picture is on the way', async () => {
+  for (const isLast of [false, true]) {
+    const parts = bench();
+    const { session } = parts;
+    const { transport, queue } = session;
+    await session.start(null);
+    await session.skip();
+    await parts.settled();
+    queue.reservedAt = -Infinity;
+    const { load, nextAwaited } = transport;
+    let order, picture;
+    transport.nextAwaited = async (left) => {
+      await new Promise((resolve) => (order = resolve));
+      return nextAwaited(left);
+    };
+    transport.load = async (one) => {
+      if (one.image_id === 1) await new Promise((resolve) => (picture = resolve));
+      return load(one);
+    };
+    if (isLast) parts.order = [2];
+    session.submit();
+    session.visited = [1];
+    const back = session.back();
+    await parts.settled();
+    order();
+    await parts.settled();
+    assert.deepEqual([session.image, session.phase], [null, 'loading']);
+    picture();
+    await back;
+    await parts.settled();
+    assert.equal(session.image.id, 1);
+    parts.end();
+  }
+});
+
 test('of two images picked in a row the second is shown, whichever is answered first', async () => {
   for (const order of [[7, 8], [8, 7]]) {
     const parts = bench();

@@ -139,22 +139,23 @@ export class LabelSession {
 
   /** Show the next image of the queue. */
   async advance() {
+    // By an image picked by hand or the one before, on the screen or on its way there.
+    const { turn } = this;
+    const isOvertaken = () => this.view || turn !== this.turn;
     // While the server cannot be reached, what is loaded is all that there is to go on with.
     const mustAsk = this.queue.mayBeTaken(Date.now()) && !this.autosave.isCutOff;
     let item = mustAsk ? null : this.queue.next();
     if (!item) {
       const left = this.image?.id ?? null;
-      this.phase = 'loading';
-      this.#leave();
-      this.screen.refresh();
+      this.#isLoading();
       await this.queue.waitFor(this.refreshQueue(left));
-      if (this.view || /** @type {string} */ (this.phase) === 'signed-out') return;
+      if (isOvertaken() || /** @type {string} */ (this.phase) === 'signed-out') return;
       item = this.queue.next();
     }
     if (item) await this.#show(item);
     else if (this.phase === 'loading') {
       await this.watch.ask();
-      if (this.view || this.phase !== 'loading') return;
+      if (isOvertaken() || this.phase !== 'loading') return;
       this.phase = 'empty';
       this.screen.show(null);
       this.screen.refresh();
@@ -240,11 +241,7 @@ export class LabelSession {
     const entry = this.queue.take(item);
     // While the image loads, its save may be answered; what was loaded is older than its pixels even then.
     const unsaved = this.autosave.unsavedImage(item.image_id);
-    if (!entry.loaded) {
-      this.phase = 'loading';
-      this.#leave();
-      this.screen.refresh();
-    }
+    if (!entry.loaded) this.#isLoading();
     let { loaded } = entry;
     try {
       loaded ??= await entry.promise;
@@ -255,10 +252,7 @@ export class LabelSession {
       else await this.advance();
       return;
     }
-    if (turn !== this.turn) {
-      loaded.picture.close();
-      return;
-    }
+    if (turn !== this.turn) return loaded.picture.close();
     this.#leave();
     const kept = this.autosave.unsavedImage(item.image_id) ?? unsaved;
     const image = kept ?? new OpenImage(loaded);
@@ -280,6 +274,12 @@ export class LabelSession {
   /** Label map and suggestion are here before the picture. @param {import('./types.js').Arriving} image */
   #arriving(image) {
     if (image.item.image_id === this.queue.current) this.screen.prepare(image, true);
+  }
+
+  #isLoading() {
+    this.phase = 'loading';
+    this.#leave();
+    this.screen.refresh();
   }
 
   #leave() {

@@ -276,6 +276,25 @@ def test_keys_do_not_rerun_streamlit(site: CamVidSite, page: Page) -> None:
     labelling.wait_until(page, lambda: len(sent) > 0)
 
 
+def test_a_page_that_was_left_tells_streamlit_nothing(site: CamVidSite, page: Page) -> None:
+    sent: list[bytes] = []
+
+    def note(message: str | bytes) -> None:
+        if isinstance(message, bytes) and b"went_on" in message:
+            sent.append(message)
+
+    page.on("websocket", lambda socket: socket.on("framesent", note))
+    labelling.open_label_page(page, site.server.url)
+    page.get_by_test_id("truth-submit").click()
+    labelling.wait_until_saved(page)
+    labelling.press_in_the_header(page, "Training")
+    expect(page.locator(".st-key-round-state")).to_be_visible()
+    # A slow page may have been waited for longer than the message waits.
+    sent.clear()
+    page.wait_for_timeout(1500)
+    assert sent == []
+
+
 def test_void_and_unlabelled_round_trip(site: CamVidSite, page: Page) -> None:
     image_id = labelling.open_label_page(page, site.server.url)["imageId"]
     labelling.choose_class(page, ROAD)

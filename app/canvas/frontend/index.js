@@ -63,6 +63,8 @@ export default function labelCanvas({ data, parentElement, setTriggerValue }) {
     // A remount for the same page may have come first; then the editor is in good hands.
     if (current !== mount) return;
     current = null;
+    // The page that comes runs anyway, and has no component of this name to take it.
+    clearTimeout(nudging);
     editor?.unmounted();
   };
 }

@@ -13,7 +13,7 @@ from storage.importing import plan_import, run_import
 from storage.projects import ProjectInfo
 from storage.settings import AnnotationSettings, ProjectSettings
 from storage.workspace import Workspace
-from tests.storage.project_factory import add_image, make_project, submit
+from tests.storage.project_factory import add_image, make_project, publish_ranking, submit
 
 
 def in_audit(workspace: Workspace, project: ProjectInfo) -> set[int]:
@@ -167,3 +167,25 @@ def test_other_settings_leave_the_draw_alone(workspace: Workspace) -> None:
     projects.change_settings(workspace, project.id, {"annotation": {"seed": 5}}, "ada")
     projects.change_settings(workspace, project.id, {"annotation": {"audit_target": 200}}, "ada")
     assert in_audit(workspace, project) == before
+
+
+def test_a_later_import_makes_no_audit_easier(workspace: Workspace) -> None:
+    hardness = []
+    for seed in range(5):
+        settings = ProjectSettings(annotation=AnnotationSettings(seed=seed))
+        project = make_project(
+            workspace, images=48, size=(2, 2), name=f"{seed}", settings=settings, truth=False
+        )
+        place = {info.id: number for number, info in enumerate(images.list_images(workspace, project.id))}
+        submit(workspace, next(iter(place)))
+        publish_ranking(workspace, project.id, [*place])
+        label_some(workspace, project, 30)
+        for number in range(48):
+            place[add_image(workspace, project.id, 100 + number, (2, 2), truth=False)] = number
+        with workspace.database.writing() as session:
+            audit_draw.let_in(session, project.id, settings.annotation, "ada")
+        label_some(workspace, project, 20)
+        hardness += [place[image_id] for image_id in in_audit(workspace, project)]
+    assert len(hardness) == 5 * 16
+    # The mean place of all is 23.5; that of 80 images of them has a deviation of 1.5.
+    assert sum(hardness) / len(hardness) == pytest.approx(23.5, abs=3.5)

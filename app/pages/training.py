@@ -19,6 +19,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import charts, session, settings_form
+from app.kept_press import kept_press
 from app.notices import empty_state, errors_as_sentences, html_badge, plain
 from app.round_gain import gain_text, gains
 from app.round_history import history_table
@@ -348,11 +349,13 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
         }
         unsaved = note_unsaved(UnsavedSettings(project.id, filled_in | values, start, values, own_scopes))
         with st.container(horizontal=True, vertical_alignment="center"):
-            pressed = st.button("Save settings", key="save-training", type="primary")
+            press = kept_press("save-training", project.id)
+            st.button("Save settings", key="save-training", type="primary", on_click=press.note)
             names = st.empty()
-        if pressed:
+        if press.waits:
             with errors_as_sentences():
-                save_settings(workspace, project.id)
+                with press.heard():
+                    save_settings(workspace, project.id)
                 st.rerun()
         if unsaved.names:
             names.caption(

@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from app import session, settings_form
+from app.kept_press import kept_press
 from app.notices import errors_as_sentences, plain
 from storage import projects
 from storage.errors import InvalidInput
@@ -48,6 +49,10 @@ def classes_section(workspace: Workspace, project: ProjectInfo) -> None:
     everything = projects.classes(workspace, project.id)
     pages = -(-len(everything) // CLASSES_PER_PAGE)
     page = st.pagination(pages, key=f"class-page-{project.id}") if pages > 1 else 1
+    taken_back = kept_press("take-back-classes", project.id)
+    if taken_back.waits:
+        with taken_back.heard():
+            take_back(project.id)
     unsaved = note_unsaved(everything, project.id)
     with st.container(border=True):
         widths = [0.5, 0.8, 4, 1.6, 1.2, 2]
@@ -71,7 +76,7 @@ def classes_section(workspace: Workspace, project: ProjectInfo) -> None:
                     st.toast("Saved.", icon=":material/check:")
                     st.rerun()
             if changed:
-                st.button("Take back", key="take-back-classes", on_click=take_back, args=(project.id,))
+                st.button("Take back", key="take-back-classes", on_click=taken_back.note)
                 st.caption(plain(f"Not saved yet: {', '.join(changed)}."))
     if st.session_state.pop(_ADDED, False):
         st.session_state["new-class-name"] = ""
@@ -118,7 +123,7 @@ def note_unsaved(everything: Sequence[ClassInfo], project_id: int) -> dict[int, 
 
 
 def take_back(project_id: int) -> None:
-    """Forget what was entered and is not saved."""
+    """Forget what was entered and is not saved; to be asked for before its fields are drawn."""
     unsaved = unsaved_classes(project_id)
     for index, field in itertools.product(unsaved, FIELDS):
         st.session_state.pop(_widget_key(index, field, project_id), None)

@@ -1,6 +1,7 @@
 """The pages as Streamlit runs them, against a real workspace and without a browser."""
 
 import io
+import itertools
 import json
 import os
 import threading
@@ -18,10 +19,11 @@ from sqlalchemy import text, update
 from starlette.testclient import TestClient
 from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.state.session_state_proxy import SessionStateProxy
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block
 
-from app import page_component, session, sign_in
+from app import page_component, session, sign_in, training_state
 from app.canvas import component as canvas
 from app.choice_options import OPTIONS, PIXEL_SCORE
 from app.project import activity, label_export, running_import
@@ -74,6 +76,19 @@ def open_page() -> Callable[[str], AppTest]:
         return test
 
     return opened
+
+
+def end_one_run(monkeypatch: pytest.MonkeyPatch, of: object, name: str, *, at: int) -> None:
+    """End the run at a call of a function, counted from 1, as a click that comes just then does."""
+    calls = itertools.count(1)
+    known = getattr(of, name)
+
+    def ending(*args: Any) -> Any:
+        if next(calls) == at:
+            st.rerun()
+        return known(*args)
+
+    monkeypatch.setattr(of, name, ending)
 
 
 def component(test: AppTest, key: str) -> Any:
@@ -343,6 +358,18 @@ class TestProject:
         assert not test.checkbox(key=f"class-2-archived-{project}").value
         test.button(key="save-classes").click().run()
         assert projects.classes(site.workspace, project)[0].name == "sky"
+
+    def test_what_is_taken_back_is_taken_back_as_a_whole(
+        self, open_page, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        test, project = open_page("project"), site.project_id
+        test.text_input(key=f"class-0-name-{project}").set_value("heaven")
+        test.checkbox(key=f"class-2-archived-{project}").check().run()
+        end_one_run(monkeypatch, SessionStateProxy, "__delitem__", at=2)
+        test.button(key="take-back-classes").click().run()
+        assert test.text_input(key=f"class-0-name-{project}").value == "sky"
+        assert not test.checkbox(key=f"class-2-archived-{project}").value
+        assert "Not saved yet" not in everything(test)
 
     def test_import_reports_first_and_then_imports(self, open_page, site: Site, tmp_path: Path) -> None:
         source = tmp_path / "more"
@@ -1077,6 +1104,16 @@ class TestTraining:
         assert errors(test)[0].startswith("New labels needed: input should be greater than or equal to 1.")
         assert all(field.min is None or field.min < -1e9 for field in test.number_input)
         assert projects.get_project(site.workspace, project).settings == saved
+
+    def test_settings_are_saved_though_the_round_changes_meanwhile(
+        self, open_page, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        test, project = open_page("training"), site.project_id
+        test.number_input(key=f"round-steps-{project}").set_value(77)
+        end_one_run(monkeypatch, training_state, "training_state", at=1)
+        test.button(key="save-training").click().run()
+        assert projects.get_project(site.workspace, project).settings.round.steps == 77
+        assert "Not saved yet" not in everything(test)
 
     def test_it_is_said_what_the_model_cannot_see_of_large_images(self, open_page, site: Site) -> None:
         test, project = open_page("training"), site.project_id

@@ -114,6 +114,8 @@ def choose_project(project_id: int) -> None:
 
 def switch_project(project_id: int) -> None:
     """Go on to another project; what the address names of the one before is left behind."""
+    # First, as the next click may end this after any line.
+    st.session_state[_PROJECT_KEY] = project_id
     st.query_params.clear()
     choose_project(project_id)
 

@@ -19,6 +19,7 @@ from sqlalchemy import text, update
 from starlette.testclient import TestClient
 from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.state.query_params_proxy import QueryParamsProxy
 from streamlit.runtime.state.session_state_proxy import SessionStateProxy
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block
@@ -1267,6 +1268,18 @@ def test_the_project_picker_changes_the_project_of_every_page(open_page, site: S
     assert test.text_input(key=f"rename-{site.project_id}").value == "Streets"
     test.switch_page("pages/queue.py").run()
     assert len(component(test, "queue-grid")["cards"]) == 4
+
+
+def test_the_project_picker_is_heard_though_the_next_click_comes_at_once(
+    open_page, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = projects.create_project(site.workspace, "Other", [projects.ClassSpec("sky")], "ann")
+    test = open_page("project")
+    assert test.session_state["project"] == other.id
+    end_one_run(monkeypatch, QueryParamsProxy, "clear", at=1)
+    test.selectbox(key="project-picker").set_value(site.project_id).run()
+    assert test.session_state["project"] == site.project_id
+    assert test.query_params["project"] == str(site.project_id)
 
 
 @pytest.mark.parametrize(("page", "parameter"), [("annotate", "image"), ("queue", "alike")])

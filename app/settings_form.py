@@ -78,6 +78,24 @@ def fields(
     return values
 
 
+def entered(
+    settings: BaseModel,
+    *,
+    key: str,
+    scope: object,
+    own_scopes: Mapping[str, object] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Return what :func:`fields` will, before it draws the widgets that were drawn in the run before."""
+    values: dict[str, Any] = {}
+    for name in type(settings).model_fields:
+        widget_key = _widget_key(key, name, own_scopes.get(name, scope))
+        stored = getattr(settings, name)
+        value = st.session_state.get(widget_key, stored)
+        if value not in (stored, st.session_state.get(_followed(widget_key), stored)):
+            values[name] = value
+    return values
+
+
 def saved(
     values: Mapping[str, Any],
     *,

@@ -10,11 +10,9 @@ import streamlit as st
 
 from app import session, settings_form
 from storage import projects
-from storage.settings import RoundSettings, StartRule
+from storage.settings import PRESET_FIELDS, Preset, RoundSettings, StartRule, with_preset
 from storage.workspace import Workspace
 
-_UNSAVED = "unsaved-settings"
-"""Session state: what the form of the settings held when it was drawn last, an :class:`UnsavedSettings`."""
 _SAVED = "saved-settings"
 """Session state: True from when they were saved until the form is drawn again."""
 
@@ -24,14 +22,12 @@ class UnsavedSettings:
     """What the form of the settings holds and the project does not.
 
     Attributes:
-        project_id: The project.
         round: New values of the round's settings by field, those of a chosen preset included.
         start: New values of the start rule.
         entered: Those of ``round`` that were entered into a field.
         own_scopes: By name, the scope of a field that has another one than the project.
     """
 
-    project_id: int
     round: dict[str, Any]
     start: dict[str, Any]
     entered: dict[str, Any]
@@ -47,10 +43,33 @@ class UnsavedSettings:
         ]
 
 
-def note_unsaved(unsaved: UnsavedSettings) -> UnsavedSettings:
-    """Keep what the form holds for :func:`save_settings`, in the place of what it held before."""
-    st.session_state[_UNSAVED] = unsaved
-    return unsaved
+def preset_key(project_id: int) -> str:
+    """Return the key of the widget that holds the chosen preset."""
+    return f"round-preset-{project_id}"
+
+
+def scopes_with(preset: Preset | None, project_id: int) -> dict[str, object]:
+    """Return the scopes of the fields that a preset fills in; the others keep what was entered into them."""
+    return dict.fromkeys(PRESET_FIELDS, f"{project_id}-{preset}") if preset else {}
+
+
+def unsaved_settings(workspace: Workspace, project_id: int) -> UnsavedSettings:
+    """Return what the form holds now, be it drawn with that already or not.
+
+    Raises:
+        NotFound: there is no such project.
+    """
+    settings = projects.get_project(workspace, project_id).settings
+    # One that was just saved goes when the form is drawn, and would fill in what was changed before saving.
+    preset = None if _SAVED in st.session_state else st.session_state.get(preset_key(project_id))
+    own_scopes = scopes_with(preset, project_id)
+    shown = with_preset(settings.round, preset) if preset else settings.round
+    filled_in = {
+        name: value for name, value in shown.model_dump().items() if value != getattr(settings.round, name)
+    }
+    entered = settings_form.entered(shown, key="round", scope=project_id, own_scopes=own_scopes)
+    start = settings_form.entered(settings.start, key="start", scope=project_id)
+    return UnsavedSettings(filled_in | entered, start, entered, own_scopes)
 
 
 def were_saved() -> bool:
@@ -65,13 +84,12 @@ def save_settings(workspace: Workspace, project_id: int) -> None:
         NotFound: there is no such project.
         pydantic.ValidationError: a value does not fit; nothing is changed.
     """
-    unsaved: UnsavedSettings | None = st.session_state.get(_UNSAVED)
-    if unsaved is None or unsaved.project_id != project_id or not unsaved.names:
+    unsaved = unsaved_settings(workspace, project_id)
+    if not unsaved.names:
         return
     projects.change_settings(
         workspace, project_id, {"round": unsaved.round, "start": unsaved.start}, session.annotator()
     )
     settings_form.saved(unsaved.entered, key="round", scope=project_id, own_scopes=unsaved.own_scopes)
     settings_form.saved(unsaved.start, key="start", scope=project_id)
-    del st.session_state[_UNSAVED]
     st.session_state[_SAVED] = True

@@ -25,13 +25,13 @@ from app.round_gain import gain_text, gains
 from app.round_history import history_table
 from app.round_progress import round_progress
 from app.training_state import TrainingState, newest_of, training_state
-from app.unsaved_settings import UnsavedSettings, note_unsaved, save_settings, were_saved
+from app.unsaved_settings import preset_key, save_settings, scopes_with, unsaved_settings, were_saved
 from storage import activity, images, projects, round_requests, rounds, workers
 from storage.errors import QualmError, RoundRefused
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES
-from storage.settings import PRESET_FIELDS, Preset, RoundSettings, with_preset
+from storage.settings import Preset, RoundSettings, with_preset
 from storage.workspace import Workspace
 
 ENCODERS = (
@@ -292,10 +292,10 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
     """Draw the settings of the next round and of its automatic start; nothing counts before it is saved."""
     # The fragment runs again without the page: somebody else may have saved since that drew it.
     settings = projects.get_project(workspace, project.id).settings
-    preset_key = f"round-preset-{project.id}"
+    key_of_preset = preset_key(project.id)
     if were_saved():
         # Left chosen, it would fill in again what was changed before saving.
-        st.session_state[preset_key] = None
+        st.session_state[key_of_preset] = None
         st.toast("Saved. Rounds that start from now on use these settings.", icon=":material/check:")
     preset = st.selectbox(
         "Preset",
@@ -303,7 +303,7 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
         index=None,
         placeholder="As saved",
         format_func=PRESET_NAMES.__getitem__,
-        key=preset_key,
+        key=key_of_preset,
         help="Fills in network, sizes and schedule below; Save settings keeps them. Where pretrained weights "
         "can neither be found nor downloaded, the round says so and starts from random values.",
     )
@@ -319,8 +319,7 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
         worker.device.startswith(("cuda", "mps")) for worker in workers.live_workers(workspace, project.id)
     ):
         st.caption("No worker with a GPU is there. On a processor such a round takes many times as long.")
-    # Fields that a preset fills in show its values; the others keep what was entered into them.
-    own_scopes = dict.fromkeys(PRESET_FIELDS, f"{project.id}-{preset}") if preset else {}
+    own_scopes = scopes_with(preset, project.id)
     form = partial(settings_form.fields, shown, key="round", scope=project.id, own_scopes=own_scopes)
     # No form: it would keep the line below a choice from following it.
     with st.container(border=True, key="training-settings"):
@@ -334,20 +333,15 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
             if advice:
                 st.caption(advice)
         st.markdown("**Which images come next**")
-        values |= form(CHOICE_FIELDS, columns=3)
-        values |= form(CHOICE_NUMBERS)
+        form(CHOICE_FIELDS, columns=3)
+        form(CHOICE_NUMBERS)
         st.markdown("**When a round starts by itself**")
-        start = settings_form.fields(settings.start, START_FIELDS, key="start", scope=project.id)
+        settings_form.fields(settings.start, START_FIELDS, key="start", scope=project.id)
         with st.expander("Everything else"):
             drawn = MAIN_FIELDS + CHOICE_FIELDS + CHOICE_NUMBERS
             others = [name for name in type(shown).model_fields if name not in drawn]
-            values |= form(others)
-        filled_in = {
-            name: value
-            for name, value in shown.model_dump().items()
-            if value != getattr(settings.round, name)
-        }
-        unsaved = note_unsaved(UnsavedSettings(project.id, filled_in | values, start, values, own_scopes))
+            form(others)
+        unsaved = unsaved_settings(workspace, project.id)
         with st.container(horizontal=True, vertical_alignment="center"):
             press = kept_press("save-training", project.id)
             st.button("Save settings", key="save-training", type="primary", on_click=press.note)

@@ -20,7 +20,7 @@ class KeptPress:
     waits: bool = False
 
     def note(self) -> None:
-        """Keep the press; as a callback this is called in any case, and asks Streamlit for nothing."""
+        """Keep the press. As a callback it is done once it has begun, for it asks Streamlit for nothing."""
         self.waits = True
 
     @contextmanager

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from app.notices import image_count
 from storage import images, queue
+from storage.errors import WorkspaceBusy
 from storage.workspace import Workspace
 
 
@@ -49,6 +50,11 @@ def carry_out_all(workspace: Workspace, log: ActLog, acts: Sequence[Act], annota
                 excludes = to_bring_back(workspace, act)
                 log.unsaid.append(carry_out(workspace, act, annotator))
                 log.excluded = excludes
+            except WorkspaceBusy as error:
+                # For the others, too, it would be waited in vain, one after the other.
+                log.unsaid.append(error)
+                log.done = max(log.done, *(one.number or 0 for one in acts))
+                return
             except Exception as error:
                 log.unsaid.append(error)
             log.done = max(log.done, act.number or 0)

@@ -13,9 +13,6 @@ from storage import projects
 from storage.settings import PRESET_FIELDS, Preset, RoundSettings, StartRule, with_preset
 from storage.workspace import Workspace
 
-_SAVED = "saved-settings"
-"""Session state: True from when they were saved until the form is drawn again."""
-
 
 @dataclass(frozen=True)
 class UnsavedSettings:
@@ -61,7 +58,8 @@ def unsaved_settings(workspace: Workspace, project_id: int) -> UnsavedSettings:
     """
     settings = projects.get_project(workspace, project_id).settings
     # One that was just saved goes when the form is drawn, and would fill in what was changed before saving.
-    preset = None if _SAVED in st.session_state else st.session_state.get(preset_key(project_id))
+    was_saved = _saved_key(project_id) in st.session_state
+    preset = None if was_saved else st.session_state.get(preset_key(project_id))
     own_scopes = scopes_with(preset, project_id)
     shown = with_preset(settings.round, preset) if preset else settings.round
     filled_in = {
@@ -72,9 +70,14 @@ def unsaved_settings(workspace: Workspace, project_id: int) -> UnsavedSettings:
     return UnsavedSettings(filled_in | entered, start, entered, own_scopes)
 
 
-def were_saved() -> bool:
+def were_saved(project_id: int) -> bool:
     """Return whether the settings were saved since this was asked last; to be asked before they are drawn."""
-    return bool(st.session_state.pop(_SAVED, False))
+    return bool(st.session_state.pop(_saved_key(project_id), False))
+
+
+def _saved_key(project_id: int) -> str:
+    """Return the key of what is True from when the settings were saved until the form is drawn again."""
+    return f"saved-settings-{project_id}"
 
 
 def save_settings(workspace: Workspace, project_id: int) -> None:
@@ -90,6 +93,7 @@ def save_settings(workspace: Workspace, project_id: int) -> None:
     projects.change_settings(
         workspace, project_id, {"round": unsaved.round, "start": unsaved.start}, session.annotator()
     )
+    # First of all: the next click may end this in any line, and a preset then filled in what was changed.
+    st.session_state[_saved_key(project_id)] = True
     settings_form.saved(unsaved.entered, key="round", scope=project_id, own_scopes=unsaved.own_scopes)
     settings_form.saved(unsaved.start, key="start", scope=project_id)
-    st.session_state[_SAVED] = True

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import session
 from app.choice_options import PIXEL_SCORE
@@ -89,14 +90,30 @@ def act_log() -> ActLog:
 
 def say_what_was_done(log: ActLog) -> None:
     """Say what came of the last acts; what a click keeps from being said is said in the next run."""
-    while log.unsaid:
-        with errors_as_sentences():
-            said = log.unsaid[0]
-            if isinstance(said, Exception):
-                raise said
+    for said in [*log.unsaid]:
+        if isinstance(said, str):
             st.toast(said, icon=":material/check:")
-        # Another run may have said it, too.
-        del log.unsaid[:1]
+            forget(log, said)
+
+
+def say_what_failed(log: ActLog, place: DeltaGenerator) -> None:
+    """Say at a place why acts could not be done; to be called last, for what ends a run takes it away."""
+    for failed in [*log.unsaid]:
+        if isinstance(failed, Exception):
+            with place:
+                say_why(failed)
+            forget(log, failed)
+
+
+def say_why(failed: Exception) -> None:
+    """Say why an act could not be done."""
+    with errors_as_sentences():
+        raise failed
+
+
+def forget(log: ActLog, said: str | Exception) -> None:
+    """Take off the log what was said; another run that just ends may have done so, too."""
+    log.unsaid[:] = [one for one in log.unsaid if one is not said]
 
 
 def act_button(
@@ -429,7 +446,9 @@ def show() -> None:
         no_images()
         return
     st.session_state.pop(session.OPENED_IMAGE, None)
-    say_what_was_done(act_log())
+    log = act_log()
+    say_what_was_done(log)
+    failures = st.container()
 
     current = current_round(workspace, project_id)
     compared = session.image_of_address("alike", project_id)
@@ -439,6 +458,7 @@ def show() -> None:
         show_map(workspace, project_id, current, progress)
     else:
         show_grid(workspace, project_id, current, progress.images)
+    say_what_failed(log, failures)
 
 
 show()

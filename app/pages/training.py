@@ -158,8 +158,12 @@ def cancel(place: DeltaGenerator, workspace: Workspace, live: RoundInfo) -> None
 
 def end_round(workspace: Workspace, round_id: int, annotator: str) -> None:
     """Ask for the end of a round; one that is over already needs no word, for the page shows how it ended."""
-    with errors_as_sentences(), contextlib.suppress(RoundRefused):
-        rounds.request_cancel(workspace, round_id, annotator)
+    try:
+        with contextlib.suppress(RoundRefused):
+            rounds.request_cancel(workspace, round_id, annotator)
+    except QualmError as error:
+        # Drawn here, before the page is, it would take the place of what stands first there.
+        st.session_state[REFUSED] = str(error)
 
 
 def outcome(newest: RoundInfo, *, ordered: bool) -> None:
@@ -293,7 +297,7 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
     # The fragment runs again without the page: somebody else may have saved since that drew it.
     settings = projects.get_project(workspace, project.id).settings
     key_of_preset = preset_key(project.id)
-    if were_saved():
+    if were_saved(project.id):
         # Left chosen, it would fill in again what was changed before saving.
         st.session_state[key_of_preset] = None
         st.toast("Saved. Rounds that start from now on use these settings.", icon=":material/check:")

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from app import queue_grid
+from app import queue_acts, queue_grid
 from app.queue_acts import Act, ActLog, carry_out_all
 from storage import images
-from storage.errors import NotFound
+from storage.errors import NotFound, WorkspaceBusy
 from tests.app.four_images import Site
 
 
@@ -87,3 +87,19 @@ def test_an_act_that_cannot_be_done_holds_up_no_other(site: Site) -> None:
     assert isinstance(refused, NotFound)
     assert done == "1 image excluded"
     assert log.done == 2
+
+
+def test_a_busy_database_is_waited_for_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[Act] = []
+
+    def busy(_: object, act: Act, __: str) -> str:
+        tried.append(act)
+        raise WorkspaceBusy("the database", 30)
+
+    monkeypatch.setattr(queue_acts, "carry_out", busy)
+    log = ActLog()
+    acts = [Act("exclude", [image_id], number) for number, image_id in enumerate(site.image_ids[:3], start=1)]
+    carry_out_all(site.workspace, log, acts, "ann")
+    assert tried == acts[:1]
+    assert [type(one) for one in log.unsaid] == [WorkspaceBusy]
+    assert log.done == 3, "they are not sent again: the sentence says to try again"

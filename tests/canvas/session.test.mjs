@@ -540,6 +540,42 @@ test('a late answer to Back takes nobody away from the next image, and Back find
   parts.end();
 });
 
+test('Back is shown though the queue had run out and is filled while its picture is on the way', async () => {
+  const parts = bench();
+  const { session } = parts;
+  const { transport } = session;
+  await session.start(null);
+  parts.order = [];
+  session.queue.items = [];
+  await session.skip();
+  await parts.settled();
+  assert.deepEqual([session.image, session.phase], [null, 'empty']);
+  const { load, nextAwaited } = transport;
+  let order, picture;
+  transport.nextAwaited = async (left) => {
+    await new Promise((resolve) => (order = resolve));
+    return nextAwaited(left);
+  };
+  transport.load = async (one) => {
+    if (one.image_id === 1) await new Promise((resolve) => (picture = resolve));
+    return load(one);
+  };
+  parts.order = [4];
+  transport.progress = async () => ({ ...PROGRESS, current_round_number: 2 });
+  const asked = session.watch.ask();
+  await parts.settled();
+  session.queue.ahead.clear();
+  const back = session.back();
+  await parts.settled();
+  order();
+  await asked;
+  await parts.settled();
+  picture();
+  await back;
+  assert.equal(session.image.id, 1);
+  parts.end();
+});
+
 test('Back is shown though the next order, asked for before it, comes while its picture is on the way', async () => {
   for (const isLast of [false, true]) {
     const parts = bench();

@@ -80,6 +80,8 @@ export class ProgressWatch {
     // Refused again it says so again; otherwise there are images, or none are left.
     if (session.phase === 'refused') session.phase = 'empty';
     await session.refreshQueue();
+    // What is on its way to the screen meanwhile, as an image picked by hand, stays so.
+    if (session.phase === 'loading') return;
     if (!session.view && (session.queue.length > 0 || session.phase === 'unreachable')) await session.advance();
   }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,19 +80,27 @@ def _saved_key(project_id: int) -> str:
     return f"saved-settings-{project_id}"
 
 
-def save_settings(workspace: Workspace, project_id: int) -> None:
+def save_settings(workspace: Workspace, project_id: int, and_then: Callable[[], None] = lambda: None) -> None:
     """Store what the form of the settings holds and the project does not.
+
+    Args:
+        workspace: The workspace.
+        project_id: The project.
+        and_then: What is done with the settings stored. It must ask Streamlit for nothing, so that the next
+            click cannot end this between the two.
 
     Raises:
         NotFound: there is no such project.
         pydantic.ValidationError: a value does not fit; nothing is changed.
     """
+    annotator = session.annotator()
     unsaved = unsaved_settings(workspace, project_id)
+    if unsaved.names:
+        changes = {"round": unsaved.round, "start": unsaved.start}
+        projects.change_settings(workspace, project_id, changes, annotator)
+    and_then()
     if not unsaved.names:
         return
-    projects.change_settings(
-        workspace, project_id, {"round": unsaved.round, "start": unsaved.start}, session.annotator()
-    )
     # First of all: the next click may end this in any line, and a preset then filled in what was changed.
     st.session_state[_saved_key(project_id)] = True
     settings_form.saved(unsaved.entered, key="round", scope=project_id, own_scopes=unsaved.own_scopes)

@@ -130,13 +130,20 @@ def with_saved_settings(
     reason: str,
 ) -> None:
     """Save what the form shows, for that is what a person expects to count, and ask for a round."""
-    with errors_as_sentences():
-        save_settings(workspace, project_id)
+    annotator = session.annotator()
+    refusals: list[str] = []
+
+    def ask() -> None:
         try:
-            request(workspace, project_id, session.annotator(), reason)
+            request(workspace, project_id, annotator, reason)
         except QualmError as refused:
             # The form below has to learn that it was saved all the same.
-            st.session_state[REFUSED] = str(refused)
+            refusals.append(str(refused))
+
+    with errors_as_sentences():
+        save_settings(workspace, project_id, ask)
+        if refusals:
+            st.session_state[REFUSED] = refusals[0]
         st.rerun()
 
 

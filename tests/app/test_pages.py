@@ -24,7 +24,7 @@ from streamlit.runtime.state.session_state_proxy import SessionStateProxy
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block
 
-from app import page_component, session, sign_in, training_state
+from app import page_component, session, settings_form, sign_in, training_state
 from app.canvas import component as canvas
 from app.choice_options import OPTIONS, PIXEL_SCORE
 from app.project import activity, label_export, running_import
@@ -955,6 +955,21 @@ class TestTraining:
         saved = projects.get_project(site.workspace, project).settings
         assert (saved.round.steps, saved.start.automatic) == (7, False)
         assert "Not saved yet" not in everything(test)
+
+    def test_a_run_that_ends_behind_saving_has_asked_for_the_round(
+        self, open_page, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        label(site, site.image_ids[0])
+        test, project = open_page("training"), site.project_id
+        test.number_input(key=f"round-steps-{project}").set_value(7)
+
+        def ended(*_: object, **__: object) -> None:
+            st.stop()
+
+        monkeypatch.setattr(settings_form, "saved", ended)
+        test.button(key="train-now").click().run()
+        assert projects.get_project(site.workspace, project).settings.round.steps == 7
+        assert [info.config.steps for info in rounds.history(site.workspace, project)] == [7]
 
     def test_a_live_round_shows_its_step_and_time_left(self, open_page, site: Site) -> None:
         label(site, site.image_ids[0])

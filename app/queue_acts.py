@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from app.notices import image_count
 from storage import images, queue
-from storage.errors import WorkspaceBusy
+from storage.errors import QualmError, WorkspaceBusy
+from storage.import_plan import count_of
 from storage.workspace import Workspace
 
 
@@ -20,6 +21,10 @@ class Act(NamedTuple):
     image_ids: list[int]
     number: int | None = None
     """Of an act of the grid, which the browser sends again until it is answered: it counts them."""
+
+
+class NotTried(QualmError):
+    """Acts were left out because one before them could not be done."""
 
 
 @dataclass
@@ -43,7 +48,7 @@ class ActLog:
 def carry_out_all(workspace: Workspace, log: ActLog, acts: Sequence[Act], annotator: str) -> None:
     """Carry out the acts that were not carried out before; what comes of them stands in the log."""
     with log.turn:
-        for act in acts:
+        for at, act in enumerate(acts, start=1):
             if act.number is not None and act.number <= log.done:
                 continue
             try:
@@ -53,6 +58,9 @@ def carry_out_all(workspace: Workspace, log: ActLog, acts: Sequence[Act], annota
             except WorkspaceBusy as error:
                 # For the others, too, it would be waited in vain, one after the other.
                 log.unsaid.append(error)
+                if left := len(acts) - at:
+                    what = f"Nor was what came after it tried ({count_of(left, 'act')}): do it again."
+                    log.unsaid.append(NotTried(what))
                 log.done = max(log.done, *(one.number or 0 for one in acts))
                 return
             except Exception as error:

@@ -50,8 +50,11 @@ def record(
     session: Session, project_id: int, actor: str, drawn: Collection[int], returned: Collection[int] = ()
 ) -> None:
     """Write into the journal which images were drawn, and which of an earlier draw went back to the pool."""
-    newest = session.scalar(select(func.max(Image.id)))
-    detail = {"drawn": [*drawn], "newest": newest} | ({"returned": [*returned]} if returned else {})
+    detail: dict[str, object] = {"drawn": [*drawn]}
+    if drawn:
+        detail["newest"] = session.scalar(select(func.max(Image.id)))
+    if returned:
+        detail["returned"] = [*returned]
     events.record(session, project_id, actor, "audit", **detail)
 
 
@@ -62,12 +65,18 @@ def give_back(
 
     Inside the caller's write transaction, in which the settings have changed.
     """
+    is_rarer = now.audit_every == 0 or now.audit_every > before.audit_every > 0
+    if not is_rarer and now.audit_target >= before.audit_target:
+        return
     counts = _counts(session, project_id)
     images = sum(counts.values())
-    fewer = min(due(before, images), counts.get("audit", 0)) - due(now, images)
+    known = _drawn(session, project_id).images
+    # More may have been drawn than are due by now, where images were excluded since.
+    wanted_before = max(due(before, images), len(_in_audit(session, project_id, known)))
+    fewer = min(wanted_before, counts.get("audit", 0)) - due(now, images)
     if fewer <= 0:
         return
-    waiting = [*_in_audit(session, project_id, _drawn(session, project_id).images, _untouched())]
+    waiting = _in_audit(session, project_id, known, _untouched())
     chance = np.random.default_rng([now.seed, fewer])
     left = chance.choice(waiting, min(fewer, len(waiting)), replace=False).tolist()
     _move(session, left, "audit", "pool")
@@ -100,7 +109,7 @@ def let_in(session: Session, project_id: int, settings: AnnotationSettings, acto
     if part < 1:
         return  # With the next images it will be one.
     chance = np.random.default_rng([settings.seed, new[-1]])
-    waiting = [*_in_audit(session, project_id, known.images, _untouched())]
+    waiting = _in_audit(session, project_id, known.images, _untouched())
     places = min(int(part + chance.random()), size - len(drawn) + len(waiting))
     free = session.scalars(of_pool.where(Image.id > known.newest, _untouched()).order_by(Image.id)).all()
     come = chance.choice(free, min(places, len(free)), replace=False).tolist()
@@ -137,7 +146,7 @@ def _drawn(session: Session, project_id: int) -> _Drawn:
         if isinstance(drawn, list):
             images -= {*detail.get("returned", ())}
             images |= {*drawn}
-            newest = max(newest, detail.get("newest") or max(drawn))
+            newest = max(newest, detail.get("newest") or max(drawn, default=0))
     return _Drawn(images, newest)
 
 

@@ -213,7 +213,7 @@ def state_card(workspace: Workspace, project: ProjectInfo, seen: tuple[int, str]
             if newest is not None and live:
                 cancel(place, workspace, newest)
             round_progress(project.id, state)
-            if refused := st.session_state.pop(REFUSED, None):
+            if refused := st.session_state.get(REFUSED):
                 st.error(plain(refused), icon=":material/error:")
             if newest is not None:
                 outcome(newest, ordered=project.current_round_id is not None)
@@ -222,6 +222,8 @@ def state_card(workspace: Workspace, project: ProjectInfo, seen: tuple[int, str]
         # After the buttons: one that was pressed while the state changed is heard all the same.
         if mark_of(newest) != seen:
             st.rerun(scope="app")
+        # Not before: drawn by this run alone, it would be gone with the next.
+        st.session_state.pop(REFUSED, None)
 
 
 def mark_of(newest: RoundInfo | None) -> tuple[int, str] | None:

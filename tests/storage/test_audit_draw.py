@@ -159,6 +159,43 @@ def test_an_audit_that_is_to_be_smaller_gives_images_back(
     assert (counts["audit"], counts["train"]) == (left, 48 - left)
 
 
+@pytest.mark.parametrize(("setting", "left"), [({"audit_target": 8}, 8), ({"audit_every": 0}, 0)])
+def test_what_was_drawn_for_images_that_are_excluded_now_goes_back_too(
+    workspace: Workspace, setting: dict[str, int], left: int
+) -> None:
+    project = make_project(workspace, images=180, size=(2, 2), truth=False)
+    look_at_the_label_page(workspace, project)
+    pool = images.list_images(workspace, project.id, "pool")
+    images.set_split(workspace, [info.id for info in pool[:120]], "excluded", "ada")
+    assert len(in_audit(workspace, project)) == 30
+    projects.change_settings(workspace, project.id, {"annotation": setting}, "ada")
+    assert len(in_audit(workspace, project)) == left
+
+
+def test_images_have_their_part_though_the_settings_change_before_they_get_it(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(workspace, images=0)
+    import_images(workspace, project, tmp_path / "first", 60)
+    look_at_the_label_page(workspace, project)
+    with monkeypatch.context() as killed:
+        killed.setattr(audit_draw, "let_in", lambda *_: None)
+        import_images(workspace, project, tmp_path / "second", 120)
+    projects.change_settings(workspace, project.id, {"annotation": {"audit_target": 9}}, "ada")
+    import_images(workspace, project, tmp_path / "third", 1)
+    found = names(workspace, project)
+    assert found.total() == 9
+    assert found["first"] <= 4
+
+
+def test_a_return_alone_in_the_journal_is_no_draw(workspace: Workspace, tmp_path: Path) -> None:
+    project = make_project(workspace, images=0)
+    with workspace.database.writing() as session:
+        events.record(session, project.id, "ada", "audit", drawn=[], returned=[5])
+    import_images(workspace, project, tmp_path / "first", 60)
+    assert in_audit(workspace, project) == set()
+
+
 def test_other_settings_leave_the_draw_alone(workspace: Workspace) -> None:
     project = make_project(workspace, images=48, size=(2, 2), truth=False)
     queue.next_images(workspace, project.id, "ada", 6)

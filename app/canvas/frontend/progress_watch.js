@@ -79,9 +79,10 @@ export class ProgressWatch {
     const { session } = this;
     // Refused again it says so again; otherwise there are images, or none are left.
     if (session.phase === 'refused') session.phase = 'empty';
+    const { turn } = session;
     await session.refreshQueue();
-    // What is on its way to the screen meanwhile, as an image picked by hand, stays so.
-    if (session.phase === 'loading') return;
+    // Meanwhile another one may be on its way to the screen, as an image picked by hand.
+    if (turn !== session.turn) return;
     if (!session.view && (session.queue.length > 0 || session.phase === 'unreachable')) await session.advance();
   }
 

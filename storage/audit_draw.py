@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from storage import events
 from storage.schema import Event, Image
 from storage.settings import AnnotationSettings
+from storage.splits import count_splits
 
 EARLY = 4
 """So many audit images come at twice the rate, at most every second: the first rounds are measured on the
@@ -68,12 +69,12 @@ def give_back(
     is_rarer = now.audit_every == 0 or now.audit_every > before.audit_every > 0
     if not is_rarer and now.audit_target >= before.audit_target:
         return
-    counts = _counts(session, project_id)
-    images = sum(counts.values())
+    counts = count_splits(session, project_id)
+    images = sum(counts.values()) - counts["excluded"]
     known = _drawn(session, project_id).images
     # More may have been drawn than are due by now, where images were excluded since.
     wanted_before = max(due(before, images), len(_in_audit(session, project_id, known)))
-    fewer = min(wanted_before, counts.get("audit", 0)) - due(now, images)
+    fewer = min(wanted_before, counts["audit"]) - due(now, images)
     if fewer <= 0:
         return
     waiting = _in_audit(session, project_id, known, _untouched())
@@ -96,22 +97,22 @@ def let_in(session: Session, project_id: int, settings: AnnotationSettings, acto
     known = _drawn(session, project_id)
     if not known.newest or settings.audit_every == 0:
         return
-    of_pool = select(Image.id).where(Image.project_id == project_id, Image.split == "pool")
-    new = session.scalars(of_pool.where(Image.id > known.newest).order_by(Image.id)).all()
+    is_new = and_(Image.project_id == project_id, Image.split == "pool", Image.id > known.newest)
+    new, newest = session.execute(select(func.count(), func.max(Image.id)).where(is_new)).one()
     if not new:
         return
-    counts = _counts(session, project_id)
+    counts = count_splits(session, project_id)
     drawn = _in_audit(session, project_id, known.images)
-    size = len(drawn) + max(0, due(settings, sum(counts.values())) - counts.get("audit", 0))
+    images = sum(counts.values()) - counts["excluded"]
+    size = len(drawn) + max(0, due(settings, images) - counts["audit"])
     # What was imported for the audit, or put there by hand, stands for itself.
-    drawn_from = counts.get("pool", 0) + counts.get("train", 0) + len(drawn)
-    part = size * len(new) / drawn_from
+    part = size * new / (counts["pool"] + counts["train"] + len(drawn))
     if part < 1:
         return  # With the next images it will be one.
-    chance = np.random.default_rng([settings.seed, new[-1]])
+    chance = np.random.default_rng([settings.seed, newest])
     waiting = _in_audit(session, project_id, known.images, _untouched())
     places = min(int(part + chance.random()), size - len(drawn) + len(waiting))
-    free = session.scalars(of_pool.where(Image.id > known.newest, _untouched()).order_by(Image.id)).all()
+    free = session.scalars(select(Image.id).where(is_new, _untouched()).order_by(Image.id)).all()
     come = chance.choice(free, min(places, len(free)), replace=False).tolist()
     left = chance.choice(waiting, max(0, len(drawn) + len(come) - size), replace=False).tolist()
     _move(session, left, "audit", "pool")
@@ -126,14 +127,6 @@ def _move(session: Session, image_ids: list[int], before: str, after: str) -> No
         one = update(Image).where(Image.id == bindparam("of_image"), Image.split == before, _untouched())
         moved = [{"of_image": image_id} for image_id in image_ids]
         session.connection().execute(one.values(split=after), moved)
-
-
-def _counts(session: Session, project_id: int) -> dict[str, int]:
-    """Return how many images there are by split, without the excluded ones."""
-    of_split = select(Image.split, func.count()).where(
-        Image.project_id == project_id, Image.split != "excluded"
-    )
-    return dict(session.execute(of_split.group_by(Image.split)).tuples().all())
 
 
 def _drawn(session: Session, project_id: int) -> _Drawn:

@@ -18,6 +18,7 @@ from storage.formats.label_map import decode_label_map
 from storage.projects import project_row
 from storage.schema import LIVE_ROUND_STATES, SPLITS, Image, Label, Round
 from storage.snapshots import decode_snapshot
+from storage.splits import count_splits
 from storage.workspace import Workspace
 
 NO_MEASURE = and_(Image.split != "audit", Image.excluded_from.is_distinct_from("audit"))
@@ -365,20 +366,6 @@ def split_counts(workspace: Workspace, project_id: int) -> dict[str, int]:
     """Return the number of images in every split."""
     with workspace.database.reading() as session:
         return count_splits(session, project_id)
-
-
-def count_splits(session: Session, project_id: int) -> dict[str, int]:
-    """Return the number of images in every split, within the caller's transaction."""
-    of_project = Image.project_id == project_id
-    # Most images are in the pool where there are many: to count all and the few others is quicker.
-    every = session.scalar(select(func.count()).where(of_project)) or 0
-    others = session.execute(
-        select(Image.split, func.count())
-        .where(of_project, Image.split.in_([split for split in SPLITS if split != "pool"]))
-        .group_by(Image.split)
-    )
-    counts = dict.fromkeys(SPLITS, 0) | dict(others.tuples().all())
-    return counts | {"pool": every - sum(counts.values())}
 
 
 def image_row(session: Session, image_id: int) -> Image:

@@ -15,13 +15,14 @@ from storage import audit_draw, embeddings, events, likeness
 from storage import queue_questions as questions
 from storage.errors import InvalidInput, LeaseLost, ProjectArchived
 from storage.formats.embeddings import EmbeddingSet
-from storage.images import PlacedImage, count_splits, image_row, placed_images, update_images
+from storage.images import PlacedImage, image_row, placed_images, update_images
 from storage.projects import no_such_project, project_row
 from storage.queue_items import QueueItem, queue_items
 from storage.queue_page import ranked_images
 from storage.rounds import RoundInfo, find_live_round
 from storage.schema import Image, Prediction, Project, Round
 from storage.settings import AnnotationSettings, ProjectSettings, read_settings
+from storage.splits import count_splits
 from storage.start_advice import StartAdvice, advise
 from storage.workspace import Workspace
 

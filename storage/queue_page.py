@@ -9,12 +9,13 @@ from sqlalchemy import ColumnElement, Exists, Select, and_, exists, func, or_, s
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.errors import InvalidInput
-from storage.images import NO_MEASURE, count_splits
+from storage.images import NO_MEASURE
 from storage.projects import project_row
 from storage.queue_items import QueueItem, queue_items
 from storage.queue_questions import start_of_shuffle
 from storage.schema import PIXEL_SCORES, SPLITS, Image, Label, Prediction, Project
 from storage.settings import ProjectSettings, read_settings
+from storage.splits import count_splits
 from storage.workspace import Workspace
 
 ORDERS = ("place", "name", "newest", "novelty", *PIXEL_SCORES, "given")
@@ -289,9 +290,8 @@ def _parts(filters: _Filters, order: str) -> list[_Part]:
 def _without_value(filters: _Filters, value: InstrumentedAttribute[Any]) -> list[_Part]:
     """Return the images that have no such value of the round, or show none, in any order."""
     if filters.unsure_of is None:
-        return [
-            _pool_without(filters, value), *_waiting_for_audit(filters), *_others_without(filters, value)
-        ]  # fmt: skip
+        pool = _pool_without(filters, value)
+        return [pool, *_waiting_for_audit(filters), *_others_without(filters, value)]
     # The round is unsure of none that it has not scored.
     excluded = filters.of_project(Image.split == "excluded")
     scored = filters.predictions().where(value.is_(None), Prediction.image_id.not_in(excluded))

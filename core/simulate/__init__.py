@@ -113,7 +113,7 @@ def simulate(
     conditions |= {"first_images": "drawn anew for each seed"} if start == "random" else {}
     # Likewise: a suggestion that took more clicks than none was corrected all the same.
     conditions |= {"clicks": "of correcting or drawing, whichever takes fewer"}
-    # Nor this, unless it was asked for: a new project had another one.
+    # A new project had another one; one that was asked for is among the settings.
     conditions |= {} if "decoder" in grid.overrides else {"decoder": first.settings.decoder}
     files = None if data is None else files_of(data)
     conditions |= {} if files is None else {DATA_FILES: files}

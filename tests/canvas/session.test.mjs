@@ -540,6 +540,21 @@ test('a late answer to Back takes nobody away from the next image, and Back find
   parts.end();
 });
 
+/** Lets the next order and the picture of image 1 wait until they are called for. */
+function heldBack(transport) {
+  const { load, nextAwaited } = transport;
+  const held = {};
+  transport.nextAwaited = async (left) => {
+    await new Promise((resolve) => (held.order = resolve));
+    return nextAwaited(left);
+  };
+  transport.load = async (one) => {
+    if (one.image_id === 1) await new Promise((resolve) => (held.picture = resolve));
+    return load(one);
+  };
+  return held;
+}
+
 test('Back is shown though the queue had run out and is filled while its picture is on the way', async () => {
   const parts = bench();
   const { session } = parts;
@@ -550,16 +565,7 @@ test('Back is shown though the queue had run out and is filled while its picture
   await session.skip();
   await parts.settled();
   assert.deepEqual([session.image, session.phase], [null, 'empty']);
-  const { load, nextAwaited } = transport;
-  let order, picture;
-  transport.nextAwaited = async (left) => {
-    await new Promise((resolve) => (order = resolve));
-    return nextAwaited(left);
-  };
-  transport.load = async (one) => {
-    if (one.image_id === 1) await new Promise((resolve) => (picture = resolve));
-    return load(one);
-  };
+  const held = heldBack(transport);
   parts.order = [4];
   transport.progress = async () => ({ ...PROGRESS, current_round_number: 2 });
   const asked = session.watch.ask();
@@ -567,10 +573,10 @@ test('Back is shown though the queue had run out and is filled while its picture
   session.queue.ahead.clear();
   const back = session.back();
   await parts.settled();
-  order();
+  held.order();
   await asked;
   await parts.settled();
-  picture();
+  held.picture();
   await back;
   assert.equal(session.image.id, 1);
   parts.end();
@@ -585,25 +591,16 @@ test('Back is shown though the next order, asked for before it, comes while its 
     await session.skip();
     await parts.settled();
     queue.reservedAt = -Infinity;
-    const { load, nextAwaited } = transport;
-    let order, picture;
-    transport.nextAwaited = async (left) => {
-      await new Promise((resolve) => (order = resolve));
-      return nextAwaited(left);
-    };
-    transport.load = async (one) => {
-      if (one.image_id === 1) await new Promise((resolve) => (picture = resolve));
-      return load(one);
-    };
+    const held = heldBack(transport);
     if (isLast) parts.order = [2];
     session.submit();
     session.visited = [1];
     const back = session.back();
     await parts.settled();
-    order();
+    held.order();
     await parts.settled();
     assert.deepEqual([session.image, session.phase], [null, 'loading']);
-    picture();
+    held.picture();
     await back;
     await parts.settled();
     assert.equal(session.image.id, 1);

@@ -364,13 +364,18 @@ def lose_the_first_act(page: Page) -> list[bytes]:
     return lost
 
 
-def test_an_act_whose_message_is_lost_goes_again(served: Callable[[str], Ranked], page: Page) -> None:
-    site = served("Lost")
-    lost = lose_the_first_act(page)
+def exclude_the_first(page: Page, site: Ranked) -> None:
+    """Open the Queue page and press Exclude on its first card."""
     page.goto(site.page("queue"))
     expect_cards(page, site.ids)
     card(page, site.ids[0]).hover()
     card(page, site.ids[0]).locator("[data-action=exclude]").click()
+
+
+def test_an_act_whose_message_is_lost_goes_again(served: Callable[[str], Ranked], page: Page) -> None:
+    site = served("Lost")
+    lost = lose_the_first_act(page)
+    exclude_the_first(page, site)
     expect_cards(page, site.ids[1:])
     assert len(lost) == 1
 
@@ -380,10 +385,7 @@ def test_an_act_goes_again_when_the_page_it_was_left_on_is_back(
 ) -> None:
     site = served("Left")
     lost = lose_the_first_act(page)
-    page.goto(site.page("queue"))
-    expect_cards(page, site.ids)
-    card(page, site.ids[0]).hover()
-    card(page, site.ids[0]).locator("[data-action=exclude]").click()
+    exclude_the_first(page, site)
     page.get_by_role("link", name="Training").click()
     expect(page.locator(".st-key-round-state")).to_be_visible()
     # For longer than a message waits for its answer.

@@ -90,15 +90,23 @@ def test_a_look_while_an_import_runs_counts_nothing_twice(workspace: Workspace, 
     assert 14 <= sum(name < "120" for name in drawn) <= 16
 
 
-def test_an_import_that_was_killed_has_its_part_with_the_next(
-    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def drawn_and_an_import_killed(
+    workspace: Workspace, folder: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> ProjectInfo:
+    """Make a project with a draw from 60 images, and ``count`` more whose import was killed at its end."""
     project = make_project(workspace, images=0)
-    import_images(workspace, project, tmp_path / "first", 60)
+    import_images(workspace, project, folder / "first", 60)
     look_at_the_label_page(workspace, project)
     with monkeypatch.context() as killed:
         killed.setattr(audit_draw, "let_in", lambda *_: None)
-        import_images(workspace, project, tmp_path / "second", 60)
+        import_images(workspace, project, folder / "second", count)
+    return project
+
+
+def test_an_import_that_was_killed_has_its_part_with_the_next(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = drawn_and_an_import_killed(workspace, tmp_path, monkeypatch, 60)
     assert names(workspace, project) == {"first": 10}
     import_images(workspace, project, tmp_path / "third", 60)
     found = names(workspace, project)
@@ -175,12 +183,7 @@ def test_what_was_drawn_for_images_that_are_excluded_now_goes_back_too(
 def test_images_have_their_part_though_the_settings_change_before_they_get_it(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project = make_project(workspace, images=0)
-    import_images(workspace, project, tmp_path / "first", 60)
-    look_at_the_label_page(workspace, project)
-    with monkeypatch.context() as killed:
-        killed.setattr(audit_draw, "let_in", lambda *_: None)
-        import_images(workspace, project, tmp_path / "second", 120)
+    project = drawn_and_an_import_killed(workspace, tmp_path, monkeypatch, 120)
     projects.change_settings(workspace, project.id, {"annotation": {"audit_target": 9}}, "ada")
     import_images(workspace, project, tmp_path / "third", 1)
     found = names(workspace, project)

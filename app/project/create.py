@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import NoReturn
 
 import streamlit as st
 
 from app import session
 from app.notices import errors_as_sentences
-from app.progress_bar import progress_bar
 from app.project.image_import import NEXT_SOURCE, typed_path
+from app.project.running_work import RunningWork, running_bar
 from storage import projects
 from storage.errors import InvalidInput
-from storage.importing import plan_import
+from storage.importing import Progress, plan_import
 from storage.projects import ClassSpec
 from storage.workspace import Workspace
 
 LAST_MADE = "last-made-project"
 """Where the session keeps the number of the project that was made last."""
 _GREETED = "greeted-project"
+_READING = "classes-under-way"
+"""Session state: a project's name, the data set whose classes it gets, and the work that reads these."""
 _TYPED = ("project-name", "class-source", "class-names")
 
 
@@ -39,14 +43,13 @@ def class_specs(text: str) -> list[ClassSpec]:
     return specs
 
 
-def classes_of(source: str) -> list[ClassSpec]:
+def classes_of(source: str, progress: Progress) -> list[ClassSpec]:
     """Return the classes of a data set, as its masks and its class list name them.
 
     Raises:
         InvalidInput: it cannot be opened, or names no classes.
     """
-    with progress_bar("Reading the masks") as moved:
-        plan = plan_import(source, classes_alone=True, progress=moved)
+    plan = plan_import(source, classes_alone=True, progress=progress)
     if not plan.classes:
         raise InvalidInput(
             f"{source} has no masks and no class list. Paste the names of the classes instead."
@@ -85,17 +88,44 @@ def create_section(workspace: Workspace) -> None:
             "Background is a class, too: a model needs two to tell apart. Pixels nobody has labelled and "
             "pixels to ignore need none.",
         )
-        if st.form_submit_button(
+        asked = st.form_submit_button(
             "Create project", key="create-project", type="primary", icon=":material/add:"
-        ):
-            with errors_as_sentences():
-                specs = class_specs(text)
-                source = typed_path(source)
-                if not specs and source:
-                    specs = classes_of(source)
-                made = projects.create_project(workspace, name, specs, session.annotator())
-                session.choose_project(made.id)
-                if source:
-                    st.session_state[NEXT_SOURCE] = source
-                st.session_state[LAST_MADE] = made.id
-                st.rerun()
+        )
+    name_read, source_read, reading = st.session_state.get(_READING, ("", "", None))
+    if asked:
+        source = typed_path(source)
+        if reading is not None:
+            reading.stop()
+            reading = None
+        with errors_as_sentences():
+            specs = class_specs(text)
+            if specs or not source:
+                make_project(workspace, name, specs, source)
+            name_read, source_read, reading = name, source, RunningWork[list[ClassSpec]]("Reading the masks")
+            st.session_state[_READING] = (name_read, source_read, reading)
+            reading.begin(lambda progress: classes_of(source, progress))
+            reading.wait_a_moment()
+    if reading is None:
+        return
+    if not reading.is_over:
+        running_bar(reading, "create-project")
+        return
+    with errors_as_sentences():
+        if not reading.was_stopped:
+            make_project(workspace, name_read, reading.outcome(), source_read)
+    del st.session_state[_READING]
+
+
+def make_project(workspace: Workspace, name: str, classes: Sequence[ClassSpec], source: str) -> NoReturn:
+    """Make a project, open it and draw the page again, with the source of its classes as that of its images.
+
+    Raises:
+        InvalidInput: the name or a class is not accepted.
+    """
+    made = projects.create_project(workspace, name, classes, session.annotator())
+    session.choose_project(made.id)
+    st.session_state.pop(_READING, None)
+    if source:
+        st.session_state[NEXT_SOURCE] = source
+    st.session_state[LAST_MADE] = made.id
+    st.rerun()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import streamlit as st
@@ -10,12 +9,12 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app import session
 from app.notices import bullets, errors_as_sentences, image_count, plain
-from app.progress_bar import progress_bar, progress_text
 from app.project.running_import import RunningImport, begin_import, forget_ended_import, import_of
+from app.project.running_work import RunningWork, running_bar
 from storage.errors import InvalidInput
 from storage.formats.image_file import IMAGE_SUFFIXES
 from storage.import_plan import ImportPlan, MasksAs
-from storage.importing import plan_import
+from storage.importing import Progress, plan_import
 from storage.projects import ProjectInfo
 from storage.workspace import Workspace
 
@@ -27,17 +26,17 @@ _BEGUN = "begun-import"
 """Session state: the import of an upload that was begun last from here."""
 _UPLOADS_DONE = "uploads-done"
 """Session state: how many uploads were imported; each leaves an empty field for the next."""
-_PLANNED = "planned-import"
-"""Session state: what the form asked for when it was checked, and the plan for that."""
+_CHECK = "checked-import"
+"""Session state: what the form asked for when it was checked, and the check, which makes a plan."""
 
 
 def import_section(workspace: Workspace, project: ProjectInfo) -> None:
     """Draw the import: where from, the dry run's report, and the import itself."""
     last = import_of(workspace, project.id)
-    is_running = last is not None and not last.is_over
+    is_running = last is not None and not last.work.is_over
     begun_key, done_key = f"{_BEGUN}-{project.id}", f"{_UPLOADS_DONE}-{project.id}"
     begun = st.session_state.get(begun_key)
-    if begun is not None and begun.is_complete:
+    if begun is not None and begun.work.result is not None:
         del st.session_state[begun_key]
         st.session_state[done_key] = st.session_state.get(done_key, 0) + 1
     with st.container(border=True, key="import"):
@@ -103,31 +102,46 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
                 disabled=is_running or (kind == "Upload" and not files),
             )
         asked = (project.id, kind, path, tuple(file.file_id for file in files), masks_as, follow_splits)
+        checked_for, check = st.session_state.get(_CHECK, (None, None))
         if checked:
             forget_ended_import(workspace, project.id)
             last = None
-            st.session_state.pop(_PLANNED, None)
-            with errors_as_sentences():
-                if kind != "Upload" and not path:
+            if check is not None:
+                check.stop()
+            source = [(file.name, file.getvalue()) for file in files] if kind == "Upload" else path
+
+            def plan_of_source(progress: Progress) -> ImportPlan:
+                if not source:
                     raise InvalidInput("Type the path of a folder or a zip file, then check again.")
-                with progress_bar("Reading (nothing is imported yet)") as moved:
-                    plan = plan_import(
-                        [(file.name, file.getvalue()) for file in files] if kind == "Upload" else path,
-                        workspace=workspace,
-                        project_id=project.id,
-                        masks_as=masks_as,
-                        follow_splits=follow_splits,
-                        progress=moved,
-                    )
-                st.session_state[_PLANNED] = (asked, plan)
+                return plan_import(
+                    source,
+                    workspace=workspace,
+                    project_id=project.id,
+                    masks_as=masks_as,
+                    follow_splits=follow_splits,
+                    progress=progress,
+                )
+
+            checked_for, check = asked, RunningWork[ImportPlan]("Reading (nothing is imported yet)")
+            st.session_state[_CHECK] = (checked_for, check)
+            check.begin(plan_of_source)
+            check.wait_a_moment()
         if last is not None and is_running:
-            st.fragment(import_progress, run_every=0.5)(last)
+            running_bar(last.work, "import")
             return
-        planned_for, planned = st.session_state.get(_PLANNED, (None, None))
-        if planned_for == asked:
-            import_plan(workspace, project, planned, uploaded_name(files) if kind == "Upload" else path)
-        elif planned_for and planned_for[0] == project.id:
-            st.caption("The source or its settings changed: check again to see what would be imported now.")
+        if check is not None and checked_for[0] == project.id:
+            if not check.is_over:
+                running_bar(check, "check")
+            elif check.was_stopped:
+                st.caption("Stopped; nothing was imported.")
+            elif checked_for == asked:
+                with errors_as_sentences():
+                    plan = check.outcome()
+                    import_plan(workspace, project, plan, uploaded_name(files) if kind == "Upload" else path)
+            elif check.error is None:
+                st.caption(
+                    "The source or its settings changed: check again to see what would be imported now."
+                )
         if last is not None:
             import_outcome(last)
 
@@ -157,35 +171,14 @@ def import_plan(workspace: Workspace, project: ProjectInfo, plan: ImportPlan, so
             begun = begin_import(workspace, project.id, plan, session.annotator())
             if begun.source is None:
                 st.session_state[f"{_BEGUN}-{project.id}"] = begun
-            st.session_state.pop(_PLANNED, None)
+            st.session_state.pop(_CHECK, None)
             st.rerun()
-
-
-def import_progress(running: RunningImport) -> None:
-    """Draw the bar of an import, which runs whoever looks, and the button that stops it."""
-    if running.is_over:
-        st.rerun(scope="app")
-    with st.container(key="import-progress"):
-        share = running.done / running.of
-        line = progress_text("Importing", running.done, running.of, time.monotonic() - running.began)
-        st.progress(share, text=line)
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.button(
-                "Stopping" if running.is_stopping else "Stop",
-                key="import-stop",
-                icon=":material/stop_circle:",
-                disabled=running.is_stopping,
-                on_click=running.stop,
-            )
-            st.caption("You may leave this page, or close it: the import goes on while the server runs.")
 
 
 def import_outcome(ended: RunningImport) -> None:
     """Say what an import did, or why it failed."""
     with st.container(key="import-result"), errors_as_sentences():
-        if ended.error is not None:
-            raise ended.error
-        outcome, *more = ended.report or []
+        outcome, *more = ended.report()
         st.success(plain(outcome), icon=":material/check:")
         if more:
             st.markdown(bullets(more))

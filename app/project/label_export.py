@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
@@ -11,18 +12,18 @@ import streamlit as st
 from app import session
 from app.notices import bullets, errors_as_sentences, plain
 from app.prepared_zips import prepared_folder, remove_old, zip_url
-from app.progress_bar import progress_bar
 from app.project.image_import import typed_path
+from app.project.running_work import RunningWork, running_bar
 from storage.errors import InvalidInput
-from storage.exporting import export_project, state_to_export
+from storage.exporting import ExportResult, Progress, export_project, state_to_export
 from storage.projects import ProjectInfo
 from storage.schema import NOT_LABELLED, VOID
 from storage.workspace import Workspace
 
-_PREPARED = "prepared-export"
-"""Session state: of which project, with which options and with how many revisions a zip was made."""
-_ZIP = "prepared-zip"
-"""Session state: its path, and what is in it, in sentences."""
+_ZIP = "prepared-export"
+"""Session state: the zip that is made or was made last."""
+_FOLDER = "exported-folder"
+"""Session state: of which project a folder is made or was made last, and the work."""
 
 
 class ExportOptions(TypedDict):
@@ -60,53 +61,115 @@ def export_section(workspace: Workspace, project: ProjectInfo) -> None:
             not_labelled_as=NOT_LABELLED if apart else VOID,
             actor=session.annotator(),
         )
-        exported = {"drafts": drafts, "include_images": include_images}
         left, right = st.columns(2)
         with left:
-            if st.button("Prepare a zip", key="export", type="primary", icon=":material/folder_zip:"):
-                with errors_as_sentences():
-                    there = state_to_export(workspace, project.id, **exported)
-                    target, sentences = prepare_zip(workspace, project, options)
-                    st.session_state[_PREPARED] = (project.id, options, there)
-                    st.session_state[_ZIP] = (target, sentences)
-            *prepared_for, there = st.session_state.get(_PREPARED, (None, None, 0))
-            prepared, report = st.session_state.get(_ZIP, (None, ()))
-            # With other options it is not what the button would seem to give.
-            if prepared_for == [project.id, options] and prepared.exists():
-                st.markdown(bullets(report))
-                if state_to_export(workspace, project.id, **exported) != there:
-                    st.caption("Labels, splits or classes changed since then: prepare the zip again.")
-                # A link to a route of ours: Streamlit's own button would take the whole file into memory.
-                st.link_button(
-                    f"Download {prepared.name} ({size(prepared.stat().st_size)})",
-                    zip_url(project.id, prepared.name),
-                    key="export-download",
-                    icon=":material/download:",
-                )
+            zip_part(workspace, project, options)
         with right:
-            with st.container(horizontal=True, vertical_alignment="bottom"):
-                folder = st.text_input(
-                    "Or a new folder on the computer that runs Qualm",
-                    key="export-folder",
-                    placeholder="/data/labels",
-                )
-                asked = st.button("Export to the folder", key="export-to-folder")
-            # Below the row: in it the message would leave no width for the path.
-            if asked:
-                with errors_as_sentences():
-                    if not folder.strip():
-                        raise InvalidInput("Type the path of a new folder, then export again.")
-                    path = typed_path(folder)
-                    with progress_bar("Exporting") as moved:
-                        result = export_project(workspace, project.id, path, **options, progress=moved)
-                    for sentence in result.report():
-                        if sentence in result.lost:
-                            st.warning(plain(sentence), icon=":material/warning:")
-                        else:
-                            st.success(plain(sentence), icon=":material/check:")
+            folder_part(workspace, project, options)
 
 
-def prepare_zip(workspace: Workspace, project: ProjectInfo, options: ExportOptions) -> tuple[Path, list[str]]:
+@dataclass(frozen=True)
+class ExportedZip:
+    """A zip that is made or was made: of what, with which options, and how the project was then."""
+
+    project_id: int
+    options: ExportOptions
+    state: tuple[object, ...]
+    work: RunningWork[tuple[Path, list[str]]]
+
+
+def zip_part(workspace: Workspace, project: ProjectInfo, options: ExportOptions) -> None:
+    """Draw the button that makes a zip, and the link to the last one."""
+
+    def state_now() -> tuple[object, ...]:
+        drafts, include_images = options["drafts"], options["include_images"]
+        return state_to_export(workspace, project.id, drafts=drafts, include_images=include_images)
+
+    last: ExportedZip | None = st.session_state.get(_ZIP)
+    if st.button(
+        "Prepare a zip",
+        key="export",
+        type="primary",
+        icon=":material/folder_zip:",
+        disabled=last is not None and not last.work.is_over,
+    ):
+        with errors_as_sentences():
+            last = ExportedZip(project.id, options, state_now(), RunningWork("Exporting"))
+            st.session_state[_ZIP] = last
+            last.work.begin(lambda progress: prepare_zip(workspace, project, options, progress))
+            last.work.wait_a_moment()
+    if last is None or last.project_id != project.id:
+        return
+    if not last.work.is_over:
+        running_bar(last.work, "export")
+        return
+    # With other options it is not what the button would seem to give.
+    if last.options != options or last.work.was_stopped:
+        return
+    with errors_as_sentences():
+        prepared, report = last.work.outcome()
+        if not prepared.exists():
+            return
+        st.markdown(bullets(report))
+        if state_now() != last.state:
+            st.caption("Labels, splits or classes changed since then: prepare the zip again.")
+        # A link to a route of ours: Streamlit's own button would take the whole file into memory.
+        st.link_button(
+            f"Download {prepared.name} ({size(prepared.stat().st_size)})",
+            zip_url(project.id, prepared.name),
+            key="export-download",
+            icon=":material/download:",
+        )
+    if last.work.error is not None:
+        # Said once: what is missing may be there by the next look.
+        del st.session_state[_ZIP]
+
+
+def folder_part(workspace: Workspace, project: ProjectInfo, options: ExportOptions) -> None:
+    """Draw the field and the button of an export to a folder, and what the last one did."""
+    made_of, work = st.session_state.get(_FOLDER, (None, None))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        folder = st.text_input(
+            "Or a new folder on the computer that runs Qualm", key="export-folder", placeholder="/data/labels"
+        )
+        asked = st.button(
+            "Export to the folder", key="export-to-folder", disabled=work is not None and not work.is_over
+        )
+    if asked:
+        path = typed_path(folder)
+
+        def exported(progress: Progress) -> ExportResult:
+            if not path:
+                raise InvalidInput("Type the path of a new folder, then export again.")
+            return export_project(workspace, project.id, path, **options, progress=progress)
+
+        made_of, work = project.id, RunningWork[ExportResult]("Exporting")
+        st.session_state[_FOLDER] = (made_of, work)
+        work.begin(exported)
+        work.wait_a_moment()
+    if work is None or made_of != project.id:
+        return
+    # Below the row: in it the message would leave no width for the path.
+    if not work.is_over:
+        running_bar(work, "export-folder")
+        return
+    if work.was_stopped:
+        st.caption("Stopped; no folder was made.")
+        return
+    with errors_as_sentences():
+        result = work.outcome()
+        for sentence in result.report():
+            if sentence in result.lost:
+                st.warning(plain(sentence), icon=":material/warning:")
+            else:
+                st.success(plain(sentence), icon=":material/check:")
+    if work.error is not None:
+        del st.session_state[_FOLDER]
+
+
+def prepare_zip(
+    workspace: Workspace, project: ProjectInfo, options: ExportOptions, progress: Progress
+) -> tuple[Path, list[str]]:
     """Export to the zip file that a project and its options have, in the place of an older one.
 
     What was prepared with other options more than a day ago is removed.
@@ -124,8 +187,7 @@ def prepare_zip(workspace: Workspace, project: ProjectInfo, options: ExportOptio
     name += "-with-drafts" if options["drafts"] else ""
     name += "-254" if options["not_labelled_as"] == NOT_LABELLED else ""
     target = prepared_folder(workspace, project.id) / f"{name}.zip"
-    with progress_bar("Exporting") as moved:
-        result = export_project(workspace, project.id, target, **options, replace=True, progress=moved)
+    result = export_project(workspace, project.id, target, **options, replace=True, progress=progress)
     remove_old(target.parent, keep=target)
     return target, result.report()
 

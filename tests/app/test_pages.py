@@ -9,6 +9,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_args
 
 import numpy as np
@@ -27,7 +28,7 @@ from streamlit.testing.v1.element_tree import Block
 from app import page_component, session, settings_form, sign_in, training_state
 from app.canvas import component as canvas
 from app.choice_options import OPTIONS, PIXEL_SCORE
-from app.project import activity, label_export, running_import
+from app.project import activity, create, image_import, label_export, running_import, running_work
 from app.project.create import class_specs
 from app.queue_acts import Act, ActLog, carry_out, to_bring_back
 from app.server import make_app
@@ -60,6 +61,8 @@ def _served(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     monkeypatch.setattr("streamlit.testing.v1.app_test.PagesManager", kept_apart)
     # Each AppTest would look through all installed packages for components; ours are in no package.
     monkeypatch.setattr(BidiComponentManager, "discover_and_register_components", lambda *_, **__: None)
+    # No page of a test comes again by itself to see what came of work.
+    monkeypatch.setattr(running_work, "SHORT_S", 60)
     # Each AppTest has a register of components of its own.
     canvas._mounted.cache_clear()
     page_component.mounted.cache_clear()
@@ -430,6 +433,94 @@ class TestProject:
         assert len(images.list_images(site.workspace, site.project_id)) == 4 + 3
         assert until_imported(test).success[0].value == reloaded.success[0].value
         assert open_page("project").text_input(key="import-source").value == str(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("module", "name", "press", "stop", "outcome"),
+        [
+            (image_import, "plan_import", "import-plan", "check-stop", "1 image to import"),
+            (label_export, "export_project", "export", "export-stop", "1 label map written to"),
+            (label_export, "export_project", "export-to-folder", "export-folder-stop", "1 label map written"),
+        ],
+    )
+    @pytest.mark.parametrize("is_stopped", [False, True], ids=["to its end", "stopped"])
+    def test_long_work_outlives_the_click_that_ends_a_run(
+        self,
+        open_page,
+        site: Site,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        module: ModuleType,
+        name: str,
+        press: str,
+        stop: str,
+        outcome: str,
+        is_stopped: bool,
+    ) -> None:
+        label(site, site.image_ids[1])
+        Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(tmp_path / "black.png")
+        known, may_go_on, is_over = getattr(module, name), threading.Event(), threading.Event()
+
+        def slow(*arguments: Any, progress: Progress, **named: Any) -> Any:
+            may_go_on.wait(60)
+            try:
+                progress(1, 2, "the first")
+                return known(*arguments, progress=progress, **named)
+            finally:
+                is_over.set()
+
+        monkeypatch.setattr(module, name, slow)
+        monkeypatch.setattr(running_work, "SHORT_S", 0)
+        test = open_page("project")
+        test.text_input(key="import-source").set_value(str(tmp_path))
+        test.text_input(key="export-folder").set_value(str(tmp_path / "labels"))
+        test.button(key=press).click().run()
+        test.toggle(key="export-not-labelled").set_value(False).run()
+        test.switch_page("pages/queue.py").run()
+        test.switch_page("pages/project.py").run()
+        test.text_input(key="import-source").set_value(str(tmp_path)).run()
+        assert outcome not in everything(test)
+        assert not test.success
+        if is_stopped:
+            test.button(key=stop).click().run()
+            assert test.button(key=stop).disabled
+        may_go_on.set()
+        assert is_over.wait(60)
+        for _ in range(600):
+            if stop not in {button.key for button in test.button}:
+                break
+            test.run()
+        said = everything(test) + " ".join(success.value for success in test.success)
+        assert (outcome in said) != is_stopped
+        assert not errors(test)
+        assert not test.button(key=press).disabled
+
+    def test_classes_that_take_long_to_read_make_the_project_in_the_end(
+        self, open_page, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        may_go_on = threading.Event()
+
+        def slow(source: str, progress: Progress) -> list[projects.ClassSpec]:
+            may_go_on.wait(60)
+            return [projects.ClassSpec("soil"), projects.ClassSpec("crop")]
+
+        monkeypatch.setattr(create, "classes_of", slow)
+        monkeypatch.setattr(running_work, "SHORT_S", 0)
+        test = open_page("project")
+        test.text_input(key="project-name").set_value("Field")
+        test.text_input(key="class-source").set_value(str(tmp_path))
+        test.button(key="create-project").click().run()
+        test.switch_page("pages/queue.py").run()
+        test.switch_page("pages/project.py").run()
+        assert "create-project-stop" in {button.key for button in test.button}
+        may_go_on.set()
+        for _ in range(600):
+            if "create-project-stop" not in {button.key for button in test.button}:
+                break
+            test.run()
+        made = projects.get_project(site.workspace, "Field")
+        assert [info.name for info in projects.classes(site.workspace, made.id)] == ["soil", "crop"]
+        assert test.selectbox(key="project-picker").value == made.id
+        assert test.text_input(key="import-source").value == str(tmp_path)
 
     def test_what_was_planned_for_another_source_is_not_imported(
         self, open_page, site: Site, tmp_path: Path

@@ -104,6 +104,10 @@ class BudgetResult(BaseModel):
     commit: str
 
 
+LATER_CONDITIONS = ("first_images", "clicks", "decoder")
+"""Those that earlier versions do not name, where no settings bring the results of before."""
+
+
 def changed_conditions(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Return the names of the conditions that are others than before."""
     names = [name for name in {**now, **before} if now.get(name) != before.get(name)]
@@ -132,10 +136,14 @@ class Results:
             changed = changed_conditions(before, wanted)
             if changed:
                 name = changed[0]
+                if name in LATER_CONDITIONS and name not in before:
+                    raise InvalidInput(
+                        f"{folder} holds results of an earlier version, which say nothing of {name}. Choose "
+                        "another --out."
+                    )
                 raise InvalidInput(
-                    f"{folder} holds results with {name} {before.get(name, 'none')}, not "
-                    f"{wanted.get(name, 'none')}. Choose "
-                    "another --out, or the same settings to go on there."
+                    f"{folder} holds results with {name} {before[name]}, not {wanted.get(name, 'none')}. "
+                    "Choose another --out, or the same settings to go on there."
                 )
             self.conditions = before | wanted
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -12,6 +15,7 @@ from app.notices import bullets, errors_as_sentences, image_count, plain
 from app.project.running_import import RunningImport, begin_import, forget_ended_import, import_of
 from app.project.running_work import RunningWork, running_bar
 from storage.errors import InvalidInput
+from storage.formats.archives import Source
 from storage.formats.image_file import IMAGE_SUFFIXES
 from storage.import_plan import ImportPlan, MasksAs
 from storage.importing import Progress, plan_import
@@ -29,6 +33,30 @@ _UPLOADS_DONE = "uploads-done"
 _CHECK = "checked-import"
 """Session state: what the form asked for when it was checked, and the check, which makes a plan."""
 
+Kind = Literal["Folder or zip on the server", "Upload"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the form asks for.
+
+    Attributes:
+        project_id: The project that it stands in.
+        kind: Where from.
+        path: The path on the server.
+        files: Numbers that the uploaded files have in this session.
+        masks_as: What masks become.
+        follow_splits: Whether folders keep their split.
+    """
+
+    project_id: int
+    kind: Kind
+    path: str
+    files: tuple[str, ...]
+    masks_as: MasksAs
+    follow_splits: bool
+
 
 def import_section(workspace: Workspace, project: ProjectInfo) -> None:
     """Draw the import: where from, the dry run's report, and the import itself."""
@@ -39,15 +67,15 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
     if begun is not None and begun.work.result is not None:
         del st.session_state[begun_key]
         st.session_state[done_key] = st.session_state.get(done_key, 0) + 1
+    upload_key = f"import-upload-{project.id}-{st.session_state.get(done_key, 0)}"
+    fill_in_forgotten(project.id)
     with st.container(border=True, key="import"):
         st.markdown("**Import images**")
-        kind = st.segmented_control(
-            "Where from",
-            ("Folder or zip on the server", "Upload"),
-            default="Folder or zip on the server",
-            required=True,
-            key="import-kind",
-            label_visibility="collapsed",
+        kind = (
+            st.segmented_control(
+                "Where from", KINDS, required=True, key="import-kind", label_visibility="collapsed"
+            )
+            or KINDS[0]
         )
         files: list[UploadedFile] = []
         path = ""
@@ -58,7 +86,7 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
                         "A zip, or images with or without masks",
                         type=UPLOAD_TYPES,
                         accept_multiple_files=True,
-                        key=f"import-upload-{project.id}-{st.session_state.get(done_key, 0)}",
+                        key=upload_key,
                     )
                     or []
                 )
@@ -76,20 +104,21 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
                 )
             )
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            masks_as = st.segmented_control(
-                "Masks become",
-                list(MASKS_AS),
-                default="labels",
-                required=True,
-                format_func=lambda name: MASKS_AS[name],
-                key="import-masks",
-                help="Masks are matched to images by their file names, also to images that the project has. "
-                "Hidden truth trains nothing: it lets a button on the Label page answer in your place, to "
-                "try the loop.",
+            masks_as = (
+                st.segmented_control(
+                    "Masks become",
+                    list(MASKS_AS),
+                    required=True,
+                    format_func=lambda name: MASKS_AS[name],
+                    key="import-masks",
+                    help="Masks are matched to images by their file names, also to images that the project "
+                    "has. Hidden truth trains nothing: it lets a button on the Label page answer in your "
+                    "place, to try the loop.",
+                )
+                or "labels"
             )
             follow_splits = st.toggle(
                 "Folders named val and test keep their split",
-                True,
                 key="import-splits",
                 help="val becomes audit, test stays out of training. Otherwise every image goes to the pool.",
             )
@@ -101,7 +130,7 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
                 # Pressed too soon it would say that nothing is there, of a file that is on its way.
                 disabled=is_running or (kind == "Upload" and not files),
             )
-        asked = (project.id, kind, path, tuple(file.file_id for file in files), masks_as, follow_splits)
+        asked = Asked(project.id, kind, path, tuple(file.file_id for file in files), masks_as, follow_splits)
         checked_for, check = st.session_state.get(_CHECK, (None, None))
         if checked:
             forget_ended_import(workspace, project.id)
@@ -127,9 +156,13 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
             check.begin(plan_of_source)
             check.wait_a_moment()
         if last is not None and is_running:
-            running_bar(last.work, "import")
+            running_bar(
+                last.work,
+                "import",
+                "You may leave this page, or close it: the import goes on while the server runs.",
+            )
             return
-        if check is not None and checked_for[0] == project.id:
+        if check is not None and checked_for.project_id == project.id:
             if not check.is_over:
                 running_bar(check, "check")
             elif check.was_stopped:
@@ -137,7 +170,7 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
             elif checked_for == asked:
                 with errors_as_sentences():
                     plan = check.outcome()
-                    import_plan(workspace, project, plan, uploaded_name(files) if kind == "Upload" else path)
+                    import_plan(workspace, project, plan)
             elif check.error is None:
                 st.caption(
                     "The source or its settings changed: check again to see what would be imported now."
@@ -152,16 +185,37 @@ def typed_path(text: str) -> str:
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
 
 
-def uploaded_name(files: Sequence[UploadedFile]) -> str:
-    """Return what an upload is called in a sentence: its first file, and how many more there are."""
-    more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
-    return f"the uploaded {files[0].name}{more}"
+def fill_in_forgotten(project_id: int) -> None:
+    """Fill in what was checked last, or what is usual: the fields forget when another page is looked at."""
+    # The last that is filled in below, for the next click may end this anywhere.
+    if "import-splits" in st.session_state:
+        return
+    checked_for, check = st.session_state.get(_CHECK, (None, None))
+    if checked_for is None or checked_for.project_id != project_id:
+        checked_for = Asked(project_id, KINDS[0], "", (), "labels", follow_splits=True)
+    else:
+        # The uploaded files are gone from their field, but not from the check.
+        checked_for = dataclasses.replace(checked_for, files=())
+        st.session_state[_CHECK] = (checked_for, check)
+    if checked_for.path:
+        st.session_state["import-source"] = checked_for.path
+    st.session_state["import-kind"] = checked_for.kind
+    st.session_state["import-masks"] = checked_for.masks_as
+    st.session_state["import-splits"] = checked_for.follow_splits
 
 
-def import_plan(workspace: Workspace, project: ProjectInfo, plan: ImportPlan, source: str) -> None:
-    """Draw the dry run's report on ``source``, and the button that imports what it found."""
+def source_name(source: Source) -> str:
+    """Return what a source is called in a sentence: an upload by its first file and the number of others."""
+    if isinstance(source, (str, Path)):
+        return str(source)
+    more = f" and {len(source) - 1:,} more" if len(source) > 1 else ""
+    return f"the uploaded {source[0][0]}{more}"
+
+
+def import_plan(workspace: Workspace, project: ProjectInfo, plan: ImportPlan) -> None:
+    """Draw the report of a dry run, and the button that imports what it found."""
     with st.container(key="import-report", gap="xsmall"):
-        st.caption(plain(f"Checked {source}:"))
+        st.caption(plain(f"Checked {source_name(plan.source)}:"))
         st.markdown(bullets(plan.report()))
     if not plan.changes:
         return

@@ -106,17 +106,18 @@ class RunningWork(Generic[R]):
             self._ended.set()
 
 
-def running_bar(work: RunningWork[R], key: str) -> None:
+def running_bar(work: RunningWork[R], key: str, note: str = "You may look at other pages meanwhile.") -> None:
     """Draw how far work is and the button that stops it, until it is over; then the page is drawn again.
 
     Args:
         work: What runs, whoever looks.
         key: Beginning of the keys, of which a page has one for each kind of work.
+        note: What may be done while it runs.
     """
-    st.fragment(_running_bar, run_every=0.5)(work, key)
+    st.fragment(_running_bar, run_every=0.5)(work, key, note)
 
 
-def _running_bar(work: RunningWork[R], key: str) -> None:
+def _running_bar(work: RunningWork[R], key: str, note: str) -> None:
     if work.is_over:
         st.rerun(scope="app")
     with st.container(key=f"{key}-progress"):
@@ -129,4 +130,4 @@ def _running_bar(work: RunningWork[R], key: str) -> None:
                 disabled=work.is_stopping,
                 on_click=work.stop,
             )
-            st.caption("You may leave this page: it goes on while the server runs.")
+            st.caption(note)

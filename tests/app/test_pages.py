@@ -477,7 +477,6 @@ class TestProject:
         test.toggle(key="export-not-labelled").set_value(False).run()
         test.switch_page("pages/queue.py").run()
         test.switch_page("pages/project.py").run()
-        test.text_input(key="import-source").set_value(str(tmp_path)).run()
         assert outcome not in everything(test)
         assert not test.success
         if is_stopped:
@@ -566,6 +565,32 @@ class TestProject:
         assert "1 image imported" in until_imported(test).success[0].value
         assert [field.key for field in test.file_uploader] == [f"import-upload-{site.project_id}-1"]
         assert test.file_uploader[0].value == []
+
+    def test_what_was_checked_is_still_there_after_another_page(
+        self, open_page, site: Site, tmp_path: Path
+    ) -> None:
+        Image.fromarray(np.full((20, 30, 3), 9, np.uint8)).save(tmp_path / "grey.png")
+        test = open_page("project")
+        test.text_input(key="import-source").set_value(str(tmp_path))
+        test.segmented_control(key="import-masks").set_value("truth")
+        test.toggle(key="import-splits").set_value(False)
+        test.button(key="import-plan").click().run()
+        for page in ("queue", "project"):
+            test.switch_page(f"pages/{page}.py").run()
+        assert test.text_input(key="import-source").value == str(tmp_path)
+        assert test.segmented_control(key="import-masks").value == "truth"
+        assert not test.toggle(key="import-splits").value
+        assert f"Checked {tmp_path}:" in everything(test)
+        test.segmented_control(key="import-kind").set_value("Upload").run()
+        grey = ("grey.png", (tmp_path / "grey.png").read_bytes(), "image/png")
+        test.file_uploader(key=f"import-upload-{site.project_id}-0").set_value([grey]).run()
+        test.button(key="import-plan").click().run()
+        for page in ("queue", "project"):
+            test.switch_page(f"pages/{page}.py").run()
+        assert test.segmented_control(key="import-kind").value == "Upload"
+        assert "Checked the uploaded grey.png:" in everything(test)
+        test.button(key="import-run").click().run()
+        assert "1 image imported" in until_imported(test).success[0].value
 
     def test_an_import_from_a_folder_leaves_the_uploads_alone(
         self, open_page, site: Site, tmp_path: Path

@@ -46,8 +46,8 @@ def adapt_batch_statistics(
 
     Args:
         network: On ``device``; it is left in the mode it was in.
-        images: ``uint8 (3, h, w)`` of any sizes; those of a batch, which are near in size, take that of its
-            first.
+        images: ``uint8 (3, h, w)`` of any sizes; those of a batch, which are mostly near in size, take that
+            of the middle one.
         device: Where to compute.
         generator: On the CPU; draws which images of a size make a batch, and the places of tiles.
         tile_side: See :data:`TILE_SIDE`.
@@ -102,7 +102,8 @@ def _tile(image: Tensor, side: int, generator: torch.Generator) -> Tensor:
 def _of_one_size(images: Sequence[Tensor], device: torch.device) -> Tensor:
     """Return images as ``(B, 3, h, w)`` float in [0, 1]."""
     every = [image.to(device).float() / 255 for image in images]
-    size = every[0].shape[1:]
+    # In the order of sizes a first or last one may be a thumbnail or a banner, which the rest must not become.
+    size = every[len(every) // 2].shape[1:]
     same = [
         image
         if image.shape[1:] == size

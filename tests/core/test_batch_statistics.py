@@ -96,6 +96,20 @@ def test_images_may_have_any_sizes(device: torch.device) -> None:
     assert all(bool(each.isfinite().all()) for each in statistics(network))
 
 
+@pytest.mark.parametrize("odd", [(8, 8), (10, 64), (64, 10)], ids=["icon", "banner", "column"])
+def test_one_image_of_an_odd_size_leaves_the_others_theirs(
+    device: torch.device, monkeypatch: pytest.MonkeyPatch, odd: tuple[int, int]
+) -> None:
+    network = small_network().to(device)
+    shapes: set[tuple[int, ...]] = set()
+    encode = network.encode
+    monkeypatch.setattr(
+        network, "encode", lambda images: shapes.add(tuple(images.shape[2:])) or encode(images)
+    )
+    adapt_batch_statistics(network, [*some_images(15), *some_images(1, size=odd)], device, seeded())
+    assert shapes == {(48, 64)}
+
+
 def test_of_a_large_image_a_tile_is_looked_at(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory has to suffice for what the network is shown at once when it predicts, and not for more."""
     network = small_network().to(device)

@@ -102,7 +102,7 @@ def _tile(image: Tensor, side: int, generator: torch.Generator) -> Tensor:
 def _of_one_size(images: Sequence[Tensor], device: torch.device) -> Tensor:
     """Return images as ``(B, 3, h, w)`` float in [0, 1]."""
     every = [image.to(device).float() / 255 for image in images]
-    # In the order of sizes a first or last one may be a thumbnail or a banner, which the rest must not become.
+    # The first and the last by size may be a thumbnail or a banner, which the rest must not become.
     size = every[len(every) // 2].shape[1:]
     same = [
         image

@@ -460,7 +460,7 @@ def make_demo(workspace: Workspace, images: int) -> ProjectInfo:
     from core import demo_world
     from storage.archiving import restore_project
     from storage.images import list_images
-    from storage.importing import add_rendered
+    from storage.rendered_images import add_rendered
 
     try:
         project = projects.get_project(workspace, DEMO_PROJECT)

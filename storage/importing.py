@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
-import os
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
 
 from storage import audit_draw, events, images, labels, projects
 from storage.checked_images import (
@@ -25,10 +18,7 @@ from storage.checked_images import (
     MaskAlone,
     checked_image,
     code_counts,
-    decoding,
     fits_camvid,
-    read_codes,
-    require_size,
     with_draft,
     without_blank_mask,
 )
@@ -50,15 +40,12 @@ from storage.formats.class_list import (
     find_class_list,
     read_class_list,
 )
-from storage.formats.image_file import KeptSource, UprightImage, read_image
-from storage.formats.label_map import encode_label_map
 from storage.formats.layout import ImageFile, Layout, find_layout, masks_by_name, source_groups
 from storage.formats.manifest import Manifest, find_manifest, read_manifest
 from storage.formats.mask_meaning import MaskMeaning, decide_meaning
 from storage.formats.masks import (
     colour_number,
     colour_text,
-    to_label_map,
 )
 from storage.images import ImageInfo
 from storage.import_notes import import_notes
@@ -71,56 +58,16 @@ from storage.import_plan import (
     PlannedDraft,
     PlannedImage,
 )
+from storage.in_parallel import Progress, in_parallel
+from storage.prepared_images import PreparedImage, prepared_image
 from storage.present_labels import present_label, value_counts, was_brought
 from storage.projects import ClassInfo, ClassSpec
 from storage.schema import NOT_LABELLED
 from storage.settings import ProjectSettings, read_settings
 from storage.workspace import Workspace
 
-Progress = Callable[[int, int, str], None]
-"""Called as ``progress(done, of, name)`` from the calling thread; it may raise to stop the work."""
-
 AUTHOR = "import"
 """Author of the labels that an import saves, where no export says who it was."""
-
-_AT_ONCE = 8
-"""Images that wait, decoded, for their rows to be written; bounds the memory."""
-_THREADS = min(4, os.cpu_count() or 1)
-
-T = TypeVar("T")
-R = TypeVar("R")
-
-
-class RenderedEntry(Protocol):
-    """A rendered image with its exact label map."""
-
-    @property
-    def name(self) -> str:
-        """Its name in the project."""
-
-    @property
-    def image_file(self) -> bytes:
-        """The image as JPEG or PNG."""
-
-    @property
-    def truth(self) -> NDArray[np.uint8]:
-        """Its label map, (height, width)."""
-
-    @property
-    def group(self) -> str | None:
-        """What it shares with images that look alike."""
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    entry: PlannedImage
-    image: UprightImage | None
-    blob: str | None
-    source: images.SourceFile | None
-    label_map: NDArray[np.uint8] | None
-    truth_blob: str | None
-    problems: tuple[Problem, ...]
-    draft_map: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -219,7 +166,7 @@ def plan_import(
 
         checked: list[CheckedImage] = []
         with closing(
-            _in_parallel(
+            in_parallel(
                 check,
                 pairs,
                 lambda file: file.path,
@@ -368,7 +315,7 @@ def run_import(
         info = known.get(entry.content_hash)
         return info is not None and has_all(info, entry)
 
-    def add(prepared: _Prepared) -> None:
+    def add(prepared: PreparedImage) -> None:
         nonlocal imported, already_there
         entry, truth_blob = prepared.entry, prepared.truth_blob
         revision = 0
@@ -428,8 +375,10 @@ def run_import(
             how_far(),
             OpenSource(plan.source) as opened,
             closing(
-                _in_parallel(
-                    lambda entry: None if is_complete(entry) else _prepare(workspace, opened, plan, entry),
+                in_parallel(
+                    lambda entry: (
+                        None if is_complete(entry) else prepared_image(workspace, opened, plan, entry)
+                    ),
                     plan.entries,
                     lambda entry: entry.path,
                     progress,
@@ -482,82 +431,6 @@ def run_import(
         seconds=time.monotonic() - started,
         left_out=plan.left_out,
     )
-
-
-def add_rendered(
-    workspace: Workspace,
-    project_id: int,
-    entries: Iterable[RenderedEntry],
-    actor: str,
-    progress: Progress | None = None,
-) -> ImportResult:
-    """Add rendered images to the pool, each with its label map as hidden truth.
-
-    Args:
-        workspace: The workspace.
-        project_id: The project.
-        entries: The images; they may be rendered while they are read.
-        actor: Who did it, for the journal.
-        progress: Called after each image, with 0 for how many there are.
-
-    Raises:
-        InvalidInput: A file is no image, or its label map has another size.
-        NotFound: There is no such project.
-    """
-    started = time.monotonic()
-    imported = already_there = 0
-    for done, entry in enumerate(entries, start=1):
-        image = read_image(entry.image_file)
-        if entry.truth.shape != (image.height, image.width):
-            raise InvalidInput(f"The label map of {entry.name} has another size than the image.")
-        image_id = images.add_image(
-            workspace,
-            project_id,
-            name=entry.name,
-            content_hash=hashlib.sha256(entry.image_file).hexdigest(),
-            blob=workspace.blobs.put(image.blob),
-            media_type=image.media_type,
-            width=image.width,
-            height=image.height,
-            group=entry.group,
-            truth_blob=workspace.blobs.put(encode_label_map(entry.truth)),
-            source=_kept_source(workspace, entry.image_file, image.source),
-        )
-        if image_id is None:
-            already_there += 1
-        else:
-            imported += 1
-        if progress is not None:
-            progress(done, 0, entry.name)
-    with workspace.database.writing() as session:
-        events.record(session, project_id, actor, "import", images=imported, source="rendered")
-    return ImportResult(
-        imported,
-        labelled=0,
-        drafts=0,
-        truths=imported,
-        already_there=already_there,
-        problems=(),
-        seconds=time.monotonic() - started,
-    )
-
-
-def _in_parallel(
-    work: Callable[[T], R], items: Sequence[T], name: Callable[[T], str], progress: Progress | None
-) -> Generator[R, None, None]:
-    """Yield ``work(item)`` in order, a bounded number ahead, and report progress in this thread."""
-    with ThreadPoolExecutor(_THREADS) as pool:
-        running: list[Future[R]] = [pool.submit(work, item) for item in items[:_AT_ONCE]]
-        try:
-            for done, item in enumerate(items):
-                result = running.pop(0).result()
-                if done + _AT_ONCE < len(items):
-                    running.append(pool.submit(work, items[done + _AT_ONCE]))
-                yield result
-                if progress is not None:
-                    progress(done + 1, len(items), name(item))
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def _manifest(opened: OpenSource) -> Manifest | None:
@@ -801,52 +674,6 @@ def _require_classes(workspace: Workspace, project_id: int, plan: ImportPlan) ->
         )
 
 
-def _prepare(workspace: Workspace, opened: OpenSource, plan: ImportPlan, entry: PlannedImage) -> _Prepared:
-    """Read, check and store the files of an entry; the rows are written by the caller's thread."""
-    slim = blob = source = None
-    # The file of an image that the project has is not needed, and may not be there.
-    if not entry.known:
-        try:
-            with decoding():
-                data = opened.read(entry.path)
-                if hashlib.sha256(data).hexdigest() != entry.content_hash:
-                    raise InvalidInput("The file changed after it was checked. Check the source again.")
-                image = read_image(data)
-        except InvalidInput as error:
-            return _Prepared(entry, None, None, None, None, None, (Problem(entry.path, str(error)),))
-        blob = workspace.blobs.put(image.blob)
-        source = _kept_source(workspace, data, image.source)
-        slim = dataclasses.replace(image, blob=b"")
-    if entry.mask is None:
-        return _Prepared(entry, slim, blob, source, None, None, ())
-    label_map = _label_map(opened, plan, entry, entry.mask)
-    if isinstance(label_map, Problem):
-        return _Prepared(entry, slim, blob, source, None, None, (label_map,))
-    if entry.mask_becomes == "truth":
-        truth_blob = workspace.blobs.put(encode_label_map(label_map))
-        return _Prepared(entry, slim, blob, source, None, truth_blob, ())
-    if (label_map == NOT_LABELLED).all():
-        problem = Problem(entry.mask, "No pixel of it has a class, so the image gets no label.")
-        return _Prepared(entry, slim, blob, source, None, None, (problem,))
-    draft_map = None if entry.draft is None else _label_map(opened, plan, entry, entry.draft.path)
-    if isinstance(draft_map, Problem):
-        return _Prepared(entry, slim, blob, source, label_map, None, (draft_map,))
-    return _Prepared(entry, slim, blob, source, label_map, None, (), draft_map)
-
-
-def _label_map(
-    opened: OpenSource, plan: ImportPlan, entry: PlannedImage, path: str
-) -> NDArray[np.uint8] | Problem:
-    """Return the label map that a mask of an entry is, or why it cannot be used."""
-    try:
-        with decoding():
-            mask = read_codes(opened.read(path), plan.table_colours)
-            require_size(mask.codes, entry.width, entry.height, entry.rotated)
-            return to_label_map(mask, plan.meaning.values[mask.kind])
-    except InvalidInput as error:
-        return Problem(path, str(error))
-
-
 @contextlib.contextmanager
 def _saying_how_far(whole: Callable[[], int], of: int) -> Iterator[None]:
     """Let an error that ends an import say how many images are in, and what brings the rest.
@@ -884,13 +711,7 @@ def _why_not_added(error: QualmError) -> str:
     return str(error)
 
 
-def _kept_source(workspace: Workspace, data: bytes, kept: KeptSource | None) -> images.SourceFile | None:
-    if kept is None:
-        return None
-    return images.SourceFile(workspace.blobs.put(data), kept.media_type, kept.bit_depth, kept.channels)
-
-
-def _add(workspace: Workspace, project_id: int, prepared: _Prepared) -> int | None:
+def _add(workspace: Workspace, project_id: int, prepared: PreparedImage) -> int | None:
     entry, image = prepared.entry, prepared.image
     if image is None or prepared.blob is None:
         return None

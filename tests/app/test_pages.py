@@ -39,7 +39,8 @@ from storage.errors import RoundRefused
 from storage.events import EventInfo
 from storage.formats.embeddings import EmbeddingSet, encode_embeddings
 from storage.import_plan import ImportResult
-from storage.importing import Progress, run_import
+from storage.importing import run_import
+from storage.in_parallel import Progress
 from storage.predictions import NewPrediction
 from storage.schema import Project, Round
 from storage.settings import RoundSettings, with_preset

@@ -23,13 +23,14 @@ import tifffile
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-from storage import checked_images, events, images, importing, labels, projects, queue
+from storage import checked_images, events, images, labels, prepared_images, projects, queue
 from storage.errors import DiskFull, InvalidInput, WorkspaceBusy, WorkspaceError
 from storage.formats.class_list import CAMVID
 from storage.formats.image_file import UprightImage, read_image
 from storage.import_plan import ImportPlan, ImportResult
 from storage.importing import plan_import, run_import
 from storage.projects import ClassSpec
+from storage.rendered_images import add_rendered
 from storage.workspace import Workspace, open_workspace
 
 ROOT = Path(__file__).parents[2]
@@ -762,7 +763,7 @@ def test_whatever_a_decoder_raises_is_a_problem_of_its_file_alone(
     files = [("0.png", odd), ("1.png", picture(1))]
     plan = plan_import(files)
     monkeypatch.setattr(checked_images, "read_image", stumbling)
-    monkeypatch.setattr(importing, "read_image", stumbling)
+    monkeypatch.setattr(prepared_images, "read_image", stumbling)
     assert [entry.path for entry in plan_import(files).entries] == ["1.png"]
     project_id, result = imported(workspace, plan)
     assert [info.name for info in images.list_images(workspace, project_id)] == ["1.png"]
@@ -1241,14 +1242,14 @@ def test_rendered_images_join_the_pool_with_hidden_truth(workspace: Workspace) -
 
     project = projects.create_project(workspace, "p", [ClassSpec("a"), ClassSpec("b"), ClassSpec("c")], "me")
     entries = [Rendered(f"{i}.png", picture(i), index_mask(i), "drive") for i in range(3)]
-    result = importing.add_rendered(workspace, project.id, iter(entries), "me")
+    result = add_rendered(workspace, project.id, iter(entries), "me")
     assert result.imported == 3
-    assert importing.add_rendered(workspace, project.id, iter(entries), "me").already_there == 3
+    assert add_rendered(workspace, project.id, iter(entries), "me").already_there == 3
     info = images.list_images(workspace, project.id, "pool")[2]
     assert (info.name, info.group) == ("2.png", "drive")
     np.testing.assert_array_equal(images.truth(workspace, info.id), index_mask(2))
     with pytest.raises(InvalidInput, match="another size"):
-        importing.add_rendered(
+        add_rendered(
             workspace, project.id, [Rendered("x", picture(9), np.zeros((2, 2), np.uint8), None)], "me"
         )
 

@@ -1,0 +1,101 @@
+"""Images of a plan with their files read, checked and stored: all but their rows in the database."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storage import images
+from storage.checked_images import decoding, read_codes, require_size
+from storage.errors import InvalidInput
+from storage.formats.archives import OpenSource, Problem
+from storage.formats.image_file import KeptSource, UprightImage, read_image
+from storage.formats.label_map import encode_label_map
+from storage.formats.masks import to_label_map
+from storage.import_plan import ImportPlan, PlannedImage
+from storage.schema import NOT_LABELLED
+from storage.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class PreparedImage:
+    """An entry of a plan, what its rows will say, and why they will say less than the plan."""
+
+    entry: PlannedImage
+    image: UprightImage | None
+    """Without its pixels; None where the project has it, and where its file cannot be used."""
+    blob: str | None
+    source: images.SourceFile | None
+    label_map: NDArray[np.uint8] | None
+    truth_blob: str | None
+    problems: tuple[Problem, ...]
+    draft_map: NDArray[np.uint8] | None = None
+
+
+def prepared_image(
+    workspace: Workspace, opened: OpenSource, plan: ImportPlan, entry: PlannedImage
+) -> PreparedImage:
+    """Read, check and store the files of an entry; the rows are written by the caller's thread.
+
+    Raises:
+        DiskFull: The disk that holds the workspace is full.
+        WorkspaceError: The workspace cannot be written to.
+    """
+    slim = blob = source = None
+    # The file of an image that the project has is not needed, and may not be there.
+    if not entry.known:
+        try:
+            with decoding():
+                data = opened.read(entry.path)
+                if hashlib.sha256(data).hexdigest() != entry.content_hash:
+                    raise InvalidInput("The file changed after it was checked. Check the source again.")
+                image = read_image(data)
+        except InvalidInput as error:
+            return PreparedImage(entry, None, None, None, None, None, (Problem(entry.path, str(error)),))
+        blob = workspace.blobs.put(image.blob)
+        source = kept_source(workspace, data, image.source)
+        slim = dataclasses.replace(image, blob=b"")
+    if entry.mask is None:
+        return PreparedImage(entry, slim, blob, source, None, None, ())
+    label_map = _label_map(opened, plan, entry, entry.mask)
+    if isinstance(label_map, Problem):
+        return PreparedImage(entry, slim, blob, source, None, None, (label_map,))
+    if entry.mask_becomes == "truth":
+        truth_blob = workspace.blobs.put(encode_label_map(label_map))
+        return PreparedImage(entry, slim, blob, source, None, truth_blob, ())
+    if (label_map == NOT_LABELLED).all():
+        problem = Problem(entry.mask, "No pixel of it has a class, so the image gets no label.")
+        return PreparedImage(entry, slim, blob, source, None, None, (problem,))
+    draft_map = None if entry.draft is None else _label_map(opened, plan, entry, entry.draft.path)
+    if isinstance(draft_map, Problem):
+        return PreparedImage(entry, slim, blob, source, label_map, None, (draft_map,))
+    return PreparedImage(entry, slim, blob, source, label_map, None, (), draft_map)
+
+
+def kept_source(workspace: Workspace, data: bytes, kept: KeptSource | None) -> images.SourceFile | None:
+    """Store the file that an image comes from, where it holds more than what is stored of the image.
+
+    Raises:
+        DiskFull: The disk that holds the workspace is full.
+        WorkspaceError: The workspace cannot be written to.
+    """
+    if kept is None:
+        return None
+    return images.SourceFile(workspace.blobs.put(data), kept.media_type, kept.bit_depth, kept.channels)
+
+
+def _label_map(
+    opened: OpenSource, plan: ImportPlan, entry: PlannedImage, path: str
+) -> NDArray[np.uint8] | Problem:
+    """Return the label map that a mask of an entry is, or why it cannot be used."""
+    try:
+        with decoding():
+            mask = read_codes(opened.read(path), plan.table_colours)
+            require_size(mask.codes, entry.width, entry.height, entry.rotated)
+            return to_label_map(mask, plan.meaning.values[mask.kind])
+    except InvalidInput as error:
+        return Problem(path, str(error))

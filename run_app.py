@@ -558,7 +558,8 @@ def import_images(
     with errors_as_sentences("Stopped. What was imported is kept; run the same command again for the rest."):
         from storage.images import split_counts
         from storage.import_plan import count_of
-        from storage.importing import plan_import, run_import
+        from storage.import_planning import plan_import
+        from storage.importing import run_import
 
         opened = None if dry_run and not is_workspace(workspace) else open_workspace(workspace)
         try:

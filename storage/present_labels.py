@@ -28,6 +28,11 @@ def present_label(workspace: Workspace, info: ImageInfo) -> Present | None:
     return None
 
 
+def is_label_newest(info: ImageInfo) -> bool:
+    """Tell whether an image has a label and nothing was saved on top of it."""
+    return 0 < info.labelled_revision == info.revision
+
+
 def was_brought(
     workspace: Workspace,
     info: ImageInfo,

@@ -327,7 +327,7 @@ def test_a_backup_says_where_it_is_and_how_to_open_it(tmp_path: Path) -> None:
     [
         (
             "import .",
-            "storage.importing.plan_import",
+            "storage.import_planning.plan_import",
             "What was imported is kept; run the same command again",
         ),
         ("export out", "storage.exporting.export_project", "Nothing of an unfinished export is left; run"),

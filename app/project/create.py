@@ -14,7 +14,8 @@ from app.project.image_import import NEXT_SOURCE, typed_path
 from app.project.running_work import RunningWork, running_bar
 from storage import projects
 from storage.errors import InvalidInput
-from storage.importing import Progress, plan_import
+from storage.import_planning import plan_import
+from storage.in_parallel import Progress
 from storage.projects import ClassSpec
 from storage.workspace import Workspace
 

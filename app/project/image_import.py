@@ -18,7 +18,8 @@ from storage.errors import InvalidInput
 from storage.formats.archives import Source
 from storage.formats.image_file import IMAGE_SUFFIXES
 from storage.import_plan import ImportPlan, MasksAs
-from storage.importing import Progress, plan_import
+from storage.import_planning import plan_import
+from storage.in_parallel import Progress
 from storage.projects import ProjectInfo
 from storage.workspace import Workspace
 

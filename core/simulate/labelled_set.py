@@ -20,7 +20,8 @@ from storage.files import write_atomically
 from storage.formats.archives import OpenSource
 from storage.formats.class_list import find_class_list
 from storage.formats.image_file import IMAGE_SUFFIXES
-from storage.importing import plan_import, run_import
+from storage.import_planning import plan_import
+from storage.importing import run_import
 from storage.projects import ClassSpec
 from storage.rendered_images import add_rendered
 from storage.workspace import Workspace, open_workspace

@@ -18,7 +18,8 @@ from app import levels, picture_cache
 from app.levels import level_sizes, overview_level
 from storage import images
 from storage.formats.window import windowed
-from storage.importing import plan_import, run_import
+from storage.import_planning import plan_import
+from storage.importing import run_import
 from storage.workspace import blobs_in_use
 from tests.app.four_images import Site
 

@@ -12,7 +12,8 @@ from PIL import Image as Picture
 
 from storage import images, labels, projects, queue, round_requests, rounds
 from storage.import_plan import ImportPlan
-from storage.importing import plan_import, run_import
+from storage.import_planning import plan_import
+from storage.importing import run_import
 from storage.predictions import NewPrediction
 from storage.schema import Image
 from storage.workspace import Workspace

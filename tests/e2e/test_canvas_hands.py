@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from storage import projects
-from storage.importing import plan_import, run_import
+from storage.import_planning import plan_import
+from storage.importing import run_import
 from storage.projects import ClassChange, ClassSpec
 from storage.schema import NOT_LABELLED
 from storage.workspace import open_workspace

@@ -15,7 +15,8 @@ from PIL import Image as PillowImage
 from playwright.sync_api import BrowserContext, Page, expect
 
 from storage import images, labels, projects, queue, rounds
-from storage.importing import plan_import, run_import
+from storage.import_planning import plan_import
+from storage.importing import run_import
 from storage.schema import NOT_LABELLED, Image
 from storage.workspace import Workspace, open_workspace
 from tests.e2e import labelling

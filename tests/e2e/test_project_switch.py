@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
 from storage import labels, projects
-from storage.importing import plan_import, run_import
+from storage.import_planning import plan_import
+from storage.importing import run_import
 from storage.workspace import open_workspace
 from tests.e2e import labelling
 from tests.e2e.camvid_site import ROAD, CamVidSite, copy_sample

@@ -12,7 +12,8 @@ from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from storage import images, labels, projects, queue, round_requests, rounds
 from storage.formats.embeddings import EmbeddingSet, encode_embeddings
-from storage.importing import plan_import, run_import
+from storage.import_planning import plan_import
+from storage.importing import run_import
 from storage.predictions import NewPrediction
 from storage.workspace import Workspace, open_workspace
 from tests.e2e import labelling

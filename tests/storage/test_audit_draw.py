@@ -9,7 +9,8 @@ import pytest
 from PIL import Image as Picture
 
 from storage import audit_draw, events, images, projects, queue
-from storage.importing import plan_import, run_import
+from storage.import_planning import plan_import
+from storage.importing import run_import
 from storage.projects import ProjectInfo
 from storage.settings import AnnotationSettings, ProjectSettings
 from storage.workspace import Workspace

@@ -19,7 +19,8 @@ from storage.formats.image_file import read_image
 from storage.formats.masks import read_mask
 from storage.formats.quick_png import encode_png
 from storage.formats.window import PERCENTILES, summary, windowed
-from storage.importing import plan_import, run_import
+from storage.import_planning import plan_import
+from storage.importing import run_import
 from storage.projects import ClassSpec, create_project
 from storage.workspace import Workspace, blobs_in_use, sweep_blobs
 

@@ -20,7 +20,8 @@ from PIL import Image
 from storage import exporting, images, labels, projects
 from storage.errors import DiskFull, InvalidInput, WorkspaceError
 from storage.exporting import export_project
-from storage.importing import plan_import, run_import
+from storage.import_planning import plan_import
+from storage.importing import run_import
 from storage.projects import ClassChange, ClassSpec, ProjectInfo
 from storage.workspace import Workspace, open_workspace
 from tests.storage.test_new_folders import killed_while_writing

@@ -28,7 +28,8 @@ from storage.errors import DiskFull, InvalidInput, WorkspaceBusy, WorkspaceError
 from storage.formats.class_list import CAMVID
 from storage.formats.image_file import UprightImage, read_image
 from storage.import_plan import ImportPlan, ImportResult
-from storage.importing import plan_import, run_import
+from storage.import_planning import plan_import
+from storage.importing import run_import
 from storage.projects import ClassSpec
 from storage.rendered_images import add_rendered
 from storage.workspace import Workspace, open_workspace
@@ -1025,7 +1026,8 @@ def test_a_killed_import_goes_on_where_it_was(camvid: Path, tmp_path: Path) -> N
     plan = plan_import(source)
     project = projects.create_project(workspace, "p", plan.classes, "tester")
     program = (
-        "import sys; from storage.importing import *; from storage.workspace import open_workspace\n"
+        "import sys; from storage.import_planning import plan_import\n"
+        "from storage.importing import run_import; from storage.workspace import open_workspace\n"
         "w = open_workspace(sys.argv[1])\n"
         "run_import(w, int(sys.argv[2]), plan_import(sys.argv[3]), 'tester',\n"
         "           lambda done, of, name: print(done, flush=True) or (done >= 60 and sys.stdin.read()))"

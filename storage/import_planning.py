@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from storage import images, projects
@@ -31,21 +32,42 @@ from storage.formats.mask_meaning import MaskMeaning, decide_meaning
 from storage.formats.masks import colour_number, colour_text
 from storage.images import ImageInfo
 from storage.images_of_masks import (
+    ImagesOfMasks,
     are_camvid_masks,
-    are_mostly_masks,
-    as_masks,
     images_by_any_hash,
     images_of_masks,
     refuse_labels_alone,
+    taken_for_masks,
 )
 from storage.import_notes import import_notes
-from storage.import_plan import ImportPlan, MasksAs
+from storage.import_plan import ImportPlan, MasksAs, PlannedImage
 from storage.in_parallel import Progress, in_parallel
 from storage.planned_images import KnownImage, planned_image
 from storage.projects import ClassInfo, ClassSpec
 from storage.workspace import Workspace
 
 _NO_MEANING = MaskMeaning({"index": {}, "colour": {}}, (), (), ())
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a source holds by its names and its manifest, and what the project has of that."""
+
+    manifest: Manifest | None
+    layout: Layout
+    known: Mapping[str, ImageInfo]
+    """The project's images by the hashes of the files that hold their pictures."""
+    of_masks: ImagesOfMasks
+
+
+@dataclass(frozen=True)
+class _EachOnce:
+    """Images of a source, each picture once and in natural order, and what stays out for that."""
+
+    images: tuple[CheckedImage, ...]
+    duplicates: tuple[Problem, ...]
+    problems: tuple[Problem, ...]
+    """Masks for whose image another one is there."""
 
 
 def plan_import(
@@ -87,155 +109,73 @@ def plan_import(
             masks shall become nothing.
         NotFound: There is no such project.
     """
-    classes: list[ClassInfo] = []
-    has: list[ImageInfo] = []
-    if workspace is not None and project_id is not None:
-        project_id = projects.get_project(workspace, project_id).id
-        classes = projects.classes(workspace, project_id)
-        has = images.list_images(workspace, project_id)
+    classes, has = _of_project(workspace, project_id)
     with OpenSource(source) as opened:
-        manifest = _manifest(opened)
-        known = images_by_any_hash(has, manifest)
-        layout = find_layout(opened.paths) if manifest is None else manifest.layout(opened.paths)
-        alone, left_open = ({}, {}) if masks_as == "ignore" else images_of_masks(layout, manifest, has, known)
-        if not classes_alone and manifest is not None and manifest.is_labels_alone(opened.paths):
-            refuse_labels_alone(masks_as, alone)
-        class_list = _class_list(opened, layout, class_names, manifest)
-        table_colours = frozenset(
-            one.colour
-            for one in (class_list.classes if class_list and class_list.is_colour_table else ())
-            if one.colour is not None
-        )
-        problems = [*opened.problems, *layout.problems]
-        nameless = f"No image{' of the project' if known else ''} has the name of this mask."
-        if masks_as == "ignore":
-            pairs = [dataclasses.replace(file, mask=None) for file in layout.images]
-            problems = list(opened.problems)
-        else:
-            pairs = [*layout.images, *(file for file in layout.masks_alone if file.path in alone)]
-            problems += [
-                Problem(file.path, left_open.get(file.path, nameless))
-                for file in layout.masks_alone
-                if file.path not in alone
-            ]
-        there = set(opened.paths)
-        drafts = {} if manifest is None else manifest.drafts_over
-        drafts = {mask: draft for mask, draft in drafts.items() if draft in there}
-
-        def check(file: ImageFile) -> CheckedImage | Problem:
-            one = checked_image(
-                opened, file, table_colours, known, alone, may_be_masks=bool(alone or left_open)
-            )
-            mask = one.file.mask if isinstance(one, CheckedImage) else None
-            return with_draft(opened, one, drafts.get(str(mask)), table_colours)
-
-        checked: list[CheckedImage] = []
-        with closing(
-            in_parallel(
-                check,
-                pairs,
-                lambda file: file.path,
-                progress,
-            )
-        ) as results:
-            for result in results:
-                if isinstance(result, CheckedImage):
-                    checked.append(result)
-                    problems += result.problems
-                else:
-                    problems.append(result)
-
-    if are_mostly_masks(checked, alone):
-        checked, not_used = as_masks(checked, left_open, nameless)
-        problems += not_used
-
-    # Of equal files the one with a mask stays, then what an export says most of; otherwise the first by name.
-    checked.sort(
-        key=lambda one: (
-            one.mask_kind is None,
-            manifest is not None and one.file.path not in manifest.groups,
-            natural_order(one.file.path),
-        )
-    )
-    imported_as = {exported: imported for imported, exported in manifest.same_pictures} if manifest else {}
-    first: dict[str, CheckedImage] = {}
-    duplicates = []
-    for one in checked:
-        kept = first.setdefault(imported_as.get(one.content_hash, one.content_hash), one)
-        if kept is one:
-            continue
-        if alone.keys().isdisjoint((kept.file.mask, one.file.mask)):
-            what = "file" if kept.content_hash == one.content_hash else "picture"
-            duplicates.append(Problem(one.file.path, f"It is the same {what} as {kept.file.path}."))
-        elif one.mask_kind is not None:
-            # Its image was asked for by the name it has in the project; here it has another.
-            why = f"Its image has the mask {kept.file.mask}, too. Leave one mask for each image."
-            problems.append(Problem(str(one.file.mask), why))
-    unique = sorted(first.values(), key=lambda one: natural_order(one.file.path))
-
-    is_camvid = layout.is_camvid or are_camvid_masks(alone)
-    if class_list is None and is_camvid and fits_camvid(unique, classes):
+        found = _found(opened, has, masks_as)
+        is_labels_alone = found.manifest is not None and found.manifest.is_labels_alone(opened.paths)
+        if is_labels_alone and not classes_alone:
+            refuse_labels_alone(masks_as, found.of_masks)
+        class_list = _class_list(opened, found, class_names)
+        table_colours = _table_colours(class_list)
+        pairs, problems = _pairs(opened, found, masks_as)
+        checked, unusable = _checked(opened, pairs, found, table_colours, progress)
+    checked, not_used = taken_for_masks(checked, found.of_masks)
+    once = _each_once(checked, found)
+    if class_list is None and _is_camvid(once.images, found, classes):
         class_list = CAMVID
-    palette = next((one.palette for one in unique if one.palette), ())
-    meaning = (
-        decide_meaning(
-            code_counts(unique),
-            class_list=class_list,
-            project_classes=[SourceClass(c.name, c.index, colour_number(c.colour)) for c in classes],
-            palette=palette,
-        )
-        if any(one.mask_kind for one in unique) or class_list is not None
-        else _NO_MEANING
-    )
-    told = [without_blank_mask(one, meaning) for one in unique]
-    blank = [one.file.mask for one, left in zip(unique, told, strict=True) if one is not left]
-    groups = _groups([one.file.path for one in unique if one.file.mask not in alone], manifest)
-    entries = tuple(
-        planned_image(
-            one,
-            groups.get(one.file.path),
-            _wanted_split(one.file, class_list) if follow_splits else "pool",
-            masks_as,
-            manifest,
-            KnownImage(workspace, known[one.content_hash])
-            if workspace is not None and one.content_hash in known
-            else None,
-            meaning,
-        )
-        for one in told
-    )
+    meaning = _meaning(once.images, class_list, classes)
+    told = [without_blank_mask(one, meaning) for one in once.images]
+    entries = _entries(told, found, meaning, masks_as, class_list, follow_splits, workspace)
     return ImportPlan(
         source=source,
         entries=entries,
-        problems=tuple(problems),
-        duplicates=tuple(duplicates),
-        classes=tuple(
-            ClassSpec(
-                proposed.name,
-                None if proposed.colour is None else colour_text(proposed.colour),
-                proposed.hotkey,
-                proposed.archived,
-            )
-            for proposed in meaning.proposed
-        ),
+        problems=(*problems, *unusable, *not_used, *once.problems),
+        duplicates=once.duplicates,
+        classes=_proposed_classes(meaning),
         meaning=meaning,
         table_colours=table_colours,
         notes=import_notes(
-            unique,
-            alone=alone,
-            left_open=left_open,
+            once.images,
+            alone=found.of_masks.found,
+            left_open=found.of_masks.left_open,
             meaning=meaning.notes,
-            blank=blank,
-            filled=[
-                mask
-                for entry in entries
-                for mask in (entry.mask, entry.draft and entry.draft.path)
-                if manifest and mask in manifest.filled
-            ],
-            other_files=layout.other_files,
+            blank=[one.file.mask for one, left in zip(once.images, told, strict=True) if one is not left],
+            filled=_filled(entries, found.manifest),
+            other_files=found.layout.other_files,
         ),
         masks_as=masks_as,
     )
+
+
+def _of_project(
+    workspace: Workspace | None, project_id: int | None
+) -> tuple[list[ClassInfo], list[ImageInfo]]:
+    """Return the classes and the images of the project; none where there is no project yet.
+
+    Raises:
+        NotFound: There is no such project.
+    """
+    if workspace is None or project_id is None:
+        return [], []
+    project_id = projects.get_project(workspace, project_id).id
+    return projects.classes(workspace, project_id), images.list_images(workspace, project_id)
+
+
+def _found(opened: OpenSource, has: Sequence[ImageInfo], masks_as: MasksAs) -> _Found:
+    """Return what the names and the manifest tell; no picture is read.
+
+    Raises:
+        InvalidInput: The manifest is damaged.
+    """
+    manifest = _manifest(opened)
+    known = images_by_any_hash(has, manifest)
+    layout = find_layout(opened.paths) if manifest is None else manifest.layout(opened.paths)
+    of_masks = (
+        ImagesOfMasks({}, {}, among_images=bool(known))
+        if masks_as == "ignore"
+        else images_of_masks(layout, manifest, has, known)
+    )
+    return _Found(manifest, layout, known, of_masks)
 
 
 def _manifest(opened: OpenSource) -> Manifest | None:
@@ -247,23 +187,163 @@ def _manifest(opened: OpenSource) -> Manifest | None:
     return manifest if manifest.knows_any(opened.paths) else None
 
 
-def _class_list(
-    opened: OpenSource, layout: Layout, class_names: Sequence[str] | None, manifest: Manifest | None
-) -> ClassList | None:
+def _class_list(opened: OpenSource, found: _Found, class_names: Sequence[str] | None) -> ClassList | None:
+    """Return what the names given, or else lists in the source, say about classes and splits.
+
+    Raises:
+        InvalidInput: The list is wrong.
+    """
     if class_names:
         return class_list_of_names(class_names, "the class names given")
+    manifest, layout = found.manifest, found.layout
     of_export = manifest is not None and manifest.has_images(opened.paths)
     inside = [path for path in layout.other_files if of_export and manifest and manifest.is_inside(path)]
     beside = set(layout.other_files).difference(inside)
-    found = [path for path in map(find_class_list, (inside, sorted(beside))) if path is not None]
-    lists = [read_class_list(path, opened.read(path)) for path in found]
+    listed = [path for path in map(find_class_list, (inside, sorted(beside))) if path is not None]
+    lists = [read_class_list(path, opened.read(path)) for path in listed]
     # All masks are of the export then; of the images beside it another list may still say the splits.
     return dataclasses.replace(lists[0], splits=lists[-1].splits) if lists else None
 
 
-def _wanted_split(file: ImageFile, class_list: ClassList | None) -> str:
-    listed = class_list.splits.get(PurePosixPath(file.path).stem.casefold()) if class_list else None
-    return file.split or listed or "pool"
+def _table_colours(class_list: ClassList | None) -> frozenset[int]:
+    """Return the colours of a colour table, by which RGB masks and palettes are read."""
+    listed = class_list.classes if class_list and class_list.is_colour_table else ()
+    return frozenset(one.colour for one in listed if one.colour is not None)
+
+
+def _pairs(opened: OpenSource, found: _Found, masks_as: MasksAs) -> tuple[list[ImageFile], list[Problem]]:
+    """Return the images to read, each with its mask, and the masks whose images the project has.
+
+    Returns:
+        Those, and why other files stay out.
+    """
+    if masks_as == "ignore":
+        return [dataclasses.replace(file, mask=None) for file in found.layout.images], list(opened.problems)
+    alone, of_masks = found.layout.masks_alone, found.of_masks
+    nowhere = [file.path for file in alone if file.path not in of_masks.found]
+    return (
+        [*found.layout.images, *(file for file in alone if file.path in of_masks.found)],
+        [
+            *opened.problems,
+            *found.layout.problems,
+            *(Problem(path, of_masks.why_none(path)) for path in nowhere),
+        ],
+    )
+
+
+def _checked(
+    opened: OpenSource,
+    pairs: Sequence[ImageFile],
+    found: _Found,
+    table_colours: frozenset[int],
+    progress: Progress | None,
+) -> tuple[list[CheckedImage], list[Problem]]:
+    """Read every image and every mask; return those that can be used, and why others cannot."""
+    there = set(opened.paths)
+    drafts = {} if found.manifest is None else found.manifest.drafts_over
+    drafts = {mask: draft for mask, draft in drafts.items() if draft in there}
+    alone = found.of_masks.found
+    may_be_masks = bool(alone or found.of_masks.left_open)
+
+    def check(file: ImageFile) -> CheckedImage | Problem:
+        one = checked_image(opened, file, table_colours, found.known, alone, may_be_masks)
+        mask = one.file.mask if isinstance(one, CheckedImage) else None
+        return with_draft(opened, one, drafts.get(str(mask)), table_colours)
+
+    checked: list[CheckedImage] = []
+    problems: list[Problem] = []
+    with closing(in_parallel(check, pairs, lambda file: file.path, progress)) as results:
+        for result in results:
+            if isinstance(result, CheckedImage):
+                checked.append(result)
+                problems += result.problems
+            else:
+                problems.append(result)
+    return checked, problems
+
+
+def _each_once(checked: Sequence[CheckedImage], found: _Found) -> _EachOnce:
+    """Return every picture once.
+
+    Of equal files the one with a mask stays, then what an export says most of; otherwise the first by name.
+    """
+    manifest, alone = found.manifest, found.of_masks.found
+    best_first = sorted(
+        checked,
+        key=lambda one: (
+            one.mask_kind is None,
+            manifest is not None and one.file.path not in manifest.groups,
+            natural_order(one.file.path),
+        ),
+    )
+    imported_as = {exported: imported for imported, exported in manifest.same_pictures} if manifest else {}
+    first: dict[str, CheckedImage] = {}
+    duplicates: list[Problem] = []
+    problems: list[Problem] = []
+    for one in best_first:
+        kept = first.setdefault(imported_as.get(one.content_hash, one.content_hash), one)
+        if kept is one:
+            continue
+        if alone.keys().isdisjoint((kept.file.mask, one.file.mask)):
+            what = "file" if kept.content_hash == one.content_hash else "picture"
+            duplicates.append(Problem(one.file.path, f"It is the same {what} as {kept.file.path}."))
+        elif one.mask_kind is not None:
+            # Its image was asked for by the name it has in the project; here it has another.
+            why = f"Its image has the mask {kept.file.mask}, too. Leave one mask for each image."
+            problems.append(Problem(str(one.file.mask), why))
+    unique = sorted(first.values(), key=lambda one: natural_order(one.file.path))
+    return _EachOnce(tuple(unique), tuple(duplicates), tuple(problems))
+
+
+def _is_camvid(checked: Sequence[CheckedImage], found: _Found, classes: Sequence[ClassInfo]) -> bool:
+    """Tell whether the masks are CamVid's by the folders they are in, and may be by what they hold."""
+    is_in_place = found.layout.is_camvid or are_camvid_masks(found.of_masks)
+    return is_in_place and fits_camvid(checked, classes)
+
+
+def _meaning(
+    checked: Sequence[CheckedImage], class_list: ClassList | None, classes: Sequence[ClassInfo]
+) -> MaskMeaning:
+    """Return what the values in the masks mean.
+
+    Raises:
+        InvalidInput: It cannot be told.
+    """
+    if class_list is None and not any(one.mask_kind for one in checked):
+        return _NO_MEANING
+    return decide_meaning(
+        code_counts(checked),
+        class_list=class_list,
+        project_classes=[SourceClass(c.name, c.index, colour_number(c.colour)) for c in classes],
+        palette=next((one.palette for one in checked if one.palette), ()),
+    )
+
+
+def _entries(
+    told: Sequence[CheckedImage],
+    found: _Found,
+    meaning: MaskMeaning,
+    masks_as: MasksAs,
+    class_list: ClassList | None,
+    follow_splits: bool,
+    workspace: Workspace | None,
+) -> tuple[PlannedImage, ...]:
+    of_source = [one.file.path for one in told if one.file.mask not in found.of_masks.found]
+    groups = _groups(of_source, found.manifest)
+    return tuple(
+        planned_image(
+            one,
+            groups.get(one.file.path),
+            _wanted_split(one.file, class_list) if follow_splits else "pool",
+            masks_as,
+            found.manifest,
+            KnownImage(workspace, found.known[one.content_hash])
+            if workspace is not None and one.content_hash in found.known
+            else None,
+            meaning,
+        )
+        for one in told
+    )
 
 
 def _groups(paths: Sequence[str], manifest: Manifest | None) -> dict[str, str | None]:
@@ -273,3 +353,30 @@ def _groups(paths: Sequence[str], manifest: Manifest | None) -> dict[str, str | 
     return {path: said[path] for path in paths if path in said} | dict(
         zip(others, source_groups(others), strict=True)
     )
+
+
+def _wanted_split(file: ImageFile, class_list: ClassList | None) -> str:
+    listed = class_list.splits.get(PurePosixPath(file.path).stem.casefold()) if class_list else None
+    return file.split or listed or "pool"
+
+
+def _proposed_classes(meaning: MaskMeaning) -> tuple[ClassSpec, ...]:
+    return tuple(
+        ClassSpec(
+            proposed.name,
+            None if proposed.colour is None else colour_text(proposed.colour),
+            proposed.hotkey,
+            proposed.archived,
+        )
+        for proposed in meaning.proposed
+    )
+
+
+def _filled(entries: Sequence[PlannedImage], manifest: Manifest | None) -> list[str | None]:
+    """Return the paths of the masks of an export in which void stands for pixels that were not labelled."""
+    return [
+        mask
+        for entry in entries
+        for mask in (entry.mask, entry.draft and entry.draft.path)
+        if manifest and mask in manifest.filled
+    ]

@@ -1,8 +1,8 @@
 """How many images measure the model, and what becomes of those drawn ahead for that when the project changes.
 
 All that a project will come to are drawn with the first that is due, before the model has asked for the hard
-ones (:mod:`storage.queue`). What nobody has seen of them can leave its place without a bias, and images that
-were just imported can take one: the model has asked for none of them yet.
+ones (:mod:`storage.next_images`). What nobody has seen of them can leave its place without a bias, and images
+that were just imported can take one: the model has asked for none of them yet.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the choice of the next images asks the database, as questions that are made once.
 
 Choosing takes a dozen small questions, and to put one together takes several times as long as to answer it.
-All are asked with the values of :class:`storage.queue._Choice`.
+All are asked with the values of :class:`storage.next_images._Choice`.
 """
 
 from __future__ import annotations

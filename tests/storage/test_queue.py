@@ -25,6 +25,7 @@ from storage import (
     rounds,
 )
 from storage.errors import InvalidInput, LeaseLost, NotFound
+from storage.next_images import AHEAD_LEASE_S
 from storage.projects import ClassChange, ProjectInfo
 from storage.queue import QueueItem
 from storage.schema import Event, Image, Project
@@ -174,7 +175,7 @@ def test_leases_follow_what_is_handed_out(workspace: Workspace, project: Project
 def test_leases_end(workspace: Workspace, project: ProjectInfo) -> None:
     now = time.time()
     mine = ids(queue.next_images(workspace, project.id, "ada", 12, now=now, awaited=True))
-    ahead_until = now + queue.AHEAD_LEASE_S
+    ahead_until = now + AHEAD_LEASE_S
     assert queue.next_images(workspace, project.id, "bob", 3, now=ahead_until - 1) == []
     theirs = ids(queue.next_images(workspace, project.id, "bob", 3, now=ahead_until + 1))
     assert theirs == mine[1:4], "what only waited behind the image on the screen is free soon"

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 import streamlit as st
 
 from app.notices import duration
-from storage.importing import Progress
+from storage.in_parallel import Progress
 
 SHORT_S = 0.5
 """Work that takes no longer is waited for, so that no bar flashes up."""

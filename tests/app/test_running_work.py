@@ -7,7 +7,7 @@ import pytest
 from app.project import running_work
 from app.project.running_work import RunningWork
 from storage.errors import DiskFull
-from storage.importing import Progress
+from storage.in_parallel import Progress
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from core.model.encoder_weights import find_encoder_weights
 from core.model.network import SegmentationNetwork, build_network
 from core.warm_start import check_parts, load_teacher, shrink_and_perturb
 from core.worker.claim import Claim
@@ -60,10 +61,24 @@ def usable_parent(claim: Claim) -> RoundInfo | None:
     parent = rounds.get_round(claim.workspace, claim.info.parent_id)
     kind = ("encoder", "decoder", "head")
     changed = [name for name in kind if getattr(parent.config, name) != getattr(claim.settings, name)]
+    instead = "" if claim.info.kind == "trains_on" else ", so this round begins from fresh weights"
     if changed:
-        instead = "" if claim.info.kind == "trains_on" else ", so this round begins from fresh weights"
         claim.note(f"Round {parent.number} has another {' and '.join(changed)}{instead}.")
         return None
+    if parent.config.weights != claim.settings.weights:
+        claim.note(
+            f"Round {parent.number} began with other pretrained weights than the settings name{instead}."
+        )
+        return None
+    if began_at_random(parent):
+        found = find_encoder_weights(claim.settings.encoder, claim.settings.weights)
+        if not found.warnings:
+            claim.note(
+                f"Round {parent.number} began without pretrained weights, which are there now{instead}."
+            )
+            return None
+        for warning in found.warnings:
+            claim.note(warning)
     try:
         check_parts(_untrained(claim, 1, "none"), _checkpoint_of(claim, parent))
     except ValueError as error:
@@ -71,6 +86,11 @@ def usable_parent(claim: Claim) -> RoundInfo | None:
         claim.note(f"Round {parent.number} could not be gone on from{instead}: {error}")
         return None
     return parent
+
+
+def began_at_random(trained: RoundInfo) -> bool:
+    """Return whether a round has weights that began at random values though the settings asked for others."""
+    return bool(trained.metrics.get("began_at_random"))
 
 
 def network_in_use(claim: Claim, class_count: int) -> SegmentationNetwork:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
@@ -26,6 +27,7 @@ import core.worker.scoring
 import core.worker.snapshot
 import core.worker.training
 from core.checkpoints import newest_checkpoint
+from core.model import encoder_weights
 from core.model.network import SegmentationNetwork
 from core.predict import predict_batch
 from core.train import Training, read_checkpoint
@@ -441,6 +443,42 @@ def test_the_second_round_begins_from_the_first(
     assert begun_from == [workspace.path / str(first.checkpoint)]
     starts = [info.metrics["start"] for info in rounds.history(workspace, project.id)]
     assert starts == ["warm", "fresh"]
+
+
+def test_pretrained_weights_that_come_later_are_begun_from(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A warm start never reads them, so a network that began at random would stay so for good."""
+    monkeypatch.setattr(encoder_weights, "_cached_or_downloaded", lambda encoder: None)
+    project = blocks_project(workspace, pool=2, settings=TINY.model_copy(update={"weights": "auto"}))
+
+    def newest_after_a_round() -> tuple[RoundInfo, str, float]:
+        assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
+        newest = rounds.history(workspace, project.id)[0]
+        weights, _ = read_checkpoint(workspace.path / str(newest.checkpoint))
+        stem = weights["teacher.encoder.model.conv_stem.weight"]
+        return newest, str(newest.note), float(stem.mean())
+
+    for start in ("fresh", "warm"):
+        newest, note, _ = newest_after_a_round()
+        assert newest.metrics["start"] == start
+        assert "No pretrained weights of encoder 'test_efficientnet' were found" in note
+    pretrained = timm.create_model("test_efficientnet").state_dict()
+    pretrained["conv_stem.weight"].fill_(7.0)
+    file = tmp_path / "test_efficientnet.pth"
+    torch.save(pretrained, file)
+    monkeypatch.setattr(encoder_weights, "_cached_or_downloaded", lambda encoder: file)
+    newest, note, stem = newest_after_a_round()
+    assert newest.metrics["start"] == "fresh"
+    assert "Round 2 began without pretrained weights, which are there now, so this round begins" in note
+    assert stem == pytest.approx(7.0, abs=0.1)
+    assert newest_after_a_round()[0].metrics["start"] == "warm"
+    projects.change_settings(workspace, project.id, {"round": {"weights": str(file)}}, "test")
+    newest, note, _ = newest_after_a_round()
+    assert newest.metrics["start"] == "fresh"
+    assert "Round 4 began with other pretrained weights than the settings name, so this round begins" in note
+    file.unlink()
+    assert newest_after_a_round()[0].metrics["start"] == "warm", "nothing of them would be left"
 
 
 def test_a_round_that_cannot_go_on_from_the_last_one_says_so(workspace: Workspace) -> None:

@@ -34,6 +34,7 @@ STORED_AGAIN_S = 20.0
 STORED_WITHIN_S = 12 * 3600.0
 """A night: somebody will have made room by then, or has ended the round."""
 _ROUNDS_OF_A_SEED = 1000
+_MOST_NAMED = 3
 
 Watch = Callable[[str, int, int, float], None]
 """Called with state, step, steps and seconds left whenever they are reported."""
@@ -102,6 +103,8 @@ class Claim:
         self._stopping = stopping
         self._watch = watch
         self._notes = [info.note] if info.note else []
+        self._damaged_images: list[str] = []
+        self._damaged_label_maps: list[str] = []
         self._reported_at = -math.inf
         self._cancel_requested = threading.Event()
         self._lease_lost: LeaseLost | None = None
@@ -205,7 +208,34 @@ class Claim:
             return
         log.info("round %d: %s", self.info.number, sentence)
         self._notes.append(sentence)
-        self._told(note=" ".join(self._notes))
+        self._told(note=self._all_notes())
+
+    def note_damaged_image(self, name: str) -> None:
+        """Tell the person that an image takes no part, since its file cannot be read."""
+        self._note_name(self._damaged_images, name)
+
+    def note_damaged_label_map(self, name: str) -> None:
+        """Tell the person that the label map of an image takes no part, and how to mend it."""
+        self._note_name(self._damaged_label_maps, name)
+
+    def _note_name(self, names: list[str], name: str) -> None:
+        if name not in names:
+            names.append(name)
+            self._told(note=self._all_notes())
+
+    def _all_notes(self) -> str:
+        """Return all there is to say, what is damaged last: of a long text the end is cut off."""
+        sentences = list(self._notes)
+        if names := self._damaged_images:
+            sentences.append(f"{_named(names)} could not be read and {_was(names)} left out.")
+        if names := self._damaged_label_maps:
+            maps, each = ("map", "the") if len(names) == 1 else ("maps", "each")
+            sentences.append(
+                f"The label {maps} of {_named(names)} could not be read and {_was(names)} left out. "
+                f"Open {each} image and save it again."
+            )
+        # A round that another worker began has what was damaged then among its notes.
+        return " ".join(dict.fromkeys(sentences))
 
     def stored(self, store: Callable[[], Result]) -> Result:
         """Store what the round has found, again and again while the disk is full or the database in use.
@@ -230,7 +260,7 @@ class Claim:
                     raise
                 self.note(f"{problem} The round is not lost: it tries again by itself.")
                 # When it was noted first, there may have been no room for that either.
-                self._told(note=" ".join(self._notes))
+                self._told(note=self._all_notes())
             again = time.monotonic() + STORED_AGAIN_S
             while time.monotonic() < again:
                 self.check()
@@ -277,3 +307,14 @@ class Claim:
         if not go_on:
             self._cancel_requested.set()
         return True
+
+
+def _named(names: list[str]) -> str:
+    """Return names for a sentence: the first three of them, and how many more there are."""
+    rest = len(names) - _MOST_NAMED
+    *most, last = names if rest <= 0 else [*names[:_MOST_NAMED], f"{rest:,} more"]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _was(names: list[str]) -> str:
+    return "was" if len(names) == 1 else "were"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 
 import torch
@@ -15,6 +16,8 @@ from storage import images, labels, queue
 from storage.errors import InvalidInput, NotFound
 from storage.formats.archives import natural_order
 from storage.images import StoredImage
+
+log = logging.getLogger("qualm.worker")
 
 
 class RoundImages:
@@ -76,7 +79,8 @@ class RoundImages:
             try:
                 yield image, self.pixels(image)
             except (UnreadableImage, NotFound) as error:
-                self._claim.note(f"{image.name} could not be read and was left out ({error}).")
+                log.warning("%s cannot be read: %s", image.name, error)
+                self._claim.note_damaged_image(image.name)
 
     def labelled(self, chosen: Iterable[StoredImage]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the pixels of those that can be read, and their label maps ``uint8 (H, W)`` at full size.
@@ -90,16 +94,9 @@ class RoundImages:
             try:
                 label_map, _ = labels.read(self._claim.workspace, image.id, image.labelled_revision)
             except (NotFound, InvalidInput):
-                self.note_damaged_label_map(image)
+                self._claim.note_damaged_label_map(image.name)
                 continue
             yield pixels, without_classes(torch.from_numpy(label_map), self._claim.archived)
-
-    def note_damaged_label_map(self, image: StoredImage) -> None:
-        """Tell the person that the label map of an image takes no part, and how to mend it."""
-        self._claim.note(
-            f"The label map of {image.name} could not be read and was left out. Open the image and save it "
-            "again."
-        )
 
 
 def _frames(every: list[StoredImage], to_score: list[StoredImage]) -> dict[int, Frame]:

@@ -122,7 +122,7 @@ def _labelled(
         try:
             label_map = labels.decode_label_map(claim.workspace.blobs.get(blobs[image.id]))
         except (NotFound, InvalidInput):
-            images.note_damaged_label_map(image)
+            claim.note_damaged_label_map(image.name)
             continue
         of_today = without_classes(torch.from_numpy(label_map), claim.archived)
         label_maps[len(labelled)] = label_to_size(of_today, *pixels.shape[1:])

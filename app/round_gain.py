@@ -32,6 +32,9 @@ class Gain:
         images: Audit images.
         labels: Labelled images that came in between; negative when some were taken out.
         seconds: What people worked on them in the browser.
+        before_trained_on: What the further rounds brought that lie between these labels and those before, in
+            [-1, 1]. They were kept because these images said so, which makes ``miou`` a little too small:
+            what both are together is not chosen by anything. None where there are none.
     """
 
     number: int
@@ -41,32 +44,40 @@ class Gain:
     images: int
     labels: int
     seconds: float
+    before_trained_on: float | None = None
 
     @property
     def is_little(self) -> bool:
         """Whether it may as well be nothing."""
-        return self.miou < LITTLE and (self.share_above is None or self.share_above < SURE)
+        miou = self.miou + (self.before_trained_on or 0.0)
+        return miou < LITTLE and (self.share_above is None or self.share_above < SURE)
 
 
 def gains(past: Sequence[RoundInfo], labelled: Sequence[LabelledImage]) -> list[Gain]:
     """Return the gains of the finished rounds that were compared with the round before, oldest first."""
     by_id = {info.id: info for info in past}
     found = []
+    trained_on: dict[int, float] = {}
     for info in sorted(past, key=lambda info: info.number):
         parent = by_id.get(info.parent_id or 0)
         now, then = audit_miou(info.metrics), info.metrics.get("parent_audit_miou")
         if info.state != "done" or parent is None or now is None or then is None:
             continue
+        gain, further = now - float(then), trained_on.get(parent.id)
+        if info.kind == "trains_on":
+            trained_on[info.id] = gain + (further or 0.0)
+            further = None
         seconds = [image.seconds for image in labelled if parent.created_at < image.at <= info.created_at]
         found.append(
             Gain(
                 info.number,
                 parent.number,
-                now - float(then),
+                gain,
                 info.metrics.get("share_above_parent"),
                 int(info.metrics["audit_images"]),
                 int(info.metrics["labels"]) - int(parent.metrics.get("labels", 0)),
                 sum(seconds),
+                further,
             )
         )
     return found
@@ -90,6 +101,11 @@ def gain_text(found: Sequence[Gain]) -> str:
     else:
         text += f", and better in {100 * last.share_above:.0f} of 100 random redraws of them."
         text += " So few images give a rough figure." if last.images < FEW_IMAGES else ""
+    if last.before_trained_on is not None:
+        text += (
+            f" Round {last.before} trained on and was kept for what these images say of it, so the "
+            "difference is a little too small."
+        )
     if labels := _labels_of_little(found):
         text += (
             f" The last {labels} labels brought little. If the suggestions are good enough for you, this is "

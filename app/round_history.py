@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -30,7 +31,7 @@ def history_rows(past: list[RoundInfo]) -> list[dict[str, Any]]:
             "Round before": info.metrics.get("parent_audit_miou"),
             "Better": info.metrics.get("share_above_parent"),
             "Error AUROC": info.metrics.get("error_auroc"),
-            "ECE": info.metrics.get("ece"),
+            "ECE": _shown_ece(info.metrics),
             "Minutes": (info.finished_at - info.started_at) / 60
             if info.started_at and info.finished_at
             else None,
@@ -39,6 +40,12 @@ def history_rows(past: list[RoundInfo]) -> list[dict[str, Any]]:
         }
         for info in sorted(past, key=lambda info: -info.number)
     ]
+
+
+def _shown_ece(metrics: Mapping[str, Any]) -> float | None:
+    """Return the error of the probabilities as people see them: at the temperature, where there is one."""
+    after = metrics.get("ece_after_temperature")
+    return metrics.get("ece") if after is None or math.isnan(after) else after
 
 
 def _what_it_is(info: RoundInfo) -> str:

@@ -59,8 +59,8 @@ class Evaluation(Overlap):
     """The overlap, and how good the probabilities and the uncertainty are.
 
     Attributes:
-        quality: Of the probabilities at natural frequencies, and of the map ``least_confidence`` that a
-            person sees, at a long side of at most ``QUALITY_SIDE``.
+        quality: Of the probabilities at natural frequencies and temperature 1, and of the map
+            ``least_confidence`` that is drawn from them, at a long side of at most ``QUALITY_SIDE``.
         labelled_logits: A random choice of the labelled pixels of each image.
         class_weights: ``(C,)``, of the network.
     """

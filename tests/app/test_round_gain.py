@@ -83,6 +83,29 @@ def test_rounds_that_train_on_are_looked_through(labels, shares, stop):
     assert ("a place to stop" in gain_text(gains(past, []))) is stop
 
 
+def test_what_further_rounds_brought_counts_with_the_labels_that_follow_them():
+    """They are kept where the audit images flatter them, so the next round looks worse than it is."""
+    past = chain((0.5, None, None), *((0.6, before, 0.5) for before in (0.592, 0.597, 0.597, 0.592)))
+    past = [
+        dataclasses.replace(info, kind=kind, metrics=info.metrics | {"labels": labels})
+        for info, kind, labels in zip(
+            past,
+            ("trains", "trains_on", "trains_on", "trains", "trains"),
+            (8, 8, 8, 16, 24),
+            strict=True,
+        )
+    ]
+    found = gains(past, [])
+    assert [gain.before_trained_on for gain in found] == [None, None, pytest.approx(0.011), None]
+    assert [gain.is_little for gain in found] == [True, True, False, True]
+    assert "a place to stop" not in gain_text(found)
+    text = gain_text(found[:3])
+    assert text.endswith(
+        "Round 3 trained on and was kept for what these images say of it, so the difference is a little too "
+        "small."
+    )
+
+
 def test_few_images_are_called_rough():
     assert "So few images give a rough figure." in gain_text(
         gains(chain((0.5, None, None), (0.4, 0.5, 0.1), images=4), [])

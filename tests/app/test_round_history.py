@@ -1,3 +1,5 @@
+import math
+
 from app.round_history import RANKING_NOTE, history_rows
 from tests.app.finished_round import finished
 
@@ -22,3 +24,9 @@ def test_an_audit_is_told_with_its_range_and_how_surely_it_is_better():
 def test_a_ranking_says_that_it_trained_nothing():
     first, second = finished(1, labels=4), finished(2, kind="ranks", parent=1, labels=4)
     assert [row["Note"] for row in history_rows([first, second])] == [RANKING_NOTE, ""]
+
+
+def test_the_error_of_probabilities_is_that_of_those_on_the_screen():
+    few, hot = finished(1, ece=0.2), finished(2, ece=0.2, ece_after_temperature=0.05)
+    unknown = finished(3, ece=0.2, ece_after_temperature=math.nan)
+    assert [row["ECE"] for row in history_rows([few, hot, unknown])] == [0.2, 0.05, 0.2]

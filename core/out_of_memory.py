@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 from typing import NamedTuple
 
 import torch
 
-_SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc", "STATUS_ALLOC_FAILED")
+_SIGNS = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "bad_alloc",
+    "STATUS_ALLOC_FAILED",
+    "killed by signal: Killed",
+)
 
 
 class Attempt(NamedTuple):
@@ -19,6 +27,9 @@ class Attempt(NamedTuple):
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether the error says that the device or the machine has too little memory."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    # Where there is no room for the process that reads images.
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return True
     text = str(error)
     # CPU allocators (of Linux, Windows and C++), MPS, and the libraries of CUDA raise a plain RuntimeError.

@@ -71,7 +71,7 @@ def score_pool(
     if claim.info.kind == "trains_on":
         drop_worse(claim, parent, measured)
     temperature = measured.get("temperature", 1.0)
-    pixel_score = _score_that_varies(claim)
+    pixel_score = _score_that_varies(claim, network)
     scored, first_maps = _scored_pool(claim, images, network, device, temperature, pixel_score)
     vectors = {one.image.id: one.score.embedding for one in scored}
     vectors |= vectors_of(images.readable(images.others), network, device)
@@ -161,15 +161,24 @@ def _scored_pool(
     return scored, kept
 
 
-def _score_that_varies(claim: Claim) -> PixelScore:
+def _score_that_varies(claim: Claim, network: SegmentationNetwork) -> PixelScore:
     """Return the pixel score of the settings; entropy, with a note, where it would be 0 for every image."""
     settings = claim.settings
-    differ = settings.head != "linear" and settings.samples_predict > 1
-    if differ or settings.pixel_score not in OF_DISAGREEMENT:
+    if settings.pixel_score not in OF_DISAGREEMENT:
+        return settings.pixel_score
+    score = settings.pixel_score.replace("_", " ")
+    if settings.head == "linear" or settings.samples_predict == 1:
+        claim.note(
+            f"The {score} of a single prediction is 0 everywhere, so predictive entropy orders the images. "
+            "Choose a head that draws samples, and more than one, or another score."
+        )
+        return "predictive_entropy"
+    noise = network.draw_noise(settings.samples_predict, 1, torch.Generator().manual_seed(claim.seed))
+    if noise is not None and bool(noise.any()):
         return settings.pixel_score
     claim.note(
-        f"The {settings.pixel_score.replace('_', ' ')} of a single prediction is 0 everywhere, so predictive "
-        "entropy orders the images. Choose a head that draws samples, and more than one, or another score."
+        f"The training was too short to see half of the labelled images, so the {score} is 0 everywhere and "
+        "predictive entropy orders the images. More steps mend that."
     )
     return "predictive_entropy"
 

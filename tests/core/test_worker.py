@@ -198,6 +198,16 @@ def test_a_round_says_how_it_ranked_and_where_it_sees_the_images(workspace: Work
         assert item.novelty >= 0
 
 
+def test_a_score_of_a_network_that_saw_few_of_its_labels_gives_way_to_entropy(workspace: Workspace) -> None:
+    changed = {"pixel_score": "mutual_information", "uncertain_from": 0, "steps": 2, "batch_size": 1}
+    project = blocks_project(workspace, pool=2, train=8, settings=TINY.model_copy(update=changed))
+    claimed = claimed_round(workspace, project)
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    done = rounds.get_round(workspace, claimed.id)
+    assert done.metrics["ranked_by"]["pixel_score"] == "predictive_entropy"
+    assert "too short to see half of the labelled images, so the mutual information is 0" in str(done.note)
+
+
 @pytest.mark.parametrize("given", [{"head": "linear"}, {"samples_predict": 1}])
 def test_a_score_that_a_single_prediction_has_not_gives_way_to_entropy(
     workspace: Workspace, given: dict[str, object]

@@ -99,7 +99,9 @@ def _recipe_parts(
     parts = [
         f"<h2>Learning curves{after}</h2>",
         "<p>Mean IoU on the test images after each round. A line is the mean over seeds, its band one "
-        "standard deviation, a dot one seed.</p>",
+        "standard deviation, a dot one seed. Every label here trains; in a project those of the audit do not "
+        "(one in six, up to 30), and from the fourth on they scale the uncertainty. It has so many labels "
+        "more at the same place of a curve.</p>",
         figures.learning("labels"),
         "<p>The same over what the labels cost: clicks to correct the suggestion of the round before, or to "
         "label from scratch where there was none or that takes fewer. Images that a model is unsure of can "

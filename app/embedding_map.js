@@ -71,6 +71,8 @@ class EmbeddingMap {
     this.map.append(this.plot, line, this.hover);
     parent.append(this.map);
     this.remembered = new Map();
+    /** Counts up whenever points lie elsewhere than they did, where no lasso drawn before means anything. */
+    this.layouts = 0;
     this.words.textContent = 'Loading the map…';
     // A page that is left for another keeps its map for a moment, without a size.
     const fit = () => this.drawn && this.map.offsetWidth > 0 && this.library.Plots.resize(this.plot);
@@ -109,6 +111,7 @@ class EmbeddingMap {
   }
 
   take(body) {
+    const before = this.points;
     this.points = {
       ...body,
       ids: decoded(body.ids, Int32Array),
@@ -118,6 +121,7 @@ class EmbeddingMap {
       split: decoded(body.split, Uint8Array),
     };
     this.remembered.clear();
+    if (before && haveMoved(before, this.points)) this.layouts += 1;
   }
 
   async draw(colour) {
@@ -162,7 +166,8 @@ class EmbeddingMap {
       legend: { x: 0.006, y: 1, yanchor: 'bottom', orientation: 'h', bgcolor: 'rgba(0,0,0,0)', itemsizing: 'constant' },
       modebar: { bgcolor: 'rgba(0,0,0,0)', color: '#8a93a8', activecolor: ink, orientation: 'h' },
       uirevision: this.version,
-      selectionrevision: 'keep',
+      // What is chosen stays chosen; only the line around it goes with the places it was drawn around.
+      selectionrevision: this.layouts,
       newselection: { line: { color: ink, width: 1.5, dash: 'dot' } },
     };
     const config = {
@@ -266,6 +271,15 @@ class EmbeddingMap {
     this.hover.style.left = `${x + width + 24 > box.width ? Math.max(4, x - width - 16) : x + 16}px`;
     this.hover.style.top = `${Math.max(4, Math.min(y - height / 2, box.height - height - 4))}px`;
   }
+}
+
+/** Whether any image that both maps show lies elsewhere on the second. */
+function haveMoved(before, now) {
+  const placeOf = new Map(Array.from(now.ids, (id, i) => [id, i]));
+  return before.ids.some((id, i) => {
+    const at = placeOf.get(id);
+    return at !== undefined && (now.x[at] !== before.x[i] || now.y[at] !== before.y[i]);
+  });
 }
 
 function indexesOf(at, ids, chosen) {

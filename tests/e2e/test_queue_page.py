@@ -72,11 +72,12 @@ def served(camvid: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
     workspace.close()
 
 
-def publish(workspace: Workspace, project_id: int) -> list[int]:
-    """Label one image and publish a round that ranks the others; return them by rank."""
+def publish(workspace: Workspace, project_id: int, far: tuple[int, int] = FAR) -> list[int]:
+    """Label one image, once, and publish a round that ranks the others; return them by rank."""
     first, *ids = (one.id for one in images.list_images(workspace, project_id))
-    truth = images.truth(workspace, first)
-    labels.save(workspace, first, truth, expected_revision=0, author="oracle", status="submitted")
+    if not images.image(workspace, first).labelled_revision:
+        truth = images.truth(workspace, first)
+        labels.save(workspace, first, truth, expected_revision=0, author="oracle", status="submitted")
     asked = round_requests.request_round(workspace, project_id, "test", "a test asked for it")
     claimed = rounds.claim(workspace, "elsewhere:1", 60.0)
     assert claimed is not None
@@ -96,17 +97,17 @@ def publish(workspace: Workspace, project_id: int) -> list[int]:
         for rank, image_id in enumerate(ids, start=1)
     ]
     metrics = {"ranked_by": {"phase": "uncertain", "sentence": "uncertain images, spread over classes"}}
-    blob = workspace.blobs.put(encode_embeddings(embeddings_of(first, ids)))
+    blob = workspace.blobs.put(encode_embeddings(embeddings_of(first, ids, far)))
     rounds.publish(workspace, asked.id, "elsewhere:1", predictions, metrics, embeddings_blob=blob)
     return ids
 
 
-def embeddings_of(first: int, ids: list[int]) -> EmbeddingSet:
+def embeddings_of(first: int, ids: list[int], far: tuple[int, int]) -> EmbeddingSet:
     """Return embeddings at right angles to each other, but for a pair; on the map two lie apart."""
     vectors = np.eye(COUNT, dtype=np.float32)
     vectors[1 + TWIN] = np.sqrt(0.98) * vectors[1] + np.sqrt(0.02) * vectors[1 + TWIN]
     plane = np.stack([np.linspace(0.05, 0.5, COUNT), np.linspace(0.5, 0.05, COUNT)], axis=1)
-    for number, place in enumerate(FAR):
+    for number, place in enumerate(far):
         plane[1 + place] = 0.9 + 0.03 * number
     return EmbeddingSet(np.array([first, *ids]), vectors, plane.astype(np.float32), alike_from=0.2)
 
@@ -252,6 +253,31 @@ def test_a_button_below_the_map_acts_on_the_lasso_that_is_on_it(
     expect(page.locator(".st-key-map-restore")).to_be_visible()
     excluded, _ = queue.ranked_images(site.workspace, site.project_id, split="excluded")
     assert {one.image.id for one in excluded} == {site.ids[place] for place in (6, 7, 9)}
+
+
+def test_what_is_chosen_stays_chosen_when_a_round_moves_the_map(
+    served: Callable[[str], Ranked], page: Page
+) -> None:
+    """The frame of the lasso would lie around other images than those that the buttons act on."""
+    site = served("Moved")
+    lasso_far_images(page, site)
+    chosen = page.locator(".st-key-map-chosen")
+    expect(chosen).to_contain_text("2 chosen on the map")
+    publish(site.workspace, site.project_id, far=(2, 5))
+    page.locator(".st-key-map-colour").get_by_text("Score").click()
+    page.wait_for_function(
+        """(ids) => {
+            const plot = document.querySelector('.q-map-plot');
+            const bright = plot._fullData.flatMap((trace) => [...(trace.selectedpoints ?? [])]);
+            return !plot.layout.selections?.length && bright.length === ids;
+        }""",
+        arg=len(FAR),
+    )
+    expect(page.locator(".q-map-words")).to_contain_text("2 images chosen")
+    page.locator(".st-key-map-exclude button").click()
+    expect(page.locator(".st-key-map-restore")).to_be_visible()
+    excluded, _ = queue.ranked_images(site.workspace, site.project_id, split="excluded")
+    assert {one.image.id for one in excluded} == {site.ids[place] for place in FAR}
 
 
 def test_a_page_of_the_grid_is_kept_and_left_with_what_it_shows(

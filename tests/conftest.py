@@ -1,6 +1,7 @@
 """Fixtures every part of the suite shares."""
 
 import errno
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,6 +12,9 @@ from hypothesis import HealthCheck, settings
 
 import core  # noqa: F401 (sets how threads wait, before a test imports torch)
 from storage.workspace import Workspace, open_workspace
+
+# Until the tests begin, modules are loaded, of which nothing is garbage; to look for some takes seconds.
+gc.disable()
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("QUALM_TEST_DATA") or ROOT.parent / "shared" / "data")
@@ -49,6 +53,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that no process of the suite is alone with it at the end."""
     places = {name: place for place, name in enumerate(SLOW_FILES)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """Look for garbage from here on, and not among what was loaded."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture

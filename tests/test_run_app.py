@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from click.testing import Result
 from PIL import Image
 from typer.testing import CliRunner
@@ -21,13 +22,14 @@ from typer.testing import CliRunner
 import core.simulate
 import run_app
 from core import demo_world
+from core.worker import LEASE_S, run_round
 from storage import projects, round_requests, rounds, workers
 from storage.archiving import archive_project
 from storage.errors import NotFound
 from storage.images import list_images
-from storage.projects import ClassChange, ClassSpec
+from storage.projects import ClassChange, ClassSpec, ProjectInfo
 from storage.rounds import RoundInfo
-from storage.workspace import open_workspace
+from storage.workspace import Workspace, open_workspace
 from tests.core.blocks_project import block_scene, blocks_project, png
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -180,13 +182,23 @@ def test_train_without_project_says_what_to_do(tmp_path: Path) -> None:
     assert isinstance(refused.exception, SystemExit), "and no traceback"
 
 
-def test_train_runs_a_round_with_a_worker_of_its_own(tmp_path: Path) -> None:
+def test_train_runs_a_round_with_a_worker_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace = open_workspace(tmp_path / "w")
-    blocks_project(workspace, pool=3)
+    project = blocks_project(workspace, pool=3)
     result = invoke("train", "--workspace", str(workspace.path))
     assert result.exit_code == 0, result.output
     assert "Round 1 is done" in result.stdout
     assert not workers.live_workers(workspace)
+
+    # What ranks is started alike; here it need not load all that it uses once more.
+    def ranks_here(opened: Workspace, asked: ProjectInfo, device: run_app.Device) -> subprocess.Popen[bytes]:
+        assert (opened.path, asked.id, device) == (workspace.path, project.id, run_app.Device.auto)
+        claimed = rounds.claim(workspace, "here:1", LEASE_S)
+        assert claimed is not None
+        assert run_round(workspace, claimed, "here:1", torch.device("cpu")) == "done"
+        return subprocess.Popen([sys.executable, "-c", ""])
+
+    monkeypatch.setattr(run_app, "own_worker", ranks_here)
     result = invoke("rank", "--workspace", str(workspace.path))
     assert result.exit_code == 0, result.output
     assert "Round 2 is done: the model of round 1 has ranked the queue again." in result.stdout
@@ -273,12 +285,12 @@ def test_a_worker_is_told_who_started_it(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_wide_host_without_sign_in_is_refused(tmp_path: Path) -> None:
-    result = run(
+    result = invoke(
         "serve", "--workspace", str(tmp_path / "w"), "--host", "0.0.0.0", "--no-browser", "--no-worker"
     )
-    assert result.returncode == 1
+    assert result.exit_code == 1
     assert "--access-token" in result.stderr
-    assert "Traceback" not in result.stderr
+    assert isinstance(result.exception, SystemExit), "and no traceback"
 
 
 def test_import_export_and_repeat(tmp_path: Path, camvid: Path) -> None:
@@ -295,8 +307,8 @@ def test_import_export_and_repeat(tmp_path: Path, camvid: Path) -> None:
     assert early.exit_code == 1
     assert f"There is no workspace in {workspace}" in early.stderr
     assert not Path(workspace).exists(), "what only looks makes nothing"
-    first = run("import", str(source), "--workspace", workspace, "--project", "Roads")
-    assert first.returncode == 0, first.stderr
+    first = invoke("import", str(source), "--workspace", workspace, "--project", "Roads")
+    assert first.exit_code == 0, first.stderr
     again = invoke("import", str(source), "--workspace", workspace, "--project", "Roads")
     assert again.exit_code == 0, again.stderr
     exported = invoke("export", str(tmp_path / "out"), "--workspace", workspace)
@@ -393,15 +405,15 @@ def test_names_are_printed_as_they_are(tmp_path: Path) -> None:
     assert "No image of [/Field] [bold] :tree: is labelled yet" in refused.stderr
 
 
-def test_the_folder_one_stands_in_gives_the_project_its_name(tmp_path: Path) -> None:
+def test_the_folder_one_stands_in_gives_the_project_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "field.2024"
     folder.mkdir()
     (folder / "one.png").write_bytes(png(block_scene(0)[0]))
-    command = [sys.executable, str(ROOT / "run_app.py"), "import", ".", "--workspace", str(tmp_path / "w")]
-    done = subprocess.run(
-        [*command, "--classes", "a"], cwd=folder, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    monkeypatch.chdir(folder)
+    done = invoke("import", ".", "--workspace", str(tmp_path / "w"), "--classes", "a")
+    assert done.exit_code == 0, done.output
     assert "Made the project field.2024 with 1 class." in done.stdout
 
 
@@ -412,9 +424,9 @@ def test_a_second_import_goes_on_in_the_project_that_the_first_one_made(tmp_path
         for name in ("one", "two"):
             projects.create_project(workspace, name, [ClassSpec("a")], "ann")
     command = ["import", str(tmp_path / "set"), "--workspace", str(tmp_path / "w"), "--classes", "a"]
-    assert "Made the project set with 1 class." in run(*command).stdout
-    again = run(*command)
-    assert again.returncode == 0, again.stderr
+    assert "Made the project set with 1 class." in invoke(*command).stdout
+    again = invoke(*command)
+    assert again.exit_code == 0, again.stderr
     assert "1 image was there already; nothing was added." in again.stdout
 
 

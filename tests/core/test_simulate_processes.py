@@ -23,6 +23,7 @@ from core.simulate.results import BudgetResult
 from storage.errors import InvalidInput, QualmError
 from tests.core.blocks_project import TINY, block_scene, png
 
+ROOT = Path(__file__).resolve().parents[2]
 GRID = Grid(
     strategies=("random", "clasp_pe"),
     recipes=("supervised/linear",),
@@ -37,6 +38,12 @@ def no_process_is_left() -> Iterator[None]:
     before = {*multiprocessing.active_children()}
     yield
     assert {*multiprocessing.active_children()} == before
+
+
+@pytest.fixture(autouse=True)
+def as_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes take the path over from this one."""
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "as_installed"))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import errno
 import gc
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import core  # noqa: F401 (sets how threads wait, before a test imports torch)
+from storage import database
 from storage.workspace import Workspace, open_workspace
 
 # Until the tests begin, modules are loaded, of which nothing is garbage; to look for some takes seconds.
@@ -80,6 +82,25 @@ def _as_installed() -> Iterator[None]:
     """Start servers and workers with what a person has who installed ``requirements.txt`` alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT / "tests" / "as_installed"), prepend=os.pathsep)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobody_waits_for_the_disk() -> Iterator[None]:
+    """Write without waiting until the disk has it, which shows after a power cut alone and takes long.
+
+    The processes that tests start wait for it.
+    """
+    prepare = database._prepare_sqlite
+
+    def prepare_not_to_wait(connection: sqlite3.Connection, record: object) -> None:
+        prepare(connection, record)
+        connection.execute("PRAGMA synchronous=OFF")
+
+    with pytest.MonkeyPatch.context() as patch:
+        # It refuses what is no open file, too.
+        patch.setattr(os, "fsync", os.fstat)
+        patch.setattr(database, "_prepare_sqlite", prepare_not_to_wait)
         yield
 
 

@@ -51,8 +51,8 @@ def make_rounds_short(workspace: Workspace, project_id: int, steps: int) -> None
     projects.update_settings(workspace, project_id, settings, actor="test")
 
 
-def project_with_labels(workspace: Workspace, camvid: Path, folder: Path, count: int, labelled: int) -> int:
-    """Make a project of ``count`` CamVid images; the first ``labelled`` of the queue carry their truth."""
+def project_of_camvid(workspace: Workspace, camvid: Path, folder: Path, count: int) -> int:
+    """Make a project of ``count`` CamVid images without labels, none of which is drawn for the audit."""
     copy_sample(camvid, folder, count)
     plan = plan_import(folder, workspace=workspace, masks_as="truth")
     project = projects.create_project(workspace, "Roads", plan.classes, actor="test")
@@ -60,15 +60,6 @@ def project_with_labels(workspace: Workspace, camvid: Path, folder: Path, count:
     settings = projects.get_project(workspace, project.id).settings
     settings.annotation.audit_every = 0
     projects.update_settings(workspace, project.id, settings, actor="test")
-    for item in queue.next_images(workspace, project.id, "oracle", labelled) if labelled else []:
-        labels.save(
-            workspace,
-            item.image.id,
-            images.truth(workspace, item.image.id),
-            expected_revision=0,
-            author="oracle",
-            status="submitted",
-        )
     return project.id
 
 
@@ -82,7 +73,17 @@ def wait_for_round(workspace: Workspace, project_id: int, states: set[str]) -> r
     pytest.fail(f"The round is still {newest.state} at step {newest.step}/{newest.steps}: {newest.error}")
 
 
-def test_loop_from_empty_workspace_to_reordered_queue(
+def wait_until_it_trained(workspace: Workspace, project_id: int, steps: int) -> rounds.RoundInfo:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        running = rounds.history(workspace, project_id)[0]
+        if running.state == "training" and running.step >= steps and running.worker:
+            return running
+        time.sleep(0.1)
+    pytest.fail("The round never trained a step.")
+
+
+def test_loop_from_empty_workspace_to_reordered_queue_though_a_worker_is_killed(
     start_server: Callable[..., Server], page: Page, camvid: Path, tmp_path: Path
 ) -> None:
     server = start_server()
@@ -104,7 +105,7 @@ def test_loop_from_empty_workspace_to_reordered_queue(
 
     workspace = open_workspace(server.workspace)
     project = projects.list_projects(workspace)[0]
-    make_rounds_short(workspace, project.id, steps=20)
+    make_rounds_short(workspace, project.id, steps=24)
 
     # Label six: polygons and brush strokes.
     now = labelling.open_label_page(page, server.url)
@@ -128,15 +129,20 @@ def test_loop_from_empty_workspace_to_reordered_queue(
     assert sorted(item.split for item in submitted) == ["audit"] * 2 + ["train"] * 4, "at first one in three"
     before = [item.image.id for item in queue.ranked_images(workspace, project.id, split="pool")[0]]
 
-    # Start a round and watch it move.
+    # Start a round, watch it move and kill its worker: another one goes on with it.
     page.goto(f"{server.url}/training")
     page.locator(".st-key-train-now button").click()
     state = page.locator(".st-key-round-state")
     expect(state).to_contain_text("training", timeout=1000 * PATIENCE_S)
-    expect(state).to_contain_text("of 20", timeout=1000 * PATIENCE_S)
-    first = wait_for_round(workspace, project.id, {"training", "scoring", "done"})
-    done = wait_for_round(workspace, project.id, {"done"})
-    assert done.id == first.id
+    expect(state).to_contain_text("of 24", timeout=1000 * PATIENCE_S)
+    killed = wait_until_it_trained(workspace, project.id, steps=5)
+    begun = {info.id for info in rounds.history(workspace, project.id)}
+    os.kill(int(str(killed.worker).rpartition(":")[2]), signal.SIGKILL)
+    done = wait_for_round(workspace, project.id, {"done", "failed", "cancelled"})
+    assert done.state == "done", done.error
+    assert done.id == killed.id
+    assert done.worker != killed.worker
+    assert {info.id for info in rounds.history(workspace, project.id)} == begun
     expect(page.locator(".st-key-round-history")).to_contain_text("done")
     losses = [value for _, name, value in rounds.curve(workspace, done.id, "loss")]
     assert losses, "the curve is stored"
@@ -220,35 +226,6 @@ def add_one_more(workspace: Workspace, project_id: int, camvid: Path) -> None:
     )
 
 
-def test_killed_worker_is_replaced_and_the_round_ends_done(
-    start_server: Callable[..., Server], page: Page, camvid: Path, tmp_path: Path
-) -> None:
-    workspace = open_workspace(tmp_path / "workspace")
-    project_id = project_with_labels(workspace, camvid, tmp_path / "source", count=10, labelled=6)
-    make_rounds_short(workspace, project_id, steps=24)
-    server = start_server()
-    page.goto(f"{server.url}/training")
-    page.locator(".st-key-train-now button").click()
-
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        running = rounds.history(workspace, project_id)
-        if running and running[0].state == "training" and running[0].step >= 5 and running[0].worker:
-            break
-        time.sleep(0.1)
-    else:
-        pytest.fail("The round never trained a step.")
-    killed = running[0]
-    os.kill(int(str(killed.worker).rpartition(":")[2]), signal.SIGKILL)
-
-    done = wait_for_round(workspace, project_id, {"done", "failed", "cancelled"})
-    assert done.state == "done", done.error
-    assert done.id == killed.id
-    assert done.worker != killed.worker
-    assert len(rounds.history(workspace, project_id)) == 1
-    expect(page.locator(".st-key-round-history")).to_contain_text("done")
-
-
 def test_two_people_never_share_an_image_and_never_overwrite_each_other(
     start_server: Callable[..., Server],
     new_context: Callable[..., BrowserContext],
@@ -256,7 +233,7 @@ def test_two_people_never_share_an_image_and_never_overwrite_each_other(
     tmp_path: Path,
 ) -> None:
     workspace = open_workspace(tmp_path / "workspace")
-    project_id = project_with_labels(workspace, camvid, tmp_path / "source", count=16, labelled=0)
+    project_id = project_of_camvid(workspace, camvid, tmp_path / "source", count=16)
     server = start_server("--no-worker")
     pages = [new_context().new_page() for _ in range(2)]
     current = [labelling.open_label_page(page, server.url)["imageId"] for page in pages]

@@ -160,7 +160,7 @@ def request_cold_start(workspace: Workspace, project_id: int) -> RoundInfo:
         elif row.state in LIVE_ROUND_STATES:
             raise RoundRefused("The cold start is under way already. Wait until it is done.")
         row.state = "queued"
-        row.reason = "The images are put in order before any label exists"
+        row.reason = "The images are put in order before a model exists"
         row.config = read_settings(ProjectSettings, project.settings).round.model_dump(mode="json")
         row.labels_changed = project.labels_changed
         row.worker = row.heartbeat_at = row.lease_until = None

@@ -74,10 +74,12 @@ def worker_line(state: TrainingState, workspace: Workspace) -> None:
         )
         st.caption(f"Worker: {named}")
         return
+    log = workspace.path / "logs" / "worker.log"
+    # One that was started by hand writes to its terminal.
+    why = f" If one stopped by itself, `{log}` says why." if log.exists() else ""
     st.warning(
         "No worker is running, so no round can train. `python3 run_app.py serve` starts one with the "
-        f"server; beside a running server: `python3 run_app.py worker --workspace {workspace.path}`. "
-        f"If one stopped by itself, `{workspace.path / 'logs' / 'worker.log'}` says why.",
+        f"server; beside a running server: `python3 run_app.py worker --workspace {workspace.path}`.{why}",
         icon=":material/power_off:",
     )
 
@@ -253,7 +255,11 @@ def round_charts(workspace: Workspace, project: ProjectInfo, shown: RoundInfo) -
                     charts.loss_figure(points, steps, weights, begun_again), key="loss-chart", **PLOT
                 )
             else:
-                st.caption("The curve begins with the first training step.")
+                st.caption(
+                    "The curve begins with the first training step."
+                    if shown.state in LIVE_ROUND_STATES
+                    else "It ended before its first measured step, so there is no curve."
+                )
         with right, st.container(border=True, height="stretch"):
             st.markdown(f"**Audit quality in round {shown.number}**")
             if any(name == charts.AUDIT_MIOU for _, name, _ in points):
@@ -269,6 +275,8 @@ def round_charts(workspace: Workspace, project: ProjectInfo, shown: RoundInfo) -
                     "on. "
                     + (
                         "The first measurement of this round begins the curve."
+                        if is_audited and shown.state in LIVE_ROUND_STATES
+                        else "This round ended without a measurement."
                         if is_audited
                         else "The queue slips them in; submit the first one to see a curve."
                     )
@@ -383,8 +391,8 @@ def show() -> None:
     if trained is None:
         empty_state(
             "No curves yet",
-            "Submit a few label maps on the **Label** page. A round then trains by itself, or press "
-            "**Train now** above; its loss and its audit quality are drawn here.",
+            "Submit a few label maps on the **Label** page. A round then trains by itself, or when you press "
+            "**Train now**; its loss and its audit quality are drawn here.",
         )
     else:
         grows = trained.state in LIVE_ROUND_STATES

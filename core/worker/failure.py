@@ -28,7 +28,4 @@ def failure_sentence(error: Exception, workspace: Path, settings: RoundSettings)
         )
     where = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(where.filename).name}, line {where.lineno}"
-    return (
-        f"The round stopped: {error or type(error).__name__} ({place}). The worker's log says more. "
-        "Change the round settings, or start a new round."
-    )
+    return f"The round stopped: {error or type(error).__name__} ({place}). The worker's log says more."

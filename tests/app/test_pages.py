@@ -1138,7 +1138,7 @@ class TestTraining:
                     project_id=site.project_id,
                     number=0,
                     state="done",
-                    reason="The images are put in order before any label exists",
+                    reason="The images are put in order before a model exists",
                     config=project.settings["round"],
                     labels_changed=0,
                     metrics={},

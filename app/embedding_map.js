@@ -71,8 +71,8 @@ class EmbeddingMap {
     this.map.append(this.plot, line, this.hover);
     parent.append(this.map);
     this.remembered = new Map();
-    /** Counts up whenever points lie elsewhere than they did, where no lasso drawn before means anything. */
-    this.layouts = 0;
+    /** Counts up whenever points lie elsewhere than they did; not from 0, with which Plotly keeps nothing. */
+    this.layouts = 1;
     this.words.textContent = 'Loading the map…';
     // A page that is left for another keeps its map for a moment, without a size.
     const fit = () => this.drawn && this.map.offsetWidth > 0 && this.library.Plots.resize(this.plot);

@@ -22,6 +22,8 @@ GROWTH = 2
 MIN_AUDIT_IMAGES = 2
 """With fewer audit images nobody could say which start is better."""
 
+_RANDOM = "began-at-random"
+
 
 def is_due(labels: int, lineage: Iterable[Mapping[str, Any]], audit_images: int) -> bool:
     """Return whether a round should try fresh weights though it has a parent.
@@ -51,6 +53,20 @@ def begun(folder: Path) -> Start | None:
 def tried(folder: Path) -> bool:
     """Return whether the round of this folder tried fresh weights, whatever came of it."""
     return (folder / "fresh").exists()
+
+
+def keep_began_at_random(folder: Path, is_so: bool) -> None:
+    """Keep for the processes that follow whether the fresh start of the round began at random values."""
+    marker = folder / "fresh" / _RANDOM
+    if is_so:
+        marker.touch()
+    else:
+        marker.unlink(missing_ok=True)
+
+
+def began_at_random(folder: Path) -> bool:
+    """Return whether the fresh start of the round began at random values for want of pretrained weights."""
+    return (folder / "fresh" / _RANDOM).exists()
 
 
 def begin(folder: Path, start: Start) -> Path:

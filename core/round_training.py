@@ -65,7 +65,7 @@ class RoundTraining:
         while True:
             try:
                 return self._run(attempt)
-            except (RuntimeError, MemoryError) as error:
+            except (RuntimeError, MemoryError, OSError) as error:
                 following = next_attempt(attempt, self.config.batch_size)
                 if not is_out_of_memory(error) or following is None:
                     raise

@@ -102,7 +102,9 @@ class Claim:
         self._worker = worker
         self._stopping = stopping
         self._watch = watch
-        self._notes = [info.note] if info.note else []
+        # Behind the line end is what was damaged for the worker before; this one meets it again.
+        noted = (info.note or "").partition("\n")[0]
+        self._notes = [noted] if noted else []
         self._damaged_images: list[str] = []
         self._damaged_label_maps: list[str] = []
         self._reported_at = -math.inf
@@ -204,6 +206,7 @@ class Claim:
 
     def note(self, sentence: str) -> None:
         """Tell the person, once."""
+        sentence = " ".join(sentence.split())
         if f" {sentence} " in f" {' '.join(self._notes)} ":
             return
         log.info("round %d: %s", self.info.number, sentence)
@@ -225,17 +228,18 @@ class Claim:
 
     def _all_notes(self) -> str:
         """Return all there is to say, what is damaged last: of a long text the end is cut off."""
-        sentences = list(self._notes)
+        damaged = []
         if names := self._damaged_images:
-            sentences.append(f"{_named(names)} could not be read and {_was(names)} left out.")
+            damaged.append(f"{_named(names)} could not be read and {_was(names)} left out.")
         if names := self._damaged_label_maps:
             maps, each = ("map", "the") if len(names) == 1 else ("maps", "each")
-            sentences.append(
+            damaged.append(
                 f"The label {maps} of {_named(names)} could not be read and {_was(names)} left out. "
                 f"Open {each} image and save it again."
             )
-        # A round that another worker began has what was damaged then among its notes.
-        return " ".join(dict.fromkeys(sentences))
+        # Those of a worker before, where it had nothing else to say.
+        lines = [" ".join(self._notes), " ".join(one for one in damaged if one not in self._notes)]
+        return "\n".join(filter(None, lines))
 
     def stored(self, store: Callable[[], Result]) -> Result:
         """Store what the round has found, again and again while the disk is full or the database in use.

@@ -70,15 +70,9 @@ def usable_parent(claim: Claim) -> RoundInfo | None:
             f"Round {parent.number} began with other pretrained weights than the settings name{instead}."
         )
         return None
-    if began_at_random(parent):
-        found = find_encoder_weights(claim.settings.encoder, claim.settings.weights)
-        if not found.warnings:
-            claim.note(
-                f"Round {parent.number} began without pretrained weights, which are there now{instead}."
-            )
-            return None
-        for warning in found.warnings:
-            claim.note(warning)
+    if began_at_random(parent) and _are_pretrained_there(claim):
+        claim.note(f"Round {parent.number} began without pretrained weights, which are there now{instead}.")
+        return None
     try:
         check_parts(_untrained(claim, 1, "none"), _checkpoint_of(claim, parent))
     except ValueError as error:
@@ -86,6 +80,18 @@ def usable_parent(claim: Claim) -> RoundInfo | None:
         claim.note(f"Round {parent.number} could not be gone on from{instead}: {error}")
         return None
     return parent
+
+
+def _are_pretrained_there(claim: Claim) -> bool:
+    """Look again for pretrained weights of the settings; where there are none, the person is told."""
+    try:
+        found = find_encoder_weights(claim.settings.encoder, claim.settings.weights)
+    except ValueError as error:
+        claim.note(str(error))
+        return False
+    for warning in found.warnings:
+        claim.note(warning)
+    return not found.warnings
 
 
 def began_at_random(trained: RoundInfo) -> bool:

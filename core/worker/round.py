@@ -134,7 +134,7 @@ def _trained_and_scored(claim: Claim, device: torch.device) -> Published:
             "unlabelled": len(snapshot.data.unlabelled),
             "device": str(scored_on),
             "start": start,
-            "began_at_random": bool(training.teacher.warnings)
+            "began_at_random": fresh_start.began_at_random(claim.folder)
             if start == "fresh"
             else parent is not None and began_at_random(parent),
             "archived": claim.archived,

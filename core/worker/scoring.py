@@ -178,7 +178,7 @@ def _score_that_varies(claim: Claim, network: SegmentationNetwork) -> PixelScore
         return settings.pixel_score
     claim.note(
         f"The training was too short to see half of the labelled images, so the {score} is 0 everywhere and "
-        "predictive entropy orders the images. More steps mend that."
+        "predictive entropy orders the images. More steps mostly mend that."
     )
     return "predictive_entropy"
 

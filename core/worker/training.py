@@ -11,6 +11,8 @@ from pathlib import Path
 import torch
 
 from core import fresh_start
+from core.checkpoints import newest_checkpoint
+from core.model.network import SegmentationNetwork
 from core.out_of_memory import free_cached_memory, is_out_of_memory
 from core.round_training import RoundTraining
 from core.train import StepReport, Training
@@ -46,11 +48,21 @@ def trained_from(
     start: fresh_start.Start = "fresh" if parent is None else "warm"
     went_on = start == "warm" and fresh_start.tried(claim.folder)
     progress = _Progress(claim, images, steps_before=claim.settings.steps if went_on else 0)
+    checkpoints = fresh_start.begin(claim.folder, start)
+
+    def network_to_begin_from() -> SegmentationNetwork:
+        network = new_network(claim, snapshot.learned.class_count, parent)
+        # What goes on from a checkpoint began as that did, whatever can be found by now.
+        if start == "fresh" and newest_checkpoint(checkpoints) is None:
+            is_random = bool(network.warnings)
+            claim.stored(lambda: fresh_start.keep_began_at_random(claim.folder, is_random))
+        return network
+
     training = RoundTraining(
-        lambda: new_network(claim, snapshot.learned.class_count, parent),
+        network_to_begin_from,
         snapshot.data,
         claim.train_config(),
-        fresh_start.begin(claim.folder, start),
+        checkpoints,
         on_start=progress.begin,
         on_step=progress.after_step,
         on_checkpoint=progress.after_checkpoint,

@@ -1,6 +1,7 @@
 """The worker on real storage, with real networks of tiny settings."""
 
 import errno
+import functools
 import os
 import shutil
 import signal
@@ -614,6 +615,43 @@ def test_a_stopped_round_goes_on_where_it_was(workspace: Workspace) -> None:
     steps = [step for step, _, _ in rounds.curve(workspace, claimed.id, "loss")]
     assert steps[-1] == 6
     assert len(steps) == len(set(steps)), "no step was trained twice"
+
+
+def test_a_round_that_began_at_random_is_known_as_such_by_the_worker_that_ends_it(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(encoder_weights, "_cached_or_downloaded", lambda encoder: None)
+    project = blocks_project(workspace, pool=2, settings=TINY.model_copy(update={"weights": "auto"}))
+    claimed = claimed_round(workspace, project)
+    begun = functools.partial(rounds.curve, workspace, claimed.id, "loss")
+    assert run_round(workspace, claimed, ME, CPU, stopping=lambda: bool(begun())) == "stopped"
+    file = tmp_path / "test_efficientnet.pth"
+    torch.save(timm.create_model("test_efficientnet").state_dict(), file)
+    monkeypatch.setattr(encoder_weights, "_cached_or_downloaded", lambda encoder: file)
+    again = rounds.claim(workspace, "here:2", LEASE_S, now=time.time() + 60)
+    assert again is not None
+    assert run_round(workspace, again, "here:2", CPU) == "done"
+    assert rounds.get_round(workspace, claimed.id).metrics["began_at_random"] is True
+    assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
+    newest = rounds.history(workspace, project.id)[0].metrics
+    assert (newest["start"], newest["began_at_random"]) == ("fresh", False)
+
+
+def test_a_worker_that_takes_over_names_damaged_images_once(workspace: Workspace) -> None:
+    project = blocks_project(workspace, pool=2)
+    claimed = claimed_round(workspace, project)
+    first = Claim(workspace, claimed, ME, lambda: False, None)
+    first.note_damaged_image("a.png")
+    first.note("Something else.")
+    first.note_damaged_image("b.png")
+    expected = "Something else.\na.png and b.png could not be read and were left out."
+    assert rounds.get_round(workspace, claimed.id).note == expected
+    again = rounds.claim(workspace, "here:2", LEASE_S, now=time.time() + 60)
+    assert again is not None
+    second = Claim(workspace, again, "here:2", lambda: False, None)
+    for name in ("a.png", "b.png", "a.png"):
+        second.note_damaged_image(name)
+    assert rounds.get_round(workspace, claimed.id).note == expected
 
 
 class Killed(BaseException):

@@ -263,8 +263,13 @@ def test_what_is_chosen_stays_chosen_when_a_round_moves_the_map(
     lasso_far_images(page, site)
     chosen = page.locator(".st-key-map-chosen")
     expect(chosen).to_contain_text("2 chosen on the map")
-    publish(site.workspace, site.project_id, far=(2, 5))
     page.locator(".st-key-map-colour").get_by_text("Score").click()
+    page.wait_for_function(
+        "() => document.querySelector('.q-map-plot').data.some((one) => one.marker.showscale)"
+    )
+    assert page.evaluate("() => document.querySelector('.q-map-plot').layout.selections?.length") == 1
+    publish(site.workspace, site.project_id, far=(2, 5))
+    page.locator(".st-key-map-colour").get_by_text("Split").click()
     page.wait_for_function(
         """(ids) => {
             const plot = document.querySelector('.q-map-plot');

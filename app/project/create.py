@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import NoReturn
+from dataclasses import dataclass
+from functools import partial
 
 import streamlit as st
 
@@ -16,15 +16,25 @@ from storage import projects
 from storage.errors import InvalidInput
 from storage.import_planning import plan_import
 from storage.in_parallel import Progress
-from storage.projects import ClassSpec
+from storage.projects import ClassSpec, ProjectInfo
 from storage.workspace import Workspace
 
 LAST_MADE = "last-made-project"
 """Where the session keeps the number of the project that was made last."""
 _GREETED = "greeted-project"
-_READING = "classes-under-way"
-"""Session state: a project's name, the data set whose classes it gets, and the work that reads these."""
+_MAKING = "project-under-way"
+"""Session state: the project that is made, or that could not be made last."""
 _TYPED = ("project-name", "class-source", "class-names")
+
+
+@dataclass(frozen=True)
+class MadeProject:
+    """What was typed to make a project, and the work that makes it, of which the project comes."""
+
+    name: str
+    source: str
+    classes: str
+    work: RunningWork[ProjectInfo]
 
 
 def class_specs(text: str) -> list[ClassSpec]:
@@ -71,6 +81,11 @@ def greet_made_project() -> None:
 
 def create_section(workspace: Workspace) -> None:
     """Draw the form that makes a project, from pasted classes or from those of a data set."""
+    last: MadeProject | None = st.session_state.get(_MAKING)
+    if last is not None and "class-names" not in st.session_state:
+        # The fields forget when another page is looked at.
+        for key, typed in zip(_TYPED, (last.name, last.source, last.classes), strict=True):
+            st.session_state[key] = typed
     with st.form("create-project-form", border=True):
         left, right = st.columns([2, 3])
         name = left.text_input("Name", placeholder="Street scenes", key="project-name")
@@ -92,41 +107,38 @@ def create_section(workspace: Workspace) -> None:
         asked = st.form_submit_button(
             "Create project", key="create-project", type="primary", icon=":material/add:"
         )
-    name_read, source_read, reading = st.session_state.get(_READING, ("", "", None))
     if asked:
-        source = typed_path(source)
-        if reading is not None:
-            reading.stop()
-            reading = None
-        with errors_as_sentences():
-            specs = class_specs(text)
-            if specs or not source:
-                make_project(workspace, name, specs, source)
-            name_read, source_read, reading = name, source, RunningWork[list[ClassSpec]]("Reading the masks")
-            st.session_state[_READING] = (name_read, source_read, reading)
-            reading.begin(lambda progress: classes_of(source, progress))
-            reading.wait_a_moment()
-    if reading is None:
+        if last is not None:
+            last.work.stop()
+        annotator = session.annotator()
+        last = MadeProject(name, source, text, RunningWork("Reading the masks"))
+        st.session_state[_MAKING] = last
+        last.work.begin(partial(made_project, workspace, last, annotator))
+        last.work.wait_a_moment()
+    if last is None or last.work.is_stopping:
         return
-    if not reading.is_over:
-        running_bar(reading, "create-project")
+    if not last.work.is_over:
+        running_bar(last.work, "create-project")
         return
     with errors_as_sentences():
-        if not reading.was_stopped:
-            make_project(workspace, name_read, reading.outcome(), source_read)
-    del st.session_state[_READING]
+        made = last.work.outcome()
+        session.choose_project(made.id)
+        if path := typed_path(last.source):
+            st.session_state[NEXT_SOURCE] = path
+        st.session_state[LAST_MADE] = made.id
+        # The last of all: a run that ends before is done once more.
+        st.session_state.pop(_MAKING, None)
+        st.rerun()
 
 
-def make_project(workspace: Workspace, name: str, classes: Sequence[ClassSpec], source: str) -> NoReturn:
-    """Make a project, open it and draw the page again, with the source of its classes as that of its images.
+def made_project(workspace: Workspace, typed: MadeProject, annotator: str, progress: Progress) -> ProjectInfo:
+    """Make the project that was typed, with the classes of its data set where none were.
 
     Raises:
-        InvalidInput: the name or a class is not accepted.
+        InvalidInput: the name or a class is not accepted, or the data set names no classes.
     """
-    made = projects.create_project(workspace, name, classes, session.annotator())
-    session.choose_project(made.id)
-    st.session_state.pop(_READING, None)
-    if source:
-        st.session_state[NEXT_SOURCE] = source
-    st.session_state[LAST_MADE] = made.id
-    st.rerun()
+    classes, source = class_specs(typed.classes), typed_path(typed.source)
+    if not classes and source:
+        classes = classes_of(source, progress)
+        typed.work.go_on()
+    return projects.create_project(workspace, typed.name, classes, annotator)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app import session
 from app.notices import bullets, errors_as_sentences, image_count, plain
-from app.project.running_import import RunningImport, begin_import, forget_ended_import, import_of
+from app.project.running_import import (
+    KINDS,
+    AskedImport,
+    RunningImport,
+    begin_import,
+    forget_ended_import,
+    import_of,
+)
 from app.project.running_work import RunningWork, running_bar
 from storage.errors import InvalidInput
 from storage.formats.archives import Source
@@ -32,31 +37,10 @@ _BEGUN = "begun-import"
 _UPLOADS_DONE = "uploads-done"
 """Session state: how many uploads were imported; each leaves an empty field for the next."""
 _CHECK = "checked-import"
-"""Session state: what the form asked for when it was checked, and the check, which makes a plan."""
+"""Session state, by project: what the form asked for when it was checked, and the check that makes a plan."""
 
-Kind = Literal["Folder or zip on the server", "Upload"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the form asks for.
-
-    Attributes:
-        project_id: The project that it stands in.
-        kind: Where from.
-        path: The path on the server.
-        files: Numbers that the uploaded files have in this session.
-        masks_as: What masks become.
-        follow_splits: Whether folders keep their split.
-    """
-
-    project_id: int
-    kind: Kind
-    path: str
-    files: tuple[str, ...]
-    masks_as: MasksAs
-    follow_splits: bool
+_FORM_OF = "import-form-of"
+"""Session state: the project whose import the fields were filled in for."""
 
 
 def import_section(workspace: Workspace, project: ProjectInfo) -> None:
@@ -64,12 +48,23 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
     last = import_of(workspace, project.id)
     is_running = last is not None and not last.work.is_over
     begun_key, done_key = f"{_BEGUN}-{project.id}", f"{_UPLOADS_DONE}-{project.id}"
+    check_key = f"{_CHECK}-{project.id}"
+    checked_for, check = st.session_state.get(check_key, (None, None))
+    # Its button began the import; the next click may have ended the run before it could say so.
+    if check is not None and last is not None and check.result is not None and check.result is last.plan():
+        if checked_for.kind == "Upload":
+            st.session_state[begun_key] = last
+        del st.session_state[check_key]
+        checked_for = check = None
     begun = st.session_state.get(begun_key)
     if begun is not None and begun.work.result is not None:
         del st.session_state[begun_key]
         st.session_state[done_key] = st.session_state.get(done_key, 0) + 1
     upload_key = f"import-upload-{project.id}-{st.session_state.get(done_key, 0)}"
-    fill_in_forgotten(project.id)
+    filled_in = fill_in_forgotten(project.id, checked_for or (last.asked if last is not None else None))
+    if check is not None and filled_in is not None:
+        checked_for = filled_in
+        st.session_state[check_key] = (checked_for, check)
     with st.container(border=True, key="import"):
         st.markdown("**Import images**")
         kind = (
@@ -94,9 +89,6 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
         else:
             if prefill := st.session_state.pop(NEXT_SOURCE, None):
                 st.session_state["import-source"] = prefill
-            elif last is not None and last.source and "import-source" not in st.session_state:
-                # The field forgets when another page is looked at.
-                st.session_state["import-source"] = last.source
             path = typed_path(
                 st.text_input(
                     "Path of a folder or zip file on the computer that runs Qualm",
@@ -131,8 +123,7 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
                 # Pressed too soon it would say that nothing is there, of a file that is on its way.
                 disabled=is_running or (kind == "Upload" and not files),
             )
-        asked = Asked(project.id, kind, path, tuple(file.file_id for file in files), masks_as, follow_splits)
-        checked_for, check = st.session_state.get(_CHECK, (None, None))
+        asked = AskedImport(kind, path, tuple(file.file_id for file in files), masks_as, follow_splits)
         if checked:
             forget_ended_import(workspace, project.id)
             last = None
@@ -153,7 +144,7 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
                 )
 
             checked_for, check = asked, RunningWork[ImportPlan]("Reading (nothing is imported yet)")
-            st.session_state[_CHECK] = (checked_for, check)
+            st.session_state[check_key] = (checked_for, check)
             check.begin(plan_of_source)
             check.wait_a_moment()
         if last is not None and is_running:
@@ -163,7 +154,7 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
                 "You may leave this page, or close it: the import goes on while the server runs.",
             )
             return
-        if check is not None and checked_for.project_id == project.id:
+        if check is not None:
             if not check.is_over:
                 running_bar(check, "check")
             elif check.was_stopped:
@@ -171,7 +162,7 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
             elif checked_for == asked:
                 with errors_as_sentences():
                     plan = check.outcome()
-                    import_plan(workspace, project, plan)
+                    import_plan(workspace, project, plan, asked)
             elif check.error is None:
                 st.caption(
                     "The source or its settings changed: check again to see what would be imported now."
@@ -186,23 +177,31 @@ def typed_path(text: str) -> str:
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
 
 
-def fill_in_forgotten(project_id: int) -> None:
-    """Fill in what was checked last, or what is usual: the fields forget when another page is looked at."""
+def fill_in_forgotten(project_id: int, asked: AskedImport | None) -> AskedImport | None:
+    """Fill in what was asked for last, or what is usual: the fields forget when another page is looked at.
+
+    Those of another project give way, too, where something was asked for in this one.
+
+    Args:
+        project_id: The project.
+        asked: What was asked for last in it; None for nothing.
+
+    Returns:
+        What was filled in; uploaded files are gone from their field. None where nothing was forgotten.
+    """
     # The last that is filled in below, for the next click may end this anywhere.
-    if "import-splits" in st.session_state:
-        return
-    checked_for, check = st.session_state.get(_CHECK, (None, None))
-    if checked_for is None or checked_for.project_id != project_id:
-        checked_for = Asked(project_id, KINDS[0], "", (), "labels", follow_splits=True)
-    else:
-        # The uploaded files are gone from their field, but not from the check.
-        checked_for = dataclasses.replace(checked_for, files=())
-        st.session_state[_CHECK] = (checked_for, check)
-    if checked_for.path:
-        st.session_state["import-source"] = checked_for.path
-    st.session_state["import-kind"] = checked_for.kind
-    st.session_state["import-masks"] = checked_for.masks_as
-    st.session_state["import-splits"] = checked_for.follow_splits
+    is_there = "import-splits" in st.session_state
+    if is_there and (asked is None or st.session_state.get(_FORM_OF) == project_id):
+        st.session_state[_FORM_OF] = project_id
+        return None
+    filled_in = AskedImport() if asked is None else dataclasses.replace(asked, files=())
+    if filled_in.path:
+        st.session_state["import-source"] = filled_in.path
+    st.session_state["import-kind"] = filled_in.kind
+    st.session_state["import-masks"] = filled_in.masks_as
+    st.session_state[_FORM_OF] = project_id
+    st.session_state["import-splits"] = filled_in.follow_splits
+    return filled_in
 
 
 def source_name(source: Source) -> str:
@@ -213,7 +212,7 @@ def source_name(source: Source) -> str:
     return f"the uploaded {source[0][0]}{more}"
 
 
-def import_plan(workspace: Workspace, project: ProjectInfo, plan: ImportPlan) -> None:
+def import_plan(workspace: Workspace, project: ProjectInfo, plan: ImportPlan, asked: AskedImport) -> None:
     """Draw the report of a dry run, and the button that imports what it found."""
     with st.container(key="import-report", gap="xsmall"):
         st.caption(plain(f"Checked {source_name(plan.source)}:"))
@@ -223,10 +222,7 @@ def import_plan(workspace: Workspace, project: ProjectInfo, plan: ImportPlan) ->
     images_to_come = f"Import {image_count(plan.new_images)}" if plan.new_images else "Add the missing labels"
     if st.button(images_to_come, key="import-run", icon=":material/upload:", type="primary"):
         with errors_as_sentences():
-            begun = begin_import(workspace, project.id, plan, session.annotator())
-            if begun.source is None:
-                st.session_state[f"{_BEGUN}-{project.id}"] = begun
-            st.session_state.pop(_CHECK, None)
+            begin_import(workspace, project.id, plan, asked, session.annotator())
             st.rerun()
 
 

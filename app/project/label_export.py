@@ -21,9 +21,9 @@ from storage.schema import NOT_LABELLED, VOID
 from storage.workspace import Workspace
 
 _ZIP = "prepared-export"
-"""Session state: the zip that is made or was made last."""
+"""Session state, by project: the zip that is made or was made last."""
 _FOLDER = "exported-folder"
-"""Session state: of which project a folder is made or was made last, and the work."""
+"""Session state, by project: the work that makes a folder or made the last one."""
 
 
 class ExportOptions(TypedDict):
@@ -37,6 +37,9 @@ class ExportOptions(TypedDict):
 
 def export_section(workspace: Workspace, project: ProjectInfo) -> None:
     """Draw the export: a zip to download, or a folder on the server."""
+    last: ExportedZip | None = st.session_state.get(f"{_ZIP}-{project.id}")
+    if last is not None:
+        fill_in_forgotten(last.options)
     with st.container(border=True):
         st.markdown("**Export label maps**")
         st.caption(
@@ -68,11 +71,20 @@ def export_section(workspace: Workspace, project: ProjectInfo) -> None:
             folder_part(workspace, project, options)
 
 
+def fill_in_forgotten(options: ExportOptions) -> None:
+    """Set the switches as they were for the last zip: they forget when another page is looked at."""
+    # The last that is set below, for the next click may end this anywhere.
+    if "export-drafts" in st.session_state:
+        return
+    st.session_state["export-images"] = options["include_images"]
+    st.session_state["export-not-labelled"] = options["not_labelled_as"] == NOT_LABELLED
+    st.session_state["export-drafts"] = options["drafts"]
+
+
 @dataclass(frozen=True)
 class ExportedZip:
-    """A zip that is made or was made: of what, with which options, and how the project was then."""
+    """A zip that is made or was made: with which options, and how the project was then."""
 
-    project_id: int
     options: ExportOptions
     state: tuple[object, ...]
     work: RunningWork[tuple[Path, list[str]]]
@@ -85,7 +97,8 @@ def zip_part(workspace: Workspace, project: ProjectInfo, options: ExportOptions)
         drafts, include_images = options["drafts"], options["include_images"]
         return state_to_export(workspace, project.id, drafts=drafts, include_images=include_images)
 
-    last: ExportedZip | None = st.session_state.get(_ZIP)
+    key = f"{_ZIP}-{project.id}"
+    last: ExportedZip | None = st.session_state.get(key)
     if st.button(
         "Prepare a zip",
         key="export",
@@ -94,24 +107,26 @@ def zip_part(workspace: Workspace, project: ProjectInfo, options: ExportOptions)
         disabled=last is not None and not last.work.is_over,
     ):
         with errors_as_sentences():
-            last = ExportedZip(project.id, options, state_now(), RunningWork("Exporting"))
-            st.session_state[_ZIP] = last
+            last = ExportedZip(options, state_now(), RunningWork("Exporting"))
+            st.session_state[key] = last
             last.work.begin(lambda progress: prepare_zip(workspace, project, options, progress))
             last.work.wait_a_moment()
-    if last is None or last.project_id != project.id:
+    if last is None or last.work.was_stopped:
         return
     if not last.work.is_over:
         running_bar(last.work, "export")
         return
-    # With other options it is not what the button would seem to give.
-    if last.options != options or last.work.was_stopped:
-        return
+    is_as_then = state_now() == last.state
     with errors_as_sentences():
+        if last.work.error is not None and not is_as_then:
+            # What was missing may be there by now.
+            return
         prepared, report = last.work.outcome()
-        if not prepared.exists():
+        # With other options it is not what the button would seem to give.
+        if last.options != options or not prepared.exists():
             return
         st.markdown(bullets(report))
-        if state_now() != last.state:
+        if not is_as_then:
             st.caption("Labels, splits or classes changed since then: prepare the zip again.")
         # A link to a route of ours: Streamlit's own button would take the whole file into memory.
         st.link_button(
@@ -120,14 +135,12 @@ def zip_part(workspace: Workspace, project: ProjectInfo, options: ExportOptions)
             key="export-download",
             icon=":material/download:",
         )
-    if last.work.error is not None:
-        # Said once: what is missing may be there by the next look.
-        del st.session_state[_ZIP]
 
 
 def folder_part(workspace: Workspace, project: ProjectInfo, options: ExportOptions) -> None:
     """Draw the field and the button of an export to a folder, and what the last one did."""
-    made_of, work = st.session_state.get(_FOLDER, (None, None))
+    key = f"{_FOLDER}-{project.id}"
+    work: RunningWork[ExportResult] | None = st.session_state.get(key)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         folder = st.text_input(
             "Or a new folder on the computer that runs Qualm", key="export-folder", placeholder="/data/labels"
@@ -143,11 +156,10 @@ def folder_part(workspace: Workspace, project: ProjectInfo, options: ExportOptio
                 raise InvalidInput("Type the path of a new folder, then export again.")
             return export_project(workspace, project.id, path, **options, progress=progress)
 
-        made_of, work = project.id, RunningWork[ExportResult]("Exporting")
-        st.session_state[_FOLDER] = (made_of, work)
+        work = st.session_state[key] = RunningWork[ExportResult]("Exporting")
         work.begin(exported)
         work.wait_a_moment()
-    if work is None or made_of != project.id:
+    if work is None:
         return
     # Below the row: in it the message would leave no width for the path.
     if not work.is_over:
@@ -163,8 +175,6 @@ def folder_part(workspace: Workspace, project: ProjectInfo, options: ExportOptio
                 st.warning(plain(sentence), icon=":material/warning:")
             else:
                 st.success(plain(sentence), icon=":material/check:")
-    if work.error is not None:
-        del st.session_state[_FOLDER]
 
 
 def prepare_zip(

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import Literal, get_args
 
 from app.project.running_work import RunningWork
 from storage.errors import InvalidInput
-from storage.import_plan import ImportPlan, ImportResult
+from storage.import_plan import ImportPlan, ImportResult, MasksAs
 from storage.importing import run_import
 from storage.workspace import Workspace
+
+Kind = Literal["Folder or zip on the server", "Upload"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class AskedImport:
+    """What the form of an import asks for.
+
+    Attributes:
+        kind: Where from.
+        path: The path on the server; empty for an upload.
+        files: Numbers that the uploaded files have in their browser session.
+        masks_as: What masks become.
+        follow_splits: Whether folders keep their split.
+    """
+
+    kind: Kind = KINDS[0]
+    path: str = ""
+    files: tuple[str, ...] = ()
+    masks_as: MasksAs = "labels"
+    follow_splits: bool = True
 
 
 @dataclass(frozen=True)
@@ -18,11 +42,13 @@ class RunningImport:
     """An import under way, or the last one that ended.
 
     Attributes:
-        source: Where from: a path on this machine; None for an upload.
+        asked: What was asked for.
+        plan: What it carries out, as long as somebody else holds that, with the files of an upload in it.
         work: Its course and what came of it.
     """
 
-    source: str | None
+    asked: AskedImport
+    plan: weakref.ref[ImportPlan]
     work: RunningWork[ImportResult]
 
     def report(self) -> list[str]:
@@ -48,16 +74,15 @@ def import_of(workspace: Workspace, project_id: int) -> RunningImport | None:
     return _imports.get((workspace.path, project_id))
 
 
-def begin_import(workspace: Workspace, project_id: int, plan: ImportPlan, actor: str) -> RunningImport:
+def begin_import(
+    workspace: Workspace, project_id: int, plan: ImportPlan, asked: AskedImport, actor: str
+) -> None:
     """Start to carry out a plan and return at once.
 
     Raises:
         InvalidInput: another import into the project is running.
     """
-    begun = RunningImport(
-        str(plan.source) if isinstance(plan.source, (str, Path)) else None,
-        RunningWork("Importing", of=len(plan.entries)),
-    )
+    begun = RunningImport(asked, weakref.ref(plan), RunningWork("Importing", of=len(plan.entries)))
     with _lock:
         last = import_of(workspace, project_id)
         if last is not None and not last.work.is_over:
@@ -66,7 +91,6 @@ def begin_import(workspace: Workspace, project_id: int, plan: ImportPlan, actor:
             )
         _imports[workspace.path, project_id] = begun
     begun.work.begin(lambda progress: run_import(workspace, project_id, plan, actor, progress=progress))
-    return begun
 
 
 def forget_ended_import(workspace: Workspace, project_id: int) -> None:

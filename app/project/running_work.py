@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +12,10 @@ from typing import Generic, TypeVar
 import streamlit as st
 
 from app.notices import duration
+from storage.errors import QualmError
 from storage.in_parallel import Progress
+
+_log = logging.getLogger(__name__)
 
 SHORT_S = 0.5
 """Work that takes no longer is waited for, so that no bar flashes up."""
@@ -75,6 +79,11 @@ class RunningWork(Generic[R]):
         """End it after what is being done now."""
         self.is_stopping = True
 
+    def go_on(self) -> None:
+        """End the work here when that was asked for; the work itself calls it, between two of its parts."""
+        if self.is_stopping:
+            raise _Stopped
+
     def wait_a_moment(self) -> None:
         """Give it the time that short work takes."""
         self._ended.wait(SHORT_S)
@@ -86,7 +95,7 @@ class RunningWork(Generic[R]):
             Exception: Why it failed.
         """
         if self.error is not None:
-            raise self.error
+            raise self.error.with_traceback(None)
         assert self.result is not None
         return self.result
 
@@ -101,7 +110,10 @@ class RunningWork(Generic[R]):
         except _Stopped:
             pass
         except Exception as error:
-            self.error = error
+            if not isinstance(error, QualmError):
+                _log.exception("%s failed", self.what)
+            # It is kept for whoever looks, and what its frames hold is not.
+            self.error = error.with_traceback(None)
         finally:
             self._ended.set()
 
@@ -114,12 +126,14 @@ def running_bar(work: RunningWork[R], key: str, note: str = "You may look at oth
         key: Beginning of the keys, of which a page has one for each kind of work.
         note: What may be done while it runs.
     """
-    st.fragment(_running_bar, run_every=0.5)(work, key, note)
+    st.fragment(_running_bar, run_every=0.5)(work, key, note, Event())
 
 
-def _running_bar(work: RunningWork[R], key: str, note: str) -> None:
-    if work.is_over:
+def _running_bar(work: RunningWork[R], key: str, note: str, is_drawn: Event) -> None:
+    # Not while the page is drawn for the first time: what was pressed below would not be heard.
+    if work.is_over and is_drawn.is_set():
         st.rerun(scope="app")
+    is_drawn.set()
     with st.container(key=f"{key}-progress"):
         st.progress(work.done / work.of if work.of else 0.0, text=work.progress)
         with st.container(horizontal=True, vertical_alignment="center"):

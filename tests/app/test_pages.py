@@ -231,6 +231,63 @@ class TestProject:
         test.button(key="create-project").click().run()
         assert "~nobody.of.this.name/data is no path that can be opened" in errors(test)[0]
 
+    @pytest.mark.parametrize("end", ["stopped", "asked for anew"])
+    def test_a_reading_that_is_not_wanted_any_more_makes_no_project(
+        self, open_page, site: Site, monkeypatch: pytest.MonkeyPatch, end: str
+    ) -> None:
+        may_go_on, has_read = threading.Event(), threading.Event()
+
+        def slow(source: str, progress: Progress) -> list[projects.ClassSpec]:
+            progress(1, 1, "the last")
+            has_read.set()
+            may_go_on.wait(60)
+            return [projects.ClassSpec("soil"), projects.ClassSpec("crop")]
+
+        monkeypatch.setattr(create, "classes_of", slow)
+        monkeypatch.setattr(running_work, "SHORT_S", 0)
+        test = open_page("project")
+        test.text_input(key="project-name").set_value("Old name")
+        test.text_input(key="class-source").set_value("/data")
+        test.button(key="create-project").click().run()
+        assert has_read.wait(60)
+        monkeypatch.setattr(running_work, "SHORT_S", 60)
+        if end == "stopped":
+            test.button(key="create-project-stop").click().run()
+        else:
+            test.text_area(key="class-names").set_value("a\na")
+            test.button(key="create-project").click().run()
+            assert "Two classes cannot both be named a" in errors(test)[0]
+            for page in ("queue", "project"):
+                test.switch_page(f"pages/{page}.py").run()
+            assert test.text_area(key="class-names").value == "a\na"
+            assert "Two classes cannot both be named a" in errors(test)[0]
+        may_go_on.set()
+        for _ in range(20):
+            time.sleep(0.02)
+            test.run()
+        assert [info.name for info in projects.list_projects(site.workspace)] == ["Streets"]
+
+    def test_a_project_whose_run_ended_as_it_was_made_is_opened(
+        self, open_page, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        test = open_page("project")
+        test.text_input(key="project-name").set_value("Field")
+        test.text_area(key="class-names").set_value("soil")
+        choose = session.choose_project
+        ended: list[int] = []
+
+        def chosen_and_ended(project_id: int) -> None:
+            choose(project_id)
+            if not ended:
+                ended.append(project_id)
+                st.stop()
+
+        monkeypatch.setattr(session, "choose_project", chosen_and_ended)
+        test.button(key="create-project").click().run()
+        test.run()
+        assert not errors(test)
+        assert test.selectbox(key="project-picker").value == ended[0]
+
     def test_the_name_of_a_project_is_shown_as_it_is(self, open_page, workspace: Workspace) -> None:
         projects.create_project(workspace, "$5 [a] *b* :smile:", [projects.ClassSpec("soil")], "anna")
         shown = open_page("project").subheader[0].value
@@ -518,9 +575,96 @@ class TestProject:
                 break
             test.run()
         made = projects.get_project(site.workspace, "Field")
+        test.run()
         assert [info.name for info in projects.classes(site.workspace, made.id)] == ["soil", "crop"]
         assert test.selectbox(key="project-picker").value == made.id
         assert test.text_input(key="import-source").value == str(tmp_path)
+
+    @pytest.mark.parametrize("is_found", [True, False], ids=["prepared", "refused"])
+    def test_a_zip_of_other_options_is_there_after_another_page(
+        self, open_page, site: Site, monkeypatch: pytest.MonkeyPatch, is_found: bool
+    ) -> None:
+        if is_found:
+            label(site, site.image_ids[1])
+        test = open_page("project")
+        test.toggle(key="export-images").set_value(True).run()
+        test.button(key="export").click().run()
+        for page in ("queue", "project"):
+            test.switch_page(f"pages/{page}.py").run()
+        assert test.toggle(key="export-images").value
+        assert bool(test.get("link_button")) == is_found
+        # It stays for whoever looks at another part of the page first.
+        test.toggle(key="import-splits").set_value(False).run()
+        assert [error.value.startswith("No image of Streets is labelled") for error in test.error] == (
+            [] if is_found else [True]
+        )
+        label(site, site.image_ids[2])
+        assert not errors(test.run())
+
+    def test_an_import_that_was_stopped_is_asked_for_again_as_it_was(
+        self, open_page, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What was to be hidden truth would otherwise go on as labels."""
+        for grey in range(3):
+            Image.fromarray(np.full((20, 30, 3), grey, np.uint8)).save(tmp_path / f"{grey}.png")
+
+        def stopped_at_once(*arguments: Any, progress: Progress) -> ImportResult:
+            import_of = running_import.import_of(site.workspace, site.project_id)
+            assert import_of is not None
+            import_of.work.stop()
+            return run_import(*arguments, progress=progress)
+
+        monkeypatch.setattr(running_import, "run_import", stopped_at_once)
+        test = open_page("project")
+        test.text_input(key="import-source").set_value(str(tmp_path))
+        test.segmented_control(key="import-masks").set_value("truth")
+        test.toggle(key="import-splits").set_value(False)
+        test.button(key="import-plan").click().run()
+        test.button(key="import-run").click().run()
+        assert until_imported(test).success[0].value.startswith("Stopped after 1 of 3 images.")
+        for page in ("queue", "project"):
+            test.switch_page(f"pages/{page}.py").run()
+        assert test.text_input(key="import-source").value == str(tmp_path)
+        assert test.segmented_control(key="import-masks").value == "truth"
+        assert not test.toggle(key="import-splits").value
+
+    def test_an_import_that_began_as_the_run_ended_leaves_no_upload_behind(
+        self, open_page, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        buffer = io.BytesIO()
+        Image.fromarray(np.full((20, 30, 3), 7, np.uint8)).save(buffer, "PNG")
+        test = open_page("project")
+        test.segmented_control(key="import-kind").set_value("Upload").run()
+        grey = ("grey.png", buffer.getvalue(), "image/png")
+        test.file_uploader(key=f"import-upload-{site.project_id}-0").set_value([grey]).run()
+        test.button(key="import-plan").click().run()
+        begin = image_import.begin_import
+
+        def begun_and_ended(*arguments: Any) -> None:
+            begin(*arguments)
+            st.stop()
+
+        monkeypatch.setattr(image_import, "begin_import", begun_and_ended)
+        test.button(key="import-run").click().run()
+        assert "1 image imported" in until_imported(test.run()).success[0].value
+        test.run()
+        assert [field.key for field in test.file_uploader] == [f"import-upload-{site.project_id}-1"]
+        assert "import-run" not in {button.key for button in test.button}
+
+    def test_checks_of_two_projects_are_kept_apart(self, open_page, site: Site, tmp_path: Path) -> None:
+        other = make_site(site.workspace, name="Fields")
+        for name, number in (("one", site.project_id), ("two", other.project_id)):
+            (tmp_path / name).mkdir()
+            Image.fromarray(np.full((20, 30, 3), number, np.uint8)).save(tmp_path / name / "grey.png")
+        test = open_page("project")
+        for name, number in (("one", site.project_id), ("two", other.project_id)):
+            test.selectbox(key="project-picker").set_value(number).run()
+            test.text_input(key="import-source").set_value(str(tmp_path / name))
+            test.button(key="import-plan").click().run()
+        for name, number in (("one", site.project_id), ("two", other.project_id)):
+            test.selectbox(key="project-picker").set_value(number).run()
+            assert test.text_input(key="import-source").value == str(tmp_path / name)
+            assert f"Checked {tmp_path / name}:" in everything(test)
 
     def test_what_was_planned_for_another_source_is_not_imported(
         self, open_page, site: Site, tmp_path: Path

@@ -72,3 +72,19 @@ def test_it_says_how_far_it_is_and_how_long_the_rest_takes() -> None:
     assert work.progress.startswith("Exporting: 2 of 4, about ")
     may_go_on.set()
     work.wait_a_moment()
+
+
+def test_a_defect_is_logged_once_and_holds_nothing_of_what_it_worked_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def dividing(progress: Progress) -> float:
+        return 1 / 0
+
+    work = RunningWork[float]("Exporting")
+    work.begin(dividing)
+    work.wait_a_moment()
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError) as raised:
+            work.outcome()
+        assert len(raised.traceback) <= 2
+    assert [record.message for record in caplog.records] == ["Exporting failed"]

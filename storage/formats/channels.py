@@ -7,6 +7,7 @@ view of the values are the same.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import re
@@ -54,10 +55,11 @@ def read_channels(data: bytes) -> Channels | None:
     """Return the channels of an image file; None when 8 bits and three colours hold all of it.
 
     None as well when the file is damaged or its channels cannot be read: the ordinary reader says why, or
-    reads what it can.
+    reads what it can. A TIFF of more than 8 bits is not left to it.
 
     Raises:
-        InvalidInput: The image, or its channels together, are larger than what is read.
+        InvalidInput: The image, or its channels together, are larger than what is read, or a TIFF of more
+            than 8 bits a sample cannot be read.
     """
     try:
         if data.startswith(_TIFF_STARTS):
@@ -68,10 +70,40 @@ def read_channels(data: bytes) -> Channels | None:
             return _read_pgm(data)
     except InvalidInput:
         raise
-    except Exception:
+    except Exception as error:
         # Decoders of hostile or broken bytes raise whatever they trip over.
-        return None
+        if data.startswith(_TIFF_STARTS):
+            _refuse_deep(data, error)
     return None
+
+
+def _refuse_deep(data: bytes, error: Exception) -> None:
+    """Refuse a TIFF of more than 8 bits that cannot be read here.
+
+    The ordinary reader takes the bytes of such samples for samples of their own, and shows stripes.
+
+    Raises:
+        InvalidInput: It has more than 8 bits a sample.
+    """
+    bits = _bits_a_sample(data)
+    if bits > 8:
+        said = f"{type(error).__name__}: {error}".rstrip(": .")
+        raise InvalidInput(
+            f"This TIFF of {bits} bits a sample is cut short or damaged, or of a kind that is not read "
+            f"({said}). Copy it again, or open it in another program and save it as TIFF without "
+            "compression, a page for each channel, and import that."
+        ) from error
+
+
+def _bits_a_sample(data: bytes) -> int:
+    """Return the bits of a sample that a TIFF file tells of; 0 where not even that can be read."""
+    from tifffile import TiffFile
+
+    with contextlib.suppress(Exception), io.BytesIO(data) as file, TiffFile(file) as tiff:
+        return int(np.max(tiff.pages.first.bitspersample))
+    with contextlib.suppress(Exception), Image.open(io.BytesIO(data)) as image:
+        return int(np.max(image.tag_v2[258]))  # type: ignore[attr-defined]
+    return 0
 
 
 def shown_channels(channels: Channels) -> tuple[int, ...]:
@@ -219,17 +251,21 @@ def _read_tiff(data: bytes) -> Channels | None:
         series = tiff.series[0]
         page = series.keyframe
         colour = page.photometric == PHOTOMETRIC.RGB
+        bit_depth = int(np.max(page.bitspersample))
         if not colour and page.photometric not in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE):
+            if bit_depth > 8:
+                raise ValueError(f"its colours are {getattr(page.photometric, 'name', page.photometric)}")
             return None
         planes = _channel_planes(series)
         count = len(planes) * page.samplesperpixel
         has_alpha = len(planes) == 1 and any(int(kind) in (1, 2) for kind in page.extrasamples[-1:])
         is_colour = colour and len(planes) == 1
-        bit_depth = int(np.max(page.bitspersample))
         shallow = page.dtype is not None and page.dtype.kind in "bu" and bit_depth <= 8
         if shallow and count - has_alpha == (3 if is_colour else 1):
             return None
         if page.dtype is None or page.dtype.kind not in "uif":
+            if bit_depth > 8:
+                raise ValueError(f"its values are {page.dtype or f'of {bit_depth} bits'}")
             return None
         _require_size(page.imagewidth, page.imagelength, count, page.dtype.itemsize)
         values = _planes(series, planes)
@@ -260,9 +296,14 @@ def _leading_axes(series: Any) -> tuple[str, tuple[int, ...]]:
     """Return the axes of a series that run over its pages, and their lengths."""
     axes = str(series.axes)
     inside = str(series.keyframe.axes)
-    if not axes.endswith(inside):
-        raise ValueError(f"axes {axes} do not hold pages of {inside}")
     count = len(axes) - len(inside)
+    # What a page calls its samples, the description of the file may call channels, or not name at all.
+    fits = count >= 0 and all(
+        axis == of_page or (of_page == "S" and axis in "CQ")
+        for axis, of_page in zip(axes[count:], inside, strict=True)
+    )
+    if not fits or tuple(series.shape[count:]) != tuple(series.keyframe.shape):
+        raise ValueError(f"axes {axes} do not hold pages of {inside}")
     return axes[:count], tuple(series.shape[:count])
 
 

@@ -109,6 +109,37 @@ def test_channels_bear_the_names_of_the_file() -> None:
     assert read(tiff(values_of(*SIZE, 3))).names == ("red", "green", "blue")
 
 
+PLANAR = {"photometric": "rgb", "planarconfig": "separate"}
+
+
+@pytest.mark.parametrize("metadata", [{}, {"axes": "CYX"}], ids=["unnamed", "CYX"])
+@pytest.mark.parametrize("count", [3, 4])
+def test_planes_of_one_page_are_its_channels_whatever_their_axis_is_called(
+    count: int, metadata: dict[str, str]
+) -> None:
+    values = values_of(count, *SIZE)
+    data = tiff(values, **PLANAR, metadata=metadata)
+    np.testing.assert_array_equal(read(data).values, values)
+    kept = read_image(data).source
+    assert kept is not None
+    assert (kept.bit_depth, len(kept.channels)) == (16, count)
+    frames = tiff(np.stack([values, values + np.uint16(1)]), **PLANAR, metadata={"axes": "TCYX"})
+    np.testing.assert_array_equal(read(frames).values, values)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (tiff(values_of(3, *SIZE), **PLANAR, metadata={"axes": "ZYX"}), "axes ZYX"),
+        (tiff(values_of(*SIZE, 4), photometric="separated"), "SEPARATED"),
+    ],
+    ids=["axes", "inks"],
+)
+def test_a_deep_tiff_that_is_not_read_is_refused_and_not_shown_in_stripes(data: bytes, why: str) -> None:
+    with pytest.raises(InvalidInput, match=rf"TIFF of 16 bits .*{why}.*page for each channel"):
+        read_image(data)
+
+
 def test_of_time_and_depth_the_first_is_taken_and_the_note_says_so() -> None:
     values = values_of(3, 4, 2, *SIZE)
     data = tiff(values, ome=True, metadata={"axes": "TZCYX"})

@@ -31,6 +31,8 @@ _CHANNEL_PAGES = 16
 """Pages of an array saved without the names of its axes that still count as channels; more are a stack."""
 _NAME_LENGTH = 100
 _COLOURS = ("red", "green", "blue")
+_WELL_BELOW = 1 / 4
+"""A share of the range of the bits; values that all lie below it came from fewer bits than hold them."""
 
 
 @dataclass(frozen=True)
@@ -120,15 +122,25 @@ def first_windows(channels: Channels, known: Sequence[ValueSummary]) -> list[tup
     """Return the values of every channel shown as black and as white at first.
 
     The three colours of a picture share a window, so that it keeps its colours: the whole range of its
-    bits. Every other channel has its own.
+    bits, or what holds the windows of all three where their values stay well below it, as those of 12 bits
+    in 16 do. Every other channel has its own.
     """
     windows = [one.window for one in known]
     if channels.is_colour:
-        unsigned = channels.values.dtype.kind == "u"
+        full = _full_scale(channels.values, channels.bit_depth)
+        # Of 8 bits the dark is dark: it is shown as that of any other picture.
+        is_narrow = channels.bit_depth > 8 and max(one.most for one in known[:3]) < _WELL_BELOW * full
+        keeps_range = channels.values.dtype.kind == "u" and not is_narrow
         lows, highs = zip(*windows[:3], strict=True)
-        shared = (0.0, 2.0**channels.bit_depth - 1) if unsigned else (min(lows), max(highs))
-        windows[:3] = [shared] * 3
+        windows[:3] = [(0.0, full) if keeps_range else (min(lows), max(highs))] * 3
     return windows
+
+
+def _full_scale(values: NDArray[np.generic], bit_depth: int) -> float:
+    """Return the value that stands for all of a colour, or for opaque."""
+    if values.dtype.kind == "f":
+        return 1.0
+    return 2.0 ** (bit_depth - (values.dtype.kind == "i")) - 1
 
 
 def composite(
@@ -155,7 +167,8 @@ def first_view(channels: Channels) -> tuple[NDArray[np.uint8], list[tuple[float,
         [channels.values[one] for one in chosen], [windows[one] for one in chosen], [1.0] * len(chosen)
     )
     if channels.has_alpha:
-        opacity = windowed(channels.values[-1], 0, 2.0**channels.bit_depth - 1).astype(np.uint16)
+        opacity = windowed(channels.values[-1], 0, _full_scale(channels.values, channels.bit_depth))
+        opacity = opacity.astype(np.uint16)
         opacity = opacity if pixels.ndim == 2 else opacity[..., None]
         pixels = ((pixels * opacity + 127) // 255).astype(np.uint8)
     return pixels, windows
@@ -258,10 +271,10 @@ def _read_tiff(data: bytes) -> Channels | None:
             return None
         planes = _channel_planes(series)
         count = len(planes) * page.samplesperpixel
-        has_alpha = len(planes) == 1 and any(int(kind) in (1, 2) for kind in page.extrasamples[-1:])
+        may_be_alpha = len(planes) == 1 and any(int(kind) in (1, 2) for kind in page.extrasamples[-1:])
         is_colour = colour and len(planes) == 1
         shallow = page.dtype is not None and page.dtype.kind in "bu" and bit_depth <= 8
-        if shallow and count - has_alpha == (3 if is_colour else 1):
+        if shallow and count - may_be_alpha == (3 if is_colour else 1):
             return None
         if page.dtype is None or page.dtype.kind not in "uif":
             if bit_depth > 8:
@@ -271,6 +284,8 @@ def _read_tiff(data: bytes) -> Channels | None:
         values = _planes(series, planes)
         if values.size == 0 or values.shape != (count, page.imagelength, page.imagewidth):
             raise ValueError(f"the values have the shape {values.shape}")
+        # A fourth channel is called so, too; one that is opaque nowhere would make all of the picture dark.
+        has_alpha = may_be_alpha and bool((values[-1] >= _full_scale(values, bit_depth)).any())
         if page.photometric == PHOTOMETRIC.MINISWHITE and values.dtype.kind == "u":
             # As everywhere else, more is brighter; alpha has no such turn.
             grey = values[: count - has_alpha]

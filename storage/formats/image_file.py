@@ -250,11 +250,14 @@ def _picture_of(channels: Channels) -> UprightImage:
         notes.append(f"Holds {channels.pages} frames or pages; the first is taken.")
     if channels.rotated:
         notes.append("Turned upright as its EXIF orientation says.")
+    low, high = windows[0]
     if len(shown) == 1:
-        low, high = windows[0]
         notes.append(f"Holds more than 8 bits; {low:g}…{high:g} is shown as black…white at first.")
     elif channels.is_colour and channels.bit_depth > 8:
-        notes.append(f"Holds {channels.bit_depth} bits a colour channel; 8 are shown at first.")
+        notes.append(
+            f"Holds {channels.bit_depth} bits a colour channel; {low:g}…{high:g} is shown as black…white at "
+            "first."
+        )
     if len(channels.names) > len(shown) or not (channels.is_colour or len(shown) == 1):
         first = ", ".join(channels.names[one] for one in shown)
         notes.append(

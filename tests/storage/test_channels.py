@@ -162,9 +162,10 @@ def test_where_zero_is_white_the_values_are_turned_round(bits: int) -> None:
     stack = tiff(np.stack([values, values // 2]), **options)
     np.testing.assert_array_equal(read(stack).values, [most - values, most - values // 2])
     if bits == 16:
-        both = np.stack([values, values // 2], axis=2)
+        opacity = np.where(values > 2000, most, values)
+        both = np.stack([values, opacity], axis=2)
         found = read(tiff(both, **options, planarconfig="contig", extrasamples=["unassalpha"]))
-        np.testing.assert_array_equal(found.values, [most - values, values // 2])
+        np.testing.assert_array_equal(found.values, [most - values, opacity])
 
 
 def test_where_zero_is_white_8_and_16_bits_look_alike() -> None:
@@ -232,7 +233,7 @@ def test_the_picture_of_many_channels_shows_the_first_three_each_in_its_window()
 
 
 def test_colours_of_16_bits_keep_their_proportions_and_8_bit_colours_beside_more_channels_theirs() -> None:
-    colours = values_of(*SIZE, 3)
+    colours = values_of(*SIZE, 3) * np.uint16(16)
     for data in (png_16(colours), tiff(colours)):
         np.testing.assert_array_equal(shown(data), np.round(colours / 65535 * 255))
         kept = read_image(data).source
@@ -242,6 +243,36 @@ def test_colours_of_16_bits_keep_their_proportions_and_8_bit_colours_beside_more
     data = tiff(near_infrared, photometric="rgb", extrasamples=["unspecified"])
     np.testing.assert_array_equal(shown(data), near_infrared[..., :3])
     assert read(data).names == ("red", "green", "blue", "channel 4")
+
+
+def test_colours_of_12_bits_in_16_are_not_shown_black() -> None:
+    colours = values_of(*SIZE, 3) * np.array([1, 1, 0.5])
+    colours = colours.astype(np.uint16)
+    windows = [summary(colours[..., number]).window for number in range(3)]
+    low, high = min(one for one, _ in windows), max(one for _, one in windows)
+    for data in (png_16(colours), tiff(colours, photometric="rgb")):
+        np.testing.assert_array_equal(shown(data), windowed(colours, low, high))
+
+
+def test_a_fourth_channel_that_is_opaque_nowhere_is_no_alpha() -> None:
+    values = values_of(4, *SIZE)
+    for extra in ("unassalpha", "assocalpha"):
+        data = tiff(values, photometric="rgb", planarconfig="separate", extrasamples=[extra])
+        found, image = read(data), read_image(data)
+        assert (found.has_alpha, found.names) == (False, ("red", "green", "blue", "channel 4"))
+        np.testing.assert_array_equal(shown(data), shown(tiff(values[:3], **PLANAR)))
+        assert image.note is not None
+        assert "Transparent" not in image.note
+
+
+@pytest.mark.parametrize(("dtype", "opaque"), [(np.float32, 1.0), (np.int16, 32767)])
+def test_alpha_of_every_type_is_opaque_at_its_full_scale(dtype: type, opaque: float) -> None:
+    values = np.full((*SIZE, 4), opaque, dtype)
+    values[..., :3] = values_of(*SIZE, 3) / 4000
+    values[0, 0, 3] = 0
+    data = tiff(values, photometric="rgb", extrasamples=["unassalpha"])
+    assert shown(data)[0, 0].tolist() == [0, 0, 0]
+    assert dtype is np.int16 or shown(data)[1:].max() == 255
 
 
 def test_transparent_deep_pixels_are_black() -> None:

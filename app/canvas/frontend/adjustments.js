@@ -139,10 +139,13 @@ export class Adjustments {
   /** @param {import('./source_view.js').ChannelFigures} figures */
   #updateSource({ channels, shown }) {
     const { channel, low, high, gamma } = this.source.wanted;
-    const first = channels[channel === '' ? shown[0] : Number(channel.split(',')[0])] ?? channels[0];
-    const step = (first.most - first.least) / 1000 || 1;
-    this.low.show(low ?? first.low, first.least, (high ?? first.high) - step, step);
-    this.high.show(high ?? first.high, (low ?? first.low) + step, first.most, step);
+    const places = channel === '' ? shown : channel.split(',').map(Number);
+    const first = channels[places[0]] ?? channels[0];
+    const { least, most } = valuesPresent(channels, places);
+    const step = (most - least) / 1000 || 1;
+    // The window of a picture's colours may be wider than its values.
+    this.low.show(low ?? first.low, least, Math.min(high ?? first.high, most) - step, step);
+    this.high.show(high ?? first.high, Math.max(low ?? first.low, least) + step, most, step);
     this.gamma.show(gamma, 0.2, 4, 0.05);
     const single = channels.map(({ name }, at) => /** @type {[string, string]} */ ([String(at), name || `Channel ${at + 1}`]));
     /** @type {[string, string][]} */
@@ -159,6 +162,17 @@ export class Adjustments {
     }
     this.channel.value = chosen;
   }
+}
+
+/**
+ * The least and the greatest value of some of the channels together: what sliders over all of them run over.
+ * @param {import('./source_view.js').Channel[]} channels
+ * @param {number[]} places
+ */
+function valuesPresent(channels, places) {
+  const chosen = channels.filter((_, at) => places.includes(at));
+  const known = chosen.length ? chosen : channels.slice(0, 1);
+  return { least: Math.min(...known.map((one) => one.least)), most: Math.max(...known.map((one) => one.most)) };
 }
 
 /**

@@ -177,7 +177,7 @@ def _checked_mask_alone(file: ImageFile, mask: Mask, masked: MaskAlone) -> Check
             f"It {belongs}, but is {width} × {height}, and the image {info.width} × {info.height}; masks are "
             "never resized. Save it in the size of the image."
         )
-    image = UprightImage(b"", info.media_type, width, height, rotated=False, note=None)
+    image = UprightImage(b"", info.media_type, width, height, rotated=False)
     of_name = split_of_folders(info.name)
     if of_name == "excluded" and info.split != "excluded":
         # That folder was only the one around all others, or somebody brought the image back, and a label

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import get_args
 
 from storage.checked_images import CheckedImage, FoundBy, MaskAlone
 from storage.formats.class_list import JSON_NAMES, TABLE_NAMES
+from storage.formats.image_file import NoteKind
 from storage.formats.manifest import MANIFEST_NAME
 from storage.formats.masks import colour_text
 from storage.import_plan import count_of
@@ -145,11 +147,24 @@ def _palette_notes(checked: Sequence[CheckedImage]) -> list[str]:
 
 
 def _pixel_notes(checked: Sequence[CheckedImage]) -> list[str]:
-    noted = [(one.file.path, one.image.note) for one in checked if one.image.note and not one.image.rotated]
-    lines = [f"{path}: {note}" for path, note in noted[:5]]
-    if len(noted) > 5:
-        lines.append(f"{len(noted) - 5:,} more images are converted in such ways.")
-    return lines
+    """Say what is changed about pixels, once for each kind of change, what is lost before the rest."""
+    of_kind: dict[NoteKind, list[tuple[str, str]]] = {}
+    for one in checked:
+        for note in one.image.notes:
+            of_kind.setdefault(note.kind, []).append((one.file.path, note.sentence))
+    # Of turned images the plan tells with their masks.
+    kinds = [kind for kind in get_args(NoteKind) if kind in of_kind and kind != "turn"]
+    return [_changed_line(of_kind[kind]) for kind in kinds]
+
+
+def _changed_line(noted: Sequence[tuple[str, str]]) -> str:
+    """Return one sentence for the images, each with what is changed, that are changed in one way."""
+    (path, sentence), more = noted[0], len(noted) - 1
+    line = f"{sentence.removesuffix('.')}: {path}"
+    if not more:
+        return f"{line}."
+    is_same = all(other == sentence for _, other in noted)
+    return f"{line} and {more:,} more." if is_same else f"{line}, and {more:,} more alike."
 
 
 def _left_alone_notes(files: Sequence[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 A file that is that already is stored as it is, byte for byte. Everything else is written anew: rotated
 JPEGs as JPEG of quality 95 without chroma subsampling, the rest as PNG. Whatever was changed is said in
-``note``.
+``notes``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import io
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -40,6 +41,22 @@ _TURNS = {
 _DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 
 
+NoteKind = Literal["frames", "depth", "transparency", "colours", "turn", "window", "channels"]
+"""What is changed about pixels: first what is lost, then what is only shown otherwise."""
+
+
+@dataclass(frozen=True)
+class PixelNote:
+    """What was changed about the pixels of an image."""
+
+    kind: NoteKind
+    sentence: str
+
+
+_TURNED = PixelNote("turn", "Turned upright as its EXIF orientation says.")
+_TRANSPARENT = PixelNote("transparency", "Transparent pixels are shown black.")
+
+
 @dataclass(frozen=True)
 class KeptSource:
     """What an imported file holds beyond the 8-bit picture of it, for the rest to be seen as well."""
@@ -62,12 +79,17 @@ class UprightImage:
     height: int
     rotated: bool
     """The EXIF orientation asked for a rotation or mirroring, and it was applied."""
-    note: str | None
-    """What was changed, a sentence or several; ``None`` when the file is stored as it came."""
+    notes: tuple[PixelNote, ...] = ()
+    """What was changed; none when the file is stored as it came."""
     source: KeptSource | None = None
     """Given when the file itself is to be kept too, since the picture lost depth or channels."""
     has_few_values: bool = False
     """Its file has no more different values than were asked about."""
+
+    @property
+    def note(self) -> str | None:
+        """All that was changed, a sentence or several; None for nothing."""
+        return " ".join(one.sentence for one in self.notes) or None
 
 
 def open_image(data: bytes) -> Image.Image:
@@ -130,7 +152,7 @@ def read_image(data: bytes, few_values: int = 0) -> UprightImage:
             _picture_of(channels), has_few_values=_have_few_values(channels, few_values)
         )
     image = open_image(data)
-    notes: list[str] = []
+    notes: list[PixelNote] = []
     rotated = _orientation(image) != 1
     frames = _frames(image)
     sixteen_bit_colour = image.format == "PNG" and data[24] == 16 and image.mode not in _DEEP_MODES
@@ -147,34 +169,33 @@ def read_image(data: bytes, few_values: int = 0) -> UprightImage:
         image.draft(image.mode, (max(width // 8, 1), max(height // 8, 1)))
         decode(image)
         has_few_values = _has_few_values(image, few_values)
-        return UprightImage(
-            data, media_type, width, height, rotated=False, note=None, has_few_values=has_few_values
-        )
+        return UprightImage(data, media_type, width, height, rotated=False, has_few_values=has_few_values)
 
     decode(image)
     has_few_values = _has_few_values(image, few_values)
     came_as_jpeg = is_jpeg(image)
     icc_profile = image.info.get("icc_profile")
     if frames > 1:
-        notes.append(f"Holds {frames} frames or pages; the first is taken.")
+        notes.append(_of_frames(frames))
     if rotated:
-        notes.append("Turned upright as its EXIF orientation says.")
+        notes.append(_TURNED)
         image = upright(image)
     if sixteen_bit_colour:
-        notes.append("Holds 16 bits a colour channel; the upper 8 are kept.")
+        notes.append(PixelNote("depth", "Holds 16 bits a colour channel; the upper 8 are kept."))
     if image.mode in _DEEP_MODES:
         values = np.asarray(image)
         low, high = summary(values).window
         image = Image.fromarray(windowed(values, low, high))
         icc_profile = None
-        notes.append(f"Holds more than 8 bits; {low:g}…{high:g} is shown as black…white.")
+        shown = f"Holds more than 8 bits; {low:g}…{high:g} is shown as black…white."
+        notes.append(PixelNote("depth", shown))
     elif image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
         image, was_transparent = _flattened(image)
         if was_transparent:
-            notes.append("Transparent pixels are shown black.")
+            notes.append(_TRANSPARENT)
     elif image.mode not in {"L", "RGB"}:
         if image.mode not in {"1", "P"}:
-            notes.append(f"Colours are converted from {image.mode} to RGB.")
+            notes.append(PixelNote("colours", f"Colours are converted from {image.mode} to RGB."))
             icc_profile = None
         image = image.convert("L" if image.mode == "1" else "RGB")
 
@@ -189,7 +210,7 @@ def read_image(data: bytes, few_values: int = 0) -> UprightImage:
         image.width,
         image.height,
         rotated=rotated,
-        note=" ".join(notes) or None,
+        notes=tuple(notes),
         has_few_values=has_few_values,
     )
 
@@ -242,30 +263,31 @@ def upright(image: Image.Image) -> Image.Image:
     return image if method is None else image.transpose(method)
 
 
+def _of_frames(count: int) -> PixelNote:
+    return PixelNote("frames", f"Holds {count} frames or pages; the first is taken.")
+
+
 def _picture_of(channels: Channels) -> UprightImage:
     pixels, windows = first_view(channels)
     shown = shown_channels(channels)
     notes = []
     if channels.pages > 1:
-        notes.append(f"Holds {channels.pages} frames or pages; the first is taken.")
+        notes.append(_of_frames(channels.pages))
     if channels.rotated:
-        notes.append("Turned upright as its EXIF orientation says.")
+        notes.append(_TURNED)
     low, high = windows[0]
+    as_window = f"{low:g}…{high:g} is shown as black…white at first."
     if len(shown) == 1:
-        notes.append(f"Holds more than 8 bits; {low:g}…{high:g} is shown as black…white at first.")
+        notes.append(PixelNote("window", f"Holds more than 8 bits; {as_window}"))
     elif channels.is_colour and channels.bit_depth > 8:
-        notes.append(
-            f"Holds {channels.bit_depth} bits a colour channel; {low:g}…{high:g} is shown as black…white at "
-            "first."
-        )
+        notes.append(PixelNote("window", f"Holds {channels.bit_depth} bits a colour channel; {as_window}"))
     if len(channels.names) > len(shown) or not (channels.is_colour or len(shown) == 1):
         first = ", ".join(channels.names[one] for one in shown)
-        notes.append(
-            f"Holds {len(channels.names)} channels of {channels.bit_depth} bits; at first {first} "
-            f"{'is' if len(shown) == 1 else 'are'} shown."
-        )
+        held = f"Holds {len(channels.names)} channels of {channels.bit_depth} bits"
+        are = "is" if len(shown) == 1 else "are"
+        notes.append(PixelNote("channels", f"{held}; at first {first} {are} shown."))
     if channels.has_alpha:
-        notes.append("Transparent pixels are shown black.")
+        notes.append(_TRANSPARENT)
     height, width = pixels.shape[:2]
     return UprightImage(
         encode_png(pixels, "picture"),
@@ -273,7 +295,7 @@ def _picture_of(channels: Channels) -> UprightImage:
         width,
         height,
         rotated=channels.rotated,
-        note=" ".join(notes),
+        notes=tuple(notes),
         source=KeptSource(channels.media_type, channels.bit_depth, channels.names),
     )
 

@@ -99,6 +99,23 @@ def test_a_plan_writes_nothing_and_says_what_will_happen(workspace: Workspace) -
     assert any("index 2" in line and "not labelled" in line for line in report)
 
 
+def test_what_is_lost_of_pixels_is_told_once_for_each_kind_and_first() -> None:
+    def tiff(values: np.ndarray) -> bytes:
+        buffer = io.BytesIO()
+        tifffile.imwrite(buffer, values, photometric="minisblack", metadata={"axes": "ZYX"[-values.ndim :]})
+        return buffer.getvalue()
+
+    files = [(f"a{number}.tif", tiff(index_mask(number).astype(np.uint16) + 900)) for number in range(6)]
+    files += [(f"b{number}.tif", tiff(np.stack([index_mask(number)] * 12))) for number in range(11)]
+    files += [("c.png", encoded(np.full((*SIZE, 4), 9, np.uint8)))]
+    files += [("d0.tif", tiff(index_mask(90).astype(np.uint16) * 7))]
+    assert plan_import(files).report()[1:] == [
+        "Holds 12 frames or pages; the first is taken: b0.tif and 10 more.",
+        "Transparent pixels are shown black: c.png.",
+        "Holds more than 8 bits; 900…902 is shown as black…white at first: a0.tif, and 6 more alike.",
+    ]
+
+
 def test_index_masks_become_submitted_labels(workspace: Workspace) -> None:
     plan = plan_import(pairs(5))
     assert [spec.name for spec in plan.classes] == ["class 0", "class 1", "class 2"]

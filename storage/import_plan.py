@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from storage.formats.archives import Problem, Source
-from storage.formats.mask_meaning import MaskMeaning, UnknownCode
+from storage.formats.mask_meaning import MaskMeaning, UnknownCode, unknown_sentence
 from storage.projects import ClassSpec
 
 MasksAs = Literal["labels", "truth", "ignore"]
@@ -140,10 +140,8 @@ class ImportPlan:
             names = [spec.name for spec in self.classes]
             lines.append(f"{count_of(len(names), 'class', 'classes')} proposed: {', '.join(names)}.")
         lines += self.notes
-        lines += [code.sentence for code in self.unknown_codes[:10]]
-        if len(self.unknown_codes) > 10:
-            lines.append(f"{len(self.unknown_codes) - 10:,} more unknown values come in as not labelled.")
         if self.unknown_codes:
+            lines.append(unknown_sentence(self.unknown_codes))
             lines.append("To keep what they say, add such classes to the project first, then check again.")
         lines += self._rotated_lines()
         groups = {entry.group for entry in self.entries if entry.group and not entry.known}

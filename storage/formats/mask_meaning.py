@@ -18,6 +18,7 @@ MOST_VALUES = 64
 
 _RENAMED_LISTED = 3
 """Most classes that are asked about; of lists that have little in common, more would say nothing."""
+_UNKNOWN_LISTED = 5
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,7 @@ class CodeCount:
     @property
     def sentence(self) -> str:
         """Say how often, such as ``1,200 pixels in 3 masks``."""
-        pixels = "1 pixel" if self.pixels == 1 else f"{self.pixels:,} pixels"
-        return f"{pixels} in " + ("1 mask" if self.masks == 1 else f"{self.masks:,} masks")
+        return f"{_pixels(self.pixels)} in " + ("1 mask" if self.masks == 1 else f"{self.masks:,} masks")
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,9 @@ class UnknownCode:
     code: int
     count: CodeCount
 
-    @property
-    def sentence(self) -> str:
-        """Say what is unknown and what becomes of it."""
-        what = _what(self.kind, self.code)
-        return f"No class has {what} ({self.count.sentence}); they come in as not labelled."
+    def __str__(self) -> str:
+        """Say what it is and how often, such as ``index 7 (1,200 pixels in 3 masks)``."""
+        return f"{_what(self.kind, self.code)} ({self.count.sentence})"
 
 
 @dataclass(frozen=True)
@@ -139,6 +137,21 @@ def decide_meaning(
     return MaskMeaning(
         values, proposed, tuple(sorted(unknown, key=lambda code: -code.count.pixels)), tuple(notes)
     )
+
+
+def unknown_sentence(codes: Sequence[UnknownCode]) -> str:
+    """Say what no class has, the first of it by name, and what becomes of it; ``codes`` are not empty."""
+    named = [str(code) for code in codes[:_UNKNOWN_LISTED]]
+    rest = codes[_UNKNOWN_LISTED:]
+    if rest:
+        values = "1 more value" if len(rest) == 1 else f"{len(rest):,} more values"
+        named.append(f"{values} ({_pixels(sum(code.count.pixels for code in rest))})")
+    listed = ", ".join(named[:-1]) + " or " + named[-1] if len(named) > 1 else named[0]
+    return f"No class has {listed}; they come in as not labelled."
+
+
+def _pixels(count: int) -> str:
+    return "1 pixel" if count == 1 else f"{count:,} pixels"
 
 
 def _what(kind: MaskKind, code: int) -> str:

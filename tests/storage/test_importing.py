@@ -847,8 +847,23 @@ def test_a_palette_mask_with_an_index_outside_its_palette_is_reported(workspace:
         workspace=workspace,
         project_id=project.id,
     )
-    assert [code.sentence for code in plan.unknown_codes] == [
-        "No class has index 7 (50 pixels in 1 mask); they come in as not labelled."
+    unknown = [line for line in plan.report() if "No class has" in line]
+    assert unknown == ["No class has index 7 (50 pixels in 1 mask); they come in as not labelled."]
+
+
+def test_what_no_class_has_is_one_sentence_the_largest_first(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec("a"), ClassSpec("b")], "me")
+    mask = np.zeros(SIZE, np.uint8)
+    mask.flat[:100] = np.repeat(np.arange(10, 17), [30, 2, 40, 1, 20, 4, 3])
+    plan = plan_import(
+        [("images/a.png", picture(0)), ("masks/a.png", encoded(mask))],
+        workspace=workspace,
+        project_id=project.id,
+    )
+    assert [line for line in plan.report() if "not labelled" in line] == [
+        "No class has index 12 (40 pixels in 1 mask), index 10 (30 pixels in 1 mask), index 14 (20 pixels in "
+        "1 mask), index 15 (4 pixels in 1 mask), index 16 (3 pixels in 1 mask) or 2 more values (3 pixels); "
+        "they come in as not labelled."
     ]
 
 

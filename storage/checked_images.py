@@ -19,7 +19,7 @@ from storage.formats.class_list import CAMVID
 from storage.formats.image_file import UprightImage, read_image
 from storage.formats.layout import ImageFile, split_of_folders
 from storage.formats.mask_meaning import MOST_VALUES, CodeCount, MaskMeaning
-from storage.formats.masks import Mask, MaskKind, read_mask
+from storage.formats.masks import Mask, MaskKind, read_mask, to_label_map
 from storage.images import ImageInfo
 from storage.projects import ClassInfo
 from storage.schema import NOT_LABELLED, VOID
@@ -214,6 +214,19 @@ def read_codes(data: bytes, table_colours: frozenset[int]) -> Mask:
     if mask.palette and table_colours.issuperset(mask.palette[code] for code in mask.counts):
         return mask.by_colour()
     return mask
+
+
+def read_label_map(
+    opened: OpenSource, path: str, table_colours: frozenset[int], meaning: MaskMeaning
+) -> NDArray[np.uint8]:
+    """Return the label map that a mask of a source is.
+
+    Raises:
+        InvalidInput: The file cannot be read as a mask.
+    """
+    with decoding():
+        mask = read_codes(opened.read(path), table_colours)
+        return to_label_map(mask, meaning.values[mask.kind])
 
 
 def require_size(pixels: NDArray[np.integer], width: int, height: int, rotated: bool) -> None:

@@ -252,8 +252,10 @@ def _left_out_lines(masks: Sequence[LeftOutMask]) -> list[str]:
             "all of those drafts and import again.",
         ),
         "label": (
-            "its image is labelled already, and no import replaces a label map.",
-            "their images are labelled already, and no import replaces a label map.",
+            "the project has another label of its image, and no import replaces one. To have the mask "
+            "instead, correct that label on the Label page, or import this source into a new project.",
+            "the project has other labels of their images, and no import replaces them. To have the masks "
+            "instead, correct those labels on the Label page, or import this source into a new project.",
         ),
     }
     lines = []

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
 
 from storage import images, projects
 from storage.checked_images import (
@@ -14,9 +18,11 @@ from storage.checked_images import (
     checked_image,
     code_counts,
     fits_camvid,
+    read_label_map,
     with_draft,
     without_blank_mask,
 )
+from storage.errors import InvalidInput
 from storage.formats.archives import OpenSource, Problem, Source, natural_order
 from storage.formats.class_list import (
     CAMVID,
@@ -119,13 +125,20 @@ def plan_import(
         table_colours = _table_colours(class_list)
         pairs, problems = _pairs(opened, found, masks_as)
         checked, unusable = _checked(opened, pairs, found, table_colours, progress)
-    checked, not_used = taken_for_masks(checked, found.of_masks)
-    once = _each_once(checked, found)
-    if class_list is None and _is_camvid(once.images, found, classes):
-        class_list = CAMVID
-    meaning = _meaning(once.images, class_list, classes)
-    told = [without_blank_mask(one, meaning) for one in once.images]
-    entries = _entries(told, found, meaning, masks_as, class_list, follow_splits, workspace)
+        checked, not_used = taken_for_masks(checked, found.of_masks)
+        once = _each_once(checked, found)
+        if class_list is None and _is_camvid(once.images, found, classes):
+            class_list = CAMVID
+        meaning = _meaning(once.images, class_list, classes)
+        told = [without_blank_mask(one, meaning) for one in once.images]
+
+        def read(path: str) -> NDArray[np.uint8] | None:
+            # It was a moment ago; where it is not any more, the import says why.
+            with contextlib.suppress(InvalidInput):
+                return read_label_map(opened, path, table_colours, meaning)
+            return None
+
+        entries = _entries(told, found, meaning, masks_as, class_list, follow_splits, workspace, read)
     return ImportPlan(
         source=source,
         entries=entries,
@@ -327,11 +340,13 @@ def _entries(
     class_list: ClassList | None,
     follow_splits: bool,
     workspace: Workspace | None,
+    read: Callable[[str], NDArray[np.uint8] | None],
 ) -> tuple[PlannedImage, ...]:
     of_source = [one.file.path for one in told if one.file.mask not in found.of_masks.found]
     groups = _groups(of_source, found.manifest)
-    return tuple(
-        planned_image(
+
+    def planned(one: CheckedImage) -> PlannedImage:
+        return planned_image(
             one,
             groups.get(one.file.path),
             _wanted_split(one.file, class_list) if follow_splits else "pool",
@@ -341,9 +356,12 @@ def _entries(
             if workspace is not None and one.content_hash in found.known
             else None,
             meaning,
+            read,
         )
-        for one in told
-    )
+
+    # Masks that the project may have are read and compared here.
+    with closing(in_parallel(planned, told, lambda one: one.file.path, None)) as entries:
+        return tuple(entries)
 
 
 def _groups(paths: Sequence[str], manifest: Manifest | None) -> dict[str, str | None]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from storage import audit_draw, events, images, labels, projects
 from storage.errors import (
@@ -24,7 +27,7 @@ from storage.formats.archives import OpenSource, Problem
 from storage.images import ImageInfo
 from storage.import_plan import ImportPlan, ImportResult, MaskBecomes, PlannedImage
 from storage.in_parallel import Progress, in_parallel
-from storage.prepared_images import PreparedImage, prepared_image
+from storage.prepared_images import PreparedImage, planned_label_map, prepared_image
 from storage.present_labels import is_label_newest, present_label, was_brought
 from storage.schema import NOT_LABELLED
 from storage.settings import ProjectSettings, read_settings
@@ -142,7 +145,12 @@ def _bring_in(current: _Import, opened: OpenSource, progress: Progress | None) -
 
     def prepare(entry: PlannedImage) -> PreparedImage | None:
         info = current.known.get(entry.content_hash)
-        if info is not None and _has_all(current.workspace, info, entry):
+
+        def read() -> NDArray[np.uint8] | None:
+            label_map = planned_label_map(opened, current.plan, entry, str(entry.mask))
+            return None if isinstance(label_map, Problem) else label_map
+
+        if info is not None and _has_all(current.workspace, info, entry, read):
             return None
         return prepared_image(current.workspace, opened, current.plan, entry)
 
@@ -165,15 +173,20 @@ def _bring_in(current: _Import, opened: OpenSource, progress: Progress | None) -
                 current.whole += not prepared.problems
 
 
-def _has_all(workspace: Workspace, info: ImageInfo, entry: PlannedImage) -> bool:
-    """Tell whether an image that the project has lacks nothing that an entry says of it."""
+def _has_all(
+    workspace: Workspace, info: ImageInfo, entry: PlannedImage, read: Callable[[], NDArray[np.uint8] | None]
+) -> bool:
+    """Tell whether an image that the project has lacks nothing that an entry says of it.
+
+    ``read`` returns the label map that its mask is, or None where it cannot be read.
+    """
     if entry.mask_becomes is None:
         return True
     if entry.mask_becomes == "truth":
         return info.truth_blob is not None
     # What an earlier import brought and a person took back again is not there.
     return present_label(workspace, info) is not None and was_brought(
-        workspace, info, entry.author, entry.mask_becomes
+        workspace, info, entry.author, entry.mask_becomes, read
     )
 
 
@@ -224,27 +237,28 @@ def _completed(current: _Import, prepared: PreparedImage) -> ImageInfo | None:
     """Give an image that the project has the split and the truth that it lacks.
 
     Returns:
-        The image as it was; None where it lacks nothing any more.
+        The image as it was; None where it lacks nothing any more, or nothing is there to give it.
 
     Raises:
         LabelConflict: It has another label map than the one that is to come.
     """
-    workspace, entry = current.workspace, prepared.entry
+    workspace, entry, label_map = current.workspace, prepared.entry, prepared.label_map
+    if label_map is None and prepared.truth_blob is None:
+        return None
     # Another import may have brought it since this one began, and its label as well.
     info = images.of_content(workspace, current.project_id, entry.content_hash)
-    if info is None or _has_all(workspace, info, entry):
+    if info is None or _has_all(workspace, info, entry, lambda: label_map):
         return None
     is_in_the_way = entry.mask_becomes != "truth" and present_label(workspace, info) is not None
     if is_in_the_way and not (entry.over_label and is_label_newest(info)):
         raise LabelConflict(info.revision, labels.history(workspace, info.id)[0].author)
-    if prepared.label_map is not None or prepared.truth_blob is not None:
-        images.complete(
-            workspace,
-            info.id,
-            split=entry.split,
-            excluded_from="audit" if entry.is_measure else None,
-            truth_blob=prepared.truth_blob,
-        )
+    images.complete(
+        workspace,
+        info.id,
+        split=entry.split,
+        excluded_from="audit" if entry.is_measure else None,
+        truth_blob=prepared.truth_blob,
+    )
     return info
 
 

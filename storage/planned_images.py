@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
 
 from storage.checked_images import CheckedImage
 from storage.formats.manifest import Manifest
@@ -32,6 +37,7 @@ def planned_image(
     manifest: Manifest | None,
     known: KnownImage | None,
     meaning: MaskMeaning,
+    read: Callable[[str], NDArray[np.uint8] | None],
 ) -> PlannedImage:
     """Return what becomes of an image and of its mask.
 
@@ -43,6 +49,7 @@ def planned_image(
         manifest: What the export says that it comes from.
         known: The image, where the project has it.
         meaning: Of the masks.
+        read: Returns the label map that a mask of the source is, by its path; None where it cannot be read.
     """
     mask = one.file.mask
     author = manifest.authors.get(str(mask), _AUTHOR) if manifest else _AUTHOR
@@ -53,10 +60,12 @@ def planned_image(
     if known and becomes == "truth" and known.image.truth_blob is not None:
         becomes = None
     elif known and becomes and becomes != "truth" and present:
-        values = value_counts(one, meaning)
-        if mask is not None and not was_brought(known.workspace, known.image, author, becomes, values):
+        has = partial(was_brought, known.workspace, known.image)
+        values = value_counts(one.counts, one.mask_kind, meaning)
+        of_draft = value_counts(one.draft_counts, one.mask_kind, meaning)
+        if mask is not None and not has(author, becomes, partial(read, mask), values):
             left_out = LeftOutMask(mask, present)
-        elif draft and not was_brought(known.workspace, known.image, draft.author, "draft"):
+        elif draft and not has(draft.author, "draft", partial(read, draft.path), of_draft):
             # An import that was stopped has brought the label alone, or one of an export without drafts.
             over_label = is_label_newest(known.image)
             left_out = None if over_label else LeftOutMask(draft.path, present)

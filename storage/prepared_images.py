@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage import images
-from storage.checked_images import decoding, read_codes, require_size
+from storage.checked_images import decoding, read_label_map, require_size
 from storage.errors import InvalidInput
 from storage.formats.archives import OpenSource, Problem
 from storage.formats.image_file import KeptSource, UprightImage, read_image
 from storage.formats.label_map import encode_label_map
-from storage.formats.masks import to_label_map
 from storage.import_plan import ImportPlan, PlannedImage
 from storage.schema import NOT_LABELLED
 from storage.workspace import Workspace
@@ -61,7 +60,7 @@ def prepared_image(
         slim = dataclasses.replace(image, blob=b"")
     if entry.mask is None:
         return PreparedImage(entry, slim, blob, source, None, None, ())
-    label_map = _label_map(opened, plan, entry, entry.mask)
+    label_map = planned_label_map(opened, plan, entry, entry.mask)
     if isinstance(label_map, Problem):
         return PreparedImage(entry, slim, blob, source, None, None, (label_map,))
     if entry.mask_becomes == "truth":
@@ -70,7 +69,7 @@ def prepared_image(
     if (label_map == NOT_LABELLED).all():
         problem = Problem(entry.mask, "No pixel of it has a class, so the image gets no label.")
         return PreparedImage(entry, slim, blob, source, None, None, (problem,))
-    draft_map = None if entry.draft is None else _label_map(opened, plan, entry, entry.draft.path)
+    draft_map = None if entry.draft is None else planned_label_map(opened, plan, entry, entry.draft.path)
     if isinstance(draft_map, Problem):
         return PreparedImage(entry, slim, blob, source, label_map, None, (draft_map,))
     return PreparedImage(entry, slim, blob, source, label_map, None, (), draft_map)
@@ -88,14 +87,13 @@ def kept_source(workspace: Workspace, data: bytes, kept: KeptSource | None) -> i
     return images.SourceFile(workspace.blobs.put(data), kept.media_type, kept.bit_depth, kept.channels)
 
 
-def _label_map(
+def planned_label_map(
     opened: OpenSource, plan: ImportPlan, entry: PlannedImage, path: str
 ) -> NDArray[np.uint8] | Problem:
     """Return the label map that a mask of an entry is, or why it cannot be used."""
     try:
-        with decoding():
-            mask = read_codes(opened.read(path), plan.table_colours)
-            require_size(mask.codes, entry.width, entry.height, entry.rotated)
-            return to_label_map(mask, plan.meaning.values[mask.kind])
+        label_map = read_label_map(opened, path, plan.table_colours, plan.meaning)
+        require_size(label_map, entry.width, entry.height, entry.rotated)
     except InvalidInput as error:
         return Problem(path, str(error))
+    return label_map

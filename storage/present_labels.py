@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
 
 from storage import labels
-from storage.checked_images import CheckedImage
+from storage.errors import QualmError
 from storage.formats.mask_meaning import MaskMeaning
+from storage.formats.masks import MaskKind
 from storage.images import ImageInfo
 from storage.import_plan import MaskBecomes, Present
 from storage.labels import LabelInfo
@@ -38,19 +42,24 @@ def was_brought(
     info: ImageInfo,
     author: str,
     becomes: MaskBecomes,
+    read: Callable[[], NDArray[np.uint8] | None],
     values: Mapping[int, int] | None = None,
 ) -> bool:
     """Tell whether an earlier import has brought a label map, whatever was saved on top of it since.
+
+    It is the same when every pixel of it is: one that was corrected may show as much of every class.
 
     Args:
         workspace: The workspace.
         info: The image.
         author: Of the label map.
         becomes: What it becomes.
-        values: How many pixels of it each label map value has; None to leave out what it shows.
+        read: Returns it, or None where it cannot be read and so is not the same; called only where one that
+            the image has may be.
+        values: How many pixels of it each label map value has, where that is known without reading it.
     """
 
-    def is_it(one: LabelInfo) -> bool:
+    def may_be_it(one: LabelInfo) -> bool:
         if one.author != author or (one.status == "draft") != (becomes == "draft"):
             return False
         if values is None:
@@ -59,13 +68,24 @@ def was_brought(
         shown = set(values) - {NOT_LABELLED, VOID}
         return set(one.class_indices) == shown and math.isclose(one.labelled_share, share, abs_tol=1e-9)
 
-    return any(is_it(one) for one in labels.history(workspace, info.id))
+    blobs = {one.blob for one in labels.history(workspace, info.id) if may_be_it(one)}
+    if not blobs:
+        return False
+    label_map = read()
+    return label_map is not None and any(_is_same(workspace, blob, label_map) for blob in blobs)
 
 
-def value_counts(one: CheckedImage, meaning: MaskMeaning) -> dict[int, int]:
-    """Return how many pixels of a mask each label map value has."""
-    counts: dict[int, int] = {}
-    for code, pixels in one.counts.items():
-        value = meaning.values[one.mask_kind].get(code, NOT_LABELLED) if one.mask_kind else NOT_LABELLED
-        counts[value] = counts.get(value, 0) + pixels
-    return counts
+def _is_same(workspace: Workspace, blob: str, label_map: NDArray[np.uint8]) -> bool:
+    try:
+        return np.array_equal(labels.decode_label_map(workspace.blobs.get(blob)), label_map)
+    except QualmError:
+        return False
+
+
+def value_counts(counts: Mapping[int, int], kind: MaskKind | None, meaning: MaskMeaning) -> dict[int, int]:
+    """Return how many pixels of a mask each label map value has, given that of its codes."""
+    found: dict[int, int] = {}
+    for code, pixels in counts.items():
+        value = meaning.values[kind].get(code, NOT_LABELLED) if kind else NOT_LABELLED
+        found[value] = found.get(value, 0) + pixels
+    return found

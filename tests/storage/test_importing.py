@@ -1191,8 +1191,9 @@ def test_masks_of_images_that_somebody_works_on_or_has_labelled_are_told_of(work
         "instead, undo or erase all of that draft and import again."
     )
     of_labels = (
-        "2 masks left out, such as masks/1.png: their images are labelled already, and no import replaces a "
-        "label map."
+        "2 masks left out, such as masks/1.png: the project has other labels of their images, and no import "
+        "replaces them. To have the masks instead, correct those labels on the Label page, or import this "
+        "source into a new project."
     )
 
     def plan(files: list[tuple[str, bytes]]) -> ImportPlan:
@@ -1212,6 +1213,50 @@ def test_masks_of_images_that_somebody_works_on_or_has_labelled_are_told_of(work
     assert run_import(workspace, project.id, first, "tester").problems == ()
     other = {**dict(pairs(6)), "masks/5.png": encoded(np.zeros(SIZE, np.uint8))}
     assert plan(list(other.items())).left_out[-1].path == "masks/5.png"
+
+
+def corrected(mask: np.ndarray) -> np.ndarray:
+    """Return a mask with as many pixels of every value, and two of them exchanged."""
+    other = mask.copy()
+    first, second = np.flatnonzero(mask == 0)[0], np.flatnonzero(mask == 1)[0]
+    other.flat[[first, second]] = mask.flat[[second, first]]
+    return other
+
+
+def test_a_mask_that_was_corrected_is_told_of_and_replaces_nothing(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec(name) for name in "abc"], "tester")
+    files = dict(pairs(4))
+    # What is void and what no class has is translated, and compared as what it became.
+    files["masks/3.png"] = encoded(np.where(index_mask(3) == 2, 255, index_mask(3) * 9).astype(np.uint8))
+    first = plan_import(list(files.items()), workspace=workspace, project_id=project.id)
+    run_import(workspace, project.id, first, "tester")
+    same = plan_import(list(files.items()), workspace=workspace, project_id=project.id)
+    assert (same.changes, same.left_out) == ((), ())
+    assert not any("mask" in line for line in same.report() if "left out" in line)
+
+    files["masks/1.png"] = encoded(corrected(index_mask(1)))
+    again = plan_import(list(files.items()), workspace=workspace, project_id=project.id)
+    said = (
+        "1 mask left out, masks/1.png: the project has another label of its image, and no import replaces "
+        "one. To have the mask instead, correct that label on the Label page, or import this source into a "
+        "new project."
+    )
+    assert again.changes == ()
+    assert said in again.report()
+    assert said in run_import(workspace, project.id, again, "tester").report()
+    for number, info in enumerate(images.list_images(workspace, project.id)[:3]):
+        np.testing.assert_array_equal(labels.read(workspace, info.id)[0], index_mask(number))
+
+
+def test_another_mask_that_came_since_the_check_makes_the_planned_one_a_problem(workspace: Workspace) -> None:
+    project = projects.create_project(workspace, "p", [ClassSpec(name) for name in "abc"], "tester")
+    plan = plan_import(pairs(2), workspace=workspace, project_id=project.id)
+    other = {**dict(pairs(2)), "masks/1.png": encoded(corrected(index_mask(1)))}
+    run_import(workspace, project.id, plan_import(list(other.items())), "another")
+    result = run_import(workspace, project.id, plan, "tester")
+    assert (result.labelled, [problem.name for problem in result.problems]) == (0, ["masks/1.png"])
+    second = images.list_images(workspace, project.id)[1]
+    np.testing.assert_array_equal(labels.read(workspace, second.id)[0], corrected(index_mask(1)))
 
 
 def test_a_draft_that_was_begun_since_the_check_stays_and_its_mask_is_a_problem(workspace: Workspace) -> None:

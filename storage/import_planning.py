@@ -231,7 +231,8 @@ def _pairs(opened: OpenSource, found: _Found, masks_as: MasksAs) -> tuple[list[I
         Those, and why other files stay out.
     """
     if masks_as == "ignore":
-        return [dataclasses.replace(file, mask=None) for file in found.layout.images], list(opened.problems)
+        without_masks = [dataclasses.replace(file, mask=None) for file in found.layout.images]
+        return without_masks, [*opened.problems, *found.layout.image_problems]
     alone, of_masks = found.layout.masks_alone, found.of_masks
     nowhere = [file.path for file in alone if file.path not in of_masks.found]
     return (

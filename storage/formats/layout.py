@@ -66,6 +66,8 @@ class Layout:
     """Folders named like ``train`` and ``trainannot`` lie side by side."""
     other_files: tuple[str, ...]
     """Neither image nor mask by their names."""
+    image_problems: tuple[Problem, ...] = ()
+    """Those among the problems that stay where masks are ignored."""
 
 
 def find_layout(paths: Sequence[str]) -> Layout:

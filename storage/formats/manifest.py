@@ -110,11 +110,12 @@ class Manifest:
         ]
         named = self._image_paths | self.label_maps.keys()
         others = [path for path in paths if path not in named and self.is_inside(path)]
-        problems += [
+        nameless = tuple(
             Problem(path, f"{MANIFEST_NAME} does not name it; it is left out.")
             for path in others
             if path.lower().endswith(IMAGE_SUFFIXES)
-        ]
+        )
+        problems += nameless
         beside = find_layout([path for path in paths if not self.is_inside(path)])
         masks = [image.mask for image in beside.images if image.mask is not None]
         masks += [mask.path for mask in beside.masks_alone]
@@ -135,6 +136,7 @@ class Manifest:
                 *(path for path in others if not path.lower().endswith(IMAGE_SUFFIXES)),
                 *beside.other_files,
             ),
+            image_problems=nameless,
         )
 
     def _layout_of_label_maps(self, paths: Sequence[str]) -> Layout:

@@ -798,6 +798,9 @@ def test_the_manifest_tells_images_named_like_masks_apart_and_keeps_groups(
     problems = {problem.name: problem.sentence for problem in plan_import(tmp_path).problems}
     assert "hand.png, is not there" in problems["out/images/train/hand.png"]
     assert "does not name it" in problems["out/images/pool/stranger.png"]
+    without_masks = {one.name: one.sentence for one in plan_import(tmp_path, masks_as="ignore").problems}
+    assert without_masks.keys() == {"workspace", "out/images/pool/stranger.png"}
+    assert "does not name it" in without_masks["out/images/pool/stranger.png"]
 
 
 def test_what_lies_beside_an_export_comes_in_by_its_names(workspace: Workspace, tmp_path: Path) -> None:

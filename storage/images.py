@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.orm import Session
 
 from storage import events
+from storage.changed_labels import Moved, changes, labels_of_last_rounds
 from storage.errors import InvalidInput, NotFound
 from storage.formats.label_map import decode_label_map
 from storage.projects import project_row
@@ -227,18 +228,18 @@ def set_split(workspace: Workspace, image_ids: Sequence[int], split: str, actor:
     if split not in SPLITS:
         raise _unknown_split(split)
     while True:
-        trained = _trained(workspace, image_ids) if split == "audit" else None
+        trained = _trained(workspace, image_ids, split == "audit")
         with workspace.database.writing() as session:
-            if trained is not None and trained.newest_round != _newest_round(session):
+            if trained.newest_round != _newest_round(session):
                 continue  # a round has taken its labels meanwhile
             placed = placed_images(session, image_ids)
             for row in placed:
-                if trained is not None and row.id in trained.image_ids and row.split != "audit":
+                if row.id in trained.image_ids and row.split != "audit":
                     raise InvalidInput(
                         f"{row.name} has already trained the model, so it cannot measure it. "
                         "Choose an image that no round has trained on."
                     )
-            return _move(session, placed, split, actor)
+            return _move(session, placed, split, actor, trained)
 
 
 def bring_back(workspace: Workspace, image_ids: Sequence[int], actor: str) -> int:
@@ -250,19 +251,25 @@ def bring_back(workspace: Workspace, image_ids: Sequence[int], actor: str) -> in
     Raises:
         NotFound: there is no such image; then none is brought back.
     """
-    with workspace.database.writing() as session:
-        excluded = [row for row in placed_images(session, image_ids) if row.split == "excluded"]
-        return _move(session, excluded, "pool", actor)
+    while True:
+        trained = _trained(workspace, image_ids, False)
+        with workspace.database.writing() as session:
+            if trained.newest_round != _newest_round(session):
+                continue  # a round has taken its labels meanwhile
+            excluded = [row for row in placed_images(session, image_ids) if row.split == "excluded"]
+            return _move(session, excluded, "pool", actor, trained)
 
 
-def _move(session: Session, placed: Sequence[PlacedImage], split: str, actor: str) -> int:
+def _move(session: Session, placed: Sequence[PlacedImage], split: str, actor: str, trained: _Trained) -> int:
     """Move images, except those that are there already, and return how many were not."""
     kind = {"excluded": "exclude", "audit": "audit"}.get(split, "restore")
     moves = [(row, target) for row in placed if (target := _target(row, split)) != row.split]
-    changed = Counter(
-        row.project_id for row, target in moves if row.labelled_revision and "train" in (target, row.split)
-    )
-    for project_id, count in changed.items():
+    of_training = [
+        Moved(row.id, row.project_id, row.split == "train", target == "train")
+        for row, target in moves
+        if row.labelled_revision and "train" in (target, row.split)
+    ]
+    for project_id, count in changes(session, of_training, trained.last).items():
         project = project_row(session, project_id, lock=True)
         project.labels_changed += count
         project.labels_changed_at = time.time()
@@ -288,17 +295,29 @@ def _target(row: PlacedImage, split: str) -> str:
 
 
 class _Trained(NamedTuple):
-    """The images whose labels have trained, by the rounds up to the ``newest_round`` of the workspace."""
+    """What has trained, by the rounds up to the ``newest_round`` of the workspace."""
 
     newest_round: int
     image_ids: set[int]
+    """The images whose labels have."""
+    last: dict[int, str]
+    """The label maps of the last rounds, by image."""
 
 
-def _trained(workspace: Workspace, image_ids: Sequence[int]) -> _Trained:
-    """Return which images the snapshots of their projects' rounds have: done ones, and those to be done."""
+def _trained(workspace: Workspace, image_ids: Sequence[int], ever: bool) -> _Trained:
+    """Return what the snapshots of the images' projects have: of the last rounds, and ``ever``.
+
+    Those that ever trained are of rounds that are done or to be done; otherwise they are not looked for.
+    """
     with workspace.database.reading() as session:
         projects = {row.project_id for row in placed_images(session, image_ids)}
         newest = _newest_round(session)
+    last = labels_of_last_rounds(workspace, projects)
+    return _Trained(newest, _ever_trained(workspace, projects) if ever else set(), last)
+
+
+def _ever_trained(workspace: Workspace, projects: AbstractSet[int]) -> set[int]:
+    with workspace.database.reading() as session:
         blobs = session.scalars(
             select(Round.snapshot_blob)
             .distinct()
@@ -310,7 +329,7 @@ def _trained(workspace: Workspace, image_ids: Sequence[int]) -> _Trained:
         ).all()
     # Outside of any transaction: there may be many, and nobody waits for them.
     snapshots = (decode_snapshot(workspace.blobs.get(blob)) for blob in blobs if blob is not None)
-    return _Trained(newest, {label.image_id for snapshot in snapshots for label in snapshot.labels})
+    return {label.image_id for snapshot in snapshots for label in snapshot.labels}
 
 
 def _newest_round(session: Session) -> int:

@@ -13,7 +13,7 @@ from storage.errors import RoundRefused
 from storage.projects import class_count, project_row
 from storage.round_rows import cold_start_row, live_rows, newest_row, training_stands
 from storage.rounds import RoundInfo, give_way, round_info
-from storage.schema import COLD_START, LIVE_ROUND_STATES, Image, Label, Project, Round, RoundKind
+from storage.schema import COLD_START, LIVE_ROUND_STATES, Event, Image, Label, Project, Round, RoundKind
 from storage.settings import ProjectSettings, RoundSettings, read_settings, with_ranking
 from storage.snapshots import Snapshot, SnapshotLabel, encode_snapshot
 from storage.workspace import Workspace
@@ -71,9 +71,11 @@ def request_round(
             _refuse_archived(project)
             for live in live_rows(session, project_id):
                 _give_way_or_refuse(live, {"trains_on", "ranks"})
-            audit = select(Image.id).where(Image.project_id == project_id, Image.split == "audit")
-            if {label.image_id for label in taken.labels} & {*session.scalars(audit)}:
-                continue  # It was moved meanwhile, and what measures the model must not train it.
+            trains = select(Image.id).where(Image.project_id == project_id, Image.split == "train")
+            taken_out = {label.image_id for label in taken.labels} - {*session.scalars(trains)}
+            if taken_out or _any_brought_back(session, project_id, created_at):
+                # What measures the model must not train it, and moves are counted from these labels on.
+                continue
             parent = _trained_in_use(session, project)
             row = Round(
                 project_id=project_id,
@@ -85,6 +87,11 @@ def request_round(
                 created_at=created_at,
             )
             return _queued(session, row, actor, reason)
+
+
+def _any_brought_back(session: Session, project_id: int, since: float) -> bool:
+    moves = select(Event.id).where(Event.project_id == project_id, Event.at >= since, Event.kind == "restore")
+    return session.scalar(moves.limit(1)) is not None
 
 
 def request_ranking(workspace: Workspace, project_id: int, actor: str, reason: str) -> RoundInfo:

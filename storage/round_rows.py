@@ -62,6 +62,17 @@ def newest_row(session: Session, project_id: int, *, that_trains: bool = False) 
     return session.scalars(query.order_by(Round.number.desc()).limit(1)).one_or_none()
 
 
+def newest_counting_row(session: Session, project_id: int) -> Round | None:
+    """Return the newest round that the changed labels are counted from; None before the first.
+
+    Of others the count goes on from the one before them.
+    """
+    query = select(Round).where(
+        Round.project_id == project_id, Round.number > COLD_START, Round.kind == "trains"
+    )
+    return session.scalars(query.order_by(Round.number.desc()).limit(1)).one_or_none()
+
+
 def cold_start_row(session: Session, project_id: int) -> Round | None:
     """Return the cold start of a project, in whatever state; None before it was ever asked for."""
     return session.scalars(

@@ -12,6 +12,7 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from storage import embeddings, events, likeness
+from storage.changed_labels import any_taken_out
 from storage.errors import InvalidInput, NotFound, RoundRefused
 from storage.finite_json import finite_json
 from storage.predictions import NewPrediction, move_predictions_back, remove_predictions, store_predictions
@@ -21,6 +22,7 @@ from storage.schema import (
     COLD_START,
     LIVE_ROUND_STATES,
     ROUND_STATES_AT_WORK,
+    Project,
     Round,
     RoundKind,
     RoundMetric,
@@ -273,7 +275,7 @@ def publish(
     while True:
         with workspace.database.reading() as session:
             row = round_row(session, round_id)
-            labels_changed = project_row(session, row.project_id).labels_changed
+            before = _change_of_labels(project_row(session, row.project_id))
             # People went on labelling while the round trained, and it does not know.
             since = likeness.labelled_since(session, row) if found is not None else []
         if found is not None:
@@ -285,7 +287,7 @@ def publish(
             if row.kind == "trains_on" and row.cancel_requested:
                 return False
             project = project_row(session, row.project_id, lock=True)
-            if found is not None and project.labels_changed != labels_changed:
+            if found is not None and _change_of_labels(project) != before:
                 continue  # Somebody submitted a label meanwhile; what is like it has to move too.
             row.metrics = finite_json(metrics)
             row.embeddings_blob = embeddings_blob
@@ -413,6 +415,11 @@ def find_live_round(session: Session, project_id: int) -> RoundInfo | None:
     return round_info(row) if row else None
 
 
+def _change_of_labels(project: Project) -> tuple[int, float | None]:
+    """Return what every change of the labels to train on changes, be it that one undoes another."""
+    return project.labels_changed, project.labels_changed_at
+
+
 def _cancel(session: Session, row: Round, actor: str) -> None:
     now = time.time()
     row.cancel_requested = True
@@ -430,7 +437,8 @@ def _give_way_if_due(session: Session, row: Round, now: float, *, takes_all: boo
     rule = read_settings(ProjectSettings, project.settings).start
     new = project.labels_changed - row.labels_changed
     if rule.automatic and new >= rule.min_changed:
-        give_way(row, f"{new} new labels came, and a round that learns from them goes first.")
+        came = "labels changed" if any_taken_out(session, row.project_id) else "new labels came"
+        give_way(row, f"{new} {came}, and a round that learns from them goes first.")
         return
     if not takes_all:
         return

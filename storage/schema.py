@@ -70,7 +70,9 @@ class Project(Base):
     )
     """The round whose ranking and suggestions are on the screen."""
     labels_changed: Mapped[int] = mapped_column(default=0)
-    """Submissions of a trainable label ever made; rounds remember the value they started at."""
+    """Rises with a submission of a trainable label, and with a move of an image that takes the labels to
+    train on away from those of the last round that ``trains``; a move that brings them back lowers it again.
+    Rounds remember the value they started at."""
     labels_changed_at: Mapped[float | None]
     created_at: Mapped[float]
     archived_at: Mapped[float | None]

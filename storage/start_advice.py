@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
+from storage.changed_labels import any_taken_out
 from storage.classes_to_learn import find_too_few_classes, seen_classes
 from storage.import_plan import count_of
 from storage.projects import project_row
@@ -33,7 +34,7 @@ COMPARED_ON = 2
 class StartAdvice:
     """Whether a round should start by itself now, and the sentence that says why or why not.
 
-    ``changed`` labels have been submitted, ``needed`` start the next training. A round of another ``kind``
+    ``changed`` labels came or were taken out, ``needed`` start the next training. A round of another ``kind``
     than ``trains`` may be worth starting before. ``why`` is the reason that the round itself is given.
     """
 
@@ -70,8 +71,12 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
         needed = rule.first_labels
         since = f"since round {last.number} {'failed' if last.state == 'failed' else 'was cancelled'}"
 
+    # Labels that were taken out are changed and not new.
+    is_less = last is not None and changed > 0 and any_taken_out(session, project.id)
+    labels = "changed labels" if is_less else "new labels"
+
     def advice(ready: bool, reason: str) -> StartAdvice:
-        return StartAdvice(ready, reason, changed, needed, "trains", f"{changed} new labels {since}")
+        return StartAdvice(ready, reason, changed, needed, "trains", f"{changed} {labels} {since}")
 
     if project.archived_at is not None:
         return advice(False, "This project is archived: restore it to train it")
@@ -95,7 +100,7 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     if not rule.automatic:
         return advice(False, "Automatic rounds are off: press Train now")
     if changed < needed:
-        waits = advice(False, f"{changed} of {needed} new labels {since}")
+        waits = advice(False, f"{changed} of {needed} {labels} {since}")
         if newest is None or last is None or worker_missing or _any_live_round(session, live):
             return waits
         if why := _worth_ranking_again(session, project, newest, settings, now):
@@ -103,7 +108,8 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
             return replace(waits, ready=True, reason=meanwhile, kind="ranks", why=f"Ranks again: {why}")
         if _may_train_on(session, last, settings):
             meanwhile = f"{waits.reason}: the model trains on meanwhile"
-            why = f"Trains on while new labels come: {changed} of {needed}"
+            come = "labels change" if is_less else "new labels come"
+            why = f"Trains on while {come}: {changed} of {needed}"
             return replace(waits, ready=True, reason=meanwhile, kind="trains_on", why=why)
         return waits
     seen = len(seen_classes(session, project.id, enough=rule.min_classes))
@@ -113,16 +119,14 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     # Somebody who submits every few seconds would otherwise never see a round.
     if quiet < rule.quiet_seconds and changed < 2 * needed:
         wait = math.ceil(rule.quiet_seconds - quiet)
-        return advice(
-            False, f"{changed} new labels: a round starts after {wait} more seconds without a new one"
-        )
+        return advice(False, f"{changed} {labels}: a round starts after {wait} more seconds without another")
     if worker_missing:
         return advice(False, f"No worker is running: {HOW_TO_START_ONE}")
     others = find_projects_at_work(session)
     if len(others) >= len(live):
         first = "the first look at the images" if project.name in others else others[0]
-        return advice(True, f"{changed} new labels: a round starts once the worker is done with {first}")
-    return advice(True, f"{changed} new labels: a round can start")
+        return advice(True, f"{changed} {labels}: a round starts once the worker is done with {first}")
+    return advice(True, f"{changed} {labels}: a round can start")
 
 
 def _may_train_on(session: Session, last: Round, settings: ProjectSettings) -> bool:

@@ -799,8 +799,8 @@ def test_many_images_are_moved_by_few_questions_and_all_or_none(
     every = len(everything)
     for act, changed, most in (
         (lambda which: queue.pin(workspace, which, "ada"), every - 1, 6),
-        (lambda which: images.set_split(workspace, which, "excluded", "ada"), every, 11),
-        (lambda which: images.bring_back(workspace, which, "ada"), every, 11),
+        (lambda which: images.set_split(workspace, which, "excluded", "ada"), every, 13),
+        (lambda which: images.bring_back(workspace, which, "ada"), every, 13),
         (lambda which: queue.unpin(workspace, which, "ada"), every - 1, 8),
     ):
         before = images.list_images(workspace, project.id)
@@ -809,12 +809,15 @@ def test_many_images_are_moved_by_few_questions_and_all_or_none(
         assert images.list_images(workspace, project.id) == before
         asked.clear()
         assert act(order) == changed
-        assert len(asked) <= most, asked
+        # What is read before is asked in transactions of its own, which nobody waits for.
+        begun = max(place for place, question in enumerate(asked) if question.startswith("BEGIN"))
+        writing = asked[begun:]
+        assert len(writing) <= most, writing
         if changed == every - 1:
             continue
         newest = events.recent(workspace, project.id, every)
         assert [entry.detail["image"] for entry in newest[::-1]] == order[:-1]
-    assert projects.get_project(workspace, project.id).labels_changed == 3
+    assert projects.get_project(workspace, project.id).labels_changed == 1
     with workspace.database.reading() as session:
         kinds = session.scalars(select(Event.kind).order_by(Event.id)).all()
     assert kinds[-2 * every - 2 :] == ["pin", *["exclude"] * every, *["restore"] * every, "unpin"]
@@ -932,7 +935,7 @@ def test_splits_follow_the_labels(workspace: Workspace, project: ProjectInfo) ->
     images.set_split(workspace, [labelled, plain], "excluded", "ada")
     images.set_split(workspace, [labelled, plain], "pool", "ada")
     assert [images.image(workspace, i).split for i in (labelled, plain)] == ["train", "pool"]
-    assert projects.get_project(workspace, project.id).labels_changed == 3
+    assert projects.get_project(workspace, project.id).labels_changed == 1
     publish_ranking(workspace, project.id, [plain])
     with pytest.raises(InvalidInput, match="already trained"):
         images.set_split(workspace, [plain, labelled], "audit", "ada")
@@ -958,8 +961,8 @@ def test_an_excluded_image_comes_back_to_where_it_was(
     again(workspace, everything[:5], "ada")
     found = [images.image(workspace, image_id).split for image_id in everything[:5]]
     assert found == ["audit", "audit", "train", "pool", "train"]
-    # Out of training, back into it, and a label that is new to it: what measures the model counts for none.
-    assert projects.get_project(workspace, project.id).labels_changed == before + 3
+    # Out of training and back into it is nothing, and one label is new to it; what measures counts for none.
+    assert projects.get_project(workspace, project.id).labels_changed == before + 1
     newest = events.recent(workspace, project.id, limit=5)[-1]
     assert (newest.kind, newest.detail["before"], newest.detail["after"]) == ("restore", "excluded", "audit")
     taken = round_requests.request_round(workspace, project.id, "ada", "a test").id

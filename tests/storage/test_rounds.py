@@ -108,6 +108,68 @@ def test_advice_names_what_is_missing(workspace: Workspace, project: ProjectInfo
     assert start_advice(workspace, project.id).reason == "3 of 8 new labels since the last round started"
 
 
+def test_images_that_go_out_and_come_back_are_no_change(workspace: Workspace, project: ProjectInfo) -> None:
+    done = submit_some(workspace, project, 6)
+    publish_ranking(workspace, project.id, done)
+    new = submit_some(workspace, project, 1)
+    assert start_advice(workspace, project.id).changed == 1
+    for _ in range(2):
+        images.set_split(workspace, [*done, *new], "excluded", "ada")
+        advice = start_advice(workspace, project.id)
+        # The new label is gone, and those of the last round are.
+        assert (advice.changed, advice.why) == (6, "6 changed labels since the last round started")
+        images.bring_back(workspace, [*done, *new], "ada")
+        assert start_advice(workspace, project.id).changed == 1
+
+    images.set_split(workspace, done[:5], "excluded", "ada")
+    assert start_advice(workspace, project.id).reason == "6 of 8 changed labels since the last round started"
+    publish_ranking(workspace, project.id, done)
+    assert start_advice(workspace, project.id).reason == "0 of 8 new labels since the last round started"
+    images.bring_back(workspace, done[:2], "ada")
+    assert start_advice(workspace, project.id).reason == "2 of 8 new labels since the last round started"
+    # One that was labelled anew while it was out is new to the training either way.
+    submit(workspace, done[2])
+    images.bring_back(workspace, done[2:3], "ada")
+    assert start_advice(workspace, project.id).changed == 3
+    images.set_split(workspace, done[2:3], "excluded", "ada")
+    assert start_advice(workspace, project.id).changed == 2
+
+
+@pytest.mark.parametrize("kind", ["trains_on", "ranks"])
+def test_moves_are_counted_from_the_round_that_the_labels_are_counted_from(
+    workspace: Workspace, project: ProjectInfo, kind: str
+) -> None:
+    done = submit_some(workspace, project, 6)
+    publish_ranking(workspace, project.id, done)
+    (new,) = submit_some(workspace, project, 1)
+    if kind == "ranks":
+        round_requests.request_ranking(workspace, project.id, "ada", "a test")
+    else:
+        round_requests.request_round(workspace, project.id, "ada", "a test", trains_on=True)
+    images.set_split(workspace, [new], "excluded", "ada")
+    assert start_advice(workspace, project.id).changed == 0
+    images.bring_back(workspace, [new], "ada")
+    assert start_advice(workspace, project.id).changed == 1
+
+
+def test_an_image_that_is_brought_back_while_a_round_is_requested_trains_it(
+    workspace: Workspace, project: ProjectInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = submit_some(workspace, project, 6)
+    publish_ranking(workspace, project.id, done)
+    images.set_split(workspace, done[:1], "excluded", "ada")
+    encode = round_requests.encode_snapshot
+
+    def encode_while_one_comes_back(taken: rounds.Snapshot) -> bytes:
+        images.bring_back(workspace, done[:1], "ada")
+        return encode(taken)
+
+    monkeypatch.setattr(round_requests, "encode_snapshot", encode_while_one_comes_back)
+    requested = round_requests.request_round(workspace, project.id, "ada", "a test")
+    assert len(rounds.snapshot(workspace, requested.id).labels) == 6
+    assert start_advice(workspace, project.id).changed == 0
+
+
 @pytest.mark.parametrize("end", ["was cancelled", "failed"])
 def test_as_few_labels_start_another_first_round_as_the_first(
     workspace: Workspace, project: ProjectInfo, claimed: RoundInfo, end: str

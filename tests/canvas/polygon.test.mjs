@@ -1,8 +1,32 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { EditorState } from '../../app/canvas/frontend/editor_state.js';
+import { NOT_LABELLED } from '../../app/canvas/frontend/label_map.js';
+import { OpenImage } from '../../app/canvas/frontend/open_image.js';
 import { PolygonTool, cornerAt, edgeAt } from '../../app/canvas/frontend/tool_polygon.js';
 import { brushPoint, pressedSize } from '../../app/canvas/frontend/tool_stroke.js';
+
+/** A person at a small image with the tool's polygon open on it. */
+function closing({ corners = SQUARE, locked = [], onlyUnlabelled = false, fill = NOT_LABELLED, value = 1 } = {}) {
+  const bench = { edited: 0, notices: [] };
+  const pixels = new Uint8Array(20 * 20).fill(fill);
+  bench.image = new OpenImage({ item: { image_id: 1, width: 20, height: 20 }, pixels, revision: 0, status: null, suggestion: null });
+  const state = new EditorState({ keys: {} });
+  Object.assign(state, { tool: 'polygon', locked: new Set(locked), onlyUnlabelled, value });
+  bench.tool = new PolygonTool({
+    image: bench.image,
+    state,
+    surface: { viewport: { scale: 1 }, showRing: () => {}, showPolygon: () => {} },
+    paint: () => state.paint(),
+    colourOf: () => '#000000',
+    nameOf: (index) => `class ${index}`,
+    notice: (text) => bench.notices.push(text),
+    edited: () => bench.edited++,
+  });
+  bench.tool.resume(corners.slice());
+  return bench;
+}
 
 const SQUARE = [{ x: 0, y: 0 }, { x: 10, y: 0 }, { x: 10, y: 10 }, { x: 0, y: 10 }];
 
@@ -107,8 +131,8 @@ test('corners taken back while one of them is moved leave no hole', () => {
 test('a double click closes the polygon without a corner of its own', () => {
   const { tool, corners } = openPolygon();
   const closed = [];
-  tool.desk.image = { polygon: (points) => closed.push(points) && false };
-  tool.desk.paint = () => ({ value: 1 });
+  tool.desk.image = { polygon: (points) => closed.push(points) };
+  Object.assign(tool.desk, { paint: () => ({ value: 1 }), edited: () => {} });
   const last = { x: 50, y: 150 };
   tool.down({ x: 0, y: 150 }, { timeStamp: 900 });
   tool.down(last, { timeStamp: 1000 });
@@ -127,4 +151,40 @@ test('an open polygon is neither seen nor lost while another tool is in the hand
   tool.desk.state.tool = 'polygon';
   tool.show();
   assert.deepEqual(shown, [[], corners]);
+});
+
+test('two corners close nothing: they stay, and the person is told', () => {
+  const { tool, notices } = closing({ corners: SQUARE.slice(0, 2) });
+  assert.equal(tool.close(), true, 'it is not handed in over an open polygon');
+  assert.deepEqual(tool.points, SQUARE.slice(0, 2));
+  assert.deepEqual(notices, ['Three corners close a polygon, and this one has 2. The polygon stays open; Escape drops it.']);
+});
+
+test('a polygon that may paint nothing keeps its corners and says why', () => {
+  for (const [setting, reason] of [
+    [{ onlyUnlabelled: true, fill: 2 }, /all of this is labelled, and “Only unlabelled” is on/],
+    [{ locked: [2], fill: 2 }, /class 2 is locked/],
+    [{ corners: SQUARE.map(({ x, y }) => ({ x: x / 100, y: y / 100 })) }, /no pixel/],
+  ]) {
+    const { tool, notices, edited } = closing(setting);
+    assert.equal(tool.close(), true);
+    assert.equal(tool.points.length, 4);
+    assert.equal(edited, 0);
+    assert.equal(notices.length, 1);
+    assert.match(notices[0], reason);
+  }
+});
+
+test('a polygon over its own class is closed without a word', () => {
+  for (const setting of [{ fill: 1 }, { fill: 1, onlyUnlabelled: true }, { fill: 1, locked: [1] }]) {
+    const { tool, notices } = closing(setting);
+    assert.equal(tool.close(), true);
+    assert.deepEqual([tool.points, notices], [[], []]);
+  }
+});
+
+test('a polygon that paints is closed', () => {
+  const bench = closing();
+  bench.tool.close();
+  assert.deepEqual([bench.tool.points, bench.notices, bench.edited], [[], [], 1]);
 });

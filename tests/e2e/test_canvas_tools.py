@@ -124,6 +124,28 @@ def test_polygon_corners_can_be_moved_before_it_is_closed(site: CamVidSite, page
     assert map_[250, 252] == ROAD
 
 
+def test_a_polygon_that_may_paint_nothing_stays_and_says_why(site: CamVidSite, page: Page) -> None:
+    labelling.open_label_page(page, site.server.url)
+    labelling.choose_class(page, ROAD)
+    page.get_by_test_id("tool-polygon").click()
+    for corner in [(100, 100), (200, 100)]:
+        page.mouse.click(*labelling.on_screen(page, *corner))
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("notice")).to_contain_text("Three corners close a polygon")
+    page.mouse.click(*labelling.on_screen(page, 200, 200))
+    page.get_by_test_id("fill-rest").click()
+    page.keyboard.press("Shift+B")
+    labelling.choose_class(page, SKY)
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("notice").last).to_contain_text("“Only unlabelled” is on")
+    assert (labelling.label_map(page) == ROAD).all()
+    page.keyboard.press("Shift+B")
+    page.keyboard.press("Enter")
+    map_ = shaped(labelling.label_map(page))
+    assert map_[120, 180] == SKY
+    assert map_[180, 120] == ROAD
+
+
 def test_keys_can_be_changed_and_are_kept(site: CamVidSite, page: Page) -> None:
     labelling.open_label_page(page, site.server.url)
     page.keyboard.press("?")

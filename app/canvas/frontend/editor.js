@@ -27,7 +27,7 @@ import { PixelCounter } from './pixel_counter.js';
 import { PixelReadout } from './pixel_readout.js';
 import { PlaceMenu } from './place_menu.js';
 import { Pointer } from './pointer.js';
-import { archivedOf, colourOf } from './palette.js';
+import { archivedOf, colourOf, nameOf } from './palette.js';
 import { keepPreferences, readPreferences } from './preferences.js';
 import { LabelSession } from './session.js';
 import { RefreshFrame } from './refresh_frame.js';
@@ -138,6 +138,7 @@ export class Editor {
       transport,
       session: this.session,
       colourOf: (value) => colourOf(this.classes, value),
+      nameOf: (value) => nameOf(this.classes, value),
       arrived: () => this.pointer.showCursor(),
       notice: (text, tone) => this.notices.add(text, tone),
     });

@@ -1,5 +1,8 @@
 // The fill that was done last, which another tolerance or reach does over.
 
+import { sayWhyNothing } from './nothing_painted.js';
+import { paintRegion } from './region.js';
+
 /** @typedef {import('./open_image.js').OpenImage} OpenImage */
 /** @typedef {import('./region.js').Region} Region */
 
@@ -27,10 +30,16 @@ export class LastFill {
    * @param {OpenImage} image
    * @param {() => Region | null} regionNow what is to be filled with the size of now
    * @param {import('./label_map.js').Paint} paint
+   * @param {import('./nothing_painted.js').Draw} [asked] where, for a region that stops at what is locked
    */
-  fill(image, regionNow, paint = this.desk.paint()) {
+  fill(image, regionNow, paint = this.desk.paint(), asked) {
     this.forget();
-    if (!image.region(regionNow(), paint)) return;
+    const region = regionNow();
+    if (!image.region(region, paint)) {
+      const draw = asked ?? ((map, mark) => paintRegion(map, region, mark));
+      sayWhyNothing(this.desk, image, this.desk.paint(), draw);
+      return;
+    }
     this.last = { image, regionNow, paint, size: this.sizeNow(), steps: image.steps, isFilled: true };
     this.desk.edited();
   }

@@ -12,6 +12,8 @@ export class Notices {
   /** @param {string} text @param {import('./types.js').Tone} tone */
   add(text, tone = 'quiet') {
     const box = h('div', { class: 'notice', role: 'status', 'data-testid': 'notice', 'data-tone': tone }, text);
+    // Said again before it went away, it is not to stand there twice.
+    for (const one of [...this.element.children]) if (one.textContent === text) one.remove();
     this.element.append(box);
     setTimeout(() => box.remove(), SHOWN_MS);
   }

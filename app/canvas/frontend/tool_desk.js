@@ -19,15 +19,17 @@ export class ToolDesk {
    * @param {import('./transport.js').Transport} parts.transport
    * @param {import('./session.js').LabelSession} parts.session
    * @param {(value: number) => string} parts.colourOf
+   * @param {(value: number) => string} parts.nameOf
    * @param {() => void} parts.arrived what a tool waited for is here
    * @param {import('./types.js').Notice} parts.notice
    */
-  constructor({ surface, layers, state, transport, session, colourOf, arrived, notice }) {
+  constructor({ surface, layers, state, transport, session, colourOf, nameOf, arrived, notice }) {
     this.surface = surface;
     this.layers = layers;
     this.state = state;
     this.session = session;
     this.colourOf = colourOf;
+    this.nameOf = nameOf;
     this.notice = notice;
     this.pixels = new ImagePixels();
     this.magnet = new Magnet(this.pixels, () => this.image);

@@ -1,5 +1,7 @@
 // The polygon: click its corners, drag them, click an edge for one more; along edges of the image with the magnet.
 
+import { paintPolygon } from './label_map.js';
+import { valuesUnder, whyNothing } from './nothing_painted.js';
 import { distanceToSegment } from './segment.js';
 import { brushPoint } from './tool_stroke.js';
 
@@ -155,8 +157,12 @@ export class PolygonTool {
     const { points } = this;
     const { image } = this.desk;
     if (points.length === 0) return false;
-    this.giveUp();
-    if (image?.polygon(points, this.desk.paint())) this.desk.edited();
+    const paint = this.desk.paint();
+    const isPainted = image?.polygon(points, paint) ?? false;
+    const why = image && !isPainted ? this.#whyNothing(image, paint) : null;
+    if (why) this.desk.notice(`${why} The polygon stays open; Escape drops it.`, 'warning');
+    else this.giveUp();
+    if (isPainted) this.desk.edited();
     return true;
   }
 
@@ -186,6 +192,15 @@ export class PolygonTool {
     }
     const next = this.trail ? this.trail.slice(1) : this.point && this.dragged < 0 ? [this.point] : [];
     surface.showPolygon(this.points, next, this.desk.colourOf(state.value));
+  }
+
+  /** @param {import('./open_image.js').OpenImage} image @param {import('./label_map.js').Paint} paint */
+  #whyNothing(image, paint) {
+    const { points, desk } = this;
+    if (points.length < 3) return `Three corners close a polygon, and this one has ${points.length}.`;
+    const values = valuesUnder(image, (map, mark) => paintPolygon(map, points, mark));
+    if (values.size === 0) return 'Nothing was painted: the middle of no pixel lies inside.';
+    return whyNothing(values, paint, desk.state, desk.nameOf);
   }
 
   /** Whether a point is further from where it was pressed than a hand trembles. @param {Point} point */

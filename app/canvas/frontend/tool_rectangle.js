@@ -1,5 +1,8 @@
 // The rectangle: from one corner to the opposite one.
 
+import { paintRectangle } from './label_map.js';
+import { sayWhyNothing } from './nothing_painted.js';
+
 /** @typedef {import('./pointer.js').Tool} Tool */
 /** @typedef {import('./types.js').Point} Point */
 
@@ -30,8 +33,11 @@ export class RectangleTool {
     const { corner, opposite } = this;
     const { image } = this.desk;
     this.corner = null;
-    if (corner && opposite && image?.rectangle(corner, opposite, this.desk.paint())) this.desk.edited();
     this.show();
+    if (!corner || !opposite || !image) return;
+    const paint = this.desk.paint();
+    if (image.rectangle(corner, opposite, paint)) this.desk.edited();
+    else sayWhyNothing(this.desk, image, paint, (map, mark) => paintRectangle(map, corner, opposite, mark));
   }
 
   giveUp() {

@@ -48,7 +48,11 @@ export class SmartTool {
       return enlarged(fill.regionAt(level), picture, image);
     };
     // The region of an overview is enlarged; what is a wall stays one to the pixel.
-    this.last.fill(image, regionNow, { value: this.desk.state.value, over: fill.open });
+    this.last.fill(image, regionNow, { value: this.desk.state.value, over: fill.open }, (map, { value }) => {
+      for (const pixel of points.map((point) => pixelOf(image, point))) {
+        if (pixel) map.pixels[pixel.y * map.width + pixel.x] = value;
+      }
+    });
   }
 
   giveUp() {

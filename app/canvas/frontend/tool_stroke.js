@@ -1,5 +1,7 @@
 // Tools that paint along the way of the pointer: brush, eraser, the brush that accepts, and the thin line.
 
+import { paintStroke } from './label_map.js';
+import { sayWhyNothing } from './nothing_painted.js';
 import { paintRegion } from './region.js';
 import { thinLine } from './thin_line.js';
 
@@ -56,6 +58,13 @@ export class StrokeTool {
     this.cursor = /** @type {const} */ ('brush');
     /** The paint of the stroke under way. @type {import('./label_map.js').Paint | null} */
     this.paint = null;
+    /**
+     * The stroke under way, to see what it lies on should it change nothing; kept only where some values stay.
+     * @type {import('./nothing_painted.js').Draw[]}
+     */
+    this.pieces = [];
+    /** Steps of the image when it began: with others, a part of it was completed for something else. */
+    this.steps = 0;
     /** Where the stroke under way is. @type {Point | null} */
     this.last = null;
     /** Where the cursor is. @type {Point | null} */
@@ -66,6 +75,8 @@ export class StrokeTool {
   down(point, event) {
     const { image } = this.desk;
     this.paint = image && this.paintOf(image);
+    this.pieces = [];
+    this.steps = image?.steps ?? 0;
     if (!image || !this.paint) return;
     const size = this.#size(event);
     const start = brushPoint(point, size);
@@ -87,14 +98,21 @@ export class StrokeTool {
   }
 
   up() {
+    const { paint, pieces } = this;
+    const { image } = this.desk;
     this.paint = null;
+    this.pieces = [];
     if (this.last) this.desk.lastEnd = this.last;
     this.last = null;
-    if (this.desk.image?.endStroke()) this.desk.edited();
+    if (image?.endStroke()) this.desk.edited();
+    else if (image && paint && image.steps === this.steps) {
+      sayWhyNothing(this.desk, image, paint, (map, mark) => pieces.forEach((draw) => draw(map, mark)));
+    }
   }
 
   giveUp() {
     this.paint = null;
+    this.pieces = [];
     this.last = null;
     this.desk.image?.giveUpStroke();
   }
@@ -124,7 +142,11 @@ export class StrokeTool {
     if (this.isThin) {
       const line = thinLine([from, to], image.width, image.height);
       image.part(line, () => paintRegion(image, line, paint));
-    } else image.stroke(from, to, size / 2, paint);
+      if (paint.over) this.pieces.push((map, mark) => paintRegion(map, line, mark));
+    } else {
+      image.stroke(from, to, size / 2, paint);
+      if (paint.over) this.pieces.push((map, mark) => paintStroke(map, from, to, size / 2, mark));
+    }
     this.last = to;
   }
 }

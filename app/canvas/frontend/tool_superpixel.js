@@ -1,6 +1,7 @@
 // The superpixel brush: paints every superpixel that the pointer passes. A stroke that is drawn before the server has
 // made the superpixels waits for them.
 
+import { sayWhyNothing } from './nothing_painted.js';
 import { paintRegion } from './region.js';
 
 /** @typedef {import('./pointer.js').Tool} Tool */
@@ -168,8 +169,11 @@ export class SuperpixelTool {
   }
 
   /** @param {Stroke} stroke */
-  #complete({ image }) {
+  #complete({ image, paint, map, painted }) {
     if (image.endStroke()) this.desk.edited(image);
+    else if (map) {
+      sayWhyNothing(this.desk, image, paint, (marks, mark) => paintRegion(marks, map.regionOf([...painted]), mark));
+    }
   }
 
   /** @param {Stroke} stroke */

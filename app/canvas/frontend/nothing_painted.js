@@ -1,0 +1,65 @@
+// Says why a shape that was drawn changed no pixel, where something that is set kept it from doing so.
+
+import { chordName, shownChord } from './keys.js';
+import { NOT_LABELLED } from './label_map.js';
+
+/** @typedef {import('./label_map.js').LabelMap} LabelMap */
+/** @typedef {import('./label_map.js').Paint} Paint */
+/** @typedef {import('./editor_state.js').EditorState} EditorState */
+/** @typedef {(map: LabelMap, mark: {value: number}) => void} Draw paints the shape once more, elsewhere */
+
+const MOST_NAMES = 3;
+
+/**
+ * The values that a shape lies on.
+ * @param {LabelMap} image
+ * @param {Draw} draw
+ * @returns {Set<number>} empty where it covers no pixel
+ */
+export function valuesUnder({ pixels, width, height }, draw) {
+  const marks = new Uint8Array(pixels.length);
+  draw({ pixels: marks, width, height }, { value: 1 });
+  const values = new Set();
+  for (let at = marks.indexOf(1); at >= 0; at = marks.indexOf(1, at)) {
+    for (; marks[at]; at++) values.add(pixels[at]);
+  }
+  return values;
+}
+
+/**
+ * Why a shape changed no pixel; null where it has its class already.
+ * @param {Set<number>} values that it lies on
+ * @param {Paint} paint
+ * @param {Pick<EditorState, 'locked' | 'preferences'>} state
+ * @param {(value: number) => string} nameOf
+ * @returns {string | null}
+ */
+export function whyNothing(values, paint, { locked, preferences }, nameOf) {
+  const { over } = paint;
+  if (!over || !('value' in paint)) return null;
+  const kept = [...values].filter((value) => value !== paint.value && !over[value]);
+  if (kept.length === 0) return null;
+  const done = paint.value === NOT_LABELLED ? 'erased' : 'painted';
+  if (kept.every((value) => locked.has(value))) {
+    const names = kept.slice(0, MOST_NAMES).map(nameOf);
+    if (kept.length > MOST_NAMES) names.push(`${kept.length - MOST_NAMES} more`);
+    const last = names.pop();
+    const [are, them] = names.length ? [`${names.join(', ')} and ${last} are`, 'them'] : [`${last} is`, 'it'];
+    return `Nothing was ${done}: ${are} locked. Unlock ${them} in the list of classes.`;
+  }
+  const key = chordName(shownChord('only-unlabelled', preferences.keys));
+  const isOn = 'all of this is labelled, and “Only unlabelled” is on';
+  return `Nothing was ${done}: ${isOn}. ${key} turns it off.`;
+}
+
+/**
+ * Say it to the person.
+ * @param {import('./tool_desk.js').ToolDesk} desk
+ * @param {LabelMap} image
+ * @param {Paint} paint
+ * @param {Draw} draw
+ */
+export function sayWhyNothing({ state, nameOf, notice }, image, paint, draw) {
+  const why = paint.over ? whyNothing(valuesUnder(image, draw), paint, state, nameOf) : null;
+  if (why) notice(why, 'warning');
+}

@@ -22,9 +22,10 @@ function stripes() {
 }
 
 /** All tools at an image that has one value, but for its right half where `right` is given. */
-function bench({ fill = 2, right = fill, value = 1, locked = [], onlyUnlabelled = false } = {}) {
+function bench({ fill = 2, right = fill, value = 1, locked = [], onlyUnlabelled = false, suggested = null } = {}) {
+  const suggestion = suggested === null ? null : new Uint8Array(SIDE * SIDE).fill(suggested);
   const pixels = Uint8Array.from({ length: SIDE * SIDE }, (_, at) => (at % SIDE < SIDE / 2 ? fill : right));
-  const image = new OpenImage({ item: { image_id: 1, width: SIDE, height: SIDE }, pixels, revision: 0, status: null, suggestion: null });
+  const image = new OpenImage({ item: { image_id: 1, width: SIDE, height: SIDE }, pixels, revision: 0, status: null, suggestion });
   const state = new EditorState({ keys: {}, brush: 4, tolerance: 16, reach: 0, superpixelScale: 0 });
   Object.assign(state, { value, locked: new Set(locked), onlyUnlabelled });
   const notices = [];
@@ -114,4 +115,17 @@ test('of many locked classes some are named', () => {
   const why = (...values) => whyNothing(new Set(values), paint, state, (value) => `c${value}`);
   assert.equal(why(2, 1, 3), 'Nothing was painted: c2 and c3 are locked. Unlock them in the list of classes.');
   assert.equal(why(2, 3, 4, 5, 6), 'Nothing was painted: c2, c3, c4 and 2 more are locked. Unlock them in the list of classes.');
+});
+
+test('the region tool fills nothing where nothing is labelled or suggested, and says so', () => {
+  for (const suggested of [null, NOT_LABELLED]) {
+    const { image, notices, draw } = bench({ fill: NOT_LABELLED, right: 2, suggested });
+    draw('region');
+    assert.equal(image.steps, 0);
+    assert.deepEqual(notices, ['Nothing is labelled or suggested here. Y fills all that is not labelled.']);
+  }
+  const { image, notices, draw } = bench({ fill: NOT_LABELLED, right: 2, suggested: 5 });
+  draw('region');
+  assert.equal(image.pixels.indexOf(NOT_LABELLED), -1, 'the suggested region gets the class');
+  assert.deepEqual(notices, []);
 });

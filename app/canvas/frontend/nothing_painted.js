@@ -47,9 +47,14 @@ export function whyNothing(values, paint, { locked, preferences }, nameOf) {
     const [are, them] = names.length ? [`${names.join(', ')} and ${last} are`, 'them'] : [`${last} is`, 'it'];
     return `Nothing was ${done}: ${are} locked. Unlock ${them} in the list of classes.`;
   }
-  const key = chordName(shownChord('only-unlabelled', preferences.keys));
   const isOn = 'all of this is labelled, and “Only unlabelled” is on';
-  return `Nothing was ${done}: ${isOn}. ${key} turns it off.`;
+  return `Nothing was ${done}: ${isOn}. ${keyOf('only-unlabelled', preferences)} turns it off.`;
+}
+
+/** Why there is no region at a place. @param {Pick<EditorState, 'preferences'>} state */
+export function nothingHere({ preferences }) {
+  const key = keyOf('fill-rest', preferences);
+  return `Nothing is labelled or suggested here. ${key} fills all that is not labelled.`;
 }
 
 /**
@@ -62,4 +67,9 @@ export function whyNothing(values, paint, { locked, preferences }, nameOf) {
 export function sayWhyNothing({ state, nameOf, notice }, image, paint, draw) {
   const why = paint.over ? whyNothing(valuesUnder(image, draw), paint, state, nameOf) : null;
   if (why) notice(why, 'warning');
+}
+
+/** @param {string} command @param {EditorState['preferences']} preferences */
+function keyOf(command, { keys }) {
+  return chordName(shownChord(command, keys));
 }

@@ -26,13 +26,13 @@ export function seenValue({ pixels, suggestion, width }, { x, y }, showsSuggesti
 
 /**
  * The region that the person sees under a pixel: of the label map, or of the suggestion where nothing is
- * labelled.
+ * labelled; null where nothing is suggested either.
  * @param {import('./open_image.js').OpenImage} image
  * @param {{x: number, y: number}} pixel
  */
 export function seenRegion(image, { x, y }) {
-  const { pixels, suggestion, width, height } = image;
-  if (pixels[y * width + x] !== NOT_LABELLED || !suggestion) return connectedRegion(pixels, width, height, x, y);
+  const { pixels, width, height } = image;
+  if (pixels[y * width + x] !== NOT_LABELLED) return connectedRegion(pixels, width, height, x, y);
   return suggestedRegion(image, { x, y });
 }
 

@@ -1,5 +1,6 @@
 // All tools by name, each with the paint it uses.
 
+import { nothingHere } from './nothing_painted.js';
 import { SmartTool } from './tool_smart.js';
 import { ClickTool, alikeRegion, seenRegion } from './tool_click.js';
 import { PolygonTool } from './tool_polygon.js';
@@ -26,7 +27,11 @@ export function toolsAt(desk) {
       return picture && alikeRegion(picture, image, pixel, state.tolerance);
     }),
     smart: new SmartTool(desk),
-    region: new ClickTool(desk, seenRegion),
+    region: new ClickTool(desk, (image, pixel) => {
+      const region = seenRegion(image, pixel);
+      if (!region) desk.notice(nothingHere(state), 'warning');
+      return region;
+    }),
     accept: new StrokeTool(desk, ({ suggestion }) => suggestion && { suggestion }),
   };
 }

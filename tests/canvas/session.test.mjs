@@ -1045,6 +1045,57 @@ test('who submits an image that was excluded meanwhile is told that it trains no
   }
 });
 
+test('who paints on an image that was excluded meanwhile is told at the first save, once, with the way out', async () => {
+  const body = (revision, split) => ({ kind: 'saved', body: { revision, status: 'draft', split } });
+  const parts = bench({ saves: [body(1, 'pool'), body(2, 'excluded'), body(3, 'excluded')] });
+  const { session } = parts;
+  await session.start(null);
+  const { image } = session;
+  for (const value of [1, 2, 3]) {
+    image.rectangle({ x: 0, y: 0 }, { x: 4, y: value }, { value });
+    session.edited();
+    session.autosave.flush(image);
+    await parts.settled();
+    assert.equal(parts.notices.length, Number(value > 1));
+  }
+  const told = 'Somebody excluded 1.png: what you painted is kept, and trains nothing. Skip brings the next image.';
+  assert.deepEqual(parts.notices, [told]);
+  assert.equal(image.item.split, 'excluded');
+  session.submit();
+  await parts.settled();
+  assert.equal(session.image.id, 2);
+  assert.deepEqual(parts.notices, [told]);
+  parts.end();
+});
+
+test('an image that was excluded while it waited is not shown next', async () => {
+  const parts = bench();
+  const { session } = parts;
+  globalThis.document = { hidden: false };
+  let asked = 0;
+  const { next } = session.transport;
+  session.transport.next = (...args) => next(...args, asked++);
+  await session.start(null);
+  await session.watch.look();
+  assert.equal(asked, 0, 'while nothing changes the order is not asked for');
+  session.image.stroke({ x: 1, y: 1 }, { x: 2, y: 2 }, 1, { value: 3 });
+  const { view } = session;
+  parts.order = [1, 3];
+  session.transport.progress = async () => ({ ...PROGRESS, pool: 8, excluded: 1 });
+  // The answer to a save may have told of it before.
+  session.setProgress({ ...PROGRESS, pool: 8, excluded: 1 });
+  await session.watch.look();
+  assert.equal(session.view, view, 'the image on the screen stays');
+  assert.ok(view.image.history.open, 'and so does the stroke under way');
+  await session.watch.look();
+  assert.equal(asked, 1);
+  session.image.endStroke();
+  session.submit();
+  assert.equal(session.image.id, 3);
+  delete globalThis.document;
+  parts.end();
+});
+
 test('an image that somebody else holds is not opened', async () => {
   const parts = bench();
   parts.heldBy = 'Bo';

@@ -185,6 +185,25 @@ def test_an_open_label_page_follows_what_is_pinned_and_excluded(
     assert labelling.wait_for_image(page, other_than=last)["imageId"] == third
 
 
+def test_what_somebody_else_excludes_is_said_and_does_not_come_next(
+    served: Callable[[str], Ranked], page: Page
+) -> None:
+    site = served("Excluded by another")
+    first, second, third, *_ = site.ids
+    assert labelling.open_label_page(page, site.page())["imageId"] == first
+    labelling.wait_until_loaded_ahead(page)
+    images.set_split(site.workspace, [first, second], "excluded", "Bo")
+    page.wait_for_function("(id) => window.qualmCanvas.state().next === id", arg=third)
+    assert labelling.state(page)["imageId"] == first
+    labelling.choose_class(page, ROAD)
+    labelling.stroke(page, [(100, 100), (200, 100)])
+    expect(page.get_by_test_id("notice")).to_contain_text("Somebody excluded")
+    expect(page.locator(".badge", has_text="Excluded")).to_be_visible()
+    assert labelling.wait_until_saved(page)["revision"] == 1
+    page.get_by_test_id("skip").click()
+    assert labelling.wait_for_image(page, other_than=first)["imageId"] == third
+
+
 def test_what_is_lassoed_on_the_map_can_be_labelled_next(served: Callable[[str], Ranked], page: Page) -> None:
     site = served("Map")
     lasso_far_images(page, site)

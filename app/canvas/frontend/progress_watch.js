@@ -14,9 +14,9 @@ export class ProgressWatch {
     this.session = session;
     this.timer = 0;
     /**
-     * The newest round that the person was told of. The answer to a save brings news of a round too, and must not
-     * keep it from being noticed here.
-     * @type {{number: number | null} | null}
+     * The newest round that the person was told of, and how many images there were in the splits that people choose.
+     * The answer to a save brings news of both too, and must not keep them from being noticed here.
+     * @type {{number: number | null, splits: string} | null}
      */
     this.known = null;
     /** When the images were last reserved, milliseconds. */
@@ -25,7 +25,7 @@ export class ProgressWatch {
 
   /** What the server said first is no news. @param {import('./types.js').Progress} progress */
   heard(progress) {
-    this.known ??= { number: progress.current_round_number };
+    this.known ??= knownOf(progress);
   }
 
   start() {
@@ -65,11 +65,18 @@ export class ProgressWatch {
       if (session.phase === 'signed-out') session.phase = session.view ? 'labelling' : 'unreachable';
       const wasUnreachable = session.phase === 'unreachable';
       session.setProgress(progress);
-      const number = progress.current_round_number;
-      const isNewRound = this.known?.number !== number;
-      this.known = { number };
-      if (isNewRound) await this.#takeNewRound(number);
-      else if (wasUnreachable || session.phase === 'refused' || (session.phase === 'empty' && mayHaveMore(progress))) await this.#lookForMore();
+      const before = this.known;
+      this.known = knownOf(progress);
+      const { number, splits } = this.known;
+      if (before?.number !== number) await this.#takeNewRound(number);
+      else if (
+        wasUnreachable ||
+        before?.splits !== splits ||
+        session.phase === 'refused' ||
+        (session.phase === 'empty' && mayHaveMore(progress))
+      ) {
+        await this.#lookForMore();
+      }
     } catch (error) {
       if (error instanceof RequestFailed && error.status === 401) session.signedOut(error.message);
     }
@@ -125,4 +132,12 @@ export class ProgressWatch {
       if (error instanceof RequestFailed && error.status === 423) await session.refusals.lost(image, error);
     }
   }
+}
+
+/**
+ * Labelling moves images from the pool, by everybody and all the time; what counts here somebody did by hand.
+ * @param {import('./types.js').Progress} progress
+ */
+function knownOf({ current_round_number: number, images, audit, excluded }) {
+  return { number, splits: `${images} ${audit} ${excluded}` };
 }

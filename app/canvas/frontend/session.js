@@ -2,6 +2,7 @@
 
 import { ActiveTime } from './active_time.js';
 import { Autosave } from './autosave.js';
+import { Exclusions } from './exclusions.js';
 import { NewerRevision } from './newer_revision.js';
 import { OpenImage } from './open_image.js';
 import { PassedOver } from './passed_over.js';
@@ -64,6 +65,7 @@ export class LabelSession {
     this.phase = 'loading';
     this.failure = '';
     this.passedOver = new PassedOver(this);
+    this.exclusions = new Exclusions(this);
     /** Images that were on the screen before, the last one last. @type {number[]} */
     this.visited = [];
     this.time = new ActiveTime();
@@ -325,6 +327,7 @@ export class LabelSession {
     if (answer.kind === 'saved') {
       this.counters.saves++;
       this.queue.saved(image.id, answer.body.revision);
+      this.exclusions.saved(image, answer.body);
       if (answer.body.progress) this.setProgress(answer.body.progress);
       if (wasSubmit) await this.#submitted(image, answer.body);
     } else if (answer.kind === 'signed-out') {
@@ -344,9 +347,6 @@ export class LabelSession {
   /** @param {OpenImage} image @param {import('./types.js').Saved} body */
   async #submitted(image, body) {
     const now = Date.now();
-    if (body.split === 'excluded' && image.item.split !== 'excluded') {
-      this.screen.notice(`Somebody excluded ${image.item.name}: your label map is kept, and trains nothing.`, 'warning');
-    }
     this.queue.acknowledge(image.id, now);
     if (body.items) this.queue.update(body.items, now);
     this.nudge({ image_id: image.id });

@@ -38,6 +38,12 @@ const SLIDERS = {
   },
 };
 
+/** @type {Record<string, string>} */
+const BADGE_TITLES = {
+  Audit: 'Drawn at random and labelled without a suggestion; measures, never trains.',
+  Excluded: 'Neither trains nor measures, and is in nobody’s queue.',
+};
+
 export class Toolbar {
   /**
    * @param {Run} run
@@ -144,7 +150,7 @@ export class Toolbar {
     const badge = badgeOf(image);
     this.badge.hidden = !badge;
     setText(this.badge, badge ?? '');
-    this.badge.title = badge === 'Audit' ? 'Drawn at random and labelled without a suggestion; measures, never trains.' : '';
+    this.badge.title = BADGE_TITLES[badge ?? ''] ?? '';
     this.#updateSlider(state);
     this.giveUp.hidden = !shown.hasPolygon;
     this.magnet.hidden = state.tool !== 'polygon';
@@ -225,6 +231,7 @@ export class Toolbar {
 function badgeOf(image) {
   if (!image) return null;
   if (image.item.split === 'audit') return 'Audit';
+  if (image.item.split === 'excluded') return 'Excluded';
   if (image.status === 'submitted' || image.status === 'approved') return 'Labelled before';
   return image.status === 'draft' ? 'Draft' : null;
 }

@@ -25,6 +25,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from app.canvas.classes import class_version
 from app.canvas.component import FRONTEND, frontend_version
 from app.embedding_map import plotly_gzip, plotly_version
 from app.heat_thumbnails import heat_thumbnail
@@ -336,9 +337,11 @@ def get_next(workspace: Workspace, request: Request) -> Response:
 
 
 def get_progress(workspace: Workspace, request: Request) -> Response:
-    """Answer how far the project is."""
+    """Answer how far the project is, and which version its classes have."""
     project_id = projects.get_project(workspace, int(request.path_params["project_id"])).id
-    return JSONResponse(progress_json(queue.progress(workspace, project_id)), headers=_FRESH)
+    answer = progress_json(queue.progress(workspace, project_id))
+    answer["class_version"] = class_version(projects.classes(workspace, project_id))
+    return JSONResponse(answer, headers=_FRESH)
 
 
 def get_training(workspace: Workspace, request: Request) -> Response:

@@ -1,7 +1,8 @@
 """The label canvas as a Streamlit component: Python hands over ids and classes, the browser does the rest.
 
 Pixels never travel through the component. Its modules and the editor's requests go over our own routes
-(:mod:`app.routes`); all that comes back through Streamlit is a nudge when the person went on from an image.
+(:mod:`app.routes`); all that comes back through Streamlit is a nudge when the person went on from an image,
+or when the server told of other classes than these.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.canvas.classes import class_version, classes_json
 from app.page_component import rerun_only
 from storage.projects import ClassInfo
 
@@ -57,16 +59,8 @@ def label_canvas(
         data={
             "project_id": project_id,
             "annotator": annotator,
-            "classes": [
-                {
-                    "index": one.index,
-                    "name": one.name,
-                    "colour": one.colour,
-                    "hotkey": one.hotkey,
-                    "archived": one.archived,
-                }
-                for one in classes
-            ],
+            "classes": classes_json(classes),
+            "class_version": class_version(classes),
             "open_image": open_image,
             "demo": demo,
         },

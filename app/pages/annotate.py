@@ -21,7 +21,8 @@ def show() -> None:
         return
     opened = session.image_of_address("image", project_id)
     if opened is not None and st.session_state.get(session.OPENED_IMAGE) == opened.id:
-        # The page runs again because the person went on from the image: a reload must not take them back.
+        # The page runs again, mostly because the person went on from the image: a reload must not take them
+        # back. One that is still on the screen is there after a reload all the same.
         del st.query_params["image"]
         opened = None
     st.session_state[session.OPENED_IMAGE] = opened.id if opened else None

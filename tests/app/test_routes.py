@@ -11,14 +11,16 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from app.canvas.classes import class_version
 from app.canvas.component import FRONTEND, frontend_version
-from storage import images, labels, queue, round_requests, rounds
+from storage import images, labels, projects, queue, round_requests, rounds
 from storage.archiving import archive_project, restore_project
 from storage.errors import DiskFull
 from storage.formats import run_length
 from storage.formats.label_map import encode_label_map
 from storage.images import image
 from storage.predictions import NewPrediction
+from storage.projects import ClassChange
 from tests.app.four_images import HEIGHT, WIDTH, Site
 
 
@@ -73,6 +75,16 @@ def test_the_queue_hands_out_items_and_the_project_its_progress(browser: TestCli
     assert (progress["images"], progress["audit_labelled"]) == (4, 0)
     assert progress["round"] is None
     assert set(progress["next_round"]) == {"ready", "reason", "changed", "needed"}
+
+
+def test_the_progress_tells_of_other_classes(browser: TestClient, site: Site) -> None:
+    def told() -> str:
+        return str(browser.get(f"/api/projects/{site.project_id}/progress").json()["class_version"])
+
+    before = told()
+    assert before == told() == class_version(projects.classes(site.workspace, site.project_id))
+    projects.update_classes(site.workspace, site.project_id, {0: ClassChange(colour="#123456")}, "Bo")
+    assert told() != before
 
 
 def test_an_archived_project_takes_what_is_open_and_hands_out_nothing(

@@ -86,6 +86,7 @@ function bench({ order = [1, 2, 3], saves = [], entries = [], choices = [] } = {
     prepare: () => {},
     refresh: () => {},
     news: () => {},
+    atRest: (act) => act(),
     repaint: () => {},
     notice: (text) => bench.notices.push(text),
     ask: async (question) => {
@@ -1163,6 +1164,19 @@ test('a class that is archived meanwhile is suggested neither here nor in what w
   await settled();
   assert.deepEqual([...session.queue.ahead.keys()], [2, 3]);
   assert.ok([...session.queue.ahead.values()].every((entry) => !ahead.includes(entry)));
+  end();
+});
+
+test('a suggestion without what is archived waits for the end of a stroke that began meanwhile', async () => {
+  const { session, settled, end } = bench();
+  await session.start(null);
+  session.suggestWithout([2]);
+  let letGo = () => {};
+  session.screen.atRest = (act) => (letGo = act);
+  await settled();
+  assert.ok(session.image.suggestion.every((value) => value === NOT_LABELLED));
+  letGo();
+  assert.ok(session.image.suggestion.every((value) => value === 2), 'as the server has it');
   end();
 });
 

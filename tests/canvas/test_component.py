@@ -1,11 +1,14 @@
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.canvas import component
+from app.canvas.classes import class_version
+from storage.projects import ClassInfo
 
 PAGE = """
 from app.canvas.component import label_canvas
@@ -28,6 +31,7 @@ def test_component_carries_ids_and_classes_and_no_pixels() -> None:
     data = json.loads(mounted.proto.json)
     assert data["project_id"] == 3
     assert data["open_image"] is None
+    assert re.fullmatch("[0-9a-f]{12}", data["class_version"])
     assert data["classes"] == [
         {"index": 0, "name": "road", "colour": "#e69f00", "hotkey": "Digit1", "archived": False},
         {"index": 1, "name": "old", "colour": "#56b4e9", "hotkey": None, "archived": True},
@@ -36,6 +40,14 @@ def test_component_carries_ids_and_classes_and_no_pixels() -> None:
     assert "\n" in mounted.proto.js_content.strip()
     assert f"/canvas/{component.frontend_version()}/index.js" in mounted.proto.js_content
     assert ".editor" in mounted.proto.css_content
+
+
+def test_class_version_changes_with_whatever_the_canvas_knows_of_a_class() -> None:
+    road = ClassInfo(0, "road", "#e69f00", "Digit1", False)
+    others = [("index", 1), ("name", "street"), ("colour", "#e69f01"), ("hotkey", None), ("archived", True)]
+    lists = [[], [road], *([replace(road, **{field: value})] for field, value in others)]
+    assert len({class_version(one) for one in lists}) == len(lists)
+    assert class_version([replace(road)]) == class_version([road])
 
 
 def test_version_changes_with_any_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 // Tests drive it through `window.qualmCanvas` (debug_handle.js) and data-testid attributes.
 
 import { Adjustments } from './adjustments.js';
+import { AtRest } from './at_rest.js';
+import { ClassNews } from './class_news.js';
 import { runCommand } from './commands.js';
 import { ConfidencePreview } from './confidence_preview.js';
 import { debugHandle } from './debug_handle.js';
@@ -46,7 +48,7 @@ import { Transport } from './transport.js';
 export class Editor {
   /**
    * @param {import('./types.js').ComponentData} data what Python handed over
-   * @param {(left: {image_id: number}) => void} nudge tells Streamlit that the person went on from an image
+   * @param {(news: import('./index.js').News) => void} nudge has Streamlit run the page's script soon
    */
   constructor(data, nudge) {
     this.projectId = data.project_id;
@@ -66,6 +68,8 @@ export class Editor {
       this.shares = counted;
       this.refresh();
     });
+    this.rest = new AtRest(() => this.pointer.isPressed);
+    this.classNews = new ClassNews(this, nudge);
     this.refreshing = new RefreshFrame({
       update: () => this.#update(),
       isLoading: () => this.session.phase === 'loading',
@@ -124,7 +128,11 @@ export class Editor {
       screen: {
         show: (view, keepView = false) => this.#showView(view, keepView),
         refresh: () => this.refresh(),
-        news: () => this.refreshing.requestAtRest(),
+        news: () => {
+          this.refreshing.requestAtRest();
+          this.classNews.look();
+        },
+        atRest: (act) => this.rest.do(act),
         prepare: (loaded, isAwaited = false) => this.#prepare(loaded, isAwaited),
         repaint: (rectangle) => this.#repaint(rectangle),
         notice: (text, tone) => this.notices.add(text, tone),
@@ -187,16 +195,7 @@ export class Editor {
 
   /** What Python says now, on every run of the page. @param {import('./types.js').ComponentData} data */
   update(data) {
-    if (JSON.stringify(data.classes) !== JSON.stringify(this.classes)) {
-      const archived = archivedOf(data.classes);
-      const isOther = `${archived}` !== `${archivedOf(this.classes)}`;
-      this.classes = data.classes;
-      if (isOther) this.session.suggestWithout(archived);
-      this.layers.setClasses(data.classes);
-      this.panel.setClasses(data.classes);
-      this.state.keepTo(data.classes);
-      this.displayChanged();
-    }
+    this.classNews.brought(data);
     this.demo = data.demo;
     if (data.open_image !== null && data.open_image !== this.opened && this.counters.mounts > 0) {
       this.opening = this.session.open(data.open_image);
@@ -383,6 +382,7 @@ export class Editor {
   }
 
   #update() {
+    this.rest.look();
     if (!this.session.view) this.surface.showImage();
     const shown = shownOf(this);
     this.toolbar.update(shown);

@@ -6,12 +6,12 @@ import { Editor } from './editor.js';
 /** The page's script runs again when nobody waits for it: server and browser do one thing at a time. */
 const NUDGE_AFTER_MS = 1000;
 
-/** @typedef {{image_id: number}} Left the image that the person went on from */
+/** @typedef {{image_id: number} | {classes: string}} News the image that the person went on from, or other classes */
 /**
  * @typedef {object} Mount where an editor is on the page
  * @property {HTMLElement} host
  * @property {boolean} isFilled
- * @property {(left: Left) => void} nudge
+ * @property {(news: News) => void} nudge
  * @property {() => void} leave
  */
 
@@ -41,9 +41,9 @@ export default function labelCanvas({ data, parentElement, setTriggerValue }) {
     mount = newMount(parentElement);
     mounts.set(parentElement, mount);
   }
-  mount.nudge = (left) => {
+  mount.nudge = (news) => {
     clearTimeout(nudging);
-    nudging = setTimeout(() => setTriggerValue('went_on', left), NUDGE_AFTER_MS);
+    nudging = setTimeout(() => setTriggerValue('went_on', news), NUDGE_AFTER_MS);
   };
   if (editor && editor.projectId !== data.project_id) {
     editor.retire();
@@ -51,7 +51,7 @@ export default function labelCanvas({ data, parentElement, setTriggerValue }) {
     mount.isFilled = false;
   }
   if (editor) editor.update(data);
-  else editor = new Editor(data, (left) => current?.nudge(left));
+  else editor = new Editor(data, (news) => current?.nudge(news));
   if (!mount.isFilled) {
     mount.isFilled = true;
     editor.mounted(mount.host);

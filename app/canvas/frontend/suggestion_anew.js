@@ -19,8 +19,10 @@ export async function suggestAnew(session, archived) {
   put(session, view, withoutClasses((whole ?? suggestion).slice(), archived));
   try {
     const anew = await transport.suggestion(item);
-    const isStill = session.view === view && view.image.item.suggestion_url === item.suggestion_url;
-    if (anew && isStill) put(session, view, anew);
+    session.screen.atRest(() => {
+      const isStill = session.view === view && view.image.item.suggestion_url === item.suggestion_url;
+      if (anew && isStill) put(session, view, anew);
+    });
   } catch {
     // Only what came back is missing then, until the image is loaded again.
   }

@@ -57,6 +57,7 @@
  * @property {{ready: boolean, reason: string, changed: number, needed: number}} next_round
  * @property {{number: number, state: string, step: number, steps: number, eta_seconds: number | null,
  *   note: string | null} | null} round the one at work
+ * @property {string} [class_version] changes with the classes; not in the answers to saves
  */
 
 /**
@@ -66,6 +67,7 @@
  *   still the session's
  * @property {() => void} refresh something beside the pixels changed
  * @property {() => void} news so did what the person did not ask for
+ * @property {(act: () => void) => void} atRest do what would end a stroke, once none is under way
  * @property {(rectangle: import('./rectangle.js').Rectangle) => void} repaint pixels of the shown image changed
  * @property {(image: Arriving, isAwaited?: boolean) => void} prepare an image that is likely to be shown next, or for
  *   which the person waits
@@ -112,6 +114,7 @@
  * @property {number} project_id
  * @property {string} annotator
  * @property {import('./palette.js').LabelClass[]} classes
+ * @property {string} class_version as in {@link Progress}
  * @property {number | null} open_image picked by hand
  * @property {boolean} demo some images have a known truth
  */

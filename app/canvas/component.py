@@ -8,7 +8,7 @@ or when the server told of other classes than these.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -38,6 +38,7 @@ def label_canvas(
     project_id: int,
     annotator: str,
     classes: Sequence[ClassInfo],
+    project_names: Mapping[int, str],
     open_image: int | None,
     demo: bool,
     key: str = "canvas",
@@ -49,6 +50,8 @@ def label_canvas(
         annotator: Name under which the routes know this browser. The canvas sends it along, and they refuse
             it once somebody else has signed in.
         classes: All classes of the project, archived ones too (their pixels keep their colour).
+        project_names: What all projects are called, by their ids: the browser may hold work of another one
+            that was not sent yet, and says so.
         open_image: Image picked by hand, or None to take the queue's. It is opened once each time the
             value changes, and never pulls the person back from an image they moved on to.
         demo: Offer to answer with the known truth where an image has one.
@@ -61,6 +64,7 @@ def label_canvas(
             "annotator": annotator,
             "classes": classes_json(classes),
             "class_version": class_version(classes),
+            "project_names": {str(one): name for one, name in project_names.items()},
             "open_image": open_image,
             "demo": demo,
         },

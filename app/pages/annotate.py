@@ -30,6 +30,7 @@ def show() -> None:
         project_id=project_id,
         annotator=session.annotator(),
         classes=projects.classes(workspace, project_id),
+        project_names={one.id: one.name for one in projects.list_projects(workspace)},
         open_image=opened.id if opened else None,
         demo=images.any_truth(workspace, project_id),
     )

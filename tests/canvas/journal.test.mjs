@@ -118,6 +118,26 @@ test('other people and other projects have their own entries', async () => {
   assert.deepEqual(await new Journal('Ada', 2, store).entries(), []);
 });
 
+test('what is unsent of other projects is counted, but for what other open pages send', async () => {
+  const store = fakeIndexedDb();
+  const locks = fakeLocks();
+  const journal = (person, projectId, own) => new Journal(person, projectId, store, new OpenPages(locks, own));
+  const here = journal('Ada', 1, 'here');
+  await here.put(entry(1, [band(1)]));
+  await journal('Ada', 12, 'gone').put(entry(2, [band(1)], { at: 5 }));
+  await journal('Ada', 2, 'gone too').put(entry(3, [band(1)]));
+  await journal('Ada', 2, 'and gone').put(entry(3, [band(1)], { at: 7 }));
+  await journal('Ada', 2, 'here').put(entry(4, [band(1)]));
+  await journal('Ada', 2, 'open').put(entry(5, [band(1)]));
+  await journal('Ada B', 3, 'gone').put(entry(6, [band(1)]));
+  for (const own of ['gone', 'gone too', 'and gone']) locks.release(own);
+  assert.deepEqual(await here.elsewhere(), [
+    { projectId: 2, images: 2 },
+    { projectId: 12, images: 1 },
+  ]);
+  assert.deepEqual((await here.entries()).map(({ imageId }) => imageId), [1], 'none of it is taken up here');
+});
+
 test('a removed entry is gone, and the next one is whole', async () => {
   const journal = new Journal('Ada', 1, fakeIndexedDb());
   const bands = [band(1), band(2)];

@@ -18,6 +18,7 @@ label_canvas(
     project_id=3,
     annotator="Ada",
     classes=[ClassInfo(0, "road", "#e69f00", "Digit1", False), ClassInfo(1, "old", "#56b4e9", None, True)],
+    project_names={3: "Roads", 4: "Streets"},
     open_image=None,
     demo=True,
 )
@@ -31,6 +32,7 @@ def test_component_carries_ids_and_classes_and_no_pixels() -> None:
     data = json.loads(mounted.proto.json)
     assert data["project_id"] == 3
     assert data["open_image"] is None
+    assert data["project_names"] == {"3": "Roads", "4": "Streets"}
     assert re.fullmatch("[0-9a-f]{12}", data["class_version"])
     assert data["classes"] == [
         {"index": 0, "name": "road", "colour": "#e69f00", "hotkey": "Digit1", "archived": False},

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { wordsOf } from '../../app/canvas/frontend/dialogs.js';
 import { NOT_LABELLED } from '../../app/canvas/frontend/label_map.js';
-import { duration, emptyState, hoverWords, originLine, percent, reasonPieces, roundLine, saveState, unsentState } from '../../app/canvas/frontend/wording.js';
+import { duration, elsewhereState, emptyState, hoverWords, originLine, percent, reasonPieces, roundLine, saveState, unsentState } from '../../app/canvas/frontend/wording.js';
 
 const QUIET = { savedAt: null, retryAt: null, message: '' };
 
@@ -103,4 +103,13 @@ test('the round that trains nothing has a name of its own', () => {
   assert.equal(originLine({ blind: false, round_number: 0 }), 'Cold start');
   assert.equal(originLine({ blind: false, round_number: 3 }), 'Round 3');
   assert.equal(originLine({ blind: true, round_number: 3 }), '');
+});
+
+test('what another project has unsent is told with the way out', () => {
+  assert.deepEqual(elsewhereState({ name: 'Roads', images: 2 }), {
+    text: '2 not sent in Roads: open it',
+    more: '2 images of Roads are kept in this browser alone. Open the project to send them.',
+  });
+  assert.match(elsewhereState({ name: 'Roads', images: 1 }).more, /^1 image of Roads is kept .* to send it\.$/);
+  assert.equal(elsewhereState(null).text, '');
 });

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
-from storage import labels, projects
+from storage import images, labels, projects
 from storage.import_planning import plan_import
 from storage.importing import run_import
 from storage.workspace import open_workspace
 from tests.e2e import labelling
-from tests.e2e.camvid_site import ROAD, CamVidSite, copy_sample
+from tests.e2e.camvid_site import HEIGHT, ROAD, WIDTH, CamVidSite, copy_sample
 from tests.e2e.server import ROOT, Server
 
 pytestmark = pytest.mark.browser
@@ -59,6 +59,47 @@ def test_a_switch_saves_and_leaves_nothing_of_the_project_before(
         labelling.wait_until(page, are_saved)
     labelling.wait_until(page, lambda: [listeners(devtools, *one) for one in watched] == before)
     assert are_saved()
+    workspace.close()
+
+
+def test_unsent_work_of_another_project_is_told_and_sent_there_alone(
+    camvid: Path, tmp_path: Path, start_server: Callable[..., Server], page: Page
+) -> None:
+    copy_sample(camvid, tmp_path / "source", 3)
+    workspace = open_workspace(tmp_path / "workspace")
+    ids = []
+    for name in ("Roads", "Streets"):
+        plan = plan_import(tmp_path / "source", workspace=workspace, masks_as="truth")
+        ids.append(projects.create_project(workspace, name, plan.classes, actor="test").id)
+        run_import(workspace, ids[-1], plan, actor="test")
+    roads, streets = ids
+    server = start_server("--no-worker")
+    labelling.with_cuttable_fetch(page)
+    painted_on = labelling.open_label_page(page, f"{server.url}/?project={roads}")["imageId"]
+    labelling.cut_saves(page, cut=True)
+    labelling.choose_class(page, ROAD)
+    labelling.stroke(page, [(100, 100), (200, 120)])
+    painted = labelling.label_map(page)
+    labelling.wait_until_kept(page, painted.reshape(HEIGHT, WIDTH))
+
+    labelling.open_label_page(page, f"{server.url}/?project={streets}")
+    labelling.cut_saves(page, cut=False)
+    link = page.get_by_test_id("unsent-elsewhere")
+    expect(link).to_have_text("1 not sent in Roads: open it")
+    page.set_viewport_size({"width": 700, "height": 700})
+    expect(link).to_be_in_viewport()
+    for project_id in ids:
+        for one in images.list_images(workspace, project_id):
+            assert one.revision == 0, "nothing is sent from here"
+    link.click()
+    page.wait_for_url(f"**/?project={roads}*")
+    labelling.wait_for_image(page)
+    labelling.wait_until_saved(page)
+    np.testing.assert_array_equal(labels.read(workspace, painted_on)[0].ravel(), painted)
+    expect(link).to_be_hidden()
+    labelling.open_label_page(page, f"{server.url}/?project={streets}")
+    page.wait_for_timeout(3000)
+    expect(link).to_be_hidden()
     workspace.close()
 
 

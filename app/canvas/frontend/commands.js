@@ -28,8 +28,8 @@ export function runCommand(editor, command, detail) {
 const ANYWHERE = {
   class: (editor, { classIndex = editor.state.value }) => editor.setClass(classIndex),
   void: (editor) => editor.setClass(VOID),
-  smaller: (editor) => editor.stepSize(-1),
-  larger: (editor) => editor.stepSize(1),
+  smaller: (editor) => stepSize(editor, -1),
+  larger: (editor) => stepSize(editor, 1),
   magnet: (editor) => editor.prefer({ magnet: !editor.state.magnet }),
   'only-unlabelled': (editor) => {
     editor.state.onlyUnlabelled = !editor.state.onlyUnlabelled;
@@ -114,6 +114,12 @@ const ON_IMAGE = {
   'truth-submit': answerAndHandIn,
   download: (editor, image) => downloadLabel(image),
 };
+
+/** @param {Editor} editor @param {1 | -1} direction */
+function stepSize(editor, direction) {
+  editor.state.stepSize(direction);
+  editor.prefer({});
+}
 
 /**
  * An edit of the class under the cursor, or of the chosen class while the cursor is elsewhere.

@@ -13,7 +13,7 @@
 // The controls have stable data-testid attributes: every button of a command is named for it (submit, skip,
 // accept-all, tool-brush, undo, fit, toggle-label …), and class-<index>, lock-<index>, hide-<index>, class-void,
 // why, save-state, download, progress, round, image-name, empty-state, notice, answer-<choice>, download-label,
-// confidence, find-input, key-sheet, key-<command>.
+// confidence, find-input, key-sheet, key-<command>, unsent-elsewhere.
 
 import { shownOf } from './shown.js';
 

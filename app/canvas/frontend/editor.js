@@ -41,6 +41,7 @@ import { ToolDesk } from './tool_desk.js';
 import { Toolbar } from './toolbar.js';
 import { toolsAt } from './toolbox.js';
 import { Transport } from './transport.js';
+import { UnsentElsewhere } from './unsent_elsewhere.js';
 
 /** @typedef {import('./types.js').View} View */
 /** @typedef {import('./types.js').Run} Run */
@@ -139,6 +140,7 @@ export class Editor {
         ask: (question) => this.dialogs.ask(question),
       },
     });
+    this.elsewhere = new UnsentElsewhere(this.session.journal, () => this.refreshing.requestAtRest());
     this.desk = new ToolDesk({
       surface: this.surface,
       layers: this.layers,
@@ -196,6 +198,7 @@ export class Editor {
   /** What Python says now, on every run of the page. @param {import('./types.js').ComponentData} data */
   update(data) {
     this.classNews.brought(data);
+    this.elsewhere.names = data.project_names;
     this.demo = data.demo;
     if (data.open_image !== null && data.open_image !== this.opened && this.counters.mounts > 0) {
       this.opening = this.session.open(data.open_image);
@@ -211,6 +214,7 @@ export class Editor {
     this.keys.listen();
     if (isDoneWith(document.activeElement)) takeFocus(this.surface.element);
     if (this.counters.mounts > 1) this.session.watch.goOn(this.opening);
+    this.elsewhere.start();
     this.clock = setInterval(() => this.refreshing.requestAtRest(), 1000);
     Object.assign(window, { qualmCanvas: debugHandle(this) });
   }
@@ -220,6 +224,7 @@ export class Editor {
     this.pointer.finish();
     this.keys.deafen();
     clearInterval(this.clock);
+    this.elsewhere.stop();
     this.session.pause();
     this.opened = null;
   }
@@ -287,12 +292,6 @@ export class Editor {
     this.pointer.finish();
     const tool = this.tools[this.state.tool];
     if (tool !== this.tools.polygon) tool.giveUp();
-  }
-
-  /** @param {1 | -1} direction */
-  stepSize(direction) {
-    this.state.stepSize(direction);
-    this.prefer({});
   }
 
   /** Keep what the person prefers from now on. @param {Partial<import('./preferences.js').Preferences>} wanted */

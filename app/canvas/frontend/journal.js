@@ -42,6 +42,7 @@ export class Journal {
    * @param {number} openWithin milliseconds
    */
   constructor(annotator, projectId, factory = globalThis.indexedDB, pages = new OpenPages(), openWithin = OPEN_WITHIN_MS) {
+    this.annotator = annotator;
     this.scope = `${annotator}\n${projectId}\n`;
     this.factory = factory;
     this.pages = pages;
@@ -121,6 +122,26 @@ export class Journal {
       if (key !== this.#keyOf(imageId)) this.found.set(imageId, [...(this.found.get(imageId) ?? []), key]);
     }
     return left;
+  }
+
+  /**
+   * How many images of other projects pages that are gone left behind of this person's, and this one.
+   * @returns {Promise<{projectId: number, images: number}[]>} the project with the newest first
+   */
+  elsewhere() {
+    return this.#read(async (database) => {
+      const heads = await finished(database.transaction([HEADS]).objectStore(HEADS).getAll());
+      const person = `${this.annotator}\n`;
+      const others = heads.filter(({ scope }) => scope.startsWith(person) && scope !== this.scope).sort((a, b) => b.at - a.at);
+      const isOpen = await this.pages.areOpenElsewhere(others.map(({ page }) => page));
+      /** @type {Map<number, Set<number>>} */
+      const images = new Map();
+      for (const { scope, imageId } of others.filter((_, i) => !isOpen[i])) {
+        const projectId = Number(scope.slice(person.length));
+        images.set(projectId, (images.get(projectId) ?? new Set()).add(imageId));
+      }
+      return [...images].map(([projectId, ids]) => ({ projectId, images: ids.size }));
+    });
   }
 
   /** @param {number} imageId */

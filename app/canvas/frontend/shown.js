@@ -1,9 +1,9 @@
 // What the controls show, gathered from the parts of the editor.
 
-import { saveState, unsentState } from './wording.js';
+import { elsewhereState, saveState, unsentState } from './wording.js';
 
 /** @param {import('./editor.js').Editor} editor */
-export function shownOf({ session, state, preferences, shares, surface, walk, tools, demo, classesWithKeys }) {
+export function shownOf({ session, state, preferences, shares, surface, walk, tools, demo, classesWithKeys, elsewhere }) {
   const { image, view, progress, autosave, visited, queue } = session;
   const unsent = autosave.pending.filter((task) => task.image !== image && !task.refused);
   return {
@@ -25,6 +25,8 @@ export function shownOf({ session, state, preferences, shares, surface, walk, to
     /** Other images whose label maps are on their way to the server. */
     unsent: unsent.length,
     sending: unsentState(unsent),
+    /** What is unsent of another project, and its id. */
+    elsewhere: { ...elsewhereState(elsewhere.newest), projectId: elsewhere.newest?.projectId ?? null },
     save: image ? saveState(autosave.stateOf(image), image, Date.now()) : { text: '', tone: 'quiet', more: '' },
     queueLength: queue.length,
   };

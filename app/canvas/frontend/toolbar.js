@@ -86,6 +86,7 @@ export class Toolbar {
     this.saveText = h('span', {});
     const revisions = button({ class: 'link', title: 'Earlier revisions', onclick: () => run('revisions') }, this.saveText);
     this.saveDot = h('i', { class: 'dot' });
+    this.elsewhere = h('a', { class: 'badge elsewhere', target: '_self', 'data-testid': 'unsent-elsewhere', hidden: true });
     this.save = h('span', { class: 'save', 'data-testid': 'save-state' }, this.saveDot, revisions);
     // What a screen reader says by itself: that saving fails, and that it works again; not how long ago it was.
     this.saveSpoken = h('span', { class: 'spoken', role: 'status', 'data-testid': 'save-spoken' });
@@ -103,6 +104,7 @@ export class Toolbar {
       this.magnet,
       this.onlyUnlabelled,
       h('span', { class: 'spring' }),
+      this.elsewhere,
       this.unsent,
       this.save,
       this.saveSpoken,
@@ -162,6 +164,7 @@ export class Toolbar {
     setText(this.unsent, sending.text);
     this.unsent.title = sending.more;
     this.unsent.dataset.tone = sending.isBad ? 'bad' : '';
+    this.#updateElsewhere(shown.elsewhere);
     const { text, tone } = shown.save;
     setText(this.saveText, text);
     this.save.dataset.tone = tone;
@@ -171,6 +174,14 @@ export class Toolbar {
     this.download.hidden = tone !== 'bad';
     setText(this.doubt, shown.doubt);
     setText(this.zoom, `${Math.round(shown.zoom * 100)} %`);
+  }
+
+  /** @param {import('./types.js').Shown['elsewhere']} elsewhere */
+  #updateElsewhere({ text, more, projectId }) {
+    this.elsewhere.hidden = projectId === null;
+    setText(this.elsewhere, text);
+    this.elsewhere.title = more;
+    if (projectId !== null) this.elsewhere.href = `/?project=${projectId}`;
   }
 
   /** What is under the cursor. @param {import('./types.js').Point | null} point @param {string} words */

@@ -115,6 +115,7 @@
  * @property {string} annotator
  * @property {import('./palette.js').LabelClass[]} classes
  * @property {string} class_version as in {@link Progress}
+ * @property {Record<string, string>} project_names of all projects, by their ids
  * @property {number | null} open_image picked by hand
  * @property {boolean} demo some images have a known truth
  */

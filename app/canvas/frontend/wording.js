@@ -62,6 +62,21 @@ export function unsentState(unsent) {
   return { text: `${failed.length} not sent: retrying`, isBad: true, more: failed[0].message };
 }
 
+/**
+ * What is not sent of another project.
+ * @param {{name: string, images: number} | null} elsewhere
+ * @returns {{text: string, more: string}} `more` for who wants to know
+ */
+export function elsewhereState(elsewhere) {
+  if (!elsewhere) return { text: '', more: '' };
+  const { name, images } = elsewhere;
+  const [count, them] = images === 1 ? ['1 image', 'it'] : [`${images} images`, 'them'];
+  return {
+    text: `${images} not sent in ${name}: open it`,
+    more: `${count} of ${name} ${images === 1 ? 'is' : 'are'} kept in this browser alone. Open the project to send ${them}.`,
+  };
+}
+
 /** What the live round does, or why the next one has not started. @param {Progress} progress */
 export function roundLine(progress) {
   const live = progress.round;

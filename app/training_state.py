@@ -12,7 +12,7 @@ from storage.classes_to_learn import too_few_classes
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES
-from storage.start_advice import start_advice
+from storage.start_advice import HOW_TO_START_ONE, WHY_IT_FAILED, start_advice
 from storage.workers import WorkerInfo, live_workers, projects_at_work
 from storage.workspace import Workspace
 
@@ -82,7 +82,9 @@ def training_state(workspace: Workspace, project: ProjectInfo) -> TrainingState:
     if too_few:
         return TrainingState(newest, False, False, True, f"{too_few}.", None, workers)
     advice = start_advice(workspace, project.id)
-    text = advice.reason if may_train_now else NO_LABEL
+    # Of the Training page nobody needs to be told there.
+    reason = advice.reason.replace(HOW_TO_START_ONE, "see below").replace(WHY_IT_FAILED, "see below")
+    text = reason if may_train_now else NO_LABEL
     counts = project.settings.start.automatic and advice.changed < advice.needed
     share = advice.changed / advice.needed if counts else None
     return TrainingState(newest, may_train_now, may_rank_again, False, text, share, workers)

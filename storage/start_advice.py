@@ -21,6 +21,7 @@ from storage.workers import WorkerInfo, find_live_workers, find_projects_at_work
 from storage.workspace import Workspace
 
 HOW_TO_START_ONE = "the Training page says how to start one"
+WHY_IT_FAILED = "the Training page says why"
 ORDERED_FROM = 8
 """Images in the pool from which an order of them is worth computing before any label exists, and new ones
 from which they are worth ranking between two trainings."""
@@ -62,14 +63,16 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     rule = settings.start
     newest = newest_row(session, project.id)
     last = newest_row(session, project.id, that_trains=True) if newest is not None else None
-    changed = project.labels_changed - last.labels_changed if last else _train_images(session, project.id)
+    changed = (
+        # A round that trains on may have begun without what is back by now.
+        max(0, project.labels_changed - last.labels_changed) if last else _train_images(session, project.id)
+    )
     needed, since = rule.min_changed, "since the last round started"
     if last is None:
         needed, since = rule.first_labels, "for the first round"
     elif last.state in ("cancelled", "failed") and not training_stands(session, project.id):
         # The first round is still to come; counted from here, what was ended does not begin again at once.
         needed = rule.first_labels
-        since = f"since round {last.number} {'failed' if last.state == 'failed' else 'was cancelled'}"
 
     # Labels that were taken out are changed and not new.
     is_less = last is not None and changed > 0 and any_taken_out(session, project.id)
@@ -96,7 +99,7 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     if too_few := find_too_few_classes(session, project.id):
         return advice(False, too_few)
     if last is not None and last.state == "failed" and changed < needed:
-        return advice(False, f"Round {last.number} failed: the Training page says why")
+        return advice(False, f"Round {last.number} failed: {WHY_IT_FAILED}")
     if not rule.automatic:
         return advice(False, "Automatic rounds are off: press Train now")
     if changed < needed:
@@ -115,13 +118,13 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     seen = len(seen_classes(session, project.id, enough=rule.min_classes))
     if seen < rule.min_classes:
         return advice(False, f"Labels show {seen} of {rule.min_classes} classes needed")
+    if worker_missing:
+        return advice(False, f"No worker is running: {HOW_TO_START_ONE}")
     quiet = _age(project.labels_changed_at or 0.0, now)
     # Somebody who submits every few seconds would otherwise never see a round.
     if quiet < rule.quiet_seconds and changed < 2 * needed:
         wait = math.ceil(rule.quiet_seconds - quiet)
         return advice(False, f"{changed} {labels}: a round starts after {wait} more seconds without another")
-    if worker_missing:
-        return advice(False, f"No worker is running: {HOW_TO_START_ONE}")
     others = find_projects_at_work(session)
     if len(others) >= len(live):
         first = "the first look at the images" if project.name in others else others[0]

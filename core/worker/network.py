@@ -65,13 +65,14 @@ def usable_parent(claim: Claim) -> RoundInfo | None:
     if changed:
         claim.note(f"Round {parent.number} has another {' and '.join(changed)}{instead}.")
         return None
-    if parent.config.weights != claim.settings.weights:
-        claim.note(
-            f"Round {parent.number} began with other pretrained weights than the settings name{instead}."
+    at_random = began_at_random(parent)
+    if (at_random or parent.config.weights != claim.settings.weights) and _are_pretrained_there(claim):
+        began = (
+            "without pretrained weights, which are there now"
+            if at_random
+            else "with other pretrained weights"
         )
-        return None
-    if began_at_random(parent) and _are_pretrained_there(claim):
-        claim.note(f"Round {parent.number} began without pretrained weights, which are there now{instead}.")
+        claim.note(f"Round {parent.number} began {began}{instead}.")
         return None
     try:
         check_parts(_untrained(claim, 1, "none"), _checkpoint_of(claim, parent))
@@ -83,7 +84,9 @@ def usable_parent(claim: Claim) -> RoundInfo | None:
 
 
 def _are_pretrained_there(claim: Claim) -> bool:
-    """Look again for pretrained weights of the settings; where there are none, the person is told."""
+    """Look for the pretrained weights of the settings; where they name some in vain, the person is told."""
+    if claim.settings.weights == "none":
+        return False
     try:
         found = find_encoder_weights(claim.settings.encoder, claim.settings.weights)
     except ValueError as error:

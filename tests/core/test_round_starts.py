@@ -145,6 +145,7 @@ def test_a_round_that_goes_on_needs_no_pretrained_weights(
     done = finished(workspace, requested(workspace, project, **gone, **STANDSTILL))
     assert done.metrics["start"] == "warm"
     assert set(asked) == {"none"}
+    assert "moved.safetensors holds no weights of encoder" in str(done.note)
 
 
 def test_a_fresh_start_that_nothing_measures_is_kept(doubled: Doubled) -> None:

@@ -487,7 +487,7 @@ def test_pretrained_weights_that_come_later_are_begun_from(
     projects.change_settings(workspace, project.id, {"round": {"weights": str(file)}}, "test")
     newest, note, _ = newest_after_a_round()
     assert newest.metrics["start"] == "fresh"
-    assert "Round 4 began with other pretrained weights than the settings name, so this round begins" in note
+    assert "Round 4 began with other pretrained weights, so this round begins" in note
     file.unlink()
     assert newest_after_a_round()[0].metrics["start"] == "warm", "nothing of them would be left"
 
@@ -760,7 +760,7 @@ def test_a_worker_outlives_failures_and_starts_rounds_by_itself(
     further, due, _ = rounds.history(workspace, project.id)
     # It is dropped where it is worse, which so short a training may well be.
     until(lambda: rounds.get_round(workspace, further.id).state in {"done", "cancelled"})
-    assert due.reason == "2 new labels since round 1 failed"
+    assert due.reason == "2 new labels since the last round started"
     assert further.reason == "Trains on while new labels come: 0 of 2"
     assert (further.kind, due.kind) == ("trains_on", "trains")
     assert further.labels_changed == due.labels_changed

@@ -95,7 +95,7 @@ class RoundSettings(_Settings):
     weights: str = Field(
         "auto",
         description="auto (embedded or cached), none, or a file or directory with encoder weights. They are "
-        "read where a round begins anew.",
+        "read where a round begins anew, as it does once others are named.",
     )
     long_side: int = Field(384, ge=32, description="Images are trained at this long side, in pixels.")
     crop: int = Field(

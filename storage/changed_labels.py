@@ -37,7 +37,7 @@ class Moved(NamedTuple):
 def labels_of_last_rounds(workspace: Workspace, project_ids: Iterable[int]) -> dict[int, str]:
     """Return the blob of each label map that the last rounds of projects were asked to train on, by image.
 
-    Where the list of a round is lost, moves are counted as though it had none: they must go on.
+    Where the list of a round is lost or damaged, moves are counted as though it had none: they must go on.
     """
     with workspace.database.reading() as session:
         rows = [newest_counting_row(session, project_id) for project_id in project_ids]
@@ -45,7 +45,7 @@ def labels_of_last_rounds(workspace: Workspace, project_ids: Iterable[int]) -> d
     found: dict[int, str] = {}
     # Outside of any transaction: one may be of many labels, and nobody waits for it.
     for blob in blobs:
-        with contextlib.suppress(NotFound):
+        with contextlib.suppress(NotFound, ValueError, KeyError, TypeError):
             labels = decode_snapshot(workspace.blobs.get(blob)).labels
             found.update((label.image_id, label.blob) for label in labels)
     return found

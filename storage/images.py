@@ -310,9 +310,11 @@ def _trained(workspace: Workspace, image_ids: Sequence[int], ever: bool) -> _Tra
     Those that ever trained are of rounds that are done or to be done; otherwise they are not looked for.
     """
     with workspace.database.reading() as session:
-        projects = {row.project_id for row in placed_images(session, image_ids)}
+        placed = placed_images(session, image_ids)
+        projects = {row.project_id for row in placed}
+        labelled = {row.project_id for row in placed if row.labelled_revision}
         newest = _newest_round(session)
-    last = labels_of_last_rounds(workspace, projects)
+    last = labels_of_last_rounds(workspace, labelled)
     return _Trained(newest, _ever_trained(workspace, projects) if ever else set(), last)
 
 

@@ -138,7 +138,9 @@ def plan_import(
                 return read_label_map(opened, path, table_colours, meaning)
             return None
 
-        entries = _entries(told, found, meaning, masks_as, class_list, follow_splits, workspace, read)
+        entries = _entries(
+            told, found, meaning, masks_as, class_list, follow_splits, workspace, read, progress
+        )
     return ImportPlan(
         source=source,
         entries=entries,
@@ -342,6 +344,7 @@ def _entries(
     follow_splits: bool,
     workspace: Workspace | None,
     read: Callable[[str], NDArray[np.uint8] | None],
+    progress: Progress | None,
 ) -> tuple[PlannedImage, ...]:
     of_source = [one.file.path for one in told if one.file.mask not in found.of_masks.found]
     groups = _groups(of_source, found.manifest)
@@ -361,7 +364,8 @@ def _entries(
         )
 
     # Masks that the project may have are read and compared here.
-    with closing(in_parallel(planned, told, lambda one: one.file.path, None)) as entries:
+    told_of = progress if found.known else None
+    with closing(in_parallel(planned, told, lambda one: one.file.path, told_of)) as entries:
         return tuple(entries)
 
 

@@ -63,9 +63,14 @@ def planned_image(
         has = partial(was_brought, known.workspace, known.image)
         values = value_counts(one.counts, one.mask_kind, meaning)
         of_draft = value_counts(one.draft_counts, one.mask_kind, meaning)
-        if mask is not None and not has(author, becomes, partial(read, mask), values):
+        filled = manifest.filled if manifest else frozenset()
+        if mask is not None and not has(
+            author, becomes, partial(read, mask), values, is_filled=mask in filled
+        ):
             left_out = LeftOutMask(mask, present)
-        elif draft and not has(draft.author, "draft", partial(read, draft.path), of_draft):
+        elif draft and not has(
+            draft.author, "draft", partial(read, draft.path), of_draft, is_filled=draft.path in filled
+        ):
             # An import that was stopped has brought the label alone, or one of an export without drafts.
             over_label = is_label_newest(known.image)
             left_out = None if over_label else LeftOutMask(draft.path, present)

@@ -44,6 +44,8 @@ def was_brought(
     becomes: MaskBecomes,
     read: Callable[[], NDArray[np.uint8] | None],
     values: Mapping[int, int] | None = None,
+    *,
+    is_filled: bool = False,
 ) -> bool:
     """Tell whether an earlier import has brought a label map, whatever was saved on top of it since.
 
@@ -57,6 +59,7 @@ def was_brought(
         read: Returns it, or None where it cannot be read and so is not the same; called only where one that
             the image has may be.
         values: How many pixels of it each label map value has, where that is known without reading it.
+        is_filled: Void stands for pixels that were not labelled in it, too, as exports write them by default.
     """
 
     def may_be_it(one: LabelInfo) -> bool:
@@ -66,20 +69,25 @@ def was_brought(
             return True
         share = 1 - values.get(NOT_LABELLED, 0) / sum(values.values())
         shown = set(values) - {NOT_LABELLED, VOID}
+        if is_filled:
+            return set(one.class_indices) == shown
         return set(one.class_indices) == shown and math.isclose(one.labelled_share, share, abs_tol=1e-9)
 
     blobs = {one.blob for one in labels.history(workspace, info.id) if may_be_it(one)}
     if not blobs:
         return False
     label_map = read()
-    return label_map is not None and any(_is_same(workspace, blob, label_map) for blob in blobs)
+    return label_map is not None and any(_is_same(workspace, blob, label_map, is_filled) for blob in blobs)
 
 
-def _is_same(workspace: Workspace, blob: str, label_map: NDArray[np.uint8]) -> bool:
+def _is_same(workspace: Workspace, blob: str, label_map: NDArray[np.uint8], is_filled: bool) -> bool:
     try:
-        return np.array_equal(labels.decode_label_map(workspace.blobs.get(blob)), label_map)
+        present = labels.decode_label_map(workspace.blobs.get(blob))
     except QualmError:
         return False
+    if is_filled:
+        present = np.where(present == NOT_LABELLED, np.uint8(VOID), present)
+    return np.array_equal(present, label_map)
 
 
 def value_counts(counts: Mapping[int, int], kind: MaskKind | None, meaning: MaskMeaning) -> dict[int, int]:

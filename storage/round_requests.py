@@ -43,6 +43,7 @@ def request_round(
         # A label that comes in while the row is being written is new to the round.
         created_at = time.time()
         with workspace.database.reading() as session:
+            newest_event = session.scalar(select(Event.id).order_by(Event.id.desc()).limit(1)) or 0
             project = project_row(session, project_id)
             labels_changed = project.labels_changed
             settings = settings or read_settings(ProjectSettings, project.settings).round
@@ -73,7 +74,7 @@ def request_round(
                 _give_way_or_refuse(live, {"trains_on", "ranks"})
             trains = select(Image.id).where(Image.project_id == project_id, Image.split == "train")
             taken_out = {label.image_id for label in taken.labels} - {*session.scalars(trains)}
-            if taken_out or _any_brought_back(session, project_id, created_at):
+            if taken_out or _any_brought_back(session, project_id, newest_event):
                 # What measures the model must not train it, and moves are counted from these labels on.
                 continue
             parent = _trained_in_use(session, project)
@@ -89,8 +90,9 @@ def request_round(
             return _queued(session, row, actor, reason)
 
 
-def _any_brought_back(session: Session, project_id: int, since: float) -> bool:
-    moves = select(Event.id).where(Event.project_id == project_id, Event.at >= since, Event.kind == "restore")
+def _any_brought_back(session: Session, project_id: int, after: int) -> bool:
+    """Return whether an image came back after an entry of the journal, whatever the clock says of both."""
+    moves = select(Event.id).where(Event.id > after, Event.project_id == project_id, Event.kind == "restore")
     return session.scalar(moves.limit(1)) is not None
 
 

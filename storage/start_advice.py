@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
@@ -36,7 +37,8 @@ class StartAdvice:
     """Whether a round should start by itself now, and the sentence that says why or why not.
 
     ``changed`` labels came or were taken out, ``needed`` start the next training. A round of another ``kind``
-    than ``trains`` may be worth starting before. ``why`` is the reason that the round itself is given.
+    than ``trains`` may be worth starting before. ``why`` is the reason that the round itself is given,
+    empty for none that should start.
     """
 
     ready: bool
@@ -74,12 +76,17 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
         # The first round is still to come; counted from here, what was ended does not begin again at once.
         needed = rule.first_labels
 
-    # Labels that were taken out are changed and not new.
-    is_less = last is not None and changed > 0 and any_taken_out(session, project.id)
-    labels = "changed labels" if is_less else "new labels"
+    @cache
+    def is_less() -> bool:
+        # Labels that were taken out are changed and not new; it is asked for only where the screen says so.
+        return last is not None and changed > 0 and any_taken_out(session, project.id)
+
+    def labels() -> str:
+        return "changed labels" if is_less() else "new labels"
 
     def advice(ready: bool, reason: str) -> StartAdvice:
-        return StartAdvice(ready, reason, changed, needed, "trains", f"{changed} {labels} {since}")
+        why = f"{changed} {labels()} {since}" if ready else ""
+        return StartAdvice(ready, reason, changed, needed, "trains", why)
 
     if project.archived_at is not None:
         return advice(False, "This project is archived: restore it to train it")
@@ -103,7 +110,7 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     if not rule.automatic:
         return advice(False, "Automatic rounds are off: press Train now")
     if changed < needed:
-        waits = advice(False, f"{changed} of {needed} {labels} {since}")
+        waits = advice(False, f"{changed} of {needed} {labels()} {since}")
         if newest is None or last is None or worker_missing or _any_live_round(session, live):
             return waits
         if why := _worth_ranking_again(session, project, newest, settings, now):
@@ -111,7 +118,7 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
             return replace(waits, ready=True, reason=meanwhile, kind="ranks", why=f"Ranks again: {why}")
         if _may_train_on(session, last, settings):
             meanwhile = f"{waits.reason}: the model trains on meanwhile"
-            come = "labels change" if is_less else "new labels come"
+            come = "labels change" if is_less() else "new labels come"
             why = f"Trains on while {come}: {changed} of {needed}"
             return replace(waits, ready=True, reason=meanwhile, kind="trains_on", why=why)
         return waits
@@ -124,12 +131,14 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     # Somebody who submits every few seconds would otherwise never see a round.
     if quiet < rule.quiet_seconds and changed < 2 * needed:
         wait = math.ceil(rule.quiet_seconds - quiet)
-        return advice(False, f"{changed} {labels}: a round starts after {wait} more seconds without another")
+        return advice(
+            False, f"{changed} {labels()}: a round starts after {wait} more seconds without another"
+        )
     others = find_projects_at_work(session)
     if len(others) >= len(live):
         first = "the first look at the images" if project.name in others else others[0]
-        return advice(True, f"{changed} {labels}: a round starts once the worker is done with {first}")
-    return advice(True, f"{changed} {labels}: a round can start")
+        return advice(True, f"{changed} {labels()}: a round starts once the worker is done with {first}")
+    return advice(True, f"{changed} {labels()}: a round can start")
 
 
 def _may_train_on(session: Session, last: Round, settings: ProjectSettings) -> bool:

@@ -107,7 +107,8 @@ def create_section(workspace: Workspace) -> None:
         asked = st.form_submit_button(
             "Create project", key="create-project", type="primary", icon=":material/add:"
         )
-    if asked:
+    is_new = last is None or (last.name, last.source, last.classes) != (name, source, text)
+    if asked and (is_new or last is None or last.work.is_stopping or last.work.error is not None):
         if last is not None:
             last.work.stop()
         annotator = session.annotator()
@@ -115,7 +116,8 @@ def create_section(workspace: Workspace) -> None:
         st.session_state[_MAKING] = last
         last.work.begin(partial(made_project, workspace, last, annotator))
         last.work.wait_a_moment()
-    if last is None or last.work.is_stopping:
+    # One that was made before the stop was heard is there, and opened.
+    if last is None or (last.work.is_stopping and last.work.result is None):
         return
     if not last.work.is_over:
         running_bar(last.work, "create-project")

@@ -112,10 +112,18 @@ class RunningWork(Generic[R]):
         except Exception as error:
             if not isinstance(error, QualmError):
                 _log.exception("%s failed", self.what)
-            # It is kept for whoever looks, and what its frames hold is not.
-            self.error = error.with_traceback(None)
+            self.error = _without_frames(error)
         finally:
             self._ended.set()
+
+
+def _without_frames(error: Exception) -> Exception:
+    """Return an error that is kept for whoever looks, without what the frames it came through hold."""
+    cause: BaseException | None = error
+    while cause is not None:
+        cause.__traceback__ = None
+        cause = cause.__cause__ or cause.__context__
+    return error
 
 
 def running_bar(work: RunningWork[R], key: str, note: str = "You may look at other pages meanwhile.") -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import logging
 import math
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -35,6 +36,8 @@ STORED_WITHIN_S = 12 * 3600.0
 """A night: somebody will have made room by then, or has ended the round."""
 _ROUNDS_OF_A_SEED = 1000
 _MOST_NAMED = 3
+_DAMAGED = "Damaged: "
+"""How the line of a note begins that says what takes no part."""
 
 Watch = Callable[[str, int, int, float], None]
 """Called with state, step, steps and seconds left whenever they are reported."""
@@ -102,8 +105,8 @@ class Claim:
         self._worker = worker
         self._stopping = stopping
         self._watch = watch
-        # Behind the line end is what was damaged for the worker before; this one meets it again.
-        noted = (info.note or "").partition("\n")[0]
+        # What was damaged for the worker before comes last, and this one meets it again.
+        noted = re.split(rf"(?:^|\n){_DAMAGED}", info.note or "")[0]
         self._notes = [noted] if noted else []
         self._damaged_images: list[str] = []
         self._damaged_label_maps: list[str] = []
@@ -237,8 +240,7 @@ class Claim:
                 f"The label {maps} of {_named(names)} could not be read and {_was(names)} left out. "
                 f"Open {each} image and save it again."
             )
-        # Those of a worker before, where it had nothing else to say.
-        lines = [" ".join(self._notes), " ".join(one for one in damaged if one not in self._notes)]
+        lines = [" ".join(self._notes), _DAMAGED + " ".join(damaged) if damaged else ""]
         return "\n".join(filter(None, lines))
 
     def stored(self, store: Callable[[], Result]) -> Result:

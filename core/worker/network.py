@@ -66,7 +66,7 @@ def usable_parent(claim: Claim) -> RoundInfo | None:
         claim.note(f"Round {parent.number} has another {' and '.join(changed)}{instead}.")
         return None
     at_random = began_at_random(parent)
-    if (at_random or parent.config.weights != claim.settings.weights) and _are_pretrained_there(claim):
+    if (at_random or began_with(parent) != claim.settings.weights) and _are_pretrained_there(claim):
         began = (
             "without pretrained weights, which are there now"
             if at_random
@@ -81,6 +81,11 @@ def usable_parent(claim: Claim) -> RoundInfo | None:
         claim.note(f"Round {parent.number} could not be gone on from{instead}: {error}")
         return None
     return parent
+
+
+def began_with(trained: RoundInfo) -> str:
+    """Return which pretrained weights the first of the rounds named that a round went on from."""
+    return str(trained.metrics.get("began_with") or trained.config.weights)
 
 
 def _are_pretrained_there(claim: Claim) -> bool:

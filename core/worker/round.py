@@ -19,7 +19,7 @@ from core.worker.cold_start import order_cold
 from core.worker.device import within_memory
 from core.worker.failure import failure_sentence
 from core.worker.images import RoundImages
-from core.worker.network import began_at_random, network_in_use, new_network, usable_parent
+from core.worker.network import began_at_random, began_with, network_in_use, new_network, usable_parent
 from core.worker.scoring import score_pool
 from core.worker.snapshot import learned_before, load_snapshot
 from core.worker.starts import train
@@ -137,6 +137,9 @@ def _trained_and_scored(claim: Claim, device: torch.device) -> Published:
             "began_at_random": fresh_start.began_at_random(claim.folder)
             if start == "fresh"
             else parent is not None and began_at_random(parent),
+            "began_with": claim.settings.weights
+            if start == "fresh" or parent is None
+            else began_with(parent),
             "archived": claim.archived,
             "fresh_start_tried": fresh_start.tried(claim.folder),
         }

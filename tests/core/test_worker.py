@@ -490,6 +490,16 @@ def test_pretrained_weights_that_come_later_are_begun_from(
     assert "Round 4 began with other pretrained weights, so this round begins" in note
     file.unlink()
     assert newest_after_a_round()[0].metrics["start"] == "warm", "nothing of them would be left"
+    for weights in ("none", str(file)):
+        projects.change_settings(workspace, project.id, {"round": {"weights": weights}}, "test")
+        assert newest_after_a_round()[0].metrics["start"] == "warm"
+    torch.save(pretrained, file)
+    assert newest_after_a_round()[0].metrics["start"] == "warm", "it began with these"
+    other = shutil.copy(file, tmp_path / "other.pth")
+    projects.change_settings(workspace, project.id, {"round": {"weights": f"{other}.gone"}}, "test")
+    assert newest_after_a_round()[0].metrics["start"] == "warm"
+    shutil.copy(file, f"{other}.gone")
+    assert newest_after_a_round()[0].metrics["start"] == "fresh", "by now they are there"
 
 
 def test_a_round_that_cannot_go_on_from_the_last_one_says_so(workspace: Workspace) -> None:
@@ -637,21 +647,28 @@ def test_a_round_that_began_at_random_is_known_as_such_by_the_worker_that_ends_i
     assert (newest["start"], newest["began_at_random"]) == ("fresh", False)
 
 
-def test_a_worker_that_takes_over_names_damaged_images_once(workspace: Workspace) -> None:
+@pytest.mark.parametrize("before", ["Something else.", ""])
+def test_a_worker_that_takes_over_names_damaged_images_once(workspace: Workspace, before: str) -> None:
     project = blocks_project(workspace, pool=2)
     claimed = claimed_round(workspace, project)
     first = Claim(workspace, claimed, ME, lambda: False, None)
     first.note_damaged_image("a.png")
-    first.note("Something else.")
+    if before:
+        first.note(before)
     first.note_damaged_image("b.png")
-    expected = "Something else.\na.png and b.png could not be read and were left out."
-    assert rounds.get_round(workspace, claimed.id).note == expected
+    first.note_damaged_label_map("c.png")
+    noted = rounds.get_round(workspace, claimed.id).note
+    assert noted == f"{before}\n".lstrip() + (
+        "Damaged: a.png and b.png could not be read and were left out. The label map of c.png could not be "
+        "read and was left out. Open the image and save it again."
+    )
     again = rounds.claim(workspace, "here:2", LEASE_S, now=time.time() + 60)
     assert again is not None
     second = Claim(workspace, again, "here:2", lambda: False, None)
+    second.note_damaged_label_map("c.png")
     for name in ("a.png", "b.png", "a.png"):
         second.note_damaged_image(name)
-    assert rounds.get_round(workspace, claimed.id).note == expected
+    assert rounds.get_round(workspace, claimed.id).note == noted
 
 
 class Killed(BaseException):
@@ -1152,7 +1169,7 @@ def test_odd_and_damaged_images_are_survived(workspace: Workspace) -> None:
     claimed = claimed_round(workspace, project)
     assert run_round(workspace, claimed, ME, CPU) == "done"
     note = str(rounds.get_round(workspace, claimed.id).note)
-    assert note == "torn-and-labelled.png and torn.png could not be read and were left out."
+    assert note == "Damaged: torn-and-labelled.png and torn.png could not be read and were left out."
     ranked, _ = queue.ranked_images(workspace, project.id, split="pool")
     assert {item.image.name for item in ranked if item.rank} == {
         "pool-0.png",

@@ -623,6 +623,21 @@ def test_a_draft_does_not_go_over_what_was_painted_since(workspace: Workspace, t
     assert [one.author for one in labels.history(workspace, info.id)] == ["cleo", "anna"]
 
 
+@pytest.mark.parametrize("not_labelled_as", [254, 255])
+def test_an_export_brings_its_own_project_nothing(
+    workspace: Workspace, tmp_path: Path, not_labelled_as: int
+) -> None:
+    """By default void stands for what was not labelled, which is no other label."""
+    project = projects.create_project(workspace, "s", [ClassSpec("a"), ClassSpec("b")], "anna")
+    part = np.full((4, 6), 254, np.uint8)
+    part[1], part[2], part[3, 0] = 0, 1, 255
+    add(workspace, project, "a.png", part)
+    out = tmp_path / "out"
+    export_project(workspace, project.id, out, include_images=True, not_labelled_as=not_labelled_as)
+    plan = plan_import(out, workspace=workspace, project_id=project.id)
+    assert (plan.changes, plan.left_out) == ((), ())
+
+
 def test_a_draft_that_was_taken_back_comes_again(workspace: Workspace, tmp_path: Path) -> None:
     source, copy = (projects.create_project(workspace, name, [ClassSpec("a")], "anna") for name in "sc")
     add(workspace, source, "a.png", np.zeros((4, 6), np.uint8), status="draft")

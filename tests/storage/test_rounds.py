@@ -8,11 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import event, func
+from sqlalchemy import event, func, select, update
 
 from storage import (
     classes_to_learn,
@@ -30,7 +31,7 @@ from storage.errors import InvalidInput, LeaseLost, NotFound, RoundRefused
 from storage.predictions import NewPrediction
 from storage.projects import ClassSpec, ProjectInfo
 from storage.rounds import RoundInfo
-from storage.schema import COLD_START, Prediction, Project, Round
+from storage.schema import COLD_START, Event, Prediction, Project, Round
 from storage.settings import AnnotationSettings, ProjectSettings, RoundSettings, StartRule
 from storage.snapshots import SnapshotLabel, decode_snapshot, encode_snapshot
 from storage.start_advice import QUIET_S, cold_start_is_due, start_advice
@@ -118,7 +119,7 @@ def test_images_that_go_out_and_come_back_are_no_change(workspace: Workspace, pr
         images.set_split(workspace, [*done, *new], "excluded", "ada")
         advice = start_advice(workspace, project.id)
         # The new label is gone, and those of the last round are.
-        assert (advice.changed, advice.why) == (6, "6 changed labels since the last round started")
+        assert (advice.changed, advice.reason) == (6, "6 of 8 changed labels since the last round started")
         images.bring_back(workspace, [*done, *new], "ada")
         assert start_advice(workspace, project.id).changed == 1
 
@@ -168,6 +169,31 @@ def test_an_image_that_is_brought_back_while_a_round_is_requested_trains_it(
     monkeypatch.setattr(round_requests, "encode_snapshot", encode_while_one_comes_back)
     requested = round_requests.request_round(workspace, project.id, "ada", "a test")
     assert len(rounds.snapshot(workspace, requested.id).labels) == 6
+
+
+def test_a_round_is_requested_though_the_clock_was_set_back(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    done = submit_some(workspace, project, 6)
+    images.set_split(workspace, done[:1], "excluded", "ada")
+    images.bring_back(workspace, done[:1], "ada")
+    with workspace.database.writing() as session:
+        session.execute(update(Event).values(at=time.time() + 3600))
+    requested = round_requests.request_round(workspace, project.id, "ada", "a test")
+    assert len(rounds.snapshot(workspace, requested.id).labels) == 6
+
+
+def test_images_are_moved_though_the_labels_of_the_last_round_are_damaged(
+    workspace: Workspace, project: ProjectInfo
+) -> None:
+    done = submit_some(workspace, project, 6)
+    publish_ranking(workspace, project.id, done)
+    with workspace.database.reading() as session:
+        blob = session.scalars(select(Round.snapshot_blob).where(Round.kind == "trains")).one()
+    path = Path(workspace.blobs.place(str(blob)))
+    path.write_bytes(path.read_bytes()[:40])
+    assert images.set_split(workspace, done[:2], "excluded", "ada") == 2
+    assert images.bring_back(workspace, done[:2], "ada") == 2
     assert start_advice(workspace, project.id).changed == 0
 
 

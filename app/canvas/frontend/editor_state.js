@@ -82,6 +82,7 @@ export class EditorState {
 
   /** The paint of the eraser: locked classes stay. @returns {import('./label_map.js').Paint} */
   erasing() {
+    if (this.locked.size === 0) return { value: NOT_LABELLED };
     const over = new Uint8Array(256).fill(1);
     for (const index of this.locked) over[index] = 0;
     return { value: NOT_LABELLED, over };

@@ -40,7 +40,9 @@ export function whyNothing(values, paint, { locked, preferences }, nameOf) {
   const kept = [...values].filter((value) => value !== paint.value && !over[value]);
   if (kept.length === 0) return null;
   const done = paint.value === NOT_LABELLED ? 'erased' : 'painted';
-  if (kept.every((value) => locked.has(value))) {
+  // Where it is on, to unlock a class would not help.
+  const isOnlyUnlabelled = over.some((may, value) => !may && !locked.has(value) && value !== paint.value);
+  if (!isOnlyUnlabelled && kept.every((value) => locked.has(value))) {
     const names = kept.slice(0, MOST_NAMES).map(nameOf);
     if (kept.length > MOST_NAMES) names.push(`${kept.length - MOST_NAMES} more`);
     const last = names.pop();

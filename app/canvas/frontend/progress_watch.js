@@ -138,6 +138,6 @@ export class ProgressWatch {
  * Labelling moves images from the pool, by everybody and all the time; what counts here somebody did by hand.
  * @param {import('./types.js').Progress} progress
  */
-function knownOf({ current_round_number: number, images, audit, excluded }) {
-  return { number, splits: `${images} ${audit} ${excluded}` };
+function knownOf({ current_round_number: number, audit, excluded }) {
+  return { number, splits: `${audit} ${excluded}` };
 }

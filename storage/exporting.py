@@ -45,6 +45,7 @@ from storage.formats.manifest import MANIFEST_NAME, TOOL
 from storage.formats.masks import colour_number
 from storage.images import ImageInfo, SourceFile
 from storage.import_plan import count_of
+from storage.in_parallel import Progress
 from storage.labels import LabelInfo
 from storage.new_folders import new_folder, place_of_new_folder, remove_abandoned, unfinished_folder
 from storage.projects import ClassInfo
@@ -52,9 +53,6 @@ from storage.schema import NOT_LABELLED, VOID, Image
 from storage.workspace import Workspace
 
 log = logging.getLogger("qualm.exporting")
-
-Progress = Callable[[int, int, str], None]
-"""Called as ``progress(done, of, name)``; it may raise to stop the work."""
 
 _WRITER = "an export"
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)

@@ -11,11 +11,12 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from storage import events
-from storage.errors import InvalidInput, InvalidLabelMap, LabelConflict, LeaseLost, NotFound
+from storage.errors import InvalidInput, InvalidLabelMap, LabelConflict, NotFound
 from storage.formats.archives import natural_order
 from storage.formats.label_map import count_values, decode_label_map, encode_label_map
 from storage.images import ImageInfo, image_info, image_row
-from storage.projects import class_count, project_info, project_row
+from storage.leases import lease_seconds, refuse_held
+from storage.projects import class_count, project_row
 from storage.schema import LABEL_STATUSES, NOT_LABELLED, VOID, Image, Label, Round
 from storage.workspace import Workspace
 
@@ -269,13 +270,12 @@ def _append(session: Session, new: Label, kind: str) -> SavedLabel:
     session.refresh(row)
     if swapped.rowcount != 1:
         raise LabelConflict(row.revision, _author(session, row))
-    if row.leased_by not in (None, new.author) and (row.leased_until or 0.0) > now:
-        raise LeaseLost(row.leased_by)
+    refuse_held(row, new.author, now)
     project = project_row(session, row.project_id)
     goes_on = new.status == "draft" and row.draft_by == new.author
     if new.status == "draft":
-        lease = project_info(project).settings.annotation.lease_minutes * 60
-        row.draft_by, row.leased_by, row.leased_until = new.author, new.author, now + lease
+        row.draft_by = row.leased_by = new.author
+        row.leased_until = now + lease_seconds(project)
     else:
         is_new = not _has_label_map(session, row, new.blob)
         row.labelled_revision = new.revision

@@ -36,6 +36,11 @@ class MadeProject:
     classes: str
     work: RunningWork[ProjectInfo]
 
+    def is_wanted(self, *typed: str) -> bool:
+        """Return whether this is what was typed now, and is being made or was made."""
+        is_same = (self.name, self.source, self.classes) == typed
+        return is_same and not self.work.is_stopping and self.work.error is None
+
 
 def class_specs(text: str) -> list[ClassSpec]:
     """Read one class per line; a line may end in a colour, as in ``road #804080``.
@@ -107,8 +112,7 @@ def create_section(workspace: Workspace) -> None:
         asked = st.form_submit_button(
             "Create project", key="create-project", type="primary", icon=":material/add:"
         )
-    is_new = last is None or (last.name, last.source, last.classes) != (name, source, text)
-    if asked and (is_new or last is None or last.work.is_stopping or last.work.error is not None):
+    if asked and not (last is not None and last.is_wanted(name, source, text)):
         if last is not None:
             last.work.stop()
         annotator = session.annotator()

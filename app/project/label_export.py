@@ -15,7 +15,8 @@ from app.prepared_zips import prepared_folder, remove_old, zip_url
 from app.project.image_import import typed_path
 from app.project.running_work import RunningWork, running_bar
 from storage.errors import InvalidInput
-from storage.exporting import ExportResult, Progress, export_project, state_to_export
+from storage.exporting import ExportResult, export_project, state_to_export
+from storage.in_parallel import Progress
 from storage.projects import ProjectInfo
 from storage.schema import NOT_LABELLED, VOID
 from storage.workspace import Workspace

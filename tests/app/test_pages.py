@@ -114,14 +114,19 @@ def everything(test: AppTest) -> str:
     )
 
 
-def until_imported(test: AppTest) -> AppTest:
-    """Draw the page again until the import that runs has ended."""
+def until_over(test: AppTest, stop: str) -> AppTest:
+    """Draw the page again until the work has ended that the button of this key stops."""
     for _ in range(600):
-        if "import-stop" not in {button.key for button in test.button}:
+        if stop not in {button.key for button in test.button}:
             return test
         time.sleep(0.05)
         test.run()
-    raise AssertionError("The import did not end.")
+    raise AssertionError("The work did not end.")
+
+
+def until_imported(test: AppTest) -> AppTest:
+    """Draw the page again until the import that runs has ended."""
+    return until_over(test, "import-stop")
 
 
 def label(site: Site, image_id: int) -> None:
@@ -542,10 +547,7 @@ class TestProject:
             assert test.button(key=stop).disabled
         may_go_on.set()
         assert is_over.wait(60)
-        for _ in range(600):
-            if stop not in {button.key for button in test.button}:
-                break
-            test.run()
+        until_over(test, stop)
         said = everything(test) + " ".join(success.value for success in test.success)
         assert (outcome in said) != is_stopped
         assert not errors(test)
@@ -570,10 +572,7 @@ class TestProject:
         test.switch_page("pages/project.py").run()
         assert "create-project-stop" in {button.key for button in test.button}
         may_go_on.set()
-        for _ in range(600):
-            if "create-project-stop" not in {button.key for button in test.button}:
-                break
-            test.run()
+        until_over(test, "create-project-stop")
         made = projects.get_project(site.workspace, "Field")
         test.run()
         assert [info.name for info in projects.classes(site.workspace, made.id)] == ["soil", "crop"]

@@ -207,3 +207,15 @@ def wait_for_dialog(page: Page) -> None:
 
 def submit(page: Page) -> None:
     page.get_by_test_id("submit").click()
+
+
+def nudges_of(page: Page) -> list[bytes]:
+    """Return a growing list of what the canvas tells Streamlit; to be asked for before the page is opened."""
+    nudges: list[bytes] = []
+
+    def note(message: str | bytes) -> None:
+        if isinstance(message, bytes) and b"went_on" in message:
+            nudges.append(message)
+
+    page.on("websocket", lambda socket: socket.on("framesent", note))
+    return nudges

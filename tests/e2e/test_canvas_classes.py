@@ -15,13 +15,7 @@ pytestmark = pytest.mark.browser
 
 
 def test_new_and_renamed_classes_come_by_themselves(site: CamVidSite, page: Page) -> None:
-    runs: list[bytes] = []
-
-    def note(message: str | bytes) -> None:
-        if isinstance(message, bytes) and b"went_on" in message:
-            runs.append(message)
-
-    page.on("websocket", lambda socket: socket.on("framesent", note))
+    runs = labelling.nudges_of(page)
     image_id = labelling.open_label_page(page, site.server.url)["imageId"]
     spec = ClassSpec("tramway", colour="#123456")
     added = projects.add_class(site.workspace, site.project_id, spec, "Bo")

@@ -277,13 +277,7 @@ def test_keys_do_not_rerun_streamlit(site: CamVidSite, page: Page) -> None:
 
 
 def test_a_page_that_was_left_tells_streamlit_nothing(site: CamVidSite, page: Page) -> None:
-    sent: list[bytes] = []
-
-    def note(message: str | bytes) -> None:
-        if isinstance(message, bytes) and b"went_on" in message:
-            sent.append(message)
-
-    page.on("websocket", lambda socket: socket.on("framesent", note))
+    sent = labelling.nudges_of(page)
     labelling.open_label_page(page, site.server.url)
     page.get_by_test_id("truth-submit").click()
     labelling.wait_until_saved(page)

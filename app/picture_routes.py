@@ -1,4 +1,4 @@
-"""HTTP routes for pictures of images that a browser cannot make itself: tiles, overviews and deep views.
+"""HTTP routes for pictures of images: as stored and small, cut up, and those a browser cannot make itself.
 
 The blob in each address is the picture's or the source's own, so what is behind it never changes.
 """
@@ -11,19 +11,43 @@ import re
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from app.answers import IMMUTABLE
 from app.channel_views import View, channel_figures, view, view_tile
 from app.levels import is_large
+from app.request_values import image_id_of, image_with_blob, require_blob, whole_number
+from app.superpixels import superpixels
+from app.thumbnails import thumbnail
 from app.tiles import overview, tile
 from storage import images
 from storage.errors import InvalidInput, NotFound
 from storage.images import ImageInfo
 from storage.workspace import Workspace
 
-IMMUTABLE = {"cache-control": "private, max-age=31536000, immutable"}
 GAMMAS = (0.1, 10.0)
 """Least and most gamma of a view."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+
+
+def get_pixels(workspace: Workspace, request: Request) -> Response:
+    """Answer the upright image file."""
+    image = image_with_blob(workspace, request)
+    return Response(workspace.blobs.get(image.blob), media_type=image.media_type, headers=IMMUTABLE)
+
+
+def get_thumbnail(workspace: Workspace, request: Request) -> Response:
+    """Answer a small JPEG of the image, ``?side=`` pixels at its long side."""
+    image = image_with_blob(workspace, request)
+    jpeg = thumbnail(workspace, image, whole_number(request, "side", 320))
+    return Response(jpeg, media_type="image/jpeg", headers=IMMUTABLE)
+
+
+def get_superpixels(workspace: Workspace, request: Request) -> Response:
+    """Answer the image's superpixels, about ``?segments=`` of them."""
+    image = image_with_blob(workspace, request)
+    body = superpixels(workspace, image.blob, whole_number(request, "segments", 600))
+    headers = {**IMMUTABLE, "content-encoding": "gzip"}
+    return Response(body, media_type="application/octet-stream", headers=headers)
 
 
 def get_view(workspace: Workspace, request: Request) -> Response:
@@ -49,21 +73,21 @@ def get_tile(workspace: Workspace, request: Request) -> Response:
     Level 0 is the image in full, each further one half as wide and high. Tiles are 512 pixels wide and
     high, less at the right and the bottom.
     """
-    image = images.image(workspace, int(request.path_params["image_id"]))
+    image = images.image(workspace, image_id_of(request))
     _require_large(image)
     level, column, row = (int(request.path_params[name]) for name in ("level", "column", "row"))
     if image.source is not None and request.path_params["blob"] == image.source.blob:
         return _png(view_tile(workspace, image, _view(request), level, column, row))
-    _require_blob(request, image.blob)
+    require_blob(request, image.blob)
     data, media_type = tile(workspace, image, level, column, row)
     return Response(data, media_type=media_type, headers=IMMUTABLE)
 
 
 def get_overview(workspace: Workspace, request: Request) -> Response:
     """Answer the largest level of a large image that has at most 4 megapixels."""
-    image = images.image(workspace, int(request.path_params["image_id"]))
+    image = images.image(workspace, image_id_of(request))
     _require_large(image)
-    _require_blob(request, image.blob)
+    require_blob(request, image.blob)
     data, media_type = overview(workspace, image)
     return Response(data, media_type=media_type, headers=IMMUTABLE)
 
@@ -77,16 +101,11 @@ def _require_large(image: ImageInfo) -> None:
         raise NotFound(f"{image.name} is small enough to be shown whole, so it has no tiles.")
 
 
-def _require_blob(request: Request, blob: str) -> None:
-    if request.path_params["blob"] != blob:
-        raise NotFound("The image has other pixels by now. Reload the page.")
-
-
 def _image_of_source(workspace: Workspace, request: Request) -> ImageInfo:
-    image = images.image(workspace, int(request.path_params["image_id"]))
+    image = images.image(workspace, image_id_of(request))
     if image.source is None:
         raise NotFound(f"{image.name} has 8 bits and no more colours than its picture shows.")
-    _require_blob(request, image.source.blob)
+    require_blob(request, image.source.blob)
     return image
 
 

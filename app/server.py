@@ -28,9 +28,10 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web.server.starlette import starlette_server
 
 from app import session, sign_in
+from app.answers import answer_error, answer_surprise
 from app.gates import gates, is_loopback
 from app.prepared_zips import remove_old_of_all
-from app.routes import answer_error, answer_surprise, routes
+from app.routes import routes
 from storage.errors import InvalidInput, QualmError
 from storage.workspace import workspace_lock
 

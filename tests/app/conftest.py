@@ -8,8 +8,9 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
+from app.answers import answer_error, answer_surprise
 from app.gates import gates
-from app.routes import answer_error, answer_surprise, routes
+from app.routes import routes
 from app.sign_in import auth_at_start, secret_key
 from storage.errors import QualmError
 from storage.workspace import Workspace

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
+from pathlib import PurePath
 from typing import Any
 
 from starlette.convertors import Convertor, register_url_convertor
@@ -18,7 +19,7 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from app.answers import FRESH, IMMUTABLE
-from app.canvas.component import FRONTEND, frontend_version
+from app.canvas.component import FRONTEND, frontend_gzip, frontend_version
 from app.embedding_map import plotly_gzip, plotly_version
 from app.label_routes import get_label, get_previous_label, get_revision, get_revisions, get_truth, put_label
 from app.map_points import map_points_json
@@ -129,11 +130,13 @@ def get_plotly(request: Request) -> Response:
 
 def get_canvas_file(request: Request) -> Response:
     """Answer a file of the canvas's frontend; only the current version, since addresses never change."""
-    files = {path.name: path for path in FRONTEND.iterdir() if path.suffix in _FRONTEND_TYPES}
-    path = files.get(request.path_params["file"])
-    if path is None or request.path_params["version"] != frontend_version():
+    name = request.path_params["file"]
+    kind = _FRONTEND_TYPES.get(PurePath(name).suffix)
+    is_there = name in {path.name for path in FRONTEND.iterdir()}
+    if kind is None or not is_there or request.path_params["version"] != frontend_version():
         return PlainTextResponse("There is no such file. Reload the page.", HTTPStatus.NOT_FOUND)
-    return Response(path.read_bytes(), media_type=_FRONTEND_TYPES[path.suffix], headers=IMMUTABLE)
+    headers = {**IMMUTABLE, "content-encoding": "gzip"}
+    return Response(frontend_gzip(name), media_type=kind, headers=headers)
 
 
 def no_such_route(request: Request) -> Response:

@@ -7,6 +7,7 @@ or when the server told of other classes than these.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -15,11 +16,12 @@ from pathlib import Path
 import streamlit as st
 
 from app.canvas.classes import class_version, classes_json
+from app.canvas.whole_script import whole_script
 from app.page_component import rerun_only
 from storage.projects import ClassInfo
 
 FRONTEND = Path(__file__).parent / "frontend"
-"""Folder of the ES modules, served as ``/canvas/<version>/<file>``."""
+"""Folder of the ES modules. ``/canvas/<version>/<file>`` is one with all it imports in it."""
 
 _COMPONENT_NAME = "qualm_label_canvas"
 
@@ -31,6 +33,14 @@ def frontend_version() -> str:
     for path in sorted(FRONTEND.iterdir()):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
+
+
+@lru_cache(maxsize=8)
+def frontend_gzip(name: str) -> bytes:
+    """Return a file of the frontend, gzipped; a module with the modules that it imports in it."""
+    path = FRONTEND / name
+    is_module = path.suffix == ".js"
+    return gzip.compress(whole_script(path).encode() if is_module else path.read_bytes(), mtime=0)
 
 
 def label_canvas(

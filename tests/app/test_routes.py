@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from app.canvas.classes import class_version
 from app.canvas.component import FRONTEND, frontend_version
+from app.canvas.whole_script import whole_script
 from storage import images, labels, projects, queue, round_requests, rounds
 from storage.archiving import archive_project, restore_project
 from storage.errors import DiskFull
@@ -474,11 +475,12 @@ def test_a_surprise_is_a_sentence_without_details(browser: TestClient) -> None:
     assert "secret" not in response.text
 
 
-def test_the_canvas_comes_as_modules_that_may_be_kept(browser: TestClient) -> None:
+def test_the_canvas_comes_as_modules_that_may_be_kept_and_import_nothing(browser: TestClient) -> None:
     for path in FRONTEND.iterdir():
         response = browser.get(f"/canvas/{frontend_version()}/{path.name}")
         if path.suffix in (".js", ".css"):
-            assert response.content == path.read_bytes()
+            has_all = whole_script(path) if path.suffix == ".js" else path.read_text(encoding="utf-8")
+            assert response.text == has_all
             assert response.headers["content-type"].startswith(
                 "text/javascript" if path.suffix == ".js" else "text/css"
             )

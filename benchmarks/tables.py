@@ -1055,6 +1055,21 @@ def first_page() -> str:
     return _table(["server", "command to address", "address to first page", "ratio"], lines)
 
 
+def label_page() -> str:
+    """Return how soon an image is on the Label page, with the canvas in one script and in many files."""
+    lines = [
+        [
+            row["canvas"],
+            row["visit"],
+            f"{row['round_trip_ms']} ms",
+            f"{float(row['seconds']):.2f} s",
+            f"{float(row['ratio']):.2f}",
+        ]
+        for row in read("label_page")
+    ]
+    return _table(["canvas", "visit", "round trip", "address to image", "ratio"], lines)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "uncertainty": uncertainty,
     "semi": semi,
@@ -1071,6 +1086,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "demo_rounds": demo_rounds,
     "killed_round": killed_round,
     "canvas": canvas,
+    "label_page": label_page,
     "training_page": training_page,
     "correction_actions": correction_actions,
     "suggestion_edges": suggestion_edges,

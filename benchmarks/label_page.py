@@ -1,10 +1,10 @@
 """How soon an image is on the Label page: ``python benchmarks/label_page.py``.
 
 Two servers with the same images: as it is, the canvas in one script, and the named peer, each of its modules
-a file of its own, which the browser asks for as it meets the imports. They take turns. A *first* visit has a new
-browser session; one *again* is its third, when it has kept the files and what was compiled of them. The way to
-the server is this machine's own, or has a round trip of ``FAR_MS`` by Chromium's network emulation. Seconds are
-those from the address to an image on the canvas that can be labelled.
+a file of its own, which the browser asks for as it meets the imports. They take turns. A *first* visit has a
+new browser session; one *again* is its third, when it has kept the files and what was compiled of them. The
+way to the server is this machine's own, or has a round trip of ``FAR_MS`` by Chromium's network emulation.
+Seconds are those from the address to an image on the canvas that can be labelled.
 """
 
 from __future__ import annotations

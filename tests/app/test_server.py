@@ -218,18 +218,16 @@ server_metadata_url = "http://lab/.well-known/openid-configuration"
     ],
     ids=["no secret", "empty", "half a provider", "no section", "typo", "not UTF-8"],
 )
-def test_sign_in_settings_that_cannot_work_are_named(tmp_path: Path, secrets: bytes, said: str) -> None:
-    (tmp_path / ".streamlit").mkdir()
-    (tmp_path / ".streamlit" / "secrets.toml").write_bytes(secrets)
-    result = subprocess.run(
-        [sys.executable, "-c", SERVE, json.dumps({"workspace_path": "workspace", "access_token": TOKEN})],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
-    assert "InvalidInput" in result.stderr
-    assert said in result.stderr
+def test_sign_in_settings_that_cannot_work_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secrets: bytes, said: str
+) -> None:
+    file = tmp_path / "secrets.toml"
+    file.write_bytes(secrets)
+    known = config.get_option("secrets.files")
+    monkeypatch.setattr(server, "_SECRET_FILES", [str(file)])
+    with pytest.raises(InvalidInput, match=re.escape(said)):
+        serve(tmp_path / "workspace", access_token=TOKEN)
+    config.set_option("secrets.files", known)
     assert not (tmp_path / "workspace").exists()
 
 

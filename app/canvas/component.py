@@ -40,7 +40,7 @@ def frontend_gzip(name: str) -> bytes:
     """Return a file of the frontend, gzipped; a module with the modules that it imports in it."""
     path = FRONTEND / name
     is_module = path.suffix == ".js"
-    return gzip.compress(whole_script(path).encode() if is_module else path.read_bytes(), mtime=0)
+    return gzip.compress(whole_script(path).encode() if is_module else path.read_bytes(), 6, mtime=0)
 
 
 def label_canvas(

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { runCommand } from '../../app/canvas/frontend/commands.js';
 import { EditorState } from '../../app/canvas/frontend/editor_state.js';
 import { NOT_LABELLED, VOID } from '../../app/canvas/frontend/label_map.js';
-import { whyNothing } from '../../app/canvas/frontend/nothing_painted.js';
+import { whyNothing, whyUnchanged } from '../../app/canvas/frontend/nothing_painted.js';
 import { OpenImage } from '../../app/canvas/frontend/open_image.js';
 import { SuperpixelMap } from '../../app/canvas/frontend/superpixel_map.js';
 import { toolsAt } from '../../app/canvas/frontend/toolbox.js';
@@ -128,4 +129,45 @@ test('the region tool fills nothing where nothing is labelled or suggested, and 
   draw('region');
   assert.equal(image.pixels.indexOf(NOT_LABELLED), -1, 'the suggested region gets the class');
   assert.deepEqual(notices, []);
+});
+
+/** An editor that shows the image of a bench, with the cursor at its left. */
+function editorOf({ image, state, notices }) {
+  return {
+    state,
+    session: { image },
+    pointer: { hover: { x: 2.5, y: 2.5 } },
+    classes: [0, 1, 2, 3].map((index) => ({ index, name: `class ${index}` })),
+    notices: { add: (text) => notices.push(text) },
+    edit: (change) => change(),
+  };
+}
+
+test('an edit of a whole class that changes nothing says what keeps it from doing so', () => {
+  for (const command of ['grow', 'smooth', 'shrink']) {
+    const locked = bench({ fill: 2, right: 3, locked: [2, 3] });
+    runCommand(editorOf(locked), command, {});
+    const wanted = {
+      grow: ['Nothing was changed: class 3 is locked. Unlock it in the list of classes.'],
+      shrink: ['Nothing was changed: class 2 is locked. Unlock it in the list of classes.'],
+      smooth: [],
+    };
+    assert.deepEqual(locked.notices, wanted[command], command);
+    assert.equal(locked.image.steps, 0, command);
+    const free = bench({ fill: 2, right: 3, locked: [1] });
+    runCommand(editorOf(free), command, {});
+    assert.deepEqual(free.notices, [], command);
+  }
+  const all = bench({ fill: 2, right: 3, onlyUnlabelled: true });
+  runCommand(editorOf(all), 'grow', {});
+  assert.match(all.notices[0], /^Nothing was changed: all of this is labelled, and “Only unlabelled” is on/);
+});
+
+test('the values under a change are those of its mask alone', () => {
+  const { image, state } = bench({ fill: 2, right: 3, locked: [3] });
+  const left = { x0: 6, y0: 1, x1: 10, y1: 3, mask: Uint8Array.of(1, 1, 0, 0, 1, 1, 0, 0), values: new Uint8Array(8) };
+  const name = (value) => `class ${value}`;
+  assert.equal(whyUnchanged(image, left, state, name), null);
+  const right = { ...left, mask: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 1) };
+  assert.match(whyUnchanged(image, right, state, name), /class 3 is locked/);
 });

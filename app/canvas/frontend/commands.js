@@ -4,6 +4,7 @@ import { filledHoles, grown, removedIslands, shrunk, smoothed } from './class_ed
 import { answerAndHandIn, handIn } from './handing_in.js';
 import { NOT_LABELLED, VOID } from './label_map.js';
 import { downloadLabel } from './label_png.js';
+import { whyUnchanged } from './nothing_painted.js';
 import { archivedOf, nameOf } from './palette.js';
 import { seenValue, suggestedRegion } from './tool_click.js';
 import { pixelOf } from './tool_desk.js';
@@ -133,7 +134,13 @@ function classEdit(changeOf) {
     const under = pixel ? image.pixels[pixel.y * image.width + pixel.x] : NOT_LABELLED;
     const isOnClass = under !== NOT_LABELLED;
     const value = isOnClass ? under : editor.state.value;
-    editor.edit(() => image.change(changeOf(image, value, isOnClass ? pixel : null), editor.state.over()));
+    editor.edit(() => {
+      const change = changeOf(image, value, isOnClass ? pixel : null);
+      if (change === null || image.change(change, editor.state.over())) return change !== null;
+      const why = whyUnchanged(image, change, editor.state, (one) => nameOf(editor.classes, one));
+      if (why) editor.notices.add(why, 'warning');
+      return false;
+    });
   };
 }
 

@@ -1,4 +1,5 @@
-// Says why a shape that was drawn changed no pixel, where something that is set kept it from doing so.
+// Says why a shape that was drawn, or an edit of a class, changed no pixel, where something that is set kept
+// it from doing so.
 
 import { chordName, shownChord } from './keys.js';
 import { NOT_LABELLED } from './label_map.js';
@@ -34,14 +35,44 @@ export function valuesUnder({ pixels, width, height }, draw) {
  * @param {(value: number) => string} nameOf
  * @returns {string | null}
  */
-export function whyNothing(values, paint, { locked, preferences }, nameOf) {
+export function whyNothing(values, paint, state, nameOf) {
   const { over } = paint;
   if (!over || !('value' in paint)) return null;
-  const kept = [...values].filter((value) => value !== paint.value && !over[value]);
+  const others = [...values].filter((value) => value !== paint.value);
+  return whyKept(others, over, paint.value === NOT_LABELLED ? 'erased' : 'painted', state, nameOf);
+}
+
+/**
+ * Why a change of single pixels changed none of them; null where nothing kept it from doing so.
+ * @param {LabelMap} image
+ * @param {import('./region.js').Change} change
+ * @param {Pick<EditorState, 'locked' | 'preferences' | 'over'>} state
+ * @param {(value: number) => string} nameOf
+ * @returns {string | null}
+ */
+export function whyUnchanged({ pixels, width }, { mask, x0, y0, x1 }, state, nameOf) {
+  const over = state.over();
+  if (!over) return null;
+  const values = new Set();
+  for (let at = mask.indexOf(1); at >= 0; at = mask.indexOf(1, at + 1)) {
+    const row = Math.floor(at / (x1 - x0));
+    values.add(pixels[(y0 + row) * width + x0 + at - row * (x1 - x0)]);
+  }
+  return whyKept([...values], over, 'changed', state, nameOf);
+}
+
+/**
+ * @param {number[]} values that something was to be done to
+ * @param {Uint8Array} over
+ * @param {'painted' | 'erased' | 'changed'} done
+ * @param {Pick<EditorState, 'locked' | 'preferences'>} state
+ * @param {(value: number) => string} nameOf
+ */
+function whyKept(values, over, done, { locked, preferences }, nameOf) {
+  const kept = values.filter((value) => !over[value]);
   if (kept.length === 0) return null;
-  const done = paint.value === NOT_LABELLED ? 'erased' : 'painted';
   // Where it is on, to unlock a class would not help.
-  const isOnlyUnlabelled = over.some((may, value) => !may && !locked.has(value) && value !== paint.value);
+  const isOnlyUnlabelled = over.some((may, value) => !may && !locked.has(value));
   if (!isOnlyUnlabelled && kept.every((value) => locked.has(value))) {
     const names = kept.slice(0, MOST_NAMES).map(nameOf);
     if (kept.length > MOST_NAMES) names.push(`${kept.length - MOST_NAMES} more`);

@@ -8,8 +8,8 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from app.small_files import kept_or_made
 from storage.errors import NotFound
+from storage.small_files import kept_or_made
 from storage.workspace import Workspace
 
 SIDE = 320

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from app.bounded_folder import make_room, touched
+from storage.bounded_folder import make_room, touched
 from storage.errors import WorkspaceError
 from storage.files import atomic_file
 from storage.workspace import Workspace

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.small_files import kept, kept_or_made
 from storage.errors import InvalidInput
 from storage.formats.image_file import read_image
+from storage.small_files import kept, kept_or_made
 from storage.workspace import Workspace
 
 SEGMENTS = (200, 600, 2000)

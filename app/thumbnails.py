@@ -8,10 +8,10 @@ import threading
 from PIL import Image
 
 from app.levels import is_large
-from app.small_files import kept_or_made
 from app.tiles import is_cut, overview
 from storage.errors import InvalidInput
 from storage.images import ImageInfo
+from storage.small_files import kept_or_made
 from storage.workspace import Workspace
 
 SIDES = (160, 320, 640)

@@ -3,7 +3,7 @@
 First the database is copied, as it is at one moment. Whatever its rows name was written before them and
 never changes, so it can be copied at leisure: blobs, from which the sweep keeps away meanwhile, and
 checkpoints, of which those that are removed meanwhile are ones that a round can do without. Thumbnails,
-superpixels, zip files for download and logs stay behind.
+superpixels, small pictures, zip files for download and logs stay behind.
 """
 
 from __future__ import annotations

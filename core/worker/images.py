@@ -10,8 +10,9 @@ from torch import Tensor
 
 from core.data import without_classes
 from core.pool_ranking import Frame, frames_of
-from core.round_data import UnreadableImage, decoded_image
+from core.round_data import UnreadableImage
 from core.worker.claim import Claim
+from core.worker.small_pictures import SmallPictures
 from storage import images, labels, queue
 from storage.errors import InvalidInput, NotFound
 from storage.formats.archives import natural_order
@@ -49,6 +50,7 @@ class RoundImages:
         self.frames = _frames(every, self.to_score)
         self.held: dict[int, Tensor] = {}
         self._claim = claim
+        self._small_pictures = SmallPictures.of(claim.workspace, claim.settings.long_side)
 
     def looked_at(self) -> str:
         """Return what the screen says of a pool that is scored in part, after a space; nothing of others."""
@@ -65,8 +67,7 @@ class RoundImages:
         """
         if image.id in self.held:
             return self.held[image.id]
-        data = self._claim.workspace.blobs.get(image.blob)
-        return decoded_image(data, self._claim.settings.long_side)
+        return self._small_pictures(image.blob)
 
     def readable(self, chosen: Iterable[StoredImage]) -> Iterator[tuple[StoredImage, Tensor]]:
         """Yield images with their pixels; a damaged one is noted and left out.

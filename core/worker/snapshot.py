@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from core.data import NOT_LABELLED, TrainingData, label_to_size, size_at_long_side, without_classes
-from core.round_data import ImagesOnDemand, UnreadableImage, decoded_image
+from core.round_data import ImagesOnDemand, UnreadableImage
 from core.train import first_unlabelled_step
 from core.worker.claim import Claim
 from core.worker.images import RoundImages
+from core.worker.small_pictures import SmallPictures
 from storage import labels, rounds
 from storage.classes_to_learn import NO_CLASS_SHOWN
 from storage.errors import InvalidInput, NotFound, QualmError
-from storage.files import BlobStore
 from storage.images import StoredImage
 from storage.snapshots import Snapshot, SnapshotLabel
 
@@ -81,7 +81,8 @@ def load_snapshot(claim: Claim, images: RoundImages) -> LoadedSnapshot:
     if not pixels or _pixel_bytes(claim, unlabelled) > HELD_BYTES:
         first = [] if pixels else labelled
         keys = [image.blob for image in first + unlabelled]
-        reader = _Reader(claim.workspace.blobs, keys, len(first), claim.settings.long_side)
+        small_pictures = SmallPictures.of(claim.workspace, claim.settings.long_side)
+        reader = _Reader(small_pictures, keys, len(first))
         on_demand = ImagesOnDemand(pixels, len(keys), reader)
         data = TrainingData(on_demand, label_maps, [*range(len(labelled), len(on_demand))])
     else:
@@ -163,20 +164,19 @@ def _pixel_bytes(claim: Claim, chosen: list[StoredImage]) -> int:
 class _Reader:
     """Reads images by index, also in the processes that read ahead: labelled ones, then those of the pool."""
 
-    blobs: BlobStore
+    small_pictures: SmallPictures
     keys: list[str]
     labelled: int
-    long_side: int
 
     def __call__(self, index: int) -> Tensor:
         """Return the image at ``index``; in place of a damaged one of the pool, the next that can be read."""
         if index < self.labelled:
-            return decoded_image(self.blobs.get(self.keys[index]), self.long_side)
+            return self.small_pictures(self.keys[index])
         of_pool = len(self.keys) - self.labelled
         for further in range(of_pool):
             key = self.keys[self.labelled + (index - self.labelled + further) % of_pool]
             try:
-                return decoded_image(self.blobs.get(key), self.long_side)
+                return self.small_pictures(key)
             except (UnreadableImage, NotFound) as error:
                 log.warning("an image of the pool could not be read and is replaced: %s", error)
         raise UnreadableImage("none of the pool's images can be read")

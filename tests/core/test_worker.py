@@ -25,16 +25,19 @@ import core.worker.claim
 import core.worker.network
 import core.worker.round
 import core.worker.scoring
+import core.worker.small_pictures
 import core.worker.snapshot
 import core.worker.training
 from core.checkpoints import newest_checkpoint
 from core.model import encoder_weights
 from core.model.network import SegmentationNetwork
 from core.predict import predict_batch
+from core.round_data import decoded_image
 from core.train import Training, read_checkpoint
 from core.worker import LEASE_S, loop, pick_device, run_round, run_worker
 from core.worker.claim import Claim
 from core.worker.device import within_memory
+from core.worker.small_pictures import SmallPictures
 from storage import embeddings, images, labels, projects, queue, round_requests, rounds, workers
 from storage.errors import DiskFull, InvalidInput, NotFound, QualmError, RoundRefused, WorkspaceBusy
 from storage.files import BlobStore
@@ -416,6 +419,30 @@ def test_of_a_large_pool_as_many_images_are_read_as_the_crops_need(
     assert rounds.get_round(workspace, claimed.id).metrics["unlabelled"] == 6
 
 
+def test_large_pictures_are_decoded_in_the_first_round_alone(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = blocks_project(workspace, pool=0, train=0, settings=tiny(fresh_start=False))
+    for number, split in enumerate(["pool", "pool", "train", "train", "audit"]):
+        pixels, truth = block_scene(number, 240, 320)
+        image_id = add_picture(workspace, project, f"{number}.png", png(pixels), truth, split)
+        if split != "pool":
+            labels.save(
+                workspace, image_id, truth, expected_revision=0, author="test", status="submitted", blind=True
+            )
+    decoded: list[int] = []
+
+    def note(data: bytes, long_side: int | None = None) -> torch.Tensor:
+        decoded.append(len(data))
+        return decoded_image(data, long_side)
+
+    monkeypatch.setattr(core.worker.small_pictures, "decoded_image", note)
+    assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
+    assert len(decoded) == 5
+    assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
+    assert len(decoded) == 5
+
+
 def test_an_image_of_a_large_pool_is_found_without_a_copy_of_all_keys(workspace: Workspace) -> None:
     class Keys(list[str]):
         def __getitem__(self, index: Any) -> Any:
@@ -423,10 +450,11 @@ def test_an_image_of_a_large_pool_is_found_without_a_copy_of_all_keys(workspace:
             return super().__getitem__(index)
 
     good = workspace.blobs.put(png(block_scene(0)[0]))
-    read = core.worker.snapshot._Reader(workspace.blobs, Keys([good, *["0" * 64] * 9]), 0, 64)
+    small_pictures = SmallPictures.of(workspace, 64)
+    read = core.worker.snapshot._Reader(small_pictures, Keys([good, *["0" * 64] * 9]), 0)
     assert read(0).shape == read(3).shape == (3, HEIGHT, WIDTH)
     # A labelled image is never replaced: its label map would be another's.
-    read = core.worker.snapshot._Reader(workspace.blobs, Keys(["0" * 64, "0" * 64, good]), 1, 64)
+    read = core.worker.snapshot._Reader(small_pictures, Keys(["0" * 64, "0" * 64, good]), 1)
     assert read(1).shape == (3, HEIGHT, WIDTH)
     with pytest.raises(NotFound):
         read(0)

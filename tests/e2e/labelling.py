@@ -23,7 +23,8 @@ window.fetch = (address, options) =>
 
 def state(page: Page) -> dict[str, Any]:
     """Return the editor's own account of what it shows."""
-    return page.evaluate("() => window.qualmCanvas.state()")
+    found: dict[str, Any] = page.evaluate("() => window.qualmCanvas.state()")
+    return found
 
 
 def open_label_page(page: Page, url: str) -> dict[str, Any]:

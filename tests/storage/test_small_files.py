@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app import small_files
-from app.small_files import kept, kept_or_made
+from storage import small_files
+from storage.small_files import kept, kept_or_made
 
 SIZE = 1000
 

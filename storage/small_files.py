@@ -10,12 +10,12 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from app.bounded_folder import make_room, touched
+from storage.bounded_folder import make_room, touched
 from storage.errors import QualmError
 from storage.files import write_atomically
 
 MOST_BYTES = 2_000_000_000
-"""What the files of one folder may take; half of the free space if that is less."""
+"""What the files of a folder may take by default; half of the free space if that is less."""
 
 _UNCHECKED_SHARE = 0.05
 _unchecked: dict[Path, int] = {}
@@ -30,30 +30,35 @@ def kept(path: Path) -> bytes | None:
     return None
 
 
-def kept_or_made(path: Path, make: Callable[[], bytes]) -> bytes:
-    """Return the content of a file, which ``make`` gives when it cannot be read.
+def keep(path: Path, content: bytes, most_bytes: int) -> None:
+    """Keep a file, and delete of its folder what was longest unused above ``most_bytes``.
 
     A full or read-only disk keeps nothing from the person: what cannot be kept is made again.
     """
+    with contextlib.suppress(QualmError):
+        write_atomically(path, content)
+        _keep_to_bound(path, len(content), most_bytes)
+
+
+def kept_or_made(path: Path, make: Callable[[], bytes]) -> bytes:
+    """Return the content of a file, which ``make`` gives when it cannot be read; then it is kept."""
     content = kept(path)
     if content is None:
         content = make()
-        with contextlib.suppress(QualmError):
-            write_atomically(path, content)
-            _keep_to_bound(path, len(content))
+        keep(path, content, MOST_BYTES)
     return content
 
 
-def _keep_to_bound(newest: Path, size: int) -> None:
+def _keep_to_bound(newest: Path, size: int, most_bytes: int) -> None:
     """Make room in the folder of a new file, once for every twentieth of the bound that is written there.
 
     To look through a hundred thousand files takes half a second, too long to do for each of them.
     """
     with _unchecked_lock:
         # What other processes wrote is not known at first.
-        written = _unchecked.get(newest.parent, MOST_BYTES) + size
-        due = written > _UNCHECKED_SHARE * MOST_BYTES
+        written = _unchecked.get(newest.parent, most_bytes) + size
+        due = written > _UNCHECKED_SHARE * most_bytes
         _unchecked[newest.parent] = 0 if due else written
     if due:
         with contextlib.suppress(OSError):
-            make_room(newest, MOST_BYTES)
+            make_room(newest, most_bytes)

@@ -1,0 +1,72 @@
+"""Images at the long side of a round. Of large files the few pixels are kept from round to round."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.round_data import decoded_image
+from storage.files import BlobStore
+from storage.small_files import keep, kept
+from storage.workspace import Workspace
+
+FOLDER = "small_pictures"
+"""In the workspace; it may be emptied at any time. It needs another name once pixels are made otherwise."""
+MOST_BYTES = 16_000_000_000
+"""What the folder may take; half of the free space if that is less."""
+WORTH_KEEPING = 4
+"""A picture is kept where its file is so many times as large as its pixels, so that what is kept takes a
+quarter of the images' own space at most. To decode a PNG of twelve megapixels takes a third of a second."""
+
+
+@dataclass(frozen=True)
+class SmallPictures:
+    """Reads images by their blobs, also in the processes that read ahead.
+
+    Attributes:
+        blobs: Of the workspace.
+        folder: Of what is kept.
+        long_side: A larger image is shrunk to it, in pixels.
+    """
+
+    blobs: BlobStore
+    folder: Path
+    long_side: int
+
+    @classmethod
+    def of(cls, workspace: Workspace, long_side: int) -> SmallPictures:
+        """Return what reads the images of a workspace."""
+        return cls(workspace.blobs, workspace.path / FOLDER, long_side)
+
+    def __call__(self, blob: str) -> Tensor:
+        """Return an image, ``uint8 (3, h, w)``; the same bits whether they were kept or not.
+
+        Raises:
+            UnreadableImage: Its bytes are damaged.
+            NotFound: Its file is gone.
+        """
+        path = self.folder / f"{blob}-{self.long_side}.npy"
+        content = kept(path)
+        if content is not None and (known := _pixels(content)) is not None:
+            return known
+        data = self.blobs.get(blob)
+        pixels = decoded_image(data, self.long_side)
+        if len(data) >= WORTH_KEEPING * pixels.numel():
+            file = io.BytesIO()
+            np.save(file, pixels.numpy())
+            keep(path, file.getvalue(), MOST_BYTES)
+        return pixels
+
+
+def _pixels(content: bytes) -> Tensor | None:
+    """Return what was kept; None when it is damaged, as after a failure of the disk."""
+    try:
+        pixels = np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, EOFError):
+        return None
+    return torch.from_numpy(pixels)

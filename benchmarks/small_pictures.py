@@ -1,8 +1,8 @@
 """What reading images costs a round: ``python benchmarks/small_pictures.py --data ../shared/data/camvid``.
 
-Photographs of CamVid, enlarged to the sizes of cameras and with a little noise, as files of both kinds, read at
-the long side of a new project. The named peer decodes each file in every round, as a loop over the images does
-that keeps nothing; *first* also keeps what is worth keeping, and *again* is every later round. They take
+Photographs of CamVid, enlarged to the sizes of cameras and with a little noise, as files of both kinds, read
+at the long side of a new project. The named peer decodes each file in every round, as a loop over the images
+that keeps nothing does; *first* also keeps what is worth keeping, and *again* is every later round. They take
 turns; milliseconds an image, medians of three times over all images, files in the system's cache.
 """
 

@@ -1070,6 +1070,32 @@ def label_page() -> str:
     return _table(["canvas", "visit", "round trip", "address to image", "ratio"], lines)
 
 
+def small_pictures() -> str:
+    """Return what reading an image costs a round, and what keeping its few pixels costs the disk."""
+    lines = [
+        [
+            row["files"],
+            row["size"],
+            f"{float(row['each_round_ms']):.1f}",
+            f"{float(row['first_ms']):.1f}",
+            f"{float(row['again_ms']):.1f}",
+            f"{float(row['again_ratio']):.3f}",
+            f"{float(row['kept_share']):.0%}" if float(row["kept_share"]) else "nothing",
+        ]
+        for row in read("small_pictures")
+    ]
+    head = [
+        "files",
+        "size",
+        "decoded each time, ms",
+        "first, ms",
+        "again, ms",
+        "ratio",
+        "kept, of the files' size",
+    ]
+    return _table(head, lines)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "uncertainty": uncertainty,
     "semi": semi,
@@ -1083,6 +1109,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "asked_rounds": asked_rounds,
     "first_suggestions": first_suggestions,
     "large_pool": large_pool,
+    "small_pictures": small_pictures,
     "demo_rounds": demo_rounds,
     "killed_round": killed_round,
     "canvas": canvas,

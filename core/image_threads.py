@@ -1,10 +1,11 @@
-"""Work on many images at once on a CPU: a thread for each image."""
+"""Work on many images at once on a CPU, or read them: a thread for each image."""
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import chain, count, islice
 from typing import TypeVar
 
@@ -14,6 +15,10 @@ from core.freed_memory import give_back_freed_memory
 
 PIXELS_AT_ONCE = 2**20
 """Pixels of the images that are worked on at the same time, about, which bounds the memory."""
+MOST_READERS = 8
+"""Threads that read images."""
+PIXELS_READ_AT_ONCE = 2**26
+"""Pixels of the files that are read at the same time, about; a larger one is read alone."""
 _GIVES_BACK_EVERY = 50
 """Items after which freed memory goes back to the system."""
 
@@ -53,6 +58,40 @@ def of_each(
             yield from map(work, every)
         else:
             yield from _across_threads(work, every, at_once, within=threads // at_once)
+
+
+def read_at_once(
+    read: Callable[[Item], Result], items: Iterable[Item], *, pixels: Callable[[Item], int]
+) -> Generator[tuple[Item, Future[Result]]]:
+    """Yield the items, in their order, each with what ``read`` returned or raised; several are read at once.
+
+    Pillow decodes without holding the other threads up, so this takes as many processors as there are, up to
+    ``MOST_READERS``. Closing the generator ends the reading with what has begun.
+
+    Args:
+        read: Called in any thread.
+        items: Iterated in the caller's thread, a few items further than what was yielded.
+        pixels: Of the file of an item.
+    """
+    pool = ThreadPoolExecutor(min(MOST_READERS, os.cpu_count() or 1), thread_name_prefix="reads-images")
+    under_way: deque[tuple[Item, int, Future[Result]]] = deque()
+    taken = 0
+    try:
+        for item in items:
+            size = pixels(item)
+            while under_way and (len(under_way) >= 2 * MOST_READERS or taken + size > PIXELS_READ_AT_ONCE):
+                first, its_size, future = under_way.popleft()
+                wait((future,))
+                yield first, future
+                taken -= its_size
+            under_way.append((item, size, pool.submit(read, item)))
+            taken += size
+        for first, _, future in under_way:
+            wait((future,))
+            yield first, future
+    finally:
+        pool.shutdown(cancel_futures=True)
+        give_back_freed_memory()
 
 
 def _across_threads(

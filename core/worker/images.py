@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from core.data import without_classes
+from core.image_threads import read_at_once
 from core.pool_ranking import Frame, frames_of
 from core.round_data import UnreadableImage
 from core.worker.claim import Claim
@@ -75,10 +76,14 @@ class RoundImages:
         Raises:
             LeaseLost, Cancelled, Stopping: See :meth:`core.worker.claim.Claim.check`.
         """
-        for image in chosen:
+        for image, read in read_at_once(
+            self.pixels,
+            chosen,
+            pixels=lambda image: 0 if image.id in self.held else image.width * image.height,
+        ):
             self._claim.check()
             try:
-                yield image, self.pixels(image)
+                yield image, read.result()
             except (UnreadableImage, NotFound) as error:
                 log.warning("%s cannot be read: %s", image.name, error)
                 self._claim.note_damaged_image(image.name)

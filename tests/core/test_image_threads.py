@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from core import image_threads
-from core.image_threads import of_each
+from core.image_threads import of_each, read_at_once
 
 SMALL = torch.zeros(3, 8, 8, dtype=torch.uint8)
 
@@ -94,3 +94,62 @@ def test_closing_begins_nothing_more_and_leaves_no_thread() -> None:
     assert len(taken) <= 5
     assert threading.active_count() == threads
     assert torch.get_num_threads() == 4
+
+
+def test_what_is_read_comes_in_order_with_what_was_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_threads.os, "cpu_count", lambda: 4)
+    together = threading.Barrier(4, timeout=10)
+
+    def inverse(number: int) -> float:
+        if number < 8:
+            together.wait()
+        time.sleep(0.01 if number % 3 == 0 else 0.0)
+        return 1 / (number - 10)
+
+    read = list(read_at_once(inverse, range(40), pixels=lambda _: 1))
+    assert [number for number, _ in read] == list(range(40))
+    assert isinstance(read[10][1].exception(), ZeroDivisionError)
+    assert [future.result() for number, future in read if number != 10] == [
+        1 / (number - 10) for number in range(40) if number != 10
+    ]
+    assert list(read_at_once(inverse, [], pixels=lambda _: 1)) == []
+
+
+def test_files_that_are_read_together_have_so_many_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_threads, "PIXELS_READ_AT_ONCE", 100)
+    monkeypatch.setattr(image_threads.os, "cpu_count", lambda: 4)
+    sizes = [60, 30, 10, 500, 1, 50, 49, 60, 500, 500]
+    under_way: list[int] = []
+    together: list[int] = []
+    lock = threading.Lock()
+
+    def read(size: int) -> None:
+        with lock:
+            under_way.append(size)
+            together.append(sum(under_way))
+        time.sleep(0.01)
+        with lock:
+            under_way.remove(size)
+
+    for _, future in read_at_once(read, sizes, pixels=lambda size: size):
+        future.result()
+    assert sorted(together)[-3:] == [500, 500, 500], "a file above the bound is read, and alone"
+    assert sorted(together)[-4] <= 100
+
+
+def test_reading_that_is_given_up_ends_with_what_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_threads.os, "cpu_count", lambda: 2)
+    threads = threading.active_count()
+    taken: list[int] = []
+    goes_on = threading.Event()
+
+    def read(number: int) -> None:
+        taken.append(number)
+        goes_on.wait(10)
+
+    reading = read_at_once(read, range(1000), pixels=lambda _: 1)
+    next(reading)
+    goes_on.set()
+    reading.close()
+    assert len(taken) <= 2 * image_threads.MOST_READERS + 1
+    assert threading.active_count() == threads

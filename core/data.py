@@ -75,8 +75,16 @@ def without_classes(label_map: torch.Tensor, classes: Sequence[int]) -> torch.Te
 
 def label_to_size(labels: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """Resize a label map ``(h, w)`` or a batch ``(B, h, w)`` by nearest neighbour; values never mix."""
-    batched = labels if labels.ndim == 3 else labels[None]
-    if batched.shape[-2:] != (height, width):
-        batched = F.interpolate(batched[:, None].float(), size=(height, width), mode="nearest-exact")
-        batched = batched[:, 0].to(labels.dtype)
-    return batched if labels.ndim == 3 else batched[0]
+    if labels.shape[-2:] == (height, width):
+        return labels
+    rows, columns = (
+        _nearest(of_map, of_small, labels.device)
+        for of_map, of_small in zip(labels.shape[-2:], (height, width), strict=True)
+    )
+    return labels[..., rows[:, None], columns]
+
+
+def _nearest(length: int, wanted: int, device: torch.device) -> torch.Tensor:
+    """Return the places that PyTorch's ``nearest-exact`` takes of an axis, without a copy of all in floats."""
+    places = torch.arange(length, dtype=torch.float32, device=device)
+    return F.interpolate(places[None, None], size=wanted, mode="nearest-exact")[0, 0].long()

@@ -85,6 +85,6 @@ def label_to_size(labels: torch.Tensor, height: int, width: int) -> torch.Tensor
 
 
 def _nearest(length: int, wanted: int, device: torch.device) -> torch.Tensor:
-    """Return the places that PyTorch's ``nearest-exact`` takes of an axis, without a copy of all in floats."""
+    """Return the places of an axis that PyTorch's ``nearest-exact`` takes, without a copy of all."""
     places = torch.arange(length, dtype=torch.float32, device=device)
     return F.interpolate(places[None, None], size=wanted, mode="nearest-exact")[0, 0].long()

@@ -23,14 +23,15 @@ from storage.projects import ClassInfo
 FRONTEND = Path(__file__).parent / "frontend"
 """Folder of the ES modules. ``/canvas/<version>/<file>`` is one with all it imports in it."""
 
+_MADE_BY = Path(__file__).with_name("whole_script.py")
 _COMPONENT_NAME = "qualm_label_canvas"
 
 
 @lru_cache(maxsize=1)
 def frontend_version() -> str:
-    """Return 12 hex digits that change whenever a file of the frontend does, for its addresses."""
+    """Return 12 hex digits that change whenever what the browser gets does, for its addresses."""
     digest = hashlib.sha256()
-    for path in sorted(FRONTEND.iterdir()):
+    for path in (*sorted(FRONTEND.iterdir()), _MADE_BY):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
 

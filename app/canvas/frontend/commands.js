@@ -136,10 +136,12 @@ function classEdit(changeOf) {
     const value = isOnClass ? under : editor.state.value;
     editor.edit(() => {
       const change = changeOf(image, value, isOnClass ? pixel : null);
-      if (change === null || image.change(change, editor.state.over())) return change !== null;
-      const why = whyUnchanged(image, change, editor.state, (one) => nameOf(editor.classes, one));
-      if (why) editor.notices.add(why, 'warning');
-      return false;
+      const isChanged = image.change(change, editor.state.over());
+      if (change && !isChanged) {
+        const why = whyUnchanged(image, change, editor.state, (one) => nameOf(editor.classes, one));
+        if (why) editor.notices.add(why, 'warning');
+      }
+      return isChanged;
     });
   };
 }

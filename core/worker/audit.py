@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from core.data import label_to_size, size_at_long_side
 from core.evaluation import Overlap, evaluate, overlap
 from core.model.network import SegmentationNetwork
 from core.redraws import miou_range, share_above
@@ -22,6 +24,9 @@ from storage.start_advice import COMPARED_ON
 CANNOT_TELL = "The audit images could not tell whether this round is worse, so it is not used."
 AUDIT_LIMIT = 24
 """Audit images evaluated during training; the measure at the end uses all of them."""
+CURVE_SIDE = 1024
+"""Long side at most, in pixels, of their label maps then; at the end it is the label maps' own. To draw
+suggestions of twelve megapixels takes several times as long as to predict them."""
 
 
 def audit_overlap(
@@ -29,19 +34,32 @@ def audit_overlap(
     images: RoundImages,
     network: SegmentationNetwork,
     device: torch.device,
-    limit: int | None = None,
 ) -> Overlap:
-    """Measure a network that is on ``device`` on all audit images, or always the same ``limit`` of them."""
+    """Measure a network that is on ``device`` on all audit images."""
+    return _overlap(claim, network, images.labelled(images.audit), device)
+
+
+def quick_audit_overlap(
+    claim: Claim, images: RoundImages, network: SegmentationNetwork, device: torch.device
+) -> Overlap:
+    """Measure a network in training: on always the same ``AUDIT_LIMIT`` images, at ``CURVE_SIDE``."""
     chosen = images.audit
-    if limit is not None and len(chosen) > limit:
-        chosen = random.Random(claim.settings.seed).sample(chosen, limit)
-    return overlap(
-        network,
-        images.labelled(chosen),
-        samples=claim.settings.samples_predict,
-        seed=claim.seed,
-        device=device,
+    if len(chosen) > AUDIT_LIMIT:
+        chosen = random.Random(claim.settings.seed).sample(chosen, AUDIT_LIMIT)
+    labelled = (
+        (pixels, label_to_size(truth, *size_at_long_side(*truth.shape, CURVE_SIDE)))
+        for pixels, truth in images.labelled(chosen)
     )
+    return _overlap(claim, network, labelled, device)
+
+
+def _overlap(
+    claim: Claim,
+    network: SegmentationNetwork,
+    labelled: Iterable[tuple[Tensor, Tensor]],
+    device: torch.device,
+) -> Overlap:
+    return overlap(network, labelled, samples=claim.settings.samples_predict, seed=claim.seed, device=device)
 
 
 def audit_figures(

@@ -16,7 +16,7 @@ from core.model.network import SegmentationNetwork
 from core.out_of_memory import free_cached_memory, is_out_of_memory
 from core.round_training import RoundTraining
 from core.train import StepReport, Training
-from core.worker.audit import AUDIT_LIMIT, audit_overlap
+from core.worker.audit import AUDIT_LIMIT, quick_audit_overlap
 from core.worker.claim import Claim, Stopping
 from core.worker.images import RoundImages
 from core.worker.maps import maps_of
@@ -149,7 +149,7 @@ class _Progress:
 
     def _evaluate(self, training: Training, step: int) -> None:
         began = time.monotonic()
-        measured = audit_overlap(self.claim, self.images, training.teacher, training.device, AUDIT_LIMIT)
+        measured = quick_audit_overlap(self.claim, self.images, training.teacher, training.device)
         self.claim.curve.append((step, "audit_miou", measured.miou))
         self.claim.curve.extend(
             (step, f"class_iou/{index}", iou) for index, iou in measured.class_iou.items()

@@ -21,6 +21,7 @@ from sqlalchemy.exc import OperationalError
 
 import core.pool_scoring
 import core.round_training
+import core.worker.audit
 import core.worker.claim
 import core.worker.network
 import core.worker.round
@@ -320,6 +321,29 @@ def test_the_audit_images_judge_the_uncertainty_and_calibrate_it(
     assert metrics["nll"] > 0
 
 
+def test_in_training_large_audit_images_are_measured_small_and_in_the_end_whole(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: dict[str, set[tuple[int, ...]]] = {"overlap": set(), "evaluate": set()}
+
+    def watched(name: str) -> Callable[..., Any]:
+        measure = getattr(core.worker.audit, name)
+
+        def watch(network: SegmentationNetwork, labelled: Any, **options: Any) -> Any:
+            pairs = list(labelled)
+            sizes[name] |= {tuple(truth.shape) for _, truth in pairs}
+            return measure(network, pairs, **options)
+
+        return watch
+
+    for name in sizes:
+        monkeypatch.setattr(core.worker.audit, name, watched(name))
+    monkeypatch.setattr(core.worker.audit, "CURVE_SIDE", 32)
+    claimed = claimed_round(workspace, blocks_project(workspace, pool=2, audit=2))
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    assert sizes == {"overlap": {(24, 32)}, "evaluate": {(HEIGHT, WIDTH)}}
+
+
 def test_a_choice_by_gradients_gets_them(workspace: Workspace) -> None:
     settings = TINY.model_copy(update={"batch_choice": "badge", "uncertain_from": 0})
     claimed = claimed_round(workspace, blocks_project(workspace, pool=4, settings=settings))
@@ -564,7 +588,7 @@ def test_a_training_without_room_to_measure_trains_as_it_was_asked(
     def full(*named: Any, **options: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
-    monkeypatch.setattr(core.worker.training, "audit_overlap", full)
+    monkeypatch.setattr(core.worker.training, "quick_audit_overlap", full)
     claimed = claimed_round(workspace, blocks_project(workspace, pool=2, audit=2))
     assert run_round(workspace, claimed, ME, CPU) == "done"
     done = rounds.get_round(workspace, claimed.id)

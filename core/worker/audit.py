@@ -46,11 +46,13 @@ def quick_audit_overlap(
     chosen = images.audit
     if len(chosen) > AUDIT_LIMIT:
         chosen = random.Random(claim.settings.seed).sample(chosen, AUDIT_LIMIT)
-    labelled = (
-        (pixels, label_to_size(truth, *size_at_long_side(*truth.shape, CURVE_SIDE)))
-        for pixels, truth in images.labelled(chosen)
-    )
+    labelled = ((pixels, _small(truth)) for pixels, truth in images.labelled(chosen))
     return _overlap(claim, network, labelled, device)
+
+
+def _small(truth: Tensor) -> Tensor:
+    height, width = truth.shape
+    return label_to_size(truth, *size_at_long_side(height, width, CURVE_SIDE))
 
 
 def _overlap(

@@ -36,7 +36,7 @@ def audit_overlap(
     device: torch.device,
 ) -> Overlap:
     """Measure a network that is on ``device`` on all audit images."""
-    return _overlap(claim, network, images.labelled(images.audit), device)
+    return _overlap(claim, network, images.audited(images.audit), device)
 
 
 def quick_audit_overlap(
@@ -46,7 +46,7 @@ def quick_audit_overlap(
     chosen = images.audit
     if len(chosen) > AUDIT_LIMIT:
         chosen = random.Random(claim.settings.seed).sample(chosen, AUDIT_LIMIT)
-    labelled = ((pixels, _small(truth)) for pixels, truth in images.labelled(chosen))
+    labelled = ((pixels, _small(truth)) for pixels, truth in images.audited(chosen))
     return _overlap(claim, network, labelled, device)
 
 
@@ -80,7 +80,7 @@ def audit_figures(
         return {"audit_images": 0}
     measured = evaluate(
         network,
-        images.labelled(images.audit),
+        images.audited(images.audit),
         samples=claim.settings.samples_predict,
         seed=claim.seed,
         device=device,
@@ -119,7 +119,7 @@ def drop_incomparable(claim: Claim, images: RoundImages, parent: RoundInfo | Non
             "trains."
         )
         raise Cancelled
-    if len([*itertools.islice(images.labelled(images.audit), COMPARED_ON)]) < COMPARED_ON:
+    if len([*itertools.islice(images.audited(images.audit), COMPARED_ON)]) < COMPARED_ON:
         claim.note(CANNOT_TELL)
         raise Cancelled
 

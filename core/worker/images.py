@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from core.data import without_classes
@@ -76,10 +78,50 @@ class RoundImages:
         Raises:
             LeaseLost, Cancelled, Stopping: See :meth:`core.worker.claim.Claim.check`.
         """
+        for image, pixels in self._each(chosen):
+            if pixels is not None:
+                yield image, pixels
+
+    def labelled(
+        self, chosen: Iterable[StoredImage], label_map: Callable[[StoredImage], NDArray[np.uint8]]
+    ) -> Iterator[tuple[StoredImage, Tensor, Tensor]]:
+        """Yield those that can be read with their pixels and their label maps ``uint8 (H, W)`` at full size.
+
+        What is of an archived class counts as not labelled.
+
+        Args:
+            chosen: The images.
+            label_map: Reads that of one of them, in any thread; what it raises is noted.
+
+        Raises:
+            LeaseLost, Cancelled, Stopping: See :meth:`core.worker.claim.Claim.check`.
+        """
+        every = list(chosen)
+        label_maps = read_at_once(label_map, every, pixels=_pixels_of)
+        for (image, pixels), (_, read) in zip(self._each(every), label_maps, strict=True):
+            if pixels is None:
+                continue
+            try:
+                of_today = without_classes(torch.from_numpy(read.result()), self._claim.archived)
+            except (NotFound, InvalidInput):
+                self._claim.note_damaged_label_map(image.name)
+                continue
+            yield image, pixels, of_today
+
+    def audited(self, chosen: Iterable[StoredImage]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield pixels and label maps of audit images, as :meth:`labelled` does, by today's labels."""
+        workspace = self._claim.workspace
+
+        def newest(image: StoredImage) -> NDArray[np.uint8]:
+            return labels.read(workspace, image.id, image.labelled_revision)[0]
+
+        for _, pixels, label_map in self.labelled(chosen, newest):
+            yield pixels, label_map
+
+    def _each(self, chosen: Iterable[StoredImage]) -> Iterator[tuple[StoredImage, Tensor | None]]:
+        """Yield every image with its pixels, None for a damaged one, which is noted."""
         for image, read in read_at_once(
-            self.pixels,
-            chosen,
-            pixels=lambda image: 0 if image.id in self.held else image.width * image.height,
+            self.pixels, chosen, pixels=lambda image: 0 if image.id in self.held else _pixels_of(image)
         ):
             self._claim.check()
             try:
@@ -87,22 +129,11 @@ class RoundImages:
             except (UnreadableImage, NotFound) as error:
                 log.warning("%s cannot be read: %s", image.name, error)
                 self._claim.note_damaged_image(image.name)
+                yield image, None
 
-    def labelled(self, chosen: Iterable[StoredImage]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the pixels of those that can be read, and their label maps ``uint8 (H, W)`` at full size.
 
-        What is of an archived class counts as not labelled.
-
-        Raises:
-            LeaseLost, Cancelled, Stopping: See :meth:`core.worker.claim.Claim.check`.
-        """
-        for image, pixels in self.readable(chosen):
-            try:
-                label_map, _ = labels.read(self._claim.workspace, image.id, image.labelled_revision)
-            except (NotFound, InvalidInput):
-                self._claim.note_damaged_label_map(image.name)
-                continue
-            yield pixels, without_classes(torch.from_numpy(label_map), self._claim.archived)
+def _pixels_of(image: StoredImage) -> int:
+    return image.width * image.height
 
 
 def _frames(every: list[StoredImage], to_score: list[StoredImage]) -> dict[int, Frame]:

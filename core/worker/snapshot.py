@@ -8,10 +8,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from core.data import NOT_LABELLED, TrainingData, label_to_size, size_at_long_side, without_classes
+from core.data import NOT_LABELLED, TrainingData, label_to_size, size_at_long_side
 from core.round_data import ImagesOnDemand, UnreadableImage
 from core.train import first_unlabelled_step
 from core.worker.claim import Claim
@@ -19,7 +21,7 @@ from core.worker.images import RoundImages
 from core.worker.small_pictures import SmallPictures
 from storage import labels, rounds
 from storage.classes_to_learn import NO_CLASS_SHOWN
-from storage.errors import InvalidInput, NotFound, QualmError
+from storage.errors import NotFound, QualmError
 from storage.images import StoredImage
 from storage.snapshots import Snapshot, SnapshotLabel
 
@@ -118,15 +120,14 @@ def _labelled(
     held: list[Tensor] = []
     label_maps: dict[int, Tensor] = {}
     blobs = {label.image_id: label.blob for label in snapshot_labels}
-    fits = _pixel_bytes(claim, [images.by_id[image_id] for image_id in blobs]) <= HELD_BYTES
-    for image, pixels in images.readable(images.by_id[image_id] for image_id in blobs):
-        try:
-            label_map = labels.decode_label_map(claim.workspace.blobs.get(blobs[image.id]))
-        except (NotFound, InvalidInput):
-            claim.note_damaged_label_map(image.name)
-            continue
-        of_today = without_classes(torch.from_numpy(label_map), claim.archived)
-        label_maps[len(labelled)] = label_to_size(of_today, *pixels.shape[1:])
+    chosen = [images.by_id[image_id] for image_id in blobs]
+    fits = _pixel_bytes(claim, chosen) <= HELD_BYTES
+
+    def of_snapshot(image: StoredImage) -> NDArray[np.uint8]:
+        return labels.decode_label_map(claim.workspace.blobs.get(blobs[image.id]))
+
+    for image, pixels, label_map in images.labelled(chosen, of_snapshot):
+        label_maps[len(labelled)] = label_to_size(label_map, *pixels.shape[1:])
         labelled.append(image)
         if fits:
             held.append(pixels)

@@ -289,10 +289,28 @@ def told_of_the_first_suggestions() -> list[str]:
     ]
 
 
+def told_of_the_label_page() -> list[str]:
+    first, again, first_of_many, again_of_many = (
+        float(
+            line("label_page", canvas=canvas, visit=visit, **{"round trip": "0 ms"})[
+                "address to image"
+            ].removesuffix(" s")
+        )
+        for canvas in ("one script", "a file a module")
+        for visit in ("first", "again")
+    )
+    return [
+        f"can be labelled {first:.1f} s after the address at a browser's first visit, and {again:.1f} s after "
+        f"it later on; with a file for each of the canvas's modules, as they are written, {first_of_many:.1f} "
+        f"and {again_of_many:.1f} s",
+    ]
+
+
 SAID = [
     *told_of_the_choice(),
     *told_of_the_network(),
     *told_of_the_canvas(),
+    *told_of_the_label_page(),
     *told_of_the_first_rounds(),
     *told_of_further_rounds(),
     *told_of_asked_rounds(),

@@ -300,9 +300,9 @@ def told_of_the_label_page() -> list[str]:
         for visit in ("first", "again")
     )
     return [
-        f"can be labelled {first:.1f} s after the address at a browser's first visit, and {again:.1f} s after "
-        f"it later on; with a file for each of the canvas's modules, as they are written, {first_of_many:.1f} "
-        f"and {again_of_many:.1f} s",
+        f"can be labelled {first:.1f} s after the address at a browser's first visit, and {again:.1f} s "
+        "after it later on; with a file for each of the canvas's modules, as they are written, "
+        f"{first_of_many:.1f} and {again_of_many:.1f} s",
     ]
 
 

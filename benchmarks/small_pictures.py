@@ -79,7 +79,7 @@ def measured(paths: list[Path], size: tuple[int, int], kind: str) -> Row:
             for visit in ("first", "again"):
                 read = read_at_once(small_pictures, blobs, pixels=lambda _: size[0] * size[1])
                 took[visit].append(ms_an_image(blobs, read))
-        kept = sum(file.stat().st_size for file in small_pictures.folder.glob("*.npy"))
+        kept = sum(file.stat().st_size for file in small_pictures.folder.glob("*.rgb"))
     medians = {name: statistics.median(times) for name, times in took.items()}
     return {
         "files": kind,

@@ -11,21 +11,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 from storage.bounded_folder import make_room, touched
-from storage.errors import QualmError
+from storage.errors import DiskFull, QualmError
 from storage.files import write_atomically
 
 MOST_BYTES = 2_000_000_000
 """What the files of a folder may take by default; half of the free space if that is less."""
 
 _UNCHECKED_SHARE = 0.05
+_MOST_UNCHECKED = 100_000_000
 _unchecked: dict[Path, int] = {}
 _unchecked_lock = threading.Lock()
 
 
 def kept(path: Path) -> bytes | None:
-    """Return the content of a file, None when it is not there."""
-    if touched(path):
-        with contextlib.suppress(OSError):
+    """Return the content of a file, None when it is not there or cannot be read."""
+    with contextlib.suppress(OSError):
+        if touched(path):
             return path.read_bytes()
     return None
 
@@ -33,10 +34,17 @@ def kept(path: Path) -> bytes | None:
 def keep(path: Path, content: bytes, most_bytes: int) -> None:
     """Keep a file, and delete of its folder what was longest unused above ``most_bytes``.
 
-    A full or read-only disk keeps nothing from the person: what cannot be kept is made again.
+    A full or read-only disk keeps nothing from the person: what cannot be kept is made again. A full one gets
+    room back, for the folder may be what filled it.
     """
-    with contextlib.suppress(QualmError):
+    try:
         write_atomically(path, content)
+    except DiskFull:
+        with contextlib.suppress(OSError):
+            make_room(path, most_bytes)
+    except QualmError:
+        return
+    else:
         _keep_to_bound(path, len(content), most_bytes)
 
 
@@ -50,14 +58,14 @@ def kept_or_made(path: Path, make: Callable[[], bytes]) -> bytes:
 
 
 def _keep_to_bound(newest: Path, size: int, most_bytes: int) -> None:
-    """Make room in the folder of a new file, once for every twentieth of the bound that is written there.
+    """Make room in the folder of a new file, once for every twentieth of the bound, or 100 MB, written there.
 
     To look through a hundred thousand files takes half a second, too long to do for each of them.
     """
     with _unchecked_lock:
         # What other processes wrote is not known at first.
         written = _unchecked.get(newest.parent, most_bytes) + size
-        due = written > _UNCHECKED_SHARE * most_bytes
+        due = written > min(_MOST_UNCHECKED, _UNCHECKED_SHARE * most_bytes)
         _unchecked[newest.parent] = 0 if due else written
     if due:
         with contextlib.suppress(OSError):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -97,16 +98,19 @@ class RoundImages:
             LeaseLost, Cancelled, Stopping: See :meth:`core.worker.claim.Claim.check`.
         """
         every = list(chosen)
-        label_maps = read_at_once(label_map, every, pixels=_pixels_of)
-        for (image, pixels), (_, read) in zip(self._each(every), label_maps, strict=True):
-            if pixels is None:
-                continue
-            try:
-                of_today = without_classes(torch.from_numpy(read.result()), self._claim.archived)
-            except (NotFound, InvalidInput):
-                self._claim.note_damaged_label_map(image.name)
-                continue
-            yield image, pixels, of_today
+        with (
+            contextlib.closing(self._each(every)) as pictures,
+            contextlib.closing(read_at_once(label_map, every, pixels=_pixels_of)) as label_maps,
+        ):
+            for (image, pixels), (_, read) in zip(pictures, label_maps, strict=True):
+                if pixels is None:
+                    continue
+                try:
+                    of_today = without_classes(torch.from_numpy(read.result()), self._claim.archived)
+                except (NotFound, InvalidInput):
+                    self._claim.note_damaged_label_map(image.name)
+                    continue
+                yield image, pixels, of_today
 
     def audited(self, chosen: Iterable[StoredImage]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield pixels and label maps of audit images, as :meth:`labelled` does, by today's labels."""
@@ -118,7 +122,7 @@ class RoundImages:
         for _, pixels, label_map in self.labelled(chosen, newest):
             yield pixels, label_map
 
-    def _each(self, chosen: Iterable[StoredImage]) -> Iterator[tuple[StoredImage, Tensor | None]]:
+    def _each(self, chosen: Iterable[StoredImage]) -> Generator[tuple[StoredImage, Tensor | None]]:
         """Yield every image with its pixels, None for a damaged one, which is noted."""
         for image, read in read_at_once(
             self.pixels, chosen, pixels=lambda image: 0 if image.id in self.held else _pixels_of(image)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import io
+import shutil
+import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +22,13 @@ FOLDER = "small_pictures"
 MOST_BYTES = 16_000_000_000
 """What the folder may take; half of the free space if that is less."""
 WORTH_KEEPING = 4
-"""A picture is kept where its file is so many times as large as its pixels, so that what is kept takes a
-quarter of the images' own space at most. To decode a PNG of twelve megapixels takes a third of a second."""
+"""A picture is kept where its file is so many times as large as its pixels, so that what is kept for one long
+side takes a quarter of the images' own space at most. To decode a PNG of twelve megapixels takes a third of a
+second."""
+LEAST_FREE = 2_000_000_000
+"""Bytes of the disk that are left to what must not be lost: with less, nothing is kept."""
+_SIZE = struct.Struct("<II")
+_CHECKSUM = struct.Struct("<I")
 
 
 @dataclass(frozen=True)
@@ -50,23 +57,34 @@ class SmallPictures:
             UnreadableImage: Its bytes are damaged.
             NotFound: Its file is gone.
         """
-        path = self.folder / f"{blob}-{self.long_side}.npy"
+        path = self.folder / f"{blob}-{self.long_side}.rgb"
         content = kept(path)
-        if content is not None and (known := _pixels(content)) is not None:
+        if content is not None and (known := _decoded(content)) is not None:
             return known
         data = self.blobs.get(blob)
         pixels = decoded_image(data, self.long_side)
-        if len(data) >= WORTH_KEEPING * pixels.numel():
-            file = io.BytesIO()
-            np.save(file, pixels.numpy())
-            keep(path, file.getvalue(), MOST_BYTES)
+        if len(data) >= WORTH_KEEPING * pixels.numel() and self._has_room():
+            keep(path, _encoded(pixels), MOST_BYTES)
         return pixels
 
+    def _has_room(self) -> bool:
+        try:
+            return shutil.disk_usage(self.folder.parent).free > LEAST_FREE
+        except OSError:
+            return False
 
-def _pixels(content: bytes) -> Tensor | None:
+
+def _encoded(pixels: Tensor) -> bytes:
+    """Return height and width, the bytes of ``uint8 (3, h, w)``, and the checksum of all before it."""
+    body = _SIZE.pack(*pixels.shape[1:]) + pixels.numpy().tobytes()
+    return body + _CHECKSUM.pack(zlib.crc32(body))
+
+
+def _decoded(content: bytes) -> Tensor | None:
     """Return what was kept; None when it is damaged, as after a failure of the disk."""
-    try:
-        pixels = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError):
+    body, checksum = content[: -_CHECKSUM.size], content[-_CHECKSUM.size :]
+    if len(body) < _SIZE.size or _CHECKSUM.pack(zlib.crc32(body)) != checksum:
         return None
-    return torch.from_numpy(pixels)
+    height, width = _SIZE.unpack_from(body)
+    pixels = np.frombuffer(body, np.uint8, offset=_SIZE.size).reshape(3, height, width)
+    return torch.from_numpy(pixels.copy())

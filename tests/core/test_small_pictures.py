@@ -1,7 +1,9 @@
 """Of large files the few pixels that a round sees are kept, and nothing else changes by it."""
 
 import io
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import torch
 from PIL import Image
 
 from core.round_data import UnreadableImage, decoded_image
-from core.worker.small_pictures import WORTH_KEEPING, SmallPictures
+from core.worker.small_pictures import LEAST_FREE, WORTH_KEEPING, SmallPictures
 from storage.errors import NotFound
 from storage.workspace import Workspace
 from tests.core.blocks_project import png
@@ -52,17 +54,29 @@ def test_what_is_hardly_larger_than_its_pixels_is_not_kept(workspace: Workspace)
     assert files_of(pictures) == []
 
 
-@pytest.mark.parametrize("damage", [b"", b"\x93NUMPY", b"no picture"])
-def test_what_was_kept_and_is_damaged_is_made_again(workspace: Workspace, damage: bytes) -> None:
+def test_what_was_kept_and_is_damaged_is_made_again(workspace: Workspace) -> None:
     data = noise(300, 200)
     blob = workspace.blobs.put(data)
     pictures = SmallPictures.of(workspace, SIDE)
-    pictures(blob)
+    wanted = pictures(blob)
     (kept,) = files_of(pictures)
-    kept.write_bytes(damage)
-    for _ in range(2):
-        assert torch.equal(pictures(blob), decoded_image(data, SIDE))
-    assert kept.stat().st_size > len(damage)
+    whole = kept.read_bytes()
+    flipped = [bytes([*whole[:at], whole[at] ^ 1, *whole[at + 1 :]]) for at in (0, 4, 9, len(whole) - 1)]
+    for damage in (b"", b"no picture", whole[:-1], whole + b"0", *flipped):
+        kept.write_bytes(damage)
+        assert torch.equal(pictures(blob), wanted)
+        assert kept.read_bytes() == whole
+
+
+def test_a_disk_that_is_nearly_full_is_left_to_the_labels(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = noise(300, 200)
+    pictures = SmallPictures.of(workspace, SIDE)
+    for free, is_kept in ((LEAST_FREE, False), (LEAST_FREE + 1, True)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        assert torch.equal(pictures(workspace.blobs.put(data)), decoded_image(data, SIDE))
+        assert bool(files_of(pictures)) == is_kept
 
 
 def test_a_folder_that_cannot_be_written_keeps_no_round_from_its_images(workspace: Workspace) -> None:

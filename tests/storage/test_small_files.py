@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from storage import small_files
+from storage.errors import DiskFull
 from storage.small_files import kept, kept_or_made
 
 SIZE = 1000
@@ -70,3 +71,38 @@ def test_readers_get_the_content_while_files_are_deleted(
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda name: read(tmp_path, name), wanted)) == [*map(content_of, wanted)]
     assert len(names_in(tmp_path)) <= 3
+
+
+def test_a_full_disk_gets_room_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(10):
+        (tmp_path / f"{number}").write_bytes(content_of("old"))
+        os.utime(tmp_path / f"{number}", (number, number))
+
+    def full(path: Path, data: bytes) -> None:
+        raise DiskFull(str(path.parent))
+
+    monkeypatch.setattr(small_files, "write_atomically", full)
+    assert read(tmp_path, "new") == content_of("new")
+    assert len(names_in(tmp_path)) == 10, "the disk has room for half of what is free"
+    small_files.keep(tmp_path / "new", content_of("new"), 4 * SIZE)
+    assert names_in(tmp_path) == ["6", "7", "8", "9"]
+
+
+def test_many_bytes_are_not_written_unchecked_though_the_bound_is_far(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(small_files, "_MOST_UNCHECKED", 5 * SIZE)
+    looked = []
+    monkeypatch.setattr(small_files, "make_room", lambda newest, _: looked.append(newest.name))
+    for number in range(12):
+        small_files.keep(tmp_path / str(number), content_of(str(number)), 1000 * SIZE)
+    assert looked == ["0", "6"]
+
+
+def test_a_file_that_may_not_be_read_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(small_files, "touched", refused)
+    assert kept(tmp_path / "a") is None
+    assert read(tmp_path, "a") == content_of("a")

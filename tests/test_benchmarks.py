@@ -237,8 +237,10 @@ def told_of_asked_rounds() -> list[str]:
         for images in ("nuclei", "camvid")
     )
     return [
-        f"with the labels that the loop asks for they bring {nuclei[0]} and {nuclei[1]} on the test images, "
-        f"and CamVid {camvid[0]} and {camvid[1]} (3 seeds;",
+        f"with the labels that the loop asks for they bring {nuclei[0]} and {nuclei[1]} on the test images "
+        "(3 seeds;",
+        "Two further rounds on the same labels, of images that the loop asks for, bring CamVid's test images "
+        f"{camvid[0]} and {camvid[1]} points (3 seeds;",
     ]
 
 

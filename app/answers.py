@@ -1,4 +1,4 @@
-"""What our routes answer with: how long it may be kept, packed run lengths, and errors as sentences."""
+"""What our routes answer with: how long it may be kept, packed bodies, and errors as sentences."""
 
 from __future__ import annotations
 
@@ -45,10 +45,11 @@ def packed(body: bytes) -> bytes:
     return gzip.compress(body, compresslevel=1, mtime=0)
 
 
-def run_lengths(gzipped: bytes, headers: Mapping[str, str]) -> Response:
-    """Answer run lengths that are gzip already."""
-    headers = {**headers, "content-encoding": "gzip"}
-    return Response(gzipped, media_type="application/octet-stream", headers=headers)
+def answer_packed(
+    body: bytes, headers: Mapping[str, str], media_type: str = "application/octet-stream"
+) -> Response:
+    """Answer a body that is gzip already."""
+    return Response(body, media_type=media_type, headers={**headers, "content-encoding": "gzip"})
 
 
 def answer_error(request: Request, error: Exception) -> Response:

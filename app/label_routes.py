@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from app.answers import FRESH, packed, run_lengths
+from app.answers import FRESH, answer_packed, packed
 from app.items import progress_json
 from app.queue_routes import MOST_ITEMS, next_items
 from app.request_values import image_id_of, seconds_of, submission_of, whole_number
@@ -39,7 +39,7 @@ def get_label(workspace: Workspace, request: Request) -> Response:
         status = next((one.status for one in history if one.revision == revision), "")
         body = run_length.encode(label_map)
     headers = {"etag": f'"{revision}"', "x-label-status": status, "cache-control": "no-cache"}
-    return run_lengths(packed(body), headers)
+    return answer_packed(packed(body), headers)
 
 
 def get_revision(workspace: Workspace, request: Request) -> Response:
@@ -48,7 +48,7 @@ def get_revision(workspace: Workspace, request: Request) -> Response:
     It is not to be kept: another workspace at this address has other images under the same numbers.
     """
     label_map, _ = labels.read(workspace, image_id_of(request), int(request.path_params["revision"]))
-    return run_lengths(packed(run_length.encode(label_map)), FRESH)
+    return answer_packed(packed(run_length.encode(label_map)), FRESH)
 
 
 def get_revisions(workspace: Workspace, request: Request) -> Response:
@@ -75,13 +75,13 @@ def get_previous_label(workspace: Workspace, request: Request) -> Response:
     """
     label_map, previous = labels.previous_of_group(workspace, image_id_of(request))
     headers = {"x-image-name": quote(previous.name), "cache-control": "no-cache"}
-    return run_lengths(packed(run_length.encode(label_map)), headers)
+    return answer_packed(packed(run_length.encode(label_map)), headers)
 
 
 def get_truth(workspace: Workspace, request: Request) -> Response:
     """Answer the known true label map as run lengths, 404 when there is none."""
     body = run_length.encode(images.truth(workspace, image_id_of(request)))
-    return run_lengths(packed(body), {"cache-control": "no-cache"})
+    return answer_packed(packed(body), {"cache-control": "no-cache"})
 
 
 async def put_label(workspace: Workspace, request: Request) -> Response:

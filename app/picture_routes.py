@@ -11,7 +11,7 @@ import re
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from app.answers import IMMUTABLE
+from app.answers import IMMUTABLE, answer_packed
 from app.channel_views import View, channel_figures, view, view_tile
 from app.levels import is_large
 from app.request_values import image_id_of, image_with_blob, require_blob, whole_number
@@ -46,8 +46,7 @@ def get_superpixels(workspace: Workspace, request: Request) -> Response:
     """Answer the image's superpixels, about ``?segments=`` of them."""
     image = image_with_blob(workspace, request)
     body = superpixels(workspace, image.blob, whole_number(request, "segments", 600))
-    headers = {**IMMUTABLE, "content-encoding": "gzip"}
-    return Response(body, media_type="application/octet-stream", headers=headers)
+    return answer_packed(body, IMMUTABLE)
 
 
 def get_view(workspace: Workspace, request: Request) -> Response:

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from app.answers import FRESH, IMMUTABLE
+from app.answers import FRESH, IMMUTABLE, answer_packed
 from app.canvas.component import FRONTEND, frontend_gzip, frontend_version
 from app.embedding_map import plotly_gzip, plotly_version
 from app.label_routes import get_label, get_previous_label, get_revision, get_revisions, get_truth, put_label
@@ -124,8 +124,7 @@ def get_plotly(request: Request) -> Response:
     """Answer the installed Plotly's script."""
     if request.path_params["version"] != plotly_version():
         raise NotFound("The server has another version of Plotly by now. Reload the page.")
-    headers = {**IMMUTABLE, "content-encoding": "gzip"}
-    return Response(plotly_gzip(), media_type="text/javascript", headers=headers)
+    return answer_packed(plotly_gzip(), IMMUTABLE, "text/javascript")
 
 
 def get_canvas_file(request: Request) -> Response:
@@ -135,8 +134,7 @@ def get_canvas_file(request: Request) -> Response:
     is_there = name in {path.name for path in FRONTEND.iterdir()}
     if kind is None or not is_there or request.path_params["version"] != frontend_version():
         return PlainTextResponse("There is no such file. Reload the page.", HTTPStatus.NOT_FOUND)
-    headers = {**IMMUTABLE, "content-encoding": "gzip"}
-    return Response(frontend_gzip(name), media_type=kind, headers=headers)
+    return answer_packed(frontend_gzip(name), IMMUTABLE, kind)
 
 
 def no_such_route(request: Request) -> Response:

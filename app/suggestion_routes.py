@@ -7,7 +7,7 @@ from functools import lru_cache
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.answers import IMMUTABLE, packed, run_lengths
+from app.answers import IMMUTABLE, answer_packed, packed
 from app.heat_thumbnails import heat_thumbnail
 from app.item_contents import suggestion_runs
 from app.request_values import blob_of, image_id_of
@@ -20,7 +20,7 @@ def get_suggestion(workspace: Workspace, request: Request) -> Response:
     """Answer the model's map as run lengths at the image's full size."""
     image = images.image(workspace, image_id_of(request))
     png = workspace.blobs.get(blob_of(request))
-    return run_lengths(_packed_suggestion(png, image.height, image.width), IMMUTABLE)
+    return answer_packed(_packed_suggestion(png, image.height, image.width), IMMUTABLE)
 
 
 def get_uncertainty(workspace: Workspace, request: Request) -> Response:

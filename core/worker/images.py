@@ -37,6 +37,7 @@ class RoundImages:
         others: Those in the splits for training and audit, labelled or not.
         frames: Where each of those to score stands in its series, by id.
         held: Pixels ``uint8 (3, h, w)`` by image id of images that stay in memory.
+        small_pictures: Reads the others by their blobs.
 
     Raises:
         LeaseLost, Cancelled, Stopping: See :meth:`core.worker.claim.Claim.check`.
@@ -54,7 +55,7 @@ class RoundImages:
         self.frames = _frames(every, self.to_score)
         self.held: dict[int, Tensor] = {}
         self._claim = claim
-        self._small_pictures = SmallPictures.of(claim.workspace, claim.settings.long_side)
+        self.small_pictures = SmallPictures.of(claim.workspace, claim.settings.long_side)
 
     def looked_at(self) -> str:
         """Return what the screen says of a pool that is scored in part, after a space; nothing of others."""
@@ -71,7 +72,7 @@ class RoundImages:
         """
         if image.id in self.held:
             return self.held[image.id]
-        return self._small_pictures(image.blob)
+        return self.small_pictures(image.blob)
 
     def readable(self, chosen: Iterable[StoredImage]) -> Iterator[tuple[StoredImage, Tensor]]:
         """Yield images with their pixels; a damaged one is noted and left out.

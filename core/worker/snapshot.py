@@ -83,8 +83,7 @@ def load_snapshot(claim: Claim, images: RoundImages) -> LoadedSnapshot:
     if not pixels or _pixel_bytes(claim, unlabelled) > HELD_BYTES:
         first = [] if pixels else labelled
         keys = [image.blob for image in first + unlabelled]
-        small_pictures = SmallPictures.of(claim.workspace, claim.settings.long_side)
-        reader = _Reader(small_pictures, keys, len(first))
+        reader = _Reader(images.small_pictures, keys, len(first))
         on_demand = ImagesOnDemand(pixels, len(keys), reader)
         data = TrainingData(on_demand, label_maps, [*range(len(labelled), len(on_demand))])
     else:

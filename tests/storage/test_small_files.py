@@ -52,10 +52,12 @@ def test_what_was_kept_before_the_process_began_counts(
     assert names_in(tmp_path) == [*(f"{number:02}" for number in range(11, 40)), "new"]
 
 
+@pytest.mark.parametrize(("most", "unchecked"), [(100, 1000), (1000, 5)], ids=["by share", "at most"])
 def test_a_folder_is_not_looked_through_for_every_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, unchecked: int
 ) -> None:
-    monkeypatch.setattr(small_files, "MOST_BYTES", 100 * SIZE)
+    monkeypatch.setattr(small_files, "MOST_BYTES", most * SIZE)
+    monkeypatch.setattr(small_files, "_MOST_UNCHECKED", unchecked * SIZE)
     looked = []
     monkeypatch.setattr(small_files, "make_room", lambda newest, _: looked.append(newest.name))
     for number in range(12):
@@ -86,17 +88,6 @@ def test_a_full_disk_gets_room_back(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert len(names_in(tmp_path)) == 10, "the disk has room for half of what is free"
     small_files.keep(tmp_path / "new", content_of("new"), 4 * SIZE)
     assert names_in(tmp_path) == ["6", "7", "8", "9"]
-
-
-def test_many_bytes_are_not_written_unchecked_though_the_bound_is_far(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(small_files, "_MOST_UNCHECKED", 5 * SIZE)
-    looked = []
-    monkeypatch.setattr(small_files, "make_room", lambda newest, _: looked.append(newest.name))
-    for number in range(12):
-        small_files.keep(tmp_path / str(number), content_of(str(number)), 1000 * SIZE)
-    assert looked == ["0", "6"]
 
 
 def test_a_file_that_may_not_be_read_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

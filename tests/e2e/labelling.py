@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page, TimeoutError
 
 from storage.formats import run_length
 
@@ -108,6 +108,22 @@ def wait_until(page: Page, condition: Callable[[], bool], patience_s: float = 30
     while not condition():
         assert time.monotonic() < end, "waited too long"
         page.wait_for_timeout(50)
+
+
+def choose_option(page: Page, box: Locator, name: str, patience_s: float = 30) -> None:
+    """Choose an option of a list, opened anew when it closed: it does whenever the page moves below it."""
+    option = page.get_by_role("option", name=name)
+    wait_until_run(page)
+    end = time.monotonic() + patience_s
+    while True:
+        box.locator("input").click()
+        try:
+            option.click(timeout=2000)
+        except TimeoutError:
+            assert time.monotonic() < end, f"no option {name}"
+            page.keyboard.press("Escape")
+        else:
+            return
 
 
 def wait_until_kept(page: Page, label_map: np.ndarray) -> None:

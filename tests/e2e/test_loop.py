@@ -183,13 +183,7 @@ def test_loop_from_empty_workspace_to_reordered_queue_though_a_worker_is_killed(
     # Another choice of images, and one image more: both count without training.
     add_one_more(workspace, project.id, camvid)
     page.goto(f"{server.url}/training")
-    labelling.wait_until_run(page)
-    field = f".st-key-round-batch-choice-{project.id}"
-    # The list of options closes when the page scrolls.
-    page.locator(field).scroll_into_view_if_needed()
-    labelling.wait_until_still(page, f"() => document.querySelector('{field}').getBoundingClientRect().top")
-    page.locator(f"{field} input").click()
-    page.get_by_role("option", name="K-centre").click()
+    labelling.choose_option(page, page.locator(f".st-key-round-batch-choice-{project.id}"), "K-centre")
     expect(page.get_by_text("Not saved yet: Batch choice.")).to_be_visible()
     rank_again = state.get_by_role("button", name="Rank again")
     rank_again.click()

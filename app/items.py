@@ -82,6 +82,7 @@ def progress_json(progress: Progress) -> dict[str, Any]:
         "labelled": progress.labelled,
         "audit_labelled": progress.audit_labelled,
         "current_round_number": progress.current_round_number,
+        "suggesting_round_number": progress.suggesting_round_number,
         "next_round": {
             "ready": advice.ready,
             "reason": advice.reason,

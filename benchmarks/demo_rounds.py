@@ -29,6 +29,7 @@ from core.model.network import build_network
 from core.round_data import decoded_image
 from core.warm_start import load_teacher
 from core.worker import LEASE_S, pick_device, run_round
+from core.worker.claim import Watch
 from run_app import make_demo
 from storage import images, labels, projects, queue, round_requests, rounds
 from storage.images import ImageInfo
@@ -60,12 +61,14 @@ def answer(workspace: Workspace, project: ProjectInfo, count: int) -> None:
         )
 
 
-def finished_round(workspace: Workspace, project: ProjectInfo, device: torch.device) -> RoundInfo:
+def finished_round(
+    workspace: Workspace, project: ProjectInfo, device: torch.device, watch: Watch | None = None
+) -> RoundInfo:
     worker = f"{platform.node()}:{os.getpid()}"
     requested = round_requests.request_round(workspace, project.id, actor=PERSON, reason="Benchmark")
     claimed = rounds.claim(workspace, worker, LEASE_S)
     assert claimed is not None
-    run_round(workspace, claimed, worker, device)
+    run_round(workspace, claimed, worker, device, watch=watch)
     done = rounds.get_round(workspace, requested.id)
     if done.state != "done":
         raise SystemExit(done.error or f"Round {done.number} ended {done.state}.")

@@ -2,7 +2,8 @@
 
 The pool is demo scenes as JPEG files of 1280×960, each shifted by another number of pixels. Eight are
 labelled with their truth. Rounds with the settings of a new project take turns: one scores as many images as
-those say, the other all of them.
+those say, the other all of them. A round suggests for the images in front before it has scored the others: when
+it does is known to a second, for so often it reports.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import io
 import statistics
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +28,7 @@ from csv_rows import Row, about, print_rows, write_rows
 from demo_rounds import answer, finished_round
 
 from run_app import make_demo
-from storage import images, labels, projects
+from storage import images, labels, projects, queue
 from storage.projects import ProjectInfo
 from storage.settings import RoundSettings
 from storage.workspace import Workspace, open_workspace
@@ -69,7 +71,7 @@ def measured(count: int, rounds_each: int, device: torch.device) -> list[Row]:
         project = make_demo(workspace, SCENES)
         add_copies(workspace, project, count)
         answer(workspace, project, LABELS)
-        took: dict[int, list[tuple[float, float, float]]] = {}
+        took: dict[int, list[tuple[float, ...]]] = {}
         for _ in range(rounds_each):
             for most_scored in (RoundSettings().most_scored, count):
                 settings = projects.get_project(workspace, project.id).settings
@@ -77,17 +79,25 @@ def measured(count: int, rounds_each: int, device: torch.device) -> list[Row]:
                 projects.update_settings(
                     workspace, project.id, settings.model_copy(update={"round": of_round}), actor="benchmark"
                 )
-                done = finished_round(workspace, project, device)
+                suggests_at: list[float] = []
+
+                def watch(*_: object, seen: list[float] = suggests_at) -> None:
+                    if queue.progress(workspace, project.id).suggesting_round_number is not None:
+                        seen.append(time.time())
+
+                done = finished_round(workspace, project, device, watch)
                 assert done.started_at is not None
                 assert done.finished_at is not None
                 in_all = done.finished_at - done.started_at
-                seconds = (done.metrics["train_seconds"], done.metrics["score_seconds"], in_all)
+                suggests = suggests_at[0] - done.started_at
+                seconds = (done.metrics["train_seconds"], suggests, done.metrics["score_seconds"], in_all)
                 took.setdefault(most_scored, []).append(seconds)
                 print(most_scored, [round(one, 1) for one in seconds], flush=True)
         workspace.close()
     rows: list[Row] = []
     for most_scored, seconds_of_rounds in took.items():
-        train, score, in_all = (statistics.median(column) for column in zip(*seconds_of_rounds, strict=True))
+        columns = zip(*seconds_of_rounds, strict=True)
+        train, suggests, score, in_all = (statistics.median(column) for column in columns)
         rows.append(
             {
                 "images": count,
@@ -95,6 +105,7 @@ def measured(count: int, rounds_each: int, device: torch.device) -> list[Row]:
                 "rounds": rounds_each,
                 "seed": RoundSettings().seed,
                 "train_seconds": train,
+                "suggests_after_seconds": suggests,
                 "score_seconds": score,
                 "round_seconds": in_all,
             }

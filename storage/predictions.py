@@ -10,6 +10,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from storage import likeness
+from storage.early_suggestions import forget_early_suggestions
 from storage.finite_json import finite_json
 from storage.projects import project_row
 from storage.round_rows import owned_row
@@ -113,7 +114,9 @@ def forget_old_predictions(
             done = select(Round.id).where(of_project, Round.state == "done").order_by(Round.number.desc())
             needed = {*session.scalars(done.limit(kept)), project_row(session, project_id).current_round_id}
             ended = select(Round.id).where(of_project, Round.state.not_in(LIVE_ROUND_STATES))
-            old = [round_id for round_id in session.scalars(ended) if round_id not in needed]
+            ended_ids = session.scalars(ended).all()
+            forget_early_suggestions(session, ended_ids)
+            old = [round_id for round_id in ended_ids if round_id not in needed]
             session.execute(
                 update(Round)
                 .where(Round.id.in_(old), Round.embeddings_blob.is_not(None))

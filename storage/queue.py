@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage import embeddings, events, likeness
+from storage.early_suggestions import suggests_early
 from storage.images import PlacedImage, image_row, placed_images, update_images
 from storage.leases import held_images, holder, lease_seconds, refuse_held, release
 from storage.next_images import next_images
@@ -51,7 +52,8 @@ class Progress:
     """How far a project is: images per split, labelled ones, and when the next round starts.
 
     ``labelled`` counts the images in train and audit with a submitted label map, ``audit_labelled`` those in
-    audit alone: more of these are drawn than labelled.
+    audit alone: more of these are drawn than labelled. ``suggesting_round_number`` is that of a round which
+    shows its suggestions early, see :mod:`storage.early_suggestions`.
     """
 
     images: int
@@ -64,6 +66,7 @@ class Progress:
     next_round: StartAdvice
     round: RoundInfo | None
     current_round_number: int | None
+    suggesting_round_number: int | None
 
 
 def asked_for(workspace: Workspace, project_id: int) -> list[int]:
@@ -284,12 +287,14 @@ def progress(workspace: Workspace, project_id: int, now: float | None = None) ->
         )
         labelled = dict(session.execute(of_splits).tuples().all())
         current = session.get(Round, project.current_round_id) if project.current_round_id else None
+        live = find_live_round(session, project_id)
         return Progress(
             images=sum(counts.values()),
             **counts,
             labelled=sum(labelled.values()),
             audit_labelled=labelled.get("audit", 0),
             next_round=advise(session, project, now),
-            round=find_live_round(session, project_id),
+            round=live,
             current_round_number=current.number if current else None,
+            suggesting_round_number=live.number if live and suggests_early(session, live.id) else None,
         )

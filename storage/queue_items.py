@@ -9,8 +9,18 @@ from typing import Any, NamedTuple
 from sqlalchemy import BindParameter, and_, bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
+from storage.early_suggestions import early_suggestions
 from storage.images import ImageInfo, image_info, is_measure
-from storage.schema import COLD_START, PIXEL_SCORES, Image, Label, LabelClass, Prediction, Round
+from storage.schema import (
+    COLD_START,
+    PIXEL_SCORES,
+    EarlySuggestion,
+    Image,
+    Label,
+    LabelClass,
+    Prediction,
+    Round,
+)
 
 _AUDIT_WHY = "Audit image, drawn at random and labelled blind: it measures the model and never trains it"
 _EXCLUDED_WHY = "Excluded: it is neither labelled nor trained on"
@@ -29,9 +39,11 @@ _UNLIKE_CLAUSE = "; unlike anything labelled"
 class QueueItem:
     """An image to label, with what the person sees beside it.
 
-    ``status`` and ``author`` are those of the newest label revision. ``rank``, ``score`` and the blobs
-    come from the current round and are None for an audit image, which is labelled blind, and for an
-    image that round has not scored. ``ranked`` counts the images the round ranked.
+    ``status`` and ``author`` are those of the newest label revision. ``rank`` and ``score`` come from the
+    current round and are None for an audit image, which is labelled blind, and for an image that round has
+    not scored. ``ranked`` counts the images the round ranked. The blobs are of the round ``round_id``, which
+    is mostly the current one too, and of another while that shows its suggestions early, see
+    :mod:`storage.early_suggestions`; ``round_number`` is the current one's.
 
     Of that round too are ``place``, what the queue sorts by; ``scores`` by the names of
     :data:`storage.schema.PIXEL_SCORES`; ``novelty``, 1 − cosine with the most alike labelled image;
@@ -86,6 +98,7 @@ class _Known(NamedTuple):
     row: Image
     label: _Newest | None
     prediction: Prediction | None
+    early: EarlySuggestion | None
     current: _Current | None
     like: str | None
     names: tuple[str, str] | None
@@ -134,6 +147,7 @@ def queue_items(
     ``unlike`` has those images that come for being unlike the rest.
     """
     found = session.execute(_ITEMS, {"of_round": round_id, "ids": image_ids}).all()
+    early = early_suggestions(session, image_ids)
     items = {
         row.id: _item(
             _Known(
@@ -141,6 +155,7 @@ def queue_items(
                 _Newest(status, author, labelled_share) if author is not None else None,
                 # What a round thinks of an audit image is hidden from whoever labels it.
                 prediction if not is_measure(row) else None,
+                early.get(row.id) if not is_measure(row) else None,
                 _Current(round_id, number, ranked or 0) if round_id is not None else None,
                 like,
                 (unsure, against) if unsure and against else None,
@@ -154,7 +169,8 @@ def queue_items(
 
 
 def _item(known: _Known, annotator: str | None, unlike: bool) -> QueueItem:
-    row, label, prediction, current, like, _ = known
+    row, label, prediction, early, current, like, _ = known
+    maps = early or prediction
     return QueueItem(
         image=image_info(row),
         revision=row.revision,
@@ -165,10 +181,10 @@ def _item(known: _Known, annotator: str | None, unlike: bool) -> QueueItem:
         rank=prediction.rank if prediction else None,
         score=prediction.score if prediction else None,
         why=_why(known, annotator, unlike),
-        round_id=current.id if current and prediction else None,
+        round_id=maps.round_id if maps else None,
         round_number=current.number if current and prediction else None,
-        map_blob=prediction.map_blob if prediction else None,
-        uncertainty_blob=prediction.uncertainty_blob if prediction else None,
+        map_blob=maps.map_blob if maps else None,
+        uncertainty_blob=maps.uncertainty_blob if maps else None,
         ranked=current.ranked if current else 0,
         place=prediction.place if prediction else None,
         pinned=is_pinned(row),
@@ -196,7 +212,7 @@ def _unsure_of(prediction: Prediction) -> tuple[int, int] | None:
 
 
 def _why(known: _Known, annotator: str | None, unlike: bool) -> str:
-    row, label, prediction, current, like, names = known
+    row, label, prediction, _, current, like, names = known
     if row.split == "excluded":
         return _EXCLUDED_WHY if label is None else _EXCLUDED_LABEL_WHY
     if label is not None and label.status == "draft" and not label.labelled_share:

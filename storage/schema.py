@@ -246,6 +246,17 @@ class Round(Base):
         return self.parent_id if self.kind == "ranks" and self.parent_id is not None else self.id
 
 
+class EarlySuggestion(Base):
+    """What a round that still scores the pool suggests of an image; hidden once the round has ended."""
+
+    __tablename__ = "early_suggestion"
+
+    round_id: Mapped[int] = mapped_column(ForeignKey("round.id"), primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), primary_key=True)
+    map_blob: Mapped[str] = mapped_column(String(64))
+    uncertainty_blob: Mapped[str] = mapped_column(String(64))
+
+
 class RoundMetric(Base):
     """A curve point of a round."""
 

@@ -18,7 +18,7 @@ from storage.database import Database
 from storage.errors import InvalidInput, WorkspaceBusy, WorkspaceError, WorkspaceInUse
 from storage.files import BlobStore, file_error, given_path
 from storage.migrations import bring_up_to_date
-from storage.schema import Image, Label, Prediction, Round
+from storage.schema import EarlySuggestion, Image, Label, Prediction, Round
 
 DATABASE_FILE = "qualm.sqlite"
 SECRET_KEY_FILE = "secret.key"
@@ -174,6 +174,7 @@ def blobs_in_use(workspace: Workspace) -> Iterator[str]:
         (Label.blob,),
         (Round.snapshot_blob, Round.embeddings_blob),
         (Prediction.map_blob, Prediction.uncertainty_blob),
+        (EarlySuggestion.map_blob, EarlySuggestion.uncertainty_blob),
     )
     with workspace.database.reading() as session:
         for of_table in columns:

@@ -9,7 +9,7 @@ import math
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from core.train_config import TrainConfig
 from storage import projects, rounds
+from storage.early_suggestions import EarlyMaps, suggest_early
 from storage.errors import DiskFull, InvalidInput, LeaseLost, WorkspaceBusy
 from storage.files import file_error
 from storage.predictions import NewPrediction
@@ -271,6 +272,24 @@ class Claim:
             while time.monotonic() < again:
                 self.check()
                 time.sleep(min(0.2, STORED_AGAIN_S))
+
+    def suggest_early(self, maps: Mapping[int, tuple[bytes, bytes]]) -> None:
+        """Show suggestions before the round is done; see :func:`storage.early_suggestions.suggest_early`.
+
+        Args:
+            maps: By image id the suggestion and the chance that it is wrong, as PNG each.
+
+        Raises:
+            LeaseLost, Cancelled, Stopping: See :meth:`check`.
+            DiskFull, WorkspaceBusy: See :meth:`stored`.
+        """
+        put = self.workspace.blobs.put
+
+        def store() -> None:
+            early = [EarlyMaps(number, put(map_png), put(doubt)) for number, (map_png, doubt) in maps.items()]
+            suggest_early(self.workspace, self.info.id, self._worker, early)
+
+        self.stored(store)
 
     def publish(self, done: Published) -> None:
         """End the round as done; see :func:`storage.rounds.publish`.

@@ -32,6 +32,11 @@ from storage.schema import PixelScore
 
 EMBEDDING_WORK = 0.5
 """Time to embed an image, in those to predict and score one, about."""
+EARLY = 32
+"""Images in front that are suggested for before the others are scored, see
+:mod:`storage.early_suggestions`; an hour's work for a person, and a few seconds for the worker."""
+WORTH_EARLY = 4
+"""Where not so many times as many are scored, their suggestions come nearly as soon with all."""
 PLANNED_ROUNDS = 10
 """ClaSP PE's noise has settled after so many rounds, further ones on the same labels not counted."""
 
@@ -72,6 +77,8 @@ def score_pool(
         drop_worse(claim, parent, measured)
     temperature = measured.get("temperature", 1.0)
     pixel_score = _score_that_varies(claim, network)
+    if claim.info.kind != "ranks":
+        _suggest_early(claim, images, network, device, temperature)
     scored, first_maps = _scored_pool(claim, images, network, device, temperature, pixel_score)
     vectors = {one.image.id: one.score.embedding for one in scored}
     vectors |= vectors_of(images.readable(images.others), network, device)
@@ -107,13 +114,27 @@ def score_pool(
     return Published(predictions, measured | {"ranked_by": ranked_by}, blob)
 
 
-def _likely_in_front(claim: Claim, images: RoundImages) -> set[int]:
+def _suggest_early(
+    claim: Claim,
+    images: RoundImages,
+    network: SegmentationNetwork,
+    device: torch.device,
+    temperature: float,
+) -> None:
+    """Suggest for the images that come next, unless all are scored nearly as soon."""
+    if len(images.to_score) < WORTH_EARLY * EARLY:
+        return
+    likely = [images.by_id[number] for number in _likely_in_front(claim, images)[:EARLY]]
+    claim.suggest_early(dict(maps_of(claim, images.readable(likely), network, device, temperature)))
+
+
+def _likely_in_front(claim: Claim, images: RoundImages) -> list[int]:
     """Return as many images as may be kept: those asked for, then those in front by the order before."""
     most = claim.settings.keep_predictions
     front = queue.front(claim.workspace, claim.info.project_id, most)
     scored = dict.fromkeys(image.id for image in images.to_score)
     likely = [number for number in dict.fromkeys([*images.asked_for, *front, *scored]) if number in scored]
-    return {*likely[:most]}
+    return likely[:most]
 
 
 def _scored_pool(
@@ -126,7 +147,7 @@ def _scored_pool(
 ) -> tuple[list[_Scored], dict[int, Maps]]:
     """Return what the network thinks of the pool, and by image id the maps of as many as may be kept."""
     settings = claim.settings
-    keeps = _likely_in_front(claim, images)
+    keeps = set(_likely_in_front(claim, images))
     # At most: as if the order before said nothing, and those in front were kept by chance alone.
     again = len(keeps) * (1 - len(keeps) / max(1, len(images.to_score)))
     afterwards = again + EMBEDDING_WORK * len(images.others)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect, text
 from storage.database import Database
 from storage.errors import WorkspaceError
 
-NEWEST_REVISION = "0008"
+NEWEST_REVISION = "0009"
 """The revision that :mod:`storage.schema` describes."""
 
 

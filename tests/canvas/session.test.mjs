@@ -16,6 +16,7 @@ const PROGRESS = {
   labelled: 0,
   audit_labelled: 0,
   current_round_number: 1,
+  suggesting_round_number: null,
   next_round: { ready: false, reason: '', changed: 0, needed: 8 },
   round: null,
 };
@@ -1128,6 +1129,32 @@ test('a round that the answer to a save tells of is noticed all the same', async
   await parts.session.watch.look();
   await parts.session.watch.look();
   assert.deepEqual(parts.notices, ['Round 2 is done: the queue has its new order.']);
+  delete globalThis.document;
+  parts.end();
+});
+
+test('suggestions that come before the order are told of once, and taken from the server at once', async () => {
+  globalThis.document = { hidden: false };
+  const parts = bench();
+  const { session } = parts;
+  await session.start(null);
+  session.transport.newerMaps = async () => ({ item: item(1), suggestion: new Uint8Array(16).fill(3), uncertainty: null });
+  const { next } = session.transport;
+  let asked = 0;
+  session.transport.next = (...what) => next(...what, asked++);
+  session.transport.progress = async () => ({ ...PROGRESS, suggesting_round_number: 2 });
+  for (let look = 0; look < 2; look++) await session.watch.look();
+  assert.equal(asked, 1, 'what comes next');
+  assert.ok(session.image.suggestion.every((value) => value === 3));
+  // Cancelled, it suggests no more; that is no news.
+  session.transport.progress = async () => PROGRESS;
+  await session.watch.look();
+  session.transport.progress = async () => ({ ...PROGRESS, current_round_number: 2 });
+  await session.watch.look();
+  assert.deepEqual(parts.notices, [
+    'Round 2 is trained: what comes next has its suggestions.',
+    'Round 2 is done: the queue has its new order.',
+  ]);
   delete globalThis.document;
   parts.end();
 });

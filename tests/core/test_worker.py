@@ -639,6 +639,50 @@ def test_a_round_is_done_though_tidying_up_fails(
     assert rounds.get_round(workspace, claimed.id).state == "done"
 
 
+def test_what_comes_next_has_suggestions_before_a_large_pool_is_scored(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core.worker.scoring, "EARLY", 2)
+    project = blocks_project(workspace, pool=8, audit=1)
+    last = images.list_images(workspace, project.id, "pool")[-1].id
+    queue.pin(workspace, [last], "ada")
+    early: list[dict[int, str | None]] = []
+
+    def watch(state: str, step: int, steps: int, seconds_left: float) -> None:
+        if state == "scoring":
+            progress = queue.progress(workspace, project.id)
+            assert (progress.current_round_number, progress.suggesting_round_number) == (None, 1)
+            early.append(suggested())
+
+    def suggested() -> dict[int, str | None]:
+        items, _ = queue.ranked_images(workspace, project.id, split="pool")
+        return {item.image.id: item.map_blob for item in items if item.map_blob is not None}
+
+    claimed = claimed_round(workspace, project)
+    assert run_round(workspace, claimed, ME, CPU, watch=watch) == "done"
+    assert len(early[0]) == 2
+    assert last in early[0], "somebody asked for it"
+    # The same maps as in the end, so no browser loads them twice.
+    done = suggested()
+    assert {number: done[number] for number in early[0] if number in done}.items() <= early[0].items()
+    assert last in done
+
+
+def test_a_small_pool_is_not_looked_at_twice(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Claim, "suggest_early", lambda *_: pytest.fail("all come as soon"))
+    project = blocks_project(workspace, pool=4)
+    assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
+
+
+def test_a_ranking_suggests_nothing_new_early(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core.worker.scoring, "EARLY", 1)
+    project = blocks_project(workspace, pool=5)
+    assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
+    monkeypatch.setattr(Claim, "suggest_early", lambda *_: pytest.fail("the network is the same"))
+    round_requests.request_ranking(workspace, project.id, "test", "a test")
+    ended_here(workspace)
+
+
 @pytest.mark.parametrize("state", ["training", "scoring"])
 def test_cancel_publishes_nothing(workspace: Workspace, state: str) -> None:
     project = blocks_project(workspace, settings=tiny(steps=400 if state == "training" else 2))

@@ -14,9 +14,10 @@ export class ProgressWatch {
     this.session = session;
     this.timer = 0;
     /**
-     * The newest round that the person was told of, and how many images there were in the splits that people choose.
-     * The answer to a save brings news of both too, and must not keep them from being noticed here.
-     * @type {{number: number | null, splits: string} | null}
+     * The newest round that the person was told of, the one that suggests before it is done, and how many images there
+     * were in the splits that people choose.
+     * The answer to a save brings news of all too, and must not keep them from being noticed here.
+     * @type {{number: number | null, suggesting: number | null, splits: string} | null}
      */
     this.known = null;
     /** When the images were last reserved, milliseconds. */
@@ -67,8 +68,9 @@ export class ProgressWatch {
       session.setProgress(progress);
       const before = this.known;
       this.known = knownOf(progress);
-      const { number, splits } = this.known;
+      const { number, suggesting, splits } = this.known;
       if (before?.number !== number) await this.#takeNewRound(number);
+      else if (suggesting !== null && before?.suggesting !== suggesting) await this.#takeSuggestions(suggesting);
       else if (
         wasUnreachable ||
         before?.splits !== splits ||
@@ -94,14 +96,27 @@ export class ProgressWatch {
   }
 
   /**
-   * A round was published: the queue has a new order, and an untouched image gets the new suggestion.
+   * A round was published: the queue has a new order.
    * @param {number | null} number
    */
   async #takeNewRound(number) {
     await this.#lookForMore();
-    const { view, screen, transport } = this.session;
+    const { screen } = this.session;
     if (number === 0) screen.notice('The queue has its first order: typical and diverse images.', 'good');
     else if (number !== null) screen.notice(`Round ${number} is done: the queue has its new order.`, 'good');
+    await this.#suggestAnew();
+  }
+
+  /** A round is trained, and suggests for what comes next while it scores the other images. @param {number} number */
+  async #takeSuggestions(number) {
+    await this.#lookForMore();
+    this.session.screen.notice(`Round ${number} is trained: what comes next has its suggestions.`, 'good');
+    await this.#suggestAnew();
+  }
+
+  /** An untouched image gets the newest suggestion. */
+  async #suggestAnew() {
+    const { view, screen, transport } = this.session;
     if (!view?.image.isUntouched) return;
     try {
       const newer = await transport.newerMaps(view.image);
@@ -138,6 +153,6 @@ export class ProgressWatch {
  * Labelling moves images from the pool, by everybody and all the time; what counts here somebody did by hand.
  * @param {import('./types.js').Progress} progress
  */
-function knownOf({ current_round_number: number, audit, excluded }) {
-  return { number, splits: `${audit} ${excluded}` };
+function knownOf({ current_round_number: number, suggesting_round_number: suggesting, audit, excluded }) {
+  return { number, suggesting, splits: `${audit} ${excluded}` };
 }

@@ -54,6 +54,7 @@
  * @property {number} labelled
  * @property {number} audit_labelled
  * @property {number | null} current_round_number
+ * @property {number | null} suggesting_round_number of a round that suggests already, and still scores other images
  * @property {{ready: boolean, reason: string, changed: number, needed: number}} next_round
  * @property {{number: number, state: string, step: number, steps: number, eta_seconds: number | null,
  *   note: string | null} | null} round the one at work

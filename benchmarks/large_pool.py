@@ -2,8 +2,8 @@
 
 The pool is demo scenes as JPEG files of 1280×960, each shifted by another number of pixels. Eight are
 labelled with their truth. Rounds with the settings of a new project take turns: one scores as many images as
-those say, the other all of them. A round suggests for the images in front before it has scored the others: when
-it does is known to a second, for so often it reports.
+those say, the other all of them. A round suggests for the images in front before it has scored the others;
+when it does is known to a second, for so often it reports.
 """
 
 from __future__ import annotations

@@ -58,6 +58,7 @@ def item_json(item: QueueItem) -> dict[str, Any]:
         "uncertainty_url": uncertainty_url(image, item.uncertainty_blob) if item.uncertainty_blob else None,
         "round_id": item.round_id,
         "round_number": item.round_number,
+        "suggested_by": item.suggested_by,
         "rank": item.rank,
         "ranked": item.ranked,
         "score": item.score,

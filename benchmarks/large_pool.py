@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
+import math
 import statistics
 import sys
 import tempfile
@@ -89,7 +90,7 @@ def measured(count: int, rounds_each: int, device: torch.device) -> list[Row]:
                 assert done.started_at is not None
                 assert done.finished_at is not None
                 in_all = done.finished_at - done.started_at
-                suggests = suggests_at[0] - done.started_at
+                suggests = suggests_at[0] - done.started_at if suggests_at else math.nan
                 seconds = (done.metrics["train_seconds"], suggests, done.metrics["score_seconds"], in_all)
                 took.setdefault(most_scored, []).append(seconds)
                 print(most_scored, [round(one, 1) for one in seconds], flush=True)

@@ -665,6 +665,7 @@ def large_pool() -> str:
         "scored": "scored",
         "rounds": "rounds",
         "training, s": "train_seconds",
+        "suggests after, s": "suggests_after_seconds",
         "scoring, s": "score_seconds",
         "round, s": "round_seconds",
         "threads": "threads",

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from storage.round_rows import owned_row
@@ -27,6 +28,33 @@ class EarlyMaps:
     uncertainty_blob: str
 
 
+class ShownEarly(NamedTuple):
+    """What a person sees of an image, and which round it is of."""
+
+    map_blob: str
+    uncertainty_blob: str
+    round_id: int
+    round_number: int
+
+
+_OF_IMAGES = (
+    select(
+        EarlySuggestion.image_id,
+        EarlySuggestion.map_blob,
+        EarlySuggestion.uncertainty_blob,
+        EarlySuggestion.round_id,
+        Round.number,
+    )
+    .join(Round, Round.id == EarlySuggestion.round_id)
+    .where(Round.state.in_(LIVE_ROUND_STATES), EarlySuggestion.image_id.in_(bindparam("ids", expanding=True)))
+)
+_SUGGESTING = (
+    select(func.max(Round.number))
+    .join(EarlySuggestion, EarlySuggestion.round_id == Round.id)
+    .where(Round.state.in_(LIVE_ROUND_STATES), Round.project_id == bindparam("of_project"))
+)
+
+
 def suggest_early(workspace: Workspace, round_id: int, worker: str, suggestions: Sequence[EarlyMaps]) -> None:
     """Show what a round suggests of some images; they take the place of those that it showed before.
 
@@ -41,23 +69,17 @@ def suggest_early(workspace: Workspace, round_id: int, worker: str, suggestions:
             session.execute(insert(EarlySuggestion), rows)
 
 
-def early_suggestions(session: Session, image_ids: Sequence[int]) -> dict[int, EarlySuggestion]:
-    """Return what live rounds suggest of images already, by image id."""
-    # There are no more than one round shows: what ended ones did is removed with the next that is done.
-    query = (
-        select(EarlySuggestion)
-        .join(Round, Round.id == EarlySuggestion.round_id)
-        .where(Round.state.in_(LIVE_ROUND_STATES), EarlySuggestion.image_id.in_(image_ids))
-    )
-    return {one.image_id: one for one in session.scalars(query)}
+def early_suggestions(session: Session, image_ids: Sequence[int]) -> dict[int, ShownEarly]:
+    """Return what rounds at work suggest of images already, by image id."""
+    found = session.execute(_OF_IMAGES, {"ids": image_ids})
+    return {row.image_id: ShownEarly._make(row[1:]) for row in found}
 
 
-def suggests_early(session: Session, round_id: int) -> bool:
-    """Return whether a round shows suggestions before it is done."""
-    query = select(EarlySuggestion.image_id).where(EarlySuggestion.round_id == round_id).limit(1)
-    return session.scalar(query) is not None
+def suggesting_round(session: Session, project_id: int) -> int | None:
+    """Return the number of the round of a project that shows suggestions before it is done."""
+    return session.scalar(_SUGGESTING, {"of_project": project_id})
 
 
 def forget_early_suggestions(session: Session, round_ids: Sequence[int]) -> None:
-    """Remove those of rounds, within the caller's write transaction."""
+    """Remove those of rounds within the caller's write transaction."""
     session.execute(delete(EarlySuggestion).where(EarlySuggestion.round_id.in_(round_ids)))

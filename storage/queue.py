@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage import embeddings, events, likeness
-from storage.early_suggestions import suggests_early
+from storage.early_suggestions import suggesting_round
 from storage.images import PlacedImage, image_row, placed_images, update_images
 from storage.leases import held_images, holder, lease_seconds, refuse_held, release
 from storage.next_images import next_images
@@ -82,6 +82,25 @@ def asked_for(workspace: Workspace, project_id: int) -> list[int]:
     )
     with workspace.database.reading() as session:
         return list(session.scalars(query))
+
+
+def coming_next(workspace: Workspace, project_id: int, count: int, now: float | None = None) -> list[int]:
+    """Return the ids of images of the pool that people see next, at most ``count``.
+
+    Those that are reserved come first, for they are on a screen or loaded ahead for one; then what is pinned,
+    and :func:`front`.
+
+    Raises:
+        NotFound: there is no such project.
+    """
+    now = time.time() if now is None else now
+    of_pool = (Image.project_id == project_id, Image.split == "pool")
+    # The index on leased_by finds the few there are; names come after the empty text.
+    reserved = select(Image.id).where(*of_pool, Image.leased_by > "", Image.leased_until > now)
+    pinned = select(Image.id).where(*of_pool, Image.pinned_at.is_not(None)).order_by(Image.pinned_at)
+    with workspace.database.reading() as session:
+        first = [*session.scalars(reserved), *session.scalars(pinned.limit(count))]
+    return [*dict.fromkeys([*first, *front(workspace, project_id, count)])][:count]
 
 
 def front(workspace: Workspace, project_id: int, count: int) -> list[int]:
@@ -287,14 +306,13 @@ def progress(workspace: Workspace, project_id: int, now: float | None = None) ->
         )
         labelled = dict(session.execute(of_splits).tuples().all())
         current = session.get(Round, project.current_round_id) if project.current_round_id else None
-        live = find_live_round(session, project_id)
         return Progress(
             images=sum(counts.values()),
             **counts,
             labelled=sum(labelled.values()),
             audit_labelled=labelled.get("audit", 0),
             next_round=advise(session, project, now),
-            round=live,
+            round=find_live_round(session, project_id),
             current_round_number=current.number if current else None,
-            suggesting_round_number=live.number if live and suggests_early(session, live.id) else None,
+            suggesting_round_number=suggesting_round(session, project_id),
         )

@@ -9,18 +9,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import BindParameter, and_, bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
-from storage.early_suggestions import early_suggestions
+from storage.early_suggestions import ShownEarly, early_suggestions
 from storage.images import ImageInfo, image_info, is_measure
-from storage.schema import (
-    COLD_START,
-    PIXEL_SCORES,
-    EarlySuggestion,
-    Image,
-    Label,
-    LabelClass,
-    Prediction,
-    Round,
-)
+from storage.schema import COLD_START, PIXEL_SCORES, Image, Label, LabelClass, Prediction, Round
 
 _AUDIT_WHY = "Audit image, drawn at random and labelled blind: it measures the model and never trains it"
 _EXCLUDED_WHY = "Excluded: it is neither labelled nor trained on"
@@ -39,16 +30,17 @@ _UNLIKE_CLAUSE = "; unlike anything labelled"
 class QueueItem:
     """An image to label, with what the person sees beside it.
 
-    ``status`` and ``author`` are those of the newest label revision. ``rank`` and ``score`` come from the
-    current round and are None for an audit image, which is labelled blind, and for an image that round has
-    not scored. ``ranked`` counts the images the round ranked. The blobs are of the round ``round_id``, which
-    is mostly the current one too, and of another while that shows its suggestions early, see
-    :mod:`storage.early_suggestions`; ``round_number`` is the current one's.
+    ``status`` and ``author`` are those of the newest label revision. What comes from a round is None for an
+    audit image, which is labelled blind, and for an image that round has not scored.
 
-    Of that round too are ``place``, what the queue sorts by; ``scores`` by the names of
-    :data:`storage.schema.PIXEL_SCORES`; ``novelty``, 1 − cosine with the most alike labelled image;
-    ``unsure_of``, the two classes it confuses most, the likelier first; and ``like``, the name of the image
-    labelled since that moved this one back. ``pinned`` is True while a person has put the image to the front.
+    The blobs are of the round ``round_id``, whose number is ``suggested_by``: mostly the current one, and one
+    at work while that shows its suggestions early, see :mod:`storage.early_suggestions`.
+
+    Of the current round, ``round_number``, are ``rank`` and ``score``; ``place``, what the queue sorts by;
+    ``scores`` by the names of :data:`storage.schema.PIXEL_SCORES`; ``novelty``, 1 − cosine with the most
+    alike labelled image; ``unsure_of``, the two classes it confuses most, the likelier first; and ``like``,
+    the name of the image labelled since that moved this one back. ``ranked`` counts the images it ranked.
+    ``pinned`` is True while a person has put the image to the front.
     """
 
     image: ImageInfo
@@ -62,6 +54,7 @@ class QueueItem:
     why: str
     round_id: int | None
     round_number: int | None
+    suggested_by: int | None
     map_blob: str | None
     uncertainty_blob: str | None
     ranked: int
@@ -98,7 +91,7 @@ class _Known(NamedTuple):
     row: Image
     label: _Newest | None
     prediction: Prediction | None
-    early: EarlySuggestion | None
+    early: ShownEarly | None
     current: _Current | None
     like: str | None
     names: tuple[str, str] | None
@@ -183,6 +176,7 @@ def _item(known: _Known, annotator: str | None, unlike: bool) -> QueueItem:
         why=_why(known, annotator, unlike),
         round_id=maps.round_id if maps else None,
         round_number=current.number if current and prediction else None,
+        suggested_by=early.round_number if early else current.number if current and prediction else None,
         map_blob=maps.map_blob if maps else None,
         uncertainty_blob=maps.uncertainty_blob if maps else None,
         ranked=current.ranked if current else 0,

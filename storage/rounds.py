@@ -249,10 +249,10 @@ def publish(
     """End a round as done: its ranking and suggestions become the current ones at once.
 
     The rows come first, some thousands a transaction, so that whoever saves a label map meanwhile does not
-    wait: rows of a round that is not current are on no screen. What is like an image labelled since the
-    round began moves back in the same way. A last short transaction makes the round the current one, once
-    no label is left that the order does not know. What a worker that died in between has left is removed by
-    the next.
+    wait: predictions of a round that is not current are on no screen. What is like an image labelled since
+    the round began moves back in the same way. A last short transaction makes the round the current one,
+    once no label is left that the order does not know. What a worker that died in between has left is
+    removed by the next.
 
     ``embeddings_blob`` is the key of an :class:`storage.formats.embeddings.EmbeddingSet`.
 

@@ -276,26 +276,26 @@ class Claim:
     def suggest_early(self, maps: Mapping[int, tuple[bytes, bytes]]) -> None:
         """Show suggestions before the round is done; see :func:`storage.early_suggestions.suggest_early`.
 
+        Where they cannot be stored the round goes on: they come with all others.
+
         Args:
             maps: By image id the suggestion and the chance that it is wrong, as PNG each.
 
         Raises:
-            LeaseLost, Cancelled, Stopping: See :meth:`check`.
-            DiskFull, WorkspaceBusy: See :meth:`stored`.
+            LeaseLost: Another worker has the round.
         """
         put = self.workspace.blobs.put
-
-        def store() -> None:
+        try:
             early = [EarlyMaps(number, put(map_png), put(doubt)) for number, (map_png, doubt) in maps.items()]
             suggest_early(self.workspace, self.info.id, self._worker, early)
-
-        self.stored(store)
+        except (DiskFull, WorkspaceBusy, OSError):
+            log.exception("round %d cannot suggest early; going on", self.info.number)
 
     def publish(self, done: Published) -> None:
         """End the round as done; see :func:`storage.rounds.publish`.
 
         Raises:
-            LeaseLost, Cancelled, Stopping: See :meth:`check`; no screen shows anything of it.
+            LeaseLost, Cancelled, Stopping: See :meth:`check`; no screen shows its order.
             InvalidInput: A score is not a finite number.
             DiskFull, WorkspaceBusy: See :meth:`stored`.
         """

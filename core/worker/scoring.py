@@ -33,10 +33,10 @@ from storage.schema import PixelScore
 EMBEDDING_WORK = 0.5
 """Time to embed an image, in those to predict and score one, about."""
 EARLY = 32
-"""Images in front that are suggested for before the others are scored, see
-:mod:`storage.early_suggestions`; an hour's work for a person, and a few seconds for the worker."""
-WORTH_EARLY = 4
-"""Where not so many times as many are scored, their suggestions come nearly as soon with all."""
+"""Images that come next are scored first, and suggested for before the others are; see
+:mod:`storage.early_suggestions`. An hour's work for a person."""
+LARGE_POOL = 128
+"""So many images to score, at least: of fewer the suggestions come nearly as soon with all."""
 PLANNED_ROUNDS = 10
 """ClaSP PE's noise has settled after so many rounds, further ones on the same labels not counted."""
 
@@ -77,9 +77,8 @@ def score_pool(
         drop_worse(claim, parent, measured)
     temperature = measured.get("temperature", 1.0)
     pixel_score = _score_that_varies(claim, network)
-    if claim.info.kind != "ranks":
-        _suggest_early(claim, images, network, device, temperature)
-    scored, first_maps = _scored_pool(claim, images, network, device, temperature, pixel_score)
+    early = _first_to_score(claim, images)
+    scored, first_maps = _scored_pool(claim, images, early, network, device, temperature, pixel_score)
     vectors = {one.image.id: one.score.embedding for one in scored}
     vectors |= vectors_of(images.readable(images.others), network, device)
     ranking = rank_pool(
@@ -96,6 +95,8 @@ def score_pool(
     )
     most = claim.settings.keep_predictions
     in_front = {*images.asked_for[:most], *(scored[index].image.id for index in ranking.order[:most])}
+    # What somebody may have on the screen by now stays there.
+    in_front |= early
     # Of a large pool as many maps are in memory as are wanted in the end; the others are predicted again.
     again = [one.image for one in scored if one.image.id in in_front and one.image.id not in first_maps]
     maps = {number: found for number, found in first_maps.items() if number in in_front}
@@ -114,40 +115,41 @@ def score_pool(
     return Published(predictions, measured | {"ranked_by": ranked_by}, blob)
 
 
-def _suggest_early(
-    claim: Claim,
-    images: RoundImages,
-    network: SegmentationNetwork,
-    device: torch.device,
-    temperature: float,
-) -> None:
-    """Suggest for the images that come next, unless all are scored nearly as soon."""
-    if len(images.to_score) < WORTH_EARLY * EARLY:
-        return
-    likely = [images.by_id[number] for number in _likely_in_front(claim, images)[:EARLY]]
-    claim.suggest_early(dict(maps_of(claim, images.readable(likely), network, device, temperature)))
+def _first_to_score(claim: Claim, images: RoundImages) -> set[int]:
+    """Return the ids of the images that are suggested for before the others are scored; often none.
+
+    A round that ranks again suggests what is there.
+    """
+    if claim.info.kind == "ranks" or len(images.to_score) < LARGE_POOL:
+        return set()
+    scored = {image.id for image in images.to_score}
+    return scored.intersection(queue.coming_next(claim.workspace, claim.info.project_id, EARLY))
 
 
-def _likely_in_front(claim: Claim, images: RoundImages) -> list[int]:
+def _likely_in_front(claim: Claim, images: RoundImages) -> set[int]:
     """Return as many images as may be kept: those asked for, then those in front by the order before."""
     most = claim.settings.keep_predictions
     front = queue.front(claim.workspace, claim.info.project_id, most)
     scored = dict.fromkeys(image.id for image in images.to_score)
     likely = [number for number in dict.fromkeys([*images.asked_for, *front, *scored]) if number in scored]
-    return likely[:most]
+    return {*likely[:most]}
 
 
 def _scored_pool(
     claim: Claim,
     images: RoundImages,
+    early: set[int],
     network: SegmentationNetwork,
     device: torch.device,
     temperature: float,
     pixel_score: PixelScore,
 ) -> tuple[list[_Scored], dict[int, Maps]]:
-    """Return what the network thinks of the pool, and by image id the maps of as many as may be kept."""
+    """Return what the network thinks of the pool, and by image id the maps of as many as may be kept.
+
+    The images ``early`` are scored first, and suggested for as soon as they are.
+    """
     settings = claim.settings
-    keeps = set(_likely_in_front(claim, images))
+    keeps = _likely_in_front(claim, images) | early
     # At most: as if the order before said nothing, and those in front were kept by chance alone.
     again = len(keeps) * (1 - len(keeps) / max(1, len(images.to_score)))
     afterwards = again + EMBEDDING_WORK * len(images.others)
@@ -164,10 +166,12 @@ def _scored_pool(
 
     scored: list[_Scored] = []
     kept: dict[int, Maps] = {}
+    first_come = sorted(images.to_score, key=lambda image: image.id not in early)
+    suggests = bool(early)
     began = time.monotonic()
     for one, maps in predicted_pool(
         network,
-        images.readable(images.to_score),
+        images.readable(first_come),
         of_image,
         samples=settings.samples_predict,
         seed=claim.seed,
@@ -175,11 +179,16 @@ def _scored_pool(
         temperature=temperature,
         with_gradient=settings.batch_choice in BY_GRADIENT,
     ):
+        if suggests and one.image.id not in early:
+            claim.suggest_early(kept)
+            suggests = False
         scored.append(one)
         if maps is not None:
             kept[one.image.id] = maps
         claim.report_scoring(len(scored), len(images.to_score), began, afterwards)
-    return scored, kept
+    # The order of the pool again: ties are told apart by it.
+    place = {image.id: at for at, image in enumerate(images.to_score)}
+    return sorted(scored, key=lambda one: place[one.image.id]), kept
 
 
 def _score_that_varies(claim: Claim, network: SegmentationNetwork) -> PixelScore:

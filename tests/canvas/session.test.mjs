@@ -1138,7 +1138,8 @@ test('suggestions that come before the order are told of once, and taken from th
   const parts = bench();
   const { session } = parts;
   await session.start(null);
-  session.transport.newerMaps = async () => ({ item: item(1), suggestion: new Uint8Array(16).fill(3), uncertainty: null });
+  const early = { ...item(1), suggested_by: 2 };
+  session.transport.newerView = async () => ({ item: early, suggestion: new Uint8Array(16).fill(3), uncertainty: null });
   const { next } = session.transport;
   let asked = 0;
   session.transport.next = (...what) => next(...what, asked++);
@@ -1146,11 +1147,16 @@ test('suggestions that come before the order are told of once, and taken from th
   for (let look = 0; look < 2; look++) await session.watch.look();
   assert.equal(asked, 1, 'what comes next');
   assert.ok(session.image.suggestion.every((value) => value === 3));
+  assert.equal(session.image.item.suggested_by, 2);
   // Cancelled, it suggests no more; that is no news.
   session.transport.progress = async () => PROGRESS;
   await session.watch.look();
+  // The order comes with the same suggestion, which is not loaded anew.
+  session.transport.newerView = async () => ({ item: { ...early, rank: 5 } });
   session.transport.progress = async () => ({ ...PROGRESS, current_round_number: 2 });
   await session.watch.look();
+  assert.equal(session.image.item.rank, 5);
+  assert.ok(session.image.suggestion.every((value) => value === 3));
   assert.deepEqual(parts.notices, [
     'Round 2 is trained: what comes next has its suggestions.',
     'Round 2 is done: the queue has its new order.',
@@ -1172,7 +1178,7 @@ test('a new suggestion comes only under a person who has not begun', async () =>
     await session.start(null);
     begin(session.image);
     const before = session.image.suggestion;
-    session.transport.newerMaps = async () => ({ item: item(1), suggestion: new Uint8Array(16).fill(3), uncertainty: null });
+    session.transport.newerView = async () => ({ item: item(1), suggestion: new Uint8Array(16).fill(3), uncertainty: null });
     session.transport.progress = async () => ({ ...PROGRESS, current_round_number: 2 });
     await session.watch.look();
     assert.equal(session.image.suggestion === before, what !== 'nothing', what);

@@ -100,9 +100,12 @@ test('a reason names its classes in their colours, and only whole names', () => 
 });
 
 test('the round that trains nothing has a name of its own', () => {
-  assert.equal(originLine({ blind: false, round_number: 0 }), 'Cold start');
-  assert.equal(originLine({ blind: false, round_number: 3 }), 'Round 3');
-  assert.equal(originLine({ blind: true, round_number: 3 }), '');
+  assert.equal(originLine({ blind: false, round_number: 0, suggested_by: 0 }), 'Cold start');
+  assert.equal(originLine({ blind: false, round_number: 3, suggested_by: 3 }), 'Round 3');
+  assert.equal(originLine({ blind: false, round_number: 3, suggested_by: 4 }), 'Round 3, suggestion of round 4');
+  assert.equal(originLine({ blind: false, round_number: null, suggested_by: 1 }), 'suggestion of round 1');
+  assert.equal(originLine({ blind: false, round_number: null, suggested_by: null }), '');
+  assert.equal(originLine({ blind: true, round_number: 3, suggested_by: 3 }), '');
 });
 
 test('what another project has unsent is told with the way out', () => {

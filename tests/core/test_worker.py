@@ -42,6 +42,7 @@ from core.worker.small_pictures import SmallPictures
 from storage import embeddings, images, labels, projects, queue, round_requests, rounds, workers
 from storage.errors import DiskFull, InvalidInput, NotFound, QualmError, RoundRefused, WorkspaceBusy
 from storage.files import BlobStore
+from storage.predictions import NewPrediction
 from storage.projects import ClassChange, ClassSpec, ProjectInfo
 from storage.rounds import RoundInfo
 from storage.schema import PIXEL_SCORES, Prediction
@@ -639,48 +640,77 @@ def test_a_round_is_done_though_tidying_up_fails(
     assert rounds.get_round(workspace, claimed.id).state == "done"
 
 
-def test_what_comes_next_has_suggestions_before_a_large_pool_is_scored(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(core.worker.scoring, "EARLY", 2)
-    project = blocks_project(workspace, pool=8, audit=1)
-    last = images.list_images(workspace, project.id, "pool")[-1].id
-    queue.pin(workspace, [last], "ada")
-    early: list[dict[int, str | None]] = []
+class TestEarlySuggestions:
+    @pytest.fixture(autouse=True)
+    def early_of_few(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(core.worker.scoring, "EARLY", 3)
+        monkeypatch.setattr(core.worker.scoring, "LARGE_POOL", 8)
 
-    def watch(state: str, step: int, steps: int, seconds_left: float) -> None:
-        if state == "scoring":
-            progress = queue.progress(workspace, project.id)
-            assert (progress.current_round_number, progress.suggesting_round_number) == (None, 1)
-            early.append(suggested())
-
-    def suggested() -> dict[int, str | None]:
+    def suggested(self, workspace: Workspace, project: ProjectInfo) -> dict[int, str]:
         items, _ = queue.ranked_images(workspace, project.id, split="pool")
         return {item.image.id: item.map_blob for item in items if item.map_blob is not None}
 
-    claimed = claimed_round(workspace, project)
-    assert run_round(workspace, claimed, ME, CPU, watch=watch) == "done"
-    assert len(early[0]) == 2
-    assert last in early[0], "somebody asked for it"
-    # The same maps as in the end, so no browser loads them twice.
-    done = suggested()
-    assert {number: done[number] for number in early[0] if number in done}.items() <= early[0].items()
-    assert last in done
+    def test_what_comes_next_has_them_before_the_others_are_scored(self, workspace: Workspace) -> None:
+        project = blocks_project(workspace, pool=8, audit=1, settings=tiny(keep_predictions=1))
+        claimed_cold_start(workspace, project)
+        pool = [info.id for info in images.list_images(workspace, project.id, "pool")]
+        order = [NewPrediction(number, 0.5, rank, {}) for rank, number in enumerate(pool[::-1], start=1)]
+        rounds.publish(workspace, 1, ME, order, {})
+        queue.open_image(workspace, pool[3], "ada")
+        queue.pin(workspace, [pool[2]], "ada")
+        early: list[dict[int, str]] = []
 
+        def watch(state: str, step: int, steps: int, seconds_left: float) -> None:
+            progress = queue.progress(workspace, project.id)
+            assert progress.current_round_number == 0
+            if state == "scoring" and progress.suggesting_round_number == 1:
+                early.append(self.suggested(workspace, project))
 
-def test_a_small_pool_is_not_looked_at_twice(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Claim, "suggest_early", lambda *_: pytest.fail("all come as soon"))
-    project = blocks_project(workspace, pool=4)
-    assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
+        claimed = claimed_round(workspace, project)
+        assert run_round(workspace, claimed, ME, CPU, watch=watch) == "done"
+        assert set(early[0]) == {pool[3], pool[2], pool[-1]}, "on a screen, pinned, in front"
+        # They are the same maps in the end, and all there, so nothing changes on a screen.
+        assert early[0].items() <= self.suggested(workspace, project).items()
 
+    def test_they_change_nothing_of_the_order(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        ranked = []
+        for large in (8, 9):
+            monkeypatch.setattr(core.worker.scoring, "LARGE_POOL", large)
+            workspace = open_workspace(tmp_path / f"{large}")
+            project = blocks_project(workspace, pool=8)
+            queue.pin(workspace, [images.list_images(workspace, project.id, "pool")[-1].id], "ada")
+            assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
+            items, _ = queue.ranked_images(workspace, project.id, split="pool")
+            ranked.append([(item.image.name, item.rank, item.score) for item in items])
+            workspace.close()
+        assert ranked[0] == ranked[1]
 
-def test_a_ranking_suggests_nothing_new_early(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core.worker.scoring, "EARLY", 1)
-    project = blocks_project(workspace, pool=5)
-    assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
-    monkeypatch.setattr(Claim, "suggest_early", lambda *_: pytest.fail("the network is the same"))
-    round_requests.request_ranking(workspace, project.id, "test", "a test")
-    ended_here(workspace)
+    def test_a_small_pool_has_none(self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Claim, "suggest_early", lambda *_: pytest.fail("all come as soon"))
+        project = blocks_project(workspace, pool=7)
+        queue.pin(workspace, [images.list_images(workspace, project.id, "pool")[0].id], "ada")
+        assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
+
+    def test_a_round_that_ranks_again_has_none(
+        self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        project = blocks_project(workspace, pool=8)
+        assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
+        monkeypatch.setattr(Claim, "suggest_early", lambda *_: pytest.fail("the network is the same"))
+        round_requests.request_ranking(workspace, project.id, "test", "a test")
+        ended_here(workspace)
+
+    def test_a_round_goes_on_though_they_cannot_be_stored(
+        self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: object) -> None:
+            raise DiskFull("The disk is full.")
+
+        monkeypatch.setattr(core.worker.claim, "suggest_early", full)
+        project = blocks_project(workspace, pool=8)
+        queue.pin(workspace, [images.list_images(workspace, project.id, "pool")[0].id], "ada")
+        assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
+        assert len(self.suggested(workspace, project)) == 5
 
 
 @pytest.mark.parametrize("state", ["training", "scoring"])

@@ -68,8 +68,9 @@ def test_what_comes_next_has_its_suggestion_in_the_order_there_was(
         if item.image.id in (2, 3):
             expected = early(workspace, item.image.id)
             assert (item.map_blob, item.uncertainty_blob) == (expected.map_blob, expected.uncertainty_blob)
-            assert item.round_id == scoring.id
+            assert (item.round_id, item.suggested_by) == (scoring.id, 2)
         else:
+            assert item.suggested_by == was.suggested_by == was.round_number
             assert (item.map_blob, item.round_id) == (was.map_blob, was.round_id)
     sweep_blobs(workspace, older_than_s=-60)
     assert workspace.blobs.get(second.map_blob) == b"early suggestion 2"
@@ -84,7 +85,7 @@ def test_a_first_round_suggests_before_there_is_an_order(workspace: Workspace) -
     assert claimed is not None
     suggest_early(workspace, claimed.id, WORKER, [early(workspace, 2)])
     item = shown(workspace, 2)
-    assert (item.rank, item.round_number, item.round_id) == (None, None, claimed.id)
+    assert (item.rank, item.round_number, item.suggested_by, item.round_id) == (None, None, 1, claimed.id)
     assert item.map_blob == early(workspace, 2).map_blob
     labels.save(
         workspace,

@@ -114,15 +114,16 @@ export class ProgressWatch {
     await this.#suggestAnew();
   }
 
-  /** An untouched image gets the newest suggestion. */
+  /** An untouched image gets the newest suggestion, with its reason. */
   async #suggestAnew() {
     const { view, screen, transport } = this.session;
     if (!view?.image.isUntouched) return;
     try {
-      const newer = await transport.newerMaps(view.image);
-      if (!newer || this.session.view !== view || !view.image.isUntouched) return;
-      Object.assign(view.image, { item: newer.item, suggestion: newer.suggestion });
-      Object.assign(view, { uncertainty: newer.uncertainty });
+      const newer = await transport.newerView(view.image);
+      if (this.session.view !== view || !view.image.isUntouched) return;
+      const { item, suggestion = view.image.suggestion, uncertainty = view.uncertainty } = newer;
+      Object.assign(view.image, { item, suggestion });
+      Object.assign(view, { uncertainty });
       screen.show(view, true);
       screen.refresh();
     } catch {

@@ -195,13 +195,13 @@ export class Transport {
   }
 
   /**
-   * The model's newest view of an image; null when it is the one that is shown.
+   * The model's newest view of an image; without maps when they are the ones that are shown.
    * @param {{id: number, item: Item}} image
+   * @returns {Promise<{item: Item, suggestion?: Uint8Array | null, uncertainty?: Loaded['uncertainty']}>}
    */
-  async newerMaps({ id, item: shown }) {
+  async newerView({ id, item: shown }) {
     const { item } = await this.item(id);
-    if (item.suggestion_url === shown.suggestion_url) return null;
-    return { item, ...(await this.#modelMaps(item)) };
+    return { item, ...(item.suggestion_url === shown.suggestion_url ? {} : await this.#modelMaps(item)) };
   }
 
   /** What the model suggests of an item, without the classes that are archived by now. @param {Item} item */

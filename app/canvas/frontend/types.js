@@ -33,7 +33,8 @@
  * @property {string | null} suggestion_url
  * @property {string | null} uncertainty_url
  * @property {number | null} round_id
- * @property {number | null} round_number
+ * @property {number | null} round_number of the round that the order, the rank and the reason are of
+ * @property {number | null} suggested_by number of the round that the suggestion is of
  * @property {number | null} rank
  * @property {number} ranked how many images the round ranked
  * @property {number | null} score

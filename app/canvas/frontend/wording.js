@@ -124,9 +124,11 @@ function roundName(number) {
 }
 
 /** Which round's view of the image is shown. @param {import('./types.js').Item} item */
-export function originLine(item) {
-  if (item.blind || item.round_number === null) return '';
-  return item.round_number === 0 ? 'Cold start' : `Round ${item.round_number}`;
+export function originLine({ blind, round_number: number, suggested_by: suggestedBy }) {
+  if (blind) return '';
+  const order = number === null ? [] : [number === 0 ? 'Cold start' : `Round ${number}`];
+  const isEarly = suggestedBy !== null && suggestedBy !== number;
+  return [...order, ...(isEarly ? [`suggestion of round ${suggestedBy}`] : [])].join(', ');
 }
 
 /**

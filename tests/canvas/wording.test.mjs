@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { wordsOf } from '../../app/canvas/frontend/dialogs.js';
 import { NOT_LABELLED } from '../../app/canvas/frontend/label_map.js';
-import { duration, elsewhereState, emptyState, hoverWords, originLine, percent, reasonPieces, roundLine, saveState, unsentState } from '../../app/canvas/frontend/wording.js';
+import { duration, elsewhereState, emptyState, hoverWords, originHint, originLine, percent, reasonPieces, roundLine, saveState, unsentState } from '../../app/canvas/frontend/wording.js';
 
 const QUIET = { savedAt: null, retryAt: null, message: '' };
 
@@ -100,12 +100,12 @@ test('a reason names its classes in their colours, and only whole names', () => 
 });
 
 test('the round that trains nothing has a name of its own', () => {
-  assert.equal(originLine({ blind: false, round_number: 0, suggested_by: 0 }), 'Cold start');
-  assert.equal(originLine({ blind: false, round_number: 3, suggested_by: 3 }), 'Round 3');
-  assert.equal(originLine({ blind: false, round_number: 3, suggested_by: 4 }), 'Round 3, suggestion of round 4');
-  assert.equal(originLine({ blind: false, round_number: null, suggested_by: 1 }), 'suggestion of round 1');
-  assert.equal(originLine({ blind: false, round_number: null, suggested_by: null }), '');
-  assert.equal(originLine({ blind: true, round_number: 3, suggested_by: 3 }), '');
+  assert.equal(originLine({ blind: false, round_number: 0 }), 'Cold start');
+  assert.equal(originLine({ blind: false, round_number: 3 }), 'Round 3');
+  assert.equal(originLine({ blind: false, round_number: null }), '');
+  assert.equal(originLine({ blind: true, round_number: 3 }), '');
+  assert.equal(originHint({ round_number: 3, suggested_by: 3 }), '');
+  assert.match(originHint({ round_number: 3, suggested_by: 4 }), /^The suggestion is newer: round 4 made it/);
 });
 
 test('what another project has unsent is told with the way out', () => {

@@ -1,7 +1,7 @@
 // The card that says why this image comes now: the reason, with the classes it names in their colours.
 
 import { h, setText } from './elements.js';
-import { originLine, reasonPieces } from './wording.js';
+import { originHint, originLine, reasonPieces } from './wording.js';
 
 /** @typedef {import('./types.js').Item} Item */
 /** @typedef {import('./palette.js').LabelClass} LabelClass */
@@ -29,6 +29,7 @@ export class WhyCard {
   /** @param {Item | null} item */
   update(item) {
     setText(this.origin, item ? originLine(item) : '');
+    this.origin.title = item ? originHint(item) : '';
     this.origin.hidden = this.origin.textContent === '';
     this.alike.hidden = !item?.alike_url;
     if (item?.alike_url) this.alike.href = item.alike_url;

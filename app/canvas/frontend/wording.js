@@ -123,12 +123,15 @@ function roundName(number) {
   return number === 0 ? 'The cold start' : `Round ${number}`;
 }
 
-/** Which round's view of the image is shown. @param {import('./types.js').Item} item */
-export function originLine({ blind, round_number: number, suggested_by: suggestedBy }) {
-  if (blind) return '';
-  const order = number === null ? [] : [number === 0 ? 'Cold start' : `Round ${number}`];
-  const isEarly = suggestedBy !== null && suggestedBy !== number;
-  return [...order, ...(isEarly ? [`suggestion of round ${suggestedBy}`] : [])].join(', ');
+/** Which round has put the image in its order. @param {import('./types.js').Item} item */
+export function originLine({ blind, round_number: number }) {
+  if (blind || number === null) return '';
+  return number === 0 ? 'Cold start' : `Round ${number}`;
+}
+
+/** What is to be said of a suggestion that another round made. @param {import('./types.js').Item} item */
+export function originHint({ round_number: number, suggested_by: suggestedBy }) {
+  return suggestedBy === number ? '' : `The suggestion is newer: round ${suggestedBy} made it, and still scores other images`;
 }
 
 /**

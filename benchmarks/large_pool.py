@@ -2,8 +2,8 @@
 
 The pool is demo scenes as JPEG files of 1280×960, each shifted by another number of pixels. Eight are
 labelled with their truth. Rounds with the settings of a new project take turns: one scores as many images as
-those say, the other all of them. A round suggests for the images in front before it has scored the others;
-when it does is known to a second, for so often it reports.
+those say, the other all of them. A round suggests for the images that come next before it has scored the
+others; when it does is known to a second, for so often it reports.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from csv_rows import Row, about, print_rows, write_rows
-from demo_rounds import answer, finished_round
+from demo_rounds import PERSON, answer, finished_round
 
 from run_app import make_demo
 from storage import images, labels, projects, queue
@@ -80,6 +80,8 @@ def measured(count: int, rounds_each: int, device: torch.device) -> list[Row]:
                 projects.update_settings(
                     workspace, project.id, settings.model_copy(update={"round": of_round}), actor="benchmark"
                 )
+                # As somebody has them on the screen and loaded ahead who labels meanwhile.
+                queue.next_images(workspace, project.id, PERSON, 6, awaited=True)
                 suggests_at: list[float] = []
 
                 def watch(*_: object, seen: list[float] = suggests_at) -> None:

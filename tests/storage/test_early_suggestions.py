@@ -99,6 +99,18 @@ def test_a_first_round_suggests_before_there_is_an_order(workspace: Workspace) -
     assert labels.history(workspace, 2)[0].round_shown_id == claimed.id
 
 
+def test_what_comes_next_is_on_screens_pinned_or_in_front(workspace: Workspace, project: ProjectInfo) -> None:
+    place = [item.image.id for item in queue.ranked_images(workspace, project.id, split="pool")[0]]
+    assert queue.coming_next(workspace, project.id, 2) == place[:2]
+    queue.pin(workspace, [place[3]], "ada")
+    queue.open_image(workspace, place[4], "ada")
+    assert queue.coming_next(workspace, project.id, 3) == [place[4], place[3], place[0]]
+    assert queue.coming_next(workspace, project.id, 1, now=time.time() + 3600) == [place[3]]
+    submit(workspace, place[3])
+    queue.release_all(workspace, "ada")
+    assert queue.coming_next(workspace, project.id, 9) == [place[0], place[1], place[2], place[4]]
+
+
 def test_an_audit_image_is_labelled_blind(
     workspace: Workspace, project: ProjectInfo, scoring: RoundInfo
 ) -> None:

@@ -61,11 +61,21 @@ def answer(workspace: Workspace, project: ProjectInfo, count: int) -> None:
         )
 
 
+def finished_cold_start(workspace: Workspace, project: ProjectInfo, device: torch.device) -> RoundInfo:
+    return _ended(workspace, round_requests.request_cold_start(workspace, project.id), device)
+
+
 def finished_round(
     workspace: Workspace, project: ProjectInfo, device: torch.device, watch: Watch | None = None
 ) -> RoundInfo:
-    worker = f"{platform.node()}:{os.getpid()}"
     requested = round_requests.request_round(workspace, project.id, actor=PERSON, reason="Benchmark")
+    return _ended(workspace, requested, device, watch)
+
+
+def _ended(
+    workspace: Workspace, requested: RoundInfo, device: torch.device, watch: Watch | None = None
+) -> RoundInfo:
+    worker = f"{platform.node()}:{os.getpid()}"
     claimed = rounds.claim(workspace, worker, LEASE_S)
     assert claimed is not None
     run_round(workspace, claimed, worker, device, watch=watch)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
-import math
 import statistics
 import sys
 import tempfile
@@ -26,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from csv_rows import Row, about, print_rows, write_rows
-from demo_rounds import PERSON, answer, finished_round
+from demo_rounds import answer, finished_cold_start, finished_round
 
 from run_app import make_demo
 from storage import images, labels, projects, queue
@@ -72,6 +71,7 @@ def measured(count: int, rounds_each: int, device: torch.device) -> list[Row]:
         project = make_demo(workspace, SCENES)
         add_copies(workspace, project, count)
         answer(workspace, project, LABELS)
+        finished_cold_start(workspace, project, device)
         took: dict[int, list[tuple[float, ...]]] = {}
         for _ in range(rounds_each):
             for most_scored in (RoundSettings().most_scored, count):
@@ -80,8 +80,6 @@ def measured(count: int, rounds_each: int, device: torch.device) -> list[Row]:
                 projects.update_settings(
                     workspace, project.id, settings.model_copy(update={"round": of_round}), actor="benchmark"
                 )
-                # As somebody has them on the screen and loaded ahead who labels meanwhile.
-                queue.next_images(workspace, project.id, PERSON, 6, awaited=True)
                 suggests_at: list[float] = []
 
                 def watch(*_: object, seen: list[float] = suggests_at) -> None:
@@ -92,7 +90,7 @@ def measured(count: int, rounds_each: int, device: torch.device) -> list[Row]:
                 assert done.started_at is not None
                 assert done.finished_at is not None
                 in_all = done.finished_at - done.started_at
-                suggests = suggests_at[0] - done.started_at if suggests_at else math.nan
+                suggests = suggests_at[0] - done.started_at
                 seconds = (done.metrics["train_seconds"], suggests, done.metrics["score_seconds"], in_all)
                 took.setdefault(most_scored, []).append(seconds)
                 print(most_scored, [round(one, 1) for one in seconds], flush=True)

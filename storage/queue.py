@@ -27,6 +27,7 @@ __all__ = [
     "Progress",
     "QueueItem",
     "asked_for",
+    "coming_next",
     "front",
     "move_back_alike",
     "next_images",
@@ -87,7 +88,7 @@ def asked_for(workspace: Workspace, project_id: int) -> list[int]:
 def coming_next(workspace: Workspace, project_id: int, count: int, now: float | None = None) -> list[int]:
     """Return the ids of images of the pool that people see next, at most ``count``.
 
-    Those that are reserved come first, for they are on a screen or loaded ahead for one; then what is pinned,
+    Those that are reserved come first, on screens before what is loaded ahead for them; then what is pinned,
     and :func:`front`.
 
     Raises:
@@ -95,11 +96,11 @@ def coming_next(workspace: Workspace, project_id: int, count: int, now: float | 
     """
     now = time.time() if now is None else now
     of_pool = (Image.project_id == project_id, Image.split == "pool")
-    # The index on leased_by finds the few there are; names come after the empty text.
-    reserved = select(Image.id).where(*of_pool, Image.leased_by > "", Image.leased_until > now)
+    # On a screen one is reserved for longer.
+    reserved = select(Image.id).where(*of_pool, Image.leased_until > now).order_by(Image.leased_until.desc())
     pinned = select(Image.id).where(*of_pool, Image.pinned_at.is_not(None)).order_by(Image.pinned_at)
     with workspace.database.reading() as session:
-        first = [*session.scalars(reserved), *session.scalars(pinned.limit(count))]
+        first = [*session.scalars(reserved.limit(count)), *session.scalars(pinned.limit(count))]
     return [*dict.fromkeys([*first, *front(workspace, project_id, count)])][:count]
 
 

@@ -118,9 +118,11 @@ def score_pool(
 def _first_to_score(claim: Claim, images: RoundImages) -> set[int]:
     """Return the ids of the images that are suggested for before the others are scored; often none.
 
-    A round that ranks again suggests what is there.
+    A round that ranks again suggests what is there. One that scores again, for want of memory or since its
+    worker died, asks what comes next by then.
     """
-    if claim.info.kind == "ranks" or len(images.to_score) < LARGE_POOL:
+    is_large = len(images.to_score) >= LARGE_POOL
+    if claim.info.kind == "ranks" or not is_large or not claim.settings.keep_predictions:
         return set()
     scored = {image.id for image in images.to_score}
     return scored.intersection(queue.coming_next(claim.workspace, claim.info.project_id, EARLY))

@@ -1141,8 +1141,10 @@ test('suggestions that come before the order are told of once, and taken from th
   const early = { ...item(1), suggested_by: 2 };
   session.transport.newerView = async () => ({ item: early, suggestion: new Uint8Array(16).fill(3), uncertainty: null });
   const { next } = session.transport;
-  let asked = 0;
+  const { show } = session.screen;
+  let [asked, shows] = [0, 0];
   session.transport.next = (...what) => next(...what, asked++);
+  session.screen.show = (...what) => show(...what, shows++);
   session.transport.progress = async () => ({ ...PROGRESS, suggesting_round_number: 2 });
   for (let look = 0; look < 2; look++) await session.watch.look();
   assert.equal(asked, 1, 'what comes next');
@@ -1156,6 +1158,7 @@ test('suggestions that come before the order are told of once, and taken from th
   session.transport.progress = async () => ({ ...PROGRESS, current_round_number: 2 });
   await session.watch.look();
   assert.equal(session.image.item.rank, 5);
+  assert.equal(shows, 1, 'a picture that stays is not drawn anew');
   assert.ok(session.image.suggestion.every((value) => value === 3));
   assert.deepEqual(parts.notices, [
     'Round 2 is trained: what comes next has its suggestions.',

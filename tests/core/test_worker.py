@@ -29,9 +29,11 @@ import core.worker.scoring
 import core.worker.small_pictures
 import core.worker.snapshot
 import core.worker.training
+from core.acquisition.aggregation import ImageScore
 from core.checkpoints import newest_checkpoint
 from core.model import encoder_weights
 from core.model.network import SegmentationNetwork
+from core.pool_ranking import PoolRanking
 from core.predict import predict_batch
 from core.round_data import decoded_image
 from core.train import Training, read_checkpoint
@@ -650,40 +652,59 @@ class TestEarlySuggestions:
         items, _ = queue.ranked_images(workspace, project.id, split="pool")
         return {item.image.id: item.map_blob for item in items if item.map_blob is not None}
 
-    def test_what_comes_next_has_them_before_the_others_are_scored(self, workspace: Workspace) -> None:
+    def test_what_comes_next_has_them_before_the_others_are_scored(
+        self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(core.worker.claim, "REPORT_S", 0.0)
         project = blocks_project(workspace, pool=8, audit=1, settings=tiny(keep_predictions=1))
-        claimed_cold_start(workspace, project)
+        cold = claimed_cold_start(workspace, project)
         pool = [info.id for info in images.list_images(workspace, project.id, "pool")]
         order = [NewPrediction(number, 0.5, rank, {}) for rank, number in enumerate(pool[::-1], start=1)]
-        rounds.publish(workspace, 1, ME, order, {})
+        rounds.publish(workspace, cold.id, ME, order, {})
         queue.open_image(workspace, pool[3], "ada")
         queue.pin(workspace, [pool[2]], "ada")
-        early: list[dict[int, str]] = []
+        early: dict[int, dict[int, str]] = {}
 
         def watch(state: str, step: int, steps: int, seconds_left: float) -> None:
             progress = queue.progress(workspace, project.id)
             assert progress.current_round_number == 0
             if state == "scoring" and progress.suggesting_round_number == 1:
-                early.append(self.suggested(workspace, project))
+                early[step] = self.suggested(workspace, project)
 
         claimed = claimed_round(workspace, project)
         assert run_round(workspace, claimed, ME, CPU, watch=watch) == "done"
-        assert set(early[0]) == {pool[3], pool[2], pool[-1]}, "on a screen, pinned, in front"
+        first = min(early)
+        assert first == 4, "as soon as another one is scored"
+        assert set(early[first]) == {pool[3], pool[2], pool[-1]}, "on a screen, pinned, in front"
         # They are the same maps in the end, and all there, so nothing changes on a screen.
-        assert early[0].items() <= self.suggested(workspace, project).items()
+        assert early[first].items() <= self.suggested(workspace, project).items()
 
     def test_they_change_nothing_of_the_order(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        ranked = []
+        rank_pool = core.worker.scoring.rank_pool
+        asked: list[list[float]] = []
+        stored: list[int] = []
+
+        def ranked(scores: list[ImageScore], *rest: Any, **options: Any) -> PoolRanking:
+            asked.append([one.score for one in scores])
+            return rank_pool(scores, *rest, **options)
+
+        monkeypatch.setattr(core.worker.scoring, "rank_pool", ranked)
+        suggest_early = Claim.suggest_early
+
+        def counted(claim: Claim, maps: dict[int, tuple[bytes, bytes]]) -> None:
+            stored.append(len(maps))
+            suggest_early(claim, maps)
+
+        monkeypatch.setattr(Claim, "suggest_early", counted)
         for large in (8, 9):
             monkeypatch.setattr(core.worker.scoring, "LARGE_POOL", large)
             workspace = open_workspace(tmp_path / f"{large}")
             project = blocks_project(workspace, pool=8)
             queue.pin(workspace, [images.list_images(workspace, project.id, "pool")[-1].id], "ada")
             assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
-            items, _ = queue.ranked_images(workspace, project.id, split="pool")
-            ranked.append([(item.image.name, item.rank, item.score) for item in items])
             workspace.close()
-        assert ranked[0] == ranked[1]
+        assert stored == [1], "of the first project alone"
+        assert asked[0] == asked[1]
 
     def test_a_small_pool_has_none(self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Claim, "suggest_early", lambda *_: pytest.fail("all come as soon"))
@@ -707,10 +728,18 @@ class TestEarlySuggestions:
             raise DiskFull("The disk is full.")
 
         monkeypatch.setattr(core.worker.claim, "suggest_early", full)
-        project = blocks_project(workspace, pool=8)
+        project = blocks_project(workspace, pool=8, settings=tiny(keep_predictions=8))
         queue.pin(workspace, [images.list_images(workspace, project.id, "pool")[0].id], "ada")
         assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
-        assert len(self.suggested(workspace, project)) == 5
+        assert len(self.suggested(workspace, project)) == 8
+
+    def test_none_are_kept_where_no_suggestions_are(
+        self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Claim, "suggest_early", lambda *_: pytest.fail("nobody wants any"))
+        project = blocks_project(workspace, pool=8, settings=tiny(keep_predictions=0))
+        assert run_round(workspace, claimed_round(workspace, project), ME, CPU) == "done"
+        assert self.suggested(workspace, project) == {}
 
 
 @pytest.mark.parametrize("state", ["training", "scoring"])

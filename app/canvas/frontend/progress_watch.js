@@ -116,16 +116,19 @@ export class ProgressWatch {
 
   /** An untouched image gets the newest suggestion, with its reason. */
   async #suggestAnew() {
-    const { view, screen, transport } = this.session;
+    const { session } = this;
+    const { view, screen, transport } = session;
     if (!view?.image.isUntouched) return;
     try {
       const newer = await transport.newerView(view.image);
-      if (this.session.view !== view || !view.image.isUntouched) return;
-      const { item, suggestion = view.image.suggestion, uncertainty = view.uncertainty } = newer;
-      Object.assign(view.image, { item, suggestion });
-      Object.assign(view, { uncertainty });
-      screen.show(view, true);
-      screen.refresh();
+      screen.atRest(() => {
+        if (session.view !== view || !view.image.isUntouched) return;
+        const { item, suggestion = view.image.suggestion, uncertainty = view.uncertainty } = newer;
+        Object.assign(view.image, { item, suggestion });
+        Object.assign(view, { uncertainty });
+        if ('suggestion' in newer) screen.show(view, true);
+        screen.refresh();
+      });
     } catch {
       // The old suggestion still serves.
     }

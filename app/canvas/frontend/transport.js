@@ -201,7 +201,8 @@ export class Transport {
    */
   async newerView({ id, item: shown }) {
     const { item } = await this.item(id);
-    return { item, ...(item.suggestion_url === shown.suggestion_url ? {} : await this.#modelMaps(item)) };
+    const isSame = item.suggestion_url === shown.suggestion_url && item.uncertainty_url === shown.uncertainty_url;
+    return { item, ...(isSame ? {} : await this.#modelMaps(item)) };
   }
 
   /** What the model suggests of an item, without the classes that are archived by now. @param {Item} item */

@@ -131,7 +131,7 @@ export function originLine({ blind, round_number: number }) {
 
 /** What is to be said of a suggestion that another round made. @param {import('./types.js').Item} item */
 export function originHint({ round_number: number, suggested_by: suggestedBy }) {
-  return suggestedBy === number ? '' : `The suggestion is newer: round ${suggestedBy} made it, and still scores other images`;
+  return suggestedBy === number ? '' : `The suggestion is newer: it is of round ${suggestedBy}`;
 }
 
 /**

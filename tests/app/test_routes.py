@@ -67,7 +67,7 @@ def test_the_queue_hands_out_items_and_the_project_its_progress(browser: TestCli
     assert set(item) == {
         "image_id", "name", "width", "height", "image_url", "label_url", "revision", "status", "author",
         "split", "blind", "suggestion_url", "uncertainty_url", "round_id", "round_number", "rank", "ranked",
-        "score", "why", "has_truth", "tiles_url", "tile_side", "tile_levels", "source_url",
+        "suggested_by", "score", "why", "has_truth", "tiles_url", "tile_side", "tile_levels", "source_url",
         "source_tiles_url", "channels_url", "bit_depth", "channels", "superpixels_url",
         "unsure_of", "alike_url",
     }  # fmt: skip

@@ -11,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
+from headlines import headlines
 from tables_of_costs import scoring, small_pictures, step
 from tables_of_learning import active_learning, learning_curves, whole_active_learning
 from tables_of_recipes import semi, whole_semi
@@ -59,6 +60,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "demo_rounds": demo_rounds,
     "killed_round": killed_round,
     "canvas": canvas,
+    "first_page": first_page,
     "label_page": label_page,
     "training_page": training_page,
     "correction_actions": correction_actions,
@@ -77,7 +79,7 @@ TABLES: dict[str, Callable[[], str]] = {
 }
 
 
-PAGES = {PAGE: TABLES, README: {"simulate": simulate, "first_page": first_page}}
+PAGES = {PAGE: TABLES, README: {"simulate": simulate, "headlines": headlines}}
 
 
 def with_tables(path: Path) -> str:

@@ -361,17 +361,26 @@ def worker_command(workspace: Path, device: Device, *more: str) -> list[str]:
 def supervise_worker(workspace: Path, device: Device, stop: threading.Event) -> None:
     """Keep one worker process running until ``stop`` is set; its output goes to ``logs/worker.log``.
 
-    A worker that dies is started again, so that a killed round is resumed: after 1 s when it ran for over a
-    minute, otherwise after 2, 4, 8, 16 and then always 30 s.
+    A worker that dies, or cannot be started for want of memory or disk, is started again, so that a killed
+    round is resumed: after 1 s when it ran for over a minute, otherwise after 2, 4, 8, 16 and then always
+    30 s.
     """
     log_path = workspace / "logs" / "worker.log"
-    log_path.parent.mkdir(parents=True, exist_ok=True)
     command = worker_command(workspace, device)
     pause = 1.0
     while not stop.is_set():
         began = time.monotonic()
-        with log_path.open("ab") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        try:
+            log_path.parent.mkdir(parents=True, exist_ok=True)
+            with log_path.open("ab") as log:
+                process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        except OSError as error:
+            pause = min(pause * 2, 30.0)
+            console.print(
+                f"The worker cannot be started ({error}); trying again in {pause:.0f} s.", soft_wrap=True
+            )
+            stop.wait(pause)
+            continue
         # Loading what it trains with takes it many seconds, in which the screen shall not miss a worker.
         with (
             contextlib.suppress(QualmError, SQLAlchemyError),

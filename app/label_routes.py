@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from http import HTTPStatus
@@ -13,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from app.answers import FRESH, answer_packed, packed
-from app.items import progress_json
+from app.items import image_url, progress_json
 from app.queue_routes import MOST_ITEMS, next_items
 from app.request_values import image_id_of, seconds_of, submission_of, whole_number
 from storage import images, labels, queue
@@ -23,23 +24,29 @@ from storage.images import ImageInfo
 from storage.schema import NOT_LABELLED
 from storage.workspace import Workspace
 
+logger = logging.getLogger(__name__)
+
 
 def get_label(workspace: Workspace, request: Request) -> Response:
-    """Answer the newest label map as run lengths, with its revision as ETag."""
+    """Answer the newest label map as run lengths, with its revision as ETag.
+
+    ``x-submission-id`` names the request that brought it, empty when none did.
+    """
     image_id = image_id_of(request)
     image = images.image(workspace, image_id)
-    if request.headers.get("if-none-match") == f'"{image.revision}"':
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"etag": f'"{image.revision}"'})
     if image.revision == 0:
-        revision, status = 0, ""
+        headers = {"etag": '"0"', "x-label-status": "", "x-submission-id": ""}
         body = run_length.encode_even(NOT_LABELLED, image.width * image.height)
     else:
         label_map, revision = labels.read(workspace, image_id)
-        history = labels.history(workspace, image_id)
-        status = next((one.status for one in history if one.revision == revision), "")
+        newest = next(one for one in labels.history(workspace, image_id) if one.revision == revision)
+        headers = {
+            "etag": f'"{revision}"',
+            "x-label-status": newest.status,
+            "x-submission-id": newest.submission_id or "",
+        }
         body = run_length.encode(label_map)
-    headers = {"etag": f'"{revision}"', "x-label-status": status, "cache-control": "no-cache"}
-    return answer_packed(packed(body), headers)
+    return answer_packed(packed(body), headers | FRESH)
 
 
 def get_revision(workspace: Workspace, request: Request) -> Response:
@@ -85,8 +92,18 @@ def get_truth(workspace: Workspace, request: Request) -> Response:
 
 
 async def put_label(workspace: Workspace, request: Request) -> Response:
-    """Save a label map on top of the revision named in ``If-Match``; with ``?next=`` also hand out more."""
+    """Save a label map on top of the revision named in ``If-Match``; with ``?next=`` also hand out more.
+
+    ``X-Picture`` is the address of the picture that was painted on. Under the number of an image another
+    workspace, or a backup that was restored, may have another one; then nothing is saved.
+    """
     image = await run_in_threadpool(images.image, workspace, image_id_of(request))
+    if request.headers.get("x-picture") != image_url(image):
+        sentence = (
+            f"{image.name} is another picture than the one that was painted on: the server has opened "
+            "another workspace, or a backup. Nothing was saved; this browser keeps the strokes."
+        )
+        return JSONResponse({"error": sentence}, HTTPStatus.PRECONDITION_FAILED)
     # A run takes a value and at least one length byte per pixel it covers, so more cannot be a label map.
     most = 4 + 2 * image.width * image.height
     body = bytearray()
@@ -130,8 +147,6 @@ def _save(workspace: Workspace, request: Request, image: ImageInfo, body: bytes)
         round_shown_id=int(round_shown) if round_shown else None,
         submission_id=submission_of(request.headers.get("x-submission-id")),
     )
-    if status == "submitted":
-        queue.move_back_alike(workspace, image.id, request.state.annotator, holding)
     answer: dict[str, Any] = {
         "revision": saved.revision,
         "status": saved.status,
@@ -140,9 +155,14 @@ def _save(workspace: Workspace, request: Request, image: ImageInfo, body: bytes)
         "split": saved.split,
         "repeated": saved.repeated,
     }
-    if count:
-        answer["items"] = next_items(workspace, request, image.project_id, count, holding)
-    if status == "submitted":
-        # A draft comes every few seconds and changes nothing there.
-        answer["progress"] = progress_json(queue.progress(workspace, image.project_id))
+    try:
+        if status == "submitted":
+            queue.move_back_alike(workspace, image.id, request.state.annotator, holding)
+            # A draft comes every few seconds and changes nothing there.
+            answer["progress"] = progress_json(queue.progress(workspace, image.project_id))
+        if count:
+            answer["items"] = next_items(workspace, request, image.project_id, count, holding)
+    except Exception:
+        # What is saved must not be told to be not saved; the page asks for the rest by itself.
+        logger.exception("What comes after the label map of %s could not be answered.", image.name)
     return JSONResponse(answer, headers={"etag": f'"{saved.revision}"'})

@@ -45,7 +45,12 @@ def get_thumbnail(workspace: Workspace, request: Request) -> Response:
 def get_superpixels(workspace: Workspace, request: Request) -> Response:
     """Answer the image's superpixels, about ``?segments=`` of them."""
     image = image_with_blob(workspace, request)
-    body = superpixels(workspace, image.blob, whole_number(request, "segments", 600))
+
+    def read() -> bytes:
+        large = is_large(image.width, image.height)
+        return overview(workspace, image)[0] if large else workspace.blobs.get(image.blob)
+
+    body = superpixels(workspace, image.blob, whole_number(request, "segments", 600), read)
     return answer_packed(body, IMMUTABLE)
 
 

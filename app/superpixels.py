@@ -14,14 +14,13 @@ import io
 import math
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from storage.errors import InvalidInput
-from storage.formats.image_file import read_image
 from storage.small_files import kept, kept_or_made
 from storage.workspace import Workspace
 
@@ -34,14 +33,19 @@ _COMPACTNESS = 15.0
 _SIGMA = 1.0
 
 
-def superpixels(workspace: Workspace, blob: str, segments: int) -> bytes:
+def superpixels(workspace: Workspace, blob: str, segments: int, read: Callable[[], bytes]) -> bytes:
     """Return the compressed superpixels of an image, from the cache when they are there.
 
     A second request for the same image waits for the first instead of computing beside it.
 
+    Args:
+        workspace: The workspace.
+        blob: The image's.
+        segments: One of ``SEGMENTS``.
+        read: Returns the stored picture, or the overview of a large one, of which they are made.
+
     Raises:
-        InvalidInput: a number of segments that is not on offer, or a file that cannot be decoded.
-        NotFound: the image's file is missing.
+        InvalidInput: a number of segments that is not on offer.
     """
     if segments not in SEGMENTS:
         raise InvalidInput(f"Superpixels come about {', '.join(map(str, SEGMENTS))} to an image.")
@@ -50,7 +54,7 @@ def superpixels(workspace: Workspace, blob: str, segments: int) -> bytes:
     if content is not None:
         return content
     with _turn_of(blob):
-        return kept_or_made(path, lambda: _made(workspace.blobs.get(blob), segments))
+        return kept_or_made(path, lambda: _made(read(), segments))
 
 
 def _made(data: bytes, segments: int) -> bytes:
@@ -77,8 +81,8 @@ def encode(ids: NDArray[np.uint16]) -> bytes:
 
 
 def _reduced(data: bytes) -> NDArray[np.uint8]:
-    """Return the pixels of an image file at 8 bits, (height, width, 3), with at most MOST_CELLS of them."""
-    with Image.open(io.BytesIO(read_image(data).blob)) as picture:
+    """Return the pixels of a stored picture, (height, width, 3), with at most MOST_CELLS of them."""
+    with Image.open(io.BytesIO(data)) as picture:
         shrink = min(1.0, math.sqrt(MOST_CELLS / (picture.width * picture.height)))
         size = max(1, int(picture.width * shrink)), max(1, int(picture.height * shrink))
         # A JPEG can be decoded at half or a quarter of its size in a fraction of the time.

@@ -63,6 +63,7 @@ class LabelInfo:
     seconds_spent: float
     blind: bool
     round_shown_id: int | None
+    submission_id: str | None
     created_at: float
 
 
@@ -204,6 +205,7 @@ def history(workspace: Workspace, image_id: int) -> list[LabelInfo]:
                 seconds_spent=row.seconds_spent,
                 blind=row.blind,
                 round_shown_id=row.round_shown_id,
+                submission_id=row.submission_id,
                 created_at=row.created_at,
             )
             for row in session.scalars(query)

@@ -1,6 +1,7 @@
 """The command line: it prepares its environment once, teaches by --help and speaks in sentences."""
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -273,6 +274,26 @@ def test_a_worker_is_announced_before_it_has_loaded(tmp_path: Path) -> None:
         stop.set()
         supervisor.join(30)
     assert workers.live_workers(workspace) == []
+
+
+def test_a_worker_that_cannot_be_started_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waited.append(timeout)
+            if len(waited) == 2:
+                self.set()
+            return self.is_set()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    waited: list[float | None] = []
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    run_app.supervise_worker(open_workspace(tmp_path / "w").path, run_app.Device.cpu, Stop())
+    assert waited == [2.0, 4.0]
+    assert "Cannot allocate memory" in capsys.readouterr().out
 
 
 def test_a_worker_is_told_who_started_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,10 +30,20 @@ def label_map(*values: int) -> np.ndarray:
     return np.repeat(np.resize(np.array(values, np.uint8), WIDTH)[None], HEIGHT, axis=0)
 
 
+def picture_of(browser: TestClient, image_id: int) -> str:
+    answer = browser.get(f"/api/images/{image_id}/item")
+    return str(answer.json()["item"]["image_url"]) if answer.status_code == 200 else ""
+
+
 def put(
     browser: TestClient, image_id: int, pixels: np.ndarray | bytes, revision: int = 0, **more: Any
 ) -> httpx.Response:
-    headers = {"if-match": f'"{revision}"', "x-status": "draft", "x-submission-id": str(uuid.uuid4())}
+    headers = {
+        "if-match": f'"{revision}"',
+        "x-picture": picture_of(browser, image_id),
+        "x-status": "draft",
+        "x-submission-id": str(uuid.uuid4()),
+    }
     body = pixels if isinstance(pixels, bytes) else run_length.encode(pixels)
     query = more.pop("query", "")
     return browser.put(
@@ -149,9 +159,40 @@ def test_a_saved_label_map_comes_back_the_same(browser: TestClient, site: Site) 
     assert saved["status"] == "draft"
     assert saved["labelled_share"] == pytest.approx((pixels != 254).mean())
     assert np.array_equal(read(browser, f"/api/images/{image_id}/label"), pixels)
-    response = browser.get(f"/api/images/{image_id}/label", headers={"if-none-match": '"1"'})
-    assert response.status_code == 304
     assert labels.history(site.workspace, image_id)[0].seconds_spent == 12.5
+
+
+def test_a_label_map_comes_with_the_name_of_the_request_that_brought_it(
+    browser: TestClient, site: Site
+) -> None:
+    url = f"/api/images/{site.image_ids[0]}/label"
+    assert browser.get(url).headers["x-submission-id"] == ""
+    name = str(uuid.uuid4())
+    put(browser, site.image_ids[0], label_map(0), submission_id=name)
+    assert browser.get(url).headers["x-submission-id"] == name
+
+
+@pytest.mark.parametrize("of", ["", "/api/images/1/pixels/0000", "another image"])
+def test_a_label_map_of_another_picture_is_not_saved(browser: TestClient, site: Site, of: str) -> None:
+    picture = picture_of(browser, site.image_ids[1]) if of == "another image" else of
+    response = put(browser, site.image_ids[0], label_map(0), status="submitted", picture=picture)
+    assert response.status_code == 412
+    assert "another picture" in response.json()["error"]
+    assert image(site.workspace, site.image_ids[0]).revision == 0
+
+
+def test_a_label_map_that_is_saved_is_not_told_to_be_not_saved(
+    browser: TestClient, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise DiskFull("Nothing was changed: free some space.")
+
+    monkeypatch.setattr(queue, "move_back_alike", fail)
+    response = put(browser, site.image_ids[0], label_map(0), status="submitted", query="?next=2")
+    assert response.status_code == 200
+    assert response.json()["revision"] == 1
+    assert not {"items", "progress"} & response.json().keys()
+    assert image(site.workspace, site.image_ids[0]).revision == 1
 
 
 def test_every_revision_can_be_read_again(browser: TestClient, site: Site) -> None:
@@ -423,7 +464,7 @@ def test_headers_that_make_no_sense_are_refused(
     response = browser.put(
         f"/api/images/{site.image_ids[0]}/label",
         content=run_length.encode(label_map(0)),
-        headers={"if-match": '"0"', **headers},
+        headers={"if-match": '"0"', "x-picture": picture_of(browser, site.image_ids[0]), **headers},
     )
     assert response.status_code == 422
     assert image(site.workspace, site.image_ids[0]).revision == 0

@@ -53,7 +53,7 @@ const unreachable = { kind: 'unreachable', message: 'The server cannot be reache
 function openImage(id = 1) {
   const pixels = new Uint8Array(100).fill(NOT_LABELLED);
   return new OpenImage({
-    item: { image_id: id, width: 10, height: 10 },
+    item: { image_id: id, width: 10, height: 10, image_url: `/p/${id}` },
     pixels,
     revision: 0,
     status: null,
@@ -201,6 +201,35 @@ test('what is changed after a submit whose answer is awaited is kept as a draft'
   await pass(10);
   assert.equal(kept.get(1).submission, null);
   assert.deepEqual(decode(join(kept.get(1).bands), 100), image.pixels);
+});
+
+test('a submit behind a draft without an answer is a submit after a reload too', async () => {
+  const { autosave, kept, pass } = bench([new Promise(() => {})]);
+  const image = openImage();
+  image.fillRest(1);
+  autosave.changed(image);
+  await pass(1500);
+  assert.equal(kept.get(1).request, 'id-1');
+  image.replace(new Uint8Array(100).fill(2));
+  autosave.submit(image);
+  await pass(100);
+  assert.equal(kept.get(1).submission, 'id-2');
+  assert.equal(kept.get(1).request, 'id-1', 'it may be what the server has got');
+  assert.deepEqual(decode(join(kept.get(1).bands), 100), image.pixels);
+});
+
+test('the journal knows under which id the next save goes out', async () => {
+  const { autosave, kept, requests, pass } = bench();
+  const image = openImage();
+  for (const value of [1, 2]) {
+    image.replace(new Uint8Array(100).fill(value));
+    autosave.changed(image);
+    const { request } = kept.get(1);
+    await pass(1500);
+    assert.equal(requests.at(-1).submission, request);
+    assert.equal(image.request, request, 'and that the server has it');
+  }
+  assert.notEqual(requests[0].submission, requests[1].submission);
 });
 
 test('a submit behind a draft under way goes out on the new revision', async () => {

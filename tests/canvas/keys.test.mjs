@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { readKeycaps } from '../../app/canvas/frontend/keycaps.js';
 import {
   BINDINGS, chordName, commandOf, commandsByChord, isStreamlitKey, objectionTo, receiverOf, shownChord, withKeys,
 } from '../../app/canvas/frontend/keys.js';
@@ -101,6 +102,24 @@ test('a key that means something else is refused with a sentence', () => {
   assert.equal(objectionTo('ShiftLeft', 'fit', {}, []), '', 'half a chord is no mistake');
   assert.equal(objectionTo('KeyF', 'fit', {}, []), null);
   assert.equal(objectionTo('Shift+KeyZ', 'fit', {}, []), null);
+});
+
+test('with Ctrl a letter is the one on the keycap, without it the place counts', () => {
+  const on = (code, key, more) => commandOf({ ...press(code, more), key }, []);
+  assert.deepEqual(on('KeyY', 'z', { ctrlKey: true }), { command: 'undo' }, 'QWERTZ');
+  assert.deepEqual(on('KeyW', 'Z', { metaKey: true, shiftKey: true }), { command: 'redo' }, 'AZERTY');
+  assert.deepEqual(on('KeyZ', 'я', { ctrlKey: true }), { command: 'undo' }, 'no Latin letter');
+  assert.deepEqual(on('KeyQ', 'a'), { command: 'tool-accept' });
+});
+
+test('chords are named by the layout of this keyboard, where the browser tells', async () => {
+  const layout = new Map([['KeyQ', 'a'], ['KeyZ', 'w'], ['Semicolon', 'm'], ['Digit1', '&']]);
+  await readKeycaps({ getLayoutMap: async () => layout });
+  assert.deepEqual(['KeyQ', 'Shift+KeyZ', 'Semicolon', 'Digit1', 'KeyB', 'Mod+KeyZ'].map(chordName), ['A', '⇧ W', 'M', '1', 'B', 'Ctrl Z']);
+  await readKeycaps({ getLayoutMap: () => Promise.reject(new Error('in a frame')) });
+  assert.equal(chordName('KeyQ'), 'A');
+  await readKeycaps(null);
+  assert.equal(chordName('KeyQ'), 'Q');
 });
 
 test('chords are named as the keycaps are', () => {

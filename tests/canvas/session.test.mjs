@@ -40,7 +40,7 @@ function item(id) {
 
 /** A session against a server made of a few variables. */
 function bench({ order = [1, 2, 3], saves = [], entries = [], choices = [] } = {}) {
-  const bench = { order, left: [], saved: [], skipped: [], closed: [], gone: [], notices: [], questions: [], nudges: 0, kept: new Map() };
+  const bench = { order, left: [], saved: [], skipped: [], closed: [], gone: [], notices: [], questions: [], nudges: 0, asides: [], kept: new Map() };
   const answer = () => ({ items: bench.order.map(item), progress: PROGRESS });
   const transport = {
     next: async () => answer(),
@@ -56,6 +56,7 @@ function bench({ order = [1, 2, 3], saves = [], entries = [], choices = [] } = {
       pixels: new Uint8Array(16).fill(NOT_LABELLED),
       revision: one.revision,
       status: one.status,
+      request: bench.request ?? null,
       suggestion: new Uint8Array(16).fill(2),
       uncertainty: null,
     }),
@@ -78,6 +79,7 @@ function bench({ order = [1, 2, 3], saves = [], entries = [], choices = [] } = {
     entries: async () => entries,
     put: async (entry) => Boolean(bench.kept.set(entry.imageId, entry)),
     remove: async (id) => bench.kept.delete(id),
+    setAside: (id) => bench.asides.push(id),
     rejections: async () => [],
     putRejection: async () => true,
     removeRejection: async () => true,
@@ -968,11 +970,12 @@ test('the work on strokes that were not saved outlives a reload, and no second o
   before.end();
 
   const bands = [encode(new Uint8Array(16).fill(3))];
-  const entry = { imageId: 2, item: item(2), revision: 0, submission: null, bands, at: 1 };
+  const entry = { imageId: 2, item: item(2), revision: 0, request: 'sent', submission: null, bands, at: 1 };
   const context = { seconds: 12, round: 7, blind: false };
   for (const [revision, seconds] of [[0, 12], [1, 7]]) {
     const after = bench({ entries: [{ ...entry, context, secondsUnderWay: 5 }] });
     after.item = { revision, author: 'Ada' };
+    after.request = 'sent';
     await after.session.start(null);
     assert.equal(after.session.time.of(2), seconds, `on revision ${revision}`);
     after.end();
@@ -1003,12 +1006,13 @@ test('strokes on top of a revision that somebody else saved meanwhile are sent o
 });
 
 test('strokes below newer revisions of one\'s own replace them only if the person says so', async () => {
-  for (const [revision, asked] of [[3, false], [4, false], [9, true]]) {
+  for (const [revision, request, asked] of [[3, 'before', false], [4, 'sent', false], [4, 'of the other tab', true], [9, 'sent', true]]) {
     const bands = [encode(new Uint8Array(16).fill(3))];
-    const entry = { imageId: 2, item: item(2), revision: 3, submission: null, bands, at: 1 };
+    const entry = { imageId: 2, item: item(2), revision: 3, request: 'sent', submission: null, bands, at: 1 };
     const conflict = { kind: 'conflict', body: { revision, author: 'Ada' } };
     const parts = bench({ entries: [entry], saves: asked ? [conflict] : [], choices: ['theirs'] });
     parts.item = { revision, author: 'Ada', status: 'submitted' };
+    parts.request = request;
     parts.theirs = { pixels: new Uint8Array(16).fill(4), revision, status: 'submitted' };
     const { session } = parts;
     await session.start(null);
@@ -1017,6 +1021,87 @@ test('strokes below newer revisions of one\'s own replace them only if the perso
     assert.deepEqual(parts.saved.map((request) => request.revision), [asked ? 3 : revision]);
     assert.deepEqual(parts.questions.map(({ kind, isOwn }) => [kind, isOwn]), asked ? [['conflict', true]] : []);
     assert.equal(session.image.pixels[0], asked ? 4 : 3, `on revision ${revision}`);
+    parts.end();
+  }
+});
+
+test('strokes on another picture than the server has under that number are left out, and stay in the journal', async () => {
+  const bands = [encode(new Uint8Array(16).fill(3))];
+  const entry = { imageId: 2, item: { ...item(2), image_url: '/p/of-another-workspace' }, revision: 0, submission: null, bands, at: 1 };
+  const parts = bench({ entries: [entry] });
+  await parts.session.start(null);
+  await parts.settled();
+  assert.equal(parts.session.image.id, 2);
+  assert.equal(parts.session.image.pixels[0], NOT_LABELLED);
+  assert.deepEqual([parts.saved, parts.asides], [[], [2]]);
+  assert.match(parts.notices.join(), /another picture/);
+  parts.end();
+});
+
+test('what the server says to be of another picture is sent no more, and stays in the journal', async () => {
+  const bands = [encode(new Uint8Array(16).fill(3))];
+  const entry = { imageId: 5, item: item(5), revision: 0, submission: 'once', bands, at: 1 };
+  const refusal = { kind: 'other-picture', message: 'It is another picture.' };
+  const parts = bench({ entries: [entry], saves: [refusal] });
+  parts.kept.set(5, entry);
+  await parts.session.start(null);
+  await parts.settled();
+  assert.equal(parts.saved.length, 1);
+  assert.equal(parts.saved[0].picture, '/p/5');
+  assert.deepEqual(parts.notices, ['It is another picture.']);
+  assert.deepEqual([parts.kept.has(5), parts.asides, parts.session.autosave.pending], [true, [5], []]);
+  parts.end();
+});
+
+test('an image on the screen whose picture the server has no more says that it is not saved', async () => {
+  const refusal = { kind: 'other-picture', message: 'It is another picture.' };
+  const parts = bench({ saves: [refusal] });
+  const { session } = parts;
+  await session.start(null);
+  session.image.fillRest(1);
+  session.edited();
+  session.autosave.flush(session.image);
+  await parts.settled();
+  assert.equal(session.image.id, 1);
+  assert.equal(session.autosave.stateOf(session.image).kind, 'refused');
+  assert.equal(parts.kept.has(1), true);
+  assert.deepEqual(parts.questions, []);
+  parts.end();
+});
+
+test('an image with an unsaved stroke is skipped after its draft, which would reserve it again', async () => {
+  const parts = bench();
+  const { session } = parts;
+  const order = [];
+  const { save, skip } = session.transport;
+  session.transport.save = async (request) => {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    order.push(request.status);
+    return save(request);
+  };
+  session.transport.skip = async (id) => {
+    order.push('skip');
+    return skip(id);
+  };
+  await session.start(null);
+  session.image.fillRest(1);
+  session.edited();
+  const isSkipped = session.skip();
+  assert.equal(session.image.id, 2, 'nobody waits for it');
+  await isSkipped;
+  assert.deepEqual(order, ['draft', 'skip']);
+  parts.end();
+});
+
+test('a skip does not wait for a draft that cannot be saved', async () => {
+  for (const answer of [{ kind: 'unreachable', status: 0 }, { kind: 'refused', message: 'no' }]) {
+    const parts = bench({ saves: [answer], choices: ['keep'] });
+    const { session } = parts;
+    await session.start(null);
+    session.image.fillRest(1);
+    session.edited();
+    await session.skip();
+    assert.deepEqual(parts.skipped, [1]);
     parts.end();
   }
 });

@@ -3,6 +3,7 @@
 // clock, the timer, the journal and the request are passed in.
 
 import { SaveTask } from './save_task.js';
+import { randomUuid } from './uuid.js';
 
 const DRAFT_AFTER_MS = 1200;
 /** Somebody who never pauses is saved this often. */
@@ -22,7 +23,7 @@ const RETRY_MOST_MS = 30000;
 
 /**
  * @typedef {object} Refused
- * @property {'conflict' | 'held' | 'refused' | 'signed-out' | 'unreachable'} kind
+ * @property {'conflict' | 'held' | 'other-picture' | 'refused' | 'signed-out' | 'unreachable'} kind
  * @property {number} [status] the HTTP status, 0 when no answer came at all
  * @property {import('./types.js').Refusal} [body] the server's JSON
  * @property {string} [message] the server's sentence
@@ -119,11 +120,16 @@ export class Autosave {
     this.#tidy(task);
   }
 
-  /** Save now what is not saved yet. */
-  flush(image) {
+  /**
+   * Save now what is not saved yet.
+   * @param {OpenImage} image
+   * @returns {Promise<void>} kept once the server has it, or did not take it
+   */
+  async flush(image) {
     const task = this.tasks.get(image.id);
-    if (!task || task.image !== image) return;
-    if (image.hasUnsaved || task.submission) this.#schedule(task, 0);
+    if (!task || task.image !== image || !(image.hasUnsaved || task.submission)) return;
+    this.#schedule(task, 0);
+    if (!task.refused) await new Promise((/** @type {(value?: unknown) => void} */ tried) => task.tried.push(tried));
   }
 
   /** Save everything now, before the browser slows the timers of a hidden page down. */
@@ -189,12 +195,20 @@ export class Autosave {
 
   /** Forget an image whose pixels the person gave up or took away as a file. */
   async forget(image) {
-    const task = this.tasks.get(image.id);
-    if (task) task.dropped = true;
-    this.tasks.delete(image.id);
+    this.drop(image);
     image.savedEdits = image.edits;
     await this.journal.remove(image.id);
     this.onState();
+  }
+
+  /** Send nothing of an image any more; the journal keeps what it has. */
+  drop(image) {
+    const task = this.tasks.get(image.id);
+    if (task) {
+      task.dropped = true;
+      task.endTry();
+    }
+    this.tasks.delete(image.id);
   }
 
   /** Take back a submission that the server refused, also for a reload; the pixels stay an unsaved draft. */
@@ -271,8 +285,8 @@ export class Autosave {
       imageId: image.id,
       item: image.item,
       revision: image.revision,
-      // What was changed since it was handed in is not handed in, should the page end before the answer.
-      submission: task.request && task.request.edits !== image.edits ? null : task.submission,
+      request: task.request?.submission ?? task.nextId(this.uuid),
+      submission: task.submissionToKeep,
       context: task.context ?? this.context(image),
       secondsUnderWay: task.request?.seconds ?? 0,
       bands: task.bands.bands,
@@ -295,13 +309,15 @@ export class Autosave {
     const { image } = task;
     task.request = {
       imageId: image.id,
+      picture: image.item.image_url,
       revision: image.revision,
       status: task.submission ? 'submitted' : 'draft',
-      submission: task.submission ?? this.uuid(),
+      submission: task.nextId(this.uuid),
       bytes: task.bands.joined(),
       edits: image.edits,
       ...(task.context ?? this.context(image)),
     };
+    task.draft = null;
     return task.request;
   }
 
@@ -325,6 +341,7 @@ export class Autosave {
       task.refused = true;
       task.message = answer.message ?? '';
     }
+    if (answer.kind !== 'saved' || !image.hasUnsaved) task.endTry();
     this.onState();
     this.onAnswer(image, answer, request);
   }
@@ -339,6 +356,7 @@ export class Autosave {
     task.savedAt = this.now();
     image.revision = answer.revision;
     image.status = answer.status;
+    image.request = request.submission;
     image.savedEdits = request.edits;
     if (task.submission === request.submission) {
       task.submission = null;
@@ -372,15 +390,4 @@ export class Autosave {
     task.retryAt = this.now() + delay;
     this.#schedule(task, delay);
   }
-}
-
-function randomUuid() {
-  // Browsers offer randomUUID only on https and localhost; the tool may run on a plain address in a LAN.
-  const { randomUUID } = /** @type {Partial<Crypto>} */ (crypto);
-  if (randomUUID) return crypto.randomUUID();
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 0x0f) | 0x40;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }

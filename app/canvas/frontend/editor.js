@@ -17,6 +17,7 @@ import { Finder } from './finder.js';
 import { isDoneWith, takeFocus } from './focus.js';
 import { Hand } from './hand.js';
 import { Journal } from './journal.js';
+import { readKeycaps } from './keycaps.js';
 import { KeyListener } from './key_listener.js';
 import { KeySheet } from './key_sheet.js';
 import { commandsByChord, withKeys } from './keys.js';
@@ -212,6 +213,7 @@ export class Editor {
     host.append(this.element);
     this.counters.mounts++;
     this.keys.listen();
+    readKeycaps().then(() => this.refresh());
     if (isDoneWith(document.activeElement)) takeFocus(this.surface.element);
     if (this.counters.mounts > 1) this.session.watch.goOn(this.opening);
     this.elsewhere.start();

@@ -45,7 +45,7 @@ export default function labelCanvas({ data, parentElement, setTriggerValue }) {
     clearTimeout(nudging);
     nudging = setTimeout(() => setTriggerValue('went_on', news), NUDGE_AFTER_MS);
   };
-  if (editor && editor.projectId !== data.project_id) {
+  if (editor && (editor.projectId !== data.project_id || editor.annotator !== data.annotator)) {
     editor.retire();
     editor = null;
     mount.isFilled = false;

@@ -19,6 +19,7 @@ const STORES = { [HEADS]: { keyPath: 'key' }, [BANDS]: {}, [REJECTED]: { keyPath
  * @property {number} imageId
  * @property {import('./types.js').Item} item the queue's item, so that a submission can be repeated without asking
  * @property {number} revision the server's revision that the label map stands on
+ * @property {string} [request] id of the request that is under way or comes next
  * @property {string | null} submission id of the submission under way, null for a draft
  * @property {import('./autosave.js').SaveContext} [context] what goes with the save
  * @property {number} [secondsUnderWay] of the context's, that an unanswered request tells the server of
@@ -98,6 +99,11 @@ export class Journal {
         this.found.delete(imageId);
       };
     });
+  }
+
+  /** What was found of an image is of another picture, and stays when this one's is removed. @param {number} imageId */
+  setAside(imageId) {
+    this.found.delete(imageId);
   }
 
   /**

@@ -80,6 +80,8 @@ export class KeyListener {
 
   #blurred() {
     this.holdSpace(false);
+    // Of a key that is let go elsewhere nothing is heard.
+    for (const { command } of this.peeking.values()) this.peekBack(command);
     this.peeking.clear();
   }
 }

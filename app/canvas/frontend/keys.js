@@ -1,5 +1,8 @@
-// Keys, by their place on the keyboard (KeyboardEvent.code), so that every layout has them at the same spot.
-// A chord is written `Mod+Shift+KeyZ`: Mod is Ctrl or Command.
+// Keys, by their place on the keyboard (KeyboardEvent.code), so that every layout has them at the same spot. With Mod,
+// which is Ctrl or Command, a letter is the one on the keycap, as everywhere else: Ctrl Z undoes on every layout.
+// A chord is written `Mod+Shift+KeyZ`.
+
+import { keycapOf } from './keycaps.js';
 
 /** Streamlit's own keys: rerun, clear the cache. They never fire while the editor is on the page. */
 const STREAMLIT_KEYS = new Set(['KeyR', 'KeyC', 'r', 'c', 'R', 'C']);
@@ -114,20 +117,26 @@ export const BINDINGS = BINDING_GROUPS.flatMap((group) => group.bindings);
 export const PEEK_COMMANDS = new Set(['toggle-suggestion', 'toggle-uncertainty', 'toggle-label', 'toggle-difference']);
 
 /**
- * @param {{code: string, shiftKey: boolean, ctrlKey: boolean, metaKey: boolean, altKey: boolean}} event
+ * @param {{code: string, key?: string, shiftKey: boolean, ctrlKey: boolean, metaKey: boolean, altKey: boolean}} event
  * @returns {string | null} null with Alt, which belongs to the browser and the layout
  */
 export function chordOf(event) {
   if (event.altKey) return null;
-  return `${event.ctrlKey || event.metaKey ? 'Mod+' : ''}${event.shiftKey ? 'Shift+' : ''}${event.code}`;
+  const hasMod = event.ctrlKey || event.metaKey;
+  // Layouts without Latin letters have their shortcuts at the places of these.
+  const code = hasMod && /^[a-z]$/i.test(event.key ?? '') ? `Key${event.key?.toUpperCase()}` : event.code;
+  return `${hasMod ? 'Mod+' : ''}${event.shiftKey ? 'Shift+' : ''}${code}`;
 }
 
 /** What stands on the keycaps of a chord: `Mod+Shift+KeyZ` → `Ctrl ⇧ Z`. @param {string} chord */
 export function chordName(chord) {
-  return chord
-    .split('+')
-    .map((part) => PART_NAMES[part] ?? part.replace(/^(Digit|Key)/, '').replace(/^Numpad/, 'Num '))
-    .join(' ');
+  const parts = chord.split('+');
+  return parts.map((part) => (parts[0] === 'Mod' ? null : keycapOf(part)) ?? PART_NAMES[part] ?? plainName(part)).join(' ');
+}
+
+/** @param {string} code */
+function plainName(code) {
+  return code.replace(/^(Digit|Key)/, '').replace(/^Numpad/, 'Num ');
 }
 
 /** @type {Record<string, string>} */

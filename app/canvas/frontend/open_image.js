@@ -26,9 +26,10 @@ export class OpenImage {
    * @param {Uint8Array} loaded.pixels the saved label map
    * @param {number} loaded.revision its revision, 0 when there is none
    * @param {string | null} loaded.status `draft`, `submitted`, `approved` or null
+   * @param {string | null} [loaded.request] id of the request that brought the label map to the server
    * @param {Uint8Array | null} loaded.suggestion the model's map, same size
    */
-  constructor({ item, pixels, revision, status, suggestion }) {
+  constructor({ item, pixels, revision, status, request = null, suggestion }) {
     this.item = item;
     this.id = item.image_id;
     this.width = item.width;
@@ -36,6 +37,7 @@ export class OpenImage {
     this.pixels = pixels;
     this.revision = revision;
     this.status = status;
+    this.request = request;
     this.history = new History(this);
     /** @type {History[]} whose turn it is to undo, the newest action last */
     this.done = [];

@@ -38,6 +38,22 @@ export class Refusals {
   }
 
   /**
+   * The server has another picture under the number of the image. The journal keeps what was painted until the server
+   * has this one again.
+   * @param {import('./open_image.js').OpenImage} image
+   * @param {import('./autosave.js').Refused} answer
+   */
+  setAside(image, { message }) {
+    const { autosave, journal, queue, screen } = this.session;
+    screen.notice(message ?? '', 'warning');
+    // The one on the screen stays, and says that it is not saved.
+    if (this.session.image === image) return autosave.settle(image);
+    autosave.drop(image);
+    journal.setAside(image.id);
+    queue.acknowledge(image.id, Date.now());
+  }
+
+  /**
    * Somebody else has the image now.
    * @param {import('./open_image.js').OpenImage} image
    * @param {import('./transport.js').RequestFailed} refusal

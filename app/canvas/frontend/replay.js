@@ -14,7 +14,8 @@ import { decode, join } from './run_length.js';
  */
 export function imageOf(entries) {
   const { item, revision } = entries[0];
-  const [oldest, ...newer] = /** @type {Uint8Array[]} */ (entries.map(readMap)).reverse();
+  const ofItem = entries.filter((entry) => isOf(item, entry));
+  const [oldest, ...newer] = /** @type {Uint8Array[]} */ (ofItem.map(readMap)).reverse();
   const image = new OpenImage({ item, pixels: oldest, revision, status: null, suggestion: null });
   for (const pixels of newer) image.replace(pixels);
   image.edits = 1;
@@ -25,15 +26,16 @@ export function imageOf(entries) {
  * Put the strokes of an entry on the image as the server has it, as an action that can be undone.
  * @param {OpenImage} image
  * @param {JournalEntry} entry
- * @param {string} annotator
- * @returns {'nothing' | 'mine' | 'newer'} `nothing`: the server has them already; `newer`: the image was saved since,
- *   by somebody else or by this person elsewhere, and the next save is refused, so that the person is asked what holds
+ * @returns {'nothing' | 'mine' | 'newer' | 'other'} `nothing`: the server has them already; `newer`: the image was saved
+ *   since, by somebody else or by this person elsewhere, and the next save is refused, so that the person is asked what
+ *   holds; `other`: the server has another picture under this number, and nothing was put on it
  */
-export function replayStrokes(image, entry, annotator) {
+export function replayStrokes(image, entry) {
+  if (!isOf(image.item, entry)) return 'other';
   const pixels = pixelsOf(entry.bands, image.pixels.length);
   if (!pixels || same(pixels, image.pixels)) return 'nothing';
-  // One revision more of this person's is the save whose answer nobody heard; further ones were made without the strokes.
-  const hasArrived = image.revision === entry.revision + 1 && image.item.author === annotator;
+  // One revision more may be the save whose answer nobody heard; others were made without the strokes.
+  const hasArrived = image.revision === entry.revision + 1 && image.request === entry.request;
   const isNewest = image.revision === entry.revision || hasArrived;
   image.replace(pixels);
   if (isNewest) return 'mine';
@@ -45,12 +47,10 @@ export function replayStrokes(image, entry, annotator) {
 export class EarlierVisit {
   /**
    * @param {import('./journal.js').Journal} journal
-   * @param {string} annotator
    * @param {import('./active_time.js').ActiveTime} time takes over the seconds that the server does not know of
    */
-  constructor(journal, annotator, time) {
+  constructor(journal, time) {
     this.journal = journal;
-    this.annotator = annotator;
     this.time = time;
     /** Entries with strokes that no image has got back yet, newest first, by image. @type {Map<number, JournalEntry[]>} */
     this.strokes = new Map();
@@ -104,9 +104,12 @@ export class EarlierVisit {
     this.strokes.delete(image.id);
     if (!entry) return 'nothing';
     // Of several tabs that were lost: undo leads back to what the others had.
-    for (const { bands } of older.reverse()) image.replace(pixelsOf(bands, image.pixels.length) ?? image.pixels);
-    const outcome = replayStrokes(image, entry, this.annotator);
-    if (outcome === 'nothing') this.journal.remove(image.id);
+    for (const one of older.filter((one) => isOf(image.item, one)).reverse()) {
+      image.replace(pixelsOf(one.bands, image.pixels.length) ?? image.pixels);
+    }
+    const outcome = replayStrokes(image, entry);
+    if (outcome === 'other') this.journal.setAside(image.id);
+    else if (outcome === 'nothing') this.journal.remove(image.id);
     else {
       // On a later revision of this person's the request that was under way has arrived.
       const known = image.revision === entry.revision ? 0 : (entry.secondsUnderWay ?? 0);
@@ -114,6 +117,11 @@ export class EarlierVisit {
     }
     return outcome;
   }
+}
+
+/** Whether an entry is of the picture that an item has. @param {JournalEntry['item']} item @param {JournalEntry} entry */
+function isOf(item, entry) {
+  return entry.item.image_url === item.image_url;
 }
 
 /** @param {JournalEntry[]} entries */

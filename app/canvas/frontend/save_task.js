@@ -25,7 +25,11 @@ export class SaveTask {
     this.context = null;
     /** @type {import('./types.js').SaveRequest | null} the one that got no answer yet */
     this.request = null;
+    /** @type {string | null} id that the next draft goes under */
+    this.draft = null;
     this.sending = false;
+    /** @type {(() => void)[]} who waits until it was tried */
+    this.tried = [];
     /** The server said no; nothing is sent until the person has decided. */
     this.refused = false;
     /** The person knows of the refusal and went on. */
@@ -58,6 +62,22 @@ export class SaveTask {
   show(image) {
     this.image = image;
     this.bands = new EncodedBands(image);
+  }
+
+  /** What the request after the one under way goes under. @param {() => string} uuid */
+  nextId(uuid) {
+    return this.submission ?? (this.draft ??= uuid());
+  }
+
+  /** What was changed since the submission went out is not handed in, should the page end before the answer. */
+  get submissionToKeep() {
+    const { request, submission, image } = this;
+    return request?.submission === submission && request?.edits !== image.edits ? null : submission;
+  }
+
+  /** Nobody waits longer for what was tried. */
+  endTry() {
+    for (const tell of this.tried.splice(0)) tell();
   }
 
   /** Whether there is something to bring to the server. */

@@ -11,10 +11,11 @@ import { ImageQueue } from './queue.js';
 import { Refusals, adoptEqual } from './refusals.js';
 import { Rejections } from './rejections.js';
 import { EarlierVisit } from './replay.js';
+import { skipped } from './skipped.js';
 import { suggestAnew } from './suggestion_anew.js';
 import { RequestFailed } from './transport.js';
 import { WholeMaps } from './whole_maps.js';
-import { NOT_KEPT, NOT_READ, reasonOf } from './wording.js';
+import { NOT_KEPT, NOT_READ, REPLAYED, reasonOf } from './wording.js';
 
 /** A submission is sent after this at the latest, though the next image be not here yet. */
 const MOST_WAIT_MS = 300;
@@ -69,7 +70,7 @@ export class LabelSession {
     /** Images that were on the screen before, the last one last. @type {number[]} */
     this.visited = [];
     this.time = new ActiveTime();
-    this.earlier = new EarlierVisit(journal, annotator, this.time);
+    this.earlier = new EarlierVisit(journal, this.time);
     this.rejections = new Rejections(journal);
     journal.onUnreadable = () => screen.notice(NOT_READ, 'warning');
     this.watch = new ProgressWatch(this);
@@ -206,21 +207,9 @@ export class LabelSession {
     this.moves++;
     this.queue.leave(image.id);
     this.visited.push(image.id);
-    this.autosave.flush(image);
+    const saved = this.autosave.flush(image);
     this.advance();
-    const askedAt = Date.now();
-    try {
-      const { items, progress } = await this.transport.skip(image.id, this.image?.id ?? null);
-      this.queue.acknowledge(image.id, Date.now());
-      this.queue.update(items, askedAt);
-      this.setProgress(progress);
-      this.nudge({ image_id: image.id });
-      if (!this.view && this.phase === 'empty') await this.advance();
-    } catch (error) {
-      // The server does not know, and may offer it again.
-      this.queue.acknowledge(image.id, Date.now());
-      this.failed(error);
-    }
+    await skipped(this, image, saved);
   }
 
   /** Back to the image that was on the screen before. */
@@ -298,8 +287,8 @@ export class LabelSession {
   /** Put back the strokes of an earlier visit that never reached the server. @param {OpenImage} image */
   #replayJournal(image) {
     const outcome = this.earlier.replayOn(image);
-    if (outcome !== 'nothing') this.autosave.changed(image);
-    if (outcome === 'mine') this.screen.notice('Your last strokes, not saved before the page closed, are back.');
+    if (outcome === 'mine' || outcome === 'newer') this.autosave.changed(image);
+    if (REPLAYED[outcome]) this.screen.notice(REPLAYED[outcome]);
   }
 
   /** @param {OpenImage} image */
@@ -332,7 +321,8 @@ export class LabelSession {
       if (wasSubmit) await this.#submitted(image, answer.body);
     } else if (answer.kind === 'signed-out') {
       this.signedOut(answer.message);
-    } else if (answer.kind !== 'unreachable' && !(await adoptEqual(this, image, answer, wasSubmit))) {
+    } else if (answer.kind === 'other-picture') this.refusals.setAside(image, answer);
+    else if (answer.kind !== 'unreachable' && !(await adoptEqual(this, image, answer, wasSubmit))) {
       // It comes back on the screen with everything the person did, as long as it has something to hand in.
       if (this.image !== image) {
         this.moves++;

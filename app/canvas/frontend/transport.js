@@ -14,6 +14,8 @@ import { reasonOf } from './wording.js';
 const TIMEOUT_MS = 20000;
 /** An answer is here by then: a large picture on a thin line takes its time. */
 const WHOLE_ANSWER_MS = 180000;
+/** What a request brings has arrived at this pace at the least; the server answers after it. */
+const SENT_A_SECOND = 20000;
 /** Browsers refuse larger bodies for requests that outlive the page. */
 const KEEPALIVE_MOST_BYTES = 60 * 1024;
 const AHEAD = 6;
@@ -162,6 +164,7 @@ export class Transport {
       pixels: await decodedMap(await arrived(response.arrayBuffer()), item.width * item.height),
       revision: Number.parseInt((response.headers.get('ETag') ?? '0').replace(/^W\/|"/g, ''), 10) || 0,
       status: response.headers.get('X-Label-Status') || null,
+      request: response.headers.get('X-Submission-Id') || null,
     };
   }
 
@@ -230,7 +233,8 @@ export class Transport {
     const held = request.holding ? `&holding=${request.holding}` : '';
     const next = request.status === 'submitted' ? `?next=${AHEAD}${held}` : '';
     try {
-      const response = await this.#send(`/api/images/${request.imageId}/label${next}`, this.#put(request));
+      const within = TIMEOUT_MS + (1000 * request.bytes.length) / SENT_A_SECOND;
+      const response = await this.#send(`/api/images/${request.imageId}/label${next}`, this.#put(request), within);
       return { kind: 'saved', body: await arrived(response.json()) };
     } catch (error) {
       if (!(error instanceof RequestFailed)) return { kind: 'unreachable', message: reasonOf(error) };
@@ -251,6 +255,7 @@ export class Transport {
       headers: {
         'Content-Type': 'application/octet-stream',
         'If-Match': `"${request.revision}"`,
+        'X-Picture': request.picture,
         'X-Submission-Id': request.submission,
         'X-Status': request.status,
         'X-Seconds': request.seconds.toFixed(1),
@@ -272,10 +277,10 @@ export class Transport {
     return this.#send(url, { ...options, headers: { ...this.sender, ...options.headers } });
   }
 
-  /** @param {string} url @param {RequestInit} options */
-  async #send(url, options) {
+  /** @param {string} url @param {RequestInit} options @param {number} within milliseconds */
+  async #send(url, options, within = TIMEOUT_MS) {
     const answer = new AbortController();
-    const timer = setTimeout(() => answer.abort(), TIMEOUT_MS);
+    const timer = setTimeout(() => answer.abort(), within);
     let response;
     try {
       response = await fetch(url, { credentials: 'same-origin', signal: answer.signal, ...options });
@@ -370,12 +375,12 @@ async function arrived(body) {
 
 /** The label map of an image that nobody has labelled: the queue's item says so, the server need not. @param {Item} item */
 function blankLabel({ width, height }) {
-  return { pixels: new Uint8Array(width * height).fill(NOT_LABELLED), revision: 0, status: null };
+  return { pixels: new Uint8Array(width * height).fill(NOT_LABELLED), revision: 0, status: null, request: null };
 }
 
 /** @param {Loaded} loaded */
-function labelOf({ pixels, revision, status }) {
-  return { pixels, revision, status };
+function labelOf({ pixels, revision, status, request }) {
+  return { pixels, revision, status, request };
 }
 
 /** @param {Loaded} loaded */
@@ -387,6 +392,7 @@ function mapsOf({ suggestion, uncertainty }) {
 function kindOf(status) {
   if (status === 401) return 'signed-out';
   if (status === 409) return 'conflict';
+  if (status === 412) return 'other-picture';
   if (status === 423) return 'held';
   // A full disk or a restarting server may be well again at the next try.
   if (!status || status === 408 || status === 429 || status >= 500) return 'unreachable';

@@ -101,6 +101,7 @@
  * @property {Uint8Array} pixels the label map
  * @property {number} revision of the label map
  * @property {string | null} status of the label map
+ * @property {string | null} request id of the request that brought the label map
  * @property {Uint8Array | null} suggestion
  * @property {import('./transport.js').Uncertainty | null} uncertainty
  */
@@ -134,6 +135,7 @@
  * A label map on its way to the server.
  * @typedef {object} SaveRequest
  * @property {number} imageId
+ * @property {string} picture address of the picture that was painted on
  * @property {number} revision that it stands on
  * @property {'draft' | 'submitted'} status
  * @property {string} submission id, by which the server knows a request that comes again

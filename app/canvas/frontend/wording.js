@@ -10,6 +10,12 @@ export const NOT_KEPT =
 export const NOT_READ =
   'What this browser keeps of your unsaved strokes cannot be read now. It is still there: reload the page to try again.';
 
+/** What is told of strokes of an earlier visit. @type {Partial<Record<ReturnType<typeof import('./replay.js').replayStrokes>, string>>} */
+export const REPLAYED = {
+  mine: 'Your last strokes, not saved before the page closed, are back.',
+  other: 'This browser keeps strokes on another picture of this number, of another workspace or a backup. They were left out.',
+};
+
 /** @param {number} seconds @returns {string} */
 export function duration(seconds) {
   if (seconds < 60) return `${Math.max(1, Math.round(seconds))} s`;

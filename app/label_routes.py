@@ -101,7 +101,8 @@ async def put_label(workspace: Workspace, request: Request) -> Response:
     if request.headers.get("x-picture") != image_url(image):
         sentence = (
             f"{image.name} is another picture than the one that was painted on: the server has opened "
-            "another workspace, or a backup. Nothing was saved; this browser keeps the strokes."
+            "another workspace, or a backup. Nothing was saved; this browser keeps the strokes. "
+            "Reload the page."
         )
         return JSONResponse({"error": sentence}, HTTPStatus.PRECONDITION_FAILED)
     # A run takes a value and at least one length byte per pixel it covers, so more cannot be a label map.

@@ -180,7 +180,7 @@ def asked_rounds() -> str:
         "over one round each",
         "above it",
     ]
-    return "\n\n".join([table([*head, "ranking, Spearman"], lines), origin(rows)])
+    return "\n\n".join([table([*head, "ranking, Spearman with 1 − mIoU"], lines), origin(rows)])
 
 
 def batch_statistics() -> str:

@@ -1,10 +1,10 @@
 """What a round on a CPU is best spent on: ``python benchmarks/first_rounds.py --data ../shared/data/camvid``.
 
 The first three rounds of a project, on 8, 16 and 24 random images of CamVid or of the nuclei, with the
-network and the other settings of a new project, on images of 256 pixels, each round from the last one's
-weights. A step with unlabelled images takes more than twice the time of one without, so schedules are
-compared that take as long as each other: ``recipe/share of the steps on labels alone/steps``. mIoU is the
-teacher's at 256 pixels, on every fourth image that no round has the label of, and on every fourth test image.
+network and the other settings of a new project, each round from the last one's weights. A step with
+unlabelled images takes more than twice the time of one without, so schedules are compared that take as long
+as each other: ``recipe/share of the steps on labels alone/steps``. mIoU is the teacher's at the size that the
+network sees, on every fourth image that no round has the label of, and on every fourth test image.
 Seeds are paired: a seed fixes the labelled images, the initial values and the crops. Schedules whose rows are
 there are not run again.
 """
@@ -44,9 +44,7 @@ RESULT = ROOT / "benchmarks" / "results" / "first_rounds.csv"
 LABELLED = (8, 16, 24)
 EVERY = 4
 """One image in so many is measured."""
-LONG_SIDE = 256
-"""Of the images, as a new project had it when the schedules were first compared."""
-SCHEDULES = ("consistency/0.25/100", "supervised/1/200", "consistency/0.8/240", "supervised/1/300")
+SCHEDULES = ("consistency/0.8/240", "supervised/1/300")
 
 
 class Images(NamedTuple):
@@ -147,7 +145,7 @@ def teachers(
 def rounds(project: Project, data: Path) -> list[Row]:
     """Train the rounds in a process of their own and return a row for each."""
     torch.set_num_threads(1)
-    settings = RoundSettings.model_validate({"long_side": LONG_SIDE} | project._asdict())
+    settings = RoundSettings.model_validate(project._asdict())
     pool, test, class_count = load(data, settings.long_side)
     order = torch.randperm(len(pool.pixels), generator=torch.Generator().manual_seed(project.seed)).tolist()
     never_labelled = order[LABELLED[-1] :: EVERY]
@@ -178,7 +176,7 @@ def main(
     data: Annotated[Path, typer.Option(help="The folder of CamVid or of the nuclei.")],
     seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
     jobs: Annotated[int, typer.Option(help="Processes at once, one thread each.")] = 2,
-    schedule: Annotated[list[str] | None, typer.Option(help="recipe/share/steps; four by default.")] = None,
+    schedule: Annotated[list[str] | None, typer.Option(help="recipe/share/steps; two by default.")] = None,
     result: Annotated[Path, typer.Option(help="The CSV file.")] = RESULT,
 ) -> None:
     """Measure the first rounds of a project under several schedules."""

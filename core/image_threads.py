@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from itertools import chain, count, islice
 from typing import TypeVar
 
@@ -45,7 +47,8 @@ def of_each(
         work: Called in any thread; what it raises is raised here, in the item's place.
         items: Iterated in the caller's thread, at most one item further than there are threads. What that
             raises is raised after the results of the items before.
-        pixels: Returns the image of an item, ``(3, h, w)``; the first item's says how many fit at once.
+        pixels: Returns the image of an item, ``(3, h, w)``. The first item's says how many threads there are;
+            of larger ones that follow fewer are worked on at once.
         device: Where ``work`` computes.
     """
     rest = iter(items)
@@ -57,7 +60,9 @@ def of_each(
         if at_once == 1:
             yield from map(work, every)
         else:
-            yield from _across_threads(work, every, at_once, within=threads // at_once)
+            room = _Room(PIXELS_AT_ONCE)
+            in_room = partial(room.worked_in, work, pixels)
+            yield from _across_threads(in_room, every, at_once, within=threads // at_once)
 
 
 def read_at_once(
@@ -114,6 +119,30 @@ def _across_threads(
         pool.shutdown(cancel_futures=True)
         # The number is a thread's own, but what a new thread begins with is what any set last.
         torch.set_num_threads(before)
+
+
+class _Room:
+    """Lets threads in whose images have no more than ``most`` pixels together, and one in any case."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken = 0
+        self._changed = threading.Condition()
+
+    def worked_in(
+        self, work: Callable[[Item], Result], pixels: Callable[[Item], torch.Tensor], item: Item
+    ) -> Result:
+        """Return ``work(item)``, begun once there is room for its image."""
+        size = pixels(item).shape[1:].numel()
+        with self._changed:
+            self._changed.wait_for(lambda: self._taken == 0 or self._taken + size <= self._most)
+            self._taken += size
+        try:
+            return work(item)
+        finally:
+            with self._changed:
+                self._taken -= size
+                self._changed.notify_all()
 
 
 def _submitted(

@@ -149,6 +149,24 @@ class BlobStore:
             raise file_error(error, Path(place)) from error
         return key
 
+    def renew(self, keys: Iterable[str]) -> None:
+        """Have a sweep spare blobs as if they had just been put. In a store elsewhere nothing is done.
+
+        Raises:
+            NotFound: one of them is not there.
+            WorkspaceError: the store is read-only, or the disk failed.
+        """
+        if not self._local:
+            return
+        for key in keys:
+            place = self.place(key)
+            try:
+                os.utime(place)
+            except FileNotFoundError as error:
+                raise _missing(key) from error
+            except OSError as error:
+                raise file_error(error, Path(place)) from error
+
     def get(self, key: str) -> bytes:
         """Return the bytes stored under ``key``.
 
@@ -158,9 +176,7 @@ class BlobStore:
         try:
             data: bytes = self._files.cat_file(self.place(key))
         except FileNotFoundError as error:
-            raise NotFound(
-                f"The file {key[:12]}… is missing from the workspace. Restore the folder blobs from a backup."
-            ) from error
+            raise _missing(key) from error
         return data
 
     def exists(self, key: str) -> bool:
@@ -252,6 +268,12 @@ class _KeyStarts:
         first, behind = (np.searchsorted(self._sorted, starts, side) for side in ("left", "right"))
         for at in np.flatnonzero(first == behind):
             yield could_be[at]
+
+
+def _missing(key: str) -> NotFound:
+    return NotFound(
+        f"The file {key[:12]}… is missing from the workspace. Restore the folder blobs from a backup."
+    )
 
 
 def _starts_of(keys: Sequence[str]) -> np.ndarray:

@@ -243,9 +243,15 @@ class CellRun:
             live = next((info for info in every if info.state in LIVE_ROUND_STATES), None)
             if live is None:
                 live = round_requests.request_round(self.workspace, self.project.id, ORACLE, "Simulation")
-            self._run(live, len(done) / wanted, 1 / wanted)
+            trained = self._run(live, len(done) / wanted, 1 / wanted)
+            if trained.metrics.get("labels") != budget:
+                raise QualmError(
+                    f"Round {trained.number} trained on {trained.metrics.get('labels')} of {budget} labels. "
+                    f"{trained.note or ''} Mend or remove what is damaged in the set, and choose another "
+                    "--out."
+                )
 
-    def _run(self, requested: RoundInfo, before: float = 0.0, share: float = 1.0) -> None:
+    def _run(self, requested: RoundInfo, before: float = 0.0, share: float = 1.0) -> RoundInfo:
         """Run a round, which is a ``share`` of a budget's rounds, of which as much as ``before`` is done."""
         claimed = rounds.claim(self.workspace, self.worker, LEASE_S, project_id=self.project.id)
         if claimed is None:
@@ -263,6 +269,7 @@ class CellRun:
         ended = rounds.get_round(self.workspace, requested.id)
         if ended.state != "done":
             raise QualmError(ended.error or f"Round {ended.number} ended {ended.state}.")
+        return ended
 
     def _measured(self, done: RoundInfo) -> Evaluation:
         """Measure a round's teacher on the test images at full size."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import logging
 import math
 import re
@@ -37,6 +36,8 @@ STORED_WITHIN_S = 12 * 3600.0
 """A night: somebody will have made room by then, or has ended the round."""
 _ROUNDS_OF_A_SEED = 1000
 _MOST_NAMED = 3
+_TOLD_AGAIN = ("checkpoint", "note")
+"""What a report has that no later one makes up for."""
 _DAMAGED = "Damaged: "
 """How the line of a note begins that says what takes no part."""
 
@@ -112,6 +113,8 @@ class Claim:
         self._damaged_images: list[str] = []
         self._damaged_label_maps: list[str] = []
         self._reported_at = -math.inf
+        self._reporting = threading.Lock()
+        self._untold: dict[str, Any] = {}
         self._cancel_requested = threading.Event()
         self._lease_lost: LeaseLost | None = None
 
@@ -177,10 +180,10 @@ class Claim:
         """Forget the points behind ``step``, where the training stands: it will come by there again.
 
         Raises:
-            LeaseLost: Another worker has it.
+            DiskFull, WorkspaceBusy, LeaseLost, Cancelled, Stopping: See :meth:`stored`.
         """
         self.curve = [point for point in self.curve if point[0] <= step]
-        rounds.forget_points(self.workspace, self.info.id, self._worker, behind=step)
+        self.stored(lambda: rounds.forget_points(self.workspace, self.info.id, self._worker, behind=step))
 
     def report_scoring(self, count: int, of: int, began: float, afterwards: float = 0.0) -> None:
         """Report that ``count`` of ``of`` images are scored since the monotonic time ``began``, seconds.
@@ -299,9 +302,17 @@ class Claim:
             InvalidInput: A score is not a finite number.
             DiskFull, WorkspaceBusy: See :meth:`stored`.
         """
-        self.renew_lease()
+        # The next round goes on from the checkpoint that the row names.
+        self.stored(self._tell)
         self.check()
-        publish = functools.partial(rounds.publish, self.workspace, self.info.id, self._worker, *done)
+        maps = [key for one in done.predictions for key in (one.map_blob, one.uncertainty_blob)]
+        keys = [key for key in (*maps, done.embeddings_blob) if key is not None]
+
+        def publish() -> bool:
+            # While the disk was full, what no row names has grown old enough for a sweep.
+            self.workspace.blobs.renew(keys)
+            return rounds.publish(self.workspace, self.info.id, self._worker, *done)
+
         if not self.stored(publish):
             raise Cancelled
 
@@ -316,22 +327,37 @@ class Claim:
     def _told(self, **progress: Any) -> bool:
         """Renew the lease and store the progress, and hear whether to go on; return whether it was stored.
 
-        A database that does not answer for once is not worth a round: what it was told comes with the next
-        report, and when it stays away the lease runs out.
+        A database that does not answer for once is not worth a round: the checkpoint and the note come with
+        the next report, and when it stays away the lease runs out.
 
         Raises:
             LeaseLost: Another worker has it.
         """
         try:
-            go_on = rounds.report(self.workspace, self.info.id, self._worker, lease_s=LEASE_S, **progress)
+            self._tell(**progress)
         except (LeaseLost, InvalidInput):
             raise
         except Exception:
             log.exception("the progress of round %d could not be stored; going on", self.info.number)
             return False
+        return True
+
+    def _tell(self, **progress: Any) -> None:
+        """Renew the lease and store the progress, with what could not be stored before.
+
+        Raises:
+            LeaseLost: Another worker has it.
+            InvalidInput: A worker cannot report this.
+            DiskFull, WorkspaceBusy: It is not stored.
+        """
+        # The heartbeat reports too, and must not put an older checkpoint in the place of a newer one.
+        with self._reporting:
+            self._untold |= {name: value for name, value in progress.items() if name in _TOLD_AGAIN}
+            whole = self._untold | progress
+            go_on = rounds.report(self.workspace, self.info.id, self._worker, lease_s=LEASE_S, **whole)
+            self._untold.clear()
         if not go_on:
             self._cancel_requested.set()
-        return True
 
 
 def _named(names: list[str]) -> str:

@@ -54,6 +54,25 @@ def test_large_images_get_more_threads_each(limit: int, within: int, monkeypatch
     assert set(seen) == {within}
 
 
+def test_large_images_behind_a_small_one_are_not_worked_on_all_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(image_threads, "PIXELS_AT_ONCE", 4 * 64)
+    large = torch.zeros(3, 16, 16, dtype=torch.uint8)
+    at_work, most = [0], [0]
+
+    def work(number: int) -> int:
+        at_work[0] += 1
+        most[0] = max(most[0], at_work[0])
+        time.sleep(0.01)
+        at_work[0] -= 1
+        return number
+
+    seen = of_each(work, range(12), pixels=lambda number: large if number else SMALL, device="cpu")
+    assert list(seen) == list(range(12))
+    assert most[0] == 1
+
+
 def test_an_accelerator_gets_image_after_image() -> None:
     seen = of_each(lambda _: threading.get_ident(), range(3), pixels=lambda _: SMALL, device="meta")
     assert set(seen) == {threading.get_ident()}

@@ -26,7 +26,7 @@ from core.simulate.labelled_set import files_of
 from core.simulate.results import CONDITIONS, LATER_CONDITIONS, BudgetResult
 from core.uncertainty import iou
 from storage import images, projects, rounds
-from storage.errors import InvalidInput
+from storage.errors import InvalidInput, QualmError
 from storage.schema import Image, Prediction
 from storage.workspace import DATABASE_FILE, open_workspace
 from tests.core.blocks_project import TINY, block_scene, png
@@ -578,3 +578,17 @@ def test_a_strategy_is_a_triple_of_settings() -> None:
         json.dumps(sorted({recipe for _, recipe in cells}))
         == '["consistency/np", "supervised/np_classifier"]'
     )
+
+
+def test_a_label_that_cannot_be_read_ends_a_simulation(
+    tiny_set: Path, grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = rounds.get_round
+
+    def one_label_fewer(*named: object) -> rounds.RoundInfo:
+        info = real(*named)
+        return dataclasses.replace(info, metrics=info.metrics | {"labels": 1}, note="Damaged: scene1.png")
+
+    monkeypatch.setattr(cell.rounds, "get_round", one_label_fewer)
+    with pytest.raises(QualmError, match=r"trained on 1 of 2 labels\. Damaged: scene1\.png"):
+        simulate(tiny_set, grid, out=tmp_path, annotator=HAND, device="cpu", console=quiet())

@@ -49,7 +49,7 @@ from storage.projects import ClassChange, ClassSpec, ProjectInfo
 from storage.rounds import RoundInfo
 from storage.schema import PIXEL_SCORES, Prediction
 from storage.settings import ProjectSettings, RoundSettings
-from storage.workspace import Workspace, open_workspace
+from storage.workspace import Workspace, open_workspace, sweep_blobs
 from tests.core.blocks_project import HEIGHT, TINY, WIDTH, add_picture, block_scene, blocks_project, png
 
 CPU = torch.device("cpu")
@@ -583,6 +583,76 @@ def test_a_database_that_does_not_answer_for_once_ends_no_round(
     claimed = claimed_round(workspace, blocks_project(workspace, pool=2))
     assert run_round(workspace, claimed, ME, CPU) == "done"
     assert [step for step, _, _ in rounds.curve(workspace, claimed.id, "loss")] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_checkpoint_that_could_not_be_told_is_told_again(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = rounds.report
+    refused: list[str] = []
+
+    def answers_now_and_then(*named: Any, **progress: Any) -> bool:
+        for name in ("checkpoint", "note"):
+            if progress.get(name) and name not in refused:
+                refused.append(name)
+                raise WorkspaceBusy("the database", 30)
+        return report(*named, **progress)
+
+    monkeypatch.setattr(rounds, "report", answers_now_and_then)
+    project = blocks_project(workspace, pool=2)
+    for begun in ("fresh", "warm"):
+        claimed = claimed_round(workspace, project)
+        assert run_round(workspace, claimed, ME, CPU) == "done"
+        done = rounds.get_round(workspace, claimed.id)
+        assert done.metrics["start"] == begun
+        assert done.checkpoint is not None
+        assert (workspace.path / done.checkpoint).is_dir()
+    assert "checkpoint" in refused
+
+
+def test_a_database_in_use_at_the_first_step_ends_no_round(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forget, calls = rounds.forget_points, iter([True])
+
+    def busy_at_first(*named: Any, **options: Any) -> None:
+        if next(calls, False):
+            raise WorkspaceBusy("the database", 30)
+        forget(*named, **options)
+
+    monkeypatch.setattr(rounds, "forget_points", busy_at_first)
+    monkeypatch.setattr(core.worker.claim, "STORED_AGAIN_S", 0.0)
+    claimed = claimed_round(workspace, blocks_project(workspace, pool=2))
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+
+
+def test_suggestions_outlive_a_sweep_while_there_is_no_room_to_publish(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish, calls = rounds.publish, iter([True])
+    aged: list[Path] = []
+
+    def busy_at_first(*named: Any) -> bool:
+        if next(calls, False):
+            raise WorkspaceBusy("the database", 30)
+        assert sweep_blobs(workspace) == 0
+        return publish(*named)
+
+    def age(self: object, names: str) -> None:
+        for path in (workspace.path / "blobs").rglob("?" * 64):
+            os.utime(path, (1, 1))
+            aged.append(path)
+
+    monkeypatch.setattr(rounds, "publish", busy_at_first)
+    monkeypatch.setattr(core.worker.claim, "STORED_AGAIN_S", 0.0)
+    monkeypatch.setattr(core.worker.claim.Claim, "note", age)
+    claimed = claimed_round(workspace, blocks_project(workspace, pool=2))
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+    assert aged
+    with workspace.database.reading() as session:
+        maps = session.scalars(select(Prediction.map_blob)).all()
+    assert maps
+    assert all(workspace.blobs.exists(str(key)) for key in maps)
 
 
 def test_a_training_without_room_to_measure_trains_as_it_was_asked(

@@ -25,10 +25,8 @@ from torch import Tensor, nn
 from core.augment import photometric
 from core.class_weights import mean_class_weights
 from core.data import Batch, UnlabelledBatch, label_to_size
-from core.model.classifier_np_head import ClassifierNPHead
-from core.model.linear_head import LinearHead
+from core.model.head import Head
 from core.model.network import SegmentationNetwork, build_network, make_repeatable
-from core.model.np_head import NPHead
 from core.model.representation_head import RepresentationHead
 from core.model.teacher import decay_at, make_teacher, update_teacher
 from core.recipes.class_queues import ClassQueues
@@ -144,7 +142,7 @@ def _make_quick(decoder: nn.Module) -> None:
 
 
 def frozen_network(
-    head: Callable[[int, int], LinearHead | NPHead | ClassifierNPHead],
+    head: Callable[[int, int], Head],
     class_count: int,
     seed: int,
     representation: Callable[[int], RepresentationHead] | None = None,

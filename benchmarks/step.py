@@ -176,7 +176,8 @@ def default_head(channels: int, device: torch.device) -> ClassifierNPHead:
     head = ClassifierNPHead(channels, CLASSES).to(device)
     features = torch.randn(4, channels, 8, 8, device=device)
     labels = torch.zeros(4, 8, 8, dtype=torch.uint8, device=device)
-    head.observe(features, labels, torch.arange(4, device=device))
+    by_person = torch.ones(4, dtype=torch.bool, device=device)
+    head.observe(features, labels, by_person, images=torch.arange(4, device=device))
     return head
 
 
@@ -242,6 +243,7 @@ def default_head_step(row: Row, features: torch.Tensor, labels: torch.Tensor, sm
     """Train the default head, whose T is 1 in training, on labels and pseudo-labels at the features' size."""
     head = default_head(row.channels, features.device)
     images = torch.arange(row.labelled, device=features.device)
+    by_person = torch.arange(row.images, device=features.device) < row.labelled
 
     def step() -> None:
         features.grad = None
@@ -250,7 +252,7 @@ def default_head_step(row: Row, features: torch.Tensor, labels: torch.Tensor, sm
         loss = mixture_cross_entropy(logits[:, : row.labelled], labels[: row.labelled])
         loss = loss + expected_cross_entropy(logits[:, row.labelled :], small[row.labelled :])
         torch.autograd.backward(loss)
-        head.observe(features[: row.labelled].detach(), small[: row.labelled], images)
+        head.observe(features.detach(), small, by_person, images=images)
 
     return step
 
@@ -268,7 +270,7 @@ def np_prediction(row: Row, setting: Setting, device: torch.device) -> Step:
     generator = torch.Generator().manual_seed(SEED)
     if row.implementation == DEFAULT_HEAD:
         own = default_head(row.channels, device)
-        return lambda: mean_probabilities(own(features, own.draw_noise(row.samples, generator)).logits)
+        return lambda: mean_probabilities(own(features, own.draw_noise(row.samples, 1, generator)).logits)
     before, head = before_our_head(row, device), our_head(row, device)
     return lambda: mean_probabilities(
         head(before(features), head.draw_noise(row.samples, 1, generator), latent="context").logits

@@ -44,11 +44,12 @@ from core.model.aggregator import AttentionAggregator, Description
 from core.model.class_memory import Centres
 from core.model.classifier_np_head import ClassifierNPHead
 from core.model.conditioned_decoder import ConditionedDecoder
+from core.model.head import Head, HeadOutput
 from core.model.labelled_evidence import NO_IMAGE
 from core.model.latent_encoder import Gaussian, gaussian_kl
 from core.model.linear_head import LinearHead
 from core.model.network import SegmentationNetwork, build_network
-from core.model.np_head import HeadOutput, NPHead
+from core.model.np_head import NPHead
 from core.recipes import supervised
 from core.recipes.cross_entropy import labelled_cross_entropy
 from core.recipes.step import StepInput, StepResult
@@ -172,11 +173,12 @@ class PixelLatentHead(NPHead):
     def forward(
         self,
         features: Tensor,
-        noise: Tensor,
+        noise: Tensor | None = None,
         *,
-        latent: Literal["target", "context"],
+        latent: Literal["target", "context"] = "context",
         context_set: Tensor | None = None,
     ) -> HeadOutput:
+        assert noise is not None
         queries = self.projector(features.detach())
         _, posterior = self._described(queries, self.target.centres())
         by_context, prior = self._described(queries, self.context.centres(context_set))
@@ -388,7 +390,7 @@ def mean_information(network: SegmentationNetwork, data: FrozenImages) -> float:
 
 
 def trained(
-    head: Callable[[int, int], LinearHead | NPHead | ClassifierNPHead],
+    head: Callable[[int, int], Head],
     seed: int,
     data: FrozenImages,
     config: TrainConfig = CONFIG,

@@ -22,10 +22,8 @@ from torch import Tensor, nn
 from core.acquisition.pixel_scores import SampleStatistics
 from core.data import TrainingData
 from core.guided_maps import GuidedMaps
-from core.model.classifier_np_head import ClassifierNPHead
-from core.model.linear_head import LinearHead
+from core.model.head import Head
 from core.model.network import SegmentationNetwork, build_network
-from core.model.np_head import NPHead
 from core.train import Training
 from core.train_config import TrainConfig
 from core.uncertainty import confusion_matrix
@@ -42,7 +40,7 @@ CONFIG = TrainConfig(
 AT_ONCE = 16
 """Images that are predicted together."""
 
-MakeHead = Callable[[int, int], LinearHead | NPHead | ClassifierNPHead]
+MakeHead = Callable[[int, int], Head]
 Probabilities = Callable[[Tensor], Tensor]
 """Turns images ``(B, 3, h, w)`` in [0, 1] into probabilities ``(T, B, C, h / 4, w / 4)``, float32."""
 

@@ -111,7 +111,7 @@ class Training:
         self._fabric = fabric or make_fabric(self.device)
         self.student = network.to(self.device).to(memory_format=torch.channels_last)
         # A parent's images have other numbers.
-        self.student.forget_images(sum(bool((label < NOT_LABELLED).any()) for label in data.labels.values()))
+        self.student.head.begin(sum(bool((label < NOT_LABELLED).any()) for label in data.labels.values()))
         class_weights = mean_class_weights(
             list(data.labels.values()), config.pixel_weights, self.student.class_count, config.batch_size
         )

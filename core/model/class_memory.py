@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from core.distributed import gathered, processes
+from core.model.memory import Memory
 
 
 class Centres(NamedTuple):
@@ -19,7 +20,7 @@ class Centres(NamedTuple):
     """``(C,)`` int64, rows behind each mean."""
 
 
-class ClassMemory(nn.Module):
+class ClassMemory(Memory):
     """The newest ``rows_per_class`` feature vectors of every class.
 
     Everything lives in registered buffers, so the memory is saved, moved and averaged with the
@@ -123,7 +124,7 @@ class ClassMemory(nn.Module):
         return Centres(total / counts.clamp(min=1)[:, None], counts)
 
     @torch.no_grad()
-    def adopt_new_rows(self, other: ClassMemory) -> None:
+    def adopt_new(self, other: Self) -> None:
         """Copy the rows ``other`` has filled and this memory has not, and its counters.
 
         Averaging a fresh row with an unfilled one would drag the class centre towards zero.

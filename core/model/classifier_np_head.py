@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, Literal
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from core.data import NOT_LABELLED, VOID
+from core.data import NOT_LABELLED, VOID, label_to_size
+from core.model.head import Head, HeadOutput
 from core.model.labelled_evidence import LabelledEvidence
-from core.model.np_head import HeadOutput
 
 IMAGE_EVIDENCE = 4.0
 """What an image is worth, Σ p (1 − p) over its independent pixels: some 130 of them at the usual 0.03."""
@@ -21,7 +23,7 @@ AFFINE_GAIN = 35.0
 mIoU in a training of 150 steps with even pixel weights, see docs/benchmarks.md."""
 
 
-class ClassifierNPHead(nn.Module):
+class ClassifierNPHead(Head):
     """A hidden layer, then a classifier that is drawn from its posterior given the labelled images.
 
     The context set of this neural process are the labelled images, its latent the weights W of the last
@@ -40,6 +42,8 @@ class ClassifierNPHead(nn.Module):
         hidden: Width H of the hidden layer.
     """
 
+    draws_in_training: ClassVar[bool] = False
+
     def __init__(self, channels: int, class_count: int, *, hidden: int = 64) -> None:
         super().__init__()
         self.shared = nn.Sequential(
@@ -50,12 +54,12 @@ class ClassifierNPHead(nn.Module):
         self.classify = nn.Linear(hidden, class_count)
         self.evidence = LabelledEvidence(hidden + 1)
 
-    def draw_noise(self, samples: int, generator: torch.Generator | None) -> torch.Tensor:
+    def draw_noise(self, samples: int, batch: int, generator: torch.Generator | None) -> torch.Tensor:
         """Return how far ``samples`` draws of the latent are from the trained weights, ``(T, C, H + 1)``.
 
-        The last column is the bias. Before enough images were observed they are 0, see
-        :meth:`LabelledEvidence.suffices`. What is drawn stays right until the next image is observed, for any
-        number of calls of :meth:`forward`.
+        They are the same for all of a ``batch``. The last column is the bias. Before enough images were
+        observed they are 0, see :meth:`LabelledEvidence.suffices`. What is drawn stays right until the next
+        image is observed, for any number of calls of :meth:`forward`.
         """
         size = (samples, self.classify.out_features, self.classify.in_features + 1)
         normal = torch.randn(
@@ -71,12 +75,21 @@ class ClassifierNPHead(nn.Module):
         drawn = torch.linalg.solve_triangular(factor.mT, columns, upper=True).mT.view(size)
         return (drawn * self.evidence.suffices().to(drawn.device)).float()
 
-    def forward(self, features: torch.Tensor, noise: torch.Tensor | None) -> HeadOutput:
+    def forward(
+        self,
+        features: torch.Tensor,
+        noise: torch.Tensor | None = None,
+        *,
+        latent: Literal["target", "context"] = "context",
+        context_set: torch.Tensor | None = None,
+    ) -> HeadOutput:
         """Classify features ``(B, F, h, w)`` once per classifier.
 
         Args:
             features: ``(B, F, h, w)``.
             noise: ``(T, C, H + 1)``, see :meth:`draw_noise`; None for the trained weights, T = 1.
+            latent: Not used: no image has a latent of its own.
+            context_set: Not used: the context are all labelled images.
         """
         vectors = self._hidden(features)
         weight, bias = self.classify.weight[None], self.classify.bias[None]
@@ -95,16 +108,33 @@ class ClassifierNPHead(nn.Module):
         return F.relu(torch.addcmul(AFFINE_GAIN * self.shift, 1 + AFFINE_GAIN * self.scale, normalised))
 
     @torch.no_grad()
-    def observe(self, features: torch.Tensor, labels: torch.Tensor, images: torch.Tensor) -> None:
+    def observe(
+        self,
+        features: torch.Tensor,
+        labels: torch.Tensor,
+        by_person: torch.Tensor,
+        generator: torch.Generator | None = None,
+        images: torch.Tensor | None = None,
+    ) -> None:
         """Count labelled images as evidence, see :func:`evidence_weights`; call it after the loss step.
 
         Args:
             features: ``(B, F, h, w)``.
-            labels: ``(B, h, w)`` at the features' resolution; 254 and 255 say nothing.
-            images: ``(B,)`` int64, which image each shows.
+            labels: ``(B, H, W)`` uint8 at any resolution; 254 and 255 say nothing.
+            by_person: Not used: ``images`` names those labelled by a person.
+            generator: Not used: nothing is drawn.
+            images: ``(n,)`` int64, which image each of the first n shows; without it none is counted.
         """
-        vectors = F.pad(self._hidden(features), (0, 1), value=1.0)
+        if images is None:
+            return
+        count = len(images)
+        labels = label_to_size(labels[:count], *features.shape[-2:])
+        vectors = F.pad(self._hidden(features[:count].float()), (0, 1), value=1.0)
         self.evidence.observe(vectors, evidence_weights(labels), images)
+
+    def begin(self, labelled_images: int) -> None:
+        """Forget all evidence, and learn of how many images there will be some."""
+        self.evidence.begin(labelled_images)
 
 
 def evidence_weights(labels: torch.Tensor) -> torch.Tensor:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from core.distributed import gathered, processes
+from core.model.memory import Memory
 
 NO_IMAGE = -1
 """Key of a place that is not in use."""
 
 
-class LabelledEvidence(nn.Module):
+class LabelledEvidence(Memory):
     """Second moments ``Σ w φ φᵀ`` of the labelled pixels of the newest labelled images.
 
     An image has one place, however often it is seen: what was last seen of it counts, so that evidence
@@ -101,7 +104,7 @@ class LabelledEvidence(nn.Module):
         return (self.keys != NO_IMAGE).sum()
 
     @torch.no_grad()
-    def forget(self, labelled_images: int = 0) -> None:
+    def begin(self, labelled_images: int = 0) -> None:
         """Remember no image any more; ``labelled_images`` is how many there are from now on."""
         self.moments.zero_()
         self.keys.fill_(NO_IMAGE)
@@ -109,7 +112,7 @@ class LabelledEvidence(nn.Module):
         self.labelled_images.fill_(labelled_images)
 
     @torch.no_grad()
-    def adopt_new_rows(self, other: LabelledEvidence) -> None:
+    def adopt_new(self, other: Self) -> None:
         """Copy the images that ``other`` holds where this one holds none or another one.
 
         Averaging the moments of two images would say something about neither.

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import nn
 
-from core.model.np_head import HeadOutput
+from core.model.head import Head, HeadOutput
 
 
-class LinearHead(nn.Module):
+class LinearHead(Head):
     """One 1×1 convolution. It has no latent, hence always T = 1, and nothing to observe."""
 
     def __init__(self, channels: int, class_count: int) -> None:
         super().__init__()
         self.classify = nn.Conv2d(channels, class_count, 1)
 
-    def forward(self, features: torch.Tensor) -> HeadOutput:
-        """Classify ``(B, F, h, w)`` features."""
+    def forward(
+        self,
+        features: torch.Tensor,
+        noise: torch.Tensor | None = None,
+        *,
+        latent: Literal["target", "context"] = "context",
+        context_set: torch.Tensor | None = None,
+    ) -> HeadOutput:
+        """Classify ``(B, F, h, w)`` features; the rest says nothing to a head without a latent."""
         logits = self.classify(features)[None]
         return HeadOutput(logits, logits.new_zeros(features.shape[0]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -13,21 +14,22 @@ import torch.nn.functional as F
 from torch import nn
 
 from core.cells import Extent
-from core.data import label_to_size
 from core.model.classifier_np_head import ClassifierNPHead
 from core.model.dilated_convolution import speed_up_dilated
 from core.model.encoder_weights import EncoderWeights, find_encoder_weights
+from core.model.head import Head
 from core.model.linear_head import LinearHead
 from core.model.np_head import NPHead
 from core.model.representation_head import RepresentationHead
 from core.model.vision_transformer import DPTFeatures, VisionTransformerEncoder, transformer_options
 
 HeadName = Literal["linear", "np", "np_classifier"]
-HEADS: dict[str, type[LinearHead] | type[NPHead] | type[ClassifierNPHead]] = {
+HEADS: dict[str, Callable[[int, int], Head]] = {
     "linear": LinearHead,
     "np": NPHead,
     "np_classifier": ClassifierNPHead,
 }
+"""By name what makes a head for features of F channels and C classes, ``(F, C)``."""
 _DECODER_OPTIONS: dict[str, dict[str, Any]] = {
     # A quarter of the usual cost on a CPU. The rates suit the encoder's stride of 16.
     "deeplabv3plus": {"decoder_channels": 128, "decoder_atrous_rates": (6, 12, 18)},
@@ -65,8 +67,8 @@ class SegmentationNetwork(nn.Module):
         size_multiple: Images are continued to a multiple of so many pixels before they are encoded.
         warnings: Sentences for the person, for example that no pretrained weights were found.
         silent: Classes that it never predicts, whatever it learned.
-        class_weights: ``(C,)`` float, what a pixel of each class weighs in training, 1 before any. So many
-            times its share of the labels the network takes a class to be likely.
+        class_weights: ``(C,)`` float, what a pixel of each class weighs in training, 1 before any. The
+            network's prior of class c is ``class_weights[c]`` times its share of the labels.
     """
 
     mean: torch.Tensor
@@ -77,7 +79,7 @@ class SegmentationNetwork(nn.Module):
         self,
         encoder: nn.Module,
         decoder: nn.Module,
-        head: NPHead | ClassifierNPHead | LinearHead,
+        head: Head,
         class_count: int,
         size_multiple: int,
         mean: tuple[float, ...],
@@ -112,9 +114,9 @@ class SegmentationNetwork(nn.Module):
         """
         features, embedding = self.encode(images)
         noise = context_set = None
-        if not (self.training and isinstance(self.head, ClassifierNPHead)):
+        if self.head.draws_in_training or not self.training:
             noise = self.draw_noise(samples, len(images), generator)
-        if self.training and isinstance(self.head, NPHead):
+        if self.training:
             context_set = self.head.draw_context_set(generator)
         logits, kl = self.decode(features, noise, context_set)
         represented = None if self.representation is None else self.representation(features)
@@ -148,10 +150,6 @@ class SegmentationNetwork(nn.Module):
 
     def draw_noise(self, samples: int, batch: int, generator: torch.Generator | None) -> torch.Tensor | None:
         """Return the noise of ``samples`` latents for ``batch`` images; None for a head without a latent."""
-        if isinstance(self.head, LinearHead):
-            return None
-        if isinstance(self.head, ClassifierNPHead):
-            return self.head.draw_noise(samples, generator)
         return self.head.draw_noise(samples, batch, generator)
 
     def decode(
@@ -164,23 +162,12 @@ class SegmentationNetwork(nn.Module):
 
         The latent is the target's in training and the context's in evaluation, see :class:`NPHead`.
         """
-        logits, kl = self._decoded(features, noise, context_set)
+        latent: Literal["target", "context"] = "target" if self.training else "context"
+        logits, kl = self.head(features, noise, latent=latent, context_set=context_set)
         if self.silent:
             silent = torch.tensor(self.silent).to(logits.device, non_blocking=True)
             logits = logits.index_fill(2, silent, _SILENT)
         return logits, kl
-
-    def _decoded(
-        self, features: torch.Tensor, noise: torch.Tensor | None, context_set: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        if isinstance(self.head, LinearHead):
-            return self.head(features)
-        if isinstance(self.head, ClassifierNPHead):
-            return self.head(features, noise)
-        if noise is None:
-            raise ValueError("A head with a latent needs noise; draw_noise makes it.")
-        latent: Literal["target", "context"] = "target" if self.training else "context"
-        return self.head(features, noise, latent=latent, context_set=context_set)
 
     @torch.no_grad()
     def observe(
@@ -191,7 +178,7 @@ class SegmentationNetwork(nn.Module):
         generator: torch.Generator | None = None,
         images: torch.Tensor | None = None,
     ) -> None:
-        """Let the head remember labelled pixels; nothing happens with the linear head.
+        """Let the head remember labelled pixels, see :meth:`core.model.head.Head.observe`.
 
         Args:
             features: ``(B, F, h, w)`` of :class:`NetworkOutput`.
@@ -201,23 +188,11 @@ class SegmentationNetwork(nn.Module):
             images: ``(n,)`` int64, which image each of the first n maps shows, those labelled by a person;
                 a head that counts labelled images counts none without it.
         """
-        if isinstance(self.head, LinearHead):
-            return
-        small = label_to_size(labels, features.shape[-2], features.shape[-1])
-        if isinstance(self.head, NPHead):
-            self.head.observe(features.float(), small, by_person, generator)
-        elif images is not None:
-            self.head.observe(features[: len(images)].float(), small[: len(images)], images)
+        self.head.observe(features, labels, by_person, generator, images)
 
     def forget_silent(self) -> None:
         """Let the silent classes leave the memories, for no label would ever renew their rows."""
-        if isinstance(self.head, NPHead):
-            self.head.forget_classes(self.silent)
-
-    def forget_images(self, labelled_images: int) -> None:
-        """Forget which images were labelled, because they are numbered anew, and learn how many there are."""
-        if isinstance(self.head, ClassifierNPHead):
-            self.head.evidence.forget(labelled_images)
+        self.head.forget_classes(self.silent)
 
 
 def build_network(

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
-from torch import nn
 
-from core.data import VOID
+from core.data import VOID, label_to_size
 from core.model.aggregator import AttentionAggregator, Description
 from core.model.class_memory import Centres, ClassMemory
 from core.model.conditioned_decoder import ConditionedDecoder
+from core.model.head import Head, HeadOutput
 from core.model.latent_encoder import Gaussian, LatentEncoder, gaussian_kl
 from core.model.pixel_projector import PixelProjector
 
 
-class HeadOutput(NamedTuple):
-    """What a head says about a batch."""
-
-    logits: torch.Tensor
-    """``(T, B, C, h, w)`` at feature resolution; T = 1 for a head without a latent."""
-    kl: torch.Tensor
-    """``(B,)`` nats, KL(q(z | target) ‖ q(z | context)); zero without a latent per image."""
-
-
-class NPHead(nn.Module):
+class NPHead(Head):
     """NP-SemiSeg's head as the paper describes it.
 
     A query image is described by its attention over the class centres of two memories: ``context``
@@ -76,9 +67,9 @@ class NPHead(nn.Module):
     def forward(
         self,
         features: torch.Tensor,
-        noise: torch.Tensor,
+        noise: torch.Tensor | None = None,
         *,
-        latent: Literal["target", "context"],
+        latent: Literal["target", "context"] = "context",
         context_set: torch.Tensor | None = None,
     ) -> HeadOutput:
         """Decode every image once per row of noise; the memories are only read.
@@ -88,7 +79,12 @@ class NPHead(nn.Module):
             noise: ``(T, B, L)`` or ``(T, 1, L)``: z = μ + σ · noise.
             latent: The distribution z is drawn from.
             context_set: Rows of the context memory to use, ``(C, M)`` bool; all by default.
+
+        Raises:
+            ValueError: Without noise.
         """
+        if noise is None:
+            raise ValueError("A head with a latent needs noise; draw_noise makes it.")
         queries = self.projector(features.detach())
         _, posterior = self._described(queries, self.target.centres())
         if context_set is not None:
@@ -113,16 +109,19 @@ class NPHead(nn.Module):
         labels: torch.Tensor,
         by_person: torch.Tensor,
         generator: torch.Generator | None = None,
+        images: torch.Tensor | None = None,
     ) -> None:
         """Write labelled pixels into the memories; call it after the loss step.
 
         Args:
             features: ``(B, F, h, w)``.
-            labels: ``(B, h, w)`` at the features' resolution; 254 and 255 are not stored.
+            labels: ``(B, H, W)`` uint8 at any resolution; 254 and 255 are not stored.
             by_person: ``(B,)`` bool; only these images enter the context memory, all enter the target's.
             generator: Draws the pixels that enter, see :meth:`ClassMemory.push`.
+            images: Not used: the memories know pixels and no images.
         """
-        projected = self.projector(features)
+        labels = label_to_size(labels, *features.shape[-2:])
+        projected = self.projector(features.float())
         self.target.push(projected, labels, generator)
         person_labels = torch.where(by_person[:, None, None], labels, VOID)
         self.context.push(projected, person_labels, generator)

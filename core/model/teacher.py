@@ -7,8 +7,7 @@ import copy
 import torch
 from torch import nn
 
-from core.model.class_memory import ClassMemory
-from core.model.labelled_evidence import LabelledEvidence
+from core.model.memory import Memory
 from core.model.network import SegmentationNetwork
 
 
@@ -36,7 +35,7 @@ def update_teacher(teacher: SegmentationNetwork, student: SegmentationNetwork, d
     does not hold yet are copied instead of averaged.
     """
     for mine, theirs in zip(_memories(teacher), _memories(student), strict=True):
-        mine.adopt_new_rows(theirs)  # type: ignore[arg-type]
+        mine.adopt_new(theirs)
     student_state = student.state_dict()
     floating, towards = [], []
     for name, value in teacher.state_dict().items():
@@ -48,5 +47,5 @@ def update_teacher(teacher: SegmentationNetwork, student: SegmentationNetwork, d
     torch._foreach_lerp_(floating, towards, 1 - decay)
 
 
-def _memories(network: nn.Module) -> list[ClassMemory | LabelledEvidence]:
-    return [module for module in network.modules() if isinstance(module, ClassMemory | LabelledEvidence)]
+def _memories(network: nn.Module) -> list[Memory]:
+    return [module for module in network.modules() if isinstance(module, Memory)]

@@ -119,7 +119,8 @@ def trained(world: World, labelled: tuple[int, ...]) -> SegmentationNetwork:
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()
-    head.observe(features, labels, torch.arange(len(labelled)))
+    by_person = torch.ones(len(labelled), dtype=torch.bool)
+    head.observe(features, labels, by_person, images=torch.arange(len(labelled)))
     return network.eval()
 
 

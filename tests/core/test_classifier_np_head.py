@@ -42,16 +42,21 @@ def images_of_features(count: int, device: torch.device, seed: int = 1) -> torch
     return torch.randn(count, 24, 8, 8, generator=seeded(seed)).to(device)
 
 
+def by_person(features: torch.Tensor) -> torch.Tensor:
+    return torch.ones(len(features), dtype=torch.bool, device=features.device)
+
+
 def observed(head: ClassifierNPHead, features: torch.Tensor, first: int = 0) -> ClassifierNPHead:
     labels = torch.zeros(len(features), 8, 8, dtype=torch.uint8, device=features.device)
-    head.observe(features, labels, torch.arange(first, first + len(features), device=features.device))
+    keys = torch.arange(first, first + len(features), device=features.device)
+    head.observe(features, labels, by_person(features), images=keys)
     return head
 
 
 def mean_information(head: ClassifierNPHead, features: torch.Tensor) -> float:
     statistics = SampleStatistics()
     with torch.no_grad():
-        statistics.add(head(features, head.draw_noise(200, seeded())).logits.softmax(dim=2))
+        statistics.add(head(features, head.draw_noise(200, 1, seeded())).logits.softmax(dim=2))
     return float(statistics.mutual_information().mean())
 
 
@@ -93,7 +98,7 @@ def test_pixels_unlike_all_labelled_ones_are_less_sure(device: torch.device) -> 
 def test_the_latent_moves_the_interior_of_the_logits(side: int, labelled: int, device: torch.device) -> None:
     head = observed(new_head(device), images_of_features(labelled, device))
     features = torch.randn(1, 24, side, side, generator=seeded(5)).to(device)
-    noise = head.draw_noise(16, seeded(6))
+    noise = head.draw_noise(16, 1, seeded(6))
     border = side // 4
     with torch.no_grad():
         interior = head(features, noise).logits[:, 0, :, border:-border, border:-border]
@@ -110,7 +115,7 @@ def test_the_latent_moves_the_interior_of_the_logits(side: int, labelled: int, d
 
 def test_the_samples_have_the_posteriors_covariance(device: torch.device) -> None:
     head = observed(new_head(device), images_of_features(3, device))
-    drawn = head.draw_noise(20_000, seeded())[:, 0].cpu()
+    drawn = head.draw_noise(20_000, 1, seeded())[:, 0].cpu()
     total = head.evidence.total().double().cpu()
     expected = torch.linalg.inv(IMAGE_EVIDENCE * total + torch.eye(len(total)) / PRIOR_STD**2)
     scale = expected.diagonal().sqrt()
@@ -123,7 +128,7 @@ def test_shared_features_equal_one_classifier_at_a_time(device: torch.device) ->
         observed(new_head(device), images_of_features(3, device)),
         images_of_features(2, device, 4),
     )
-    noise = head.draw_noise(5, seeded(2))
+    noise = head.draw_noise(5, 1, seeded(2))
     together = head(features, noise).logits
     assert together.shape == (5, 2, CLASSES, 8, 8)
     for one, sample in zip(noise, together, strict=True):
@@ -140,18 +145,18 @@ def test_without_noise_or_images_it_is_the_trained_classifier(device: torch.devi
     trained = head(features, None).logits
     assert trained.shape == (1, 2, CLASSES, 8, 8)
     assert torch.allclose(
-        head(features, head.draw_noise(3, seeded())).logits, trained.expand(3, -1, -1, -1, -1)
+        head(features, head.draw_noise(3, 1, seeded())).logits, trained.expand(3, -1, -1, -1, -1)
     )
     observed(head, features)
     assert torch.equal(head(features, None).logits, trained)
-    noise = head.draw_noise(400, seeded())
+    noise = head.draw_noise(400, 1, seeded())
     assert torch.allclose(head(features, noise).logits.mean(dim=0), trained[0], atol=1.0)
     assert not torch.allclose(head(features, noise[:1]).logits, trained, atol=0.1)
 
 
 def test_the_same_generator_draws_the_same_classifiers(device: torch.device) -> None:
     head = observed(new_head(device), images_of_features(3, device))
-    one, same, other = (head.draw_noise(3, seeded(seed)) for seed in (4, 4, 5))
+    one, same, other = (head.draw_noise(3, 1, seeded(seed)) for seed in (4, 4, 5))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
 
@@ -160,7 +165,7 @@ def test_the_device_says_what_the_cpu_says(device: torch.device) -> None:
     said = []
     for place in (torch.device("cpu"), device):
         head = observed(new_head(place), images_of_features(3, place))
-        noise = head.draw_noise(3, seeded(2))
+        noise = head.draw_noise(3, 1, seeded(2))
         said.append(head(images_of_features(2, place, seed=9), noise).logits.cpu())
     assert torch.allclose(said[0], said[1], atol=1e-3)
 
@@ -169,16 +174,17 @@ def test_pixels_nobody_labelled_are_no_evidence(device: torch.device) -> None:
     head, features = new_head(device), images_of_features(1, device)
     image = torch.tensor([7], device=device)
     for value in (254, 255):
-        head.observe(features, torch.full((1, 8, 8), value, dtype=torch.uint8, device=device), image)
+        labels = torch.full((1, 8, 8), value, dtype=torch.uint8, device=device)
+        head.observe(features, labels, by_person(features), images=image)
     assert not head.evidence.total().any()
     assert (head.evidence.keys == NO_IMAGE).all()
     labels = torch.full((1, 8, 8), 254, dtype=torch.uint8, device=device)
     labels[:, :4] = 1
-    head.observe(features, labels, image)
+    head.observe(features, labels, by_person(features), images=image)
     half = head.evidence.total().clone()
-    head.observe(features, torch.full_like(labels, 254), image)
+    head.observe(features, torch.full_like(labels, 254), by_person(features), images=image)
     assert torch.equal(head.evidence.total(), half)
-    head.observe(features, torch.ones_like(labels), image)
+    head.observe(features, torch.ones_like(labels), by_person(features), images=image)
     assert float(head.evidence.total()[-1, -1]) == pytest.approx(math.sqrt(2) * float(half[-1, -1]))
 
 
@@ -205,8 +211,8 @@ def test_the_order_of_the_images_does_not_matter(device: torch.device) -> None:
     labels = torch.zeros(4, 8, 8, dtype=torch.uint8, device=device)
     keys = torch.tensor([3, 8, 5, 1], device=device)
     one, other = new_head(device), new_head(device)
-    one.observe(features, labels, keys)
-    other.observe(features.flip(0), labels, keys.flip(0))
+    one.observe(features, labels, by_person(features), images=keys)
+    other.observe(features.flip(0), labels, by_person(features), images=keys.flip(0))
     assert torch.allclose(one.evidence.total(), other.evidence.total(), atol=1e-5)
 
 
@@ -229,14 +235,14 @@ def test_the_first_image_makes_room_and_the_last_view_of_an_image_counts(device:
 
 def test_more_images_than_there_are_places_are_more_evidence(device: torch.device) -> None:
     evidence = LabelledEvidence(1, images=3).to(device)
-    evidence.forget(labelled_images=12)
+    evidence.begin(labelled_images=12)
     everything = torch.ones(1, 1, device=device)
     for key in range(12):
         evidence.observe(
             torch.full((1, 1, 1), 2.0, device=device), everything, torch.tensor([key]).to(device)
         )
     assert evidence.total().item() == 12 * 4
-    evidence.forget(labelled_images=2)
+    evidence.begin(labelled_images=2)
     for key in range(2):
         evidence.observe(
             torch.full((1, 1, 1), 2.0, device=device), everything, torch.tensor([key]).to(device)
@@ -246,9 +252,9 @@ def test_more_images_than_there_are_places_are_more_evidence(device: torch.devic
 
 def test_a_few_of_many_images_draw_no_classifier_and_half_of_them_stand_for_all(device: torch.device) -> None:
     head, features = new_head(device), images_of_features(8, device)
-    head.evidence.forget(labelled_images=8)
-    assert not observed(head, features[:3]).draw_noise(2, seeded()).any()
-    assert observed(head, features[3:4], first=3).draw_noise(2, seeded()).any()
+    head.evidence.begin(labelled_images=8)
+    assert not observed(head, features[:3]).draw_noise(2, 1, seeded()).any()
+    assert observed(head, features[3:4], first=3).draw_noise(2, 1, seeded()).any()
     seen = head.evidence.moments.sum(dim=0)
     assert torch.allclose(head.evidence.total(), 2 * seen)
     assert torch.allclose(
@@ -260,9 +266,9 @@ def test_evidence_survives_a_state_dict_and_can_be_forgotten(device: torch.devic
     head = observed(new_head(device), images_of_features(3, device))
     other = new_head(device)
     other.load_state_dict(copy.deepcopy(head.state_dict()))
-    features, noise = images_of_features(2, device, seed=8), head.draw_noise(4, seeded())
+    features, noise = images_of_features(2, device, seed=8), head.draw_noise(4, 1, seeded())
     assert torch.equal(head(features, noise).logits, other(features, noise).logits)
-    other.evidence.forget()
+    other.evidence.begin()
     assert all(
         torch.equal(a, b)
         for a, b in zip(other.evidence.buffers(), new_head(device).evidence.buffers(), strict=True)

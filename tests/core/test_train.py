@@ -75,7 +75,7 @@ def test_images_that_show_no_label_are_not_waited_for(device: torch.device) -> N
     run = Training(small_network(head="np_classifier"), data, SMALL, device)
     run_steps(run, 6)
     assert int(run.teacher.head.evidence.labelled_images) == 1
-    assert run.teacher.head.draw_noise(2, seeded()).any()
+    assert run.teacher.head.draw_noise(2, 1, seeded()).any()
 
 
 def test_the_default_network_resumes_with_the_same_bits(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from canvas_browser import temporary_folder
 from csv_rows import Row, about, print_rows, write_rows
 from demo_rounds import PERSON, answer
 
-from core.train import read_checkpoint
+from core.checkpoint_file import read_checkpoint
 from run_app import make_demo
 from storage import projects, round_requests, rounds
 from storage.settings import RoundSettings

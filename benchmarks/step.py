@@ -59,7 +59,8 @@ from core.recipes.reliability import (
     drop_unreliable,
     unreliable_share_at,
 )
-from core.train import TrainConfig, Training, first_unlabelled_step
+from core.train import Training, first_unlabelled_step
+from core.train_config import TrainConfig
 
 RESULT = ROOT / "benchmarks" / "results" / "step.csv"
 SEED = 0

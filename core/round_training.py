@@ -15,7 +15,8 @@ from core.checkpoints import newest_checkpoint, remove_others, write_checkpoint
 from core.data import TrainingData
 from core.model.network import SegmentationNetwork
 from core.out_of_memory import Attempt, free_cached_memory, is_out_of_memory, next_attempt
-from core.train import StepReport, TrainConfig, Training
+from core.train import StepReport, Training
+from core.train_config import TrainConfig
 
 log = logging.getLogger("qualm.worker")
 
@@ -82,7 +83,6 @@ class RoundTraining:
         def after_step(report: StepReport) -> bool:
             nonlocal saved_at
             go_on = self.on_step(training, report)
-            training.student.train()
             if not go_on or report.step == report.steps or time.monotonic() - saved_at > CHECKPOINT_S:
                 self._save(training, is_last=report.step == report.steps)
                 saved_at = time.monotonic()

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
-import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import nn
 
 from core.batch_statistics import TILE_SIDE, adapt_batch_statistics
 from core.batches import Batches
+from core.checkpoint_file import misfit, read_checkpoint, with_prefix, write_checkpoint_file
 from core.class_weights import mean_class_weights
 from core.compilation import compile_in_place, pays
 from core.crops import CropDraws
@@ -31,12 +27,10 @@ from core.out_of_memory import free_cached_memory, is_out_of_memory
 from core.recipes import consistency, supervised, u2pl
 from core.recipes.step import StepInput, StepResult
 from core.step_generator import step_generator
-from core.train_config import TrainConfig as TrainConfig
+from core.train_config import TrainConfig
 
 log = logging.getLogger("qualm.worker")
 
-CHECKPOINT_FILE = "checkpoint.safetensors"
-"""The one file of a checkpoint: tensors, and the rest as JSON in its header."""
 _RECIPES = {"supervised": supervised.step, "consistency": consistency.step, "u2pl": u2pl.step}
 _ENCODER_RATE = 0.3
 """Learning rate of the encoder, which is usually pretrained, relative to that of the new layers."""
@@ -46,7 +40,7 @@ backward (as long as two forward), and the teacher half of them, forward."""
 _STATISTICS_IMAGES = 32
 """The teacher's batch statistics are adapted to so many images at most, half of them labelled."""
 _OPTIMISER = "optimiser."
-"""What the names of its moments begin with in a checkpoint."""
+"""Prefix of the optimiser's tensors in a checkpoint."""
 _WARM_UP_STEPS = 10
 _MAX_GRADIENT_NORM = 5.0
 
@@ -212,14 +206,14 @@ class Training:
             torch.manual_seed(generator.initial_seed())
             result = _RECIPES[config.recipe](
                 StepInput(
-                    self._wrapped_student,
-                    self.teacher,
-                    labelled,
-                    unlabelled,
-                    config,
-                    self.step / config.steps,
-                    generator,
-                    self.queues,
+                    student=self._wrapped_student,
+                    teacher=self.teacher,
+                    labelled=labelled,
+                    unlabelled=unlabelled,
+                    config=config,
+                    progress=self.step / config.steps,
+                    generator=generator,
+                    queues=self.queues,
                 )
             )
         self._fabric.backward(result.loss)
@@ -263,13 +257,7 @@ class Training:
         optimiser = self._optimiser.state_dict()
         for index, state in optimiser["state"].items():
             tensors |= {f"{_OPTIMISER}{index}.{name}": value for name, value in state.items()}
-        written = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / f".{CHECKPOINT_FILE}.partial"
-        save_file(written, partial, metadata={"training": json.dumps({"step": self.step})})
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(folder / CHECKPOINT_FILE)
+        write_checkpoint_file(folder, tensors, {"step": self.step})
 
     def restore(self, folder: Path) -> None:
         """Continue from the checkpoint in ``folder``; the batch size may be another than it was.
@@ -314,36 +302,3 @@ def first_unlabelled_step(config: TrainConfig) -> int:
     """Return the first step whose recipe is given unlabelled crops; ``steps`` when none is."""
     warm_up = {"supervised": 1.0, "consistency": config.warm_up, "u2pl": u2pl.WARM_UP}[config.recipe]
     return math.ceil(warm_up * config.steps)
-
-
-def read_checkpoint(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Return the tensors of a checkpoint by name, on the CPU, and its JSON.
-
-    Raises:
-        ValueError: When there is none or it is damaged.
-        MemoryError: The memory does not suffice.
-    """
-    file = folder / CHECKPOINT_FILE
-    try:
-        with safe_open(file, framework="pt") as opened:
-            training = json.loads(opened.metadata()["training"])
-            return {name: opened.get_tensor(name) for name in opened.keys()}, training  # noqa: SIM118
-    except Exception as problem:  # safetensors raises its own and several built-in types
-        if is_out_of_memory(problem):
-            raise
-        raise ValueError(f"The checkpoint {file} cannot be read: {problem}") from problem
-
-
-def misfit(own: Mapping[str, torch.Tensor], saved: Mapping[str, torch.Tensor]) -> str | None:
-    """Return what keeps a saved state from being loaded in place of ``own``; None when nothing does."""
-    for name in sorted(own.keys() | saved.keys()):
-        if name not in saved or name not in own:
-            return f"{name} is {'missing' if name in own else 'not known here'}"
-        if saved[name].shape != own[name].shape:
-            return f"{name} is {tuple(saved[name].shape)}, not {tuple(own[name].shape)}"
-    return None
-
-
-def with_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    """Return the tensors whose names begin with ``prefix``, named without it."""
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
+from core.checkpoint_file import misfit, read_checkpoint, with_prefix
 from core.model.network import SegmentationNetwork
-from core.train import misfit, read_checkpoint, with_prefix
 
 _PARTS = ("encoder.", "decoder.")
 

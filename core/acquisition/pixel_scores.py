@@ -228,6 +228,6 @@ PIXEL_SCORES: dict[str, Callable[[SampleStatistics], torch.Tensor]] = {
     "variance": SampleStatistics.variance,
     "vote_entropy": SampleStatistics.vote_entropy,
 }
+"""Every pixel score ``(B, h, w)`` by name."""
 OF_DISAGREEMENT = frozenset({"mutual_information", "variance", "vote_entropy"})
 """Scores that are 0 where all samples say the same, as a single one does."""
-"""Every pixel score ``(B, h, w)`` by name."""

@@ -10,9 +10,10 @@ from safetensors.torch import save_file
 
 from core.acquisition.pixel_scores import SampleStatistics
 from core.calibration import LabelledLogits, cross_fitted, fit_temperature
+from core.checkpoint_file import CHECKPOINT_FILE, read_checkpoint
 from core.class_weights import at_natural_frequencies, balanced_class_weights, mean_class_weights
 from core.predict import predict
-from core.train import CHECKPOINT_FILE, Training, read_checkpoint
+from core.train import Training
 from core.train_config import TrainConfig
 from core.uncertainty import UncertaintyQuality
 from core.warm_start import load_teacher

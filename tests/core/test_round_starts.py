@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from core import fresh_start
+from core.checkpoint_file import read_checkpoint
 from core.model.network import SegmentationNetwork
 from core.round_training import RoundTraining
-from core.train import Training, read_checkpoint
+from core.train import Training
 from core.worker import LEASE_S, network, run_round, starts
 from core.worker.audit import audit_overlap
 from storage import images, labels, projects, round_requests, rounds

@@ -278,7 +278,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path, device: torc
     [
         ("torch.optim.AdamW.load_state_dict", RuntimeError("CUDA error: unspecified launch failure")),
         ("torch.optim.AdamW.load_state_dict", torch.OutOfMemoryError("CUDA out of memory.")),
-        ("core.train.safe_open", MemoryError()),
+        ("core.checkpoint_file.safe_open", MemoryError()),
     ],
 )
 def test_a_failure_of_the_device_is_not_taken_for_a_damaged_checkpoint(

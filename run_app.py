@@ -567,9 +567,9 @@ def import_images(
     """Import a folder or zip of images; a second run goes on where the first one stopped."""
     with errors_as_sentences("Stopped. What was imported is kept; run the same command again for the rest."):
         from storage.images import split_counts
-        from storage.import_plan import count_of
         from storage.import_planning import plan_import
         from storage.importing import run_import
+        from storage.wording import count_of
 
         opened = None if dry_run and not is_workspace(workspace) else open_workspace(workspace)
         try:
@@ -680,7 +680,7 @@ def backup(
         with contextlib.closing(existing_workspace(workspace)) as opened, progress_bar() as bar:
             task = bar.add_task("Backing up", total=None)
             result = back_up(
-                opened, target, progress=lambda done, of: bar.update(task, completed=done, total=of)
+                opened, target, progress=lambda done, of, key: bar.update(task, completed=done, total=of)
             )
         for sentence in result.report():
             console.print(sentence, highlight=False, soft_wrap=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.levels import TILE_SIDE, is_large, level_sizes
 from storage.images import ImageInfo
-from storage.queue import Progress, QueueItem
+from storage.queue import ProjectProgress, QueueItem
 
 
 def image_url(image: ImageInfo) -> str:
@@ -71,7 +71,7 @@ def item_json(item: QueueItem) -> dict[str, Any]:
     }
 
 
-def progress_json(progress: Progress) -> dict[str, Any]:
+def progress_json(progress: ProjectProgress) -> dict[str, Any]:
     """Return how far a project is and what its live round does."""
     advice, live = progress.next_round, progress.round
     return {

@@ -127,11 +127,6 @@ def html_badge(text: str, kind: str) -> str:
     return f'<span class="q-badge q-badge-{escape(kind)}">{escape(text)}</span>'
 
 
-def image_count(count: int) -> str:
-    """Return how many images there are: ``1 image``, ``5,812 images``."""
-    return f"{count:,} image{'' if count == 1 else 's'}"
-
-
 def duration(seconds: float) -> str:
     """Return a time span for a person: ``40 s``, ``3 min``, ``1 h 20 min``."""
     if seconds < 90:

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from app.notices import image_count
 from storage import images, queue
 from storage.errors import QualmError, WorkspaceBusy
-from storage.import_plan import count_of
+from storage.wording import count_of
 from storage.workspace import Workspace
 
 
@@ -87,12 +86,14 @@ def carry_out(workspace: Workspace, act: Act, annotator: str) -> str:
         pinned = queue.pin(workspace, act.image_ids, annotator)
         rest = len(act.image_ids) - pinned
         others = f"; {rest:,} labelled, for audit, excluded or in front already" if rest else ""
-        return f"{image_count(pinned)} put in front of the queue{others}"
+        return f"{count_of(pinned, 'image')} put in front of the queue{others}"
     if act.kind == "unpin":
-        return f"{image_count(queue.unpin(workspace, act.image_ids, annotator))} back at the usual place"
+        return (
+            f"{count_of(queue.unpin(workspace, act.image_ids, annotator), 'image')} back at the usual place"
+        )
     if act.kind == "exclude":
         excluded = images.set_split(workspace, act.image_ids, "excluded", annotator)
         rest = len(act.image_ids) - excluded
         others = f"; {rest:,} were before" if rest else ""
-        return f"{image_count(excluded)} excluded{others}"
-    return f"{image_count(images.bring_back(workspace, act.image_ids, annotator))} brought back"
+        return f"{count_of(excluded, 'image')} excluded{others}"
+    return f"{count_of(images.bring_back(workspace, act.image_ids, annotator), 'image')} brought back"

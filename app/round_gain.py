@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from app.charts import audit_miou
 from app.notices import duration
 from storage.activity import LabelledImage
-from storage.import_plan import count_of
 from storage.rounds import RoundInfo
+from storage.wording import count_of
 
 LITTLE = 0.01
 """A smaller gain of mIoU than this, in [0, 1], is called little."""

@@ -14,7 +14,6 @@ import os
 import shlex
 import shutil
 import stat
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +22,10 @@ from sqlalchemy import URL, select
 from storage.database import Database
 from storage.errors import InvalidInput, NotFound
 from storage.files import BlobStore, file_error, fsync_folder
+from storage.in_parallel import OnProgress
 from storage.new_folders import new_folder, place_of_new_folder
 from storage.schema import LIVE_ROUND_STATES, Round
+from storage.wording import size_of
 from storage.workspace import (
     DATABASE_FILE,
     SECRET_KEY_FILE,
@@ -33,9 +34,6 @@ from storage.workspace import (
     no_sweep,
     workspace_folder,
 )
-
-Progress = Callable[[int, int], None]
-"""Called as ``progress(done, of)``; it may raise to stop the work."""
 
 _WRITER = "a backup"
 _TRIES = 5
@@ -55,7 +53,7 @@ class BackupResult:
 
     def report(self) -> list[str]:
         """Return the result in sentences."""
-        lines = [f"{self.files:,} files, {_in_words(self.size)}, backed up to {self.path}."]
+        lines = [f"{self.files:,} files, {size_of(self.size)}, backed up to {self.path}."]
         if self.not_whole:
             number = len(self.not_whole)
             are = "1 file of the workspace is" if number == 1 else f"{number:,} files of the workspace are"
@@ -68,7 +66,7 @@ class BackupResult:
         return lines
 
 
-def back_up(workspace: Workspace, target: str | Path, progress: Progress | None = None) -> BackupResult:
+def back_up(workspace: Workspace, target: str | Path, progress: OnProgress | None = None) -> BackupResult:
     """Copy a workspace to a new folder, itself a workspace, while others may work in it.
 
     The folder appears under its name only when it is complete.
@@ -76,7 +74,7 @@ def back_up(workspace: Workspace, target: str | Path, progress: Progress | None 
     Args:
         workspace: The workspace.
         target: A folder that does not exist or is empty, or a link to one.
-        progress: Called after each file that rows of the database name.
+        progress: Called after each file that rows of the database name, with its key.
 
     Raises:
         InvalidInput: The target exists and is not an empty folder, is where a disk begins, lies in the
@@ -116,7 +114,7 @@ def back_up(workspace: Workspace, target: str | Path, progress: Progress | None 
     return BackupResult(place, files, size, not_whole)
 
 
-def _copy_blobs(workspace: Workspace, copied: Workspace, progress: Progress | None) -> tuple[str, ...]:
+def _copy_blobs(workspace: Workspace, copied: Workspace, progress: OnProgress | None) -> tuple[str, ...]:
     """Copy the blobs that rows of the copied database name; return the keys of those that are not whole."""
     of = sum(1 for _ in blobs_in_use(copied))
     not_whole: dict[str, None] = {}
@@ -124,7 +122,7 @@ def _copy_blobs(workspace: Workspace, copied: Workspace, progress: Progress | No
         if key not in not_whole and not copied.blobs.exists(key) and not _copy_blob(workspace, copied, key):
             not_whole[key] = None
         if progress is not None:
-            progress(done, of)
+            progress(done, of, key)
     return tuple(not_whole)
 
 
@@ -195,10 +193,3 @@ def _fsync_all(root: Path) -> tuple[int, int]:
             count += 1
         fsync_folder(Path(folder))
     return count, size
-
-
-def _in_words(size: int) -> str:
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):
-        if size >= scale:
-            return f"{size / scale:.1f} {unit}"
-    return f"{size} bytes"

@@ -14,13 +14,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from storage.errors import NotFound
-from storage.round_rows import newest_counting_row
+from storage.id_batches import id_batches
+from storage.round_rows import newest_row_on_new_labels
 from storage.schema import Event, Image, Label
 from storage.snapshots import decode_snapshot
 from storage.workspace import Workspace
-
-_IDS_A_QUERY = 500
-"""So many ids are asked for at once: SQLite bounds the values of a query."""
 
 
 class Moved(NamedTuple):
@@ -40,7 +38,7 @@ def labels_of_last_rounds(workspace: Workspace, project_ids: Iterable[int]) -> d
     Where the list of a round is lost or damaged, moves are counted as though it had none: they must go on.
     """
     with workspace.database.reading() as session:
-        rows = [newest_counting_row(session, project_id) for project_id in project_ids]
+        rows = [newest_row_on_new_labels(session, project_id) for project_id in project_ids]
         blobs = [row.snapshot_blob for row in rows if row is not None and row.snapshot_blob is not None]
     found: dict[int, str] = {}
     # Outside of any transaction: one may be of many labels, and nobody waits for it.
@@ -70,7 +68,7 @@ def changes(session: Session, moved: Sequence[Moved], last: Mapping[int, str]) -
 
 def any_taken_out(session: Session, project_id: int) -> bool:
     """Return whether a label was taken out of the training since the last round counted the changed ones."""
-    last = newest_counting_row(session, project_id)
+    last = newest_row_on_new_labels(session, project_id)
     moves = select(Event.id).where(
         Event.project_id == project_id,
         Event.kind.in_(("exclude", "audit")),
@@ -87,7 +85,6 @@ def _labels(session: Session, image_ids: Sequence[int]) -> dict[int, str]:
         Label, (Label.image_id == Image.id) & (Label.revision == Image.labelled_revision)
     )
     found: dict[int, str] = {}
-    for start in range(0, len(image_ids), _IDS_A_QUERY):
-        part = image_ids[start : start + _IDS_A_QUERY]
+    for part in id_batches(image_ids):
         found.update(session.execute(submitted.where(Image.id.in_(part))).tuples().all())
     return found

@@ -44,12 +44,12 @@ from storage.formats.image_file import IMAGE_SUFFIXES
 from storage.formats.manifest import MANIFEST_NAME, TOOL
 from storage.formats.masks import colour_number
 from storage.images import ImageInfo, SourceFile
-from storage.import_plan import count_of
-from storage.in_parallel import Progress
+from storage.in_parallel import OnProgress
 from storage.labels import LabelInfo
 from storage.new_folders import new_folder, place_of_new_folder, remove_abandoned, unfinished_folder
 from storage.projects import ClassInfo
 from storage.schema import NOT_LABELLED, VOID, Image
+from storage.wording import count_of
 from storage.workspace import Workspace
 
 log = logging.getLogger("qualm.exporting")
@@ -145,7 +145,7 @@ def export_project(
     not_labelled_as: int = VOID,
     replace: bool = False,
     actor: str = "export",
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> ExportResult:
     """Write the newest submitted label map of every image to a new folder or ``.zip`` file.
 

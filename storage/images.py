@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from storage import events
 from storage.changed_labels import Moved, changes, labels_of_last_rounds
 from storage.errors import InvalidInput, NotFound
 from storage.formats.label_map import decode_label_map
+from storage.id_batches import id_batches
 from storage.projects import project_row
 from storage.schema import LIVE_ROUND_STATES, SPLITS, Image, Label, Round
 from storage.snapshots import decode_snapshot
@@ -25,8 +26,6 @@ from storage.workspace import Workspace
 NO_MEASURE = and_(Image.split != "audit", Image.excluded_from.is_distinct_from("audit"))
 """That :func:`is_measure` says no: what a round thinks of these images may be shown."""
 _SIZES_LOOKED_AT = 500
-_IDS_A_QUERY = 500
-"""So many ids are asked for at once: SQLite bounds the values of a query."""
 
 
 @dataclass(frozen=True)
@@ -432,7 +431,7 @@ def placed_images(session: Session, image_ids: Iterable[int]) -> list[PlacedImag
     wanted = list(dict.fromkeys(image_ids))
     columns = [getattr(Image, name) for name in PlacedImage._fields]
     found: dict[int, PlacedImage] = {}
-    for part in _parts(wanted):
+    for part in id_batches(wanted):
         rows = session.execute(select(*columns).where(Image.id.in_(part)))
         found.update((row.id, PlacedImage._make(row)) for row in rows)
     for image_id in wanted:
@@ -443,16 +442,11 @@ def placed_images(session: Session, image_ids: Iterable[int]) -> list[PlacedImag
 
 def update_images(session: Session, image_ids: Sequence[int], **values: Any) -> None:
     """Give all of these images the same ``values``, inside the caller's write transaction."""
-    for part in _parts(image_ids):
+    for part in id_batches(image_ids):
         session.execute(
             update(Image).where(Image.id.in_(part)).values(**values),
             execution_options={"synchronize_session": False},
         )
-
-
-def _parts(image_ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(image_ids), _IDS_A_QUERY):
-        yield image_ids[start : start + _IDS_A_QUERY]
 
 
 def is_measure(row: Image) -> bool:

@@ -11,7 +11,7 @@ from storage.formats.class_list import JSON_NAMES, TABLE_NAMES
 from storage.formats.image_file import NoteKind
 from storage.formats.manifest import MANIFEST_NAME
 from storage.formats.masks import colour_text
-from storage.import_plan import count_of
+from storage.wording import count_of
 
 _HEIC_SUFFIXES = (".heic", ".heif")
 

@@ -10,6 +10,7 @@ from typing import Literal
 from storage.formats.archives import Problem, Source
 from storage.formats.mask_meaning import MaskMeaning, UnknownCode, unknown_sentence
 from storage.projects import ClassSpec
+from storage.wording import count_of
 
 MasksAs = Literal["labels", "truth", "ignore"]
 MaskBecomes = Literal["label", "draft", "truth"]
@@ -236,11 +237,6 @@ class ImportResult:
             with_them = [f"{count:,} with {what}" for what, count in came.items() if count]
             line = ", ".join([f"{count_of(self.imported, 'image')} imported {took}", *with_them])
         return [f"{line}.", *_left_out_lines(self.left_out), *_problem_lines(self.problems)]
-
-
-def count_of(number: int, one: str, many: str | None = None) -> str:
-    """Return a number with what it counts, such as ``1 image`` and ``2,000 images``."""
-    return f"1 {one}" if number == 1 else f"{number:,} {many or one + 's'}"
 
 
 def _left_out_lines(masks: Sequence[LeftOutMask]) -> list[str]:

@@ -47,7 +47,7 @@ from storage.images_of_masks import (
 )
 from storage.import_notes import import_notes
 from storage.import_plan import ImportPlan, MasksAs, PlannedImage
-from storage.in_parallel import Progress, in_parallel
+from storage.in_parallel import OnProgress, in_parallel
 from storage.planned_images import KnownImage, planned_image
 from storage.projects import ClassInfo, ClassSpec
 from storage.workspace import Workspace
@@ -85,7 +85,7 @@ def plan_import(
     masks_as: MasksAs = "labels",
     follow_splits: bool = True,
     classes_alone: bool = False,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> ImportPlan:
     """Read a source completely and say what an import would do, without writing anything.
 
@@ -252,7 +252,7 @@ def _checked(
     pairs: Sequence[ImageFile],
     found: _Found,
     table_colours: frozenset[int],
-    progress: Progress | None,
+    progress: OnProgress | None,
 ) -> tuple[list[CheckedImage], list[Problem]]:
     """Read every image and every mask; return those that can be used, and why others cannot."""
     there = set(opened.paths)
@@ -344,7 +344,7 @@ def _entries(
     follow_splits: bool,
     workspace: Workspace | None,
     read: Callable[[str], NDArray[np.uint8] | None],
-    progress: Progress | None,
+    progress: OnProgress | None,
 ) -> tuple[PlannedImage, ...]:
     of_source = [one.file.path for one in told if one.file.mask not in found.of_masks.found]
     groups = _groups(of_source, found.manifest)

@@ -26,7 +26,7 @@ from storage.errors import (
 from storage.formats.archives import OpenSource, Problem
 from storage.images import ImageInfo
 from storage.import_plan import ImportPlan, ImportResult, MaskBecomes, PlannedImage
-from storage.in_parallel import Progress, in_parallel
+from storage.in_parallel import OnProgress, in_parallel
 from storage.prepared_images import PreparedImage, planned_label_map, prepared_image
 from storage.present_labels import is_label_newest, present_label, was_brought
 from storage.schema import NOT_LABELLED
@@ -79,7 +79,7 @@ def run_import(
     project_id: int,
     plan: ImportPlan,
     actor: str,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> ImportResult:
     """Carry out a plan. A file that fails becomes a problem and the rest goes on.
 
@@ -135,7 +135,7 @@ def _require_classes(workspace: Workspace, project_id: int, plan: ImportPlan) ->
         )
 
 
-def _bring_in(current: _Import, opened: OpenSource, progress: Progress | None) -> None:
+def _bring_in(current: _Import, opened: OpenSource, progress: OnProgress | None) -> None:
     """Add what the project lacks of the images of the plan, and their label maps, and count it.
 
     Raises:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-Progress = Callable[[int, int, str], None]
+OnProgress = Callable[[int, int, str], None]
 """Called as ``progress(done, of, name)`` from the calling thread; it may raise to stop the work."""
 
 _AT_ONCE = 8
@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 
 def in_parallel(
-    work: Callable[[T], R], items: Sequence[T], name: Callable[[T], str], progress: Progress | None
+    work: Callable[[T], R], items: Sequence[T], name: Callable[[T], str], progress: OnProgress | None
 ) -> Generator[R, None, None]:
     """Yield ``work(item)`` in order, a bounded number ahead, and report progress in this thread.
 

@@ -24,7 +24,7 @@ from storage.start_advice import StartAdvice, advise
 from storage.workspace import Workspace
 
 __all__ = [
-    "Progress",
+    "ProjectProgress",
     "QueueItem",
     "asked_for",
     "coming_next",
@@ -49,7 +49,7 @@ _PIN = (
 
 
 @dataclass(frozen=True)
-class Progress:
+class ProjectProgress:
     """How far a project is: images per split, labelled ones, and when the next round starts.
 
     ``labelled`` counts the images in train and audit with a submitted label map, ``audit_labelled`` those in
@@ -286,7 +286,7 @@ def release_all(workspace: Workspace, annotator: str) -> None:
         release(session, [one.id for one in held_images(session, annotator)])
 
 
-def progress(workspace: Workspace, project_id: int, now: float | None = None) -> Progress:
+def progress(workspace: Workspace, project_id: int, now: float | None = None) -> ProjectProgress:
     """Return how far a project is.
 
     Raises:
@@ -307,7 +307,7 @@ def progress(workspace: Workspace, project_id: int, now: float | None = None) ->
         )
         labelled = dict(session.execute(of_splits).tuples().all())
         current = session.get(Round, project.current_round_id) if project.current_round_id else None
-        return Progress(
+        return ProjectProgress(
             images=sum(counts.values()),
             **counts,
             labelled=sum(labelled.values()),

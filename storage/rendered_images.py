@@ -15,7 +15,7 @@ from storage.errors import InvalidInput
 from storage.formats.image_file import read_image
 from storage.formats.label_map import encode_label_map
 from storage.import_plan import ImportResult
-from storage.in_parallel import Progress
+from storage.in_parallel import OnProgress
 from storage.prepared_images import kept_source
 from storage.workspace import Workspace
 
@@ -45,7 +45,7 @@ def add_rendered(
     project_id: int,
     entries: Iterable[RenderedEntry],
     actor: str,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> ImportResult:
     """Add rendered images to the pool, each with its label map as hidden truth.
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import get_args
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from storage.errors import LeaseLost, NotFound
-from storage.schema import COLD_START, LIVE_ROUND_STATES, Round
+from storage.schema import COLD_START, LIVE_ROUND_STATES, Round, RoundKind
 
 
 def round_row(session: Session, round_id: int, *, lock: bool = False) -> Round:
@@ -54,21 +57,27 @@ def live_rows(session: Session, project_id: int) -> list[Round]:
     return list(session.scalars(query.order_by(Round.number).with_for_update()))
 
 
-def newest_row(session: Session, project_id: int, *, that_trains: bool = False) -> Round | None:
-    """Return the round with the highest number, or of those that train; None before the first."""
-    query = select(Round).where(Round.project_id == project_id, Round.number > COLD_START)
-    if that_trains:
-        query = query.where(Round.kind != "ranks")
-    return session.scalars(query.order_by(Round.number.desc()).limit(1)).one_or_none()
+def newest_row(session: Session, project_id: int) -> Round | None:
+    """Return the round with the highest number, whatever it does; None before the first."""
+    return _newest_of_kinds(session, project_id, get_args(RoundKind))
 
 
-def newest_counting_row(session: Session, project_id: int) -> Round | None:
+def newest_training_row(session: Session, project_id: int) -> Round | None:
+    """Return the newest round that trains, on new labels or on with those of the one before; or None."""
+    return _newest_of_kinds(session, project_id, ("trains", "trains_on"))
+
+
+def newest_row_on_new_labels(session: Session, project_id: int) -> Round | None:
     """Return the newest round that the changed labels are counted from; None before the first.
 
     Of others the count goes on from the one before them.
     """
+    return _newest_of_kinds(session, project_id, ("trains",))
+
+
+def _newest_of_kinds(session: Session, project_id: int, kinds: Collection[str]) -> Round | None:
     query = select(Round).where(
-        Round.project_id == project_id, Round.number > COLD_START, Round.kind == "trains"
+        Round.project_id == project_id, Round.number > COLD_START, Round.kind.in_(kinds)
     )
     return session.scalars(query.order_by(Round.number.desc()).limit(1)).one_or_none()
 

@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 
 from storage.changed_labels import any_taken_out
 from storage.classes_to_learn import find_too_few_classes, seen_classes
-from storage.import_plan import count_of
 from storage.projects import project_row
-from storage.round_rows import cold_start_row, newest_row, training_stands
+from storage.round_rows import cold_start_row, newest_row, newest_training_row, training_stands
 from storage.schema import COLD_START, LIVE_ROUND_STATES, Event, Image, Project, Round, RoundKind
 from storage.settings import ORDER_FIELDS, ProjectSettings, RoundSettings, read_settings
+from storage.wording import count_of
 from storage.workers import WorkerInfo, find_live_workers, find_projects_at_work, is_worked_on
 from storage.workspace import Workspace
 
@@ -64,7 +64,7 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     settings = read_settings(ProjectSettings, project.settings)
     rule = settings.start
     newest = newest_row(session, project.id)
-    last = newest_row(session, project.id, that_trains=True) if newest is not None else None
+    last = newest_training_row(session, project.id) if newest is not None else None
     changed = (
         # A round that trains on may have begun without what is back by now.
         max(0, project.labels_changed - last.labels_changed) if last else _train_images(session, project.id)

@@ -22,14 +22,15 @@ from streamlit.delta_generator import DeltaGenerator
 from app import session
 from app.choice_options import PIXEL_SCORE
 from app.embedding_map import MOST_CHOSEN, chosen_on_map, embedding_map
-from app.notices import empty_state, errors_as_sentences, image_count, no_images, plain
+from app.notices import empty_state, errors_as_sentences, no_images, plain
 from app.queue_acts import Act, ActLog, carry_out_all
 from app.queue_grid import Card, card_of, queue_grid
 from storage import embeddings, images, projects, queue, rounds
 from storage.images import ImageInfo
-from storage.queue import Progress, QueueItem
+from storage.queue import ProjectProgress, QueueItem
 from storage.rounds import RoundInfo
 from storage.schema import COLD_START, SPLITS
+from storage.wording import count_of
 from storage.workspace import Workspace
 
 PAGE_SIZE = 60
@@ -230,7 +231,7 @@ def show_grid(workspace: Workspace, project_id: int, current: RoundInfo | None, 
         st.rerun()
     # In a row of its own it would move the grid, which then is drawn anew and loses the focus.
     with st.container(horizontal=True, vertical_alignment="center", key="queue-summary"):
-        count_line(f"**{count:,}** of {image_count(max(count, images_in_all))}", current)
+        count_line(f"**{count:,}** of {count_of(max(count, images_in_all), 'image')}", current)
         undo_of_exclusion(workspace, project_id)
     if not items:
         empty_state("No image matches", "Widen the filters above to see more of the project.")
@@ -261,7 +262,7 @@ def undo_of_exclusion(workspace: Workspace, project_id: int) -> None:
     act_button(
         workspace,
         log,
-        f"Bring back {image_count(len(excluded))}",
+        f"Bring back {count_of(len(excluded), 'image')}",
         "restore",
         image_ids=lambda: excluded,
         key="queue-bring-back",
@@ -312,7 +313,9 @@ def heat_switch(ranks: bool) -> bool:
     )
 
 
-def show_map(workspace: Workspace, project_id: int, current: RoundInfo | None, progress: Progress) -> None:
+def show_map(
+    workspace: Workspace, project_id: int, current: RoundInfo | None, progress: ProjectProgress
+) -> None:
     """Draw the map of all images, and the chosen ones below it."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="queue-filters"):
         view_switch()
@@ -336,7 +339,7 @@ def show_map(workspace: Workspace, project_id: int, current: RoundInfo | None, p
         return
     seen = embeddings.of_project(workspace, project_id)
     on_map = 0 if seen is None else len(seen.image_ids)
-    count_line(f"**{on_map:,}** of {image_count(progress.images)}", current)
+    count_line(f"**{on_map:,}** of {count_of(progress.images, 'image')}", current)
     counts = (progress.pool, progress.train, progress.audit, progress.excluded)
     # A second cold start has the round, and perhaps the counts, of the first.
     shown = (current.id, current.embeddings_blob) if current else (0, None)

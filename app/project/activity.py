@@ -9,12 +9,12 @@ from typing import Any
 
 import streamlit as st
 
-from app.notices import duration, image_count, plain
+from app.notices import duration, plain
 from storage import activity, events, queue
 from storage.activity import LabelledImage
 from storage.events import EventInfo
-from storage.import_plan import count_of
 from storage.projects import ProjectInfo
+from storage.wording import count_of
 from storage.workspace import Workspace
 
 RECENT = 20
@@ -69,7 +69,7 @@ _COLUMNS = {
 def pace(labelled: Sequence[LabelledImage], left_over: int) -> str:
     """Return how quick labelling is, how quick it was at first, and how long the images left would take."""
     seconds = [image.seconds for image in labelled]
-    sentence = f"{image_count(len(seconds))} labelled by hand in {duration(sum(seconds))}."
+    sentence = f"{count_of(len(seconds), 'image')} labelled by hand in {duration(sum(seconds))}."
     newest = median(seconds[-RECENT:])
     if len(seconds) < 2 * RECENT:
         sentence += f" An image took {duration(newest)}, the median."
@@ -80,7 +80,7 @@ def pace(labelled: Sequence[LabelledImage], left_over: int) -> str:
         )
     if left_over:
         of_all = duration(newest * left_over)
-        sentence += f" At this pace the {image_count(left_over)} without a label would take {of_all}."
+        sentence += f" At this pace the {count_of(left_over, 'image')} without a label would take {of_all}."
     return sentence
 
 
@@ -124,10 +124,12 @@ def happening(entry: EventInfo) -> str:
 def _audit(image: str, detail: Mapping[str, Any]) -> str:
     drawn = detail.get("drawn")
     if isinstance(drawn, list):
-        returned = f"returned {image_count(len(detail.get('returned', ())))} that waited for it to the pool"
+        returned = (
+            f"returned {count_of(len(detail.get('returned', ())), 'image')} that waited for it to the pool"
+        )
         if not drawn:
             return f"Made the audit smaller, and {returned}"
-        sentence = f"Had {image_count(len(drawn))} drawn for the audit"
+        sentence = f"Had {count_of(len(drawn), 'image')} drawn for the audit"
         return f"{sentence}, and {returned}" if detail.get("returned") else sentence
     # They used to be drawn one by one.
     return f"Moved {image} to audit" if drawn is None else f"Was given {image}, drawn for the audit"
@@ -150,7 +152,7 @@ def _import(_: str, detail: Mapping[str, Any]) -> str:
         )
         if detail.get(kind)
     ]
-    parts = [image_count(detail["images"]), *masks] if detail["images"] or not masks else masks
+    parts = [count_of(detail["images"], "image"), *masks] if detail["images"] or not masks else masks
     if detail.get("problems"):
         parts.append(f"{detail['problems']:,} left out")
     return f"Imported {', '.join(parts)}, from {detail['source']}"
@@ -186,8 +188,8 @@ _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], str]] = {
     "audit": _audit,
     "exclude": lambda image, _: f"Excluded {image}",
     "restore": lambda image, detail: f"Took {image} back to {detail['after']}",
-    "pin": lambda _, detail: f"Put {image_count(len(detail['images']))} in front",
-    "unpin": lambda _, detail: f"Took {image_count(len(detail['images']))} back from the front",
+    "pin": lambda _, detail: f"Put {count_of(len(detail['images']), 'image')} in front",
+    "unpin": lambda _, detail: f"Took {count_of(len(detail['images']), 'image')} back from the front",
     "start": _start,
     "cancel": lambda _, detail: (
         f"Cancelled round {detail['number']}" if detail["number"] else "Cancelled the order of the pool"

@@ -15,7 +15,7 @@ from app.project.running_work import RunningWork, running_bar
 from storage import projects
 from storage.errors import InvalidInput
 from storage.import_planning import plan_import
-from storage.in_parallel import Progress
+from storage.in_parallel import OnProgress
 from storage.projects import ClassSpec, ProjectInfo
 from storage.workspace import Workspace
 
@@ -59,7 +59,7 @@ def class_specs(text: str) -> list[ClassSpec]:
     return specs
 
 
-def classes_of(source: str, progress: Progress) -> list[ClassSpec]:
+def classes_of(source: str, progress: OnProgress) -> list[ClassSpec]:
     """Return the classes of a data set, as its masks and its class list name them.
 
     Raises:
@@ -137,7 +137,9 @@ def create_section(workspace: Workspace) -> None:
         st.rerun()
 
 
-def made_project(workspace: Workspace, typed: MadeProject, annotator: str, progress: Progress) -> ProjectInfo:
+def made_project(
+    workspace: Workspace, typed: MadeProject, annotator: str, progress: OnProgress
+) -> ProjectInfo:
     """Make the project that was typed, with the classes of its data set where none were.
 
     Raises:

@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app import session
-from app.notices import bullets, errors_as_sentences, image_count, plain
+from app.notices import bullets, errors_as_sentences, plain
 from app.project.running_import import (
     KINDS,
     AskedImport,
@@ -24,8 +24,9 @@ from storage.formats.archives import Source
 from storage.formats.image_file import IMAGE_SUFFIXES
 from storage.import_plan import ImportPlan, MasksAs
 from storage.import_planning import plan_import
-from storage.in_parallel import Progress
+from storage.in_parallel import OnProgress
 from storage.projects import ProjectInfo
+from storage.wording import count_of
 from storage.workspace import Workspace
 
 MASKS_AS: dict[MasksAs, str] = {"labels": "Submitted labels", "truth": "Hidden truth", "ignore": "Nothing"}
@@ -131,7 +132,7 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
                 check.stop()
             source = [(file.name, file.getvalue()) for file in files] if kind == "Upload" else path
 
-            def plan_of_source(progress: Progress) -> ImportPlan:
+            def plan_of_source(progress: OnProgress) -> ImportPlan:
                 if not source:
                     raise InvalidInput("Type the path of a folder or a zip file, then check again.")
                 return plan_import(
@@ -219,7 +220,9 @@ def import_plan(workspace: Workspace, project: ProjectInfo, plan: ImportPlan, as
         st.markdown(bullets(plan.report()))
     if not plan.changes:
         return
-    images_to_come = f"Import {image_count(plan.new_images)}" if plan.new_images else "Add the missing labels"
+    images_to_come = (
+        f"Import {count_of(plan.new_images, 'image')}" if plan.new_images else "Add the missing labels"
+    )
     if st.button(images_to_come, key="import-run", icon=":material/upload:", type="primary"):
         with errors_as_sentences():
             begin_import(workspace, project.id, plan, asked, session.annotator())

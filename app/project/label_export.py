@@ -16,9 +16,10 @@ from app.project.image_import import typed_path
 from app.project.running_work import RunningWork, running_bar
 from storage.errors import InvalidInput
 from storage.exporting import ExportResult, export_project, state_to_export
-from storage.in_parallel import Progress
+from storage.in_parallel import OnProgress
 from storage.projects import ProjectInfo
 from storage.schema import NOT_LABELLED, VOID
+from storage.wording import size_of
 from storage.workspace import Workspace
 
 _ZIP = "prepared-export"
@@ -131,7 +132,7 @@ def zip_part(workspace: Workspace, project: ProjectInfo, options: ExportOptions)
             st.caption("Labels, splits or classes changed since then: prepare the zip again.")
         # A link to a route of ours: Streamlit's own button would take the whole file into memory.
         st.link_button(
-            f"Download {prepared.name} ({size(prepared.stat().st_size)})",
+            f"Download {prepared.name} ({size_of(prepared.stat().st_size)})",
             zip_url(project.id, prepared.name),
             key="export-download",
             icon=":material/download:",
@@ -152,7 +153,7 @@ def folder_part(workspace: Workspace, project: ProjectInfo, options: ExportOptio
     if asked:
         path = typed_path(folder)
 
-        def exported(progress: Progress) -> ExportResult:
+        def exported(progress: OnProgress) -> ExportResult:
             if not path:
                 raise InvalidInput("Type the path of a new folder, then export again.")
             return export_project(workspace, project.id, path, **options, progress=progress)
@@ -179,7 +180,7 @@ def folder_part(workspace: Workspace, project: ProjectInfo, options: ExportOptio
 
 
 def prepare_zip(
-    workspace: Workspace, project: ProjectInfo, options: ExportOptions, progress: Progress
+    workspace: Workspace, project: ProjectInfo, options: ExportOptions, progress: OnProgress
 ) -> tuple[Path, list[str]]:
     """Export to the zip file that a project and its options have, in the place of an older one.
 
@@ -207,8 +208,3 @@ def file_name(project_name: str) -> str:
     """Return a project's name as a file name that every system accepts, of 80 bytes at most."""
     name = re.sub(r"[^\w.-]+", "-", project_name).strip("-.")
     return name.encode()[:80].decode(errors="ignore") or "labels"
-
-
-def size(count: int) -> str:
-    """Return a number of bytes for a person."""
-    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"

@@ -13,7 +13,7 @@ import streamlit as st
 
 from app.notices import duration
 from storage.errors import QualmError
-from storage.in_parallel import Progress
+from storage.in_parallel import OnProgress
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class RunningWork(Generic[R]):
         left = f", about {duration(seconds / self.done * (self.of - self.done))} left" if self.done else ""
         return f"{self.what}: {self.done:,} of {self.of:,}{left}"
 
-    def begin(self, work: Callable[[Progress], R]) -> None:
+    def begin(self, work: Callable[[OnProgress], R]) -> None:
         """Start the work, which calls what it is given after each thing that is done, and return at once."""
         # A daemon, for a server that ends need not wait: all of it can be done again.
         Thread(target=self._carry_out, args=(work,), daemon=True).start()
@@ -99,7 +99,7 @@ class RunningWork(Generic[R]):
         assert self.result is not None
         return self.result
 
-    def _carry_out(self, work: Callable[[Progress], R]) -> None:
+    def _carry_out(self, work: Callable[[OnProgress], R]) -> None:
         def moved(done: int, of: int, name: str) -> None:
             self.done, self.of = done, of
             if self.is_stopping and done < of:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.notices import image_count
 from storage import images, queue
 from storage.projects import ProjectInfo
+from storage.wording import count_of
 from storage.workspace import Workspace
 
 SPLIT_COLOURS = {"pool": "#8a91a5", "train": "#2e9e6b", "audit": "#9063d8", "excluded": "#c9ced9"}
@@ -43,6 +43,6 @@ def splits_section(workspace: Workspace, project: ProjectInfo) -> None:
             for split, colour in SPLIT_COLOURS.items()
         )
         st.html(
-            f'<div class="q-line"><strong>{image_count(total)}</strong></div>'
+            f'<div class="q-line"><strong>{count_of(total, "image")}</strong></div>'
             f'<div class="q-split-bar">{bar}</div><div class="q-chips">{legend}</div>'
         )

@@ -40,7 +40,7 @@ from storage.events import EventInfo
 from storage.formats.embeddings import EmbeddingSet, encode_embeddings
 from storage.import_plan import ImportResult
 from storage.importing import run_import
-from storage.in_parallel import Progress
+from storage.in_parallel import OnProgress
 from storage.predictions import NewPrediction
 from storage.schema import Project, Round
 from storage.settings import RoundSettings, with_preset
@@ -242,7 +242,7 @@ class TestProject:
     ) -> None:
         may_go_on, has_read = threading.Event(), threading.Event()
 
-        def slow(source: str, progress: Progress) -> list[projects.ClassSpec]:
+        def slow(source: str, progress: OnProgress) -> list[projects.ClassSpec]:
             progress(1, 1, "the last")
             has_read.set()
             may_go_on.wait(60)
@@ -471,7 +471,7 @@ class TestProject:
         may_go_on = threading.Semaphore(1)
         waits = threading.Event()
 
-        def slow_import(*arguments: Any, progress: Progress) -> ImportResult:
+        def slow_import(*arguments: Any, progress: OnProgress) -> ImportResult:
             def moved(done: int, of: int, name: str) -> None:
                 progress(done, of, name)
                 if not may_go_on.acquire(blocking=False):
@@ -523,7 +523,7 @@ class TestProject:
         Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(tmp_path / "black.png")
         known, may_go_on, is_over = getattr(module, name), threading.Event(), threading.Event()
 
-        def slow(*arguments: Any, progress: Progress, **named: Any) -> Any:
+        def slow(*arguments: Any, progress: OnProgress, **named: Any) -> Any:
             may_go_on.wait(60)
             try:
                 progress(1, 2, "the first")
@@ -558,7 +558,7 @@ class TestProject:
     ) -> None:
         may_go_on = threading.Event()
 
-        def slow(source: str, progress: Progress) -> list[projects.ClassSpec]:
+        def slow(source: str, progress: OnProgress) -> list[projects.ClassSpec]:
             may_go_on.wait(60)
             return [projects.ClassSpec("soil"), projects.ClassSpec("crop")]
 
@@ -607,7 +607,7 @@ class TestProject:
         for grey in range(3):
             Image.fromarray(np.full((20, 30, 3), grey, np.uint8)).save(tmp_path / f"{grey}.png")
 
-        def stopped_at_once(*arguments: Any, progress: Progress) -> ImportResult:
+        def stopped_at_once(*arguments: Any, progress: OnProgress) -> ImportResult:
             import_of = running_import.import_of(site.workspace, site.project_id)
             assert import_of is not None
             import_of.work.stop()

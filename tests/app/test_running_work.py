@@ -7,7 +7,7 @@ import pytest
 from app.project import running_work
 from app.project.running_work import RunningWork
 from storage.errors import DiskFull
-from storage.in_parallel import Progress
+from storage.in_parallel import OnProgress
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def test_it_has_a_result_once_it_is_over() -> None:
 
 
 def test_why_it_failed_is_raised_where_its_outcome_is_asked_for() -> None:
-    def on_a_full_disk(progress: Progress) -> None:
+    def on_a_full_disk(progress: OnProgress) -> None:
         raise DiskFull("/data")
 
     work = RunningWork[None]("Exporting")
@@ -44,7 +44,7 @@ def test_why_it_failed_is_raised_where_its_outcome_is_asked_for() -> None:
 def test_it_stops_after_what_is_being_done_unless_that_is_the_last(asked_at: int, reached: int) -> None:
     work = RunningWork[str]("Importing", of=5)
 
-    def five(progress: Progress) -> str:
+    def five(progress: OnProgress) -> str:
         for done in range(1, 6):
             if done == asked_at:
                 work.stop()
@@ -62,7 +62,7 @@ def test_it_says_how_far_it_is_and_how_long_the_rest_takes() -> None:
     work = RunningWork[None]("Exporting")
     may_go_on, has_moved = threading.Event(), threading.Event()
 
-    def half(progress: Progress) -> None:
+    def half(progress: OnProgress) -> None:
         progress(2, 4, "an image")
         has_moved.set()
         may_go_on.wait(60)
@@ -77,7 +77,7 @@ def test_it_says_how_far_it_is_and_how_long_the_rest_takes() -> None:
 def test_a_defect_is_logged_once_and_holds_nothing_of_what_it_worked_on(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def dividing(progress: Progress) -> float:
+    def dividing(progress: OnProgress) -> float:
         return 1 / 0
 
     work = RunningWork[float]("Exporting")

@@ -64,7 +64,9 @@ def test_a_backup_opens_as_the_same_workspace(
     workspace.path.chmod(0o750)
     (workspace.path / "thumbnails" / "one.png").write_bytes(b"can be made anew")
     seen: list[tuple[int, int]] = []
-    result = back_up(workspace, tmp_path / "disk" / "backup", progress=lambda *at: seen.append(at))
+    result = back_up(
+        workspace, tmp_path / "disk" / "backup", progress=lambda done, of, key: seen.append((done, of))
+    )
     target = result.path
     assert {path.name for path in target.iterdir()} == {"qualm.sqlite", "blobs", "checkpoints", "secret.key"}
     assert list((tmp_path / "disk").iterdir()) == [target]
@@ -125,7 +127,7 @@ def test_the_sweep_waits_until_the_backup_is_done(
 ) -> None:
     swept: list[int] = []
 
-    def forget_and_sweep(done: int, of: int) -> None:
+    def forget_and_sweep(done: int, of: int, key: str) -> None:
         if done == 1:
             with workspace.database.writing() as session:
                 session.execute(delete(Prediction))
@@ -287,7 +289,7 @@ def test_a_backup_that_fails_leaves_nothing(
             back_up(workspace, tmp_path / "disk" / "backup")
     assert list((tmp_path / "disk").iterdir()) == []
 
-    def stop(done: int, of: int) -> None:
+    def stop(done: int, of: int, key: str) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql
 
 from storage import (
     events,
+    id_batches,
     images,
     labels,
     projects,
@@ -788,7 +789,7 @@ def test_many_images_are_moved_by_few_questions_and_all_or_none(
     workspace: Workspace, project: ProjectInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Everybody else's save waits as long as the transaction takes."""
-    monkeypatch.setattr(images, "_IDS_A_QUERY", 5)
+    monkeypatch.setattr(id_batches, "IDS_A_QUERY", 5)
     everything = all_ids(workspace, project)
     submit(workspace, everything[7])
     asked: list[str] = []
@@ -826,7 +827,7 @@ def test_many_images_are_moved_by_few_questions_and_all_or_none(
 def test_pins_keep_their_order_over_many_questions(
     workspace: Workspace, project: ProjectInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images, "_IDS_A_QUERY", 5)
+    monkeypatch.setattr(id_batches, "IDS_A_QUERY", 5)
     everything = all_ids(workspace, project)
     order = everything[6:] + everything[:6][::-1]
     assert queue.pin(workspace, order, "ada") == 12

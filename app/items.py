@@ -45,7 +45,6 @@ def item_json(item: QueueItem) -> dict[str, Any]:
         "source_url": f"{base}/view/{source.blob}" if source else None,
         "source_tiles_url": f"{base}/tiles/{source.blob}" if source and large else None,
         "channels_url": f"{base}/channels/{source.blob}" if source else None,
-        "bit_depth": source.bit_depth if source else 8,
         "channels": list(source.channels) if source else None,
         "label_url": f"{base}/label",
         "superpixels_url": f"{base}/superpixels/{image.blob}",
@@ -53,19 +52,17 @@ def item_json(item: QueueItem) -> dict[str, Any]:
         "status": item.status,
         "author": item.author,
         "split": item.split,
-        "blind": item.blind,
+        "is_audit": item.is_audit,
         "suggestion_url": suggestion_url(image, item.map_blob) if item.map_blob else None,
         "uncertainty_url": uncertainty_url(image, item.uncertainty_blob) if item.uncertainty_blob else None,
-        "round_id": item.round_id,
-        "round_number": item.round_number,
-        "suggested_by": item.suggested_by,
+        "suggestion_round_id": item.suggestion_round_id,
+        "ranking_round_number": item.ranking_round_number,
+        "suggestion_round_number": item.suggestion_round_number,
         "rank": item.rank,
-        "ranked": item.ranked,
-        "score": item.score,
         "why": item.why,
         "unsure_of": item.unsure_of,
         "alike_url": f"/queue?project={image.project_id}&alike={image.id}"
-        if item.round_number is not None
+        if item.ranking_round_number is not None
         else None,
         "has_truth": image.truth_blob is not None,
     }

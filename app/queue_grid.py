@@ -111,7 +111,7 @@ def card_of(
         image_id=image.id,
         name=image.name,
         thumbnail=thumbnail_url(item),
-        heat=heat if with_heat and item.uncertainty_blob and not item.blind else None,
+        heat=heat if with_heat and item.uncertainty_blob and not item.is_audit else None,
         href=f"/?project={image.project_id}&image={image.id}",
         rank=item.rank,
         score=score,

@@ -56,8 +56,8 @@ def answer(workspace: Workspace, project: ProjectInfo, count: int) -> None:
             expected_revision=item.revision,
             author=PERSON,
             status="submitted",
-            blind=item.blind,
-            round_shown_id=item.round_id,
+            blind=item.is_audit,
+            round_shown_id=item.suggestion_round_id,
         )
 
 

@@ -33,14 +33,14 @@ class QueueItem:
     ``status`` and ``author`` are those of the newest label revision. What comes from a round is None for an
     audit image, which is labelled blind, and for an image that round has not scored.
 
-    The blobs are of the round ``round_id``, whose number is ``suggested_by``: mostly the current one, and one
-    at work while that shows its suggestions early, see :mod:`storage.early_suggestions`.
+    The blobs are of the round ``suggestion_round_id``, mostly the current one, and one at work while that
+    shows its suggestions early, see :mod:`storage.early_suggestions`.
 
-    Of the current round, ``round_number``, are ``rank`` and ``score``; ``place``, what the queue sorts by;
-    ``scores`` by the names of :data:`storage.schema.PIXEL_SCORES`; ``novelty``, 1 − cosine with the most
-    alike labelled image; ``unsure_of``, the two classes it confuses most, the likelier first; and ``like``,
-    the name of the image labelled since that moved this one back. ``ranked`` counts the images it ranked.
-    ``pinned`` is True while a person has put the image to the front.
+    Of the current round, ``ranking_round_number``, are ``rank`` and ``score``; ``place``, what the queue
+    sorts by; ``scores`` by the names of :data:`storage.schema.PIXEL_SCORES`; ``novelty``, 1 − cosine with the
+    most alike labelled image; ``unsure_of``, the two classes it confuses most, the likelier first; and
+    ``like``, the name of the image labelled since that moved this one back. ``ranked`` counts the images it
+    ranked. ``pinned`` is True while a person has put the image to the front.
     """
 
     image: ImageInfo
@@ -48,13 +48,13 @@ class QueueItem:
     status: str | None
     author: str | None
     split: str
-    blind: bool
+    is_audit: bool
     rank: int | None
     score: float | None
     why: str
-    round_id: int | None
-    round_number: int | None
-    suggested_by: int | None
+    suggestion_round_id: int | None
+    suggestion_round_number: int | None
+    ranking_round_number: int | None
     map_blob: str | None
     uncertainty_blob: str | None
     ranked: int
@@ -164,19 +164,20 @@ def queue_items(
 def _item(known: _Known, annotator: str | None, unlike: bool) -> QueueItem:
     row, label, prediction, early, current, like, _ = known
     maps = early or prediction
+    ranking = current.number if current and prediction else None
     return QueueItem(
         image=image_info(row),
         revision=row.revision,
         status=label.status if label else None,
         author=label.author if label else None,
         split=row.split,
-        blind=is_measure(row),
+        is_audit=is_measure(row),
         rank=prediction.rank if prediction else None,
         score=prediction.score if prediction else None,
         why=_why(known, annotator, unlike),
-        round_id=maps.round_id if maps else None,
-        round_number=current.number if current and prediction else None,
-        suggested_by=early.round_number if early else current.number if current and prediction else None,
+        suggestion_round_id=maps.round_id if maps else None,
+        suggestion_round_number=early.round_number if early else ranking,
+        ranking_round_number=ranking,
         map_blob=maps.map_blob if maps else None,
         uncertainty_blob=maps.uncertainty_blob if maps else None,
         ranked=current.ranked if current else 0,

@@ -181,7 +181,7 @@ class CellRun:
                 expected_revision=item.revision,
                 author=ORACLE,
                 status="submitted",
-                round_shown_id=item.round_id,
+                round_shown_id=item.suggestion_round_id,
             )
             queue.move_back_alike(self.workspace, item.image.id, ORACLE)
 

@@ -76,10 +76,10 @@ def test_the_queue_hands_out_items_and_the_project_its_progress(browser: TestCli
     item = answer["items"][0]
     assert set(item) == {
         "image_id", "name", "width", "height", "image_url", "label_url", "revision", "status", "author",
-        "split", "blind", "suggestion_url", "uncertainty_url", "round_id", "round_number", "rank", "ranked",
-        "suggested_by", "score", "why", "has_truth", "tiles_url", "tile_side", "tile_levels", "source_url",
-        "source_tiles_url", "channels_url", "bit_depth", "channels", "superpixels_url",
-        "unsure_of", "alike_url",
+        "split", "is_audit", "suggestion_url", "uncertainty_url", "suggestion_round_id",
+        "suggestion_round_number", "ranking_round_number", "rank", "why", "has_truth", "tiles_url",
+        "tile_side", "tile_levels", "source_url", "source_tiles_url", "channels_url", "channels",
+        "superpixels_url", "unsure_of", "alike_url",
     }  # fmt: skip
     assert (item["width"], item["height"], item["revision"]) == (WIDTH, HEIGHT, 0)
     progress = browser.get(f"/api/projects/{site.project_id}/progress").json()
@@ -376,7 +376,7 @@ def test_suggestion_and_uncertainty_of_the_current_round(browser: TestClient, si
     rounds.publish(workspace, asked.id, "host:1", predictions, metrics={})
 
     item = browser.get(f"/api/images/{rest[0]}/item").json()["item"]
-    assert (item["rank"], item["ranked"], item["round_number"]) == (1, 2, 1)
+    assert (item["rank"], item["ranking_round_number"]) == (1, 1)
     assert item["why"].startswith("Unsure about sky") or "unsure about sky" in item["why"]
     assert np.array_equal(read(browser, item["suggestion_url"]), suggestion)
     assert browser.get(item["suggestion_url"]).headers["content-encoding"] == "gzip"
@@ -395,7 +395,7 @@ def test_suggestion_and_uncertainty_of_the_current_round(browser: TestClient, si
         answer, contents = read_contents(browser.get(address))
         first = answer["items"][0]
         urls = [first[name] for name in ("image_url", "suggestion_url", "uncertainty_url") if first[name]]
-        assert len(urls) == (1 if first["blind"] else 3)
+        assert len(urls) == (1 if first["is_audit"] else 3)
         counts.add(len(urls))
         assert contents == {url: browser.get(url).content for url in urls}
     assert counts == {1, 3}

@@ -33,7 +33,7 @@ function item(id) {
     revision: 0,
     status: null,
     author: null,
-    round_id: 7,
+    suggestion_round_id: 7,
     has_truth: true,
   };
 }
@@ -1223,7 +1223,7 @@ test('suggestions that come before the order are told of once, and taken from th
   const parts = bench();
   const { session } = parts;
   await session.start(null);
-  const early = { ...item(1), suggested_by: 2 };
+  const early = { ...item(1), suggestion_round_number: 2 };
   session.transport.newerView = async () => ({ item: early, suggestion: new Uint8Array(16).fill(3), uncertainty: null });
   const { next } = session.transport;
   const { show } = session.screen;
@@ -1234,7 +1234,7 @@ test('suggestions that come before the order are told of once, and taken from th
   for (let look = 0; look < 2; look++) await session.watch.look();
   assert.equal(asked, 1, 'what comes next');
   assert.ok(session.image.suggestion.every((value) => value === 3));
-  assert.equal(session.image.item.suggested_by, 2);
+  assert.equal(session.image.item.suggestion_round_number, 2);
   // Cancelled, it suggests no more; that is no news.
   session.transport.progress = async () => PROGRESS;
   await session.watch.look();

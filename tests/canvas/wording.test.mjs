@@ -100,12 +100,12 @@ test('a reason names its classes in their colours, and only whole names', () => 
 });
 
 test('the round that trains nothing has a name of its own', () => {
-  assert.equal(originLine({ blind: false, round_number: 0 }), 'Cold start');
-  assert.equal(originLine({ blind: false, round_number: 3 }), 'Round 3');
-  assert.equal(originLine({ blind: false, round_number: null }), '');
-  assert.equal(originLine({ blind: true, round_number: 3 }), '');
-  assert.equal(originHint({ round_number: 3, suggested_by: 3 }), '');
-  assert.equal(originHint({ round_number: 3, suggested_by: 4 }), 'The suggestion is newer: it is of round 4');
+  assert.equal(originLine({ is_audit: false, ranking_round_number: 0 }), 'Cold start');
+  assert.equal(originLine({ is_audit: false, ranking_round_number: 3 }), 'Round 3');
+  assert.equal(originLine({ is_audit: false, ranking_round_number: null }), '');
+  assert.equal(originLine({ is_audit: true, ranking_round_number: 3 }), '');
+  assert.equal(originHint({ ranking_round_number: 3, suggestion_round_number: 3 }), '');
+  assert.equal(originHint({ ranking_round_number: 3, suggestion_round_number: 4 }), 'The suggestion is newer: it is of round 4');
 });
 
 test('what another project has unsent is told with the way out', () => {

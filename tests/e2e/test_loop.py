@@ -194,7 +194,7 @@ def test_loop_from_empty_workspace_to_reordered_queue_though_a_worker_is_killed(
     expect(rank_again).to_be_enabled()
     expect(page.locator(".st-key-loss-chart")).to_be_visible()
     again, _ = queue.ranked_images(workspace, project.id, split="pool")
-    assert {item.round_number for item in again} == {2}
+    assert {item.ranking_round_number for item in again} == {2}
     suggested = {item.image.name: item.map_blob for item in ranked}
     assert "one-more.png" not in suggested
     for item in again:

@@ -59,19 +59,19 @@ def test_what_comes_next_has_its_suggestion_in_the_order_there_was(
     assert [item.image.id for item in items] == list(before)
     for item in items:
         was = before[item.image.id]
-        assert (item.rank, item.score, item.why, item.round_number) == (
+        assert (item.rank, item.score, item.why, item.ranking_round_number) == (
             was.rank,
             was.score,
             was.why,
-            was.round_number,
+            was.ranking_round_number,
         )
         if item.image.id in (2, 3):
             expected = early(workspace, item.image.id)
             assert (item.map_blob, item.uncertainty_blob) == (expected.map_blob, expected.uncertainty_blob)
-            assert (item.round_id, item.suggested_by) == (scoring.id, 2)
+            assert (item.suggestion_round_id, item.suggestion_round_number) == (scoring.id, 2)
         else:
-            assert item.suggested_by == was.suggested_by == was.round_number
-            assert (item.map_blob, item.round_id) == (was.map_blob, was.round_id)
+            assert item.suggestion_round_number == was.suggestion_round_number == was.ranking_round_number
+            assert (item.map_blob, item.suggestion_round_id) == (was.map_blob, was.suggestion_round_id)
     sweep_blobs(workspace, older_than_s=-60)
     assert workspace.blobs.get(second.map_blob) == b"early suggestion 2"
     assert workspace.blobs.get(third.uncertainty_blob) == b"early doubt 3"
@@ -85,7 +85,12 @@ def test_a_first_round_suggests_before_there_is_an_order(workspace: Workspace) -
     assert claimed is not None
     suggest_early(workspace, claimed.id, WORKER, [early(workspace, 2)])
     item = shown(workspace, 2)
-    assert (item.rank, item.round_number, item.suggested_by, item.round_id) == (None, None, 1, claimed.id)
+    assert (item.rank, item.ranking_round_number, item.suggestion_round_number, item.suggestion_round_id) == (
+        None,
+        None,
+        1,
+        claimed.id,
+    )
     assert item.map_blob == early(workspace, 2).map_blob
     labels.save(
         workspace,
@@ -94,7 +99,7 @@ def test_a_first_round_suggests_before_there_is_an_order(workspace: Workspace) -
         expected_revision=0,
         author="ada",
         status="draft",
-        round_shown_id=item.round_id,
+        round_shown_id=item.suggestion_round_id,
     )
     assert labels.history(workspace, 2)[0].round_shown_id == claimed.id
 
@@ -117,7 +122,12 @@ def test_an_audit_image_is_labelled_blind(
     suggest_early(workspace, scoring.id, WORKER, [early(workspace, 2)])
     images.set_split(workspace, [2], "audit", "ada")
     item = shown(workspace, 2)
-    assert (item.blind, item.map_blob, item.uncertainty_blob, item.round_id) == (True, None, None, None)
+    assert (item.is_audit, item.map_blob, item.uncertainty_blob, item.suggestion_round_id) == (
+        True,
+        None,
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize("outcome", ["done", "failed", "cancelled"])
@@ -132,8 +142,8 @@ def test_once_the_round_has_ended_they_are_hidden_and_then_removed(
         rounds.fail(workspace, scoring.id, WORKER, "It failed.")
     else:
         rounds.cancelled(workspace, scoring.id, WORKER)
-    expected = (None, None) if outcome == "done" else (before.map_blob, before.round_id)
-    assert (shown(workspace, 2).map_blob, shown(workspace, 2).round_id) == expected
+    expected = (None, None) if outcome == "done" else (before.map_blob, before.suggestion_round_id)
+    assert (shown(workspace, 2).map_blob, shown(workspace, 2).suggestion_round_id) == expected
     assert queue.progress(workspace, project.id).suggesting_round_number is None
     predictions.forget_old_predictions(workspace, project.id, 3)
     with workspace.database.reading() as session:
@@ -145,7 +155,7 @@ def test_tidying_up_leaves_those_of_a_live_round(
 ) -> None:
     suggest_early(workspace, scoring.id, WORKER, [early(workspace, 2)])
     predictions.forget_old_predictions(workspace, project.id, 3)
-    assert shown(workspace, 2).round_id == scoring.id
+    assert shown(workspace, 2).suggestion_round_id == scoring.id
 
 
 def test_a_worker_that_lost_the_round_suggests_nothing(
@@ -155,4 +165,7 @@ def test_a_worker_that_lost_the_round_suggests_nothing(
     assert other is not None
     with pytest.raises(LeaseLost):
         suggest_early(workspace, scoring.id, WORKER, [early(workspace, 2)])
-    assert projects.get_project(workspace, project.id).current_round_id == shown(workspace, 2).round_id
+    assert (
+        projects.get_project(workspace, project.id).current_round_id
+        == shown(workspace, 2).suggestion_round_id
+    )

@@ -78,9 +78,9 @@ def test_the_current_round_sets_the_order(workspace: Workspace, project: Project
     assert sorted(ids(items)) == sorted(everything[1:])
     assert items[2].why == "Rank 3 of 8: unsure about ground against tree in the lower left"
     assert (items[2].rank, items[2].ranked, items[2].score) == (3, 8, 1 / 3)
-    assert (items[2].round_id, items[2].round_number) == (published.id, 1)
+    assert (items[2].suggestion_round_id, items[2].ranking_round_number) == (published.id, 1)
     assert items[2].map_blob is not None
-    assert items[8].round_id is None
+    assert items[8].suggestion_round_id is None
     assert items[8].why.startswith("Not scored by the last round")
 
 
@@ -410,9 +410,11 @@ def test_every_sixth_image_is_an_audit_image_the_first_four_sooner(workspace: Wo
     done = label_in_order(workspace, project, 36, batch)
     audited = [number for number, item in enumerate(done, start=1) if item.split == "audit"]
     assert audited == [3, 6, 9, 12, 30, 36]
-    audit = [item for item in done if item.blind]
+    audit = [item for item in done if item.is_audit]
     assert len(audit) == 6
-    assert all(item.map_blob is None and item.rank is None and item.round_id is None for item in audit)
+    assert all(
+        item.map_blob is None and item.rank is None and item.suggestion_round_id is None for item in audit
+    )
     assert audit[0].why.startswith("Audit image, drawn at random and labelled blind")
     drawn = [
         event.detail["drawn"] for event in events.recent(workspace, project.id, 100) if event.kind == "audit"
@@ -425,7 +427,7 @@ def test_every_sixth_image_is_an_audit_image_the_first_four_sooner(workspace: Wo
 def test_no_audit_image_is_drawn_beyond_the_rate(workspace: Workspace, count: int, audited: int) -> None:
     project = make_project(workspace, images=count, size=(2, 2), truth=False)
     done = label_in_order(workspace, project, count)
-    assert sum(item.blind for item in done) == audited
+    assert sum(item.is_audit for item in done) == audited
     assert images.split_counts(workspace, project.id)["audit"] == audited
 
 
@@ -440,7 +442,7 @@ def test_audit_images_are_no_easier_than_all_though_the_hardest_are_asked_for_fi
         submit(workspace, hardest_first[0])
         publish_ranking(workspace, project.id, hardest_first)
         done = label_in_order(workspace, project, 43, batch=2)
-        hardness += [hardest_first.index(item.image.id) for item in done if item.blind]
+        hardness += [hardest_first.index(item.image.id) for item in done if item.is_audit]
     assert len(hardness) == 8 * 7
     # The mean of 56 places of 0 … 47 has a standard deviation of 1.9; drawn one by one it was 28.5.
     assert abs(sum(hardness) / len(hardness) - 23.5) < 4
@@ -453,7 +455,7 @@ def test_what_is_on_a_screen_is_not_drawn_for_audit(workspace: Workspace) -> Non
     for on_screen in (first, second):
         queue.open_image(workspace, on_screen, "ada")
     items = queue.next_images(workspace, project.id, "ada", 4, holding=first)
-    assert sorted(item.image.id for item in items if item.blind) == others
+    assert sorted(item.image.id for item in items if item.is_audit) == others
 
 
 @pytest.mark.parametrize(
@@ -464,7 +466,7 @@ def test_the_first_audit_images_leave_room_for_training(
 ) -> None:
     rate = ProjectSettings(annotation=AnnotationSettings(audit_every=every))
     done = label_in_order(workspace, make_project(workspace, images=10, size=(2, 2), settings=rate), 8)
-    assert [number for number, item in enumerate(done, start=1) if item.blind] == expected
+    assert [number for number, item in enumerate(done, start=1) if item.is_audit] == expected
 
 
 def test_audit_images_that_imported_labels_make_due_come_among_others(workspace: Workspace) -> None:
@@ -472,7 +474,7 @@ def test_audit_images_that_imported_labels_make_due_come_among_others(workspace:
     for image_id in all_ids(workspace, project)[:24]:
         submit(workspace, image_id)
     done = label_in_order(workspace, project, 24)
-    assert [number for number, item in enumerate(done, start=1) if item.blind] == [
+    assert [number for number, item in enumerate(done, start=1) if item.is_audit] == [
         3,
         6,
         9,
@@ -489,7 +491,7 @@ def test_a_skipped_audit_image_has_had_its_turn(workspace: Workspace) -> None:
     skipped = []
     while len(skipped) < 20 and images.split_counts(workspace, project.id)["train"] < 12:
         item = queue.next_images(workspace, project.id, "ada", 1)[0]
-        if item.blind:
+        if item.is_audit:
             queue.skip(workspace, item.image.id, "ada")
             skipped.append(item.image.id)
         else:
@@ -501,9 +503,9 @@ def test_a_skipped_audit_image_has_had_its_turn(workspace: Workspace) -> None:
 def test_audit_stops_at_its_target_and_can_be_off(workspace: Workspace) -> None:
     few = ProjectSettings(annotation=AnnotationSettings(audit_every=2, audit_target=3))
     done = label_in_order(workspace, make_project(workspace, images=14, size=(2, 2), settings=few), 14)
-    assert sum(item.blind for item in done) == 3
+    assert sum(item.is_audit for item in done) == 3
     off = make_project(workspace, images=14, size=(2, 2), name="off", settings=no_audit())
-    assert not any(item.blind for item in label_in_order(workspace, off, 14))
+    assert not any(item.is_audit for item in label_in_order(workspace, off, 14))
 
 
 def test_audit_images_show_nothing_of_the_model(workspace: Workspace) -> None:
@@ -511,7 +513,7 @@ def test_audit_images_show_nothing_of_the_model(workspace: Workspace) -> None:
     everything = all_ids(workspace, project)
     submit(workspace, everything[0])
     publish_ranking(workspace, project.id, everything)
-    audit = next(item for item in queue.next_images(workspace, project.id, "ada", 6) if item.blind)
+    audit = next(item for item in queue.next_images(workspace, project.id, "ada", 6) if item.is_audit)
     opened, _ = queue.open_image(workspace, audit.image.id, "ada")
     listed = queue.ranked_images(workspace, project.id, split="audit")[0][0]
     # It would measure the model again when its exclusion is undone.
@@ -519,7 +521,7 @@ def test_audit_images_show_nothing_of_the_model(workspace: Workspace) -> None:
     set_aside, _ = queue.open_image(workspace, audit.image.id, "ada")
     sorted_by_score = queue.ranked_images(workspace, project.id, split="excluded", order="margin")[0][0]
     for item in (audit, opened, listed, set_aside, sorted_by_score):
-        assert (item.blind, item.map_blob, item.uncertainty_blob, item.score, item.rank) == (
+        assert (item.is_audit, item.map_blob, item.uncertainty_blob, item.score, item.rank) == (
             True,
             None,
             None,
@@ -531,11 +533,11 @@ def test_audit_images_show_nothing_of_the_model(workspace: Workspace) -> None:
 def test_a_drawn_audit_image_waits_for_whoever_is_free(workspace: Workspace) -> None:
     project = make_project(workspace, images=30, size=(2, 2))
     now = time.time()
-    (drawn,) = [item for item in queue.next_images(workspace, project.id, "ada", 3, now=now) if item.blind]
-    assert not any(item.blind for item in queue.next_images(workspace, project.id, "bob", 3, now=now))
+    (drawn,) = [item for item in queue.next_images(workspace, project.id, "ada", 3, now=now) if item.is_audit]
+    assert not any(item.is_audit for item in queue.next_images(workspace, project.id, "bob", 3, now=now))
     later = now + 20 * 60
     (handed_on,) = [
-        item for item in queue.next_images(workspace, project.id, "bob", 3, now=later) if item.blind
+        item for item in queue.next_images(workspace, project.id, "bob", 3, now=later) if item.is_audit
     ]
     assert handed_on.image.id == drawn.image.id
 
@@ -543,10 +545,10 @@ def test_a_drawn_audit_image_waits_for_whoever_is_free(workspace: Workspace) -> 
 def test_an_audit_image_that_somebody_else_began_waits_for_them(workspace: Workspace) -> None:
     project = make_project(workspace, images=30, size=(2, 2))
     now = time.time()
-    (drawn,) = [item for item in queue.next_images(workspace, project.id, "ada", 3, now=now) if item.blind]
+    (drawn,) = [item for item in queue.next_images(workspace, project.id, "ada", 3, now=now) if item.is_audit]
     submit(workspace, drawn.image.id, status="draft")
     later = now + 20 * 60
-    assert not any(item.blind for item in queue.next_images(workspace, project.id, "bob", 3, now=later))
+    assert not any(item.is_audit for item in queue.next_images(workspace, project.id, "bob", 3, now=later))
     assert queue.next_images(workspace, project.id, "ada", 1, now=later)[0].image.id == drawn.image.id
 
 
@@ -562,7 +564,7 @@ def test_audit_draws_are_repeatable_and_spread(workspace: Workspace) -> None:
             settings=ProjectSettings(annotation=AnnotationSettings(audit_every=1, audit_target=1, seed=seed)),
         )
         item = queue.next_images(workspace, project.id, "ada", 1)[0]
-        assert item.blind
+        assert item.is_audit
         first_draws.append(item.image.name)
     assert len(set(first_draws)) >= 5
 
@@ -840,8 +842,8 @@ def test_a_pinned_image_is_not_drawn_for_audit(workspace: Workspace) -> None:
     pinned, *others = all_ids(workspace, project)
     queue.pin(workspace, [pinned], "ada")
     items = queue.next_images(workspace, project.id, "ada", 6)
-    assert (items[0].image.id, items[0].blind) == (pinned, False)
-    assert sorted(item.image.id for item in items if item.blind) == others
+    assert (items[0].image.id, items[0].is_audit) == (pinned, False)
+    assert sorted(item.image.id for item in items if item.is_audit) == others
 
 
 def test_images_without_a_score_come_by_how_unlike_they_are(

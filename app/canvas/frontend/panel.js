@@ -149,7 +149,7 @@ export class Panel {
     this.#updateProgress(progress);
     // Before a round has trained these could only be looked at; the classes have more use for their place.
     // Progress comes after the first image, which knows of the round as well, and nothing may move under a hand by then.
-    const round = progress ? progress.current_round_number || progress.suggesting_round_number : item?.suggested_by;
+    const round = progress ? progress.current_round_number || progress.suggesting_round_number : item?.suggestion_round_number;
     const isBefore = !round && !image?.suggestion;
     this.sureRow.hidden = this.acceptRow.hidden = isBefore;
     const has = image !== null;

@@ -297,7 +297,7 @@ export class LabelSession {
     const blind = !image.item.suggestion_url;
     return {
       seconds: this.time.of(image.id),
-      round: blind ? null : (image.item.round_id ?? null),
+      round: blind ? null : (image.item.suggestion_round_id ?? null),
       blind,
     };
   }

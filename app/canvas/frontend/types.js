@@ -21,7 +21,6 @@
  *   to be followed by `?channel=0,1,2&low=&high=&gamma=`; a large one comes in the size of the overview
  * @property {string | null} source_tiles_url as `tiles_url`, with the query of a view behind the tile
  * @property {string | null} channels_url JSON of each channel's range, window, percentiles and histogram
- * @property {number} bit_depth bits a channel of the imported file, where they are kept; otherwise 8
  * @property {string[] | null} channels names of the channels behind `source_url`
  * @property {string} label_url
  * @property {string} superpixels_url
@@ -29,15 +28,14 @@
  * @property {'draft' | 'submitted' | 'approved' | null} status
  * @property {string | null} author
  * @property {'pool' | 'train' | 'audit' | 'excluded'} split
- * @property {boolean} blind no suggestion is shown, so that the label can measure the model
+ * @property {boolean} is_audit no suggestion is shown, so that the label can measure the model
  * @property {string | null} suggestion_url
  * @property {string | null} uncertainty_url
- * @property {number | null} round_id
- * @property {number | null} round_number of the round that the order, the rank and the reason are of
- * @property {number | null} suggested_by number of the round that the suggestion is of
+ * @property {number | null} suggestion_round_id id of the round that the suggestion is of
+ * @property {number | null} ranking_round_number of the round that the order, the rank and the reason are of
+ * @property {number | null} suggestion_round_number number of the round that the suggestion is of
  * @property {number | null} rank
  * @property {number} ranked how many images the round ranked
- * @property {number | null} score
  * @property {string} why
  * @property {[number, number] | null} unsure_of a class and the one the model takes it for
  * @property {string | null} alike_url the Queue page with the images most like this one

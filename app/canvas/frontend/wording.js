@@ -130,14 +130,14 @@ function roundName(number) {
 }
 
 /** Which round has put the image in its order. @param {import('./types.js').Item} item */
-export function originLine({ blind, round_number: number }) {
-  if (blind || number === null) return '';
+export function originLine({ is_audit: isAudit, ranking_round_number: number }) {
+  if (isAudit || number === null) return '';
   return number === 0 ? 'Cold start' : `Round ${number}`;
 }
 
 /** What is to be said of a suggestion that another round made. @param {import('./types.js').Item} item */
-export function originHint({ round_number: number, suggested_by: suggestedBy }) {
-  return suggestedBy === number ? '' : `The suggestion is newer: it is of round ${suggestedBy}`;
+export function originHint({ ranking_round_number: ranking, suggestion_round_number: suggestion }) {
+  return suggestion === ranking ? '' : `The suggestion is newer: it is of round ${suggestion}`;
 }
 
 /**

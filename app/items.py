@@ -28,6 +28,17 @@ def uncertainty_url(image: ImageInfo, blob: str) -> str:
     return f"/api/images/{image.id}/uncertainty/{blob}"
 
 
+def thumbnail_url(item: QueueItem) -> str:
+    """Return the address of an image's thumbnail; it changes with the pixels."""
+    return f"/api/images/{item.image.id}/thumbnail/{item.image.blob}?side=320"
+
+
+def reason(item: QueueItem) -> str:
+    """Return why an image stands where it does, without the rank that is shown beside it."""
+    sentence = item.why.partition(": ")[2] if item.why.startswith("Rank ") else item.why
+    return sentence[:1].upper() + sentence[1:]
+
+
 def item_json(item: QueueItem) -> dict[str, Any]:
     """Return what the label canvas needs to open an image of the queue."""
     image, source = item.image, item.image.source

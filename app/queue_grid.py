@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from app.items import reason, thumbnail_url
 from app.page_component import mounted, rerun_only
 from app.queue_acts import Act, ActLog
 from storage.queue import QueueItem
@@ -127,17 +128,6 @@ def card_of(
         has_alike=has_alike and item.split != "excluded",
         moved_back=item.like is not None and item.split == "pool",
     )
-
-
-def thumbnail_url(item: QueueItem) -> str:
-    """Return the address of an image's thumbnail; it changes with the pixels."""
-    return f"/api/images/{item.image.id}/thumbnail/{item.image.blob}?side=320"
-
-
-def reason(item: QueueItem) -> str:
-    """Return why an image stands where it does, without the rank that is shown beside it."""
-    sentence = item.why.partition(": ")[2] if item.why.startswith("Rank ") else item.why
-    return sentence[:1].upper() + sentence[1:]
 
 
 def queue_grid(

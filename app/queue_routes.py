@@ -10,8 +10,7 @@ from starlette.responses import JSONResponse, Response
 from app.answers import FRESH
 from app.canvas.classes import class_version
 from app.item_contents import answer_with_contents, contents_of
-from app.items import item_json, progress_json
-from app.queue_grid import reason, thumbnail_url
+from app.items import item_json, progress_json, reason, thumbnail_url
 from app.request_values import image_id_of, whole_number, whole_numbers
 from storage import images, projects, queue
 from storage.errors import ProjectArchived

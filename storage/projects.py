@@ -132,16 +132,6 @@ def get_project(workspace: Workspace, id_or_name: int | str) -> ProjectInfo:
     raise NotFound(f"There is no project named {shown}. {there}")
 
 
-def rename_project(workspace: Workspace, project_id: int, name: str, actor: str) -> ProjectInfo:
-    """Give a project another name.
-
-    Raises:
-        InvalidInput: the name is taken, empty or too long.
-        NotFound: there is no such project.
-    """
-    return change_settings(workspace, project_id, {}, actor, name=name)
-
-
 def update_settings(
     workspace: Workspace, project_id: int, settings: ProjectSettings, actor: str
 ) -> ProjectInfo:

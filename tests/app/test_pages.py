@@ -773,14 +773,14 @@ class TestProject:
 
     def test_a_zip_to_download_is_that_of_its_project_and_options(self, open_page, site: Site) -> None:
         label(site, site.image_ids[1])
-        projects.rename_project(site.workspace, site.project_id, "Field 1", actor="test")
+        projects.change_settings(site.workspace, site.project_id, {}, "test", name="Field 1")
         test = open_page("project")
         test.button(key="export").click().run()
         test.toggle(key="export-images").set_value(True)
         test.button(key="export").click().run()
         other = make_site(site.workspace)
         label(other, other.image_ids[1])
-        projects.rename_project(site.workspace, other.project_id, "Field/1", actor="test")
+        projects.change_settings(site.workspace, other.project_id, {}, "test", name="Field/1")
         test.run().selectbox(key="project-picker").set_value(other.project_id).run()
         test.toggle(key="export-images").set_value(False)
         test.button(key="export").click().run()
@@ -847,7 +847,7 @@ class TestProject:
         self, open_page, site: Site, open_browser: Callable[..., TestClient]
     ) -> None:
         label(site, site.image_ids[1])
-        projects.rename_project(site.workspace, site.project_id, "Süd 50%+1 🌾", actor="test")
+        projects.change_settings(site.workspace, site.project_id, {}, "test", name="Süd 50%+1 🌾")
         test = open_page("project")
         test.button(key="export").click().run()
         (path,) = (site.workspace.path / "exports").rglob("*.zip")
@@ -930,7 +930,7 @@ class TestProject:
             {"annotation": {"audit_every": 3, "audit_target": 9}, "start": {"min_changed": 5}},
             actor="ben",
         )
-        projects.rename_project(site.workspace, project, "Roads", actor="ben")
+        projects.change_settings(site.workspace, project, {}, "ben", name="Roads")
         test.number_input(key=f"annotation-lease-minutes-{project}").set_value(4.0)
         test.number_input(key=f"annotation-audit-target-{project}").set_value(7)
         test.button(key="save-annotation").click().run()
@@ -1701,7 +1701,7 @@ def test_activity_lists_what_happened(open_page, site: Site) -> None:
     projects.update_classes(
         site.workspace, site.project_id, {0: projects.ClassChange(name="air", archived=True)}, "ann"
     )
-    projects.rename_project(site.workspace, site.project_id, "Roads", "ann")
+    projects.change_settings(site.workspace, site.project_id, {}, "ann", name="Roads")
     projects.change_settings(site.workspace, site.project_id, {"start": {"min_changed": 3}}, "ann")
     journal = open_page("project").dataframe[-1].value
     name = images.image(site.workspace, second).name

@@ -104,7 +104,7 @@ def test_unsent_work_of_another_project_is_told_and_sent_there_alone(
 
 def test_the_header_cuts_no_letter(site: CamVidSite, page: Page) -> None:
     long = "Roads of the whole county, as seen from a car"
-    projects.rename_project(site.workspace, site.project_id, long, actor="test")
+    projects.change_settings(site.workspace, site.project_id, {}, "test", name=long)
     # Drawn with a font as wide as any system's.
     mark = WORDMARK.read_text("utf-8").replace("system-ui, sans-serif", "monospace")
     page.set_content(mark)

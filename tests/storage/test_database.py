@@ -92,7 +92,7 @@ def test_a_database_in_use_is_named(workspace: Workspace, monkeypatch: pytest.Mo
     with workspace.database.writing() as writer:
         writer.execute(text("SELECT 1"))
         with pytest.raises(WorkspaceError, match=r"was in use for over.*Nothing was changed: try again"):
-            projects.rename_project(hurried, project.id, "meadows", "ada")
+            projects.change_settings(hurried, project.id, {}, "ada", name="meadows")
     hurried.close()
 
 

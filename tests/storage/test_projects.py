@@ -91,7 +91,7 @@ def test_254_classes_fit(workspace: Workspace) -> None:
 def test_projects_are_found_by_id_and_name(workspace: Workspace) -> None:
     project = projects.create_project(workspace, "Äcker 田", specs("a"), "ada")
     assert projects.get_project(workspace, "Äcker 田") == projects.get_project(workspace, project.id)
-    renamed = projects.rename_project(workspace, project.id, "fields", "ada")
+    renamed = projects.change_settings(workspace, project.id, {}, "ada", name="fields")
     assert renamed.name == "fields"
     with pytest.raises(NotFound, match="There are: fields"):
         projects.get_project(workspace, "Äcker 田")

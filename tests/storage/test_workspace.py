@@ -127,14 +127,14 @@ def test_a_database_that_cannot_grow_says_so_and_goes_on_later(
 
     def write_on() -> None:
         for number in range(4000):
-            projects.rename_project(workspace, project.id, f"{number} {'x' * 180}", "ada")
+            projects.change_settings(workspace, project.id, {}, "ada", name=f"{number} {'x' * 180}")
 
     fill()
     with pytest.raises(DiskFull):
         write_on()
     name = projects.get_project(workspace, project.id).name
     free()
-    projects.rename_project(workspace, project.id, "after", "ada")
+    projects.change_settings(workspace, project.id, {}, "ada", name="after")
     assert name != "after"
     with workspace.database.reading() as session:
         assert session.execute(text("PRAGMA integrity_check")).scalar() == "ok"

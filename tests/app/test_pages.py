@@ -44,6 +44,7 @@ from storage.in_parallel import OnProgress
 from storage.predictions import NewPrediction
 from storage.schema import Project, Round
 from storage.settings import RoundSettings, with_preset
+from storage.wording import size_of
 from storage.workspace import Workspace
 from tests.app.four_images import HEIGHT, WIDTH, Site, make_site
 from tests.storage.project_factory import add_image
@@ -852,7 +853,7 @@ class TestProject:
         test.button(key="export").click().run()
         (path,) = (site.workspace.path / "exports").rglob("*.zip")
         (link,) = test.get("link_button")
-        assert link.proto.label == f"Download {path.name} ({label_export.size(path.stat().st_size)})"
+        assert link.proto.label == f"Download {path.name} ({size_of(path.stat().st_size)})"
         response = open_browser().get(link.proto.url)
         assert response.content == path.read_bytes()
 

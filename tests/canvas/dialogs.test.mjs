@@ -37,7 +37,7 @@ test('while a question is open nothing behind it can be reached', async () => {
 });
 
 test('Escape gives a question its harmless answer, and leaves one alone that has none', async () => {
-  for (const [kind, answered] of [['nothing-labelled', 'stay'], ['refused', 'stay'], ['conflict', null], ['held', null]]) {
+  for (const [kind, answered] of [['nothing-labelled', 'stay'], ['refused', 'stay'], ['other-picture', 'keep'], ['conflict', null], ['held', null]]) {
     const { dialogs } = bench();
     const answer = dialogs.ask(question(kind));
     dialogs.escape();

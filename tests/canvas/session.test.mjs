@@ -1038,19 +1038,21 @@ test('strokes on another picture than the server has under that number are left 
   parts.end();
 });
 
-test('what the server says to be of another picture is sent no more, and stays in the journal', async () => {
-  const bands = [encode(new Uint8Array(16).fill(3))];
-  const entry = { imageId: 5, item: item(5), revision: 0, submission: 'once', bands, at: 1 };
-  const refusal = { kind: 'other-picture', message: 'It is another picture.' };
-  const parts = bench({ entries: [entry], saves: [refusal] });
-  parts.kept.set(5, entry);
-  await parts.session.start(null);
-  await parts.settled();
-  assert.equal(parts.saved.length, 1);
-  assert.equal(parts.saved[0].picture, '/p/5');
-  assert.deepEqual(parts.notices, ['It is another picture.']);
-  assert.deepEqual([parts.kept.has(5), parts.asides, parts.session.autosave.pending], [true, [5], []]);
-  parts.end();
+test('what the server says to be of another picture is sent no more, and stays in the journal unless it is given up', async () => {
+  for (const choice of ['keep', 'forget']) {
+    const bands = [encode(new Uint8Array(16).fill(3))];
+    const entry = { imageId: 5, item: item(5), revision: 0, submission: 'once', bands, at: 1 };
+    const parts = bench({ entries: [entry], saves: [{ kind: 'other-picture' }], choices: [choice] });
+    parts.kept.set(5, entry);
+    await parts.session.start(null);
+    await parts.settled();
+    assert.deepEqual(parts.saved.map(({ picture }) => picture), ['/p/5']);
+    assert.deepEqual(parts.questions.map(({ kind, image }) => [kind, image.id]), [['other-picture', 5]]);
+    assert.equal(parts.session.image.id, 1, 'which is not taken from the screen');
+    assert.deepEqual([parts.kept.has(5), parts.session.autosave.pending], [choice === 'keep', []]);
+    assert.deepEqual(parts.asides, choice === 'keep' ? [5] : []);
+    parts.end();
+  }
 });
 
 test('an image on the screen whose picture the server has no more says that it is not saved', async () => {

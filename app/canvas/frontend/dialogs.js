@@ -77,6 +77,20 @@ export function wordsOf(question) {
       harmless: 'stay',
     };
   }
+  if (question.kind === 'other-picture') {
+    return {
+      title: 'Your strokes belong elsewhere',
+      text:
+        `What you painted on ${name} cannot be saved here: the server has another picture under its number, for it has ` +
+        'opened another workspace, or a backup. This browser keeps the strokes until that one is opened again.',
+      choices: [
+        { id: 'keep', label: 'Keep them in this browser', primary: true },
+        { id: 'forget', label: 'Download them and forget them', takesFile: true },
+      ],
+      download: false,
+      harmless: 'keep',
+    };
+  }
   return {
     title: 'The label map was not accepted',
     text: `${question.message ?? ''} Your pixels of ${name} are still here.`,

@@ -43,14 +43,21 @@ export class Refusals {
    * @param {import('./open_image.js').OpenImage} image
    * @param {import('./autosave.js').Refused} answer
    */
-  setAside(image, { message }) {
+  async setAside(image, { message }) {
     const { autosave, journal, queue, screen } = this.session;
-    screen.notice(message ?? '', 'warning');
     // The one on the screen stays, and says that it is not saved.
-    if (this.session.image === image) return autosave.settle(image);
+    if (this.session.image === image) {
+      autosave.settle(image);
+      screen.notice(message ?? '', 'warning');
+      return;
+    }
+    queue.acknowledge(image.id, Date.now());
+    if ((await screen.ask({ kind: 'other-picture', image })) === 'forget') {
+      await autosave.forget(image);
+      return;
+    }
     autosave.drop(image);
     journal.setAside(image.id);
-    queue.acknowledge(image.id, Date.now());
   }
 
   /**

@@ -81,7 +81,7 @@
 /**
  * What only a person can decide.
  * @typedef {object} Question
- * @property {'conflict' | 'held' | 'refused' | 'nothing-labelled'} kind
+ * @property {'conflict' | 'held' | 'refused' | 'nothing-labelled' | 'other-picture'} kind
  * @property {import('./open_image.js').OpenImage} image
  * @property {string | null} [author] of the revision that stands against this label map
  * @property {boolean} [isOwn] that revision is this person's too, from another tab or machine

@@ -88,9 +88,8 @@ def carry_out(workspace: Workspace, act: Act, annotator: str) -> str:
         others = f"; {rest:,} labelled, for audit, excluded or in front already" if rest else ""
         return f"{count_of(pinned, 'image')} put in front of the queue{others}"
     if act.kind == "unpin":
-        return (
-            f"{count_of(queue.unpin(workspace, act.image_ids, annotator), 'image')} back at the usual place"
-        )
+        unpinned = queue.unpin(workspace, act.image_ids, annotator)
+        return f"{count_of(unpinned, 'image')} back at the usual place"
     if act.kind == "exclude":
         excluded = images.set_split(workspace, act.image_ids, "excluded", annotator)
         rest = len(act.image_ids) - excluded

@@ -220,39 +220,22 @@ def _whole_network() -> Headline:
 
 
 def _further_rounds() -> Headline:
-    gained = {
-        images: [
-            line(asked_rounds, images=images, labels=labels, **{"rounds on the same labels": "3"})[
-                "over one round each"
-            ]
-            for labels in ("8", "16")
-        ]
-        for images in NAMES
-    }
+    wanted = {"rounds on the same labels": "3"}
     return Headline(
         "Does it pay to train on while no label comes?",
         "does-it-pay-to-train-on-with-the-same-labels",
         "Two further rounds on the same 8 and 16 labels, points of mIoU: "
-        + "; ".join(f"{NAMES[images]} {' and '.join(both)}" for images, both in gained.items()),
+        + _of_each_set(asked_rounds, "over one round each", **wanted),
         CPU,
     )
 
 
 def _statistics() -> Headline:
-    gained = {
-        images: [
-            line(
-                batch_statistics, images=images, labels=labels, part="test", statistics="difference, paired"
-            )["mIoU"]
-            for labels in ("8", "16")
-        ]
-        for images in NAMES
-    }
+    wanted = {"part": "test", "statistics": "difference, paired"}
     return Headline(
         "What do batch statistics of whole images bring?",
         "what-do-batch-statistics-of-whole-images-bring",
-        "After 8 and 16 labels, points of mIoU: "
-        + "; ".join(f"{NAMES[images]} {' and '.join(both)}" for images, both in gained.items()),
+        "After 8 and 16 labels, points of mIoU: " + _of_each_set(batch_statistics, "mIoU", **wanted),
         CPU,
     )
 
@@ -349,6 +332,15 @@ def line(tables: Callable[[], str], place: int = 0, /, **wanted: str) -> dict[st
     head, _, *lines = ([cell.strip() for cell in one.strip("|").split("|")] for one in text.splitlines())
     found = [dict(zip(reversed(head), reversed(cells), strict=True)) for cells in lines]
     return next(one for one in found if wanted.items() <= one.items())
+
+
+def _of_each_set(tables: Callable[[], str], column: str, **wanted: str) -> str:
+    """Return what stands in a column with 8 and with 16 labels, of each set of images."""
+    found = {
+        name: [line(tables, images=images, labels=labels, **wanted)[column] for labels in ("8", "16")]
+        for images, name in NAMES.items()
+    }
+    return "; ".join(f"{name} {' and '.join(both)}" for name, both in found.items())
 
 
 def mean(cell: str) -> str:

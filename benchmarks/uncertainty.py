@@ -18,7 +18,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
@@ -44,7 +44,7 @@ from core.model.aggregator import AttentionAggregator, Description
 from core.model.class_memory import Centres
 from core.model.classifier_np_head import ClassifierNPHead
 from core.model.conditioned_decoder import ConditionedDecoder
-from core.model.head import Head, HeadOutput
+from core.model.head import Head, HeadOutput, Latent
 from core.model.labelled_evidence import NO_IMAGE
 from core.model.latent_encoder import Gaussian, gaussian_kl
 from core.model.linear_head import LinearHead
@@ -175,7 +175,7 @@ class PixelLatentHead(NPHead):
         features: Tensor,
         noise: Tensor | None = None,
         *,
-        latent: Literal["target", "context"] = "context",
+        latent: Latent = "context",
         context_set: Tensor | None = None,
     ) -> HeadOutput:
         assert noise is not None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from core.data import NOT_LABELLED, VOID, label_to_size
-from core.model.head import Head, HeadOutput
+from core.model.head import Head, HeadOutput, Latent
 from core.model.labelled_evidence import LabelledEvidence
 
 IMAGE_EVIDENCE = 4.0
@@ -80,7 +80,7 @@ class ClassifierNPHead(Head):
         features: torch.Tensor,
         noise: torch.Tensor | None = None,
         *,
-        latent: Literal["target", "context"] = "context",
+        latent: Latent = "context",
         context_set: torch.Tensor | None = None,
     ) -> HeadOutput:
         """Classify features ``(B, F, h, w)`` once per classifier.

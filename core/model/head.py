@@ -7,6 +7,9 @@ from typing import ClassVar, Literal, NamedTuple
 import torch
 from torch import nn
 
+Latent = Literal["target", "context"]
+"""The distribution that a latent of each image is drawn from: q(z | target) or q(z | context)."""
+
 
 class HeadOutput(NamedTuple):
     """What a head says about a batch."""
@@ -28,7 +31,7 @@ class Head(nn.Module):
         features: torch.Tensor,
         noise: torch.Tensor | None = None,
         *,
-        latent: Literal["target", "context"] = "context",
+        latent: Latent = "context",
         context_set: torch.Tensor | None = None,
     ) -> HeadOutput:
         """Classify every image once per row of noise.

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import nn
 
-from core.model.head import Head, HeadOutput
+from core.model.head import Head, HeadOutput, Latent
 
 
 class LinearHead(Head):
@@ -22,7 +20,7 @@ class LinearHead(Head):
         features: torch.Tensor,
         noise: torch.Tensor | None = None,
         *,
-        latent: Literal["target", "context"] = "context",
+        latent: Latent = "context",
         context_set: torch.Tensor | None = None,
     ) -> HeadOutput:
         """Classify ``(B, F, h, w)`` features; the rest says nothing to a head without a latent."""

@@ -17,7 +17,7 @@ from core.cells import Extent
 from core.model.classifier_np_head import ClassifierNPHead
 from core.model.dilated_convolution import speed_up_dilated
 from core.model.encoder_weights import EncoderWeights, find_encoder_weights
-from core.model.head import Head
+from core.model.head import Head, Latent
 from core.model.linear_head import LinearHead
 from core.model.np_head import NPHead
 from core.model.representation_head import RepresentationHead
@@ -162,7 +162,7 @@ class SegmentationNetwork(nn.Module):
 
         The latent is the target's in training and the context's in evaluation, see :class:`NPHead`.
         """
-        latent: Literal["target", "context"] = "target" if self.training else "context"
+        latent: Latent = "target" if self.training else "context"
         logits, kl = self.head(features, noise, latent=latent, context_set=context_set)
         if self.silent:
             silent = torch.tensor(self.silent).to(logits.device, non_blocking=True)

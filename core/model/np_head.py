@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 
@@ -11,7 +10,7 @@ from core.data import VOID, label_to_size
 from core.model.aggregator import AttentionAggregator, Description
 from core.model.class_memory import Centres, ClassMemory
 from core.model.conditioned_decoder import ConditionedDecoder
-from core.model.head import Head, HeadOutput
+from core.model.head import Head, HeadOutput, Latent
 from core.model.latent_encoder import Gaussian, LatentEncoder, gaussian_kl
 from core.model.pixel_projector import PixelProjector
 
@@ -69,7 +68,7 @@ class NPHead(Head):
         features: torch.Tensor,
         noise: torch.Tensor | None = None,
         *,
-        latent: Literal["target", "context"] = "context",
+        latent: Latent = "context",
         context_set: torch.Tensor | None = None,
     ) -> HeadOutput:
         """Decode every image once per row of noise; the memories are only read.

@@ -35,7 +35,6 @@
  * @property {number | null} ranking_round_number of the round that the order, the rank and the reason are of
  * @property {number | null} suggestion_round_number number of the round that the suggestion is of
  * @property {number | null} rank
- * @property {number} ranked how many images the round ranked
  * @property {string} why
  * @property {[number, number] | null} unsure_of a class and the one the model takes it for
  * @property {string | null} alike_url the Queue page with the images most like this one

@@ -69,7 +69,7 @@ def test_without_training_a_new_image_has_its_place_and_the_others_keep_their_su
     assert second.steps == 5, "images, no steps of a training"
     assert rounds.curve(workspace, second.id) == []
     assert after["new.png"].map_blob is not None
-    assert after["new.png"].round_number == 2
+    assert after["new.png"].ranking_round_number == 2
     seen = embeddings.of_round(workspace, second.id)
     assert seen is not None
     assert new in seen.image_ids
@@ -193,7 +193,7 @@ def test_of_a_large_pool_new_images_are_looked_at_first(workspace: Workspace) ->
     new = {add_picture(workspace, project, f"new-{each}.png", png(pixels), truth) for each in range(3)}
     ranking = ranked(workspace, project)
     assert ranking.steps == 4
-    seen = {item.image.id for item in queued(workspace, project).values() if item.round_number == 2}
+    seen = {item.image.id for item in queued(workspace, project).values() if item.ranking_round_number == 2}
     assert new < seen
 
 

@@ -142,7 +142,7 @@ import shutil
 import threading
 import time
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Annotated, cast
 
@@ -333,17 +333,17 @@ def refuse_archived(project: ProjectInfo) -> None:
         )
 
 
-def refuse_other_classes(workspace: Workspace, project: ProjectInfo, names: list[str]) -> None:
-    """Refuse class names that a project lacks; those it has may be given when an import is run again.
+def refuse_other_classes(workspace: Workspace, project: ProjectInfo, given: Sequence[ClassSpec]) -> None:
+    """Refuse classes that a project lacks; those it has may be given when an import is run again.
 
     Raises:
         InvalidInput: it lacks some.
     """
-    from storage.formats.class_list import class_list_of_names
+    from storage.formats.class_list import given_class_list
 
-    given = class_list_of_names(names, "the class names given").classes
     has = {one.name.casefold() for one in projects.classes(workspace, project.id)}
-    lacks = [one.name for one in given if not one.is_void and one.name.casefold() not in has]
+    listed = given_class_list(given, None).classes
+    lacks = [one.name for one in listed if not one.is_void and one.name.casefold() not in has]
     if lacks:
         raise InvalidInput(
             f"The project {project.name} exists already and has no class {' or '.join(lacks)}; classes are "
@@ -555,8 +555,9 @@ def import_images(
     classes: Annotated[
         str | None,
         typer.Option(
-            help="Class names for a new project, comma-separated; background is a class, too. Found in the "
-            "source otherwise. For a project that exists: its classes in the order of the masks' indices."
+            help="Class names for a new project, comma-separated, with a colour where one is wanted, as in "
+            "“soil, crop #00aa00”; background is a class, too. Found in the source otherwise. For a project "
+            "that exists: its classes in the order of the masks' indices."
         ),
     ] = None,
     masks: Annotated[
@@ -569,6 +570,7 @@ def import_images(
         from storage.images import split_counts
         from storage.import_planning import plan_import
         from storage.importing import run_import
+        from storage.typed_classes import typed_classes
         from storage.wording import count_of
 
         opened = None if dry_run and not is_workspace(workspace) else open_workspace(workspace)
@@ -584,10 +586,10 @@ def import_images(
                     target = projects.get_project(opened, project)
         if target is not None:
             refuse_archived(target)
-        names = names_given(classes) if classes else None
+        given = typed_classes(classes) if classes else None
         if opened is not None and target is not None:
-            if names:
-                refuse_other_classes(opened, target, names)
+            if given:
+                refuse_other_classes(opened, target, given)
             has = count_of(sum(split_counts(opened, target.id).values()), "image")
             console.print(
                 f"Into the project {target.name}, which has {has}.", highlight=False, soft_wrap=True
@@ -596,7 +598,7 @@ def import_images(
             source,
             workspace=opened,
             project_id=target.id if target else None,
-            class_names=names,
+            given_classes=given,
             masks_as=masks.value,
         )
         for sentence in plan.report():

@@ -28,8 +28,8 @@ from storage.formats.class_list import (
     CAMVID,
     ClassList,
     SourceClass,
-    class_list_of_names,
     find_class_list,
+    given_class_list,
     read_class_list,
 )
 from storage.formats.layout import ImageFile, Layout, find_layout, source_groups
@@ -81,7 +81,7 @@ def plan_import(
     *,
     workspace: Workspace | None = None,
     project_id: int | None = None,
-    class_names: Sequence[str] | None = None,
+    given_classes: Sequence[ClassSpec] | None = None,
     masks_as: MasksAs = "labels",
     follow_splits: bool = True,
     classes_alone: bool = False,
@@ -98,9 +98,10 @@ def plan_import(
             that an export brings back. A mask that comes without its image goes to an image that
             the project has, by the hash that an export holds of that, else by its name, and becomes what it
             would with its image. Without a project the plan proposes classes.
-        class_names: Names of the classes in the masks, by index. By default what the source says: a
+        given_classes: The classes in the masks, by index. By default what the source says: a
             ``label_colors.txt`` gives the colours of RGB masks, a ``dataset.json`` may also name the index
-            that means void beside 255.
+            that means void beside 255. RGB masks have the colours given, or those that the source says
+            for classes of the same names.
         masks_as: ``labels`` makes masks submitted labels, except those of a test folder, and those of an
             export what they were; ``truth`` keeps all of them as hidden truth and their images unlabelled;
             ``ignore`` leaves them out.
@@ -121,7 +122,7 @@ def plan_import(
         is_labels_alone = found.manifest is not None and found.manifest.is_labels_alone(opened.paths)
         if is_labels_alone and not classes_alone:
             refuse_labels_alone(masks_as, found.of_masks)
-        class_list = _class_list(opened, found, class_names)
+        class_list = _class_list(opened, found, given_classes)
         table_colours = _table_colours(class_list)
         pairs, problems = _pairs(opened, found, masks_as)
         checked, unusable = _checked(opened, pairs, found, table_colours, progress)
@@ -202,14 +203,14 @@ def _manifest(opened: OpenSource) -> Manifest | None:
     return manifest if manifest.knows_any(opened.paths) else None
 
 
-def _class_list(opened: OpenSource, found: _Found, class_names: Sequence[str] | None) -> ClassList | None:
-    """Return what the names given, or else lists in the source, say about classes and splits.
+def _class_list(
+    opened: OpenSource, found: _Found, given_classes: Sequence[ClassSpec] | None
+) -> ClassList | None:
+    """Return what the classes given and lists in the source say about classes and splits.
 
     Raises:
         InvalidInput: The list is wrong.
     """
-    if class_names:
-        return class_list_of_names(class_names, "the class names given")
     manifest, layout = found.manifest, found.layout
     of_export = manifest is not None and manifest.has_images(opened.paths)
     inside = [path for path in layout.other_files if of_export and manifest and manifest.is_inside(path)]
@@ -217,7 +218,8 @@ def _class_list(opened: OpenSource, found: _Found, class_names: Sequence[str] | 
     listed = [path for path in map(find_class_list, (inside, sorted(beside))) if path is not None]
     lists = [read_class_list(path, opened.read(path)) for path in listed]
     # All masks are of the export then; of the images beside it another list may still say the splits.
-    return dataclasses.replace(lists[0], splits=lists[-1].splits) if lists else None
+    of_source = dataclasses.replace(lists[0], splits=lists[-1].splits) if lists else None
+    return given_class_list(given_classes, of_source) if given_classes else of_source
 
 
 def _table_colours(class_list: ClassList | None) -> frozenset[int]:

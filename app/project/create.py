@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,6 +16,7 @@ from storage.errors import InvalidInput
 from storage.import_planning import plan_import
 from storage.in_parallel import OnProgress
 from storage.projects import ClassSpec, ProjectInfo
+from storage.typed_classes import typed_classes
 from storage.workspace import Workspace
 
 LAST_MADE = "last-made-project"
@@ -40,23 +40,6 @@ class MadeProject:
         """Return whether this is what was typed now, and is being made or was made."""
         is_same = (self.name, self.source, self.classes) == typed
         return is_same and not self.work.is_stopping and self.work.error is None
-
-
-def class_specs(text: str) -> list[ClassSpec]:
-    """Read one class per line; a line may end in a colour, as in ``road #804080``.
-
-    A single line with commas is a list, as the command line takes it: ``soil, crop #00aa00, weed``.
-    """
-    lines = [line for line in text.splitlines() if line.strip()]
-    if len(lines) == 1:
-        # A comma may stand before a colour, too.
-        lines = [name for name in re.split(r",(?!\s*#)", lines[0]) if name.strip()]
-    specs = []
-    for line in lines:
-        found = re.fullmatch(r"\s*(.*?)[\s,;=:]*(#[0-9a-fA-F]{6})?\s*", line)
-        name, colour = found.groups() if found else (line, None)
-        specs.append(ClassSpec(name=name, colour=colour))
-    return specs
 
 
 def classes_of(source: str, progress: OnProgress) -> list[ClassSpec]:
@@ -145,7 +128,7 @@ def made_project(
     Raises:
         InvalidInput: the name or a class is not accepted, or the data set names no classes.
     """
-    classes, source = class_specs(typed.classes), typed_path(typed.source)
+    classes, source = typed_classes(typed.classes), typed_path(typed.source)
     if not classes and source:
         classes = classes_of(source, progress)
         typed.work.go_on()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import unicodedata
@@ -14,6 +15,7 @@ from storage.errors import InvalidInput
 from storage.formats.image_file import IMAGE_SUFFIXES
 from storage.formats.layout import SPLIT_FOLDERS
 from storage.formats.masks import ColouredClass, colour_number, read_colour_table
+from storage.projects import ClassSpec
 from storage.schema import MAX_CLASSES
 
 JSON_NAMES = ("dataset.json", "classes.json")
@@ -125,10 +127,34 @@ def class_list_of_table(rows: Sequence[ColouredClass], origin: str) -> ClassList
     )
 
 
-def class_list_of_names(names: Sequence[str], origin: str) -> ClassList:
-    """Return names, in the order of their indices, as a class list."""
-    classes = tuple(SourceClass(name, index, None) for index, name in enumerate(names))
-    return ClassList(origin, classes, is_names_only=True)
+def given_class_list(given: Sequence[ClassSpec], of_source: ClassList | None) -> ClassList:
+    """Return the classes that a person gives, in the order of their indices, as a class list.
+
+    The list of the source says the splits, and the colours of void and of classes of the same names in masks.
+    """
+    origin = "the class names given"
+    coloured = [one for one in (of_source.classes if of_source else ()) if one.colour is not None]
+    in_table = {one.name.casefold(): one.colour for one in coloured}
+    classes = [
+        SourceClass(
+            one.name,
+            index,
+            in_table.get(one.name.casefold()) if one.colour is None else colour_number(one.colour),
+        )
+        for index, one in enumerate(given)
+    ]
+    names = {one.name.casefold() for one in given}
+    of_masks = [one for one in coloured if one.is_void or one.name.casefold() in names]
+    if of_source is None or not of_masks:
+        splits = of_source.splits if of_source else {}
+        return ClassList(origin, tuple(classes), splits=splits, is_names_only=True)
+    return ClassList(
+        f"{origin}, their colours in masks from {of_source.origin}",
+        # A class is shown in the colour given for it; the one it has in masks means it, too.
+        (*classes, *(dataclasses.replace(one, index=None) for one in of_masks)),
+        splits=of_source.splits,
+        is_colour_table=of_source.is_colour_table,
+    )
 
 
 def _from_json(name: str, text: str) -> ClassList:

@@ -29,7 +29,6 @@ from app import page_component, session, settings_form, sign_in, training_state
 from app.canvas import component as canvas
 from app.choice_options import OPTIONS, PIXEL_SCORE
 from app.project import activity, create, image_import, label_export, running_import, running_work
-from app.project.create import class_specs
 from app.queue_acts import Act, ActLog, carry_out, to_bring_back
 from app.server import make_app
 from storage import images, labels, projects, queue, round_requests, rounds, workers
@@ -219,16 +218,6 @@ class TestProject:
         test = AppTest.from_file(str(MAIN), default_timeout=120).run()
         assert not test.exception
         assert "does not know the setting start.only_at_night" in errors(test)[0]
-
-    def test_classes_on_one_line_are_told_apart_by_commas(self) -> None:
-        specs = class_specs("soil, bare rock,crop, #00AA00, weed #aa0000,\n")
-        assert [(spec.name, spec.colour) for spec in specs] == [
-            ("soil", None),
-            ("bare rock", None),
-            ("crop", "#00AA00"),
-            ("weed", "#aa0000"),
-        ]
-        assert [spec.name for spec in class_specs("car, parked\nroad")] == ["car, parked", "road"]
 
     def test_a_home_folder_of_nobody_is_no_place_to_take_classes_from(self, open_page) -> None:
         test = open_page("project")

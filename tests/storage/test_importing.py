@@ -32,6 +32,7 @@ from storage.import_planning import plan_import
 from storage.importing import run_import
 from storage.projects import ClassSpec
 from storage.rendered_images import add_rendered
+from storage.typed_classes import typed_classes
 from storage.workspace import Workspace, open_workspace
 
 ROOT = Path(__file__).parents[2]
@@ -167,6 +168,28 @@ def test_a_colour_table_names_the_classes(workspace: Workspace) -> None:
     np.testing.assert_array_equal(label_map, np.array([0, 1, 255, 254], np.uint8)[chosen])
 
 
+def colour_pair() -> list[tuple[str, bytes]]:
+    colours = np.array([[255, 0, 0], [0, 0, 255], [0, 0, 0]], np.uint8)
+    return [("images/a.png", picture(1)), ("masks/a.png", encoded(colours[index_mask(1, 3)]))]
+
+
+def test_classes_given_by_hand_have_the_colours_that_a_table_says(workspace: Workspace) -> None:
+    table = ("label_colors.txt", b"255 0 0 Car\n0 0 255 road way\n0 0 0 void\n9 9 9 sky\n")
+    plan = plan_import([*colour_pair(), table], given_classes=typed_classes("road way, car #112233"))
+    assert [(one.name, one.colour) for one in plan.classes] == [("road way", "#0000ff"), ("car", "#112233")]
+    assert not plan.unknown_codes
+    assert any("names given, their colours in masks from label_colors.txt" in note for note in plan.notes)
+    project_id, _ = imported(workspace, plan)
+    label_map, _ = labels.read(workspace, images.list_images(workspace, project_id)[0].id)
+    np.testing.assert_array_equal(label_map, np.array([1, 0, 255], np.uint8)[index_mask(1, 3)])
+
+
+def test_colours_given_by_hand_are_those_of_the_masks_where_no_table_says_them() -> None:
+    plan = plan_import(colour_pair(), given_classes=typed_classes("car #ff0000, road #00f, dark #000000"))
+    assert dict(plan.meaning.values["colour"]) == {0xFF0000: 0, 0x0000FF: 1, 0x000000: 2}
+    assert not plan.unknown_codes
+
+
 def test_colours_without_a_table_are_proposed_as_classes() -> None:
     pixels = np.zeros((*SIZE, 3), np.uint8)
     pixels[:3] = [1, 2, 3]
@@ -199,7 +222,7 @@ def test_masks_with_soft_edges_make_no_classes(workspace: Workspace) -> None:
     few = [files[0], ("masks/a.png", encoded(grey // 3))]
     assert len(plan_import(few).classes) == 64
     names = [f"c{i}" for i in range(192)]
-    assert len(plan_import(files, class_names=names).classes) == 192
+    assert len(plan_import(files, given_classes=typed_classes("\n".join(names))).classes) == 192
 
 
 def test_a_projects_own_classes_are_met_by_name_then_by_index(workspace: Workspace) -> None:
@@ -481,7 +504,7 @@ def test_a_picture_with_the_name_of_an_image_is_decoded_once(
 
 
 def test_class_names_given_by_hand_are_used() -> None:
-    plan = plan_import(pairs(1), class_names=["soil", "crop", "weed"])
+    plan = plan_import(pairs(1), given_classes=typed_classes("soil, crop, weed"))
     assert [spec.name for spec in plan.classes] == ["soil", "crop", "weed"]
 
 
@@ -510,7 +533,10 @@ def test_masks_of_0_and_255_are_the_two_classes_that_are_named(
     workspace: Workspace, names: list[str], first: int, second: int
 ) -> None:
     listed = [*binary_pairs(1), ("classes.json", json.dumps(names).encode())]
-    for plan in (plan_import(binary_pairs(1), class_names=names), plan_import(listed)):
+    for plan in (
+        plan_import(binary_pairs(1), given_classes=typed_classes("\n".join(names))),
+        plan_import(listed),
+    ):
         assert [spec.name for spec in plan.classes] == [names[first], names[second]]
         assert dict(plan.meaning.values["index"]) == {0: 0, 255: 1, 254: 254}
         assert any(f"255 as the class {names[second]}, not as void" in note for note in plan.notes)

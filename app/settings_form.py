@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Final, Literal, get_args, get_origin
 
 import streamlit as st
 from pydantic import BaseModel
@@ -17,6 +17,9 @@ OPTION_NAMES = {
     "np_classifier": "neural process, latent classifier",
 }
 """What an option is called where its own word would not do."""
+
+KEPT: Final = "session"
+"""The ``persist_state`` of a field, so that a look at another page does not cost what was entered into it."""
 
 
 def follow(key: str, stored: object) -> None:
@@ -129,7 +132,7 @@ def _widget(name: str, field: FieldInfo, value: Any, *, key: str, known: Sequenc
     label = title_of_field(name, field)
     description = field.description
     if isinstance(value, bool):
-        return st.toggle(label, value, key=key, help=description)
+        return st.toggle(label, value, key=key, help=description, persist_state=KEPT)
     if name in OPTIONS:
         return _explained(label, OPTIONS[name], value, key=key, description=description)
     if get_origin(field.annotation) is Literal:
@@ -141,16 +144,21 @@ def _widget(name: str, field: FieldInfo, value: Any, *, key: str, known: Sequenc
             format_func=lambda option: OPTION_NAMES.get(option, str(option).replace("_", " ")),
             key=key,
             help=description,
+            persist_state=KEPT,
         )
     # Without bounds: a value outside them would stay in the browser, and saving would pass over it.
     if isinstance(value, int):
-        return st.number_input(label, value=value, step=1, key=key, help=description)
+        return st.number_input(label, value=value, step=1, key=key, help=description, persist_state=KEPT)
     if isinstance(value, float):
-        return st.number_input(label, value=value, step=_step(value), format="%g", key=key, help=description)
+        return st.number_input(
+            label, value=value, step=_step(value), format="%g", key=key, help=description, persist_state=KEPT
+        )
     if known:
         options = tuple(dict.fromkeys([value, *known]))
-        return st.selectbox(label, options, index=0, accept_new_options=True, key=key, help=description)
-    return st.text_input(label, value, key=key, help=description)
+        return st.selectbox(
+            label, options, index=0, accept_new_options=True, key=key, help=description, persist_state=KEPT
+        )
+    return st.text_input(label, value, key=key, help=description, persist_state=KEPT)
 
 
 def _explained(
@@ -166,6 +174,7 @@ def _explained(
         format_func=lambda name: options[name].name,
         key=key,
         help=f"{description}\n\n{lines}",
+        persist_state=KEPT,
     )
     st.caption(options[chosen].when)
     return chosen

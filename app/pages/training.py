@@ -318,6 +318,7 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
         # Left chosen, it would fill in again what was changed before saving.
         st.session_state[key_of_preset] = None
         st.toast("Saved. Rounds that start from now on use these settings.", icon=":material/check:")
+    names_above = st.empty()
     preset = st.selectbox(
         "Preset",
         get_args(Preset),
@@ -325,6 +326,7 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
         placeholder="As saved",
         format_func=PRESET_NAMES.__getitem__,
         key=key_of_preset,
+        persist_state=settings_form.KEPT,
         help="Fills in network, sizes and schedule below; Save settings keeps them. Where pretrained weights "
         "can neither be found nor downloaded, the round says so and starts from random values.",
     )
@@ -366,16 +368,18 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             press = kept_press("save-training", project.id)
             st.button("Save settings", key="save-training", type="primary", on_click=press.note)
-            names = st.empty()
+            names_beside = st.empty()
         if press.waits:
             with errors_as_sentences():
                 with press.heard():
                     save_settings(workspace, project.id)
                 st.rerun()
         if unsaved.names:
-            names.caption(
-                f"Not saved yet: {', '.join(unsaved.names)}. Train now and Rank again save them, too."
-            )
+            # Above as well: they may have been entered long ago, before another page was looked at.
+            for place in (names_above, names_beside):
+                place.caption(
+                    f"Not saved yet: {', '.join(unsaved.names)}. Train now and Rank again save them, too."
+                )
 
 
 def show() -> None:

@@ -1206,6 +1206,33 @@ class TestTraining:
         assert (saved.round.steps, saved.start.automatic) == (7, False)
         assert "Not saved yet" not in everything(test)
 
+    def test_what_was_entered_is_still_there_after_a_look_at_another_page(
+        self, open_page, site: Site
+    ) -> None:
+        test, project = open_page("training"), site.project_id
+        test.number_input(key=f"round-steps-{project}").set_value(7).run()
+        test.toggle(key=f"start-automatic-{project}").set_value(False).run()
+        for page in ("queue", "annotate", "training"):
+            test.switch_page(f"pages/{page}.py").run().run()
+        assert test.number_input(key=f"round-steps-{project}").value == 7
+        assert "Not saved yet: Steps, Automatic rounds." in everything(test)
+        test.number_input(key=f"round-steps-{project}").set_value(8).run()
+        test.button(key="save-training").click().run()
+        assert not errors(test)
+        assert projects.get_project(site.workspace, project).settings.round.steps == 8
+        test.switch_page("pages/queue.py").run().switch_page("pages/training.py").run()
+        assert "Not saved yet" not in everything(test)
+
+    def test_a_chosen_preset_is_still_chosen_after_a_look_at_another_page(
+        self, open_page, site: Site
+    ) -> None:
+        test, project = open_page("training"), site.project_id
+        test.selectbox(key=f"round-preset-{project}").set_value("gpu").run()
+        test.number_input(key=f"round-steps-{project}-gpu").set_value(7).run()
+        test.switch_page("pages/queue.py").run().switch_page("pages/training.py").run()
+        assert test.selectbox(key=f"round-preset-{project}").value == "gpu"
+        assert test.number_input(key=f"round-steps-{project}-gpu").value == 7
+
     def test_a_run_that_ends_behind_saving_has_asked_for_the_round(
         self, open_page, site: Site, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -3,19 +3,21 @@ import { test } from 'node:test';
 
 import { AtRest } from '../../app/canvas/frontend/at_rest.js';
 import { ClassNews } from '../../app/canvas/frontend/class_news.js';
+import { EditorState } from '../../app/canvas/frontend/editor_state.js';
 
 const ROAD = { index: 0, name: 'road', colour: '#e69f00', hotkey: null, archived: false };
 
 /** The parts of an editor that classes go to. */
 function bench() {
-  const bench = { isPressed: false, nudges: [], shown: [], archived: [] };
+  const bench = { isPressed: false, nudges: [], shown: [], archived: [], notices: [] };
   bench.editor = {
     classes: [],
     rest: new AtRest(() => bench.isPressed),
     session: { phase: 'labelling', progress: null, suggestWithout: (archived) => bench.archived.push(archived) },
     layers: { setClasses: (classes) => bench.shown.push(classes) },
     panel: { setClasses: () => {} },
-    state: { keepTo: () => {} },
+    state: new EditorState({ brush: 10 }),
+    notices: { add: (text) => bench.notices.push(text) },
     displayChanged: () => {},
   };
   bench.news = new ClassNews(bench.editor, (news) => bench.nudges.push(news));
@@ -69,4 +71,15 @@ test('classes that come in the middle of a stroke are shown after it', () => {
   assert.deepEqual(parts.archived, [[0]]);
   parts.bring('b', [{ ...ROAD, archived: true }]);
   assert.equal(parts.shown.length, 2, 'the same once more is no news');
+});
+
+test('that the chosen class was archived, and which one is painted now, is said', () => {
+  const { editor, notices, bring } = bench();
+  const sky = { ...ROAD, index: 1, name: 'sky' };
+  bring('a', [ROAD, sky]);
+  editor.state.value = 1;
+  bring('b', [{ ...ROAD, archived: true }, sky]);
+  assert.deepEqual(notices, [], 'another one than the chosen one');
+  bring('c', [ROAD, { ...sky, archived: true }]);
+  assert.deepEqual(notices, ['sky was archived. You paint road now.']);
 });

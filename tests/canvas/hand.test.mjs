@@ -10,11 +10,12 @@ function storage() {
   return { kept, writes: 0, getItem: (key) => kept.get(key) ?? null, setItem(key, text) { this.writes++; kept.set(key, text); } };
 }
 
+const on = (id, ...visited) => ({ image: { id }, visited });
 const state = () => new EditorState({ brush: 10 });
 const POINTS = [{ x: 1, y: 2 }, { x: 3, y: 4 }];
 
 function left(store, { imageId = 7, tool = 'polygon', value = 3, points = POINTS, project = 1 } = {}) {
-  new Hand('Ada', project, store).keep(imageId, Object.assign(state(), { tool, value }), points);
+  new Hand('Ada', project, store).keep(on(imageId), Object.assign(state(), { tool, value }), points);
 }
 
 test('image, tool, class and open polygon are found again', () => {
@@ -28,10 +29,18 @@ test('image, tool, class and open polygon are found again', () => {
   assert.deepEqual(hand.polygonOn(7), [], 'once');
 });
 
+test('the way back is found again, so far as anybody goes it', () => {
+  const store = storage();
+  const all = Array.from({ length: 60 }, (_, at) => at);
+  new Hand('Ada', 1, store).keep(on(99, ...all), state(), []);
+  assert.deepEqual(new Hand('Ada', 1, store).visited, all.slice(10));
+  assert.deepEqual(new Hand('Bea', 1, store).visited, []);
+});
+
 test('what was locked stays locked', () => {
   const store = storage();
   const before = Object.assign(state(), { locked: new Set([1, 255]), hidden: new Set([2]), onlyUnlabelled: true });
-  new Hand('Ada', 1, store).keep(7, before, []);
+  new Hand('Ada', 1, store).keep(on(7), before, []);
   const now = state();
   new Hand('Ada', 1, store).takeUp(now);
   assert.deepEqual([now.locked, now.hidden, now.onlyUnlabelled], [before.locked, before.hidden, true]);
@@ -52,7 +61,7 @@ test('a polygon that was set aside is found when its image comes back, also afte
     before.setAside(7, POINTS);
     before.setAside(9, []);
     assert.deepEqual(before.polygonOn(8), []);
-    before.keep(8, state(), []);
+    before.keep(on(8), state(), []);
     const hand = isReloaded ? new Hand('Ada', 1, store) : before;
     assert.deepEqual([8, 9, 7, 7].map((id) => hand.polygonOn(id)), [[], [], POINTS, []], 'once');
   }
@@ -77,7 +86,7 @@ test('what cannot be read, or is no tool, is nothing', () => {
   const hand = new Hand('Ada', 1, refusing);
   const fresh = state();
   hand.takeUp(fresh);
-  hand.keep(1, fresh, []);
+  hand.keep(on(1), fresh, []);
   assert.deepEqual([fresh.tool, fresh.value], ['brush', 0]);
 });
 
@@ -85,8 +94,8 @@ test('it is written only when it changed', () => {
   const store = storage();
   const hand = new Hand('Ada', 1, store);
   const now = state();
-  for (let turn = 0; turn < 3; turn++) hand.keep(7, now, []);
+  for (let turn = 0; turn < 3; turn++) hand.keep(on(7), now, []);
   assert.equal(store.writes, 1);
-  hand.keep(7, now, POINTS);
+  hand.keep(on(7), now, POINTS);
   assert.equal(store.writes, 2);
 });

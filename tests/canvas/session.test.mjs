@@ -145,7 +145,7 @@ test('an image picked by hand is opened, and the queue goes on behind it', async
 
 test('a page that is loaded again shows the image that was on the screen', async () => {
   const parts = bench();
-  await parts.session.start(null, 3);
+  await parts.session.start(null, { imageId: 3, visited: [] });
   assert.equal(parts.session.image.id, 3);
   parts.end();
 });
@@ -154,7 +154,7 @@ test('it shows the next one instead where somebody else has it now, or nobody is
   for (const change of [{ heldBy: 'Bo' }, { item: { split: 'excluded' } }]) {
     const parts = bench();
     Object.assign(parts, change);
-    await parts.session.start(null, 3);
+    await parts.session.start(null, { imageId: 3, visited: [] });
     assert.equal(parts.session.image.id, 1);
     parts.end();
   }
@@ -164,7 +164,7 @@ test('strokes that were not saved go before the image that was on the screen, un
   const strokes = (id) => ({ imageId: id, item: item(id), revision: 0, submission: null, bands: [encode(new Uint8Array(16))], at: 1 });
   for (const [unsaved, expected] of [[[2], 2], [[2, 3], 3]]) {
     const parts = bench({ entries: unsaved.map(strokes) });
-    await parts.session.start(null, 3);
+    await parts.session.start(null, { imageId: 3, visited: [] });
     assert.equal(parts.session.image.id, expected);
     assert.equal(parts.session.image.pixels[0], 0);
     parts.end();
@@ -250,7 +250,7 @@ test('the server is told once which images another one took the place of with no
     told.push(displaced);
     return next(holding);
   };
-  await session.start(8, 7);
+  await session.start(8, { imageId: 7, visited: [] });
   await session.open(9);
   await session.open(8);
   await session.refreshQueue();
@@ -285,7 +285,7 @@ test('the server is told again of a displaced image when it did not hear of it',
 test('a page that is loaded again displaces nothing', async () => {
   for (const openImage of [null, 3]) {
     const parts = bench();
-    await parts.session.start(openImage, 3);
+    await parts.session.start(openImage, { imageId: 3, visited: [] });
     assert.equal(parts.session.image.id, 3);
     assert.equal(parts.session.queue.displaced.size, 0);
     parts.end();

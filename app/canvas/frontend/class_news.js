@@ -1,7 +1,7 @@
 // Classes that somebody adds, renames, recolours or archives while the page is open. They come with a run of the page's
 // script, which is asked for once the server tells of others than those that are here.
 
-import { archivedOf } from './palette.js';
+import { archivedOf, nameOf } from './palette.js';
 
 export class ClassNews {
   /**
@@ -40,11 +40,17 @@ export class ClassNews {
     if (JSON.stringify(classes) === JSON.stringify(editor.classes)) return;
     const archived = archivedOf(classes);
     const isOther = `${archived}` !== `${archivedOf(editor.classes)}`;
+    const wasHere = editor.classes.some((one) => one.index === editor.state.value);
     editor.classes = classes;
     if (isOther) editor.session.suggestWithout(archived);
     editor.layers.setClasses(classes);
     editor.panel.setClasses(classes);
+    const { value } = editor.state;
     editor.state.keepTo(classes);
+    if (wasHere && editor.state.value !== value) {
+      const [gone, now] = [value, editor.state.value].map((one) => nameOf(classes, one));
+      editor.notices.add(`${gone} was archived. You paint ${now} now.`, 'warning');
+    }
     editor.displayChanged();
   }
 }

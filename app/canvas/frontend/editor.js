@@ -193,7 +193,7 @@ export class Editor {
     });
     this.displayChanged();
     this.update(data);
-    this.session.start(data.open_image, this.hand.imageId).catch((error) => this.session.failed(error));
+    this.session.start(data.open_image, this.hand).catch((error) => this.session.failed(error));
   }
 
   /** What Python says now, on every run of the page. @param {import('./types.js').ComponentData} data */
@@ -391,8 +391,8 @@ export class Editor {
     // What lies under a cursor that rests may be another class by now.
     this.readout.show(this.pointer.hover, this.pointer.isPressed);
     this.scale.hidden = !(shown.hasUncertainty && this.state.show.uncertainty);
-    const { phase, failure, progress, image } = this.session;
-    if (phase === 'labelling' || phase === 'empty') this.hand.keep(image?.id ?? null, this.state, this.tools.polygon.points);
+    const { phase, failure, progress } = this.session;
+    if (phase === 'labelling' || phase === 'empty') this.hand.keep(this.session, this.state, this.tools.polygon.points);
     this.empty.update({ phase, failure, progress, hasClasses: this.classes.some((one) => !one.archived) });
   }
 }

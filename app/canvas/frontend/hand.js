@@ -5,6 +5,7 @@
 /**
  * @typedef {object} Held
  * @property {number | null} imageId null: no image
+ * @property {number[]} visited images that were on the screen before, the last one last
  * @property {string} tool
  * @property {number} value
  * @property {number[]} locked classes that nothing paints over
@@ -13,6 +14,9 @@
  * @property {Point[]} polygon
  * @property {[number, Point[]][]} aside polygons that were open on images taken off the screen
  */
+
+/** As far back as anybody goes. */
+const MOST_VISITED = 50;
 
 export class Hand {
   /**
@@ -33,6 +37,11 @@ export class Hand {
   /** The image that was on the screen before the reload. */
   get imageId() {
     return this.before.imageId ?? null;
+  }
+
+  /** The images that were on the screen before that one, the last one last. */
+  get visited() {
+    return [...(this.before.visited ?? [])];
   }
 
   /** @param {import('./editor_state.js').EditorState} state */
@@ -68,13 +77,23 @@ export class Hand {
   }
 
   /**
-   * @param {number | null} imageId
+   * @param {{image: {id: number} | null, visited: number[]}} session
    * @param {import('./editor_state.js').EditorState} state
    * @param {Point[]} polygon
    */
-  keep(imageId, { tool, value, locked, hidden, onlyUnlabelled }, polygon) {
+  keep({ image, visited }, { tool, value, locked, hidden, onlyUnlabelled }, polygon) {
     /** @type {Held} */
-    const held = { imageId, tool, value, locked: [...locked], hidden: [...hidden], onlyUnlabelled, polygon, aside: [...this.aside] };
+    const held = {
+      imageId: image?.id ?? null,
+      visited: visited.slice(-MOST_VISITED),
+      tool,
+      value,
+      locked: [...locked],
+      hidden: [...hidden],
+      onlyUnlabelled,
+      polygon,
+      aside: [...this.aside],
+    };
     const text = JSON.stringify(held);
     if (text === this.text) return;
     this.text = text;

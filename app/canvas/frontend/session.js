@@ -89,9 +89,10 @@ export class LabelSession {
 
   /**
    * @param {number | null} openImage an image picked by hand
-   * @param {number | null} shown the image that was on the screen before the page was loaded again
+   * @param {{imageId: number | null, visited: number[]}} before what was on the screen before the page was loaded again
    */
-  async start(openImage, shown = null) {
+  async start(openImage, { imageId: shown, visited } = { imageId: null, visited: [] }) {
+    this.visited = visited;
     this.watch.start();
     await this.rejections.read();
     for (const { image, submission, context } of await this.earlier.read()) {

@@ -152,6 +152,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -265,6 +266,11 @@ TokenOption = Annotated[
 NoWorkerOption = Annotated[bool, typer.Option("--no-worker", help="Do not start the background worker.")]
 NoBrowserOption = Annotated[bool, typer.Option("--no-browser", help="Print the address, open no browser.")]
 DEFAULT_WORKSPACE = Path("workspace")
+
+
+def told(bar: Progress, task: TaskID, done: int, of: int) -> None:
+    """Bring a task of a progress bar up to date; with its first news it is shown, so not before an error."""
+    bar.update(task, completed=done, total=of, visible=True)
 
 
 def progress_bar() -> Progress:
@@ -617,13 +623,13 @@ def import_images(
             counted = "1 class" if len(plan.classes) == 1 else f"{len(plan.classes)} classes"
             console.print(f"Made the project {target.name} with {counted}.", soft_wrap=True)
         with progress_bar() as bar:
-            task = bar.add_task("Importing", total=None)
+            task = bar.add_task("Importing", total=None, visible=False)
             result = run_import(
                 opened,
                 target.id,
                 plan,
                 actor="command line",
-                progress=lambda done, of, name: bar.update(task, completed=done, total=of),
+                progress=lambda done, of, name: told(bar, task, done, of),
             )
         for sentence in result.report():
             console.print(sentence, highlight=False, soft_wrap=True)
@@ -654,7 +660,7 @@ def export(
         opened = existing_workspace(workspace)
         chosen = chosen_project(opened, project)
         with progress_bar() as bar:
-            task = bar.add_task("Exporting", total=None)
+            task = bar.add_task("Exporting", total=None, visible=False)
             result = export_project(
                 opened,
                 chosen.id,
@@ -662,7 +668,7 @@ def export(
                 include_images=images,
                 drafts=drafts,
                 not_labelled_as=NOT_LABELLED if not_labelled_apart else VOID,
-                progress=lambda done, of, name: bar.update(task, completed=done, total=of),
+                progress=lambda done, of, name: told(bar, task, done, of),
             )
         for sentence in result.report():
             console.print(sentence, highlight=False, soft_wrap=True)
@@ -680,10 +686,8 @@ def backup(
         from storage.backup import back_up
 
         with contextlib.closing(existing_workspace(workspace)) as opened, progress_bar() as bar:
-            task = bar.add_task("Backing up", total=None)
-            result = back_up(
-                opened, target, progress=lambda done, of, key: bar.update(task, completed=done, total=of)
-            )
+            task = bar.add_task("Backing up", total=None, visible=False)
+            result = back_up(opened, target, progress=lambda done, of, key: told(bar, task, done, of))
         for sentence in result.report():
             console.print(sentence, highlight=False, soft_wrap=True)
 

@@ -23,6 +23,8 @@ CLASS_IOU = "class_iou/"
 HEIGHT = 290
 """Height of every figure in pixels, so that a live figure never moves what is below it."""
 
+_LEGEND_LETTERS = 22
+"""Beside longer names of classes there would be no room for their curves."""
 _PART_COLOURS = ("#4c78a8", "#e0913a", "#54a24b", "#b279a2", "#d1605e", "#72b7b2")
 _ACCENT = "#5b7cfa"
 _INK = "#7b8296"
@@ -256,7 +258,7 @@ def _add_class(figure: go.Figure, info: ClassInfo, xs: Sequence[int], ys: Sequen
         x=list(xs),
         y=list(ys),
         mode="lines+markers",
-        name=info.name,
+        name=info.name if len(info.name) <= _LEGEND_LETTERS else f"{info.name[: _LEGEND_LETTERS - 1]}…",
         line={"color": info.colour, "width": 1.4},
         marker={"size": 6, "line": {"color": _INK, "width": 1}},
         hovertemplate="%{y:.1%}",

@@ -132,7 +132,8 @@ def advise(session: Session, project: Project, now: float) -> StartAdvice:
     if quiet < rule.quiet_seconds and changed < 2 * needed:
         wait = math.ceil(rule.quiet_seconds - quiet)
         return advice(
-            False, f"{changed} {labels()}: a round starts after {wait} more seconds without another"
+            False,
+            f"{changed} {labels()}: a round starts after {count_of(wait, 'more second')} without another",
         )
     others = find_projects_at_work(session)
     if len(others) >= len(live):

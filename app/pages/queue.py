@@ -234,7 +234,8 @@ def show_grid(workspace: Workspace, project_id: int, current: RoundInfo | None, 
         count_line(f"**{count:,}** of {count_of(max(count, images_in_all), 'image')}", current)
         undo_of_exclusion(workspace, project_id)
     if not items:
-        empty_state("No image matches", "Widen the filters above to see more of the project.")
+        with empty_state("No image matches", "Widen the filters above to see more of the project."):
+            st.button("Clear filters", key="queue-clear", on_click=clear_filters, args=(project_id,))
         return
     # The bars of all pages and filters have one scale, that of the highest score in the project.
     highest = order
@@ -299,6 +300,13 @@ def choose(label: str, options: Sequence[str], placeholder: str, *, key: str, wi
         persist_state="session",
         width=width,
     )
+
+
+def clear_filters(project_id: int) -> None:
+    """Show all images of the project again."""
+    for key in ("queue-split", "queue-state", f"queue-unsure-{project_id}"):
+        st.session_state[key] = None
+    st.session_state["queue-name"] = ""
 
 
 def heat_switch(ranks: bool) -> bool:

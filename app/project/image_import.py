@@ -168,7 +168,8 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
                 st.caption(
                     "The source or its settings changed: check again to see what would be imported now."
                 )
-        if last is not None:
+        # What becomes of another source is not known yet.
+        if last is not None and asked.files in ((), last.asked.files) and asked.path in ("", last.asked.path):
             import_outcome(last)
 
 
@@ -236,3 +237,4 @@ def import_outcome(ended: RunningImport) -> None:
         st.success(plain(outcome), icon=":material/check:")
         if more:
             st.markdown(bullets(more))
+        st.page_link("pages/annotate.py", label="Label images", icon=":material/brush:")

@@ -79,4 +79,8 @@ def rank_stability(half_scores: Sequence[tuple[float, float]]) -> float | None:
 
 
 def _count(median: float) -> str:
-    return "1 labelled image" if median == 1 else f"{median:g} labelled images"
+    if median == 1:
+        return "1 labelled image"
+    # Of an even number of classes it lies between two of them.
+    count = f"{median - 0.5:g} to {median + 0.5:g}" if median % 1 else f"{median:g}"
+    return f"{count} labelled images"

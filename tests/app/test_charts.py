@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from app import charts
@@ -56,6 +58,12 @@ def test_quality_in_round_uses_class_names_and_colours():
     figure = charts.quality_in_round_figure(points, CLASSES)
     assert traces(figure) == {"road": ([10], [0.4]), "audit mIoU": ([10], [0.45])}
     assert figure.data[0].line.color == "#d55e00"
+
+
+def test_long_class_names_leave_room_for_the_curves():
+    named = [dataclasses.replace(CLASSES[0], name="vegetation of the roadside")]
+    figure = charts.quality_in_round_figure([(10, f"class_iou/{named[0].index}", 0.4)], named)
+    assert figure.data[0].name == "vegetation of the roa…"
 
 
 def test_quality_by_round_leaves_out_rounds_without_an_audit():

@@ -985,6 +985,9 @@ class TestQueue:
         assert [card["name"] for card in self.cards(test)] == ["street 3.png"]
         test.text_input(key="queue-name").set_value("nothing like it").run()
         assert "No image matches" in everything(test)
+        test.selectbox(key="queue-split").set_value("audit").run()
+        test.button(key="queue-clear").click().run()
+        assert len(self.cards(test)) == 4
         assert held in site.image_ids
 
     def test_one_image_is_counted_in_the_singular(self, open_page, workspace: Workspace) -> None:

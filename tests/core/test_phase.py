@@ -21,6 +21,7 @@ def test_typical_images_come_first_while_classes_are_little_known() -> None:
     )
     assert phase([], uncertain_from=5).name == "typical"
     assert "1 labelled image;" in phase([1], uncertain_from=5).sentence
+    assert "in 3 to 4 labelled images;" in phase([3, 4], uncertain_from=5).sentence
 
 
 def test_uncertainty_chooses_when_classes_are_known_and_ranks_stable() -> None:

@@ -149,7 +149,7 @@ export class Adjustments {
     this.gamma.show(gamma, 0.2, 4, 0.05);
     const single = channels.map(({ name }, at) => /** @type {[string, string]} */ ([String(at), name || `Channel ${at + 1}`]));
     /** @type {[string, string][]} */
-    const several = channels.length > 1 ? [['', `First ${shown.length === 1 ? 'one' : shown.length}`]] : [['', 'As it came']];
+    const several = channels.length > 1 ? [['', `First ${shown.length === 1 ? 'one' : shown.length}`]] : [['', 'Whole picture']];
     this.#offer([...several, ...single], channel);
   }
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from storage import exporting, images, labels, projects
+from storage import export_target, exporting, images, labels, projects
 from storage.errors import DiskFull, InvalidInput, WorkspaceError
 from storage.exporting import export_project
 from storage.import_planning import plan_import
@@ -209,9 +209,9 @@ def test_the_disk_has_an_export_and_its_name_once_it_is_done(
     workspace: Workspace, project: ProjectInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     waited: list[set[str]] = []
-    fsync = exporting.fsync_folder
+    fsync = export_target.fsync_folder
     monkeypatch.setattr(
-        exporting,
+        export_target,
         "fsync_folder",
         lambda folder: fsync(folder) or waited.append({path.name for path in folder.iterdir()}),
     )
@@ -231,7 +231,7 @@ def test_a_failed_export_leaves_nothing(
 
     target = tmp_path / "exports" / name
     with monkeypatch.context() as patch:
-        patch.setattr(exporting.os, "fsync", full)
+        patch.setattr(export_target.os, "fsync", full)
         with pytest.raises(DiskFull):
             export_project(workspace, project.id, target)
     assert list(target.parent.iterdir()) == []

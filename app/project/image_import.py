@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
@@ -38,116 +40,37 @@ _BEGUN = "begun-import"
 _UPLOADS_DONE = "uploads-done"
 """Session state: how many uploads were imported; each leaves an empty field for the next."""
 _CHECK = "checked-import"
-"""Session state, by project: what the form asked for when it was checked, and the check that makes a plan."""
-
+"""Session state, by project: the check that was begun last from here."""
 _FORM_OF = "import-form-of"
 """Session state: the project whose import the fields were filled in for."""
+
+
+@dataclass(frozen=True)
+class CheckedImport:
+    """What the form asked for when it was checked, and the check that makes a plan of it."""
+
+    asked: AskedImport
+    work: RunningWork[ImportPlan]
 
 
 def import_section(workspace: Workspace, project: ProjectInfo) -> None:
     """Draw the import: where from, the dry run's report, and the import itself."""
     last = import_of(workspace, project.id)
     is_running = last is not None and not last.work.is_over
-    begun_key, done_key = f"{_BEGUN}-{project.id}", f"{_UPLOADS_DONE}-{project.id}"
-    check_key = f"{_CHECK}-{project.id}"
-    checked_for, check = st.session_state.get(check_key, (None, None))
-    # Its button began the import; the next click may have ended the run before it could say so.
-    if check is not None and last is not None and check.result is not None and check.result is last.plan():
-        if checked_for.kind == "Upload":
-            st.session_state[begun_key] = last
-        del st.session_state[check_key]
-        checked_for = check = None
-    begun = st.session_state.get(begun_key)
-    if begun is not None and begun.work.result is not None:
-        del st.session_state[begun_key]
-        st.session_state[done_key] = st.session_state.get(done_key, 0) + 1
-    upload_key = f"import-upload-{project.id}-{st.session_state.get(done_key, 0)}"
-    filled_in = fill_in_forgotten(project.id, checked_for or (last.asked if last is not None else None))
-    if check is not None and filled_in is not None:
-        checked_for = filled_in
-        st.session_state[check_key] = (checked_for, check)
+    checked = check_to_show(project.id, last)
+    uploads_done = note_imported_upload(project.id)
+    filled_in = fill_in_forgotten(project.id, checked.asked if checked else last.asked if last else None)
+    if checked is not None and filled_in is not None:
+        checked = keep_check(project.id, dataclasses.replace(checked, asked=filled_in))
     with st.container(border=True, key="import"):
         st.markdown("**Import images**")
-        kind = (
-            st.segmented_control(
-                "Where from", KINDS, required=True, key="import-kind", label_visibility="collapsed"
-            )
-            or KINDS[0]
-        )
-        files: list[UploadedFile] = []
-        path = ""
-        if kind == "Upload":
-            with st.container(key="import-upload"):
-                files = (
-                    st.file_uploader(
-                        "A zip, or images with or without masks",
-                        type=UPLOAD_TYPES,
-                        accept_multiple_files=True,
-                        key=upload_key,
-                    )
-                    or []
-                )
-        else:
-            if prefill := st.session_state.pop(NEXT_SOURCE, None):
-                st.session_state["import-source"] = prefill
-            path = typed_path(
-                st.text_input(
-                    "Path of a folder or zip file on the computer that runs Qualm",
-                    placeholder="/data/street-scenes",
-                    key="import-source",
-                )
-            )
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            masks_as = (
-                st.segmented_control(
-                    "Masks become",
-                    list(MASKS_AS),
-                    required=True,
-                    format_func=lambda name: MASKS_AS[name],
-                    key="import-masks",
-                    help="Masks are matched to images by their file names, also to images that the project "
-                    "has. Hidden truth trains nothing: it lets a button on the Label page answer in your "
-                    "place, to try the loop.",
-                )
-                or "labels"
-            )
-            follow_splits = st.toggle(
-                "Folders named val and test keep their split",
-                key="import-splits",
-                help="val becomes audit, test stays out of training. Otherwise every image goes to the pool.",
-            )
-            checked = st.button(
-                "Check",
-                key="import-plan",
-                icon=":material/fact_check:",
-                type="primary",
-                # Pressed too soon it would say that nothing is there, of a file that is on its way.
-                disabled=is_running or (kind == "Upload" and not files),
-            )
-        asked = AskedImport(kind, path, tuple(file.file_id for file in files), masks_as, follow_splits)
-        if checked:
+        asked, files, is_pressed = import_form(f"import-upload-{project.id}-{uploads_done}", is_running)
+        if is_pressed:
             forget_ended_import(workspace, project.id)
             last = None
-            if check is not None:
-                check.stop()
-            source = [(file.name, file.getvalue()) for file in files] if kind == "Upload" else path
-
-            def plan_of_source(progress: OnProgress) -> ImportPlan:
-                if not source:
-                    raise InvalidInput("Type the path of a folder or a zip file, then check again.")
-                return plan_import(
-                    source,
-                    workspace=workspace,
-                    project_id=project.id,
-                    masks_as=masks_as,
-                    follow_splits=follow_splits,
-                    progress=progress,
-                )
-
-            checked_for, check = asked, RunningWork[ImportPlan]("Reading (nothing is imported yet)")
-            st.session_state[check_key] = (checked_for, check)
-            check.begin(plan_of_source)
-            check.wait_a_moment()
+            if checked is not None:
+                checked.work.stop()
+            checked = begin_check(workspace, project, asked, files)
         if last is not None and is_running:
             running_bar(
                 last.work,
@@ -155,22 +78,144 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
                 "You may leave this page, or close it: the import goes on while the server runs.",
             )
             return
-        if check is not None:
-            if not check.is_over:
-                running_bar(check, "check")
-            elif check.was_stopped:
-                st.caption("Stopped; nothing was imported.")
-            elif checked_for == asked:
-                with errors_as_sentences():
-                    plan = check.outcome()
-                    import_plan(workspace, project, plan, asked)
-            elif check.error is None:
-                st.caption(
-                    "The source or its settings changed: check again to see what would be imported now."
-                )
+        if checked is not None:
+            check_outcome(workspace, project, checked, asked)
         # What becomes of another source is not known yet.
         if last is not None and asked.files in ((), last.asked.files) and asked.path in ("", last.asked.path):
             import_outcome(last)
+
+
+def check_to_show(project_id: int, last: RunningImport | None) -> CheckedImport | None:
+    """Return the check that was begun last from here, unless its import was begun."""
+    key = f"{_CHECK}-{project_id}"
+    checked: CheckedImport | None = st.session_state.get(key)
+    plan = checked.work.result if checked is not None else None
+    if checked is None or plan is None or last is None or plan is not last.plan():
+        return checked
+    # Its button began the import; the next click may have ended the run before it could say so.
+    if checked.asked.kind == "Upload":
+        st.session_state[f"{_BEGUN}-{project_id}"] = last
+    del st.session_state[key]
+    return None
+
+
+def keep_check(project_id: int, checked: CheckedImport) -> CheckedImport:
+    """Note the check that was begun last from here, and return it."""
+    st.session_state[f"{_CHECK}-{project_id}"] = checked
+    return checked
+
+
+def note_imported_upload(project_id: int) -> int:
+    """Return how many uploads of this session were imported; one that just was empties its field."""
+    begun_key, done_key = f"{_BEGUN}-{project_id}", f"{_UPLOADS_DONE}-{project_id}"
+    begun: RunningImport | None = st.session_state.get(begun_key)
+    if begun is not None and begun.work.result is not None:
+        del st.session_state[begun_key]
+        st.session_state[done_key] = st.session_state.get(done_key, 0) + 1
+    return int(st.session_state.get(done_key, 0))
+
+
+def import_form(upload_key: str, is_running: bool) -> tuple[AskedImport, list[UploadedFile], bool]:
+    """Draw the fields, and return what they ask for, the uploaded files, and whether *Check* was pressed."""
+    kind = (
+        st.segmented_control(
+            "Where from", KINDS, required=True, key="import-kind", label_visibility="collapsed"
+        )
+        or KINDS[0]
+    )
+    files: list[UploadedFile] = []
+    path = ""
+    if kind == "Upload":
+        with st.container(key="import-upload"):
+            files = (
+                st.file_uploader(
+                    "A zip, or images with or without masks",
+                    type=UPLOAD_TYPES,
+                    accept_multiple_files=True,
+                    key=upload_key,
+                )
+                or []
+            )
+    else:
+        if prefill := st.session_state.pop(NEXT_SOURCE, None):
+            st.session_state["import-source"] = prefill
+        path = typed_path(
+            st.text_input(
+                "Path of a folder or zip file on the computer that runs Qualm",
+                placeholder="/data/street-scenes",
+                key="import-source",
+            )
+        )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        masks_as = (
+            st.segmented_control(
+                "Masks become",
+                list(MASKS_AS),
+                required=True,
+                format_func=lambda name: MASKS_AS[name],
+                key="import-masks",
+                help="Masks are matched to images by their file names, also to images that the project "
+                "has. Hidden truth trains nothing: it lets a button on the Label page answer in your "
+                "place, to try the loop.",
+            )
+            or "labels"
+        )
+        follow_splits = st.toggle(
+            "Folders named val and test keep their split",
+            key="import-splits",
+            help="val becomes audit, test stays out of training. Otherwise every image goes to the pool.",
+        )
+        is_pressed = st.button(
+            "Check",
+            key="import-plan",
+            icon=":material/fact_check:",
+            type="primary",
+            # Pressed too soon it would say that nothing is there, of a file that is on its way.
+            disabled=is_running or (kind == "Upload" and not files),
+        )
+    uploaded = tuple(file.file_id for file in files)
+    return AskedImport(kind, path, uploaded, masks_as, follow_splits), files, is_pressed
+
+
+def begin_check(
+    workspace: Workspace, project: ProjectInfo, asked: AskedImport, files: Sequence[UploadedFile]
+) -> CheckedImport:
+    """Begin to read what was asked for, and wait a moment for the plan."""
+    source = [(file.name, file.getvalue()) for file in files] if asked.kind == "Upload" else asked.path
+
+    def plan_of_source(progress: OnProgress) -> ImportPlan:
+        if not source:
+            raise InvalidInput("Type the path of a folder or a zip file, then check again.")
+        return plan_import(
+            source,
+            workspace=workspace,
+            project_id=project.id,
+            masks_as=asked.masks_as,
+            follow_splits=asked.follow_splits,
+            progress=progress,
+        )
+
+    checked = keep_check(project.id, CheckedImport(asked, RunningWork("Reading (nothing is imported yet)")))
+    checked.work.begin(plan_of_source)
+    checked.work.wait_a_moment()
+    return checked
+
+
+def check_outcome(
+    workspace: Workspace, project: ProjectInfo, checked: CheckedImport, asked: AskedImport
+) -> None:
+    """Draw how far the check is, or what it found for ``asked``, what the form asks for now."""
+    work = checked.work
+    if not work.is_over:
+        running_bar(work, "check")
+    elif work.was_stopped:
+        st.caption("Stopped; nothing was imported.")
+    elif checked.asked == asked:
+        with errors_as_sentences():
+            plan = work.outcome()
+            import_plan(workspace, project, plan, asked)
+    elif work.error is None:
+        st.caption("The source or its settings changed: check again to see what would be imported now.")
 
 
 def typed_path(text: str) -> str:

@@ -616,6 +616,8 @@ class TestProject:
         assert test.text_input(key="import-source").value == str(tmp_path)
         assert test.segmented_control(key="import-masks").value == "truth"
         assert not test.toggle(key="import-splits").value
+        test.text_input(key="import-source").set_value("/data/another").run()
+        assert not test.success, "it is not what becomes of that"
 
     def test_an_import_that_began_as_the_run_ended_leaves_no_upload_behind(
         self, open_page, site: Site, monkeypatch: pytest.MonkeyPatch

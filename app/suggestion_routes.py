@@ -46,7 +46,7 @@ def get_uncertainty_thumbnail(workspace: Workspace, request: Request) -> Respons
     An audit image has none: it is labelled blind.
     """
     image = images.image(workspace, image_id_of(request))
-    if image.is_measure:
+    if image.is_audit:
         raise NotFound("There is no such uncertainty map. Reload the page.")
     png = heat_thumbnail(workspace, blob_of(request))
     return Response(png, media_type="image/png", headers=IMMUTABLE)

@@ -8,7 +8,7 @@ from torch import Tensor
 KEPT_DIMENSIONS = 64
 """Dimensions of an embedding that are kept: with 100,000 images a distance to all takes milliseconds."""
 LAID_OUT = 1500
-"""So many images are laid out by t-SNE, in seconds; the others go to where those most alike them are."""
+"""How many images are laid out by t-SNE, in seconds; the others go to where those most alike them are."""
 _START_SCALE = 20.0
 """Side of an earlier map in the units of t-SNE, small enough for it to correct what has changed."""
 _NEIGHBOURS = 5

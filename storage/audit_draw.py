@@ -21,7 +21,7 @@ from storage.settings import AnnotationSettings
 from storage.splits import count_splits
 
 EARLY = 4
-"""So many audit images come at twice the rate, at most every second: the first rounds are measured on the
+"""How many audit images come at twice the rate, at most every second: the first rounds are measured on the
 same images then, and a temperature can be fitted to them."""
 
 

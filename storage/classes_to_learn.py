@@ -17,7 +17,7 @@ NO_CLASS_SHOWN = (
 )
 """Why nothing could be learned from the labels where :func:`seen_classes` finds none."""
 _LABELS_LOOKED_AT = 1000
-"""So many labels are searched for classes before all of them are."""
+"""How many labels are searched for classes before all of them are."""
 
 
 def too_few_classes(workspace: Workspace, project_id: int) -> str | None:

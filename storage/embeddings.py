@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from storage.errors import NotFound
 from storage.formats.embeddings import EmbeddingSet, decode_embeddings
-from storage.images import NO_MEASURE, image_row
+from storage.images import NOT_AUDIT, image_row
 from storage.projects import project_row
 from storage.schema import Image, Prediction, Project, Round
 from storage.workspace import Workspace
@@ -184,7 +184,7 @@ def map_points(workspace: Workspace, project_id: int) -> MapPoints:
                 Prediction,
                 (Prediction.image_id == Image.id)
                 & (Prediction.round_id == project.current_round_id)
-                & NO_MEASURE,
+                & NOT_AUDIT,
             )
             .where(Image.project_id == project_id)
             .order_by(Image.id)

@@ -162,7 +162,7 @@ def _image_row(info: ImageInfo) -> dict[str, Any]:
         "source_sha256": info.content_hash,
         "image_sha256": info.blob,
     }
-    if info.split == "excluded" and info.is_measure:
+    if info.split == "excluded" and info.is_audit:
         row["excluded_from"] = "audit"
     return row
 

@@ -41,7 +41,7 @@ from storage.workspace import Workspace
 log = logging.getLogger("qualm.exporting")
 
 _MOST_NAMED = 20
-"""So many of what was left out are named in a report; the manifest names all."""
+"""How many of what was left out are named in a report; the manifest names all."""
 
 
 @dataclass(frozen=True)

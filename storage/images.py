@@ -23,8 +23,8 @@ from storage.snapshots import decode_snapshot
 from storage.splits import count_splits
 from storage.workspace import Workspace
 
-NO_MEASURE = and_(Image.split != "audit", Image.excluded_from.is_distinct_from("audit"))
-"""That :func:`is_measure` says no: what a round thinks of these images may be shown."""
+NOT_AUDIT = and_(Image.split != "audit", Image.excluded_from.is_distinct_from("audit"))
+"""That :func:`is_audit` says no: what a round thinks of these images may be shown."""
 _SIZES_LOOKED_AT = 500
 
 
@@ -53,7 +53,7 @@ class ImageInfo:
     width: int
     height: int
     split: str
-    is_measure: bool
+    is_audit: bool
     group: str | None
     truth_blob: str | None
     source: SourceFile | None
@@ -449,7 +449,7 @@ def update_images(session: Session, image_ids: Sequence[int], **values: Any) -> 
         )
 
 
-def is_measure(row: Image) -> bool:
+def is_audit(row: Image) -> bool:
     """Return whether the image measures the model, or did and would again if its exclusion were undone."""
     return "audit" in (row.split, row.excluded_from)
 
@@ -466,7 +466,7 @@ def image_info(row: Image) -> ImageInfo:
         width=row.width,
         height=row.height,
         split=row.split,
-        is_measure=is_measure(row),
+        is_audit=is_audit(row),
         group=row.group,
         truth_blob=row.truth_blob,
         source=_source(row),

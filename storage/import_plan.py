@@ -54,7 +54,7 @@ class PlannedImage:
     height: int
     split: str
     """Where it will be."""
-    is_measure: bool
+    is_audit: bool
     """It will be excluded, and measures the model should somebody bring it back."""
     group: str | None
     mask: str | None

@@ -226,7 +226,7 @@ def _add_image(current: _Import, prepared: PreparedImage) -> int | None:
         width=image.width,
         height=image.height,
         split=entry.split,
-        excluded_from="audit" if entry.is_measure else None,
+        excluded_from="audit" if entry.is_audit else None,
         group=entry.group,
         truth_blob=prepared.truth_blob,
         source=prepared.source,
@@ -256,7 +256,7 @@ def _completed(current: _Import, prepared: PreparedImage) -> ImageInfo | None:
         workspace,
         info.id,
         split=entry.split,
-        excluded_from="audit" if entry.is_measure else None,
+        excluded_from="audit" if entry.is_audit else None,
         truth_blob=prepared.truth_blob,
     )
     return info

@@ -25,7 +25,7 @@ AHEAD_LEASE_S = 120.0
 that is less. Its page asks again every minute, and what one had that was closed is soon free for the next."""
 
 _COMPARED = 1000
-"""So many images without a score are compared with what is labelled, the most unlike to come first."""
+"""How many images without a score are compared with what is labelled, the most unlike to come first."""
 
 
 def next_images(

@@ -95,7 +95,7 @@ def planned_image(
         width=one.image.width,
         height=one.image.height,
         split=split,
-        is_measure=(
+        is_audit=(
             manifest is not None
             and split == "excluded"
             and not manifest.measures.isdisjoint((one.file.path, str(one.file.mask)))

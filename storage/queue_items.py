@@ -10,7 +10,7 @@ from sqlalchemy import BindParameter, and_, bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
 from storage.early_suggestions import ShownEarly, early_suggestions
-from storage.images import ImageInfo, image_info, is_measure
+from storage.images import ImageInfo, image_info, is_audit
 from storage.schema import COLD_START, PIXEL_SCORES, Image, Label, LabelClass, Prediction, Round
 
 _AUDIT_WHY = "Audit image, drawn at random and labelled blind: it measures the model and never trains it"
@@ -147,8 +147,8 @@ def queue_items(
                 row,
                 _Newest(status, author, labelled_share) if author is not None else None,
                 # What a round thinks of an audit image is hidden from whoever labels it.
-                prediction if not is_measure(row) else None,
-                early.get(row.id) if not is_measure(row) else None,
+                prediction if not is_audit(row) else None,
+                early.get(row.id) if not is_audit(row) else None,
                 _Current(round_id, number, ranked or 0) if round_id is not None else None,
                 like,
                 (unsure, against) if unsure and against else None,
@@ -171,7 +171,7 @@ def _item(known: _Known, annotator: str | None, unlike: bool) -> QueueItem:
         status=label.status if label else None,
         author=label.author if label else None,
         split=row.split,
-        is_audit=is_measure(row),
+        is_audit=is_audit(row),
         rank=prediction.rank if prediction else None,
         score=prediction.score if prediction else None,
         why=_why(known, annotator, unlike),

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Exists, Select, and_, exists, func, or_, s
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.errors import InvalidInput
-from storage.images import NO_MEASURE
+from storage.images import NOT_AUDIT
 from storage.projects import project_row
 from storage.queue_items import QueueItem, queue_items
 from storage.queue_questions import start_of_shuffle
@@ -135,7 +135,7 @@ class _Filters(NamedTuple):
         """Return the question for the images, asked of the table of images."""
         query = self._of_images(*columns)
         if self.unsure_of is not None:
-            query = query.where(Image.id.in_(self.of_round().where(*self._unsure())), NO_MEASURE)
+            query = query.where(Image.id.in_(self.of_round().where(*self._unsure())), NOT_AUDIT)
         return query
 
     def predictions(self) -> Select[int]:
@@ -167,7 +167,7 @@ class _Filters(NamedTuple):
         prediction = self.prediction_of_image(Prediction.id)
         if self.unsure_of is not None:
             prediction = prediction.where(*self._unsure())
-        return self._of_images(Image.id).where(Image.split == split, NO_MEASURE, prediction.exists())
+        return self._of_images(Image.id).where(Image.split == split, NOT_AUDIT, prediction.exists())
 
     def prediction_of_image(self, *columns: Any) -> Select[Any]:
         """Return the question for what the current round thinks of the image in the question around it."""

@@ -11,7 +11,7 @@ from core.acquisition.candidates import Candidates
 from core.acquisition.near_duplicates import NEAR_DUPLICATE, defer_near_duplicates
 
 ORDERED_EXACTLY = 256
-"""So many images are chosen batch by batch; by then the next round has ordered the others anew."""
+"""How many images are chosen batch by batch; by then the next round has ordered the others anew."""
 
 
 class Choice(Protocol):

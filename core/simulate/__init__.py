@@ -96,35 +96,12 @@ def simulate(
     console = console or Console()
     annotator = annotator or Annotator()
     chosen_device = pick_device(device)
-    first = next(grid.cells(grid.budgets[-1]))
-    conditions = {
-        # Where it is, since two sets may have the same name.
-        "data": "demo" if data is None else str(data.resolve()),
-        "budgets": grid.budgets,
-        "settings": {name: getattr(first.settings, name) for name in grid.overrides},
-        "start": start,
-        "limit_pool": limit_pool,
-        "limit_test": limit_test,
-        "annotator": dataclasses.asdict(annotator),
-    }
-    # Left out where there are none, so that a simulation that was begun before there were any goes on.
-    conditions |= {"further_rounds": grid.further_rounds} if grid.further_rounds else {}
-    # Not in earlier versions, whose seeds began at different places of the same order.
-    conditions |= {"first_images": "drawn anew for each seed"} if start == "random" else {}
-    # Likewise: a suggestion that took more clicks than none was corrected all the same.
-    conditions |= {"clicks": "of correcting or drawing, whichever takes fewer"}
-    # A new project had another one; one that was asked for is among the settings.
-    conditions |= {} if "decoder" in grid.overrides else {"decoder": first.settings.decoder}
-    files = None if data is None else files_of(data)
-    conditions |= {} if files is None else {DATA_FILES: files}
-    results = Results(out, conditions)
-    conditions = results.conditions
+    results = Results(out, _conditions(data, grid, start, limit_pool, limit_test, annotator))
     began = time.monotonic()
     with _progress(console) as bars:
         importing = bars.add_task(f"{'Rendering' if data is None else 'Importing'} the set", total=None)
-        set_folder = out / WORKSPACES / _folder_name(conditions)
-        known = _described(out, grid, results)
-        described = known or labelled_set(
+        set_folder = out / WORKSPACES / _folder_name(results.conditions)
+        described = _described(out, grid, results) or labelled_set(
             data,
             set_folder,
             limit_pool=limit_pool,
@@ -138,11 +115,10 @@ def simulate(
         if workspace is not None and len(cells) > 1:
             raise InvalidInput("A workspace can be kept for one strategy, one recipe and one seed alone.")
         results.begin(described)
-        work = _Work(bars, cells, results)
         tasks = [
             CellTask(
                 cell=cell,
-                conditions=conditions,
+                conditions=results.conditions,
                 out=out,
                 set_folder=set_folder,
                 workspace=workspace or hidden_workspace(results, cell),
@@ -154,22 +130,13 @@ def simulate(
             for cell in cells
             if not all(results.read(cell, budget) for budget in cell.budgets)
         ]
-        at_once = min(jobs or usual_jobs(chosen_device), len(tasks))
-        if at_once > 1:
-            run_in_processes(tasks, at_once, work.hear)
-        else:
-            for task in tasks:
-                run_cell(task, work.hear)
-        for cell in cells:
-            # Of a run whose last result was written just before it was killed.
-            shutil.rmtree(hidden_workspace(results, cell), ignore_errors=True)
-    # Those of other strategies or seeds may have been left by a call that was stopped.
-    if not any((out / WORKSPACES).glob("runs/*/*/*")):
-        shutil.rmtree(out / WORKSPACES, ignore_errors=True)
+        _run(tasks, min(jobs or usual_jobs(chosen_device), len(tasks)), _Work(bars, cells, results))
+    _remove_workspaces(out, results, cells)
     table = results.of(cells)
     console.print(_printed(table, described))
+    rows_path, report_path = csv_path or out / "results.csv", out / "report.html"
     write_csv(
-        csv_path or out / "results.csv",
+        rows_path,
         table,
         {"data": "demo" if data is None else data.resolve().name, "start": start}
         | {"further_rounds": grid.further_rounds}
@@ -177,18 +144,70 @@ def simulate(
         | {"command": command},
     )
     write_report(
-        out / "report.html",
+        report_path,
         table,
         described,
-        conditions=conditions | {"seconds spent in this call": round(time.monotonic() - began)},
+        conditions=results.conditions | {"seconds spent in this call": round(time.monotonic() - began)},
         seconds_per_click=seconds_per_click,
         command=command,
     )
     # As Text and not as a string, in which Rich would read [brackets] and :colons: of a path.
-    console.print(
-        Text(f"Rows: {csv_path or out / 'results.csv'}\nReport: {out / 'report.html'}"), soft_wrap=True
-    )
+    console.print(Text(f"Rows: {rows_path}\nReport: {report_path}"), soft_wrap=True)
     return table
+
+
+def _conditions(
+    data: Path | None,
+    grid: Grid,
+    start: Start,
+    limit_pool: int | None,
+    limit_test: int | None,
+    annotator: Annotator,
+) -> dict[str, Any]:
+    """Return what results must have in common to be of the same simulation.
+
+    Raises:
+        InvalidInput: A setting does not fit, or the data cannot be found.
+    """
+    settings = next(grid.cells(grid.budgets[-1])).settings
+    conditions: dict[str, Any] = {
+        # Where it is, since two sets may have the same name.
+        "data": "demo" if data is None else str(data.resolve()),
+        "budgets": grid.budgets,
+        "settings": {name: getattr(settings, name) for name in grid.overrides},
+        "start": start,
+        "limit_pool": limit_pool,
+        "limit_test": limit_test,
+        "annotator": dataclasses.asdict(annotator),
+    }
+    # Left out where there are none, so that a simulation that was begun before there were any goes on.
+    conditions |= {"further_rounds": grid.further_rounds} if grid.further_rounds else {}
+    # Not in earlier versions, whose seeds began at different places of the same order.
+    conditions |= {"first_images": "drawn anew for each seed"} if start == "random" else {}
+    # Likewise: a suggestion that took more clicks than none was corrected all the same.
+    conditions |= {"clicks": "of correcting or drawing, whichever takes fewer"}
+    # A new project had another one; one that was asked for is among the settings.
+    conditions |= {} if "decoder" in grid.overrides else {"decoder": settings.decoder}
+    files = None if data is None else files_of(data)
+    return conditions | ({} if files is None else {DATA_FILES: files})
+
+
+def _run(tasks: Sequence[CellTask], at_once: int, work: _Work) -> None:
+    if at_once > 1:
+        run_in_processes(tasks, at_once, work.hear)
+        return
+    for task in tasks:
+        run_cell(task, work.hear)
+
+
+def _remove_workspaces(out: Path, results: Results, cells: Sequence[Cell]) -> None:
+    """Remove what finished runs left of their workspaces, and the set unless other runs go on with it."""
+    for cell in cells:
+        # Of a run whose last result was written just before it was killed.
+        shutil.rmtree(hidden_workspace(results, cell), ignore_errors=True)
+    # Those of other strategies or seeds may have been left by a call that was stopped.
+    if not any((out / WORKSPACES).glob("runs/*/*/*")):
+        shutil.rmtree(out / WORKSPACES, ignore_errors=True)
 
 
 def _folder_name(conditions: dict[str, Any]) -> str:

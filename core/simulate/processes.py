@@ -18,7 +18,7 @@ from core.simulate.cell_task import CellTask, Told, run_cell
 from storage.errors import QualmError
 
 MOST_JOBS = 4
-"""So many runs at once by themselves: each takes more than a gigabyte of memory."""
+"""The most runs at once where nobody says how many: each takes more than a gigabyte of memory."""
 _LOOKS_EVERY_S = 0.2
 
 _telling: Any = None

@@ -105,7 +105,7 @@ class BudgetResult(BaseModel):
 
 
 LATER_CONDITIONS = ("first_images", "clicks", "decoder")
-"""Those that earlier versions do not name, where no settings bring the results of before."""
+"""Conditions that earlier versions do not name, where no settings bring the results of before."""
 
 
 def changed_conditions(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

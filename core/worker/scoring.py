@@ -36,7 +36,7 @@ EARLY = 32
 """Images that come next are scored first, and suggested for before the others are; see
 :mod:`storage.early_suggestions`. An hour's work for a person."""
 LARGE_POOL = 128
-"""So many images to score, at least: of fewer the suggestions come nearly as soon with all."""
+"""The fewest images to score in a large pool: of fewer the suggestions come nearly as soon with all."""
 PLANNED_ROUNDS = 10
 """ClaSP PE's noise has settled after so many rounds, further ones on the same labels not counted."""
 

@@ -705,7 +705,7 @@ def test_what_measures_the_model_measures_it_after_a_round_trip(
     if include_images:
         assert found["drawn.png"].split == "audit"
     assert {
-        name: (found[name].split, found[name].is_measure) for name in ("taken out.png", "never in.png")
+        name: (found[name].split, found[name].is_audit) for name in ("taken out.png", "never in.png")
     } == {
         "taken out.png": ("excluded", True),
         "never in.png": ("excluded", False),

@@ -208,7 +208,7 @@ class Masks(StrEnum):
     ignore = "ignore"
 
 
-class Start(StrEnum):
+class FirstImages(StrEnum):
     """Where the first labelled images of a simulation come from."""
 
     random = "random"
@@ -865,8 +865,8 @@ def simulate(
         bool, typer.Option("--full", help="Train on the whole pool too, for comparison.")
     ] = False,
     start: Annotated[
-        Start, typer.Option(help="First images: at random, or typical ones by the cold start.")
-    ] = Start.random,
+        FirstImages, typer.Option(help="First images: at random, or typical ones by the cold start.")
+    ] = FirstImages.random,
     out: Annotated[
         Path,
         typer.Option(

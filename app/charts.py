@@ -16,7 +16,7 @@ from storage.rounds import RoundInfo
 
 LOSS = "loss"
 UNLABELLED = "unlabelled"
-SHARE = "_share"
+SHARE_ENDING = "_share"
 AUDIT_MIOU = "audit_miou"
 CLASS_IOU = "class_iou/"
 
@@ -53,7 +53,7 @@ def loss_figure(
     curves = _curves(points)
     figure = _figure("step", "loss")
     parts = [name for name in curves if name not in (LOSS, AUDIT_MIOU) and not name.startswith(CLASS_IOU)]
-    shares = [name for name in parts if name.endswith(SHARE)]
+    shares = [name for name in parts if name.endswith(SHARE_ENDING)]
     terms = [name for name in parts if name not in shares]
     for position, name in enumerate(terms):
         xs, ys = curves[name]
@@ -278,4 +278,4 @@ def _add_mean(figure: go.Figure, xs: Sequence[int], ys: Sequence[float]) -> None
 
 
 def _spoken(name: str) -> str:
-    return name.removesuffix(SHARE).replace("_", " ")
+    return name.removesuffix(SHARE_ENDING).replace("_", " ")

@@ -29,7 +29,7 @@ from core.model.network import build_network
 from core.round_data import decoded_image
 from core.warm_start import load_teacher
 from core.worker import LEASE_S, pick_device, run_round
-from core.worker.claim import Watch
+from core.worker.claim import OnRoundStep
 from run_app import make_demo
 from storage import images, labels, projects, queue, round_requests, rounds
 from storage.images import ImageInfo
@@ -66,14 +66,14 @@ def finished_cold_start(workspace: Workspace, project: ProjectInfo, device: torc
 
 
 def finished_round(
-    workspace: Workspace, project: ProjectInfo, device: torch.device, watch: Watch | None = None
+    workspace: Workspace, project: ProjectInfo, device: torch.device, watch: OnRoundStep | None = None
 ) -> RoundInfo:
     requested = round_requests.request_round(workspace, project.id, actor=PERSON, reason="Benchmark")
     return _ended(workspace, requested, device, watch)
 
 
 def _ended(
-    workspace: Workspace, requested: RoundInfo, device: torch.device, watch: Watch | None = None
+    workspace: Workspace, requested: RoundInfo, device: torch.device, watch: OnRoundStep | None = None
 ) -> RoundInfo:
     worker = f"{platform.node()}:{os.getpid()}"
     claimed = rounds.claim(workspace, worker, LEASE_S)

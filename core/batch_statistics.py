@@ -21,8 +21,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from core.model.network import SegmentationNetwork
 
-SHARE = 0.5
-"""Of the new statistics; the rest is that of the training's."""
+POPULATION_SHARE = 0.5
+"""Share that the new statistics have; the rest is that of the training's."""
 BATCH = 8
 """About so many images have their statistics taken together: few of them miss how images differ."""
 TILE_SIDE = 512
@@ -81,8 +81,8 @@ def adapt_batch_statistics(
     for of_layer, layer in zip(held, layers, strict=True):
         means, variances = torch.stack(of_layer).unbind(dim=1)
         mean, variance = _statistics(layer)
-        mean.lerp_(means.mean(dim=0), SHARE)
-        variance.lerp_(variances.mean(dim=0) + means.var(dim=0, correction=0), SHARE)
+        mean.lerp_(means.mean(dim=0), POPULATION_SHARE)
+        variance.lerp_(variances.mean(dim=0) + means.var(dim=0, correction=0), POPULATION_SHARE)
 
 
 def _statistics(layer: _BatchNorm) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from core.uncertainty import CalibrationBins
 
 HOTTEST = 10.0
 """Temperatures are sought in [1 / HOTTEST, HOTTEST]: perfect predictions would cool them without end."""
-PRIOR_STD = 0.5
+LOG_TEMPERATURE_STD = 0.5
 """Standard deviation of log T before any pixel is seen. A few pixels, or some without a single error, would
 otherwise move the temperature as far as it goes."""
 _HALVINGS = 12
@@ -59,8 +59,8 @@ def negative_log_likelihood(
 def fit_temperature(pixels: LabelledLogits, class_weights: torch.Tensor | None = None) -> float:
     """Return the most probable temperature given held-out labels, under a prior around 1.
 
-    The negative log-likelihood of n pixels decides, and weakly log T ~ N(0, ``PRIOR_STD``²). The temperature
-    divides the logits of every sample before their softmax, so it serves heads with and without a
+    The negative log-likelihood of n pixels decides, and weakly log T ~ N(0, ``LOG_TEMPERATURE_STD``²). The
+    temperature divides the logits of every sample before their softmax, so it serves heads with and without a
     latent. (Guo et al. 2017, arXiv 1706.04599, §4.2, with the likelihood of the mean over the samples.)
     ``class_weights``, ``(C,)``, are what the classes weighed in training; even by default.
 
@@ -73,7 +73,7 @@ def fit_temperature(pixels: LabelledLogits, class_weights: torch.Tensor | None =
     pixels = LabelledLogits(pixels.logits.clone(), pixels.labels.clone())
 
     def loss(log_temperature: torch.Tensor) -> torch.Tensor:
-        prior = (log_temperature / PRIOR_STD).square() / (2 * len(pixels.labels))
+        prior = (log_temperature / LOG_TEMPERATURE_STD).square() / (2 * len(pixels.labels))
         return negative_log_likelihood(pixels, log_temperature.exp(), class_weights) + prior
 
     low, high = -math.log(HOTTEST), math.log(HOTTEST)

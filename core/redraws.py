@@ -17,8 +17,8 @@ from core.uncertainty import iou
 
 DRAWS = 1000
 """How often the images are drawn again."""
-SHARE = 0.9
-"""Of the draws, which lie between the two ends of a range."""
+RANGE_SHARE = 0.9
+"""Share of the draws that lies between the two ends of a range."""
 BLOCK = 10
 """Neighbours of a group that are drawn together, at most."""
 LEAST_BLOCKS = 6
@@ -26,7 +26,7 @@ LEAST_BLOCKS = 6
 
 
 class Range(NamedTuple):
-    """Where ``SHARE`` of the draws lie, in [0, 1]."""
+    """Where ``RANGE_SHARE`` of the draws lie, in [0, 1]."""
 
     low: float
     high: float
@@ -144,7 +144,7 @@ def _redrawn_areas(run: Sequence[Tensor], paid: Sequence[float], seed: int) -> T
 
 
 def _range(values: Tensor) -> Range:
-    ends = torch.tensor([(1 - SHARE) / 2, (1 + SHARE) / 2], dtype=torch.float64)
+    ends = torch.tensor([(1 - RANGE_SHARE) / 2, (1 + RANGE_SHARE) / 2], dtype=torch.float64)
     return Range(*values.nanquantile(ends).tolist())
 
 

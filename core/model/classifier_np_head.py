@@ -16,7 +16,7 @@ IMAGE_EVIDENCE = 4.0
 """What an image is worth, Σ p (1 − p) over its independent pixels: some 130 of them at the usual 0.03."""
 INDEPENDENT_SIDE = 4
 """Two pixels so many apart, at stride 4, are about independent: 100 of the 1600 of a crop of 160 pixels."""
-PRIOR_STD = 10.0
+WEIGHT_STD = 10.0
 """Standard deviation of a weight before any image is labelled."""
 AFFINE_GAIN = 35.0
 """How much quicker scale and shift of the hidden layer learn than other parameters do. Worth two points of
@@ -28,7 +28,7 @@ class ClassifierNPHead(Head):
 
     The context set of this neural process are the labelled images, its latent the weights W of the last
     layer, and q(W | context) a Gaussian around the trained weights with the covariance of Bayesian linear
-    regression, (I / ``PRIOR_STD``² + ``IMAGE_EVIDENCE`` · Σ_images M)⁻¹, the same for every class: M is an
+    regression, (I / ``WEIGHT_STD``² + ``IMAGE_EVIDENCE`` · Σ_images M)⁻¹, the same for every class: M is an
     image's second moment of the hidden features (Harrison et al. 2018, ALPaCA; Daxberger et al. 2021, the
     Laplace approximation of a last layer).
     So samples disagree about pixels whose features no labelled image shows, and agree more with every image
@@ -68,8 +68,8 @@ class ClassifierNPHead(Head):
         # In double precision, for the condition is bad; MPS has none.
         total = self.evidence.total()
         total = (total.cpu() if total.device.type == "mps" else total).double()
-        prior = torch.eye(len(total), dtype=total.dtype, device=total.device) / PRIOR_STD**2
-        # It has no eigenvalue below 1 / PRIOR_STD², so no error can come of it, and none is waited for.
+        prior = torch.eye(len(total), dtype=total.dtype, device=total.device) / WEIGHT_STD**2
+        # It has no eigenvalue below 1 / WEIGHT_STD², so no error can come of it, and none is waited for.
         factor = torch.linalg.cholesky_ex(IMAGE_EVIDENCE * total + prior).L
         columns = normal.to(total, non_blocking=True).flatten(0, 1).mT
         drawn = torch.linalg.solve_triangular(factor.mT, columns, upper=True).mT.view(size)

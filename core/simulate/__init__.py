@@ -34,7 +34,7 @@ from core.simulate.results import DATA_FILES, BudgetResult, Results, write_csv
 from core.worker import pick_device
 from storage.errors import InvalidInput
 
-Start = Literal["random", "typical"]
+FirstImages = Literal["random", "typical"]
 
 QUICK = {"steps": 30, "long_side": 160, "crop": 128, "samples_predict": 5}
 """Settings of a round that a laptop can repeat a dozen times in five minutes."""
@@ -48,7 +48,7 @@ def simulate(
     grid: Grid,
     *,
     out: Path,
-    start: Start = "random",
+    start: FirstImages = "random",
     workspace: Path | None = None,
     limit_pool: int | None = None,
     limit_test: int | None = None,
@@ -159,7 +159,7 @@ def simulate(
 def _conditions(
     data: Path | None,
     grid: Grid,
-    start: Start,
+    start: FirstImages,
     limit_pool: int | None,
     limit_test: int | None,
     annotator: Annotator,

@@ -56,7 +56,7 @@ RANKED_IMAGES = 500
 MOST_CELLS = 1_000_000
 """A larger image is labelled on a coarser grid by the annotator whose clicks are counted."""
 
-Watch = Callable[[str, float], None]
+OnCellShare = Callable[[str, float], None]
 """Called with what is being done and the share of the budget's work that is done, in [0, 1]."""
 
 
@@ -70,7 +70,7 @@ class CellRun:
         known_by: dict[str, Any],
         annotator: Annotator,
         device: torch.device,
-        watch: Watch,
+        watch: OnCellShare,
     ) -> None:
         self.workspace = workspace
         self.cell = cell

@@ -32,7 +32,7 @@ _DESCRIPTION = "set.json"
 _COPYING = "half-copied"
 """File in a workspace to which the set is being copied."""
 
-Watch = Callable[[int, int], None]
+OnImages = Callable[[int, int], None]
 """Called with how many images are there and how many there will be."""
 
 
@@ -50,7 +50,7 @@ class LabelledSet(BaseModel):
 
 
 def labelled_set(
-    data: Path | None, folder: Path, *, limit_pool: int | None, limit_test: int | None, watch: Watch
+    data: Path | None, folder: Path, *, limit_pool: int | None, limit_test: int | None, watch: OnImages
 ) -> LabelledSet:
     """Import a set into a workspace in ``folder``, unless it is there already.
 
@@ -155,7 +155,7 @@ def remove_half_copy(folder: Path, target: Path) -> None:
 
 
 def _import(
-    workspace: Workspace, data: Path, limit_pool: int | None, limit_test: int | None, watch: Watch
+    workspace: Workspace, data: Path, limit_pool: int | None, limit_test: int | None, watch: OnImages
 ) -> None:
     plan = plan_import(data, masks_as="truth")
     with_truth = [entry for entry in plan.entries if entry.mask_becomes == "truth"]
@@ -176,7 +176,7 @@ def _import(
         raise QualmError(f"{first.name} could not be imported: {first.sentence}")
 
 
-def _render(workspace: Workspace, pool: int, test: int, watch: Watch) -> None:
+def _render(workspace: Workspace, pool: int, test: int, watch: OnImages) -> None:
     project = projects.create_project(
         workspace,
         "Demo",

@@ -13,7 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from core.annotation_cost import hours
 from core.learning_curve import PairedTest, mean_and_deviation
-from core.redraws import BLOCK, DRAWS, SHARE, Range
+from core.redraws import BLOCK, DRAWS, RANGE_SHARE, Range
 from core.simulate.comparison import (
     MARKS,
     RIVAL,
@@ -402,8 +402,8 @@ def _comparison_table(comparisons: Sequence[Comparison], full: Sequence[BudgetRe
     )
     if on_images:
         note += (
-            f" Over test images: where the mean difference to random lies in {_percent(SHARE)} of {DRAWS:,} "
-            f"other draws of the test images, in blocks of up to {BLOCK} neighbours of a group. It says what "
+            f" Over test images: where the mean difference to random lies in {_percent(RANGE_SHARE)} of "
+            f"{DRAWS:,} other draws of the test images, in blocks of up to {BLOCK} neighbours of a group. It says what "
             "the choice of test images has to do with it, as the seeds say it of the runs."
         )
     if full:

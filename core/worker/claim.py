@@ -41,7 +41,7 @@ _TOLD_AGAIN = ("checkpoint", "note")
 _DAMAGED = "Damaged: "
 """How the line of a note begins that says what takes no part."""
 
-Watch = Callable[[str, int, int, float], None]
+OnRoundStep = Callable[[str, int, int, float], None]
 """Called with state, step, steps and seconds left whenever they are reported."""
 
 
@@ -89,7 +89,7 @@ class Claim:
         info: RoundInfo,
         worker: str,
         stopping: Callable[[], bool],
-        watch: Watch | None,
+        watch: OnRoundStep | None,
     ) -> None:
         self.workspace = workspace
         self.info = info

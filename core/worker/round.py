@@ -14,7 +14,7 @@ from core.checkpoints import count_attempt, forget_attempts
 from core.freed_memory import freed_memory_kept
 from core.heartbeat import repeated
 from core.worker.audit import drop_incomparable
-from core.worker.claim import HEARTBEAT_S, Cancelled, Claim, Published, Stopping, Watch
+from core.worker.claim import HEARTBEAT_S, Cancelled, Claim, OnRoundStep, Published, Stopping
 from core.worker.cold_start import order_cold
 from core.worker.device import within_memory
 from core.worker.failure import failure_sentence
@@ -45,7 +45,7 @@ def run_round(
     device: torch.device,
     *,
     stopping: Callable[[], bool] = lambda: False,
-    watch: Watch | None = None,
+    watch: OnRoundStep | None = None,
 ) -> str:
     """Run a claimed round to its end. Never raises for what goes wrong within the round.
 

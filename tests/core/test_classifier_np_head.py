@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from core.acquisition.pixel_scores import SampleStatistics
-from core.model.classifier_np_head import IMAGE_EVIDENCE, PRIOR_STD, ClassifierNPHead, evidence_weights
+from core.model.classifier_np_head import IMAGE_EVIDENCE, WEIGHT_STD, ClassifierNPHead, evidence_weights
 from core.model.labelled_evidence import NO_IMAGE, LabelledEvidence
 from core.model.teacher import make_teacher, update_teacher
 from tests.core.small_network import seeded, small_network
@@ -117,7 +117,7 @@ def test_the_samples_have_the_posteriors_covariance(device: torch.device) -> Non
     head = observed(new_head(device), images_of_features(3, device))
     drawn = head.draw_noise(20_000, 1, seeded())[:, 0].cpu()
     total = head.evidence.total().double().cpu()
-    expected = torch.linalg.inv(IMAGE_EVIDENCE * total + torch.eye(len(total)) / PRIOR_STD**2)
+    expected = torch.linalg.inv(IMAGE_EVIDENCE * total + torch.eye(len(total)) / WEIGHT_STD**2)
     scale = expected.diagonal().sqrt()
     difference = (drawn.T.cov() - expected) / (scale[:, None] * scale)
     assert difference.abs().max() < 0.05

@@ -403,8 +403,8 @@ def _comparison_table(comparisons: Sequence[Comparison], full: Sequence[BudgetRe
     if on_images:
         note += (
             f" Over test images: where the mean difference to random lies in {_percent(RANGE_SHARE)} of "
-            f"{DRAWS:,} other draws of the test images, in blocks of up to {BLOCK} neighbours of a group. It says what "
-            "the choice of test images has to do with it, as the seeds say it of the runs."
+            f"{DRAWS:,} other draws of the test images, in blocks of up to {BLOCK} neighbours of a group. It "
+            "says what the choice of test images has to do with it, as the seeds say it of the runs."
         )
     if full:
         reached = mean_and_deviation([one.test_miou for one in full])

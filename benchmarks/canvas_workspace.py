@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from sqlalchemy import update
 
-from core.round_data import grey_png
+from core.worker.maps import grey_png
 from storage import images, labels, projects, round_requests, rounds
 from storage.labels import encode_label_map
 from storage.predictions import NewPrediction

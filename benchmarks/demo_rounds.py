@@ -24,9 +24,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from csv_rows import Row, about, print_rows, write_rows
 
+from core.decoded_image import decoded_image
 from core.evaluation import evaluate
 from core.model.network import build_network
-from core.round_data import decoded_image
 from core.warm_start import load_teacher
 from core.worker import LEASE_S, pick_device, run_round
 from core.worker.claim import OnRoundStep

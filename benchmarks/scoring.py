@@ -40,11 +40,11 @@ from core.acquisition.aggregation import ImageScore, score_image
 from core.acquisition.batch_choice import CHOICES, rank
 from core.acquisition.candidates import Candidates
 from core.acquisition.pixel_scores import SampleStatistics
+from core.decoded_image import decoded_image
 from core.freed_memory import freed_memory_kept
 from core.model.network import SegmentationNetwork, build_network
 from core.pool_scoring import predicted_pool
 from core.predict import ImagePrediction, predict_batch
-from core.round_data import decoded_image
 from storage.settings import RoundSettings
 
 RESULT = ROOT / "benchmarks" / "results" / "scoring.csv"

@@ -29,8 +29,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from csv_rows import Row, about, print_rows, write_rows
 
+from core.decoded_image import decoded_image
 from core.image_threads import read_at_once
-from core.round_data import decoded_image
 from core.worker.small_pictures import SmallPictures
 from storage.files import BlobStore
 from storage.settings import RoundSettings

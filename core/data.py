@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -35,6 +35,27 @@ class TrainingData:
             size = self.images[index].shape[1:]
             if label.shape != size:
                 raise ValueError(f"Label map {index} is {tuple(label.shape)}, its image {tuple(size)}.")
+
+
+class ImagesOnDemand(Sequence[torch.Tensor]):
+    """The images of a round that are too many for the memory.
+
+    Args:
+        held: The first images, ``uint8 (3, h, w)``.
+        count: Number of those that follow.
+        read: Returns one of them by its number from 0; picklable, other processes call it too.
+    """
+
+    def __init__(self, held: list[torch.Tensor], count: int, read: Callable[[int], torch.Tensor]) -> None:
+        self.held = held
+        self._read_count = count
+        self.read = read
+
+    def __len__(self) -> int:
+        return len(self.held) + self._read_count
+
+    def __getitem__(self, index: int) -> torch.Tensor:  # type: ignore[override]
+        return self.held[index] if index < len(self.held) else self.read(index - len(self.held))
 
 
 class Batch(NamedTuple):

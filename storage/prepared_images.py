@@ -25,14 +25,14 @@ class PreparedImage:
     """An entry of a plan, what its rows will say, and why they will say less than the plan."""
 
     entry: PlannedImage
-    image: UprightImage | None
+    image: UprightImage | None = None
     """Without its pixels; None where the project has it, and where its file cannot be used."""
-    blob: str | None
-    source: images.SourceFile | None
-    label_map: NDArray[np.uint8] | None
-    truth_blob: str | None
-    problems: tuple[Problem, ...]
+    blob: str | None = None
+    source: images.SourceFile | None = None
+    label_map: NDArray[np.uint8] | None = None
     draft_map: NDArray[np.uint8] | None = None
+    truth_blob: str | None = None
+    problems: tuple[Problem, ...] = ()
 
 
 def prepared_image(
@@ -44,7 +44,7 @@ def prepared_image(
         DiskFull: The disk that holds the workspace is full.
         WorkspaceError: The workspace cannot be written to.
     """
-    slim = blob = source = None
+    prepared = PreparedImage(entry)
     # The file of an image that the project has is not needed, and may not be there.
     if not entry.known:
         try:
@@ -54,25 +54,30 @@ def prepared_image(
                     raise InvalidInput("The file changed after it was checked. Check the source again.")
                 image = read_image(data)
         except InvalidInput as error:
-            return PreparedImage(entry, None, None, None, None, None, (Problem(entry.path, str(error)),))
-        blob = workspace.blobs.put(image.blob)
-        source = kept_source(workspace, data, image.source)
-        slim = dataclasses.replace(image, blob=b"")
+            return PreparedImage(entry, problems=(Problem(entry.path, str(error)),))
+        prepared = PreparedImage(
+            entry,
+            dataclasses.replace(image, blob=b""),
+            workspace.blobs.put(image.blob),
+            kept_source(workspace, data, image.source),
+        )
     if entry.mask is None:
-        return PreparedImage(entry, slim, blob, source, None, None, ())
+        return prepared
     label_map = planned_label_map(opened, plan, entry, entry.mask)
     if isinstance(label_map, Problem):
-        return PreparedImage(entry, slim, blob, source, None, None, (label_map,))
+        return dataclasses.replace(prepared, problems=(label_map,))
     if entry.mask_becomes == "truth":
-        truth_blob = workspace.blobs.put(encode_label_map(label_map))
-        return PreparedImage(entry, slim, blob, source, None, truth_blob, ())
+        return dataclasses.replace(prepared, truth_blob=workspace.blobs.put(encode_label_map(label_map)))
     if (label_map == NOT_LABELLED).all():
         problem = Problem(entry.mask, "No pixel of it has a class, so the image gets no label.")
-        return PreparedImage(entry, slim, blob, source, None, None, (problem,))
-    draft_map = None if entry.draft is None else planned_label_map(opened, plan, entry, entry.draft.path)
+        return dataclasses.replace(prepared, problems=(problem,))
+    prepared = dataclasses.replace(prepared, label_map=label_map)
+    if entry.draft is None:
+        return prepared
+    draft_map = planned_label_map(opened, plan, entry, entry.draft.path)
     if isinstance(draft_map, Problem):
-        return PreparedImage(entry, slim, blob, source, label_map, None, (draft_map,))
-    return PreparedImage(entry, slim, blob, source, label_map, None, (), draft_map)
+        return dataclasses.replace(prepared, problems=(draft_map,))
+    return dataclasses.replace(prepared, draft_map=draft_map)
 
 
 def kept_source(workspace: Workspace, data: bytes, kept: KeptSource | None) -> images.SourceFile | None:

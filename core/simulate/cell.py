@@ -29,10 +29,10 @@ from core.annotation_cost import (
     cut_into_superpixels,
     superpixel_clicks,
 )
+from core.decoded_image import decoded_image
 from core.evaluation import Evaluation, evaluate
 from core.model.network import build_network
 from core.ranking_quality import ranking_quality
-from core.round_data import decoded_image
 from core.simulate.grid import FULL, Cell
 from core.simulate.results import BudgetResult, Clicks, Ranking
 from core.uncertainty import confusion_matrix, mean_iou

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.data import without_classes
+from core.decoded_image import UnreadableImage
 from core.image_threads import read_at_once
 from core.pool_ranking import Frame, frames_of
-from core.round_data import UnreadableImage
 from core.worker.claim import Claim
 from core.worker.small_pictures import SmallPictures
 from storage import images, labels, queue

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Generator, Iterable
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from core.model.network import SegmentationNetwork
 from core.pool_scoring import predicted_pool
 from core.predict import ImagePrediction
-from core.round_data import grey_png
 from core.suggestion import guided, suggestion
 from core.worker.claim import Claim
 from storage import labels
@@ -55,3 +56,11 @@ def encoded_maps(
     """
     found = suggestion(guided(prediction, pixels), class_weights, image.height, image.width)
     return labels.encode_label_map(found.class_map.numpy()), grey_png(1 - found.confidence)
+
+
+def grey_png(unit_map: Tensor) -> bytes:
+    """PNG (mode L) of a float map ``(h, w)`` in [0, 1]: 0…255 = 0…1."""
+    grey = (unit_map.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+    file = io.BytesIO()
+    Image.fromarray(grey).save(file, format="PNG")
+    return file.getvalue()

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.round_data import decoded_image
+from core.decoded_image import decoded_image
 from storage.files import BlobStore
 from storage.small_files import keep, kept
 from storage.workspace import Workspace

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.data import NOT_LABELLED, TrainingData, label_to_size, size_at_long_side
-from core.round_data import ImagesOnDemand, UnreadableImage
+from core.data import NOT_LABELLED, ImagesOnDemand, TrainingData, label_to_size, size_at_long_side
+from core.decoded_image import UnreadableImage
 from core.train import first_unlabelled_step
 from core.worker.claim import Claim
 from core.worker.images import RoundImages

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from core.round_data import UnreadableImage, decoded_image
+from core.decoded_image import UnreadableImage, decoded_image
 from core.worker.small_pictures import LEAST_FREE, WORTH_KEEPING, SmallPictures
 from storage.errors import NotFound
 from storage.workspace import Workspace

@@ -32,11 +32,11 @@ import core.worker.training
 from core.acquisition.aggregation import ImageScore
 from core.checkpoint_file import read_checkpoint
 from core.checkpoints import newest_checkpoint
+from core.decoded_image import decoded_image
 from core.model import encoder_weights
 from core.model.network import SegmentationNetwork
 from core.pool_ranking import PoolRanking
 from core.predict import predict_batch
-from core.round_data import decoded_image
 from core.train import Training
 from core.worker import LEASE_S, loop, pick_device, run_round, run_worker
 from core.worker.claim import Claim

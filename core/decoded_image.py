@@ -1,9 +1,8 @@
-"""From stored bytes to tensors and back: what a round reads and what it publishes."""
+"""A stored picture as the pixels that a network sees."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -47,32 +46,3 @@ def decoded_image(data: bytes, long_side: int | None = None) -> Tensor:
     except (OSError, SyntaxError, ValueError) as error:  # Pillow raises SyntaxError for broken PNG chunks
         raise UnreadableImage(str(error)) from error
     return torch.from_numpy(pixels)
-
-
-class ImagesOnDemand(Sequence[Tensor]):
-    """The images of a round that are too many for the memory.
-
-    Args:
-        held: The first images, ``uint8 (3, h, w)``.
-        count: Number of those that follow.
-        read: Returns one of them by its number from 0; picklable, other processes call it too.
-    """
-
-    def __init__(self, held: list[Tensor], count: int, read: Callable[[int], Tensor]) -> None:
-        self.held = held
-        self._read_count = count
-        self.read = read
-
-    def __len__(self) -> int:
-        return len(self.held) + self._read_count
-
-    def __getitem__(self, index: int) -> Tensor:  # type: ignore[override]
-        return self.held[index] if index < len(self.held) else self.read(index - len(self.held))
-
-
-def grey_png(unit_map: Tensor) -> bytes:
-    """PNG (mode L) of a float map ``(h, w)`` in [0, 1]: 0…255 = 0…1."""
-    grey = (unit_map.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
-    file = io.BytesIO()
-    Image.fromarray(grey).save(file, format="PNG")
-    return file.getvalue()

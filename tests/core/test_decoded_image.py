@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from core.round_data import UnreadableImage, decoded_image
+from core.decoded_image import UnreadableImage, decoded_image
 
 
 def smooth(height: int, width: int) -> Image.Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -67,23 +68,33 @@ def next_images(
     if count < 1:
         raise InvalidInput("Ask for at least one image.")
     now = time.time() if now is None else now
+    asked = _Asked(project_id, annotator, count, holding, now, awaited, displaced)
     try:
-        return _reserve(workspace, project_id, annotator, count, holding, now, awaited, displaced)
+        return _reserve(workspace, asked)
     except _EmbeddingsNeeded as needed:
         # Seldom so, and no file is read while others wait to write.
         seen = embeddings.newest_with(workspace, project_id, np.array(needed.image_ids, np.int64))
-        return _reserve(
-            workspace,
-            project_id,
-            annotator,
-            count,
-            holding,
-            now,
-            awaited,
-            displaced,
-            looked=True,
-            seen=seen,
-        )
+        return _reserve(workspace, asked, _Seen(seen))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a person asks for, as :func:`next_images` has it."""
+
+    project_id: int
+    annotator: str
+    count: int
+    holding: int | None
+    now: float
+    awaited: bool
+    displaced: Collection[int]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What was found where the embeddings of images without a score were looked for."""
+
+    embeddings: EmbeddingSet | None
 
 
 class _EmbeddingsNeeded(Exception):
@@ -94,40 +105,29 @@ class _EmbeddingsNeeded(Exception):
         self.image_ids = image_ids
 
 
-def _reserve(
-    workspace: Workspace,
-    project_id: int,
-    annotator: str,
-    count: int,
-    holding: int | None,
-    now: float,
-    awaited: bool,
-    displaced: Collection[int],
-    *,
-    looked: bool = False,
-    seen: EmbeddingSet | None = None,
-) -> list[QueueItem]:
+def _reserve(workspace: Workspace, asked: _Asked, seen: _Seen | None = None) -> list[QueueItem]:
     with workspace.database.writing() as session:
-        asked_of = session.connection().execute(questions.PROJECT, {"of_project": project_id}).one_or_none()
-        if asked_of is None:
-            raise no_such_project(project_id)
-        if asked_of.archived_at is not None:
+        of_project = {"of_project": asked.project_id}
+        project = session.connection().execute(questions.PROJECT, of_project).one_or_none()
+        if project is None:
+            raise no_such_project(asked.project_id)
+        if project.archived_at is not None:
             raise ProjectArchived(
-                f"The project {asked_of.name} is archived, so no more of its images are handed out. "
+                f"The project {project.name} is archived, so no more of its images are handed out. "
                 "What you painted is kept. Restore it on the Project page to go on."
             )
-        settings = read_settings(ProjectSettings, asked_of.settings).annotation
-        round_id: int | None = asked_of.current_round_id
-        choice = _Choice(session, project_id, round_id, settings, annotator, holding, now, looked, seen)
-        chosen = choice.images(count)
-        _release_waiting(session, choice, displaced)
+        settings = read_settings(ProjectSettings, project.settings).annotation
+        round_id: int | None = project.current_round_id
+        choice = _Choice(session, asked, round_id, settings, seen)
+        chosen = choice.images(asked.count)
+        _release_waiting(session, choice, asked.displaced)
         choice.ask(
             questions.RESERVE,
-            first=chosen[0] if awaited and chosen else None,
-            until=now + choice.lease_s,
-            ahead_until=now + choice.ahead_s,
+            first=chosen[0] if asked.awaited and chosen else None,
+            until=asked.now + choice.lease_s,
+            ahead_until=asked.now + choice.ahead_s,
         )
-        return queue_items(session, round_id, chosen, annotator, unlike=choice.unlike)
+        return queue_items(session, round_id, chosen, asked.annotator, unlike=choice.unlike)
 
 
 class _Choice:
@@ -136,34 +136,27 @@ class _Choice:
     def __init__(
         self,
         session: Session,
-        project_id: int,
+        asked: _Asked,
         round_id: int | None,
         settings: AnnotationSettings,
-        annotator: str,
-        holding: int | None,
-        now: float,
-        looked: bool,
-        seen: EmbeddingSet | None,
+        seen: _Seen | None,
     ) -> None:
         self.session = session
         self.connection = session.connection()
-        self.project_id = project_id
+        self.asked = asked
         self.settings = settings
-        self.annotator = annotator
-        self.now = now
         self.lease_s = settings.lease_minutes * 60
         # Shorter than what is on a screen, or one could not tell the two.
         self.ahead_s = min(AHEAD_LEASE_S, self.lease_s / 2)
-        self.looked = looked
         self.seen = seen
         self.unlike: set[int] = set()
-        self.taken: set[int] = {holding} if holding is not None else set()
+        self.taken: set[int] = {asked.holding} if asked.holding is not None else set()
         self.values = {
-            "of_project": project_id,
+            "of_project": asked.project_id,
             "of_round": round_id,
-            "person": annotator,
-            "holding": holding,
-            "now": now,
+            "person": asked.annotator,
+            "holding": asked.holding,
+            "now": asked.now,
         }
 
     def ask(self, question: Executable, **values: Any) -> CursorResult[Any]:
@@ -222,9 +215,9 @@ class _Choice:
         """Return those of the images that are seen to be like nothing labelled, the most unlike first."""
         if not candidates:
             return []
-        if not self.looked:
+        if self.seen is None:
             raise _EmbeddingsNeeded(candidates)
-        seen = self.seen
+        seen = self.seen.embeddings
         if seen is None:
             return []
         waiting = np.array(candidates, np.int64)
@@ -292,7 +285,7 @@ class _AuditDraw:
             return False
         start = np.random.default_rng([settings.seed, self.drawn]).bytes(32).hex()
         enough = settings.audit_target * max(settings.audit_every, audit_draw.early_rate(settings))
-        values = {"start": start, "most": enough, "screen_lease_from": choice.now + choice.ahead_s}
+        values = {"start": start, "most": enough, "screen_lease_from": choice.asked.now + choice.ahead_s}
         untouched = [
             image_id for part in questions.UNTOUCHED for image_id in choice.ask(part, **values).scalars()
         ]
@@ -301,7 +294,7 @@ class _AuditDraw:
         if not drawn:
             return False
         choice.connection.execute(questions.TO_AUDIT, [{"drawn": image_id} for image_id in drawn])
-        audit_draw.record(choice.session, choice.project_id, choice.annotator, drawn)
+        audit_draw.record(choice.session, choice.asked.project_id, choice.asked.annotator, drawn)
         self.drawn += len(drawn)
         self._find_left_over()
         return True
@@ -314,9 +307,9 @@ def _release_waiting(session: Session, choice: _Choice, displaced: Collection[in
     """End the reservations in the project but those of what is chosen, or on another tab's screen perhaps."""
     ended = [
         one.id
-        for one in held_images(session, choice.annotator)
-        if one.project_id == choice.project_id
+        for one in held_images(session, choice.asked.annotator)
+        if one.project_id == choice.asked.project_id
         and one.id not in choice.taken
-        and (one.id in displaced or (one.leased_until or 0.0) <= choice.now + choice.ahead_s)
+        and (one.id in displaced or (one.leased_until or 0.0) <= choice.asked.now + choice.ahead_s)
     ]
     release(session, ended)

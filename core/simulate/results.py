@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -215,3 +216,17 @@ def write_csv(path: Path, results: Sequence[BudgetResult], about: Mapping[str, A
 
 def _rounded(value: Any) -> Any:
     return f"{value:.4f}" if isinstance(value, float) else value
+
+
+def clicks_per_image(curve: Sequence[BudgetResult], field: str) -> list[float]:
+    """Return what an image of each budget cost, those of the budgets before left out; NaN where unknown.
+
+    Args:
+        curve: Of one seed, in the order of its budgets.
+        field: Of :class:`Clicks`.
+    """
+    totals = [(one.labels, getattr(one.clicks, field) if one.clicks else math.nan) for one in curve]
+    return [
+        (clicks - before) / (labels - earlier)
+        for (labels, clicks), (earlier, before) in zip(totals, [(0, 0), *totals], strict=False)
+    ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from core.train_config import TrainConfig
+from core.worker.round_notes import RoundNotes
 from storage import projects, rounds
 from storage.early_suggestions import EarlyMaps, suggest_early
 from storage.errors import DiskFull, InvalidInput, LeaseLost, WorkspaceBusy
@@ -35,11 +35,8 @@ STORED_AGAIN_S = 20.0
 STORED_WITHIN_S = 12 * 3600.0
 """A night: somebody will have made room by then, or has ended the round."""
 _ROUNDS_OF_A_SEED = 1000
-_MOST_NAMED = 3
 _TOLD_AGAIN = ("checkpoint", "note")
 """What a report has that no later one makes up for."""
-_DAMAGED = "Damaged: "
-"""How the line of a note begins that says what takes no part."""
 
 OnRoundStep = Callable[[str, int, int, float], None]
 """Called with state, step, steps and seconds left whenever they are reported."""
@@ -107,11 +104,7 @@ class Claim:
         self._worker = worker
         self._stopping = stopping
         self._watch = watch
-        # What was damaged for the worker before comes last, and this one meets it again.
-        noted = re.split(rf"(?:^|\n){_DAMAGED}", info.note or "")[0]
-        self._notes = [noted] if noted else []
-        self._damaged_images: list[str] = []
-        self._damaged_label_maps: list[str] = []
+        self._notes = RoundNotes(info.note)
         self._reported_at = -math.inf
         self._reporting = threading.Lock()
         self._untold: dict[str, Any] = {}
@@ -213,39 +206,19 @@ class Claim:
 
     def note(self, sentence: str) -> None:
         """Tell the person, once."""
-        sentence = " ".join(sentence.split())
-        if f" {sentence} " in f" {' '.join(self._notes)} ":
-            return
-        log.info("round %d: %s", self.info.number, sentence)
-        self._notes.append(sentence)
-        self._told(note=self._all_notes())
+        if self._notes.add(sentence):
+            log.info("round %d: %s", self.info.number, sentence)
+            self._told(note=self._notes.text)
 
     def note_damaged_image(self, name: str) -> None:
         """Tell the person that an image takes no part, since its file cannot be read."""
-        self._note_name(self._damaged_images, name)
+        if self._notes.add_damaged_image(name):
+            self._told(note=self._notes.text)
 
     def note_damaged_label_map(self, name: str) -> None:
         """Tell the person that the label map of an image takes no part, and how to mend it."""
-        self._note_name(self._damaged_label_maps, name)
-
-    def _note_name(self, names: list[str], name: str) -> None:
-        if name not in names:
-            names.append(name)
-            self._told(note=self._all_notes())
-
-    def _all_notes(self) -> str:
-        """Return all there is to say, what is damaged last: of a long text the end is cut off."""
-        damaged = []
-        if names := self._damaged_images:
-            damaged.append(f"{_named(names)} could not be read and {_was(names)} left out.")
-        if names := self._damaged_label_maps:
-            maps, each = ("map", "the") if len(names) == 1 else ("maps", "each")
-            damaged.append(
-                f"The label {maps} of {_named(names)} could not be read and {_was(names)} left out. "
-                f"Open {each} image and save it again."
-            )
-        lines = [" ".join(self._notes), _DAMAGED + " ".join(damaged) if damaged else ""]
-        return "\n".join(filter(None, lines))
+        if self._notes.add_damaged_label_map(name):
+            self._told(note=self._notes.text)
 
     def stored(self, store: Callable[[], Result]) -> Result:
         """Store what the round has found, again and again while the disk is full or the database in use.
@@ -270,7 +243,7 @@ class Claim:
                     raise
                 self.note(f"{problem} The round is not lost: it tries again by itself.")
                 # When it was noted first, there may have been no room for that either.
-                self._told(note=self._all_notes())
+                self._told(note=self._notes.text)
             again = time.monotonic() + STORED_AGAIN_S
             while time.monotonic() < again:
                 self.check()
@@ -358,14 +331,3 @@ class Claim:
             self._untold.clear()
         if not go_on:
             self._cancel_requested.set()
-
-
-def _named(names: list[str]) -> str:
-    """Return names for a sentence: the first three of them, and how many more there are."""
-    rest = len(names) - _MOST_NAMED
-    *most, last = names if rest <= 0 else [*names[:_MOST_NAMED], f"{rest:,} more"]
-    return f"{', '.join(most)} and {last}" if most else last
-
-
-def _was(names: list[str]) -> str:
-    return "was" if len(names) == 1 else "were"

@@ -109,21 +109,31 @@ class Picture:
 
 
 def corrected(picture: Picture, targets: tuple[float, ...]) -> dict[float, int]:
-    """Return the presses until the label map agrees with the truth to each target.
-
-    The suggestion is taken first, at once or above a confidence. Then the person relabels regions, paints
-    superpixels, draws the brush, fills by colour and draws polygons, whatever gains most.
-    """
-    label_map, presses = _start(picture)
-    person = _Person(picture, label_map)
+    """Return the presses until the label map agrees with the truth to each target."""
     reached: dict[float, int] = {}
-    while True:
+    for presses, label_map in label_maps(picture):
         agreement = picture.agreement(label_map)
         for target in targets:
             if agreement >= target:
                 reached.setdefault(target, presses)
         if len(reached) == len(targets):
-            return reached
+            break
+    return reached
+
+
+def label_maps(picture: Picture) -> Iterator[tuple[int, LabelMap]]:
+    """Yield the presses so far and the label map, before the first action and after each.
+
+    The suggestion is taken first, at once or above a confidence. Then the person relabels regions, paints
+    superpixels, draws the brush, fills by colour and draws polygons, whatever gains most.
+
+    Raises:
+        RuntimeError: Nothing brings the label map closer to the truth.
+    """
+    label_map, presses = _start(picture)
+    person = _Person(picture, label_map)
+    while True:
+        yield presses, label_map
         presses += person.act()
 
 

@@ -94,7 +94,8 @@ def cost_table(
         f"Hours are these clicks at {seconds_per_click:g} s each, an assumption, and nothing else: neither "
         "looking nor waiting. Saved by suggestions: against labelling the same images from scratch. Saved "
         "against random: what random paid for its last mIoU, "
-        "less what this strategy had paid when its mean curve reached that."
+        "less what this strategy had paid when its mean curve reached that. What trains are the true masks, "
+        "which are more exact than what so many clicks leave."
     )
     return _table(head, rows) + f"<p class=note>{escape(note)}</p>"
 

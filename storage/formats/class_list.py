@@ -143,16 +143,19 @@ def given_class_list(given: Sequence[ClassSpec], of_source: ClassList | None) ->
         )
         for index, one in enumerate(given)
     ]
+    splits = of_source.splits if of_source else {}
     names = {one.name.casefold() for one in given}
-    of_masks = [one for one in coloured if one.is_void or one.name.casefold() in names]
-    if of_source is None or not of_masks:
-        splits = of_source.splits if of_source else {}
+    if of_source is None or not coloured:
         return ClassList(origin, tuple(classes), splits=splits, is_names_only=True)
+    if names.isdisjoint(in_table):
+        origin += f", none of which is in {of_source.origin}"
+        return ClassList(origin, tuple(classes), splits=splits, is_names_only=True)
+    of_masks = [one for one in coloured if one.is_void or one.name.casefold() in names]
     return ClassList(
         f"{origin}, their colours in masks from {of_source.origin}",
         # A class is shown in the colour given for it; the one it has in masks means it, too.
         (*classes, *(dataclasses.replace(one, index=None) for one in of_masks)),
-        splits=of_source.splits,
+        splits=splits,
         is_colour_table=of_source.is_colour_table,
     )
 

@@ -184,6 +184,13 @@ def test_classes_given_by_hand_have_the_colours_that_a_table_says(workspace: Wor
     np.testing.assert_array_equal(label_map, np.array([1, 0, 255], np.uint8)[index_mask(1, 3)])
 
 
+def test_classes_that_a_table_does_not_name_are_told(workspace: Workspace) -> None:
+    table = ("label_colors.txt", b"255 0 0 car\n0 0 255 road\n0 0 0 void\n")
+    plan = plan_import([*colour_pair(), table], given_classes=typed_classes("crop, weed"))
+    assert plan.masks == 0, "void alone teaches nothing"
+    assert any("the class names given, none of which is in label_colors.txt." in note for note in plan.notes)
+
+
 def test_colours_given_by_hand_are_those_of_the_masks_where_no_table_says_them() -> None:
     plan = plan_import(colour_pair(), given_classes=typed_classes("car #ff0000, road #00f, dark #000000"))
     assert dict(plan.meaning.values["colour"]) == {0xFF0000: 0, 0x0000FF: 1, 0x000000: 2}

@@ -4,10 +4,11 @@
 
 The imagined person of ``correction_actions.py`` labels random images from nothing and stops at an agreement
 with the truth. What they would paint next stays unlabelled, and what they painted over an edge stays wrong.
-Each agreement has as many images as the presses for 8 images at 95 % pay for, 48 at most. The first round of
-a new project trains on them, and for comparison on the true label maps of the 8. mIoU is the teacher's at the
-size that the network sees, on every fourth image of the pool behind the first 48 and on every fourth test
-image. A seed fixes the order of the images, initial values and crops; its rows are not made again.
+Each agreement has as many images as the presses for 8 images at 95 % pay for, at least 1 and at most 48. The
+first round of a new project trains on them, and for comparison on the true label maps of the 8. mIoU is the
+teacher's at the size that the network sees, on every fourth image of the pool behind the first 48 and on
+every fourth test image. A seed fixes the order of the images, initial values and crops; its rows are not made
+again.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from core.suggestion import Suggestion
 from storage.settings import RoundSettings
 
 RESULT = ROOT / "benchmarks" / "results" / "label_exactness.csv"
-AGREEMENTS = (0.85, 0.9, 0.95)
+AGREEMENTS = (0.85, 0.9, 0.95, 0.98)
 USUAL = 0.95
 LABELLED = 8
 """Images whose presses at the usual agreement are the budget of all."""
@@ -57,7 +58,7 @@ def measured(data: Path, seed: int) -> list[Row]:
         for index in order[: LABELLED if agreement == TRUTH else MOST]:
             if not isinstance(agreement, str):
                 more, label_map = works[index].until(agreement)
-                if presses + more > budget:
+                if count and presses + more > budget:
                     break
                 presses += more
                 labels[index] = label_to_size(label_map[None], *labels.shape[1:])[0]

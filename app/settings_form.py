@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
-from typing import Any, Final, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import streamlit as st
 from pydantic import BaseModel
@@ -17,9 +18,6 @@ OPTION_NAMES = {
     "np_classifier": "neural process, latent classifier",
 }
 """What an option is called where its own word would not do."""
-
-KEPT: Final = "session"
-"""The ``persist_state`` of a field, so that a look at another page does not cost what was entered into it."""
 
 
 def follow(key: str, stored: object) -> None:
@@ -44,6 +42,7 @@ def fields(
     own_scopes: Mapping[str, object] = MappingProxyType({}),
     columns: int = 4,
     suggestions: Mapping[str, Sequence[str]] | None = None,
+    persist_state: Literal["session"] | None = None,
 ) -> dict[str, Any]:
     """Draw one widget for each named field, in rows of ``columns``, and return what the person changed.
 
@@ -56,6 +55,7 @@ def fields(
         own_scopes: By name, the scope of a field that has another one.
         columns: Widgets side by side.
         suggestions: Known values of text fields; others can still be typed.
+        persist_state: Streamlit's: whether a look at another page leaves what was entered.
 
     Returns:
         The new values by field. Fields that still hold what is stored are left out, so that saving the form
@@ -75,6 +75,7 @@ def fields(
                     stored,
                     key=widget_key,
                     known=(suggestions or {}).get(name, ()),
+                    persist_state=persist_state,
                 )
                 if value != stored:
                     values[name] = value
@@ -114,6 +115,12 @@ def saved(
         st.session_state[_followed(_widget_key(key, name, own_scopes.get(name, scope)))] = value
 
 
+def forget(names: Iterable[str], *, key: str, scope: object) -> None:
+    """Forget what was entered into fields that are not drawn, as if they never had been."""
+    for name in names:
+        st.session_state.pop(_widget_key(key, name, scope), None)
+
+
 def title_of_field(name: str, field: FieldInfo) -> str:
     """Return what a field is called on the screen."""
     return field.title or name.replace("_", " ").capitalize()
@@ -128,13 +135,21 @@ def _followed(widget_key: str) -> str:
     return f"{widget_key}-followed"
 
 
-def _widget(name: str, field: FieldInfo, value: Any, *, key: str, known: Sequence[str]) -> Any:
+def _widget(
+    name: str,
+    field: FieldInfo,
+    value: Any,
+    *,
+    key: str,
+    known: Sequence[str],
+    persist_state: Literal["session"] | None,
+) -> Any:
     label = title_of_field(name, field)
     description = field.description
     if isinstance(value, bool):
-        return st.toggle(label, value, key=key, help=description, persist_state=KEPT)
+        return st.toggle(label, value, key=key, help=description, persist_state=persist_state)
     if name in OPTIONS:
-        return _explained(label, OPTIONS[name], value, key=key, description=description)
+        return _explained(label, OPTIONS[name], value, key, description, persist_state)
     if get_origin(field.annotation) is Literal:
         options = get_args(field.annotation)
         return st.selectbox(
@@ -144,25 +159,34 @@ def _widget(name: str, field: FieldInfo, value: Any, *, key: str, known: Sequenc
             format_func=lambda option: OPTION_NAMES.get(option, str(option).replace("_", " ")),
             key=key,
             help=description,
-            persist_state=KEPT,
+            persist_state=persist_state,
         )
     # Without bounds: a value outside them would stay in the browser, and saving would pass over it.
+    number = partial(st.number_input, label, key=key, help=description, persist_state=persist_state)
     if isinstance(value, int):
-        return st.number_input(label, value=value, step=1, key=key, help=description, persist_state=KEPT)
+        return number(value=value, step=1)
     if isinstance(value, float):
-        return st.number_input(
-            label, value=value, step=_step(value), format="%g", key=key, help=description, persist_state=KEPT
-        )
+        return number(value=value, step=_step(value), format="%g")
     if known:
-        options = tuple(dict.fromkeys([value, *known]))
         return st.selectbox(
-            label, options, index=0, accept_new_options=True, key=key, help=description, persist_state=KEPT
+            label,
+            tuple(dict.fromkeys([value, *known])),
+            index=0,
+            accept_new_options=True,
+            key=key,
+            help=description,
+            persist_state=persist_state,
         )
-    return st.text_input(label, value, key=key, help=description, persist_state=KEPT)
+    return st.text_input(label, value, key=key, help=description, persist_state=persist_state)
 
 
 def _explained(
-    label: str, options: Mapping[str, Option], value: str, *, key: str, description: str | None
+    label: str,
+    options: Mapping[str, Option],
+    value: str,
+    key: str,
+    description: str | None,
+    persist_state: Literal["session"] | None,
 ) -> Any:
     """Draw a choice whose options each have a line on when to use them: that of the chosen one below it."""
     lines = "\n".join(f"- **{option.name}**: {option.when}" for option in options.values())
@@ -174,7 +198,7 @@ def _explained(
         format_func=lambda name: options[name].name,
         key=key,
         help=f"{description}\n\n{lines}",
-        persist_state=KEPT,
+        persist_state=persist_state,
     )
     st.caption(options[chosen].when)
     return chosen

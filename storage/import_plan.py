@@ -66,8 +66,8 @@ class PlannedImage:
     """Whether no suggestion of a model was shown to them."""
     draft: PlannedDraft | None
     """What was painted over the label since it was submitted."""
-    over_label: bool
-    """Its mask is a draft over the label that its image has already, from the same source."""
+    over_revision: int | None
+    """Revision of the label that its image has, of the same source: its mask is a draft over that."""
     rotated: bool
     note: str | None
     """What is changed about its pixels."""

@@ -122,8 +122,7 @@ def plan_import(
         is_labels_alone = found.manifest is not None and found.manifest.is_labels_alone(opened.paths)
         if is_labels_alone and not classes_alone:
             refuse_labels_alone(masks_as, found.of_masks)
-        class_list = _class_list(opened, found, given_classes)
-        table_colours = _table_colours(class_list)
+        class_list, table_colours = _class_list(opened, found, given_classes)
         pairs, problems = _pairs(opened, found, masks_as)
         checked, unusable = _checked(opened, pairs, found, table_colours, progress)
         checked, not_used = taken_for_masks(checked, found.of_masks)
@@ -205,27 +204,31 @@ def _manifest(opened: OpenSource) -> Manifest | None:
 
 def _class_list(
     opened: OpenSource, found: _Found, given_classes: Sequence[ClassSpec] | None
-) -> ClassList | None:
+) -> tuple[ClassList | None, frozenset[int]]:
     """Return what the classes given and lists in the source say about classes and splits.
 
+    Returns:
+        That, and all colours of a colour table, by which RGB masks and palettes are read.
+
     Raises:
-        InvalidInput: The list is wrong.
+        InvalidInput: The list is wrong, and no classes are given.
     """
     manifest, layout = found.manifest, found.layout
     of_export = manifest is not None and manifest.has_images(opened.paths)
     inside = [path for path in layout.other_files if of_export and manifest and manifest.is_inside(path)]
     beside = set(layout.other_files).difference(inside)
     listed = [path for path in map(find_class_list, (inside, sorted(beside))) if path is not None]
-    lists = [read_class_list(path, opened.read(path)) for path in listed]
+    try:
+        lists = [read_class_list(path, opened.read(path)) for path in listed]
+    except InvalidInput:
+        if not given_classes:
+            raise
+        lists = []
     # All masks are of the export then; of the images beside it another list may still say the splits.
     of_source = dataclasses.replace(lists[0], splits=lists[-1].splits) if lists else None
-    return given_class_list(given_classes, of_source) if given_classes else of_source
-
-
-def _table_colours(class_list: ClassList | None) -> frozenset[int]:
-    """Return the colours of a colour table, by which RGB masks and palettes are read."""
-    listed = class_list.classes if class_list and class_list.is_colour_table else ()
-    return frozenset(one.colour for one in listed if one.colour is not None)
+    in_table = of_source.classes if of_source and of_source.is_colour_table else ()
+    table_colours = frozenset(one.colour for one in in_table if one.colour is not None)
+    return given_class_list(given_classes, of_source) if given_classes else of_source, table_colours
 
 
 def _pairs(opened: OpenSource, found: _Found, masks_as: MasksAs) -> tuple[list[ImageFile], list[Problem]]:

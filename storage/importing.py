@@ -250,7 +250,7 @@ def _completed(current: _Import, prepared: PreparedImage) -> ImageInfo | None:
     if info is None or _has_all(workspace, info, entry, lambda: label_map):
         return None
     is_in_the_way = entry.mask_becomes != "truth" and present_label(workspace, info) is not None
-    if is_in_the_way and not (entry.over_label and is_label_newest(info)):
+    if is_in_the_way and not (is_label_newest(info) and info.revision == entry.over_revision):
         raise LabelConflict(info.revision, labels.history(workspace, info.id)[0].author)
     images.complete(
         workspace,

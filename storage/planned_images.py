@@ -56,7 +56,7 @@ def planned_image(
     becomes = _becomes(one, split, masks_as, manifest)
     present = present_label(known.workspace, known.image) if known and becomes else None
     draft = _planned_draft(one.draft, manifest) if manifest and becomes == "label" else None
-    left_out, over_label = None, False
+    left_out, over_revision = None, None
     if known and becomes == "truth" and known.image.truth_blob is not None:
         becomes = None
     elif known and becomes and becomes != "truth" and present:
@@ -64,16 +64,18 @@ def planned_image(
         values = value_counts(one.counts, one.mask_kind, meaning)
         of_draft = value_counts(one.draft_counts, one.mask_kind, meaning)
         filled = manifest.filled if manifest else frozenset()
-        if mask is not None and not has(
-            author, becomes, partial(read, mask), values, is_filled=mask in filled
-        ):
+        has_mask = partial(has, author, becomes, partial(read, str(mask)), values, is_filled=mask in filled)
+        if mask is not None and not has_mask():
             left_out = LeftOutMask(mask, present)
         elif draft and not has(
             draft.author, "draft", partial(read, draft.path), of_draft, is_filled=draft.path in filled
         ):
-            # An import that was stopped has brought the label alone, or one of an export without drafts.
-            over_label = is_label_newest(known.image)
-            left_out = None if over_label else LeftOutMask(draft.path, present)
+            # An import that was stopped has brought the label alone, or one of an export without drafts. On
+            # top of a label that somebody has corrected since, the draft would hide the correction.
+            if is_label_newest(known.image) and (mask is None or has_mask(is_newest=True)):
+                over_revision = known.image.revision
+            else:
+                left_out = LeftOutMask(draft.path, present)
         becomes = None
     is_exported = manifest is not None and one.file.path in manifest.groups
     # Where an image is that somebody has labelled, drawn for the audit or taken out is no import's business.
@@ -86,7 +88,7 @@ def planned_image(
     elif becomes is None and split == "audit" and not is_exported:
         split = "pool"
     blind = manifest is None or mask not in manifest.with_suggestion
-    if draft and over_label:
+    if draft and over_revision:
         mask, becomes, author, blind, draft = draft.path, "draft", draft.author, draft.blind, None
     return PlannedImage(
         path=one.file.path,
@@ -106,7 +108,7 @@ def planned_image(
         author=author,
         blind=blind,
         draft=draft if becomes else None,
-        over_label=over_label,
+        over_revision=over_revision,
         rotated=one.image.rotated,
         note=one.image.note,
         known=known is not None,

@@ -46,6 +46,7 @@ def was_brought(
     values: Mapping[int, int] | None = None,
     *,
     is_filled: bool = False,
+    is_newest: bool = False,
 ) -> bool:
     """Tell whether an earlier import has brought a label map, whatever was saved on top of it since.
 
@@ -60,6 +61,7 @@ def was_brought(
             the image has may be.
         values: How many pixels of it each label map value has, where that is known without reading it.
         is_filled: Void stands for pixels that were not labelled in it, too, as exports write them by default.
+        is_newest: Nothing may have been saved on top of it.
     """
 
     def may_be_it(one: LabelInfo) -> bool:
@@ -73,7 +75,8 @@ def was_brought(
             return set(one.class_indices) == shown
         return set(one.class_indices) == shown and math.isclose(one.labelled_share, share, abs_tol=1e-9)
 
-    blobs = {one.blob for one in labels.history(workspace, info.id) if may_be_it(one)}
+    history = labels.history(workspace, info.id)
+    blobs = {one.blob for one in (history[:1] if is_newest else history) if may_be_it(one)}
     if not blobs:
         return False
     label_map = read()

@@ -7,9 +7,7 @@ import re
 from storage.errors import InvalidInput
 from storage.projects import ClassSpec
 
-_APART = " \t,;=:"
-"""What may stand behind a name, alone or before a colour."""
-_COLOUR = re.compile(r"[0-9a-fA-F]{6}|[0-9a-fA-F]{3}")
+_COLOUR = r"#(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{3})"
 
 
 def typed_classes(text: str) -> list[ClassSpec]:
@@ -24,19 +22,19 @@ def typed_classes(text: str) -> list[ClassSpec]:
     lines = [line for line in text.splitlines() if line.strip()]
     if len(lines) == 1:
         # A comma may stand before a colour, too.
-        lines = [name for name in re.split(r",(?!\s*#)", lines[0]) if name.strip()]
-    return [_typed_class(line.strip(_APART)) for line in lines]
+        lines = [name for name in re.split(rf",(?!\s*{_COLOUR}\s*(?:,|$))", lines[0]) if name.strip()]
+    return [_typed_class(re.sub(r"[\s,;=:]+$", "", line.strip())) for line in lines]
 
 
 def _typed_class(line: str) -> ClassSpec:
-    name, _, last = line.rpartition("#")
-    # Without a space before it, it is in the middle of a name.
-    if not name.endswith(tuple(_APART)) or re.fullmatch(r"\d{1,2}", last):
+    # Without anything before it, or between it and the name, a number sign belongs to that.
+    found = re.fullmatch(r"(.*?[^\s,;=:])[\s,;=:]+(#\S*)", line)
+    if found is None or re.fullmatch(r"#\d{1,2}", found[2]):
         return ClassSpec(line)
-    name = name.rstrip(_APART)
-    if not _COLOUR.fullmatch(last):
+    name, colour = found.groups()
+    if not re.fullmatch(_COLOUR, colour):
         raise InvalidInput(
-            f"#{last} behind {name} is no colour. Write one as in “{name} #804080”, or take the # out of the "
-            "name."
+            f"{colour} behind {name} is no colour. Write one as in “{name} #804080”, or take the # out of "
+            "the name."
         )
-    return ClassSpec(name, "#" + (last if len(last) == 6 else "".join(digit * 2 for digit in last)))
+    return ClassSpec(name, colour if len(colour) == 7 else "#" + "".join(digit * 2 for digit in colour[1:]))

@@ -58,6 +58,7 @@ def test_every_row_says_where_it_comes_from(name: str) -> None:
         ("asked_rounds", ["data", "rounds", "labels"]),
         ("batch_statistics", ["data", "statistics", "labels"]),
         ("decoders", ["data", "decoder", "labels"]),
+        ("label_exactness", ["data", "agreement"]),
     ],
 )
 def test_every_claim_has_three_seeds(name: str, columns: list[str]) -> None:

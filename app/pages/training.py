@@ -31,7 +31,7 @@ from storage.errors import QualmError, RoundRefused
 from storage.projects import ProjectInfo
 from storage.rounds import RoundInfo
 from storage.schema import COLD_START, LIVE_ROUND_STATES
-from storage.settings import Preset, RoundSettings, with_preset
+from storage.settings import PRESET_FIELDS, Preset, RoundSettings, with_preset
 from storage.workspace import Workspace
 
 ENCODERS = (
@@ -317,6 +317,8 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
     if were_saved(project.id):
         # Left chosen, it would fill in again what was changed before saving.
         st.session_state[key_of_preset] = None
+        # So would what was entered before one was chosen, which then stood in the place of these.
+        settings_form.forget(PRESET_FIELDS, key="round", scope=project.id)
         st.toast("Saved. Rounds that start from now on use these settings.", icon=":material/check:")
     names_above = st.empty()
     preset = st.selectbox(
@@ -326,7 +328,7 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
         placeholder="As saved",
         format_func=PRESET_NAMES.__getitem__,
         key=key_of_preset,
-        persist_state=settings_form.KEPT,
+        persist_state="session",
         help="Fills in network, sizes and schedule below; Save settings keeps them. Where pretrained weights "
         "can neither be found nor downloaded, the round says so and starts from random values.",
     )
@@ -343,7 +345,14 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
     ):
         st.caption("No worker with a GPU is there. On a processor such a round takes many times as long.")
     own_scopes = scopes_with(preset, project.id)
-    form = partial(settings_form.fields, shown, key="round", scope=project.id, own_scopes=own_scopes)
+    form = partial(
+        settings_form.fields,
+        shown,
+        key="round",
+        scope=project.id,
+        own_scopes=own_scopes,
+        persist_state="session",
+    )
     # No form: it would keep the line below a choice from following it.
     with st.container(border=True, key="training-settings"):
         st.markdown("**Model and training**")
@@ -359,7 +368,9 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
         form(CHOICE_FIELDS, columns=3)
         form(CHOICE_NUMBERS)
         st.markdown("**When a round starts by itself**")
-        settings_form.fields(settings.start, START_FIELDS, key="start", scope=project.id)
+        settings_form.fields(
+            settings.start, START_FIELDS, key="start", scope=project.id, persist_state="session"
+        )
         with st.expander("Everything else"):
             drawn = MAIN_FIELDS + CHOICE_FIELDS + CHOICE_NUMBERS
             others = [name for name in type(shown).model_fields if name not in drawn]

@@ -41,6 +41,9 @@ _UPLOADS_DONE = "uploads-done"
 """Session state: how many uploads were imported; each leaves an empty field for the next."""
 _CHECK = "checked-import"
 """Session state, by project: the check that was begun last from here."""
+_TOLD = "told-import"
+"""Session state, by project: the import whose outcome was said last, and what the form asked for then."""
+
 _FORM_OF = "import-form-of"
 """Session state: the project whose import the fields were filled in for."""
 
@@ -80,8 +83,7 @@ def import_section(workspace: Workspace, project: ProjectInfo) -> None:
             return
         if checked is not None:
             check_outcome(workspace, project, checked, asked)
-        # What becomes of another source is not known yet.
-        if last is not None and asked.files in ((), last.asked.files) and asked.path in ("", last.asked.path):
+        if last is not None and is_to_tell(project.id, last, asked):
             import_outcome(last)
 
 
@@ -273,6 +275,17 @@ def import_plan(workspace: Workspace, project: ProjectInfo, plan: ImportPlan, as
         with errors_as_sentences():
             begin_import(workspace, project.id, plan, asked, session.annotator())
             st.rerun()
+
+
+def is_to_tell(project_id: int, ended: RunningImport, asked: AskedImport) -> bool:
+    """Return whether to say what an import did: until another source is chosen than when it was said."""
+    key = f"{_TOLD}-{project_id}"
+    told, beside = st.session_state.get(key, (None, asked))
+    if told is not ended:
+        beside = asked
+        st.session_state[key] = (ended, asked)
+    is_beside = (asked.files, asked.path) == (beside.files, beside.path)
+    return is_beside or (asked.files in ((), ended.asked.files) and asked.path in ("", ended.asked.path))
 
 
 def import_outcome(ended: RunningImport) -> None:

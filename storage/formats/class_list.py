@@ -57,7 +57,9 @@ class ClassList:
     is_colour_table: bool = False
     """Colours, not indices, say which class a palette PNG means."""
     is_names_only: bool = False
-    """Names in their order: nothing says which value of a mask means which."""
+    """Names in their order: nothing says which index of a mask means which."""
+    other_colours: frozenset[int] = frozenset()
+    """Colours in masks that mean classes which are not among these."""
 
 
 CAMVID = ClassList(
@@ -130,33 +132,38 @@ def class_list_of_table(rows: Sequence[ColouredClass], origin: str) -> ClassList
 def given_class_list(given: Sequence[ClassSpec], of_source: ClassList | None) -> ClassList:
     """Return the classes that a person gives, in the order of their indices, as a class list.
 
-    The list of the source says the splits, and the colours of void and of classes of the same names in masks.
+    The list of the source says the splits, and which colours of masks mean what: void, classes of the same
+    names, whatever colour is given for them, and classes that are not given. A colour given for a class that
+    it does not name is that of masks, too.
     """
     origin = "the class names given"
-    coloured = [one for one in (of_source.classes if of_source else ()) if one.colour is not None]
-    in_table = {one.name.casefold(): one.colour for one in coloured}
-    classes = [
+    rows = [one for one in (of_source.classes if of_source else ()) if one.colour is not None]
+    colour_of = {one.name.casefold(): one.colour for one in rows if not one.is_void}
+    classes = tuple(
         SourceClass(
             one.name,
             index,
-            in_table.get(one.name.casefold()) if one.colour is None else colour_number(one.colour),
+            colour_of.get(one.name.casefold()) if one.colour is None else colour_number(one.colour),
         )
         for index, one in enumerate(given)
-    ]
+    )
+    names = {one.name.casefold() for one in classes}
+    own_colours = {one.colour for one in classes if one.name.casefold() not in colour_of}
     splits = of_source.splits if of_source else {}
-    names = {one.name.casefold() for one in given}
-    if of_source is None or not coloured:
-        return ClassList(origin, tuple(classes), splits=splits, is_names_only=True)
-    if names.isdisjoint(in_table):
-        origin += f", none of which is in {of_source.origin}"
-        return ClassList(origin, tuple(classes), splits=splits, is_names_only=True)
-    of_masks = [one for one in coloured if one.is_void or one.name.casefold() in names]
+    if of_source is not None and rows:
+        found = "their colours in masks from" if names & colour_of.keys() else "none of which is in"
+        origin += f", {found} {of_source.origin}"
+    if own_colours <= {None} and names.isdisjoint(colour_of):
+        # Void alone would make a label of every mask.
+        return ClassList(origin, classes, splits=splits, is_names_only=True)
+    of_masks = [one for one in rows if one.is_void or one.name.casefold() in names]
+    others = {one.colour for one in rows if one not in of_masks and one.colour is not None}
     return ClassList(
-        f"{origin}, their colours in masks from {of_source.origin}",
-        # A class is shown in the colour given for it; the one it has in masks means it, too.
+        origin,
         (*classes, *(dataclasses.replace(one, index=None) for one in of_masks)),
         splits=splits,
-        is_colour_table=of_source.is_colour_table,
+        is_names_only=True,
+        other_colours=frozenset(others - own_colours),
     )
 
 

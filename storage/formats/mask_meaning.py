@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -85,9 +86,9 @@ def decide_meaning(
     if class_list is not None:
         notes.append(f"The classes come from {class_list.origin}.")
     if set(indices) == {0, VOID} and (class_list is None or _names_two(class_list)):
-        sources: Sequence[SourceClass] = _binary_classes(
-            project_classes if class_list is None else class_list.classes
-        )
+        known = project_classes if class_list is None else _with_index(class_list)
+        of_colours = [source for source in class_list.classes if source.index is None] if class_list else []
+        sources: Sequence[SourceClass] = [*_binary_classes(known), *of_colours]
         notes.append(
             f"The masks hold only 0 and 255, so 0 is taken as the class {sources[0].name} and 255 as the "
             f"class {sources[1].name}, not as void."
@@ -118,6 +119,7 @@ def decide_meaning(
     if void is not None:
         of_index[void] = VOID
     of_colour = {s.colour: value for s, value in zip(sources, targets, strict=True) if s.colour is not None}
+    of_colour |= dict.fromkeys(class_list.other_colours if class_list else ())
     values: dict[MaskKind, Mapping[int, int]] = {
         "index": {code: value for code, value in of_index.items() if value is not None},
         "colour": {code: value for code, value in of_colour.items() if value is not None},
@@ -158,13 +160,19 @@ def _what(kind: MaskKind, code: int) -> str:
     return f"index {code}" if kind == "index" else f"colour {colour_text(code)}"
 
 
+def _with_index(class_list: ClassList) -> list[SourceClass]:
+    """Return the classes of a list without those that only say another colour of one."""
+    return [source for source in class_list.classes if source.index is not None]
+
+
 def _names_two(class_list: ClassList) -> bool:
-    """Tell whether a class list holds two names and nothing else, so that its second class may be 255."""
+    """Tell whether a class list names two classes and no index, so that its second class may be 255."""
+    named = _with_index(class_list)
     return (
         class_list.is_names_only
         and class_list.void_index is None
-        and len(class_list.classes) == 2
-        and not any(source.is_void for source in class_list.classes)
+        and len(named) == 2
+        and not any(source.is_void for source in named)
     )
 
 
@@ -174,17 +182,17 @@ def _binary_classes(known_classes: Sequence[SourceClass]) -> list[SourceClass]:
     Raises:
         InvalidInput: Classes are known, neither two nor a background and an object.
     """
-    by_name = {known.name.casefold(): known.name for known in known_classes}
+    by_name = {known.name.casefold(): known for known in known_classes}
     if not known_classes:
-        names = ["background", "object"]
+        two = [SourceClass(name, None, None) for name in ("background", "object")]
     elif {"background", "object"} <= by_name.keys():
-        names = [by_name["background"], by_name["object"]]
+        two = [by_name["background"], by_name["object"]]
     elif len(known_classes) == 2:
         # Whichever comes first: a background is called so.
-        names = [known.name for known in sorted(known_classes, key=lambda one: not _is_background(one))]
+        two = sorted(known_classes, key=lambda one: not _is_background(one))
     else:
         raise _ambiguous(known_classes)
-    return [SourceClass(name, index, None) for name, index in zip(names, (0, VOID), strict=True)]
+    return [dataclasses.replace(one, index=index) for one, index in zip(two, (0, VOID), strict=True)]
 
 
 def _is_background(known: SourceClass) -> bool:

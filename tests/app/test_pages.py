@@ -34,7 +34,7 @@ from app.server import make_app
 from storage import images, labels, projects, queue, round_requests, rounds, workers
 from storage.activity import LabelledImage
 from storage.archiving import archive_project
-from storage.errors import RoundRefused
+from storage.errors import InvalidInput, RoundRefused
 from storage.events import EventInfo
 from storage.formats.embeddings import EmbeddingSet, encode_embeddings
 from storage.import_plan import ImportResult
@@ -618,6 +618,31 @@ class TestProject:
         assert not test.toggle(key="import-splits").value
         test.text_input(key="import-source").set_value("/data/another").run()
         assert not test.success, "it is not what becomes of that"
+
+    def test_how_an_import_ended_is_said_though_another_path_was_typed_meanwhile(
+        self, open_page, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Image.fromarray(np.full((20, 30, 3), 7, np.uint8)).save(tmp_path / "grey.png")
+        may_go_on = threading.Event()
+
+        def fails(*arguments: Any, progress: OnProgress) -> ImportResult:
+            may_go_on.wait(60)
+            raise InvalidInput("The disk went away.")
+
+        monkeypatch.setattr(running_import, "run_import", fails)
+        monkeypatch.setattr(running_work, "SHORT_S", 0)
+        test = open_page("project")
+        test.text_input(key="import-source").set_value(str(tmp_path))
+        test.button(key="import-plan").click().run()
+        until_over(test, "check-stop")
+        test.button(key="import-run").click().run()
+        test.text_input(key="import-source").set_value("/data/next").run()
+        may_go_on.set()
+        until_imported(test)
+        assert errors(test) == ["The disk went away."]
+        assert errors(test.run()) == ["The disk went away."]
+        test.text_input(key="import-source").set_value("/data/another").run()
+        assert not errors(test)
 
     def test_an_import_that_began_as_the_run_ended_leaves_no_upload_behind(
         self, open_page, site: Site, monkeypatch: pytest.MonkeyPatch
@@ -1237,6 +1262,16 @@ class TestTraining:
         test.switch_page("pages/queue.py").run().switch_page("pages/training.py").run()
         assert test.selectbox(key=f"round-preset-{project}").value == "gpu"
         assert test.number_input(key=f"round-steps-{project}-gpu").value == 7
+
+    def test_what_a_saved_preset_filled_in_is_not_covered_again(self, open_page, site: Site) -> None:
+        test, project = open_page("training"), site.project_id
+        test.number_input(key=f"round-steps-{project}").set_value(7).run()
+        test.selectbox(key=f"round-preset-{project}").set_value("gpu").run()
+        test.button(key="save-training").click().run()
+        steps = with_preset(RoundSettings(), "gpu").steps
+        assert test.run().number_input(key=f"round-steps-{project}").value == steps
+        assert "Not saved yet" not in everything(test)
+        assert projects.get_project(site.workspace, project).settings.round.steps == steps
 
     def test_a_run_that_ends_behind_saving_has_asked_for_the_round(
         self, open_page, site: Site, monkeypatch: pytest.MonkeyPatch

@@ -649,6 +649,18 @@ test('Back that failed can be tried again', async () => {
   parts.end();
 });
 
+test('an image that is gone is not in the way back any more', async () => {
+  const parts = bench();
+  const { session } = parts;
+  await session.start(null, { imageId: null, visited: [6, 77] });
+  await parts.settled();
+  const { item } = session.transport;
+  session.transport.item = (id) => (id === 77 ? Promise.reject(new RequestFailed(404, 'There is no image 77.')) : item(id));
+  await session.back();
+  assert.deepEqual([parts.notices, session.visited], [['There is no image 77.'], [6]]);
+  parts.end();
+});
+
 test('an image picked before takes nobody away from a question about a refused save', async () => {
   const parts = bench({ saves: [{ kind: 'conflict', body: { revision: 3, author: 'Bo' } }] });
   const { session } = parts;

@@ -603,7 +603,10 @@ def test_a_draft_comes_to_the_label_that_an_earlier_import_brought(
     assert plan_import(out, workspace=workspace, project_id=copy.id).changes == ()
 
 
-def test_a_draft_does_not_go_over_what_was_painted_since(workspace: Workspace, tmp_path: Path) -> None:
+@pytest.mark.parametrize("status", ["draft", "submitted"])
+def test_a_draft_does_not_go_over_what_was_painted_since(
+    workspace: Workspace, tmp_path: Path, status: str
+) -> None:
     source, copy = (projects.create_project(workspace, name, [ClassSpec("a")], "anna") for name in "sc")
     image_id = add(workspace, source, "a.png", np.zeros((4, 6), np.uint8))
     export_project(workspace, source.id, tmp_path / "first", include_images=True)
@@ -615,7 +618,7 @@ def test_a_draft_does_not_go_over_what_was_painted_since(workspace: Workspace, t
     export_project(workspace, source.id, out, include_images=True, drafts=True, not_labelled_as=254)
     begun = plan_import(out, workspace=workspace, project_id=copy.id)
     (info,) = images.list_images(workspace, copy.id)
-    labels.save(workspace, info.id, draft, expected_revision=1, author="cleo")
+    labels.save(workspace, info.id, draft, expected_revision=1, author="cleo", status=status)
     plan = plan_import(out, workspace=workspace, project_id=copy.id)
     assert (plan.changes, [mask.path for mask in plan.left_out]) == ((), ["label_maps/train/a.png"])
     (problem,) = run_import(workspace, copy.id, begun, "u").problems

@@ -191,6 +191,56 @@ def test_classes_that_a_table_does_not_name_are_told(workspace: Workspace) -> No
     assert any("the class names given, none of which is in label_colors.txt." in note for note in plan.notes)
 
 
+def test_palettes_are_read_by_the_whole_table_though_fewer_classes_are_given(workspace: Workspace) -> None:
+    table = ("label_colors.txt", b"1 2 3 sky\n255 0 0 car\n0 0 255 road\n")
+    palette = [1, 2, 3, 255, 0, 0, 0, 0, 255] + [0] * 759
+    files = [table]
+    for name, classes in (("a", 3), ("b", 2)):
+        mask = Image.fromarray(index_mask(1, classes) + (3 - classes))
+        mask.putpalette(palette)
+        buffer = io.BytesIO()
+        mask.save(buffer, "PNG")
+        files += [(f"images/{name}.png", picture(classes)), (f"masks/{name}.png", buffer.getvalue())]
+    plan = plan_import(files, given_classes=typed_classes("road, car"))
+    assert [unknown.code for unknown in plan.unknown_codes] == [0x010203]
+    project_id, _ = imported(workspace, plan)
+    for info, meaning in zip(images.list_images(workspace, project_id), ([254, 1, 0], [1, 0]), strict=True):
+        label_map, _ = labels.read(workspace, info.id)
+        np.testing.assert_array_equal(label_map, np.array(meaning, np.uint8)[index_mask(1, len(meaning))])
+
+
+def test_a_colour_given_for_a_class_means_no_other_class_of_the_table() -> None:
+    table = ("label_colors.txt", b"0 0 0 sky\n255 0 0 car\n0 0 255 road\n")
+    plan = plan_import([*colour_pair(), table], given_classes=typed_classes("car #000000, road"))
+    assert plan.classes[0].colour == "#000000"
+    assert dict(plan.meaning.values["colour"]) == {0xFF0000: 0, 0x0000FF: 1}
+    assert [unknown.code for unknown in plan.unknown_codes] == [0]
+
+
+def test_a_class_may_be_given_another_name_by_its_colour_in_the_table() -> None:
+    table = ("label_colors.txt", b"0 0 0 void\n255 0 0 car\n0 0 255 road\n")
+    plan = plan_import([*colour_pair(), table], given_classes=typed_classes("vehicle #ff0000, road"))
+    assert dict(plan.meaning.values["colour"]) == {0xFF0000: 0, 0x0000FF: 1, 0x000000: 255}
+
+
+@pytest.mark.parametrize("names", ["background, crop", "background #112233, crop #00aa00"])
+def test_two_classes_given_are_those_of_0_and_255_though_a_table_has_colours(names: str) -> None:
+    table = ("label_colors.txt", b"0 0 0 background\n0 255 0 crop\n")
+    plan = plan_import([*binary_pairs(1), table], given_classes=typed_classes(names))
+    assert dict(plan.meaning.values["index"]) == {0: 0, 255: 1, 254: 254}
+    expected = ["#112233", "#00aa00"] if "#" in names else ["#000000", "#00ff00"]
+    assert [one.colour for one in plan.classes] == expected
+
+
+@pytest.mark.parametrize("name", ["classes.json", "label_colors.txt"])
+def test_a_list_that_cannot_be_used_is_none_where_classes_are_given(name: str) -> None:
+    damaged = (name, b"{}" if name.endswith("json") else "Stra\u00dfe".encode("latin-1"))
+    with pytest.raises(InvalidInput):
+        plan_import([*pairs(1), damaged])
+    plan = plan_import([*pairs(1), damaged], given_classes=typed_classes("soil, crop, weed"))
+    assert [one.name for one in plan.classes] == ["soil", "crop", "weed"]
+
+
 def test_colours_given_by_hand_are_those_of_the_masks_where_no_table_says_them() -> None:
     plan = plan_import(colour_pair(), given_classes=typed_classes("car #ff0000, road #00f, dark #000000"))
     assert dict(plan.meaning.values["colour"]) == {0xFF0000: 0, 0x0000FF: 1, 0x000000: 2}

@@ -26,7 +26,13 @@ def test_a_colour_may_have_three_digits() -> None:
     assert read("car #c3f\nroad: #804080") == [("car", "#cc33ff"), ("road", "#804080")]
 
 
+@pytest.mark.parametrize("space", ["\u00a0", "\u3000", "\t"])
+def test_any_space_may_stand_before_a_colour(space: str) -> None:
+    assert read(f"sky\nroad{space}#804080{space}") == [("sky", None), ("road", "#804080")]
+
+
 def test_a_number_sign_that_begins_no_colour_belongs_to_the_name() -> None:
+    assert read("#1 car, #2 bus, tree, #00aa00") == [("#1 car", None), ("#2 bus", None), ("tree", "#00aa00")]
     assert read("lane #2\nC#\n#804080") == [("lane #2", None), ("C#", None), ("#804080", None)]
 
 

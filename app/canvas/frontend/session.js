@@ -69,6 +69,8 @@ export class LabelSession {
     this.exclusions = new Exclusions(this);
     /** Images that were on the screen before, the last one last. @type {number[]} */
     this.visited = [];
+    /** The last image that the server did not know. @type {number | null} */
+    this.gone = null;
     this.time = new ActiveTime();
     this.earlier = new EarlierVisit(journal, this.time);
     this.rejections = new Rejections(journal);
@@ -184,6 +186,7 @@ export class LabelSession {
       }
       if (isWanted(item)) await this.#showInstead(item);
     } catch (error) {
+      if (error instanceof RequestFailed && error.status === 404) this.gone = imageId;
       if (move === this.moves) this.failed(error);
     }
     return this.image?.id === imageId;
@@ -218,8 +221,8 @@ export class LabelSession {
     const imageId = this.visited.pop();
     if (imageId === undefined) return;
     const at = this.visited.length;
-    // What could not be shown now can be asked for again.
-    if (!(await this.open(imageId))) this.visited.splice(at, 0, imageId);
+    // What could not be shown now can be asked for again, unless it is gone.
+    if (!(await this.open(imageId)) && imageId !== this.gone) this.visited.splice(at, 0, imageId);
   }
 
   /** Send what is not saved while the page goes away. */

@@ -1,5 +1,6 @@
 // What every command of a key or a button does. The editor gives the parts; nothing is kept here.
 
+import { snappedBorders } from './border_snap.js';
 import { filledHoles, grown, removedIslands, shrunk, smoothed } from './class_edits.js';
 import { answerAndHandIn, handIn } from './handing_in.js';
 import { NOT_LABELLED, VOID } from './label_map.js';
@@ -102,6 +103,7 @@ const ON_IMAGE = {
   'next-doubt': (editor) => editor.walk.step(editor.session.view, 1),
   'previous-doubt': (editor) => editor.walk.step(editor.session.view, -1),
   'fill-rest': (editor, image) => editor.edit(() => image.fillRest(editor.state.value)),
+  'snap-borders': snapBorders,
   'fill-holes': classEdit(filledHoles),
   'remove-islands': classEdit(removedIslands),
   grow: classEdit(grown),
@@ -134,15 +136,39 @@ function classEdit(changeOf) {
     const under = pixel ? image.pixels[pixel.y * image.width + pixel.x] : NOT_LABELLED;
     const isOnClass = under !== NOT_LABELLED;
     const value = isOnClass ? under : editor.state.value;
-    editor.edit(() => {
-      const change = changeOf(image, value, isOnClass ? pixel : null);
-      const isChanged = image.change(change, editor.state.over());
-      if (change && !isChanged) {
-        const why = whyUnchanged(image, change, editor.state, (one) => nameOf(editor.classes, one));
-        if (why) editor.notices.add(why, 'warning');
-      }
-      return isChanged;
-    });
+    applied(editor, image, () => changeOf(image, value, isOnClass ? pixel : null));
   };
 }
 
+/** @param {Editor} editor @param {import('./open_image.js').OpenImage} image */
+function snapBorders(editor, image) {
+  const picture = editor.desk.pixels.read();
+  if (!picture) return;
+  if (picture.width !== image.width || picture.height !== image.height) {
+    editor.notices.add('In an image this large only its overview is at hand, which is too coarse for borders.', 'warning');
+    return;
+  }
+  applied(editor, image, () => {
+    const change = snappedBorders(image, picture);
+    if (!change) editor.notices.add('No border between two classes moves.');
+    return change;
+  });
+}
+
+/**
+ * Make a change one action, or say why it changes nothing.
+ * @param {Editor} editor
+ * @param {import('./open_image.js').OpenImage} image
+ * @param {() => import('./region.js').Change | null} changeOf
+ */
+function applied(editor, image, changeOf) {
+  editor.edit(() => {
+    const change = changeOf();
+    const isChanged = image.change(change, editor.state.over());
+    if (change && !isChanged) {
+      const why = whyUnchanged(image, change, editor.state, (one) => nameOf(editor.classes, one));
+      if (why) editor.notices.add(why, 'warning');
+    }
+    return isChanged;
+  });
+}

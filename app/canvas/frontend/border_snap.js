@@ -19,6 +19,8 @@ const STEP = [-1, -2, 0, 2, 1];
 const MEAN = [1, 4, 6, 4, 1];
 /** What makes the step from black to white 1. */
 const WHOLE_STEP = 3 * 16;
+/** Weaker ones are noise: without an edge a border stays about where it is, and smooth. */
+const NOISE = 0.03;
 /** Edges of dark places count as those of bright ones do. */
 const BRIGHTNESS = Float32Array.from({ length: 256 }, (_, value) => Math.sqrt(value / 255));
 
@@ -176,7 +178,7 @@ function neighbours(at, width, count, found) {
 }
 
 /**
- * How strongly the picture changes at a pixel, the channel that changes most.
+ * How strongly the picture changes at a pixel in the channel that changes most, 0 … LEVELS - 1.
  * @param {Picture} picture @param {number} at
  */
 function levelAt({ rgba, width, height }, at) {
@@ -196,5 +198,6 @@ function levelAt({ rgba, width, height }, at) {
     }
     most = Math.max(most, across * across + down * down);
   }
-  return Math.min(LEVELS - 1, Math.floor((LEVELS * Math.sqrt(most)) / (1.5 * WHOLE_STEP)));
+  const strength = Math.sqrt(most) / WHOLE_STEP;
+  return Math.min(LEVELS - 1, Math.max(0, Math.floor((LEVELS * (strength - NOISE)) / 1.5)));
 }

@@ -258,6 +258,30 @@ def labelled_spots() -> str:
     return "\n\n".join([table(head, lines), table(beside, gained), origin(rows)])
 
 
+def label_exactness() -> str:
+    """Return what labels of each exactness teach for the same work, beside the usual one, paired."""
+    rows = read("label_exactness")
+    found: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
+    for row in rows:
+        found.setdefault((row["data"], row["agreement"]), {})[row["seed"]] = row
+    lines = []
+    for (data, agreement), own in found.items():
+        usual = found[data, "0.95"]
+        right = agreement if agreement == "truth" else f"{100 * float(agreement):.0f} %"
+        presses = [float(row["presses"]) for row in own.values() if row["presses"]]
+        cells = [data, right, str(len(own)), spread([float(row["images"]) for row in own.values()], 0)]
+        cells.append(spread(presses, 0) if presses else "")
+        for column in ("pool_miou", "test_miou"):
+            reached = {seed: 100 * float(row[column]) for seed, row in own.items()}
+            gains = [miou - 100 * float(usual[seed][column]) for seed, miou in reached.items()]
+            cells.append(spread(list(reached.values()), 1))
+            cells.append("" if own is usual else spread(gains, 1, sign=True))
+        lines.append(cells)
+    head = ["images", "right pixels", "seeds", "labelled", "actions"]
+    head += [cell for part in ("pool", "test") for cell in (part, f"{part}, over 95 %")]
+    return "\n\n".join([table(head, lines), origin(rows)])
+
+
 def killed_round() -> str:
     """Return how rounds ended whose worker was killed, beside the same rounds undisturbed."""
     columns = {

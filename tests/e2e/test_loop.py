@@ -184,7 +184,7 @@ def test_loop_from_empty_workspace_to_reordered_queue_though_a_worker_is_killed(
     add_one_more(workspace, project.id, camvid)
     page.goto(f"{server.url}/training")
     labelling.choose_option(page, page.locator(f".st-key-round-batch-choice-{project.id}"), "K-centre")
-    expect(page.get_by_text("Not saved yet: Batch choice.")).to_be_visible()
+    expect(page.get_by_text("Not saved yet: Batch choice.").first).to_be_visible()
     rank_again = state.get_by_role("button", name="Rank again")
     rank_again.click()
     expect(state).to_contain_text("Ranks again, started by annotator")

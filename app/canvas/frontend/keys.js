@@ -48,8 +48,8 @@ export const BINDING_GROUPS = [
       { command: 'only-unlabelled', chords: ['Shift+KeyB'], text: 'Paint only what is not labelled' },
       { command: 'lock-class', chords: ['Shift+KeyL'], text: 'Lock the chosen class against painting over' },
       { command: 'hide-class', chords: ['KeyH'], text: 'Hide or show the chosen class' },
-      { command: 'fill-rest', chords: ['KeyY'], text: 'Give all that is not labelled the chosen class' },
-      { command: 'snap-borders', chords: ['Shift+KeyE'], text: 'Move borders between classes to edges nearby' },
+      { command: 'fill-rest', chords: ['KeyY'], text: 'Give the rest the chosen class' },
+      { command: 'snap-borders', chords: ['Shift+KeyE'], text: 'Move borders to edges nearby' },
     ],
   },
   {

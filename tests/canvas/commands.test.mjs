@@ -44,3 +44,36 @@ test('who accepts what the model is sure of hears when that is nothing', () => {
   assert.deepEqual([...image.pixels], [NOT_LABELLED, 1]);
   assert.equal(notices.length, 1);
 });
+
+test('borders are moved as one action, or the person hears why they stay', () => {
+  const [width, height] = [12, 8];
+  const notices = [];
+  const image = new OpenImage({
+    item: { image_id: 1, width, height },
+    pixels: Uint8Array.from({ length: width * height }, (_, at) => (at % width < 7 ? 0 : 1)),
+    revision: 0,
+    status: null,
+    suggestion: null,
+  });
+  const rgba = Uint8Array.from({ length: 4 * width * height }, (_, at) => (Math.floor(at / 4) % width < 6 ? 20 : 220));
+  const picture = { rgba, width, height };
+  const editor = {
+    session: { image },
+    desk: { pixels: { read: () => picture } },
+    state: { over: () => undefined, locked: new Set(), preferences: {} },
+    classes: [],
+    edit: (change) => change(),
+    notices: { add: (text) => notices.push(text) },
+  };
+  runCommand(editor, 'snap-borders', {});
+  assert.deepEqual([...image.pixels.subarray(0, width)], [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]);
+  assert.deepEqual(notices, []);
+  runCommand(editor, 'snap-borders', {});
+  assert.deepEqual(notices, ['No border between two classes moves.']);
+  image.undo();
+  assert.equal(image.pixels[6], 0, 'one action');
+  picture.width = 6;
+  runCommand(editor, 'snap-borders', {});
+  assert.match(notices[1], /^In an image this large only its overview is at hand/);
+  assert.equal(image.pixels[6], 0);
+});

@@ -281,14 +281,16 @@ def _progress(console: Console) -> Progress:
 
 def _printed(table: Sequence[BudgetResult], described: LabelledSet) -> Table:
     devices = ", ".join(sorted({result.device for result in table}))
+    recipes = list(dict.fromkeys(result.recipe for result in table))
+    of_all = f"{recipes[0]}, " if len(recipes) == 1 else ""
     printed = Table(
         title=Text(
-            f"{described.name}: pool of {described.pool}, {described.test} test images, {devices}, "
+            f"{described.name}: pool of {described.pool}, {described.test} test images, {of_all}{devices}, "
             f"{provenance.machine()}",
             style="table.title",
         )
     )
-    printed.add_column("strategy, recipe")
+    printed.add_column("strategy" if of_all else "strategy, recipe")
     for name in ("labels", "seeds", "test mIoU", "clicks", "train s", "score s"):
         printed.add_column(name, justify="right")
     for strategy, recipe, labels in dict.fromkeys((one.strategy, one.recipe, one.labels) for one in table):
@@ -296,7 +298,7 @@ def _printed(table: Sequence[BudgetResult], described: LabelledSet) -> Table:
         miou, deviation = mean_and_deviation([one.test_miou for one in same])
         clicks = mean_and_deviation([one.clicks.correction for one in same if one.clicks])[0]
         printed.add_row(
-            Text(f"{strategy}, {recipe}"),
+            Text(strategy if of_all else f"{strategy}, {recipe}"),
             str(labels),
             str(len(same)),
             f"{miou:.3f} ± {deviation:.3f}" if len(same) > 1 else f"{miou:.3f}",

@@ -27,10 +27,15 @@ def follow(key: str, stored: object) -> None:
     once showed over what somebody else has stored meanwhile. Call it before the widget is drawn; what
     that returns was entered by the person where it differs from ``stored``.
     """
+    followed = st.session_state.get(_followed(key), stored)
+    held = st.session_state.get(key, stored)
     # Only where it changed: a value set here takes the place of one that is being typed.
-    if key in st.session_state and st.session_state[key] == st.session_state[_followed(key)] != stored:
-        st.session_state[key] = stored
+    if held == followed != stored:
+        st.session_state[key] = held = stored
     st.session_state[_followed(key)] = stored
+    st.session_state[_overtaken(key)] = held != stored and (
+        followed != stored or st.session_state.get(_overtaken(key), False)
+    )
 
 
 def fields(
@@ -100,6 +105,30 @@ def entered(
     return values
 
 
+def overtaken(
+    names: Iterable[str],
+    *,
+    key: str,
+    scope: object,
+    own_scopes: Mapping[str, object] = MappingProxyType({}),
+) -> list[str]:
+    """Return those of the drawn fields that another value was stored of since theirs was entered."""
+    return [
+        name
+        for name in names
+        if st.session_state.get(_overtaken(_widget_key(key, name, own_scopes.get(name, scope))), False)
+    ]
+
+
+def discard(settings: BaseModel, *, key: str, scope: object) -> None:
+    """Let the fields hold what is stored again, before they are drawn."""
+    for name in type(settings).model_fields:
+        widget_key = _widget_key(key, name, scope)
+        if widget_key in st.session_state:
+            # Not forgotten: the browser would go on showing what was entered.
+            st.session_state[widget_key] = getattr(settings, name)
+
+
 def saved(
     values: Mapping[str, Any],
     *,
@@ -133,6 +162,11 @@ def _widget_key(key: str, name: str, scope: object) -> str:
 def _followed(widget_key: str) -> str:
     """Return the key of the stored value that a widget has last followed."""
     return f"{widget_key}-followed"
+
+
+def _overtaken(widget_key: str) -> str:
+    """Return the key of whether another value was stored since a widget's own was entered."""
+    return f"{widget_key}-overtaken"
 
 
 def _widget(

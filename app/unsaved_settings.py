@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
+from pydantic import BaseModel
 
 from app import session, settings_form
 from storage import projects
-from storage.settings import PRESET_FIELDS, Preset, RoundSettings, StartRule, with_preset
+from storage.settings import PRESET_FIELDS, Preset, ProjectSettings, RoundSettings, StartRule, with_preset
 from storage.workspace import Workspace
 
 
@@ -23,21 +24,16 @@ class UnsavedSettings:
         start: New values of the start rule.
         entered: Those of ``round`` that were entered into a field.
         own_scopes: By name, the scope of a field that has another one than the project.
+        names: What the changed fields are called.
+        overtaken: Those of ``names`` that somebody else saved another value of since theirs was entered.
     """
 
     round: dict[str, Any]
     start: dict[str, Any]
     entered: dict[str, Any]
     own_scopes: Mapping[str, object]
-
-    @property
-    def names(self) -> list[str]:
-        """What the changed fields are called."""
-        return [
-            settings_form.title_of_field(name, model.model_fields[name])
-            for model, values in ((RoundSettings, self.round), (StartRule, self.start))
-            for name in values
-        ]
+    names: list[str]
+    overtaken: list[str]
 
 
 def preset_key(project_id: int) -> str:
@@ -67,7 +63,30 @@ def unsaved_settings(workspace: Workspace, project_id: int) -> UnsavedSettings:
     }
     entered = settings_form.entered(shown, key="round", scope=project_id, own_scopes=own_scopes)
     start = settings_form.entered(settings.start, key="start", scope=project_id)
-    return UnsavedSettings(filled_in | entered, start, entered, own_scopes)
+    overtaken = settings_form.overtaken(entered, key="round", scope=project_id, own_scopes=own_scopes)
+    return UnsavedSettings(
+        filled_in | entered,
+        start,
+        entered,
+        own_scopes,
+        names=_titles(RoundSettings, filled_in | entered) + _titles(StartRule, start),
+        overtaken=_titles(RoundSettings, overtaken)
+        + _titles(StartRule, settings_form.overtaken(start, key="start", scope=project_id)),
+    )
+
+
+def _titles(model: type[BaseModel], names: Iterable[str]) -> list[str]:
+    return [settings_form.title_of_field(name, model.model_fields[name]) for name in names]
+
+
+def discard_unsaved(settings: ProjectSettings, project_id: int) -> None:
+    """Let the form hold what is stored, before it is drawn."""
+    preset = st.session_state.get(preset_key(project_id))
+    settings_form.discard(settings.round, key="round", scope=project_id)
+    settings_form.discard(settings.start, key="start", scope=project_id)
+    if preset:
+        st.session_state[preset_key(project_id)] = None
+        settings_form.forget(PRESET_FIELDS, key="round", scope=f"{project_id}-{preset}")
 
 
 def were_saved(project_id: int) -> bool:

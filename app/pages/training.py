@@ -25,7 +25,14 @@ from app.round_gain import gain_text, gains
 from app.round_history import history_table
 from app.round_progress import round_progress
 from app.training_state import TrainingState, newest_of, training_state
-from app.unsaved_settings import preset_key, save_settings, scopes_with, unsaved_settings, were_saved
+from app.unsaved_settings import (
+    discard_unsaved,
+    preset_key,
+    save_settings,
+    scopes_with,
+    unsaved_settings,
+    were_saved,
+)
 from storage import activity, images, projects, round_requests, rounds, workers
 from storage.errors import QualmError, RoundRefused
 from storage.projects import ProjectInfo
@@ -320,6 +327,10 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
         # So would what was entered before one was chosen, which then stood in the place of these.
         settings_form.forget(PRESET_FIELDS, key="round", scope=project.id)
         st.toast("Saved. Rounds that start from now on use these settings.", icon=":material/check:")
+    discarding = kept_press("discard-training", project.id)
+    if discarding.waits:
+        with discarding.heard():
+            discard_unsaved(settings, project.id)
     names_above = st.empty()
     preset = st.selectbox(
         "Preset",
@@ -379,6 +390,8 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             press = kept_press("save-training", project.id)
             st.button("Save settings", key="save-training", type="primary", on_click=press.note)
+            if unsaved.names:
+                st.button("Discard", key="discard-training", on_click=discarding.note)
             names_beside = st.empty()
         if press.waits:
             with errors_as_sentences():
@@ -387,10 +400,14 @@ def settings_section(workspace: Workspace, project: ProjectInfo) -> None:
                 st.rerun()
         if unsaved.names:
             # Above as well: they may have been entered long ago, before another page was looked at.
-            for place in (names_above, names_beside):
-                place.caption(
-                    f"Not saved yet: {', '.join(unsaved.names)}. Train now and Rank again save them, too."
+            told = f"Not saved yet: {', '.join(unsaved.names)}. Train now and Rank again save them, too."
+            if unsaved.overtaken:
+                told += (
+                    f" Somebody else has saved another value meanwhile of: {', '.join(unsaved.overtaken)}. "
+                    "*Discard* shows it; saving replaces it."
                 )
+            for place in (names_above, names_beside):
+                place.caption(told)
 
 
 def show() -> None:

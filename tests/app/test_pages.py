@@ -1501,6 +1501,40 @@ class TestTraining:
         test.button(key="save-training").click().run()
         assert saved() == (3, 1, 60, "linear", 128)
 
+    def test_it_is_said_that_somebody_else_saved_what_was_entered_here(self, open_page, site: Site) -> None:
+        test, project = open_page("training"), site.project_id
+        test.number_input(key=f"round-crop-{project}").set_value(64).run()
+        test.toggle(key=f"start-automatic-{project}").set_value(False).run()
+        assert "Somebody else" not in everything(test)
+        projects.change_settings(site.workspace, project, {"round": {"crop": 96, "steps": 50}}, actor="ben")
+        test.run()
+        assert "saved another value meanwhile of: Crop." in everything(test.run())
+        assert test.number_input(key=f"round-crop-{project}").value == 64
+        test.button(key="discard-training").click().run()
+        assert not errors(test)
+        assert test.number_input(key=f"round-crop-{project}").value == 96
+        assert test.toggle(key=f"start-automatic-{project}").value is True
+        assert "Not saved yet" not in everything(test)
+        assert "discard-training" not in [button.key for button in test.button]
+        test.number_input(key=f"round-crop-{project}").set_value(128).run()
+        assert "Somebody else" not in everything(test)
+        test.button(key="save-training").click().run()
+        assert projects.get_project(site.workspace, project).settings.round.crop == 128
+
+    def test_who_discards_a_preset_gets_what_is_saved(self, open_page, site: Site) -> None:
+        test, project = open_page("training"), site.project_id
+        test.number_input(key=f"round-steps-{project}").set_value(7).run()
+        test.selectbox(key=f"round-preset-{project}").set_value("gpu").run()
+        test.number_input(key=f"round-crop-{project}-gpu").set_value(64).run()
+        test.button(key="discard-training").click().run()
+        assert not errors(test)
+        assert test.selectbox(key=f"round-preset-{project}").value is None
+        assert test.number_input(key=f"round-steps-{project}").value == RoundSettings().steps
+        assert "Not saved yet" not in everything(test)
+        test.selectbox(key=f"round-preset-{project}").set_value("gpu").run()
+        crop = with_preset(RoundSettings(), "gpu").crop
+        assert test.number_input(key=f"round-crop-{project}-gpu").value == crop
+
     def test_a_preset_fills_the_form_and_saving_keeps_it(self, open_page, site: Site) -> None:
         test, project = open_page("training"), site.project_id
         test.selectbox(key=f"round-preset-{project}").set_value("best").run()

@@ -105,6 +105,34 @@ def label_to_size(labels: torch.Tensor, height: int, width: int) -> torch.Tensor
     return labels[..., rows[:, None], columns]
 
 
+def label_to_train(labels: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Resize a label map ``(H, W)`` as :func:`label_to_size` does, but lose no label that is thin or small.
+
+    A place whose nearest pixel is not labelled gets the class that most of its labelled pixels have, of
+    equally many the first: a line of one pixel in a photograph of 4000 would have hardly any pixel left.
+    """
+    small = label_to_size(labels, height, width)
+    missed = small == NOT_LABELLED
+    if small.shape == labels.shape or not missed.any():
+        return small
+    # A smaller map has pixels that no place is nearest to; each belongs to the place that it lies in.
+    rows, columns = (
+        torch.arange(of_map) * of_small // of_map
+        for of_map, of_small in zip(labels.shape, (height, width), strict=True)
+    )
+    y, x = ((labels < NOT_LABELLED) & missed[rows][:, columns]).nonzero(as_tuple=True)
+    seen, counts = torch.unique(256 * (rows[y] * width + columns[x]) + labels[y, x], return_counts=True)
+    by_count = torch.argsort(counts, descending=True, stable=True)
+    places = seen[by_count] // 256
+    order = torch.argsort(places, stable=True)
+    places, values = places[order], seen[by_count][order] % 256
+    is_first = torch.ones_like(places, dtype=torch.bool)
+    is_first[1:] = places[1:] != places[:-1]
+    small = small.clone()
+    small.view(-1)[places[is_first]] = values[is_first].to(torch.uint8)
+    return small
+
+
 def _nearest(length: int, wanted: int, device: torch.device) -> torch.Tensor:
     """Return the places of an axis that PyTorch's ``nearest-exact`` takes, without a copy of all."""
     places = torch.arange(length, dtype=torch.float32, device=device)

@@ -15,6 +15,7 @@ import torch
 import torch.distributed as dist
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
+from timm.layers import convert_sync_batchnorm
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -85,7 +86,8 @@ def synchronise_batch_norm(network: nn.Module, device: torch.device) -> None:
     On the CPU each process normalises by its own crops, as in training with a smaller batch.
     """
     if device.type == "cuda":
-        nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        # PyTorch's own conversion takes timm's layers for plain ones and drops the activation within them.
+        convert_sync_batchnorm(network)
 
 
 def average_batch_statistics(network: nn.Module, fabric: Fabric) -> None:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.data import NOT_LABELLED, ImagesOnDemand, TrainingData, label_to_size, size_at_long_side
+from core.data import NOT_LABELLED, ImagesOnDemand, TrainingData, label_to_train, size_at_long_side
 from core.decoded_image import UnreadableImage
 from core.train import first_unlabelled_step
 from core.worker.claim import Claim
@@ -126,7 +126,7 @@ def _labelled(
         return labels.decode_label_map(claim.workspace.blobs.get(blobs[image.id]))
 
     for image, pixels, label_map in images.labelled(chosen, of_snapshot):
-        label_maps[len(labelled)] = label_to_size(label_map, *pixels.shape[1:])
+        label_maps[len(labelled)] = label_to_train(label_map, *pixels.shape[1:])
         labelled.append(image)
         if fits:
             held.append(pixels)

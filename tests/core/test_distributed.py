@@ -16,7 +16,7 @@ from torch.func import functional_call
 from torch.nn.parallel import DistributedDataParallel
 
 from core.data import TrainingData
-from core.distributed import launch
+from core.distributed import launch, synchronise_batch_norm
 from core.model.class_memory import ClassMemory
 from core.model.labelled_evidence import LabelledEvidence
 from core.model.network import HeadName, SegmentationNetwork, build_network
@@ -225,6 +225,18 @@ def accuracy(teacher: SegmentationNetwork, data: TrainingData) -> float:
         found = predict(teacher, image, samples=4, generator=seeded(), device="cpu")
         confusion += confusion_matrix(classes_of_pixels(found), truth.labels[index], 3)
     return mean_iou(confusion)
+
+
+def test_batch_norm_over_all_processes_keeps_the_activations_within_it() -> None:
+    network = build_network(3, encoder="tf_efficientnet_lite0", weights="none", generator=seeded()).eval()
+    images = torch.rand(2, 3, 64, 64, generator=seeded())
+    before = network.encode(images)
+    names = list(network.state_dict())
+    synchronise_batch_norm(network, torch.device("cuda"))
+    assert sum(isinstance(module, nn.SyncBatchNorm) for module in network.modules()) > 40
+    assert list(network.state_dict()) == names
+    for found, wanted in zip(network.encode(images), before, strict=True):
+        assert torch.equal(found, wanted)
 
 
 def test_a_memory_holds_the_rows_of_both_processes(two: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ and they serve to compare images and strategies.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,7 +54,7 @@ class Annotator:
             raise ValueError(f"The target is a share above 0 and up to 1, not {self.target:g}.")
         if self.most_clicks < 1:
             raise ValueError(f"An annotator clicks at least once, not {self.most_clicks} times.")
-        if self.jitter < 0:
+        if not 0 <= self.jitter < math.inf:
             raise ValueError(f"The jitter is at least 0 pixels, not {self.jitter:g}.")
         if not 0 <= self.class_errors <= 1:
             raise ValueError(f"The share of class errors lies in 0 to 1, not at {self.class_errors:g}.")

@@ -26,11 +26,11 @@ from core.annotation_cost import Annotator
 from core.learning_curve import mean_and_deviation
 from core.simulate.cell_task import WORKSPACES as WORKSPACES
 from core.simulate.cell_task import CellTask, Told, hidden_workspace, run_cell
-from core.simulate.grid import FULL, Cell, Grid
+from core.simulate.grid import FULL, PARTS, Cell, Grid
 from core.simulate.labelled_set import LabelledSet, files_of, labelled_set
 from core.simulate.processes import run_in_processes, usual_jobs
 from core.simulate.report import write_report
-from core.simulate.results import DATA_FILES, BudgetResult, Results, write_csv
+from core.simulate.results import DATA_FILES, BudgetResult, Results, noted, write_csv
 from core.worker import pick_device
 from storage.errors import InvalidInput
 
@@ -93,6 +93,8 @@ def simulate(
         raise InvalidInput(f"A click takes more than 0 seconds, not {seconds_per_click:g}.")
     if jobs is not None and jobs < 1:
         raise InvalidInput(f"At least one run is at work at once, not {jobs}.")
+    if out.exists() and not out.is_dir():
+        raise InvalidInput(f"{out} is a file. Choose a folder for the results by --out.")
     console = console or Console()
     annotator = annotator or Annotator()
     chosen_device = pick_device(device)
@@ -110,7 +112,10 @@ def simulate(
         )
         bars.update(importing, visible=False)
         if grid.budgets[-1] > described.pool:
-            raise InvalidInput(f"The pool has only {described.pool} images. Ask for at most so many labels.")
+            limited = ", for it is limited to so many: raise --limit-pool" if limit_pool else ""
+            raise InvalidInput(
+                f"The pool has only {described.pool} images{limited}. Ask for at most so many labels."
+            )
         cells = list(grid.cells(described.pool))
         if workspace is not None and len(cells) > 1:
             raise InvalidInput("A workspace can be kept for one strategy, one recipe and one seed alone.")
@@ -134,15 +139,23 @@ def simulate(
     _remove_workspaces(out, results, cells)
     table = results.of(cells)
     console.print(_printed(table, described))
+    for note in noted(table):
+        console.print(Text(note))
+    settings = {(cell.strategy, cell.recipe, cell.seed): cell.settings for cell in cells}
+
+    def about(result: BudgetResult) -> dict[str, Any]:
+        # Those of its own rounds: training on the whole pool takes more steps, and a recipe may name a head.
+        of_rounds = settings[result.strategy, result.recipe, result.seed]
+        return {
+            "data": "demo" if data is None else data.resolve().name,
+            "start": start,
+            "further_rounds": grid.further_rounds,
+            **{name: getattr(of_rounds, name) for name in grid.overrides},
+            "command": command,
+        }
+
     rows_path, report_path = csv_path or out / "results.csv", out / "report.html"
-    write_csv(
-        rows_path,
-        table,
-        {"data": "demo" if data is None else data.resolve().name, "start": start}
-        | {"further_rounds": grid.further_rounds}
-        | dict(grid.overrides)
-        | {"command": command},
-    )
+    write_csv(rows_path, table, about)
     write_report(
         report_path,
         table,
@@ -174,7 +187,11 @@ def _conditions(
         # Where it is, since two sets may have the same name.
         "data": "demo" if data is None else str(data.resolve()),
         "budgets": grid.budgets,
-        "settings": {name: getattr(settings, name) for name in grid.overrides},
+        # Parts as they were given: the first cell may name others.
+        "settings": {
+            name: given if name in PARTS else getattr(settings, name)
+            for name, given in grid.overrides.items()
+        },
         "start": start,
         "limit_pool": limit_pool,
         "limit_test": limit_test,

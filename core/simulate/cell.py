@@ -150,9 +150,10 @@ class CellRun:
             train_s=sum(info.metrics["train_seconds"] for info in trained),
             score_s=sum(info.metrics["score_seconds"] for info in trained),
             wall_s=time.monotonic() - began,
-            device=str(self.device),
+            device=str(done.metrics["device"]),
             machine=provenance.machine(),
             commit=provenance.commit(),
+            notes=list(dict.fromkeys(info.note for info in trained if info.note)),
         )
 
     def _budget_before(self, budget: int) -> int:

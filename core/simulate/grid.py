@@ -17,6 +17,10 @@ NAMED_STRATEGIES = {
     "bald": "top/mutual_information/mean",
 }
 """Strategies of the literature under their usual names, as batch choice/pixel score/aggregation."""
+GIVEN_OTHERWISE = {"recipe": "--recipes", "seed": "--seeds", "batch_choice": "--strategies"}
+"""Settings of the rounds that a grid goes through, and the option that names their values."""
+PARTS = ("head", "pixel_score", "aggregation")
+"""Settings that a recipe or a strategy may name as well."""
 FULL = "full"
 """The strategy that labels the whole pool."""
 
@@ -87,10 +91,17 @@ class Grid:
         for what, values in (("strategy", self.strategies), ("recipe", self.recipes), ("seed", self.seeds)):
             if not values or len(set(values)) < len(values):
                 raise InvalidInput(f"Name at least one {what}, and none of them twice.")
+        for name in GIVEN_OTHERWISE.keys() & self.overrides.keys():
+            raise InvalidInput(f"{name} is none of the settings here. Name it by {GIVEN_OTHERWISE[name]}.")
         known: set[str] = set()
         for cell in self.cells(pool=self.budgets[-1]):
             if cell.seed < 0:
                 raise InvalidInput(f"A seed is at least 0, not {cell.seed}.")
+            if cell.settings.fresh_start:
+                raise InvalidInput(
+                    "A fresh start is tried by audit images, which a simulation has none of. Leave "
+                    "fresh_start off."
+                )
             if str(cell) in known:
                 raise InvalidInput(f"Two of the recipes are {cell.recipe}. Name it once.")
             known.add(str(cell))

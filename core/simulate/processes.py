@@ -21,8 +21,13 @@ MOST_JOBS = 4
 """The most runs at once where nobody says how many: each takes more than a gigabyte of memory."""
 _LOOKS_EVERY_S = 0.2
 
+_MOST_S_TO_END = 5.0
+"""Seconds that a run which is ended from outside has to leave its round in order."""
+
 _telling: Any = None
 """In a process of a run: the queue for what it tells."""
+_is_at_work = False
+"""In a process of a run: whether there is a round to leave in order."""
 
 
 def usual_jobs(device: torch.device) -> int:
@@ -85,6 +90,7 @@ def _begin(told: Any, threads: int) -> None:
     _telling = told
     # Ctrl+C reaches every process of a terminal; this one is ended by the one that began it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave_in_order)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
 
@@ -96,5 +102,23 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
+def _leave_in_order(*_: object) -> None:
+    """End the run as Ctrl+C would, so that its round does not take it for a worker that died."""
+    if not _is_at_work:
+        os._exit(1)
+    last = threading.Timer(_MOST_S_TO_END, os._exit, (1,))
+    last.daemon = True
+    last.start()
+    raise KeyboardInterrupt
+
+
 def _run(task: CellTask) -> None:
-    run_cell(task, _telling.put)
+    global _is_at_work
+    try:
+        _is_at_work = True
+        run_cell(task, _telling.put)
+    except KeyboardInterrupt:
+        # Raised further it would be this task's result, and the process would wait for the next one.
+        os._exit(1)
+    finally:
+        _is_at_work = False

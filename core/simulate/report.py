@@ -14,7 +14,7 @@ from core.simulate.grid import FULL
 from core.simulate.labelled_set import LabelledSet
 from core.simulate.report_figures import Figures
 from core.simulate.report_tables import comparison_table, cost_table, listed, origin_table, ranking_table
-from core.simulate.results import BudgetResult
+from core.simulate.results import BudgetResult, noted
 from storage.files import write_atomically
 
 
@@ -57,6 +57,9 @@ def write_report(
             seconds_per_click,
             heading=recipe if len(recipes) > 1 else "",
         )
+    if notes := noted(results):
+        parts.append("<h2>What the rounds noted</h2>")
+        parts += [f"<p>{escape(note)}</p>" for note in notes]
     parts += ["<h2>Settings and origin</h2>", origin_table(results, conditions, command)]
     write_atomically(path, _page(described.name, "\n".join(parts)).encode())
 

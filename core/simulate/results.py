@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,7 @@ class BudgetResult(BaseModel):
         train_s: Seconds of training, of all rounds on these labels; ``score_s`` of scoring, ``wall_s`` of
             everything for this budget.
         device: Where it was computed; ``machine`` and ``commit`` say on what and by which code.
+        notes: What the rounds had to say, such as that no pretrained weights were found.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -103,6 +104,7 @@ class BudgetResult(BaseModel):
     device: str
     machine: str
     commit: str
+    notes: list[str] = []
 
 
 LATER_CONDITIONS = ("first_images", "clicks", "decoder")
@@ -143,7 +145,8 @@ class Results:
                         "another --out."
                     )
                 raise InvalidInput(
-                    f"{folder} holds results with {name} {before[name]}, not {wanted.get(name, 'none')}. "
+                    f"{folder} holds results with {name} {before.get(name, 'none')}, not "
+                    f"{wanted.get(name, 'none')}. "
                     "Choose another --out, or the same settings to go on there."
                 )
             self.conditions = before | wanted
@@ -196,13 +199,17 @@ class Results:
         return [result for result in found if result is not None]
 
 
-def write_csv(path: Path, results: Sequence[BudgetResult], about: Mapping[str, Any]) -> None:
-    """Write one row per result, with ``about`` in each and one column per class."""
+def write_csv(
+    path: Path, results: Sequence[BudgetResult], about: Callable[[BudgetResult], Mapping[str, Any]]
+) -> None:
+    """Write one row per result, with what ``about`` returns for it and one column per class."""
     classes = list(dict.fromkeys(name for result in results for name in result.class_iou))
     rows = []
     for result in results:
-        row = result.model_dump(exclude={"class_iou", "test_counts", "ranking", "clicks", "labelled"})
-        row |= (result.ranking.model_dump() if result.ranking else {}) | dict(about)
+        row = result.model_dump(
+            exclude={"class_iou", "test_counts", "ranking", "clicks", "labelled", "notes"}
+        )
+        row |= (result.ranking.model_dump() if result.ranking else {}) | dict(about(result))
         row |= {f"clicks_{name}": count for name, count in result.clicks or ()}
         row |= {f"iou_{name}": result.class_iou.get(name) for name in classes}
         rows.append({name: _rounded(value) for name, value in row.items()})
@@ -230,3 +237,12 @@ def clicks_per_image(curve: Sequence[BudgetResult], field: str) -> list[float]:
         (clicks - before) / (labels - earlier)
         for (labels, clicks), (earlier, before) in zip(totals, [(0, 0), *totals], strict=False)
     ]
+
+
+def noted(results: Sequence[BudgetResult]) -> list[str]:
+    """Return what rounds had to say, each once, with the strategy and recipe of the results that say it."""
+    said: dict[str, dict[str, None]] = {}
+    for result in results:
+        for note in result.notes:
+            said.setdefault(note, {})[f"{result.strategy}, {result.recipe}"] = None
+    return [f"{'; '.join(by)}: {note}" for note, by in said.items()]

@@ -98,6 +98,9 @@ def _to_its_end(claim: Claim, device: torch.device) -> str:
     except Stopping:
         forget_attempts(claim.folder)
         return "stopped"
+    except KeyboardInterrupt:
+        forget_attempts(claim.folder)
+        raise
     except LeaseLost as error:
         log.warning("%s", error)
         return "lost"

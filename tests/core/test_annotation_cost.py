@@ -1,5 +1,7 @@
 """Clicks of the simulated annotator against counting by hand and by brute force."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -149,7 +151,14 @@ def test_hours_and_what_is_refused() -> None:
     assert hours(1800, 2.0) == 1.0
     with pytest.raises(ValueError, match="more than 0"):
         hours(1, 0)
-    for named in ({"target": 0}, {"target": 1.5}, {"most_clicks": 0}, {"jitter": -1}, {"class_errors": 2}):
+    for named in (
+        {"target": 0},
+        {"target": 1.5},
+        {"most_clicks": 0},
+        {"jitter": -1},
+        {"jitter": math.nan},
+        {"class_errors": 2},
+    ):
         with pytest.raises(ValueError):  # noqa: PT011
             Annotator(**named)
     with pytest.raises(ValueError, match="equal sizes"):

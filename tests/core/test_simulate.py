@@ -256,6 +256,7 @@ def test_rows_and_report_hold_the_numbers(finished: tuple[Path, list[BudgetResul
     for row, result in zip(rows, results, strict=True):
         assert float(row["test_miou"]) == pytest.approx(result.test_miou, abs=1e-4)
         assert row["strategy"] == result.strategy
+        assert row["steps"] == ("6" if result.strategy == "full" else "3")
     assert "the command" in (out / "report.html").read_text(encoding="utf-8")
 
 
@@ -269,6 +270,32 @@ def test_a_finished_simulation_is_not_computed_again(
     other = Grid(strategies=grid.strategies, budgets=(2, 5), overrides=QUICK)
     with pytest.raises(InvalidInput, match="budgets"):
         simulate(tiny_set, other, out=out, annotator=HAND, console=quiet())
+    longer = dataclasses.replace(grid, further_rounds=1)
+    with pytest.raises(InvalidInput, match="with further_rounds none, not 1"):
+        simulate(tiny_set, longer, out=out, annotator=HAND, console=quiet())
+
+
+def test_what_rounds_note_is_told(tiny_set: Path, tmp_path: Path) -> None:
+    grid = Grid(("bald",), ("supervised/linear",), (0,), (2,), overrides=QUICK)
+    printed = io.StringIO()
+    (result,) = simulate(
+        tiny_set,
+        grid,
+        out=tmp_path / "out",
+        annotator=HAND,
+        device="cpu",
+        console=Console(file=printed, width=1000),
+    )
+    (note,) = result.notes
+    assert note.startswith("The mutual information of a single prediction is 0 everywhere")
+    assert f"bald, supervised/linear: {note}\n" in printed.getvalue()
+    assert note in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_folder_of_results_is_no_file(tiny_set: Path, grid: Grid, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(InvalidInput, match="out is a file"):
+        simulate(tiny_set, grid, out=tmp_path / "out", console=quiet())
 
 
 def test_a_run_alone_keeps_its_workspace_and_ends_as_the_one_that_was_cut_off(
@@ -455,6 +482,10 @@ def test_a_kept_workspace_that_is_not_where_the_results_end_is_refused(
         ({"seeds": ()}, "at least one seed"),
         ({"seeds": (-1,)}, "seed"),
         ({"overrides": {"colour": "red"}}, "colour"),
+        ({"overrides": {"recipe": "u2pl"}}, "by --recipes"),
+        ({"overrides": {"seed": "7"}}, "by --seeds"),
+        ({"overrides": {"batch_choice": "top"}}, "by --strategies"),
+        ({"overrides": {"fresh_start": "true"}}, "Leave fresh_start off"),
     ],
 )
 def test_what_cannot_be_simulated_is_refused(
@@ -466,7 +497,7 @@ def test_what_cannot_be_simulated_is_refused(
 
 def test_a_refused_simulation_leaves_no_set_for_one_of_other_images(tiny_set: Path, tmp_path: Path) -> None:
     too_many = Grid(budgets=(2, 50), overrides=QUICK)
-    for limit, sentence in [(None, "only 9 images"), (5, "only 5 images")]:
+    for limit, sentence in [(None, "only 9 images. Ask"), (5, "only 5 images, for it .* raise --limit-pool")]:
         with pytest.raises(InvalidInput, match=sentence):
             simulate(tiny_set, too_many, out=tmp_path, limit_pool=limit, console=quiet())
 

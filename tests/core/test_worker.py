@@ -1474,6 +1474,22 @@ def test_a_round_that_kills_its_workers_is_given_up(workspace: Workspace) -> Non
     assert "3 workers died" in str(rounds.get_round(workspace, claimed.id).error)
 
 
+def test_a_round_that_a_person_interrupts_is_no_attempt_that_failed(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claimed = claimed_round(workspace, blocks_project(workspace, pool=2))
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("core.worker.round.load_snapshot", interrupted)
+        for _ in range(5):
+            with pytest.raises(KeyboardInterrupt):
+                run_round(workspace, claimed, ME, CPU)
+    assert run_round(workspace, claimed, ME, CPU) == "done"
+
+
 def test_cold_starts_that_succeed_are_no_attempts_that_failed(workspace: Workspace) -> None:
     project = blocks_project(workspace, pool=8, train=0)
     for _ in range(5):

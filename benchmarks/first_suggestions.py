@@ -24,7 +24,7 @@ from correction_hand import corrected
 from csv_rows import Row
 from first_rounds import EVERY, load, trained, untrained
 from measured_seeds import run_command
-from suggestion_edges import FULL_SIDE, along_edges, picture
+from suggestion_edges import FULL_SIDE, as_shown, picture
 
 from core.data import NOT_LABELLED
 from core.model.network import SegmentationNetwork
@@ -59,7 +59,7 @@ def measured(data: Path, seed: int) -> list[Row]:
             device="cpu",
         )
         height, width = full.labels[index].shape
-        return along_edges(prediction, test.pixels[index], network.class_weights, height, width)
+        return as_shown(prediction, test.pixels[index], network.class_weights, height, width)
 
     few = trained(untrained(settings, class_count, seed), settings, pool, order, FEW, seed)
     went_on = untrained(settings, class_count, seed)

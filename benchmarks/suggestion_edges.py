@@ -3,11 +3,13 @@
     python benchmarks/suggestion_edges.py --data ../shared/data/camvid --data ../shared/data/nuclei
 
 The network and the settings of a new project's first round, trained on 16 random images. Each of its
-predictions is enlarged to the image's full size twice: bilinearly, and along the image's edges as the product
-does (``core/guided_maps.py``). Measured are both on every fourth test image, and on some of them the actions
-that the imagined person of ``correction_actions.py`` needs. *Near a border* are pixels at most ``NEAR`` away
-from another class of the truth. A seed fixes labelled images, initial values, crops and corrected images; its
-rows are not made again.
+predictions is enlarged to the image's full size in several ways, each with one more part of what the product
+does: bilinearly; along the image's edges (``core/guided_maps.py``); with its classes decided on nearer to
+their natural frequencies (``core/class_weights.py``); and, where the network sees the image at its full size,
+with borders at the edges beside them (``core/border_snap.py``). Measured are all on every fourth test image,
+and on some of them the actions that the imagined person of ``correction_actions.py`` needs. *Near a border*
+are pixels at most ``NEAR`` away from another class of the truth. A seed fixes labelled images, initial
+values, crops and corrected images; its rows are not made again.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ from first_rounds import EVERY, load, trained, untrained
 from measured_seeds import run_command
 
 from app.superpixels import SEGMENTS, segment
+from core.class_weights import as_decided, at_natural_frequencies
 from core.data import NOT_LABELLED
+from core.enlarged_class_map import enlarged_class_map
 from core.predict import ImagePrediction, predict
 from core.suggestion import Suggestion, guided, suggestion
 from core.uncertainty import class_iou, confusion_matrix, pixel_accuracy
@@ -62,10 +66,41 @@ def bilinearly(
 def along_edges(
     prediction: ImagePrediction, pixels: Tensor, weights: Tensor, height: int, width: int
 ) -> Suggestion:
-    return suggestion(guided(prediction, pixels), weights, height, width)
+    return drawn(prediction, pixels, weights, height, width, torch.ones_like(weights))
 
 
-WAYS: dict[str, Draw] = {"bilinear": bilinearly, "along edges": along_edges}
+def decided(
+    prediction: ImagePrediction, pixels: Tensor, weights: Tensor, height: int, width: int
+) -> Suggestion:
+    return drawn(prediction, pixels, weights, height, width, weights)
+
+
+def drawn(
+    prediction: ImagePrediction, pixels: Tensor, weights: Tensor, height: int, width: int, deciding: Tensor
+) -> Suggestion:
+    """Draw along the edges; ``deciding``, ``(C,)``, is what pixels are taken to have weighed in training."""
+    maps = torch.cat(list(guided(prediction, pixels).pieces()))
+    to_decide = as_decided(maps, deciding)
+    seen = to_decide.argmax(dim=0)
+    natural = at_natural_frequencies(maps.clamp(min=0)[None], weights)[0]
+    class_map = seen.to(torch.uint8)
+    if class_map.shape != (height, width):
+        class_map = enlarged_class_map(lambda: [to_decide], class_map, height, width)
+    return Suggestion(class_map, natural.gather(0, seen[None])[0])
+
+
+def as_shown(
+    prediction: ImagePrediction, pixels: Tensor, weights: Tensor, height: int, width: int
+) -> Suggestion:
+    return suggestion(guided(prediction, pixels), pixels, weights, height, width)
+
+
+WAYS: dict[str, Draw] = {
+    "bilinear": bilinearly,
+    "along edges": along_edges,
+    "decided anew": decided,
+    "as shown": as_shown,
+}
 
 
 def measured(data: Path, seed: int) -> list[Row]:

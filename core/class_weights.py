@@ -59,6 +59,19 @@ def at_natural_frequencies(probabilities: torch.Tensor, class_weights: torch.Ten
     return unweighted / unweighted.sum(dim=1, keepdim=True)
 
 
+NATURAL_SHARE = 0.3
+"""How far the classes a person is shown are decided on at natural frequencies: 0 not at all, 1 wholly."""
+
+
+def as_decided(probabilities: torch.Tensor, class_weights: torch.Tensor) -> torch.Tensor:
+    """Return maps ``(C, …)`` of which the highest is the class to show, from probabilities as trained.
+
+    Trained with balanced weights a network lets rare classes spread over their borders, which mIoU hardly
+    minds and a person has to paint over; at natural frequencies it loses them. This lies in between.
+    """
+    return probabilities / class_weights.view(-1, *[1] * (probabilities.ndim - 1)) ** NATURAL_SHARE
+
+
 def _pixels_by_class(labels: torch.Tensor, class_count: int) -> torch.Tensor:
     # Unlike `bincount` it does not make the processor wait for a GPU.
     return torch.histc(labels.float(), bins=256, min=0, max=255)[:class_count]

@@ -119,7 +119,7 @@ def overlap(
         image, truth = one
         noise = torch.Generator().manual_seed(seed)
         prediction = predict(network, image, samples=samples, generator=noise, device=device)
-        return suggestion(guided(prediction, image), network.class_weights, *truth.shape), truth
+        return suggestion(guided(prediction, image), image, network.class_weights, *truth.shape), truth
 
     for shown, truth in of_each(suggested, labelled, pixels=lambda one: one[0], device=device):
         counts.add(shown, truth)
@@ -169,7 +169,7 @@ def evaluate(
         )
         height, width = truth.shape
         along_edges = guided(prediction, image)
-        shown = suggestion(along_edges, class_weights, height, width)
+        shown = suggestion(along_edges, image, class_weights, height, width)
         size = size_at_long_side(height, width, QUALITY_SIDE)
         probabilities = torch.cat([enlarged(piece[None], *size)[0] for piece in along_edges.pieces()])
         return _LookedAt(
@@ -187,7 +187,7 @@ def evaluate(
             at_natural_frequencies(one.probabilities[None], class_weights)[0],
             {"least_confidence": one.wrong},
             one.labels,
-            one.probabilities.argmax(dim=0),
+            label_to_size(one.shown.class_map, *one.labels.shape),
         )
         labelled_logits.append(one.logits)
     return Evaluation(

@@ -54,7 +54,7 @@ def encoded_maps(
         pixels: What the network saw of it, ``uint8 (3, h, w)``; the chance has this size.
         class_weights: ``(C,)``, of the network.
     """
-    found = suggestion(guided(prediction, pixels), class_weights, image.height, image.width)
+    found = suggestion(guided(prediction, pixels), pixels, class_weights, image.height, image.width)
     return labels.encode_label_map(found.class_map.numpy()), grey_png(1 - found.confidence)
 
 

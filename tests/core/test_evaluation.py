@@ -114,7 +114,7 @@ def test_all_pixels_of_all_images_are_counted_first(device: torch.device) -> Non
     confusion = torch.zeros(3, 3, dtype=torch.int64)
     for image, truth in labelled:
         prediction = predict(network, image, samples=3, generator=seeded(), device=device)
-        shown = suggestion(guided(prediction, image), network.class_weights, *truth.shape)
+        shown = suggestion(guided(prediction, image), image, network.class_weights, *truth.shape)
         confusion += confusion_matrix(shown.class_map, truth, 3)
     found = evaluated(network, iter(labelled), device)
     assert found.miou == pytest.approx(mean_iou(confusion))
@@ -201,7 +201,7 @@ def test_padding_is_never_counted(device: torch.device) -> None:
         bigger = torch.nn.functional.pad(image[None].float(), (0, 40, 0, 16), mode="replicate")[0].byte()
         padded.append((bigger, torch.nn.functional.pad(truth, (0, 40, 0, 16), value=255)))
         prediction = predict(network, bigger, samples=1, generator=seeded(), device=device)
-        shown = suggestion(guided(prediction, bigger), network.class_weights, 112, 136)
+        shown = suggestion(guided(prediction, bigger), bigger, network.class_weights, 112, 136)
         confusion += confusion_matrix(shown.class_map[:96, :96], truth, 2)
     expected, found = evaluated(network, plain, device), evaluated(network, padded, device)
     assert found.miou == pytest.approx(mean_iou(confusion))

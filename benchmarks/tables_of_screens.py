@@ -133,7 +133,7 @@ def correction_actions() -> str:
 
 
 def suggestion_edges() -> str:
-    """Return what suggestions are worth bilinearly and along edges, and the paired differences."""
+    """Return what suggestions are worth drawn in each way, and what each is over the one before, paired."""
     rows = read("suggestion_edges")
     columns = {
         "mIoU": ("miou", 100.0, 1),
@@ -149,11 +149,13 @@ def suggestion_edges() -> str:
         for way in dict.fromkeys(row["way"] for row in rows):
             cells[way] = values_by_column(rows, columns, data=data, way=way)
             lines.append([data, way, str(len(cells[way][0])), *spreads(cells[way], columns)])
-        first, second = cells.values()
-        gains = [
-            [b - a for a, b in zip(one, other, strict=True)] for one, other in zip(first, second, strict=True)
-        ]
-        lines.append([data, "difference, paired", "", *spreads(gains, columns, sign=True)])
+        ways = list(cells)
+        for before, after in [*zip(ways, ways[1:], strict=False), (ways[0], ways[-1])]:
+            gains = [
+                [b - a for a, b in zip(one, other, strict=True)]
+                for one, other in zip(cells[before], cells[after], strict=True)
+            ]
+            lines.append([data, f"{after} over {before}, paired", "", *spreads(gains, columns, sign=True)])
     return "\n\n".join([table(["images", "way", "seeds", *columns], lines), origin(rows)])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 
 from table_text import listed, origin, read, short, spread, spreads, table, values_by_column, values_of
@@ -150,7 +151,7 @@ def suggestion_edges() -> str:
             cells[way] = values_by_column(rows, columns, data=data, way=way)
             lines.append([data, way, str(len(cells[way][0])), *spreads(cells[way], columns)])
         ways = list(cells)
-        for before, after in [*zip(ways, ways[1:], strict=False), (ways[0], ways[-1])]:
+        for before, after in [*itertools.pairwise(ways), (ways[0], ways[-1])]:
             gains = [
                 [b - a for a, b in zip(one, other, strict=True)]
                 for one, other in zip(cells[before], cells[after], strict=True)

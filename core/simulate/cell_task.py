@@ -16,7 +16,9 @@ from core.simulate.cell import CellRun, begin_run, identity, labelled_in, run_of
 from core.simulate.grid import Cell
 from core.simulate.labelled_set import copy_set, end_of_copy, is_half_copied, remove_half_copy
 from core.simulate.results import Results, changed_conditions
+from storage import projects, rounds
 from storage.errors import InvalidInput
+from storage.schema import LIVE_ROUND_STATES
 from storage.workspace import open_workspace
 
 WORKSPACES = ".simulation-workspaces"
@@ -98,14 +100,15 @@ def _make_workspace(
     """Copy the set for a run, unless its workspace is there already.
 
     Results that no label in the workspace stands behind are removed: the next budget's images are chosen by
-    the model of the budget before, which only its own workspace has.
+    the model of the budget before, which only its own workspace has. So are those before a round that failed:
+    the number of a round is part of its draws, and a further one has another.
 
     Raises:
         InvalidInput: The folder that is to be kept holds something else.
     """
     held = run_of(folder)
     is_own = held is not None and not changed_conditions(held, run)
-    if is_own and _is_where_results_end(labelled_in(folder), results, cell):
+    if is_own and _is_where_results_end(labelled_in(folder), results, cell) and not _a_round_failed(folder):
         end_of_copy(folder)
         return
     if held is None and is_half_copied(folder):
@@ -114,7 +117,7 @@ def _make_workspace(
         if kept and is_own:
             raise InvalidInput(
                 f"The workspace {folder} holds this simulation, but not what the results in {results.folder} "
-                "say. Choose an empty folder, in which the run begins anew."
+                "say, or one of its rounds failed. Choose an empty folder, in which the run begins anew."
             )
         if kept and held is not None:
             raise InvalidInput(
@@ -128,6 +131,15 @@ def _make_workspace(
     copy_set(set_folder, folder)
     begin_run(folder, run)
     end_of_copy(folder)
+
+
+def _a_round_failed(folder: Path) -> bool:
+    with closing(open_workspace(folder)) as opened:
+        return any(
+            info.state not in ("done", *LIVE_ROUND_STATES)
+            for project in projects.list_projects(opened)
+            for info in rounds.history(opened, project.id)
+        )
 
 
 def _is_where_results_end(labelled: Sequence[str], results: Results, cell: Cell) -> bool:

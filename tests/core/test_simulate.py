@@ -28,7 +28,7 @@ from core.uncertainty import iou
 from storage import images, projects, rounds
 from storage.errors import InvalidInput, QualmError
 from storage.schema import Image, Prediction
-from storage.workspace import DATABASE_FILE, open_workspace
+from storage.workspace import DATABASE_FILE, Workspace, open_workspace
 from tests.core.blocks_project import TINY, block_scene, png
 
 QUICK = TINY.model_dump(exclude_defaults=True, exclude={"seed"}) | {"steps": 3}
@@ -429,6 +429,32 @@ def test_a_run_whose_workspace_is_new_does_all_its_budgets(
     assert not (tmp_path / "out" / WORKSPACES).exists()
 
 
+def test_a_run_of_which_a_round_failed_begins_anew(
+    finished: tuple[Path, list[BudgetResult]],
+    tiny_set: Path,
+    grid: Grid,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A round after it would have another number and so other draws than that of the other strategies."""
+    alone = dataclasses.replace(grid, strategies=("clasp_pe",), full=False)
+    where = {"out": tmp_path / "out", "annotator": HAND, "device": "cpu", "console": quiet()}
+    real, calls = rounds.claim, []
+
+    def fails(workspace: Workspace, worker: str, *rest: object, **named: object) -> rounds.RoundInfo | None:
+        claimed = real(workspace, worker, *rest, **named)
+        calls.append(claimed)
+        if len(calls) == 2:
+            rounds.fail(workspace, claimed.id, worker, "The disk is full.")
+        return claimed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rounds, "claim", fails)
+        with pytest.raises(QualmError, match="The disk is full"):
+            simulate(tiny_set, alone, **where)
+    assert without_times(simulate(tiny_set, alone, **where)) == without_times(of(finished[1], "clasp_pe"))
+
+
 def test_a_call_for_other_strategies_leaves_a_run_that_was_cut_off(
     finished: tuple[Path, list[BudgetResult]],
     cut_off: list[object],
@@ -455,7 +481,7 @@ def test_a_kept_workspace_that_is_not_where_the_results_end_is_refused(
     alone = dataclasses.replace(grid, strategies=("clasp_pe",), full=False)
 
     def refused() -> None:
-        with pytest.raises(InvalidInput, match=r"not what the results .+ say\. Choose an empty folder"):
+        with pytest.raises(InvalidInput, match=r"not what the results .+ say, .+ Choose an empty folder"):
             simulate_in(kept, tiny_set, alone, tmp_path / "out")
 
     result.unlink()

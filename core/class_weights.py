@@ -8,6 +8,10 @@ from typing import Literal
 import torch
 
 
+NATURAL_SHARE = 0.3
+"""How far the classes a person is shown are decided on at natural frequencies: 0 not at all, 1 wholly."""
+
+
 def balanced_class_weights(labels: torch.Tensor, class_count: int) -> torch.Tensor:
     """Return weights ``(C,)`` ∝ n_c^−½ of a pixel by its class, 1 on average over the labelled pixels.
 
@@ -57,10 +61,6 @@ def at_natural_frequencies(probabilities: torch.Tensor, class_weights: torch.Ten
     """
     unweighted = probabilities / class_weights.view(-1, *[1] * (probabilities.ndim - 2))
     return unweighted / unweighted.sum(dim=1, keepdim=True)
-
-
-NATURAL_SHARE = 0.3
-"""How far the classes a person is shown are decided on at natural frequencies: 0 not at all, 1 wholly."""
 
 
 def as_decided(probabilities: torch.Tensor, class_weights: torch.Tensor) -> torch.Tensor:

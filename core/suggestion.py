@@ -55,11 +55,11 @@ def suggestion(maps: GuidedMaps, image: Tensor, class_weights: Tensor, height: i
         class_map = torch.from_numpy(
             snapped_borders(seen.class_map.numpy(), image.cpu().permute(1, 2, 0).numpy())
         )
-        shown, height_of_it = class_map, decided.of(class_map)
+        shown, value = class_map, decided.of(class_map)
     else:
         class_map = enlarged_class_map(decided.pieces, seen.class_map, height, width)
-        shown, height_of_it = seen.class_map, seen.highest
-    confidence = height_of_it / weights[shown.long()] ** (1 - NATURAL_SHARE)
+        shown, value = seen.class_map, seen.highest
+    confidence = value / weights[shown.long()] ** (1 - NATURAL_SHARE)
     # Beside an edge a class can be a little below 0 and the sum below one of its parts.
     confidence = confidence.clamp(min=0) / torch.maximum(confidence, torch.as_tensor(natural))
     return Suggestion(class_map, confidence)
@@ -84,9 +84,8 @@ class _Decided:
         values = torch.zeros(class_map.shape)
         count = 0
         for piece in self.pieces():
-            inside = (class_map >= count) & (class_map < count + len(piece))
-            values[inside] = piece.gather(0, (class_map.long() - count).clamp(0, len(piece) - 1)[None])[0][
-                inside
-            ]
+            index = class_map.long() - count
+            picked = piece.gather(0, index.clamp(0, len(piece) - 1)[None])[0]
+            values = torch.where((index >= 0) & (index < len(piece)), picked, values)
             count += len(piece)
         return values

@@ -7,7 +7,6 @@ from typing import Literal
 
 import torch
 
-
 NATURAL_SHARE = 0.3
 """How far the classes a person is shown are decided on at natural frequencies: 0 not at all, 1 wholly."""
 

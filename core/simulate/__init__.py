@@ -141,20 +141,19 @@ def simulate(
     console.print(_printed(table, described))
     for note in noted(table):
         console.print(Text(note))
+    rows_path, report_path = csv_path or out / "results.csv", out / "report.html"
+    common = {
+        "data": "demo" if data is None else data.resolve().name,
+        "start": start,
+        "further_rounds": grid.further_rounds,
+    }
     settings = {(cell.strategy, cell.recipe, cell.seed): cell.settings for cell in cells}
 
     def about(result: BudgetResult) -> dict[str, Any]:
-        # Those of its own rounds: training on the whole pool takes more steps, and a recipe may name a head.
-        of_rounds = settings[result.strategy, result.recipe, result.seed]
-        return {
-            "data": "demo" if data is None else data.resolve().name,
-            "start": start,
-            "further_rounds": grid.further_rounds,
-            **{name: getattr(of_rounds, name) for name in grid.overrides},
-            "command": command,
-        }
+        # Its own settings: training on the whole pool takes more steps, and a recipe may name a head.
+        own = settings[result.strategy, result.recipe, result.seed]
+        return common | {name: getattr(own, name) for name in grid.overrides} | {"command": command}
 
-    rows_path, report_path = csv_path or out / "results.csv", out / "report.html"
     write_csv(rows_path, table, about)
     write_report(
         report_path,
@@ -203,6 +202,8 @@ def _conditions(
     conditions |= {"first_images": "drawn anew for each seed"} if start == "random" else {}
     # Likewise: a suggestion that took more clicks than none was corrected all the same.
     conditions |= {"clicks": "of correcting or drawing, whichever takes fewer"}
+    # Likewise: what was suggested were the most probable classes as trained.
+    conditions |= {"suggestions": "decided on nearer to natural frequencies"}
     # A new project had another one; one that was asked for is among the settings.
     conditions |= {} if "decoder" in grid.overrides else {"decoder": settings.decoder}
     files = None if data is None else files_of(data)

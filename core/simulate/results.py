@@ -107,7 +107,7 @@ class BudgetResult(BaseModel):
     notes: list[str] = []
 
 
-LATER_CONDITIONS = ("first_images", "clicks", "decoder")
+LATER_CONDITIONS = ("first_images", "clicks", "suggestions", "decoder")
 """Conditions that earlier versions do not name, where no settings bring the results of before."""
 
 

@@ -18,13 +18,19 @@ RANKING_NOTE = "Trains nothing: the pool in a new order, by the weights in use"
 COLD_START_NOTE = "Trains nothing: typical and diverse images come first until there are labels"
 
 
-def history_rows(past: list[RoundInfo]) -> list[dict[str, Any]]:
-    """Return the table of rounds, newest first."""
+def reason_to(reader: str, info: RoundInfo) -> str:
+    """Return why a round was started, as an annotator of this name reads it."""
+    by_reader = f"tarted by {reader}"
+    return info.reason.removesuffix(reader) + "you" if info.reason.endswith(by_reader) else info.reason
+
+
+def history_rows(past: list[RoundInfo], reader: str) -> list[dict[str, Any]]:
+    """Return the table of rounds, newest first, for an annotator of this name."""
     return [
         {
             "Round": info.number,
             "State": info.state,
-            "Reason": info.reason,
+            "Reason": reason_to(reader, info),
             "Labels": info.metrics.get("labels"),
             "Audit mIoU": charts.audit_miou(info.metrics),
             "Range": range_text(info.metrics),
@@ -62,9 +68,9 @@ def range_text(metrics: Mapping[str, Any]) -> str | None:
     return f"{100 * low:.0f} to {100 * high:.0f} %, {metrics['audit_images']} images"
 
 
-def history_table(past: list[RoundInfo]) -> None:
-    """Draw the table of rounds."""
-    rows = history_rows(past)
+def history_table(past: list[RoundInfo], reader: str) -> None:
+    """Draw the table of rounds for an annotator of this name."""
+    rows = history_rows(past, reader)
     share_bar = partial(
         st.column_config.ProgressColumn, min_value=0, max_value=1, format="percent", width=110
     )

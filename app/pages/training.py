@@ -22,7 +22,7 @@ from app import charts, session, settings_form
 from app.kept_press import kept_press
 from app.notices import empty_state, errors_as_sentences, html_badge, plain
 from app.round_gain import gain_text, gains
-from app.round_history import history_table
+from app.round_history import history_table, reason_to
 from app.round_progress import round_progress
 from app.training_state import TrainingState, newest_of, training_state
 from app.unsaved_settings import (
@@ -104,7 +104,7 @@ def card_head(newest: RoundInfo | None) -> DeltaGenerator:
         else:
             line = (
                 f"<strong>{escape(title_of(newest))}</strong>{html_badge(newest.state, newest.state)}"
-                f'<span class="q-muted">{escape(newest.reason)}</span>'
+                f'<span class="q-muted">{escape(reason_to(session.annotator(), newest))}</span>'
             )
         st.html(f'<div class="q-line">{line}</div>', width="stretch")
         return st.container(width="content", horizontal=True)
@@ -443,7 +443,7 @@ def show() -> None:
                 st.caption("The first finished round with audit labels begins this curve.")
         with right, st.container(border=True, height="stretch"):
             st.markdown("**Rounds**")
-            history_table(past)
+            history_table(past, session.annotator())
             with errors_as_sentences():
                 if text := gain_text(gains(past, activity.labelled_by_hand(workspace, project_id))):
                     st.caption(plain(text))

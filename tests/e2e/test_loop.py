@@ -187,7 +187,7 @@ def test_loop_from_empty_workspace_to_reordered_queue_though_a_worker_is_killed(
     expect(page.get_by_text("Not saved yet: Batch choice.").first).to_be_visible()
     rank_again = state.get_by_role("button", name="Rank again")
     rank_again.click()
-    expect(state).to_contain_text("Ranks again, started by annotator")
+    expect(state).to_contain_text("Ranks again, started by you")
     ranking = wait_for_round(workspace, project.id, {"done", "failed"})
     assert (ranking.number, ranking.kind, ranking.state) == (2, "ranks", "done")
     expect(state.locator(".q-badge")).to_have_text("done")

@@ -15,8 +15,9 @@ import torch
 from rich.console import Console
 
 from core.annotation_cost import Annotator
+from core.checkpoints import ATTEMPTS_FILE
 from core.simulate import WORKSPACES, simulate
-from core.simulate.cell_task import CellTask
+from core.simulate.cell_task import CellTask, Told
 from core.simulate.grid import Grid
 from core.simulate.processes import MOST_JOBS, run_in_processes, usual_jobs
 from core.simulate.results import BudgetResult
@@ -75,6 +76,22 @@ def test_runs_at_once_find_what_they_find_one_after_the_other(tiny_set: Path, tm
     for number in (1, 2):
         assert f"{number} of 2: " in printed
     assert not (tmp_path / "together" / WORKSPACES).exists()
+
+
+def test_runs_that_are_ended_leave_their_rounds_in_order(
+    tiny_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A round whose process died counts that as an attempt; after three it is given up."""
+
+    def interrupt(_: object, told: Told) -> None:
+        if told.state == "training":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("core.simulate._Work.hear", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        simulated(tiny_set, tmp_path / "out", jobs=2)
+    assert list(tmp_path.rglob("checkpoints/round-*"))
+    assert not list(tmp_path.rglob(ATTEMPTS_FILE))
 
 
 class _EndsWhoeverReadsIt:
